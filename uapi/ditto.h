@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * What ditto adds to the KVM API. Everything else is in <linux/kvm.h>.
+ *
+ * /dev/ditto answers KVM's system ioctls and those marked "system" here; a
+ * VM's fd answers KVM's VM ioctls and those marked "VM"; a gmem's fd answers
+ * those marked "gmem". An ioctl that is not known to its fd is -ENOTTY.
+ */
+#ifndef _UAPI_DITTO_H
+#define _UAPI_DITTO_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+/* KVM uses type 0xAE up to 0xE0; ours begin above that. */
+#define DITTO_IO		0xDD
+
+/**
+ * struct ditto_create_gmem - arguments of DITTO_CREATE_GMEM
+ * @size: bytes; a positive multiple of 4096, at most 2^46
+ * @flags: DITTO_GMEM_* or 0; unknown bits are -EINVAL
+ * @reserved: must be 0
+ */
+struct ditto_create_gmem {
+	__u64 size;
+	__u32 flags;
+	__u32 reserved[5];
+};
+
+/* The gmem takes no part in merging, neither now nor later. */
+#define DITTO_GMEM_NO_MERGE	(1u << 0)
+
+/**
+ * DITTO_CREATE_GMEM - system: make a guest memory object
+ *
+ * Returns an fd (O_CLOEXEC) that can be mmapped MAP_SHARED, given to a memslot
+ * with DITTO_SET_GMEM_REGION, punched with fallocate(FALLOC_FL_PUNCH_HOLE) and
+ * measured with fstat and DITTO_GMEM_STATS. Its pages are charged to the
+ * memory cgroup of the caller. Errors: -EINVAL, -ENOMEM, -EMFILE.
+ */
+#define DITTO_CREATE_GMEM	_IOW(DITTO_IO, 0x00, struct ditto_create_gmem)
+
+/**
+ * struct ditto_gmem_stats - what DITTO_GMEM_STATS fills in, all in bytes
+ * @size: the object's size
+ * @private_bytes: held by pages that only this object has
+ * @shared_bytes: offsets that read from a page shared by merging
+ * @charged_bytes: @private_bytes, plus this object's fair part of the shared
+ *	pages: each shared page's size divided by the entries that point at it
+ * @overhead_bytes: index and bookkeeping memory
+ * @breaks: shared entries that a write turned private again, since creation
+ * @reserved: 0
+ */
+struct ditto_gmem_stats {
+	__u64 size;
+	__u64 private_bytes;
+	__u64 shared_bytes;
+	__u64 charged_bytes;
+	__u64 overhead_bytes;
+	__u64 breaks;
+	__u64 reserved[2];
+};
+
+/** DITTO_GMEM_STATS - gmem: measure it */
+#define DITTO_GMEM_STATS	_IOR(DITTO_IO, 0x01, struct ditto_gmem_stats)
+
+/**
+ * struct ditto_gmem_region - arguments of DITTO_SET_GMEM_REGION
+ * @slot: as in struct kvm_userspace_memory_region
+ * @flags: KVM_MEM_READONLY or 0
+ * @guest_phys_addr: page-aligned
+ * @memory_size: bytes, page-aligned; 0 deletes the slot
+ * @gmem_fd: the gmem
+ * @reserved: must be 0
+ * @gmem_offset: page-aligned; offset + size must lie inside the gmem
+ */
+struct ditto_gmem_region {
+	__u32 slot;
+	__u32 flags;
+	__u64 guest_phys_addr;
+	__u64 memory_size;
+	__s32 gmem_fd;
+	__u32 reserved;
+	__u64 gmem_offset;
+};
+
+/**
+ * DITTO_SET_GMEM_REGION - VM: create, move or delete a memslot that a gmem backs
+ *
+ * The slot needs no user-space mapping and holds its own reference to the gmem.
+ * Errors as for KVM_SET_USER_MEMORY_REGION, and -EBADF for an fd that is no gmem.
+ */
+#define DITTO_SET_GMEM_REGION	_IOW(DITTO_IO, 0x02, struct ditto_gmem_region)
+
+#define DITTO_NAME_LEN		32
+
+/**
+ * struct ditto_vm_name - arguments of DITTO_SET_NAME
+ * @name: NUL-terminated, printable ASCII without '/', may be empty
+ */
+struct ditto_vm_name {
+	char name[DITTO_NAME_LEN];
+};
+
+/** DITTO_SET_NAME - VM: the name that `ditto ps` shows. Error: -EINVAL. */
+#define DITTO_SET_NAME		_IOW(DITTO_IO, 0x03, struct ditto_vm_name)
+
+/**
+ * struct ditto_vm_info - one machine, as DITTO_LIST_VMS describes it
+ * @id: unique since the module was loaded
+ * @pid: of the process that created the VM, in the reader's pid namespace, or 0
+ * @vcpus: created
+ * @uid: of the owner, in the reader's user namespace
+ * @ram_bytes: sum of the memslots' sizes
+ * @resident_bytes: of its gmems, offsets that have a page, shared ones included
+ * @shared_bytes: of its gmems, offsets that read from a shared page
+ * @saved_bytes: @shared_bytes less this machine's fair part of those pages
+ * @name: from DITTO_SET_NAME, or empty
+ */
+struct ditto_vm_info {
+	__u64 id;
+	__u32 pid;
+	__u32 vcpus;
+	__u32 uid;
+	__u32 reserved;
+	__u64 ram_bytes;
+	__u64 resident_bytes;
+	__u64 shared_bytes;
+	__u64 saved_bytes;
+	char name[DITTO_NAME_LEN];
+};
+
+/**
+ * struct ditto_vm_list - arguments of DITTO_LIST_VMS
+ * @capacity: in: elements that fit into @vms
+ * @count: out: machines that the caller may see; may exceed @capacity, then
+ *	only @capacity elements were written
+ * @vms: user address of an array of struct ditto_vm_info
+ */
+struct ditto_vm_list {
+	__u32 capacity;
+	__u32 count;
+	__u64 vms;
+};
+
+/**
+ * DITTO_LIST_VMS - system: the machines of the caller's uid, or every one
+ * with CAP_SYS_ADMIN in the initial user namespace
+ */
+#define DITTO_LIST_VMS		_IOWR(DITTO_IO, 0x04, struct ditto_vm_list)
+
+#endif
