@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The instruction emulator: one x86 instruction, executed in software.
+ *
+ * It knows no VM and no vendor.  Everything outside the general registers (memory, ports, control
+ * registers, segments, XMM registers) is reached through struct emu_ops; all addresses given to the
+ * ops are linear.  Nothing here allocates, sleeps or touches the FPU; the ops may sleep.
+ *
+ * Life of an instruction:
+ *
+ *	c->ops, owner, regs, rip, rflags, mode, cpl = the vCPU's state;
+ *	r = emu_decode(c, 0);
+ *	if (r == EMU_OK)
+ *		r = emu_execute(c);
+ *
+ *	EMU_OK		copy regs, rip and rflags back; look at c->restarted, c->shadow, c->single_step
+ *	EMU_FAULT	copy regs and rflags back (REP may have advanced), inject c->fault
+ *	EMU_IO		copy regs back; complete the access in user space; then call emu_execute() again
+ *			on the same context (the decoded instruction is still in it), or decode again
+ *	EMU_RETRY	copy regs back and enter the guest: it executes the instruction anew
+ *	EMU_UNHANDLED	report c->insn[0 .. c->fetched) with KVM_EXIT_INTERNAL_ERROR
+ *
+ * Re-execution.  An instruction commits nothing until its last access has succeeded, and the sequence
+ * of ops calls depends only on the registers and on what the ops returned.  So the owner keeps a log
+ * of the device accesses that user space completed: a repeated call replays the log, and the first
+ * access beyond it returns EMU_IO.  The log is emptied when the instruction ends (any result but
+ * EMU_IO).  An op that touched a device, replayed or not, sets c->device: a REP batch then ends after
+ * that iteration, so that one log never spans two iterations.
+ */
+#ifndef DITTO_X86_EMULATE_H
+#define DITTO_X86_EMULATE_H
+
+#include <linux/types.h>
+#include <linux/kvm.h>
+
+#define EMU_INSN_MAX 15
+
+enum emu_mode { EMU_REAL, EMU_VM86, EMU_PROT16, EMU_PROT32, EMU_PROT64 };
+
+enum emu_result { EMU_OK, EMU_FAULT, EMU_IO, EMU_RETRY, EMU_UNHANDLED };
+
+/* The numbers of the instruction encoding, as in ModRM and REX. */
+enum emu_reg {
+	EMU_RAX, EMU_RCX, EMU_RDX, EMU_RBX, EMU_RSP, EMU_RBP, EMU_RSI, EMU_RDI,
+	EMU_R8, EMU_R9, EMU_R10, EMU_R11, EMU_R12, EMU_R13, EMU_R14, EMU_R15,
+	EMU_NR_REGS
+};
+
+/* The first six are the numbers of the instruction encoding. */
+enum emu_seg {
+	EMU_ES, EMU_CS, EMU_SS, EMU_DS, EMU_FS, EMU_GS, EMU_TR, EMU_LDTR,
+	EMU_NR_SEGS
+};
+
+/* What an access is for; decides the error code of a page fault. */
+#define EMU_ACC_WRITE	(1u << 0)	/* a read that a write to the same place will follow */
+#define EMU_ACC_SYSTEM	(1u << 1)	/* an implicit supervisor access: descriptor tables, TSS */
+
+/* c->shadow: interrupts are held off for one instruction. */
+#define EMU_SHADOW_STI		(1u << 0)
+#define EMU_SHADOW_MOV_SS	(1u << 1)
+
+struct emu_ctxt;
+struct emu_opcode;
+
+/**
+ * struct emu_fault - the exception to inject after EMU_FAULT
+ * @valid: the other members are set
+ * @vector: exception number
+ * @has_error: an error code is pushed
+ * @error: the error code
+ * @cr2: for #PF, the linear address that faulted; set by the op that found the fault
+ */
+struct emu_fault {
+	bool valid;
+	u8 vector;
+	bool has_error;
+	u32 error;
+	u64 cr2;
+};
+
+/**
+ * struct emu_ops - the world outside the general registers
+ *
+ * Every op that returns enum emu_result may return EMU_OK; EMU_FAULT with c->fault filled; EMU_IO when
+ * user space must complete the access; EMU_RETRY when the guest had better run the instruction itself;
+ * EMU_UNHANDLED when the access cannot be made at all.  Any other result than EMU_OK means: no effect.
+ *
+ * @fetch: read instruction bytes; never crosses a page
+ * @read: read @len bytes (at most 16; strings: up to c->batch_bytes) at @gva, EMU_ACC_* in @access
+ * @write: write them.  The access may cross a page: every page is translated before a byte changes
+ * @probe: would @read or (EMU_ACC_WRITE) @write of this range fault?  Sets c->fault as they would;
+ *	never touches a device, EMU_OK for an address that is one
+ * @cmpxchg: atomically replace @old by @new (@len 1, 2, 4, 8 or 16); EMU_RETRY when memory no longer
+ *	holds @old.  For a device: as @write of @new
+ * @pio_in: read @count items of @size bytes (1, 2, 4) from @port into @buf
+ * @pio_out: write them
+ * @get_segment: fill @seg, hidden part included; @seg->limit is in bytes
+ * @get_cr: CR0, CR2, CR3, CR4 or CR8; cannot fail
+ * @set_cr: write it with all architectural checks (EMU_FAULT: #GP)
+ * @get_dr: debug register 0-7; @set_dr: write it (EMU_FAULT: #GP, or #DB for DR7.GD)
+ * @get_xmm: copy 16 bytes out of XMM register @nr; @set_xmm: into it
+ * @invlpg: drop the translations of @gva
+ * @wbinvd: write back and invalidate caches
+ */
+struct emu_ops {
+	enum emu_result (*fetch)(struct emu_ctxt *c, u64 gva, void *buf, unsigned int len);
+	enum emu_result (*read)(struct emu_ctxt *c, u64 gva, void *buf, unsigned int len,
+				unsigned int access);
+	enum emu_result (*write)(struct emu_ctxt *c, u64 gva, const void *buf, unsigned int len,
+				 unsigned int access);
+	enum emu_result (*probe)(struct emu_ctxt *c, u64 gva, unsigned int len,
+				 unsigned int access);
+	enum emu_result (*cmpxchg)(struct emu_ctxt *c, u64 gva, const void *old, const void *new,
+				   unsigned int len);
+	enum emu_result (*pio_in)(struct emu_ctxt *c, u16 port, unsigned int size, void *buf,
+				  unsigned int count);
+	enum emu_result (*pio_out)(struct emu_ctxt *c, u16 port, unsigned int size,
+				   const void *buf, unsigned int count);
+	void (*get_segment)(struct emu_ctxt *c, enum emu_seg nr, struct kvm_segment *seg);
+	u64 (*get_cr)(struct emu_ctxt *c, unsigned int nr);
+	enum emu_result (*set_cr)(struct emu_ctxt *c, unsigned int nr, u64 val);
+	enum emu_result (*get_dr)(struct emu_ctxt *c, unsigned int nr, u64 *val);
+	enum emu_result (*set_dr)(struct emu_ctxt *c, unsigned int nr, u64 val);
+	void (*get_xmm)(struct emu_ctxt *c, unsigned int nr, void *buf);
+	void (*set_xmm)(struct emu_ctxt *c, unsigned int nr, const void *buf);
+	enum emu_result (*invlpg)(struct emu_ctxt *c, u64 gva);
+	enum emu_result (*wbinvd)(struct emu_ctxt *c);
+};
+
+enum emu_opnd_type {
+	EMU_OPND_NONE, EMU_OPND_REG, EMU_OPND_REGH, EMU_OPND_MEM, EMU_OPND_IMM, EMU_OPND_XMM,
+	EMU_OPND_SREG, EMU_OPND_CR, EMU_OPND_DR,
+};
+
+/**
+ * struct emu_opnd - one operand of the decoded instruction
+ * @type: where it lives; set by decode
+ * @size: bytes, 1 to 16; set by decode
+ * @reg: register number (@type REG, REGH, XMM, SREG, CR, DR); set by decode
+ * @gva: linear address (@type MEM); set by execute
+ * @val: the value, zero-extended; execute loads it and writes it back.  Immediates: set by decode,
+ *	sign-extended
+ * @orig: the value that was loaded, for the locked write-back
+ */
+struct emu_opnd {
+	u8 type;
+	u8 size;
+	u8 reg;
+	u64 gva;
+	u64 val[2];
+	u64 orig[2];
+};
+
+/**
+ * struct emu_ctxt - one instruction in flight
+ *
+ * The caller sets the first group, zeroes nothing else, and may reuse the context for ever.
+ */
+struct emu_ctxt {
+	/* Set by the caller before emu_decode(). */
+	const struct emu_ops *ops;
+	void *owner;		/* for the ops */
+	void *batch_buf;	/* bounce buffer for REP INS/OUTS, or NULL: one item at a time */
+	u32 batch_bytes;	/* its size, at most 4096 */
+	u32 rep_limit;		/* most REP iterations per emu_execute(); 0: EMU_REP_DEFAULT */
+	enum emu_mode mode;
+	u8 cpl;
+
+	/* Set by the caller; advanced by emu_execute() when something is committed. */
+	u64 regs[EMU_NR_REGS];
+	u64 rip;
+	u64 rflags;
+
+	/* Set by an op: this access went to a device. */
+	bool device;
+
+	/* Results of emu_execute(). */
+	bool restarted;		/* REP: iterations were done, more remain, rip stands still */
+	bool single_step;	/* TF was set and the instruction ended: #DB with DR6.BS is due */
+	u8 shadow;		/* EMU_SHADOW_*: begins after this instruction */
+	struct emu_fault fault;	/* after EMU_FAULT */
+
+	/* Results of emu_decode(). */
+	u8 insn_len;		/* of the whole instruction */
+	u8 fetched;		/* bytes valid in insn[], whatever the result */
+	u8 insn[EMU_INSN_MAX + 1];
+
+	/* Decoded state; constant between emu_decode() and the next one. */
+	const struct emu_opcode *op;
+	u8 opcode;		/* the last opcode byte */
+	u8 opsize;		/* operand size in bytes: 2, 4, 8 */
+	u8 adsize;		/* address size in bytes: 2, 4, 8 */
+	u8 lock;		/* F0 seen */
+	u8 rep;			/* 0, 0xF2 or 0xF3: the last one seen */
+	u8 osz_prefix;		/* 66 seen */
+	u8 rex;			/* the REX byte, 0: none */
+	u8 modrm;
+	u8 seg;			/* of the memory operand, override applied */
+	u8 seg_override;	/* enum emu_seg, or EMU_NR_SEGS: none */
+	u8 base, index, scale;	/* of the memory operand; EMU_NR_REGS: none */
+	bool rip_relative;
+	u64 disp;
+	struct emu_opnd dst, src, src2;
+
+	/* Execution: what to commit, valid only inside emu_execute(). */
+	u64 next_rip;
+	u64 next_rflags;
+	u8 nr_staged;
+	u8 staged_reg[8];
+	u64 staged_val[8];
+};
+
+#define EMU_REP_DEFAULT 4096
+
+/**
+ * emu_decode - fetch and decode the instruction at c->rip
+ * @c: context, first group set
+ * @prefetched: bytes already in c->insn[] (the CPU's decode assist), usually 0
+ *
+ * No locks.  Returns EMU_OK with c->insn_len set; EMU_FAULT (#UD, #GP for more than 15 bytes or a CS
+ * limit, or what the fetch found); EMU_UNHANDLED for an opcode that is not in the tables, with
+ * c->insn[] and c->fetched for the report; EMU_IO or EMU_RETRY when the fetch op says so.
+ */
+enum emu_result emu_decode(struct emu_ctxt *c, unsigned int prefetched);
+
+/**
+ * emu_execute - execute the decoded instruction
+ * @c: context, after emu_decode() returned EMU_OK; regs, rip and rflags may have changed only by
+ *	an earlier emu_execute()
+ *
+ * No locks.  On EMU_OK, c->regs, rip and rflags are those after the instruction, or, with
+ * c->restarted, between two iterations of it.  On any other result only completed REP iterations
+ * show in c->regs; rip and rflags are untouched.
+ */
+enum emu_result emu_execute(struct emu_ctxt *c);
+
+/**
+ * emu_insn_length - length of the instruction at c->rip
+ * @c: context, first group set
+ * @len: set on EMU_OK
+ *
+ * For CPUs that do not report the next RIP.  Works also for opcodes that emu_execute() cannot do
+ * (EMU_UNHANDLED then comes from there only), as long as their map is known.
+ */
+enum emu_result emu_insn_length(struct emu_ctxt *c, unsigned int *len);
+
+#endif
