@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The contract between the vendor-neutral CPU (x86/) and a hardware backend
+ * (svm/, vmx/): a backend turns a hardware exit into struct exit_facts and
+ * moves state; it decides nothing.
+ */
+#ifndef DITTO_CORE_BACKEND_H
+#define DITTO_CORE_BACKEND_H
+
+#include <linux/types.h>
+
+#include "mmu/mmu.h"
+
+struct vcpu;
+
+/* Types of events, as both vendors number them (APM 15.20, SDM 25.8.3). */
+enum event_type {
+	EVENT_IRQ = 0,		/* external interrupt */
+	EVENT_NMI = 2,
+	EVENT_EXCEPTION = 3,	/* fault or trap the CPU found */
+	EVENT_SOFT_INT = 4,	/* INT n, pushes the rip after the instruction */
+	EVENT_SOFT_EXC = 6,	/* INT3 and INTO, likewise */
+	EVENT_NONE = 0xff,
+};
+
+/**
+ * struct x86_event - something delivered through the guest's IDT
+ * @type: enum event_type
+ * @vector: IDT index
+ * @has_error: @error is pushed
+ * @insn_len: of the instruction that raised it (EVENT_SOFT_*), else 0
+ * @error: error code
+ */
+struct x86_event {
+	u8 type;
+	u8 vector;
+	bool has_error;
+	u8 insn_len;
+	u32 error;
+};
+
+enum exit_kind {
+	EXIT_HOST_IRQ,		/* the host's own interrupt, NMI or SMI; nothing to do */
+	EXIT_CPUID,
+	EXIT_HLT,
+	EXIT_IO,		/* .io */
+	EXIT_MSR,		/* .msr */
+	EXIT_CR,		/* .reg */
+	EXIT_DR,		/* .reg */
+	EXIT_EXCEPTION,		/* .exception */
+	EXIT_HYPERCALL,
+	EXIT_TDP_FAULT,		/* .tdp */
+	EXIT_XSETBV,
+	EXIT_INVLPG,
+	EXIT_WBINVD,		/* also WBNOINVD, INVD */
+	EXIT_PAUSE,
+	EXIT_MONITOR,
+	EXIT_MWAIT,
+	EXIT_RDPMC,
+	EXIT_RDTSC,
+	EXIT_RDTSCP,
+	EXIT_TASK_SWITCH,
+	EXIT_IRQ_WINDOW,	/* the guest can take an interrupt now */
+	EXIT_NMI_WINDOW,	/* the guest ends its NMI handler (IRET) */
+	EXIT_UNDEFINED,		/* an instruction this virtual CPU does not have: #UD */
+	EXIT_SHUTDOWN,		/* triple fault */
+	EXIT_FAIL_ENTRY,	/* the CPU refused the guest state; hw[] says why */
+	EXIT_UNKNOWN,
+	EXIT_NR
+};
+
+/**
+ * struct exit_facts - why the CPU left the guest, without opinion
+ * @kind: enum exit_kind
+ * @insn_len: length of the exiting instruction, 0 when the CPU does not say
+ * @nr_insn_bytes: valid bytes in @insn_bytes
+ * @insn_bytes: instruction bytes that the CPU supplied
+ * @vectoring: an event whose delivery this exit cut off, or EVENT_NONE
+ * @io: @string and @rep leave the operands to the emulator
+ * @msr: number and value are in the guest's registers
+ * @reg: control or debug register @nr; @gpr is EMU_NR_REGS when unknown
+ * @tdp: @access is MMU_READ | MMU_WRITE | MMU_EXEC; @table_walk: made by the
+ *	CPU's walk of the guest's own tables
+ * @exception: @payload is cr2 for #PF, the new dr6 bits for #DB
+ * @hw: the raw exit code and its two information words, for reports
+ */
+struct exit_facts {
+	u8 kind;
+	u8 insn_len;
+	u8 nr_insn_bytes;
+	u8 insn_bytes[15];
+	struct x86_event vectoring;
+	union {
+		struct {
+			u16 port;
+			u8 size;
+			bool in, string, rep;
+		} io;
+		struct {
+			bool write;
+		} msr;
+		struct {
+			u8 nr;
+			u8 gpr;
+			bool write;
+		} reg;
+		struct {
+			gpa_t gpa;
+			u32 access;
+			bool table_walk;
+		} tdp;
+		struct {
+			u8 vector;
+			bool has_error;
+			u32 error;
+			u64 payload;
+		} exception;
+	};
+	u64 hw[3];
+};
+
+/* What set_window() arms. */
+#define WINDOW_IRQ	BIT(0)	/* exit when the guest can take an interrupt */
+#define WINDOW_NMI	BIT(1)	/* exit when the guest can take an NMI */
+#define WINDOW_CR8	BIT(2)	/* exit when the guest writes cr8 */
+
+/**
+ * struct backend_caps - what the hardware can do, fixed once set up
+ * @tdp: format of the nested page tables
+ * @max_asid: for information
+ * @next_rip: exits report instruction lengths
+ * @decode_assist: exits report operands and instruction bytes
+ * @tsc_scaling: a guest may have its own TSC frequency
+ */
+struct backend_caps {
+	struct tdp_format tdp;
+	u32 max_asid;
+	bool next_rip;
+	bool decode_assist;
+	bool tsc_scaling;
+};
+
+/**
+ * struct backend_ops - one hardware backend
+ *
+ * Ops on a vCPU are called with its mutex held, by the thread that loaded it
+ * (but vcpu_init and vcpu_free), and with preemption enabled, unless said.
+ *
+ * @name: "svm" or "vmx"
+ * @vcpu_size: bytes of its struct that begins with struct vcpu
+ * @caps: filled by @setup
+ * @probe: 0, or -ENODEV (the CPU has none), -EPERM (firmware disabled it);
+ *	@why becomes one clear phrase
+ * @setup: allocate what the module needs; @teardown: free it
+ * @cpu_enable: on each CPU, IRQs or preemption off; -EBUSY when another
+ *	hypervisor has this CPU
+ * @cpu_disable: likewise
+ * @vcpu_init, @vcpu_free: the hardware's control structures
+ * @load, @put: the vCPU's thread begins/stops to own this CPU; preemption off
+ * @fetch: bring ST_* parts into vcpu->st
+ * @run: push vcpu->st.dirty, enter the guest once, fill @facts; IRQs off
+ * @inject: deliver @event at the coming entry; IRQs off
+ * @set_window: arm exactly these WINDOW_* exits
+ * @flush_tlb: no translation of this guest survives the next entry; IRQs off
+ * @set_tdp_root: the table to use from the next entry on; IRQs off
+ * @pass_msr: may the guest read/write this MSR without an exit
+ * @set_exception_exits: a bit per vector that exits instead of being delivered
+ */
+struct backend_ops {
+	const char *name;
+	size_t vcpu_size;
+	struct backend_caps *caps;
+
+	int (*probe)(const char **why);
+	int (*setup)(void);
+	void (*teardown)(void);
+	int (*cpu_enable)(void);
+	void (*cpu_disable)(void);
+
+	int (*vcpu_init)(struct vcpu *vcpu);
+	void (*vcpu_free)(struct vcpu *vcpu);
+	void (*load)(struct vcpu *vcpu, int cpu);
+	void (*put)(struct vcpu *vcpu);
+
+	void (*fetch)(struct vcpu *vcpu, u32 parts);
+	void (*run)(struct vcpu *vcpu, struct exit_facts *facts);
+	void (*inject)(struct vcpu *vcpu, const struct x86_event *event);
+	void (*set_window)(struct vcpu *vcpu, u32 windows);
+	void (*flush_tlb)(struct vcpu *vcpu);
+	void (*set_tdp_root)(struct vcpu *vcpu, hpa_t root);
+	void (*pass_msr)(struct vcpu *vcpu, u32 msr, bool read, bool write);
+	void (*set_exception_exits)(struct vcpu *vcpu, u32 vectors);
+};
+
+extern const struct backend_ops svm_backend;
+
+#endif

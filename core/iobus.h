@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Devices in the kernel that answer port or MMIO accesses of a guest.
+ */
+#ifndef DITTO_CORE_IOBUS_H
+#define DITTO_CORE_IOBUS_H
+
+#include <linux/mutex.h>
+#include <linux/srcu.h>
+#include <linux/types.h>
+
+struct io_device;
+struct vcpu;
+
+/**
+ * struct io_device_ops - what a device does
+ * @access: read into or write from @data, @len bytes at @addr, wholly inside
+ *	the device's range; process context, any vCPU thread.  0, or -EOPNOTSUPP
+ *	to let the access go on to other devices and then to user space
+ */
+struct io_device_ops {
+	int (*access)(struct io_device *dev, struct vcpu *vcpu, u64 addr,
+		      unsigned int len, void *data, bool write);
+};
+
+/**
+ * struct io_device - embedded in the device
+ * @ops: constant
+ * @addr, @len: the range; constant while registered; @len 0 (ioeventfd of any
+ *	length) matches every access that begins at @addr
+ */
+struct io_device {
+	const struct io_device_ops *ops;
+	u64 addr;
+	u32 len;
+};
+
+struct iobus_table;
+
+/**
+ * struct iobus - ports or MMIO of one VM
+ * @lock: serializes changes
+ * @srcu: protects @table
+ * @table: sorted devices; readers hold @srcu
+ */
+struct iobus {
+	struct mutex lock;
+	struct srcu_struct srcu;
+	struct iobus_table __rcu *table;
+};
+
+int iobus_init(struct iobus *bus);
+void iobus_destroy(struct iobus *bus);
+int iobus_register(struct iobus *bus, struct io_device *dev);
+void iobus_unregister(struct iobus *bus, struct io_device *dev);
+/* 0 when a device answered, else -EOPNOTSUPP. */
+int iobus_access(struct iobus *bus, struct vcpu *vcpu, u64 addr, unsigned int len,
+		 void *data, bool write);
+
+#endif

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The two objects everything hangs on: a VM and its vCPUs, their lifetimes,
+ * and how one thread asks something of a vCPU that another thread runs.
+ *
+ * Lock order: vm->lock > vcpu->mutex > mmu.slots_lock > mmu.lock >
+ * interrupt-controller spinlocks.
+ */
+#ifndef DITTO_CORE_VM_H
+#define DITTO_CORE_VM_H
+
+#include <linux/hrtimer.h>
+#include <linux/kref.h>
+#include <linux/kvm.h>
+#include <linux/mutex.h>
+#include <linux/preempt.h>
+#include <linux/rcuwait.h>
+#include <linux/uidgid.h>
+#include <linux/xarray.h>
+#include <asm/fpu/api.h>
+
+#include <ditto.h>
+#include "core/backend.h"
+#include "core/iobus.h"
+#include "mmu/mmu.h"
+#include "x86/clock.h"
+#include "x86/cpuid.h"
+#include "x86/emulate.h"
+#include "x86/events.h"
+#include "x86/state.h"
+
+#define DITTO_MAX_VCPUS		256	/* and APIC ids below 256 */
+
+struct irqchip;
+struct vlapic;
+
+/**
+ * struct vm - one virtual machine
+ * @ref: one for the VM's fd and one for every vCPU's fd
+ * @node: in the list of all VMs; vm_list_lock
+ * @id: unique since load; constant
+ * @pid: of the creator; constant
+ * @uid: of the creator; constant
+ * @name: for people; @lock
+ * @lock: VM-wide configuration; taken by the ioctl dispatcher
+ * @mmu: the guest-physical address space; its own locks
+ * @vcpus: by creation index; entries are added under @lock, never removed
+ * @nr_vcpus: published with release semantics after the entry is in @vcpus
+ * @irqchip: in-kernel PIC, IOAPIC and routing, or NULL; set once under @lock
+ *	before the first vCPU exists, cleared when the VM dies
+ * @irqfds: state of core/eventfd.c
+ * @pio, @mmio: devices in the kernel; see core/iobus.h
+ * @clock: TSC frequency and kvmclock's base; see x86/clock.h
+ * @bsp_id: vCPU id that is the bootstrap processor; @lock, before the first vCPU
+ * @dead: an internal error ended this VM: every ioctl gives -EIO
+ */
+struct vm {
+	struct kref ref;
+	struct list_head node;
+	u64 id;
+	struct pid *pid;
+	kuid_t uid;
+	char name[DITTO_NAME_LEN];
+	struct mutex lock;
+	struct mmu mmu;
+	struct xarray vcpus;
+	u32 nr_vcpus;
+	struct irqchip *irqchip;
+	struct vm_eventfds *eventfds;
+	struct iobus pio, mmio;
+	struct vm_clock clock;
+	u32 bsp_id;
+	bool dead;
+};
+
+/* vcpu->requests: work to do before the next entry. */
+enum vcpu_request {
+	REQ_EVENT,		/* interrupts, NMIs or timers may be pending: look again */
+	REQ_TLB_FLUSH,		/* flush this vCPU's translations */
+	REQ_RELOAD_ROOT,	/* fetch the TDP root again */
+	REQ_CLOCK_UPDATE,	/* publish the paravirtual clock again */
+	REQ_SHUTDOWN,		/* triple fault: leave with KVM_EXIT_SHUTDOWN */
+	REQ_UNHALT,		/* wake from HLT without an interrupt */
+};
+
+/* vcpu->mode */
+enum vcpu_mode {
+	VCPU_OUTSIDE,		/* in the host; looks at requests before it enters */
+	VCPU_IN_GUEST,		/* must be kicked to look at requests */
+};
+
+/**
+ * struct vcpu - one virtual CPU
+ *
+ * "Owner" is the thread that holds @mutex.
+ *
+ * @vm: constant
+ * @idx: creation index in vm->vcpus; constant
+ * @id: the VMM's vcpu_id, also the initial APIC id; constant
+ * @mutex: held by the thread that runs or inspects the vCPU
+ * @run: page shared with the VMM; contents untrusted: read each member once
+ * @pio_data: page behind @run that the VMM mmaps: data of port I/O
+ * @st: architectural state; owner
+ * @ev: what waits to be injected, and NMI state; owner, but atomics inside
+ * @apic: local APIC, or NULL without in-kernel irqchip; constant
+ * @cpuid: the VMM's table and what follows from it; owner
+ * @clock: TSC and paravirtual clock; owner
+ * @fpu: the guest's FPU state; loaded in the CPU while KVM_RUN runs
+ * @emu: the instruction emulator's context; owner
+ * @io: access that waits for user space; owner
+ * @mp_state: KVM_MP_STATE_*; owner
+ * @requests: bits of enum vcpu_request; any thread
+ * @mode: enum vcpu_mode; written by the owner, read by kickers
+ * @cpu: CPU that last loaded it, or -1
+ * @wait: the owner sleeps here while halted
+ * @preempt: tells the backend when the scheduler moves the owner
+ * @srcu_idx: the owner's read section in vm->mmu.srcu while it runs
+ */
+struct vcpu {
+	struct vm *vm;
+	u32 idx;
+	u32 id;
+	struct mutex mutex;
+	struct kvm_run *run;
+	void *pio_data;
+	struct x86_state st;
+	struct vcpu_events ev;
+	struct vlapic *apic;
+	struct vcpu_cpuid cpuid;
+	struct vcpu_clock clock;
+	struct fpu_guest fpu;
+	struct emu_ctxt emu;
+	struct vcpu_io io;
+	u32 mp_state;
+	unsigned long requests;
+	int mode;
+	int cpu;
+	struct rcuwait wait;
+	struct preempt_notifier preempt;
+	int srcu_idx;
+	u64 exits[EXIT_NR];
+};
+
+extern const struct backend_ops *backend;
+
+/**
+ * vcpu_need - make parts of vcpu->st hold the guest's values
+ * @vcpu: owned by the caller and loaded
+ * @parts: ST_* bits
+ */
+static inline void vcpu_need(struct vcpu *vcpu, u32 parts)
+{
+	u32 missing = parts & ~vcpu->st.valid;
+
+	if (missing) {
+		backend->fetch(vcpu, missing);
+		vcpu->st.valid |= missing;
+	}
+}
+
+/**
+ * vcpu_changed - say that parts of vcpu->st were changed here
+ * @vcpu: owned by the caller
+ * @parts: ST_* bits; must have been valid before, unless wholly overwritten
+ */
+static inline void vcpu_changed(struct vcpu *vcpu, u32 parts)
+{
+	vcpu->st.valid |= parts;
+	vcpu->st.dirty |= parts;
+}
+
+/**
+ * vcpu_request - ask for work before the vCPU's next entry; see vcpu_kick()
+ * @vcpu: any
+ * @req: what
+ */
+static inline void vcpu_request(struct vcpu *vcpu, enum vcpu_request req)
+{
+	/* The asker's data must be visible to who sees the bit. */
+	smp_mb__before_atomic();
+	set_bit(req, &vcpu->requests);
+}
+
+static inline bool vcpu_take_request(struct vcpu *vcpu, enum vcpu_request req)
+{
+	if (likely(!test_bit(req, &vcpu->requests)))
+		return false;
+	clear_bit(req, &vcpu->requests);
+	smp_mb__after_atomic();
+	return true;
+}
+
+static inline struct vcpu *vm_vcpu(struct vm *vm, u32 idx)
+{
+	return xa_load(&vm->vcpus, idx);
+}
+
+#define vm_for_each_vcpu(vm, idx, vcpu)					\
+	for (idx = 0; idx < smp_load_acquire(&(vm)->nr_vcpus) &&	\
+	     ((vcpu) = vm_vcpu(vm, idx)); idx++)
+
+struct vcpu *vm_vcpu_by_id(struct vm *vm, u32 id);
+void vm_get(struct vm *vm);
+void vm_put(struct vm *vm);
+void vm_kill(struct vm *vm);
+
+void vcpu_kick(struct vcpu *vcpu);
+void vcpu_wake(struct vcpu *vcpu);
+void vcpu_load(struct vcpu *vcpu);
+void vcpu_put(struct vcpu *vcpu);
+
+#endif
