@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Guest memory objects, as the rest of the module sees them.
+ *
+ * A gmem owns pages and knows no VM, no SPTE and no CPU. Whoever maps its pages
+ * outside of the kernel's own page tables (the MMU) registers a binding, and
+ * plays by the fault protocol below. Mappings made by mmap are gmem's own affair.
+ *
+ * The fault protocol of a binder, step by step:
+ *
+ *	1. seq = the binder's own invalidation sequence count (with acquire).
+ *	2. gmem_fault(g, off, write, &map): no lock held, may sleep.
+ *	3. Take the binder's mapping lock (mmu_lock). If an invalidation that covers
+ *	   @off is in progress or ended since step 1: drop the lock, start again.
+ *	4. Write the SPTE with map.pfn; never writable unless map.writable.
+ *
+ * No page reference changes hands. It is gmem that never lets go of a page
+ * before ops->zap() of every binding that covers its offset has returned, and
+ * that never lets a page become read-only (merging, fork) before ops->zap() or
+ * ops->wrprotect() has returned.
+ *
+ * What the binder owes in return: the callbacks bump that sequence count under
+ * the mapping lock, and when they return the permissions they took away are gone
+ * from every TLB. When the binder itself drops or write-protects a mapping whose
+ * dirty bit is set (a slot goes away, page tables are recycled, the dirty log),
+ * it calls gmem_mark_dirty(), or the merge engine would miss that write (a page
+ * not merged, never a wrong one).
+ */
+#ifndef DITTO_GMEM_GMEM_H
+#define DITTO_GMEM_GMEM_H
+
+#include <linux/interval_tree.h>
+#include <linux/kobject.h>
+#include <linux/list.h>
+#include <linux/mm_types.h>
+#include <linux/types.h>
+
+struct gmem;
+struct gmem_binding;
+struct seq_file;
+struct ditto_create_gmem;
+struct ditto_gmem_stats;
+
+/**
+ * struct gmem_mapping - what a fault on an offset resolves to
+ * @pfn: the page to map
+ * @writable: whether it may be mapped writable. True for every private page, also
+ *	when the fault was a read, so that a binder with hardware dirty bits can
+ *	spare the second fault. False for the zero page and for shared pages.
+ */
+struct gmem_mapping {
+	unsigned long pfn;
+	bool writable;
+};
+
+/* What a binding's check() reports for each of its live mappings. */
+typedef void (*gmem_check_fn)(void *ctx, pgoff_t off, unsigned long pfn, bool writable);
+
+/**
+ * struct gmem_binding_ops - callbacks of a binding
+ * @zap: every mapping of offsets [start, end) is gone, and flushed from every TLB,
+ *	when it returns; a fault that is under way for them starts again
+ * @wrprotect: the same, but the mappings stay readable
+ * @harvest: for each offset in [start, end) that was written through this binding
+ *	since the last harvest, set bit (off - start) of @bitmap and clear the dirty
+ *	state, such that a later write sets it again (flush if the CPU caches dirty
+ *	bits). Bits are only ever set: the bitmap comes in with those of others.
+ * @check: optional: call fn(ctx, off, pfn, writable) for every live mapping in
+ *	[start, end); for the checker, at a quiet moment
+ *
+ * All are called from process context with a chunk's mutex and the gmem's binding
+ * lock held. They may take spinning locks and wait for vCPUs to leave the guest,
+ * but call nothing in gmem.h and wait for nobody who may be inside it. Offsets are
+ * in pages, relative to the gmem, and clipped to the binding's range.
+ */
+struct gmem_binding_ops {
+	void (*zap)(struct gmem_binding *b, pgoff_t start, pgoff_t end);
+	void (*wrprotect)(struct gmem_binding *b, pgoff_t start, pgoff_t end);
+	void (*harvest)(struct gmem_binding *b, pgoff_t start, pgoff_t end,
+			unsigned long *bitmap);
+	void (*check)(struct gmem_binding *b, pgoff_t start, pgoff_t end,
+		      gmem_check_fn fn, void *ctx);
+};
+
+/**
+ * struct gmem_binding - a range of a gmem that somebody maps; embed it
+ * @node: range, last offset inclusive, in the gmem's tree; under its binding lock
+ * @ops: constant while bound
+ */
+struct gmem_binding {
+	struct interval_tree_node node;
+	const struct gmem_binding_ops *ops;
+};
+
+/* First offset of a binding, in pages of the gmem; constant while bound. */
+static inline pgoff_t gmem_binding_start(const struct gmem_binding *b)
+{
+	return b->node.start;
+}
+
+/* Offset after the last of a binding, in pages of the gmem; constant while bound. */
+static inline pgoff_t gmem_binding_end(const struct gmem_binding *b)
+{
+	return b->node.last + 1;
+}
+
+/* Life (file.c). A memslot holds a reference of its own; the fd is another. */
+int gmem_init(void);
+void gmem_exit(void);
+int gmem_ioctl_create(const struct ditto_create_gmem *args);
+int gmem_create(u64 size, u32 flags);
+struct gmem *gmem_get_fd(int fd);
+struct gmem *gmem_get(struct gmem *g);
+void gmem_put(struct gmem *g);
+u64 gmem_size(const struct gmem *g);
+void gmem_stats(struct gmem *g, struct ditto_gmem_stats *st);
+
+/* Bindings (bind.c). */
+int gmem_bind(struct gmem *g, struct gmem_binding *b, pgoff_t start, pgoff_t end,
+	      const struct gmem_binding_ops *ops);
+void gmem_unbind(struct gmem *g, struct gmem_binding *b);
+
+/* Faults of binders (fault.c). */
+int gmem_fault(struct gmem *g, pgoff_t off, bool write, struct gmem_mapping *out);
+void gmem_mark_dirty(struct gmem *g, pgoff_t off);
+
+/*
+ * The kernel's own accesses (access.c); pos and len in bytes, may cross pages.
+ * Reads take no lock and no reference. 0, or -EFAULT beyond the end with nothing
+ * done, or -ENOMEM / -EINTR from a write that had to allocate, pages before that
+ * one written.
+ */
+int gmem_read(struct gmem *g, u64 pos, void *buf, size_t len);
+int gmem_write(struct gmem *g, u64 pos, const void *buf, size_t len);
+int gmem_cmpxchg(struct gmem *g, u64 pos, unsigned int size, u64 *old, u64 new);
+void *gmem_pin_page(struct gmem *g, pgoff_t off, bool write);
+void gmem_unpin_page(struct gmem *g, pgoff_t off, void *va, bool dirty);
+
+/* Punch whole pages [start, end) (punch.c). */
+int gmem_punch(struct gmem *g, pgoff_t start, pgoff_t end);
+
+/* The from-scratch checker (check.c): prints to @m, returns the number of violations. */
+int gmem_check_all(struct seq_file *m);
+
+#endif
