@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+#	make			ditto.ko and tools/ditto
+#	make KVER=6.1		... for Debian's kernel 6.1 (default 6.12), or KVER=debug
+#	make KDIR=/path		... for the kernel whose build directory that is
+#	make sparse		check the module's sources
+#	make clean
+#
+# Each kernel has a build directory of its own, build/<release>/, in which the
+# sources are symbolic links; the module built last is also ./ditto.ko. With
+# KUNIT=1 the directory is build/<release>-kunit/ and the module has its KUnit
+# tests in it. WERROR=0 lets a build with warnings pass.
+
+KVER   ?= 6.12
+WERROR ?= 1
+ROOMS  := core x86 svm vmx mmu gmem ksm virtio uapi
+
+ifeq ($(filter clean,$(MAKECMDGOALS)),)
+ifndef KDIR
+ifeq ($(KVER),debug)
+KDIR := $(shell selftests/host/debug-kernel)/build
+else
+KDIR := $(shell ls -d /lib/modules/$(KVER)[.-]*-amd64/build 2>/dev/null | \
+		grep -vE -e '-(cloud|rt)-' | sort -V | tail -n 1)
+endif
+endif
+ifeq ($(wildcard $(KDIR)/Makefile),)
+$(error no headers of kernel $(KVER) here: install linux-headers-$(KVER)*-amd64, or give KDIR=)
+endif
+RELEASE := $(shell cut -d '"' -f 2 $(KDIR)/include/generated/utsrelease.h)
+endif
+
+BUILD := build/$(RELEASE)$(if $(KUNIT),-kunit)
+KMAKE  = $(MAKE) -C $(KDIR) M=$(CURDIR)/$(BUILD) W=1 \
+	 $(if $(filter-out 0,$(WERROR)),KCFLAGS=-Werror) $(if $(KUNIT),DITTO_KUNIT=y)
+
+.PHONY: all module tools tree sparse clean
+all: module tools
+	@cmp -s $(BUILD)/ditto.ko ditto.ko || cp $(BUILD)/ditto.ko ditto.ko
+
+module: tree
+	+$(KMAKE) modules
+
+tools:
+	$(if $(wildcard tools/Makefile),+$(MAKE) -C tools)
+
+# The build directory mirrors the sources: a link for each, none left over.
+tree:
+	@mkdir -p $(BUILD)
+	@find $(BUILD) -xtype l -delete
+	@find Kbuild $(wildcard $(ROOMS)) -type f ! -name '.*' | while read -r file; do \
+		link=$(BUILD)/$$file; \
+		[ -L "$$link" ] || { mkdir -p "$${link%/*}"; ln -s "$(CURDIR)/$$file" "$$link"; }; \
+	done
+
+sparse: tree
+	+$(KMAKE) C=2 CF=-Wsparse-error modules
+
+clean:
+	rm -rf build ditto.ko
+	$(if $(wildcard tools/Makefile),+$(MAKE) -C tools clean)
