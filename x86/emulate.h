@@ -87,8 +87,9 @@ struct emu_fault {
  * EMU_UNHANDLED when the access cannot be made at all.  Any other result than EMU_OK means: no effect.
  *
  * @fetch: read instruction bytes; never crosses a page
- * @read: read @len bytes (at most 16; strings: up to c->batch_bytes) at @gva, EMU_ACC_* in @access
- * @write: write them.  The access may cross a page: every page is translated before a byte changes
+ * @read: read @len bytes (at most 32; INS and OUTS: up to c->batch_bytes) at @gva, EMU_ACC_* in
+ *	@access.  May cross one page boundary; outside EMU_PROT64 addresses wrap at 4 GiB
+ * @write: write them, likewise; every page is translated before a byte changes
  * @probe: would @read or (EMU_ACC_WRITE) @write of this range fault?  Sets c->fault as they would;
  *	never touches a device, EMU_OK for an address that is one
  * @cmpxchg: atomically replace @old by @new (@len 1, 2, 4, 8 or 16); EMU_RETRY when memory no longer
@@ -188,6 +189,7 @@ struct emu_ctxt {
 
 	/* Decoded state; constant between emu_decode() and the next one. */
 	const struct emu_opcode *op;
+	u32 flags;		/* EMU_F_* of the opcode and of the groups it was found in */
 	u8 opcode;		/* the last opcode byte */
 	u8 opsize;		/* operand size in bytes: 2, 4, 8 */
 	u8 adsize;		/* address size in bytes: 2, 4, 8 */
@@ -203,12 +205,16 @@ struct emu_ctxt {
 	u64 disp;
 	struct emu_opnd dst, src, src2;
 
-	/* Execution: what to commit, valid only inside emu_execute(). */
+	/* Execution: what will be committed, in this order; valid only inside emu_execute(). */
 	u64 next_rip;
 	u64 next_rflags;
 	u8 nr_staged;
-	u8 staged_reg[8];
-	u64 staged_val[8];
+	struct emu_staged {
+		u8 reg;
+		u8 size;
+		bool high;	/* AH, CH, DH, BH */
+		u64 val;
+	} staged[8];
 };
 
 #define EMU_REP_DEFAULT 4096
