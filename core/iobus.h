@@ -37,21 +37,33 @@ struct io_device {
 
 struct iobus_table;
 
+/* Devices on one bus; enough for every queue of every virtio device. */
+#define IOBUS_MAX_DEVICES	4096
+
 /**
  * struct iobus - ports or MMIO of one VM
  * @lock: serializes changes
  * @srcu: protects @table
- * @table: sorted devices; readers hold @srcu
+ * @table: sorted devices, or NULL while there are none; readers hold @srcu
+ * @dead: iobus_destroy() was called, registering fails; @lock
  */
 struct iobus {
 	struct mutex lock;
 	struct srcu_struct srcu;
 	struct iobus_table __rcu *table;
+	bool dead;
 };
 
+/* -ENOMEM */
 int iobus_init(struct iobus *bus);
+/* No access is in flight.  Devices need not be unregistered before, but may be after. */
 void iobus_destroy(struct iobus *bus);
+/*
+ * Devices may overlap; the one with the lower address, then the older, is asked
+ * first.  -ENOMEM, -ENOSPC, -ESHUTDOWN.
+ */
 int iobus_register(struct iobus *bus, struct io_device *dev);
+/* Cannot fail; on return nobody uses @dev.  Sleeps.  Fine when @dev is not registered. */
 void iobus_unregister(struct iobus *bus, struct io_device *dev);
 /* 0 when a device answered, else -EOPNOTSUPP. */
 int iobus_access(struct iobus *bus, struct vcpu *vcpu, u64 addr, unsigned int len,
