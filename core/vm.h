@@ -27,6 +27,7 @@
 #include "x86/cpuid.h"
 #include "x86/emulate.h"
 #include "x86/events.h"
+#include "x86/msr.h"
 #include "x86/state.h"
 
 #define DITTO_MAX_VCPUS		256	/* and APIC ids below 256 */
@@ -104,6 +105,7 @@ enum vcpu_mode {
  * @ev: what waits to be injected, and NMI state; owner, but atomics inside
  * @apic: local APIC, or NULL without in-kernel irqchip; constant
  * @cpuid: the VMM's table and what follows from it; owner
+ * @msr: MSRs that no hardware holds; owner
  * @clock: TSC and paravirtual clock; owner
  * @fpu: the guest's FPU state; loaded in the CPU while KVM_RUN runs
  * @emu: the instruction emulator's context; owner
@@ -127,6 +129,7 @@ struct vcpu {
 	struct vcpu_events ev;
 	struct vlapic *apic;
 	struct vcpu_cpuid cpuid;
+	struct vcpu_msrs msr;
 	struct vcpu_clock clock;
 	struct fpu_guest fpu;
 	struct emu_ctxt emu;

@@ -52,6 +52,8 @@ struct x86_switched_msrs {
  * All members: the vCPU's mutex, taken by whoever runs or inspects it.
  *
  * @gpr: by instruction encoding: EMU_RAX ... EMU_R15
+ * @pkru: the guest's, current while the CPU is outside of it; always valid
+ * @host_pkru: the thread's own, while the guest's is in the CPU
  * @valid: ST_* parts that hold the guest's values
  * @dirty: ST_* parts that the backend must push before the next entry
  */
@@ -63,6 +65,7 @@ struct x86_state {
 	u64 efer;
 	u64 xcr0, xss;
 	u64 tsc_offset;
+	u32 pkru, host_pkru;
 	struct kvm_segment seg[EMU_NR_SEGS];
 	struct kvm_dtable gdt, idt;
 	u64 dr[4], dr6, dr7;

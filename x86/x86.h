@@ -10,10 +10,23 @@
 #define DITTO_X86_X86_H
 
 #include "core/vm.h"
+#include "x86/fpu.h"
 
 #define X86_FAULT	1
+#define X86_FAULT_UD	2	/* #UD instead, from vcpu_get_dr() and vcpu_set_dr() only */
 
-/* cr.c: control registers, with the checks that the architecture asks for. */
+/*
+ * Module parameter: hide XSAVE from guests, for CPUs (emulators) on which the
+ * guest's XSETBV cannot be intercepted and changes the host's XCR0.
+ */
+extern bool quirk_no_xsave;
+
+/* cr.c: what is wrong with these values together; true when nothing is. */
+bool cr_consistent(struct vcpu *vcpu, u64 cr0, u64 cr3, u64 cr4, u64 efer);
+u64 cr_fixup_dr6(u64 val);
+u64 cr_fixup_dr7(u64 val);
+
+/* cr.c: control and debug registers, with the checks that the architecture asks for. */
 int vcpu_set_cr0(struct vcpu *vcpu, u64 val);
 int vcpu_set_cr3(struct vcpu *vcpu, u64 val);
 int vcpu_set_cr4(struct vcpu *vcpu, u64 val);
@@ -27,6 +40,8 @@ int vcpu_set_dr(struct vcpu *vcpu, unsigned int nr, u64 val);
 int msr_read(struct vcpu *vcpu, u32 index, u64 *val, bool by_vmm);
 int msr_write(struct vcpu *vcpu, u32 index, u64 val, bool by_vmm);
 void msr_setup_passthrough(struct vcpu *vcpu);
+void msr_reset(struct vcpu *vcpu);
+void msr_setup(void);
 
 /* reset.c: the state after power-on, INIT and SIPI (SDM table 10-1). */
 void vcpu_reset(struct vcpu *vcpu, bool init);
@@ -43,6 +58,62 @@ int vcpu_skip(struct vcpu *vcpu, const struct exit_facts *facts, u8 opcode_len);
 int vcpu_emulate(struct vcpu *vcpu, const struct exit_facts *facts);
 void vcpu_paging_mode(struct vcpu *vcpu, struct paging_mode *mode);
 
-/* regs.c, sregs.c, fpu.c: state ioctls; see the table in core/ioctl.c. */
+/*
+ * State ioctls.  Structures were copied in, or are copied out, by the
+ * dispatcher; the caller holds vcpu->mutex and has loaded the vCPU, but not its
+ * FPU.  __user pointers are to arguments of variable size.
+ */
+/* regs.c */
+int vcpu_ioctl_get_regs(struct vcpu *vcpu, struct kvm_regs *regs);
+int vcpu_ioctl_set_regs(struct vcpu *vcpu, struct kvm_regs *regs);
+int vcpu_ioctl_get_debugregs(struct vcpu *vcpu, struct kvm_debugregs *dbg);
+int vcpu_ioctl_set_debugregs(struct vcpu *vcpu, struct kvm_debugregs *dbg);
+int vcpu_ioctl_get_vcpu_events(struct vcpu *vcpu, struct kvm_vcpu_events *events);
+int vcpu_ioctl_set_vcpu_events(struct vcpu *vcpu, struct kvm_vcpu_events *events);
+int vcpu_ioctl_get_mp_state(struct vcpu *vcpu, struct kvm_mp_state *state);
+int vcpu_ioctl_set_mp_state(struct vcpu *vcpu, struct kvm_mp_state *state);
+/* sregs.c */
+int vcpu_ioctl_get_sregs(struct vcpu *vcpu, struct kvm_sregs *sregs);
+int vcpu_ioctl_set_sregs(struct vcpu *vcpu, struct kvm_sregs *sregs);
+int vcpu_ioctl_translate(struct vcpu *vcpu, struct kvm_translation *tr);
+/* fpu.c */
+int vcpu_ioctl_get_fpu(struct vcpu *vcpu, struct kvm_fpu *fpu);
+int vcpu_ioctl_set_fpu(struct vcpu *vcpu, struct kvm_fpu *fpu);
+int vcpu_ioctl_get_xsave(struct vcpu *vcpu, void __user *arg);
+int vcpu_ioctl_get_xsave2(struct vcpu *vcpu, void __user *arg);
+int vcpu_ioctl_set_xsave(struct vcpu *vcpu, void __user *arg);
+int vcpu_ioctl_get_xcrs(struct vcpu *vcpu, struct kvm_xcrs *xcrs);
+int vcpu_ioctl_set_xcrs(struct vcpu *vcpu, struct kvm_xcrs *xcrs);
+/* cpuid.c */
+int cpuid_ioctl_get_supported(void __user *arg);
+int vcpu_ioctl_set_cpuid2(struct vcpu *vcpu, void __user *arg);
+int vcpu_ioctl_get_cpuid2(struct vcpu *vcpu, void __user *arg);
+/* msr.c; the GET and SET ones return the number of MSRs done */
+int msr_ioctl_index_list(void __user *arg);
+int msr_ioctl_feature_index_list(void __user *arg);
+int msr_ioctl_get_features(void __user *arg);
+int vcpu_ioctl_get_msrs(struct vcpu *vcpu, void __user *arg);
+int vcpu_ioctl_set_msrs(struct vcpu *vcpu, void __user *arg);
+/* clock.c; GET_TSC_KHZ returns the frequency */
+int vm_ioctl_get_clock(struct vm *vm, struct kvm_clock_data *data);
+int vm_ioctl_set_clock(struct vm *vm, struct kvm_clock_data *data);
+int vm_ioctl_get_tsc_khz(struct vm *vm);
+int vm_ioctl_set_tsc_khz(struct vm *vm, unsigned long khz);
+int vcpu_ioctl_get_tsc_khz(struct vcpu *vcpu);
+int vcpu_ioctl_set_tsc_khz(struct vcpu *vcpu, unsigned long khz);
+int vcpu_ioctl_kvmclock_ctrl(struct vcpu *vcpu);
+
+/**
+ * x86_setup - learn what this host's CPUs can do for guests
+ *
+ * Once, when the module is loaded: after its parameters are known and
+ * backend->setup() has filled the backend's capabilities.
+ */
+static inline void x86_setup(void)
+{
+	cpuid_setup();
+	fpu_setup();
+	msr_setup();
+}
 
 #endif

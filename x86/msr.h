@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Model-specific registers that live only in software: nothing in the hardware
+ * holds them while the guest runs.
+ */
+#ifndef DITTO_X86_MSR_H
+#define DITTO_X86_MSR_H
+
+#include <linux/types.h>
+
+#define MTRR_VAR_RANGES		8
+#define MTRR_FIXED_RANGES	11
+
+/**
+ * struct vcpu_msrs - MSRs of one vCPU that no hardware holds; owner
+ * @apic_base: of a vCPU without an in-kernel APIC; the VMM has the APIC then
+ * @tsc_adjust: IA32_TSC_ADJUST
+ * @misc_enable: IA32_MISC_ENABLE
+ * @ucode_rev: microcode revision that the guest sees
+ * @arch_caps: IA32_ARCH_CAPABILITIES that the guest sees
+ * @mcg_status: IA32_MCG_STATUS; there are no banks
+ * @hwcr: AMD's hardware configuration register
+ * @de_cfg: AMD's decode configuration register
+ * @mtrr_def_type: IA32_MTRR_DEF_TYPE
+ * @mtrr_fixed: 64K, 16K, 4K ranges in the order of their MSR numbers
+ * @mtrr_var: base and mask of each variable range
+ */
+struct vcpu_msrs {
+	u64 apic_base;
+	u64 tsc_adjust;
+	u64 misc_enable;
+	u64 ucode_rev;
+	u64 arch_caps;
+	u64 mcg_status;
+	u64 hwcr;
+	u64 de_cfg;
+	u64 mtrr_def_type;
+	u64 mtrr_fixed[MTRR_FIXED_RANGES];
+	u64 mtrr_var[2 * MTRR_VAR_RANGES];
+};
+
+#endif
