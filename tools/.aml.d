@@ -1,0 +1,2 @@
+aml.o: aml.c aml.h
+aml.h:

@@ -1,0 +1,19 @@
+cmd_run.o: cmd_run.c cmd.h terminal.h vm.h boot.h kernel.h ram.h \
+ console.h guest_cpuid.h i8042.h ioports.h pm.h rtc.h serial.h vcpu.h \
+ util.h ../uapi/ditto.h
+cmd.h:
+terminal.h:
+vm.h:
+boot.h:
+kernel.h:
+ram.h:
+console.h:
+guest_cpuid.h:
+i8042.h:
+ioports.h:
+pm.h:
+rtc.h:
+serial.h:
+vcpu.h:
+util.h:
+../uapi/ditto.h:

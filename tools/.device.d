@@ -1,0 +1,5 @@
+device.o: device.c device.h cmd.h util.h ../uapi/ditto.h
+device.h:
+cmd.h:
+util.h:
+../uapi/ditto.h:

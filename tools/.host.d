@@ -1,0 +1,3 @@
+host.o: host.c host.h util.h
+host.h:
+util.h:

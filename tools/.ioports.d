@@ -1,0 +1,2 @@
+ioports.o: ioports.c ioports.h
+ioports.h:

@@ -1,0 +1,3 @@
+kernel.o: kernel.c kernel.h util.h
+kernel.h:
+util.h:

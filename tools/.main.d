@@ -1,0 +1,3 @@
+main.o: main.c cmd.h util.h
+cmd.h:
+util.h:

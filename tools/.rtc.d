@@ -1,0 +1,3 @@
+rtc.o: rtc.c rtc.h ioports.h
+rtc.h:
+ioports.h:

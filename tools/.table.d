@@ -1,0 +1,3 @@
+table.o: table.c table.h util.h
+table.h:
+util.h:

@@ -1,0 +1,3 @@
+terminal.o: terminal.c terminal.h util.h
+terminal.h:
+util.h:

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The sub-commands. Each gets its own argv, argv[0] being "ditto <name>". */
+#ifndef DITTO_CMD_H
+#define DITTO_CMD_H
+
+#include <argp.h>
+
+#define DITTO_DEV	"/dev/ditto"
+
+int cmd_run(int argc, char **argv);
+int cmd_ps(int argc, char **argv);
+int cmd_ksm(int argc, char **argv);
+int cmd_info(int argc, char **argv);
+
+#endif

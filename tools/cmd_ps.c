@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * `ditto ps`: the machines that the module lets the caller see, as a table for
+ * people or as JSON in plain bytes for programs.
+ */
+#include "cmd.h"
+#include "device.h"
+#include "table.h"
+#include "util.h"
+
+#include "ditto.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+static const struct argp_option options[] = {
+	{ "json", 'j', NULL,   0, "print JSON, all sizes in bytes", 0 },
+	{ "dev",  'd', "PATH", 0, "device (default: /dev/ditto)", 0 },
+	{ 0 }
+};
+
+static const char doc[] =
+	"List the machines of this user, or with CAP_SYS_ADMIN those of everybody.\v"
+	"RAM is what the machine was promised, RESIDENT what it has touched, SHARED the part of "
+	"that which reads from a page shared by merging, SAVED what SHARED would cost more "
+	"without merging.\n"
+	"\n"
+	"Exit status: 0; 1 if the machines cannot be listed.";
+
+struct ps {
+	const char *dev;
+	bool json;
+};
+
+/**
+ * struct machines - the answer
+ * @vms: array, to be freed
+ * @count: how many
+ */
+struct machines {
+	struct ditto_vm_info *vms;
+	uint32_t count;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct ps *ps = state->input;
+
+	switch (key) {
+	case 'j':
+		ps->json = true;
+		return 0;
+	case 'd':
+		ps->dev = arg;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "unexpected argument '%s'", arg);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* More machines may appear between asking how many and asking for them. */
+static int machines_fetch(int fd, struct machines *m)
+{
+	struct ditto_vm_list list = { .capacity = 64 };
+
+	for (;;) {
+		m->vms = reallocarray(m->vms, list.capacity, sizeof(*m->vms));
+		if (!m->vms)
+			return -ENOMEM;
+		list.vms = (uintptr_t)m->vms;
+		if (ioctl(fd, DITTO_LIST_VMS, &list) < 0)
+			return -errno;
+		if (list.count <= list.capacity)
+			break;
+		list.capacity = list.count + 16;
+	}
+	m->count = list.count;
+	return 0;
+}
+
+static struct ditto_vm_info machines_total(const struct machines *m)
+{
+	struct ditto_vm_info sum = { 0 };
+
+	for (uint32_t i = 0; i < m->count; i++) {
+		sum.vcpus += m->vms[i].vcpus;
+		sum.ram_bytes += m->vms[i].ram_bytes;
+		sum.resident_bytes += m->vms[i].resident_bytes;
+		sum.shared_bytes += m->vms[i].shared_bytes;
+		sum.saved_bytes += m->vms[i].saved_bytes;
+	}
+	return sum;
+}
+
+static void add_sizes(struct table *t, const struct ditto_vm_info *v)
+{
+	const uint64_t sizes[] = { v->ram_bytes, v->resident_bytes, v->shared_bytes,
+				   v->saved_bytes };
+	char buf[16];
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
+		table_add(t, "%s", format_size(sizes[i], buf, sizeof(buf)));
+}
+
+static void print_table(const struct machines *m)
+{
+	static const char *const heads[] = { "ID", "NAME", "PID", "UID", "CPUS", "RAM",
+					     "RESIDENT", "SHARED", "SAVED" };
+	struct ditto_vm_info sum = machines_total(m);
+	struct table t;
+
+	table_init(&t, "rlrrrrrrr");
+	for (size_t i = 0; i < ARRAY_SIZE(heads); i++)
+		table_add(&t, "%s", heads[i]);
+	for (uint32_t i = 0; i < m->count; i++) {
+		const struct ditto_vm_info *v = &m->vms[i];
+
+		table_add(&t, "%llu", (unsigned long long)v->id);
+		table_add(&t, "%.*s", DITTO_NAME_LEN, v->name[0] ? v->name : "-");
+		table_add(&t, "%u", v->pid);
+		table_add(&t, "%u", v->uid);
+		table_add(&t, "%u", v->vcpus);
+		add_sizes(&t, v);
+	}
+	table_add(&t, "%s", "");
+	table_add(&t, "total %u", m->count);
+	table_add(&t, "%s", "");
+	table_add(&t, "%s", "");
+	table_add(&t, "%u", sum.vcpus);
+	add_sizes(&t, &sum);
+	table_print(&t, stdout);
+}
+
+static void json_add_sizes(struct json_object *o, const struct ditto_vm_info *v)
+{
+	json_object_object_add(o, "vcpus", json_object_new_int64(v->vcpus));
+	json_object_object_add(o, "ram_bytes", json_object_new_uint64(v->ram_bytes));
+	json_object_object_add(o, "resident_bytes", json_object_new_uint64(v->resident_bytes));
+	json_object_object_add(o, "shared_bytes", json_object_new_uint64(v->shared_bytes));
+	json_object_object_add(o, "saved_bytes", json_object_new_uint64(v->saved_bytes));
+}
+
+static struct json_object *machine_json(const struct ditto_vm_info *v)
+{
+	struct json_object *o = json_object_new_object();
+	int len = strnlen(v->name, sizeof(v->name));
+
+	json_object_object_add(o, "id", json_object_new_uint64(v->id));
+	json_object_object_add(o, "name", json_object_new_string_len(v->name, len));
+	json_object_object_add(o, "pid", json_object_new_int64(v->pid));
+	json_object_object_add(o, "uid", json_object_new_int64(v->uid));
+	json_add_sizes(o, v);
+	return o;
+}
+
+static void print_json(const struct machines *m)
+{
+	struct ditto_vm_info sum = machines_total(m);
+	struct json_object *root = json_object_new_object();
+	struct json_object *array = json_object_new_array();
+	struct json_object *total = json_object_new_object();
+
+	for (uint32_t i = 0; i < m->count; i++)
+		json_object_array_add(array, machine_json(&m->vms[i]));
+	json_object_object_add(total, "machines", json_object_new_int64(m->count));
+	json_add_sizes(total, &sum);
+	json_object_object_add(root, "machines", array);
+	json_object_object_add(root, "total", total);
+	puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY |
+					    JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(root);
+}
+
+static int ps_print(const struct ps *ps, int fd)
+{
+	struct machines m = { 0 };
+	int ret = machines_fetch(fd, &m);
+
+	if (ret == -ENOTTY)
+		complain("%s: not ditto's device: only ditto lists machines", ps->dev);
+	else if (ret < 0)
+		complain("%s: %s", ps->dev, strerror(-ret));
+	else if (ps->json)
+		print_json(&m);
+	else
+		print_table(&m);
+	free(m.vms);
+	return ret < 0;
+}
+
+/**
+ * cmd_ps() - `ditto ps`
+ * @argc: as for main()
+ * @argv: as for main()
+ *
+ * Return: the exit status.
+ */
+int cmd_ps(int argc, char **argv)
+{
+	static const struct argp argp = { options, parse, NULL, doc, NULL, NULL, NULL };
+	struct ps ps = { .dev = DITTO_DEV };
+	int fd, status;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &ps);
+	fd = device_open(ps.dev);
+	if (fd < 0)
+		return 1;
+	status = ps_print(&ps, fd);
+	close(fd);
+	return status;
+}

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * `ditto run`: options, then the order of things. Files are opened, checked
+ * and placed before the device is touched, so a mistake starts nothing.
+ */
+#include "cmd.h"
+#include "terminal.h"
+#include "vm.h"
+#include "util.h"
+
+#include "ditto.h"
+
+#include <argp.h>
+#include <ctype.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RAM_MAX		(1ULL << 40)
+#define RAM_DEFAULT	(256 * MIB)
+
+enum { OPT_BACKING = 256 };
+
+static const struct argp_option options[] = {
+	{ "kernel",  'k', "FILE", 0, "Linux kernel (bzImage, 64-bit); required", 1 },
+	{ "initrd",  'i', "FILE", 0, "initial RAM file system", 1 },
+	{ "append",  'a', "TEXT", 0, "kernel command line (default: console=ttyS0)", 1 },
+	{ "memory",  'm', "SIZE", 0, "RAM, as in 512M or 4G (default: 256M)", 2 },
+	{ "cpus",    'c', "N",    0, "virtual CPUs, 1 to 64 (default: 1)", 2 },
+	{ "name",    'n', "NAME", 0, "what `ditto ps' calls it (at most 31 printable characters, no '/')", 2 },
+	{ "dev",     'd', "PATH", 0, "device (default: /dev/ditto); /dev/kvm runs on stock KVM", 3 },
+	{ "backing", OPT_BACKING, "KIND", 0,
+	  "make RAM of a `gmem' or of `anon'ymous memory (default: gmem where the device has it)", 3 },
+	{ 0 }
+};
+
+static const char doc[] =
+	"Boot a Linux kernel in a new machine, with its first serial port (ttyS0) on "
+	"standard input and output.\v"
+	"On a terminal, Ctrl-A x quits and Ctrl-A a sends Ctrl-A; everything else goes to the "
+	"guest. Input from a pipe is passed on unchanged, and its end is no error.\n"
+	"\n"
+	"Exit status:\n"
+	"  0    the guest powered off\n"
+	"  1    wrong usage, or this host cannot do it\n"
+	"  2    the kernel image is not one, damaged or truncated\n"
+	"  3    the guest asked for a reboot\n"
+	"  4    the guest shut down by a triple fault\n"
+	"  5    the hypervisor could not go on; registers on standard error\n"
+	"  6    the guest reported a crash\n"
+	"  129, 130, 131, 143   ended by SIGHUP, SIGINT or Ctrl-A x, SIGQUIT, SIGTERM\n"
+	"\n"
+	"Example:\n"
+	"  ditto run --kernel /boot/vmlinuz --initrd initrd.img --memory 512M --cpus 2";
+
+/**
+ * struct run - what `ditto run` was asked for
+ * @config: the machine
+ * @kernel: path
+ * @initrd: path, or NULL
+ * @boot: what to boot
+ */
+struct run {
+	struct vm_config config;
+	const char *kernel;
+	const char *initrd;
+	struct boot boot;
+};
+
+static void parse_memory(struct run *run, const char *arg, struct argp_state *state)
+{
+	uint64_t size;
+
+	if (!parse_size(arg, &size))
+		argp_error(state, "--memory: '%s' is not a size (as in 512M)", arg);
+	if (size > RAM_MAX || size % PAGE_BYTES || !size)
+		argp_error(state, "--memory: %s: must be a multiple of 4K, at most 1T", arg);
+	run->config.ram_size = size;
+}
+
+static void parse_cpus(struct run *run, const char *arg, struct argp_state *state)
+{
+	if (!parse_uint(arg, &run->config.cpus) || !run->config.cpus ||
+	    run->config.cpus > VM_CPUS_MAX)
+		argp_error(state, "--cpus: '%s' is not a number from 1 to %d", arg, VM_CPUS_MAX);
+}
+
+static void parse_name(struct run *run, const char *arg, struct argp_state *state)
+{
+	for (const char *p = arg; *p; p++)
+		if (*p == '/' || *p < ' ' || *p > '~')
+			argp_error(state, "--name: only printable ASCII without '/'");
+	if (strlen(arg) >= DITTO_NAME_LEN)
+		argp_error(state, "--name: at most %d characters", DITTO_NAME_LEN - 1);
+	run->config.name = arg;
+}
+
+static void parse_backing(struct run *run, const char *arg, struct argp_state *state)
+{
+	if (!strcmp(arg, "gmem"))
+		run->config.backing = RAM_BACKING_GMEM;
+	else if (!strcmp(arg, "anon"))
+		run->config.backing = RAM_BACKING_ANON;
+	else
+		argp_error(state, "--backing: '%s' is neither gmem nor anon", arg);
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct run *run = state->input;
+
+	switch (key) {
+	case 'k':
+		run->kernel = arg;
+		break;
+	case 'i':
+		run->initrd = arg;
+		break;
+	case 'a':
+		run->boot.cmdline = arg;
+		break;
+	case 'm':
+		parse_memory(run, arg, state);
+		break;
+	case 'c':
+		parse_cpus(run, arg, state);
+		break;
+	case 'n':
+		parse_name(run, arg, state);
+		break;
+	case 'd':
+		run->config.dev = arg;
+		break;
+	case OPT_BACKING:
+		parse_backing(run, arg, state);
+		break;
+	case ARGP_KEY_ARG:
+		argp_error(state, "unexpected argument '%s'", arg);
+		break;
+	case ARGP_KEY_END:
+		if (!run->kernel)
+			argp_error(state, "--kernel is required");
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+/* Nothing but reading: the order makes the exit status say what is wrong first. */
+static int run_prepare(struct run *run)
+{
+	struct boot *boot = &run->boot;
+
+	boot->kernel.file.fd = boot->initrd.fd = -1;
+	boot->ram_size = run->config.ram_size;
+	if (image_open(&boot->kernel.file, run->kernel) < 0)
+		return VM_ERROR;
+	if (kernel_check(&boot->kernel) < 0)
+		return VM_BAD_KERNEL;
+	if (run->initrd && image_open(&boot->initrd, run->initrd) < 0)
+		return VM_ERROR;
+	return boot_plan(boot) < 0 ? VM_ERROR : 0;
+}
+
+static void run_close_files(struct run *run)
+{
+	image_close(&run->boot.kernel.file);
+	image_close(&run->boot.initrd);
+}
+
+/* A reader that asked us to end is not waited for. */
+static bool was_told_to_end(int status)
+{
+	return status > VM_SIGNAL;
+}
+
+static int run_machine(struct run *run)
+{
+	static struct vm vm;	/* large: consoles and vCPUs are in it */
+	int status = VM_ERROR;
+
+	if (!vm_create(&vm, &run->config) && !vm_start(&vm, &run->boot)) {
+		run_close_files(run);
+		console_run(&vm.console);
+	}
+	vm_join(&vm);
+	status = vm.status;
+	console_finish(&vm.console, !was_told_to_end(status));
+	terminal_restore();
+	vm_destroy(&vm);
+	return status;
+}
+
+/**
+ * cmd_run() - `ditto run`
+ * @argc: as for main()
+ * @argv: as for main()
+ *
+ * Return: the exit status.
+ */
+int cmd_run(int argc, char **argv)
+{
+	static const struct argp argp = { options, parse, NULL, doc, NULL, NULL, NULL };
+	struct run run = {
+		.config = { .dev = DITTO_DEV, .name = "", .ram_size = RAM_DEFAULT, .cpus = 1 },
+		.boot.cmdline = "console=ttyS0",
+	};
+	int status;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &run);
+	status = run_prepare(&run);
+	if (!status)
+		status = run_machine(&run);
+	run_close_files(&run);
+	return status;
+}

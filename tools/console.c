@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Standard input and output of a running machine, and the main thread's loop.
+ * Output is collected and written by the main thread, a few milliseconds late
+ * or when there is much of it, so a vCPU makes no system call per character;
+ * a reader that is too slow makes the vCPU wait, and nothing is lost. Input
+ * waits here until the UART has room. On a terminal, Ctrl-A x quits and
+ * Ctrl-A a sends Ctrl-A; a pipe is passed on as it is.
+ */
+#include "console.h"
+#include "terminal.h"
+#include "vm.h"
+#include "util.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#define CTRL_A		0x01
+#define FLUSH_DELAY_NS	4000000		/* nobody sees 4 ms */
+#define FLUSH_BYTES	4096		/* also what a pipe takes without blocking */
+
+enum { WAIT_WAKE, WAIT_TIMER, WAIT_SIGNAL, WAIT_IN, WAIT_OUT, WAIT_COUNT };
+
+static int open_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGQUIT);
+	sigaddset(&set, SIGTSTP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/**
+ * console_create() - open what the loop waits for, block the signals it handles
+ * @c: filled in
+ * @vm: its machine
+ *
+ * Before any thread is created, as threads inherit the signal mask.
+ * Return: 0, or -1 after saying why not on standard error.
+ */
+int console_create(struct console *c, struct vm *vm)
+{
+	*c = (struct console){ .vm = vm };
+	pthread_mutex_init(&c->lock, NULL);
+	pthread_cond_init(&c->room, NULL);
+	c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	c->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	c->signal_fd = open_signals();
+	if (c->wake_fd >= 0 && c->timer_fd >= 0 && c->signal_fd >= 0)
+		return 0;
+	complain("console: %s", strerror(errno));
+	return -1;
+}
+
+/**
+ * console_destroy() - close what console_create() opened
+ * @c: the console
+ */
+void console_destroy(struct console *c)
+{
+	close(c->wake_fd);
+	close(c->timer_fd);
+	close(c->signal_fd);
+}
+
+/**
+ * console_wake() - make the main loop look at everything again; any thread
+ * @c: the console
+ */
+void console_wake(struct console *c)
+{
+	/* Full is as good as written: the loop has a reason to wake already. */
+	if (eventfd_write(c->wake_fd, 1) < 0 && errno != EAGAIN)
+		complain("eventfd: %s", strerror(errno));
+}
+
+static void arm_timer(struct console *c)
+{
+	struct itimerspec delay = { .it_value.tv_nsec = FLUSH_DELAY_NS };
+
+	timerfd_settime(c->timer_fd, 0, &delay, NULL);
+}
+
+/**
+ * console_put() - the guest sends a byte; a vCPU's thread, without locks
+ * @c: the console
+ * @byte: the byte
+ *
+ * Waits while too much is unwritten, unless the machine is ending.
+ */
+void console_put(struct console *c, uint8_t byte)
+{
+	size_t len = 0;
+
+	pthread_mutex_lock(&c->lock);
+	while (c->out_len == sizeof(c->out) && !c->closed)
+		pthread_cond_wait(&c->room, &c->lock);
+	if (!c->closed) {
+		c->out[c->out_len++] = byte;
+		len = c->out_len;
+	}
+	pthread_mutex_unlock(&c->lock);
+	if (len == 1)
+		arm_timer(c);
+	else if (len == FLUSH_BYTES)
+		console_wake(c);
+}
+
+static size_t out_pending(struct console *c)
+{
+	size_t len;
+
+	pthread_mutex_lock(&c->lock);
+	len = c->out_len;
+	pthread_mutex_unlock(&c->lock);
+	return len;
+}
+
+static void out_take(struct console *c, size_t n)
+{
+	pthread_mutex_lock(&c->lock);
+	c->out_len -= n;
+	memmove(c->out, c->out + n, c->out_len);
+	pthread_cond_broadcast(&c->room);
+	pthread_mutex_unlock(&c->lock);
+}
+
+/* What lies at the front stays there: others only append. */
+static int out_write(struct console *c)
+{
+	size_t len = out_pending(c);
+	ssize_t n;
+
+	if (!len)
+		return 0;
+	n = write(STDOUT_FILENO, c->out, len > FLUSH_BYTES ? FLUSH_BYTES : len);
+	if (n < 0 && errno != EINTR && errno != EAGAIN)
+		return -errno;
+	if (n > 0)
+		out_take(c, n);
+	return 0;
+}
+
+/* Written until nothing is left; then the next byte arms the timer again. */
+static void out_ready(struct console *c)
+{
+	int ret = out_write(c);
+
+	if (ret < 0) {
+		vm_fail(c->vm, VM_ERROR, "standard output: %s", strerror(-ret));
+		console_close(c);
+	}
+	c->flush = ret == 0 && out_pending(c);
+}
+
+/**
+ * console_close() - let nobody wait for room any more; any thread
+ * @c: the console
+ */
+void console_close(struct console *c)
+{
+	pthread_mutex_lock(&c->lock);
+	c->closed = true;
+	pthread_cond_broadcast(&c->room);
+	pthread_mutex_unlock(&c->lock);
+}
+
+/**
+ * console_finish() - write what is left; main thread, vCPUs have ended
+ * @c: the console
+ * @patient: wait for a slow reader; else write only what is taken at once
+ */
+void console_finish(struct console *c, bool patient)
+{
+	struct pollfd out = { .fd = STDOUT_FILENO, .events = POLLOUT };
+
+	while (out_pending(c)) {
+		int n = poll(&out, 1, patient ? -1 : 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0 || out_write(c) < 0)
+			break;
+	}
+}
+
+/* One byte from the terminal. The escape must work even if the guest takes nothing. */
+static void in_key(struct console *c, uint8_t byte)
+{
+	if (c->escape) {
+		c->escape = false;
+		if (byte == 'x' || byte == 'X') {
+			vm_stop(c->vm, VM_SIGNAL + SIGINT);
+			return;
+		}
+		if (byte != 'a' && byte != 'A' && byte != CTRL_A)
+			return;
+		byte = CTRL_A;
+	} else if (byte == CTRL_A) {
+		c->escape = true;
+		return;
+	}
+	/* Nobody types 4 KiB ahead; what does not fit is dropped. */
+	if (c->in_len < sizeof(c->in))
+		c->in[c->in_len++] = byte;
+}
+
+static void in_ready(struct console *c)
+{
+	uint8_t bytes[512];
+	ssize_t n = read(STDIN_FILENO, bytes, sizeof(bytes));
+
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	if (n <= 0) {
+		c->eof = true;
+		return;
+	}
+	if (c->is_tty) {
+		for (ssize_t i = 0; i < n; i++)
+			in_key(c, bytes[i]);
+	} else {
+		memcpy(c->in + c->in_len, bytes, n);
+		c->in_len += n;
+	}
+}
+
+static void in_feed(struct console *c)
+{
+	size_t n;
+
+	if (!c->in_len)
+		return;
+	n = serial_room(&c->vm->serial);
+	if (n > c->in_len)
+		n = c->in_len;
+	serial_receive(&c->vm->serial, c->in, n);
+	c->in_len -= n;
+	memmove(c->in, c->in + n, c->in_len);
+	/* A byte that found room may have made room for none: ask again to be woken. */
+	if (c->in_len && n)
+		serial_room(&c->vm->serial);
+}
+
+static bool in_wanted(const struct console *c)
+{
+	if (c->eof)
+		return false;
+	return c->is_tty || sizeof(c->in) - c->in_len >= 512;
+}
+
+static void pause_self(struct console *c)
+{
+	terminal_restore();
+	raise(SIGSTOP);
+	/* Continued: take the terminal again. */
+	if (c->is_tty)
+		terminal_raw();
+}
+
+static void signal_ready(struct console *c)
+{
+	struct signalfd_siginfo info;
+
+	if (read(c->signal_fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo == SIGTSTP)
+		pause_self(c);
+	else
+		vm_stop(c->vm, VM_SIGNAL + info.ssi_signo);
+}
+
+static bool drain(int fd)
+{
+	uint64_t count;
+
+	return read(fd, &count, sizeof(count)) == sizeof(count);
+}
+
+static void console_wait(struct console *c)
+{
+	struct pollfd p[WAIT_COUNT] = {
+		[WAIT_WAKE] = { .fd = c->wake_fd, .events = POLLIN },
+		[WAIT_TIMER] = { .fd = c->timer_fd, .events = POLLIN },
+		[WAIT_SIGNAL] = { .fd = c->signal_fd, .events = POLLIN },
+		[WAIT_IN] = { .fd = in_wanted(c) ? STDIN_FILENO : -1, .events = POLLIN },
+		[WAIT_OUT] = { .fd = c->flush ? STDOUT_FILENO : -1, .events = POLLOUT },
+	};
+
+	if (poll(p, WAIT_COUNT, -1) < 0)
+		return;
+	if (p[WAIT_SIGNAL].revents)
+		signal_ready(c);
+	if (p[WAIT_WAKE].revents && drain(c->wake_fd) && out_pending(c) >= FLUSH_BYTES)
+		c->flush = true;
+	if (p[WAIT_TIMER].revents && drain(c->timer_fd))
+		c->flush = true;
+	if (p[WAIT_IN].revents)
+		in_ready(c);
+	if (p[WAIT_OUT].revents)
+		out_ready(c);
+}
+
+/**
+ * console_run() - the main thread's loop, until the machine has ended
+ * @c: the console
+ */
+void console_run(struct console *c)
+{
+	c->is_tty = terminal_raw();
+	while (c->vm->status == VM_RUNNING) {
+		console_wait(c);
+		in_feed(c);
+	}
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Finds the sub-command and hands it its arguments. It knows nothing of what
+ * the sub-commands do; each has an argp parser and a --help of its own.
+ */
+#include "cmd.h"
+#include "util.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/**
+ * struct command - one sub-command
+ * @name: as typed
+ * @run: does it; returns the exit status
+ */
+struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+};
+
+static const struct command commands[] = {
+	{ "run",  cmd_run },
+	{ "ps",   cmd_ps },
+	{ "ksm",  cmd_ksm },
+	{ "info", cmd_info },
+};
+
+const char *argp_program_version = "ditto 0.1";
+
+static const char doc[] =
+	"Run virtual machines whose identical memory is held once.\v"
+	"Commands:\n"
+	"  run    boot a Linux kernel in a new machine\n"
+	"  ps     list machines: RAM, resident, shared and saved memory\n"
+	"  ksm    show and set the knobs of the merge engine\n"
+	"  info   say what this host can do, and why not\n"
+	"\n"
+	"`ditto COMMAND --help' tells a command's options and exit status.";
+
+struct choice {
+	const struct command *command;	/* set while parsing */
+	int first;			/* index of the command in argv */
+};
+
+static const struct command *command_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	return NULL;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct choice *choice = state->input;
+
+	switch (key) {
+	case ARGP_KEY_ARG:
+		choice->command = command_find(arg);
+		if (!choice->command)
+			argp_error(state, "unknown command '%s'", arg);
+		choice->first = state->next - 1;
+		state->next = state->argc;
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_usage(state);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static const struct argp argp = { .parser = parse, .args_doc = "COMMAND [ARGUMENT...]",
+					  .doc = doc };
+	struct choice choice = { 0 };
+	char name[32];
+
+	argp_err_exit_status = 1;
+	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &choice);
+	snprintf(name, sizeof(name), "ditto %s", choice.command->name);
+	argv[choice.first] = name;
+	return choice.command->run(argc - choice.first, argv + choice.first);
+}

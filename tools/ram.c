@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The machine's memory: one mapping in this process, one or two memslots in
+ * the machine (below and above the hole under 4 GiB). On ditto the mapping is
+ * a gmem's, so equal pages merge; elsewhere it is anonymous memory marked
+ * MADV_MERGEABLE, so the host's KSM may do what it can.
+ */
+#include "ram.h"
+#include "util.h"
+
+#include "ditto.h"
+
+#include <errno.h>
+#include <linux/kvm.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static int ram_map(struct ram *ram, int flags)
+{
+	void *p = mmap(NULL, ram->size, PROT_READ | PROT_WRITE, flags, ram->gmem_fd, 0);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	ram->host = p;
+	return 0;
+}
+
+static int ram_create_gmem(struct ram *ram, int dev_fd)
+{
+	struct ditto_create_gmem args = { .size = ram->size };
+	int ret;
+
+	ram->gmem_fd = ioctl(dev_fd, DITTO_CREATE_GMEM, &args);
+	if (ram->gmem_fd < 0)
+		return -errno;
+	ret = ram_map(ram, MAP_SHARED);
+	if (ret < 0)
+		close(ram->gmem_fd);
+	return ret;
+}
+
+static int ram_create_anon(struct ram *ram)
+{
+	int ret;
+
+	ram->gmem_fd = -1;
+	ret = ram_map(ram, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE);
+	if (ret < 0)
+		return ret;
+	/* Merging is a favour: a host kernel without KSM refuses, and that is fine. */
+	madvise(ram->host, ram->size, MADV_MERGEABLE);
+	return 0;
+}
+
+/**
+ * ram_create() - make the memory and map it here
+ * @ram: filled in
+ * @dev_fd: the device, for a gmem
+ * @size: bytes, a multiple of 4096
+ * @backing: RAM_BACKING_GMEM or RAM_BACKING_ANON
+ *
+ * Return: 0 or -errno.
+ */
+int ram_create(struct ram *ram, int dev_fd, uint64_t size, enum ram_backing backing)
+{
+	*ram = (struct ram){ .size = size, .gmem_fd = -1 };
+	return backing == RAM_BACKING_GMEM ? ram_create_gmem(ram, dev_fd) : ram_create_anon(ram);
+}
+
+static int ram_attach_part(const struct ram *ram, int vm_fd, uint32_t slot, uint64_t gpa,
+			   uint64_t offset, uint64_t size)
+{
+	if (ram->gmem_fd >= 0) {
+		struct ditto_gmem_region r = {
+			.slot = slot, .guest_phys_addr = gpa, .memory_size = size,
+			.gmem_fd = ram->gmem_fd, .gmem_offset = offset,
+		};
+		return ioctl(vm_fd, DITTO_SET_GMEM_REGION, &r) < 0 ? -errno : 0;
+	}
+	struct kvm_userspace_memory_region r = {
+		.slot = slot, .guest_phys_addr = gpa, .memory_size = size,
+		.userspace_addr = (uintptr_t)ram->host + offset,
+	};
+	return ioctl(vm_fd, KVM_SET_USER_MEMORY_REGION, &r) < 0 ? -errno : 0;
+}
+
+/**
+ * ram_attach() - give the memory to a machine, as memslots 0 and 1
+ * @ram: the memory
+ * @vm_fd: the machine
+ *
+ * Return: 0 or -errno.
+ */
+int ram_attach(const struct ram *ram, int vm_fd)
+{
+	uint64_t low = ram_low_size(ram->size);
+	int ret = ram_attach_part(ram, vm_fd, 0, 0, 0, low);
+
+	if (ret < 0 || low == ram->size)
+		return ret;
+	return ram_attach_part(ram, vm_fd, 1, RAM_HOLE_END, low, ram->size - low);
+}
+
+/**
+ * ram_at() - where a guest-physical range is in this process
+ * @ram: the memory
+ * @gpa: its first byte
+ * @len: its length
+ *
+ * Return: the address, or NULL unless all of it is RAM of one slot.
+ */
+void *ram_at(const struct ram *ram, uint64_t gpa, uint64_t len)
+{
+	uint64_t low = ram_low_size(ram->size);
+
+	if (gpa <= low && len <= low - gpa)
+		return ram->host + gpa;
+	if (gpa < RAM_HOLE_END)
+		return NULL;
+	gpa = gpa - RAM_HOLE_END + low;
+	if (gpa <= ram->size && len <= ram->size - gpa)
+		return ram->host + gpa;
+	return NULL;
+}
+
+/**
+ * ram_destroy() - unmap and close; the machine keeps its own reference to a gmem
+ * @ram: from ram_create(), or zeroed with @gmem_fd = -1
+ */
+void ram_destroy(struct ram *ram)
+{
+	if (ram->host)
+		munmap(ram->host, ram->size);
+	if (ram->gmem_fd >= 0)
+		close(ram->gmem_fd);
+	*ram = (struct ram){ .gmem_fd = -1 };
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef DITTO_VM_H
+#define DITTO_VM_H
+
+#include "boot.h"
+#include "console.h"
+#include "guest_cpuid.h"
+#include "i8042.h"
+#include "ioports.h"
+#include "pm.h"
+#include "ram.h"
+#include "rtc.h"
+#include "serial.h"
+#include "vcpu.h"
+
+#include <pthread.h>
+#include <stdio.h>
+
+#define VM_CPUS_MAX	64
+
+/* How a machine ended, which is the exit status of `ditto run`. */
+enum vm_status {
+	VM_RUNNING = -1,
+	VM_POWEROFF = 0,
+	VM_ERROR = 1,		/* usage, set-up, this host */
+	VM_BAD_KERNEL = 2,
+	VM_REBOOT = 3,
+	VM_SHUTDOWN = 4,	/* triple fault */
+	VM_KVM_ERROR = 5,	/* the hypervisor could not go on */
+	VM_GUEST_CRASH = 6,	/* the guest reported a crash */
+	VM_SIGNAL = 128,	/* plus the signal's number */
+};
+
+/**
+ * struct vm_config - what the user asked for
+ * @dev: the device node
+ * @name: for `ditto ps`; may be empty
+ * @ram_size: bytes
+ * @cpus: 1 to VM_CPUS_MAX
+ * @backing: what to make the memory of
+ */
+struct vm_config {
+	const char *dev;
+	const char *name;
+	uint64_t ram_size;
+	unsigned int cpus;
+	enum ram_backing backing;
+};
+
+/**
+ * struct vm - a machine. Constant once vCPUs run, unless said otherwise.
+ * @config: what the user asked for
+ * @dev_fd: the device, or -1
+ * @fd: the machine, or -1
+ * @ram: its memory
+ * @cpuid: what every vCPU's CPUID is derived from
+ * @ports: who answers which port
+ * @serial, @rtc, @i8042, @pm: the devices; they lock themselves
+ * @console: the other end of @serial; locks itself
+ * @vcpu: the CPUs
+ * @vcpus: how many were created
+ * @threads: how many have a thread
+ * @status: VM_RUNNING until vm_stop(); the first reason stays
+ * @report_lock: protects @report
+ * @report: what to tell the user when the terminal is his again
+ * @report_text, @report_len: where @report is kept
+ */
+struct vm {
+	const struct vm_config *config;
+	int dev_fd;
+	int fd;
+	struct ram ram;
+	struct kvm_cpuid2 *cpuid;
+	struct ioports ports;
+	struct serial serial;
+	struct rtc rtc;
+	struct i8042 i8042;
+	struct pm pm;
+	struct console console;
+	struct vcpu vcpu[VM_CPUS_MAX];
+	unsigned int vcpus;
+	unsigned int threads;
+	_Atomic int status;
+	pthread_mutex_t report_lock;
+	FILE *report;
+	char *report_text;
+	size_t report_len;
+};
+
+int vm_create(struct vm *vm, const struct vm_config *config);
+int vm_start(struct vm *vm, const struct boot *boot);
+void vm_stop(struct vm *vm, int status);
+void vm_fail(struct vm *vm, int status, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void vm_join(struct vm *vm);
+void vm_destroy(struct vm *vm);
+void vm_irq_line(struct vm *vm, unsigned int irq, bool level);
+bool vm_has(const struct vm *vm, int capability);
+
+#endif
