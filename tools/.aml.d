@@ -1,2 +1,0 @@
-aml.o: aml.c aml.h
-aml.h:

@@ -1,3 +1,0 @@
-host.o: host.c host.h util.h
-host.h:
-util.h:

@@ -1,2 +1,0 @@
-ioports.o: ioports.c ioports.h
-ioports.h:

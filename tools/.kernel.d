@@ -1,3 +1,0 @@
-kernel.o: kernel.c kernel.h util.h
-kernel.h:
-util.h:

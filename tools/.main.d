@@ -1,3 +1,0 @@
-main.o: main.c cmd.h util.h
-cmd.h:
-util.h:

@@ -1,4 +1,0 @@
-ram.o: ram.c ram.h util.h ../uapi/ditto.h
-ram.h:
-util.h:
-../uapi/ditto.h:

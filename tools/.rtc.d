@@ -1,3 +1,0 @@
-rtc.o: rtc.c rtc.h ioports.h
-rtc.h:
-ioports.h:

@@ -1,3 +1,0 @@
-table.o: table.c table.h util.h
-table.h:
-util.h:

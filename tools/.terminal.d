@@ -1,3 +1,0 @@
-terminal.o: terminal.c terminal.h util.h
-terminal.h:
-util.h:
