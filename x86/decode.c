@@ -40,7 +40,7 @@ static enum emu_result fetch_more(struct emu_ctxt *c)
 {
 	unsigned int avail = EMU_INSN_MAX - c->fetched;
 	enum emu_result r;
-	u64 gva;
+	u64 gva = 0;
 
 	if (!avail)
 		return emu_gp0(c);

@@ -242,6 +242,11 @@ static const struct emu_opcode op_0fbd[4] = {
 	N(RO, Gv, Ev, emu_bsr), N(RO, Gv, Ev, emu_bsr), L(0, __), N(RO, Gv, Ev, emu_bsr),
 };
 
+/* A register that does not compare equal is not written, not even zero-extended. */
+static const struct emu_opcode op_0fb0[2] = {
+	N(LOCK, __, __, emu_cmpxchg), N(RO, __, __, emu_cmpxchg_reg),
+};
+
 static const struct emu_opcode op_0fb8[4] = { [2] = L(0, __) };
 static const struct emu_opcode op_0fc3[4] = { N(WO, My, Gy, emu_mov) };
 
@@ -363,7 +368,7 @@ const struct emu_opcode emu_map_0f[256] = {
 	M(LOCK | EMU_F_BITOFF, Ev, Gv, emu_bts),
 	M3(0, Ev, Gv, Ib, emu_shrd), M3(0, Ev, Gv, CL, emu_shrd),
 	G(GROUP_PFX, group15), M(0, Gv, Ev, emu_imul2),
-	[0xb0] = M(LOCK, Eb, Gb, emu_cmpxchg), M(LOCK, Ev, Gv, emu_cmpxchg),
+	[0xb0] = GRP(GROUP_MOD, MODRM, Eb, Gb, op_0fb0), GRP(GROUP_MOD, MODRM, Ev, Gv, op_0fb0),
 	L(MODRM, Mv), M(LOCK | EMU_F_BITOFF, Ev, Gv, emu_btr), L(MODRM, Mv), L(MODRM, Mv),
 	M(WO, Gv, Eb, emu_movzx), M(WO, Gv, Ew, emu_movzx),
 	[0xb8] = G(GROUP_PFX, op_0fb8), M(NOACC, __, __, emu_undefined),

@@ -168,17 +168,30 @@ enum emu_result emu_xadd(struct emu_ctxt *c)
 	return EMU_OK;
 }
 
-/* CMPXCHG: a memory destination is written either way; a register only when something changes. */
+/* CMPXCHG: compare with the accumulator, which takes the destination when they differ. */
+static bool compare_accumulator(struct emu_ctxt *c)
+{
+	u64 acc = c->regs[EMU_RAX] & emu_mask(c->dst.size);
+
+	do_sub(c, acc, c->dst.val[0], 0, c->dst.size, EMU_STATUS_FLAGS);
+	if (acc == c->dst.val[0])
+		return true;
+	emu_stage(c, EMU_RAX, c->dst.size, c->dst.val[0]);
+	return false;
+}
+
+/* Memory is written either way, with the old value if need be. */
 enum emu_result emu_cmpxchg(struct emu_ctxt *c)
 {
-	unsigned int size = c->dst.size;
-	u64 acc = c->regs[EMU_RAX] & emu_mask(size);
-
-	do_sub(c, acc, c->dst.val[0], 0, size, EMU_STATUS_FLAGS);
-	if (acc == c->dst.val[0])
+	if (compare_accumulator(c))
 		c->dst.val[0] = c->src.val[0];
-	else
-		emu_stage(c, EMU_RAX, size, c->dst.val[0]);
+	return EMU_OK;
+}
+
+enum emu_result emu_cmpxchg_reg(struct emu_ctxt *c)
+{
+	if (compare_accumulator(c))
+		emu_stage_opnd(c, &c->dst, c->src.val[0]);
 	return EMU_OK;
 }
 

@@ -8,13 +8,13 @@
 
 #include "x86/emulate.h"
 
-#ifdef __KERNEL__
 #include <linux/bits.h>
-#include <linux/kernel.h>
+#include <linux/build_bug.h>
+#include <linux/compiler.h>
+#include <linux/minmax.h>
 #include <linux/string.h>
 #include <asm/processor-flags.h>
 #include <asm/trapnr.h>
-#endif
 
 #define EMU_STATUS_FLAGS (X86_EFLAGS_CF | X86_EFLAGS_PF | X86_EFLAGS_AF | X86_EFLAGS_ZF | \
 			  X86_EFLAGS_SF | X86_EFLAGS_OF)
@@ -197,7 +197,7 @@ void emu_commit_regs(struct emu_ctxt *c);
 
 /* emulate_alu.c */
 emu_exec_fn emu_add, emu_or, emu_adc, emu_sbb, emu_and, emu_sub, emu_xor, emu_cmp, emu_test,
-	    emu_not, emu_neg, emu_inc, emu_dec, emu_xadd, emu_cmpxchg, emu_cmpxchg_wide,
+	    emu_not, emu_neg, emu_inc, emu_dec, emu_xadd, emu_cmpxchg, emu_cmpxchg_reg, emu_cmpxchg_wide,
 	    emu_bt, emu_bts, emu_btr, emu_btc, emu_bsf, emu_bsr;
 /* emulate_shift.c: shifts, multiplication, division */
 emu_exec_fn emu_rol, emu_ror, emu_rcl, emu_rcr, emu_shl, emu_shr, emu_sar, emu_shld, emu_shrd,
