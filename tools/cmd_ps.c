@@ -182,11 +182,14 @@ static void print_json(const struct machines *m)
 static int ps_print(const struct ps *ps, int fd)
 {
 	struct machines m = { 0 };
-	int ret = machines_fetch(fd, &m);
+	int ret;
 
-	if (ret == -ENOTTY)
+	if (!device_has_gmem(fd)) {
 		complain("%s: not ditto's device: only ditto lists machines", ps->dev);
-	else if (ret < 0)
+		return 1;
+	}
+	ret = machines_fetch(fd, &m);
+	if (ret < 0)
 		complain("%s: %s", ps->dev, strerror(-ret));
 	else if (ps->json)
 		print_json(&m);
