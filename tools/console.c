@@ -184,14 +184,18 @@ void console_close(struct console *c)
  */
 void console_finish(struct console *c, bool patient)
 {
-	struct pollfd out = { .fd = STDOUT_FILENO, .events = POLLOUT };
+	struct pollfd p[] = {
+		{ .fd = STDOUT_FILENO, .events = POLLOUT },
+		{ .fd = c->signal_fd, .events = POLLIN },
+	};
 
 	while (out_pending(c)) {
-		int n = poll(&out, 1, patient ? -1 : 0);
+		int n = poll(p, ARRAY_SIZE(p), patient ? -1 : 0);
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n <= 0 || out_write(c) < 0)
+		/* A signal now means: do not wait for that reader. */
+		if (n <= 0 || !p[0].revents || out_write(c) < 0)
 			break;
 	}
 }
@@ -243,15 +247,9 @@ static void in_feed(struct console *c)
 
 	if (!c->in_len)
 		return;
-	n = serial_room(&c->vm->serial);
-	if (n > c->in_len)
-		n = c->in_len;
-	serial_receive(&c->vm->serial, c->in, n);
+	n = serial_receive(&c->vm->serial, c->in, c->in_len);
 	c->in_len -= n;
 	memmove(c->in, c->in + n, c->in_len);
-	/* A byte that found room may have made room for none: ask again to be woken. */
-	if (c->in_len && n)
-		serial_room(&c->vm->serial);
 }
 
 static bool in_wanted(const struct console *c)

@@ -6,9 +6,11 @@
 #include "cmd.h"
 #include "util.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /**
  * struct command - one sub-command
@@ -72,6 +74,18 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
+/* A file opened later must not become standard input or output by its number. */
+static void keep_standard_fds(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct argp argp = { .parser = parse, .args_doc = "COMMAND [ARGUMENT...]",
@@ -79,6 +93,7 @@ int main(int argc, char **argv)
 	struct choice choice = { 0 };
 	char name[32];
 
+	keep_standard_fds();
 	argp_err_exit_status = 1;
 	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &choice);
 	snprintf(name, sizeof(name), "ditto %s", choice.command->name);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A 16550A UART. Transmission takes no time; reception is under flow control:
- * the console asks serial_room() first and is woken when there is room again,
- * so pasted text is not lost. There is room only while the guest has the
+ * serial_receive() takes what there is room for and wakes the console when there
+ * is room again, so pasted text is not lost. There is room only while the guest has the
  * receive interrupt enabled, because a driver that is just starting empties
  * the FIFO. The hard part is the interrupt: it is edge-triggered at the
  * controller, so a cause that returns must be a new edge.
@@ -304,33 +304,26 @@ void serial_attach(struct serial *s, struct ioports *ports, struct vm *vm,
 }
 
 /**
- * serial_room() - how many bytes the guest can take now
+ * serial_receive() - bytes arrive on the line; the main thread
  * @s: the UART
+ * @bytes: the bytes
+ * @count: how many
  *
- * Return: the number; if 0, console_wake() is called when that changes.
+ * Return: how many the guest had room for; if not all, console_wake() is
+ * called when there is room again.
  */
-size_t serial_room(struct serial *s)
+size_t serial_receive(struct serial *s, const uint8_t *bytes, size_t count)
 {
 	size_t room;
 
 	pthread_mutex_lock(&s->lock);
 	room = rx_room(s);
-	s->rx_waiting = !room;
-	pthread_mutex_unlock(&s->lock);
-	return room;
-}
-
-/**
- * serial_receive() - bytes arrive on the line
- * @s: the UART
- * @bytes: the bytes
- * @count: at most what serial_room() said
- */
-void serial_receive(struct serial *s, const uint8_t *bytes, size_t count)
-{
-	pthread_mutex_lock(&s->lock);
-	while (count--)
-		rx_push(s, *bytes++);
+	s->rx_waiting = count > room;
+	if (count > room)
+		count = room;
+	for (size_t i = 0; i < count; i++)
+		rx_push(s, bytes[i]);
 	irq_update(s);
 	pthread_mutex_unlock(&s->lock);
+	return count;
 }

@@ -53,7 +53,6 @@ struct serial {
 
 void serial_attach(struct serial *s, struct ioports *ports, struct vm *vm,
 		   struct console *console);
-size_t serial_room(struct serial *s);
-void serial_receive(struct serial *s, const uint8_t *bytes, size_t count);
+size_t serial_receive(struct serial *s, const uint8_t *bytes, size_t count);
 
 #endif
