@@ -71,6 +71,11 @@ static u64 next_imm(struct emu_decoder *d, unsigned int size)
 	u64 val = 0;
 	unsigned int i;
 
+	if (likely(d->pos + size <= d->c->fetched)) {
+		memcpy(&val, d->c->insn + d->pos, sizeof(val));
+		d->pos += size;
+		return emu_sext(val, size);
+	}
 	for (i = 0; i < size; i++)
 		val |= (u64)next_u8(d) << (8 * i);
 	return emu_sext(val, size);
@@ -279,23 +284,22 @@ static void decode_opsize(struct emu_ctxt *c)
 		c->opsize = 8;
 }
 
-static unsigned int spec_size(const struct emu_ctxt *c, u8 spec)
+static inline unsigned int spec_size(const struct emu_ctxt *c, u8 spec)
 {
-	switch (spec & 7) {
-	case EMU_SZ_v:
+	unsigned int size = spec & 7;
+
+	if (size == EMU_SZ_v)
 		return c->opsize;
-	case EMU_SZ_y:
+	if (size <= EMU_SZ_dq)
+		return 1u << size;
+	if (size == EMU_SZ_y)
 		return c->rex & 8 ? 8 : 4;
-	case EMU_SZ_z:
-		return c->opsize == 2 ? 2 : 4;
-	default:
-		return 1u << (spec & 7);
-	}
+	return c->opsize == 2 ? 2 : 4;
 }
 
 /* 5. Operands */
 
-static void opnd_reg(const struct emu_ctxt *c, struct emu_opnd *o, unsigned int reg)
+static inline void opnd_reg(const struct emu_ctxt *c, struct emu_opnd *o, unsigned int reg)
 {
 	o->type = EMU_OPND_REG;
 	o->reg = reg;
@@ -312,7 +316,7 @@ static void opnd_imm(struct emu_opnd *o, u64 val)
 }
 
 /* General, XMM or memory operand in ModRM.rm; @type is of the register form. */
-static enum emu_result opnd_rm(struct emu_ctxt *c, struct emu_opnd *o, u8 type)
+static inline enum emu_result opnd_rm(struct emu_ctxt *c, struct emu_opnd *o, u8 type)
 {
 	unsigned int reg = (c->modrm & 7) | (c->rex & 1) << 3;
 
@@ -358,21 +362,17 @@ static u8 sreg_number(const struct emu_ctxt *c)
 	return c->flags & EMU_F_MODRM ? c->modrm >> 3 & 7 : c->opcode >> 3 & 7;
 }
 
-static enum emu_result decode_operand(struct emu_decoder *d, struct emu_opnd *o, u8 spec)
+static u8 modrm_reg(const struct emu_ctxt *c)
+{
+	return (c->modrm >> 3 & 7) | (c->rex & 4) << 1;
+}
+
+/* All but general registers and memory; @o->size is set. */
+static enum emu_result decode_special(struct emu_decoder *d, struct emu_opnd *o, u8 kind)
 {
 	struct emu_ctxt *c = d->c;
-	u8 reg = (c->modrm >> 3 & 7) | (c->rex & 4) << 1;
 
-	o->type = EMU_OPND_NONE;
-	if (!spec)
-		return EMU_OK;
-	o->size = spec_size(c, spec);
-	switch (spec >> 3) {
-	case EMU_K_E:
-		return opnd_rm(c, o, EMU_OPND_REG);
-	case EMU_K_G:
-		opnd_reg(c, o, reg);
-		break;
+	switch (kind) {
 	case EMU_K_I:
 	case EMU_K_J:
 		opnd_imm(o, next_imm(d, o->size));
@@ -387,12 +387,12 @@ static enum emu_result decode_operand(struct emu_decoder *d, struct emu_opnd *o,
 		break;
 	case EMU_K_V:
 		o->type = EMU_OPND_XMM;
-		o->reg = reg;
+		o->reg = modrm_reg(c);
 		break;
 	case EMU_K_C:
-		return opnd_system(c, o, EMU_OPND_CR, reg);
+		return opnd_system(c, o, EMU_OPND_CR, modrm_reg(c));
 	case EMU_K_D:
-		return opnd_system(c, o, EMU_OPND_DR, reg);
+		return opnd_system(c, o, EMU_OPND_DR, modrm_reg(c));
 	case EMU_K_S:
 		return opnd_system(c, o, EMU_OPND_SREG, sreg_number(c));
 	case EMU_K_A:
@@ -415,6 +415,21 @@ static enum emu_result decode_operand(struct emu_decoder *d, struct emu_opnd *o,
 		break;
 	}
 	return EMU_OK;
+}
+
+static inline enum emu_result decode_operand(struct emu_decoder *d, struct emu_opnd *o, u8 spec)
+{
+	o->type = EMU_OPND_NONE;
+	if (!spec)
+		return EMU_OK;
+	o->size = spec_size(d->c, spec);
+	if (spec >> 3 == EMU_K_E)
+		return opnd_rm(d->c, o, EMU_OPND_REG);
+	if (spec >> 3 == EMU_K_G) {
+		opnd_reg(d->c, o, modrm_reg(d->c));
+		return EMU_OK;
+	}
+	return decode_special(d, o, spec >> 3);
 }
 
 static enum emu_result decode_operands(struct emu_decoder *d, const u8 spec[3])
@@ -445,17 +460,17 @@ static void decode_start(struct emu_ctxt *c, unsigned int prefetched)
 {
 	c->fetched = min_t(unsigned int, prefetched, EMU_INSN_MAX);
 	c->adsize = emu_long(c) ? 8 : c->mode == EMU_PROT32 ? 4 : 2;
+	c->seg = EMU_DS;
 	c->lock = 0;
 	c->rep = 0;
 	c->osz_prefix = 0;
 	c->rex = 0;
 	c->modrm = 0;
+	c->rip_relative = 0;
 	c->seg_override = EMU_NR_SEGS;
-	c->seg = EMU_DS;
+	c->scale = 0;
 	c->base = EMU_NR_REGS;
 	c->index = EMU_NR_REGS;
-	c->scale = 0;
-	c->rip_relative = false;
 	c->disp = 0;
 	c->fault.valid = false;
 }

@@ -82,14 +82,24 @@ static u64 bit_offset(const struct emu_ctxt *c)
 	return (bit & ~(s64)(bits - 1)) / 8;
 }
 
+/* The common case of emu_linear(): 64-bit kernel code, no segment base. */
+static inline bool is_flat(const struct emu_ctxt *c, u64 ea, unsigned int size)
+{
+	return emu_long(c) && c->seg < EMU_FS && c->cpl != 3 && emu_canonical_48(ea) &&
+	       emu_canonical_48(ea + size - 1);
+}
+
 static enum emu_result address_operand(struct emu_ctxt *c, struct emu_opnd *o, unsigned int access)
 {
 	u64 ea = emu_effective_address(c);
-	enum emu_result r;
+	enum emu_result r = EMU_OK;
 
 	if (c->flags & EMU_F_BITOFF)
 		ea = (ea + bit_offset(c)) & emu_mask(c->adsize);
-	r = emu_linear(c, c->seg, ea, o->size, access, &o->gva);
+	if (likely(is_flat(c, ea, o->size)))
+		o->gva = ea;
+	else
+		r = emu_linear(c, c->seg, ea, o->size, access, &o->gva);
 	if (r == EMU_OK && c->flags & EMU_F_ALIGNED && o->gva & 15)
 		return emu_gp0(c);
 	return r;
@@ -118,26 +128,21 @@ static enum emu_result load_mem(struct emu_ctxt *c, struct emu_opnd *o, unsigned
 	return r;
 }
 
-static enum emu_result load(struct emu_ctxt *c, struct emu_opnd *o, unsigned int access)
+/* Control, debug and segment registers are loaded by those who use them. */
+static inline enum emu_result load(struct emu_ctxt *c, struct emu_opnd *o, unsigned int access)
 {
-	switch (o->type) {
-	case EMU_OPND_REG:
+	if (o->type == EMU_OPND_REG)
 		o->val[0] = c->regs[o->reg] & emu_mask(o->size);
-		return EMU_OK;
-	case EMU_OPND_REGH:
-		o->val[0] = (c->regs[o->reg] >> 8) & 0xff;
-		return EMU_OK;
-	case EMU_OPND_XMM:
-		load_xmm(c, o);
-		return EMU_OK;
-	case EMU_OPND_MEM:
+	else if (o->type == EMU_OPND_MEM)
 		return load_mem(c, o, access);
-	default:
-		return EMU_OK;
-	}
+	else if (o->type == EMU_OPND_REGH)
+		o->val[0] = (c->regs[o->reg] >> 8) & 0xff;
+	else if (o->type == EMU_OPND_XMM)
+		load_xmm(c, o);
+	return EMU_OK;
 }
 
-static enum emu_result load_src(struct emu_ctxt *c)
+static inline enum emu_result load_src(struct emu_ctxt *c)
 {
 	enum emu_result r;
 
@@ -149,7 +154,7 @@ static enum emu_result load_src(struct emu_ctxt *c)
 	return load(c, &c->src, 0);
 }
 
-static enum emu_result load_dst(struct emu_ctxt *c)
+static inline enum emu_result load_dst(struct emu_ctxt *c)
 {
 	unsigned int access = c->flags & EMU_F_RDONLY ? 0 : EMU_ACC_WRITE;
 	enum emu_result r;
@@ -163,7 +168,7 @@ static enum emu_result load_dst(struct emu_ctxt *c)
 }
 
 /* The source first: a bit offset in it decides where the destination is. */
-static enum emu_result load_operands(struct emu_ctxt *c)
+static inline enum emu_result load_operands(struct emu_ctxt *c)
 {
 	enum emu_result r;
 
@@ -189,7 +194,7 @@ static enum emu_result write_mem(struct emu_ctxt *c)
 	return c->ops->write(c, o->gva, o->val, o->size, 0);
 }
 
-static enum emu_result write_back(struct emu_ctxt *c)
+static inline enum emu_result write_back(struct emu_ctxt *c)
 {
 	if (c->flags & EMU_F_RDONLY)
 		return EMU_OK;

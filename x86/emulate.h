@@ -185,24 +185,26 @@ struct emu_ctxt {
 	/* Results of emu_decode(). */
 	u8 insn_len;		/* of the whole instruction */
 	u8 fetched;		/* bytes valid in insn[], whatever the result */
-	u8 insn[EMU_INSN_MAX + 1];
+	u8 insn[EMU_INSN_MAX + 9];	/* the rest is there only so that 8 bytes can be read */
 
 	/* Decoded state; constant between emu_decode() and the next one. */
 	const struct emu_opcode *op;
 	u32 flags;		/* EMU_F_* of the opcode and of the groups it was found in */
+	u64 disp;
 	u8 opcode;		/* the last opcode byte */
 	u8 opsize;		/* operand size in bytes: 2, 4, 8 */
 	u8 adsize;		/* address size in bytes: 2, 4, 8 */
+	u8 seg;			/* of the memory operand, override applied */
+	/* Together, so that one store sets them all. */
 	u8 lock;		/* F0 seen */
 	u8 rep;			/* 0, 0xF2 or 0xF3: the last one seen */
 	u8 osz_prefix;		/* 66 seen */
 	u8 rex;			/* the REX byte, 0: none */
 	u8 modrm;
-	u8 seg;			/* of the memory operand, override applied */
+	u8 rip_relative;
 	u8 seg_override;	/* enum emu_seg, or EMU_NR_SEGS: none */
-	u8 base, index, scale;	/* of the memory operand; EMU_NR_REGS: none */
-	bool rip_relative;
-	u64 disp;
+	u8 scale;		/* of the memory operand, as are the next two */
+	u8 base, index;		/* enum emu_reg, or EMU_NR_REGS: none */
 	struct emu_opnd dst, src, src2;
 
 	/* Execution: what will be committed, in this order; valid only inside emu_execute(). */

@@ -146,6 +146,28 @@ static inline bool emu_realish(const struct emu_ctxt *c)
 	return c->mode == EMU_REAL || c->mode == EMU_VM86;
 }
 
+/* Is @gva canonical with 4-level paging, hence always? */
+static inline bool emu_canonical_48(u64 gva)
+{
+	return (u64)((s64)(gva << 16) >> 16) == gva;
+}
+
+/* The offset that ModRM, SIB and displacement make. */
+static inline u64 emu_effective_address(const struct emu_ctxt *c)
+{
+	u64 ea = c->disp;
+
+	if (c->base != EMU_NR_REGS)
+		ea += c->regs[c->base];
+	if (c->index != EMU_NR_REGS)
+		ea += c->regs[c->index] << c->scale;
+	if (c->rip_relative)
+		ea += c->next_rip;
+	if (c->flags & EMU_F_POP && c->base == EMU_RSP)
+		ea += c->opsize;
+	return ea & emu_mask(c->adsize);
+}
+
 /* Note that register @reg takes @val; happens when nothing can fail any more. */
 static inline void emu_stage(struct emu_ctxt *c, unsigned int reg, unsigned int size, u64 val)
 {
@@ -180,7 +202,6 @@ static inline enum emu_result emu_gp0(struct emu_ctxt *c)
 bool emu_canonical(struct emu_ctxt *c, u64 gva);
 enum emu_result emu_linear(struct emu_ctxt *c, enum emu_seg seg, u64 ea, unsigned int len,
 			   unsigned int access, u64 *gva);
-u64 emu_effective_address(const struct emu_ctxt *c);
 enum emu_result emu_branch(struct emu_ctxt *c, u64 target);
 enum emu_result emu_read_seg(struct emu_ctxt *c, enum emu_seg seg, u64 ea, void *buf,
 			     unsigned int len);

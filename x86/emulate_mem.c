@@ -20,7 +20,7 @@
  */
 bool emu_canonical(struct emu_ctxt *c, u64 gva)
 {
-	if ((u64)((s64)(gva << 16) >> 16) == gva)
+	if (emu_canonical_48(gva))
 		return true;
 	return (u64)((s64)(gva << 7) >> 7) == gva && c->ops->get_cr(c, 4) & X86_CR4_LA57;
 }
@@ -79,7 +79,7 @@ static enum emu_result linear_64(struct emu_ctxt *c, enum emu_seg seg, u64 ea, u
 /* #AC: only in user mode, when both the kernel and the program ask for it. */
 static bool misaligned(struct emu_ctxt *c, u64 gva, unsigned int len)
 {
-	return c->rflags & X86_EFLAGS_AC && c->cpl == 3 && len <= 8 && gva & (len - 1) &&
+	return c->cpl == 3 && c->rflags & X86_EFLAGS_AC && len <= 8 && gva & (len - 1) &&
 	       c->ops->get_cr(c, 0) & X86_CR0_AM;
 }
 
@@ -106,25 +106,6 @@ enum emu_result emu_linear(struct emu_ctxt *c, enum emu_seg seg, u64 ea, unsigne
 	if (r == EMU_OK && unlikely(misaligned(c, *gva, len)))
 		return emu_fault_code(c, X86_TRAP_AC, 0);
 	return r;
-}
-
-/**
- * emu_effective_address - the offset that ModRM, SIB and displacement make
- * @c: context, decoded
- */
-u64 emu_effective_address(const struct emu_ctxt *c)
-{
-	u64 ea = c->disp;
-
-	if (c->base != EMU_NR_REGS)
-		ea += c->regs[c->base];
-	if (c->index != EMU_NR_REGS)
-		ea += c->regs[c->index] << c->scale;
-	if (c->rip_relative)
-		ea += c->next_rip;
-	if (c->flags & EMU_F_POP && c->base == EMU_RSP)
-		ea += c->opsize;
-	return ea & emu_mask(c->adsize);
 }
 
 /**
