@@ -117,9 +117,13 @@ static void write_mcr(struct serial *s, uint8_t value)
 		s->msr_delta |= UART_MSR_TERI;
 }
 
+/*
+ * A 16550 also drops what it holds when FIFO mode changes. We keep it: Linux
+ * changes the mode just after it has enabled reception, and would lose a byte.
+ */
 static void write_fcr(struct serial *s, uint8_t value)
 {
-	if ((s->fcr ^ value) & UART_FCR_ENABLE_FIFO || value & UART_FCR_CLEAR_RCVR)
+	if (value & UART_FCR_CLEAR_RCVR)
 		s->rx_count = 0;
 	s->fcr = value & UART_FCR_ENABLE_FIFO ? value & (UART_FCR_ENABLE_FIFO | 0xc0) : 0;
 }
