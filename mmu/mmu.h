@@ -19,7 +19,11 @@ struct ditto_gmem_region;
 struct ditto_vm_info;
 struct emu_fault;
 struct mmu;
+struct mmu_slots;
 struct seq_file;
+
+/* What KVM_CAP_NR_MEMSLOTS says: slot numbers are below it. */
+#define MMU_NR_SLOTS	32764
 
 /* What an access does. */
 #define MMU_READ	BIT(0)
@@ -60,7 +64,11 @@ struct mmu_host {
 
 /**
  * struct paging_mode - how the guest translates addresses just now
- * @cpl is not here: MMU_USER says it
+ * @cr0, @cr3, @cr4, @efer, @rflags: the guest's registers
+ * @pkru: protection-key rights, used with CR4.PKE in long mode
+ * @maxphyaddr: the guest's physical address width, 32 to 52
+ *
+ * The privilege level is not here: MMU_USER says it.
  */
 struct paging_mode {
 	u64 cr0, cr3, cr4, efer, rflags;
@@ -68,33 +76,137 @@ struct paging_mode {
 	u8 maxphyaddr;
 };
 
-/* The room defines struct mmu (embedded in struct vm) below this line. */
+/**
+ * struct mmu - the guest-physical address space of one VM
+ *
+ * Lock order: slots_lock > mm's mmap_lock, gmem's locks > lock.
+ *
+ * @host: constant
+ * @slots_lock: serializes changes of memslots
+ * @srcu: readers of @slots and of the memslots in it
+ * @slots: immutable, sorted; replaced under @slots_lock and @lock for write
+ * @generation: number of @slots; grows with every change, so that a vCPU may cache
+ *	what it looked up; read with mmu_generation()
+ * @nr_pages: sum of the memslots' sizes; @slots_lock
+ * @mm: of user-backed slots; set once under @slots_lock before the first exists
+ * @notifier: registered in @mm once that is set
+ * @lock: the TDP tables.  Read: faults add entries by cmpxchg.  Write: everything
+ *	that takes a permission away or frees a table
+ * @root: top TDP table; constant
+ * @nr_tables: TDP tables allocated, the root included
+ * @max_tables: limit for @nr_tables; @slots_lock, read without
+ * @inv_seq: ended invalidations; written under @lock for write
+ * @inv_active: invalidations of @mm in progress; @lock
+ * @inv_start, @inv_end: hvas that they cover, while @inv_active; @lock
+ * @epoch: permissions taken away so far; @lock for write (DITTO_DEBUG)
+ * @epoch_flushed: the last @epoch that a flush has covered; likewise
+ */
+struct mmu {
+	const struct mmu_host *host;
+	struct mutex slots_lock;
+	struct srcu_struct srcu;
+	struct mmu_slots __rcu *slots;
+	u64 generation;
+	u64 nr_pages;
+	struct mm_struct *mm;
+	struct mmu_notifier notifier;
+
+	rwlock_t lock;
+	u64 *root;
+	atomic_long_t nr_tables;
+	long max_tables;
+	unsigned long inv_seq;
+	unsigned long inv_active;
+	unsigned long inv_start, inv_end;
+#ifdef DITTO_DEBUG
+	u64 epoch;
+	u64 epoch_flushed;
+#endif
+};
+
+/**
+ * enum mmu_fault_result - what became of a TDP fault
+ * @MMU_FAULT_DONE: mapped, or settled by somebody else: enter the guest again
+ * @MMU_FAULT_MMIO: no memslot there
+ * @MMU_FAULT_READONLY: a write to a read-only memslot: MMIO for the VMM
+ */
+enum mmu_fault_result {
+	MMU_FAULT_DONE,
+	MMU_FAULT_MMIO,
+	MMU_FAULT_READONLY,
+};
+
+int mmu_init(struct mmu *mmu, const struct mmu_host *host);
+void mmu_destroy(struct mmu *mmu);
 
 /*
- * int  mmu_init(struct mmu *mmu, const struct mmu_host *host);
- * void mmu_destroy(struct mmu *mmu);
- *
- * Slots (mmu->slots_lock, a mutex, taken inside):
- * int  mmu_set_user_region(struct mmu *mmu, const struct kvm_userspace_memory_region *r);
- * int  mmu_set_gmem_region(struct mmu *mmu, const struct ditto_gmem_region *r);
- *
- * Accessors; process context, may sleep; -ENXIO: no memslot there (MMIO), -EROFS: read-only
- * slot, -EFAULT: the backing failed.  Any length, crossing pages.  The caller is in
- * srcu read section of mmu->srcu (vCPU threads hold it while they run):
- * int  guest_read(struct mmu *mmu, gpa_t gpa, void *buf, unsigned int len);
- * int  guest_write(struct mmu *mmu, gpa_t gpa, const void *buf, unsigned int len);
- * int  guest_cmpxchg(struct mmu *mmu, gpa_t gpa, void *old, const void *new, unsigned int len);
- *
- * The guest's own tables (sets A and D bits as the CPU would):
- * int  mmu_walk(struct mmu *mmu, const struct paging_mode *mode, gva_t gva, u32 access,
- *		 gpa_t *gpa, struct emu_fault *fault);	0, or -EFAULT with fault filled (#PF)
- *
- * enum mmu_fault_result { MMU_FAULT_DONE, MMU_FAULT_MMIO, MMU_FAULT_READONLY };
- * int  mmu_tdp_fault(struct mmu *mmu, gpa_t gpa, u32 access);	result, or -errno
- * hpa_t mmu_root(struct mmu *mmu);
- *
- * void mmu_stats(struct mmu *mmu, struct ditto_vm_info *info);
- * int  mmu_check(struct mmu *mmu, struct seq_file *m);	number of violations
+ * Memslots (slots.c).  Both wait for the readers of mmu->srcu when they delete or
+ * move a slot, after host->flush_tlbs() was called.  So a vCPU thread must leave
+ * its read section when it obeys that flush, and must not hold one while it sleeps
+ * in HLT or returns to user space; the caller must not be in one.
  */
+int mmu_set_user_region(struct mmu *mmu, const struct kvm_userspace_memory_region *r);
+int mmu_set_gmem_region(struct mmu *mmu, const struct ditto_gmem_region *r);
+
+/*
+ * Accesses by the kernel (access.c).  Process context, in a read section of
+ * mmu->srcu; may sleep.
+ */
+int guest_read(struct mmu *mmu, gpa_t gpa, void *buf, unsigned int len);
+int guest_write(struct mmu *mmu, gpa_t gpa, const void *buf, unsigned int len);
+int guest_cmpxchg(struct mmu *mmu, gpa_t gpa, void *old, const void *new, unsigned int len);
+
+/* The guest's own page tables (walk.c); context as for the accesses. */
+int mmu_walk(struct mmu *mmu, const struct paging_mode *mode, gva_t gva, u32 access,
+	     gpa_t *gpa, struct emu_fault *fault);
+int mmu_fetch(struct mmu *mmu, const struct paging_mode *mode, gva_t gva, bool user,
+	      void *buf, unsigned int len, struct emu_fault *fault);
+
+/* TDP tables (tdp.c, fault.c); context as for the accesses. */
+int mmu_tdp_fault(struct mmu *mmu, gpa_t gpa, u32 access);
+
+/* For people and tests (check.c); may sleep, outside of mmu->srcu. */
+void mmu_stats(struct mmu *mmu, struct ditto_vm_info *info);
+int mmu_check(struct mmu *mmu, struct seq_file *m);
+
+/**
+ * mmu_root - the physical address of the top TDP table
+ * @mmu: initialized
+ *
+ * Constant for the life of @mmu.
+ */
+static inline hpa_t mmu_root(struct mmu *mmu)
+{
+	return __pa(mmu->root);
+}
+
+/**
+ * mmu_generation - number of the present set of memslots
+ * @mmu: initialized
+ *
+ * What was looked up before stays true as long as this returns the same, in one
+ * read section of mmu->srcu.
+ */
+static inline u64 mmu_generation(struct mmu *mmu)
+{
+	return smp_load_acquire(&mmu->generation);
+}
+
+/**
+ * mmu_epoch_current - number of the last permission taken away (debug builds)
+ * @mmu: initialized
+ *
+ * A vCPU reads this just before it flushes its TLB and remembers it.  When
+ * host->flush_tlbs() returns, every vCPU in the guest must remember at least what
+ * this returned when the call began.  Returns 0 without DITTO_DEBUG.
+ */
+static inline u64 mmu_epoch_current(struct mmu *mmu)
+{
+#ifdef DITTO_DEBUG
+	return READ_ONCE(mmu->epoch);
+#else
+	return 0;
+#endif
+}
 
 #endif
