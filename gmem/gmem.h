@@ -108,6 +108,7 @@ static inline pgoff_t gmem_binding_end(const struct gmem_binding *b)
 int gmem_init(void);
 void gmem_exit(void);
 int gmem_ioctl_create(const struct ditto_create_gmem *args);
+struct gmem *gmem_create_obj(u64 size, u32 flags);
 int gmem_create(u64 size, u32 flags);
 struct gmem *gmem_get_fd(int fd);
 struct gmem *gmem_get(struct gmem *g);

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The kernel's own accesses to guest memory: read, write, compare-and-exchange, pin.
+ * Reads are on the exit path of vCPUs: a lookup and a copy, no lock, no reference.
+ * Writers hold a page reference while they write, which makes the merge engine leave
+ * the page alone, and look at the entry again once they have it (internal.h, point 5).
+ */
+#include <linux/highmem.h>
+
+#include "gmem/internal.h"
+#include "gmem/merge.h"
+
+static bool in_bounds(const struct gmem *g, u64 pos, size_t len)
+{
+	u64 size = gmem_size(g);
+
+	return pos <= size && len <= size - pos;
+}
+
+static void read_in_page(struct gmem *g, u64 pos, void *buf, size_t len)
+{
+	unsigned long *e, v;
+
+	rcu_read_lock();
+	e = gmem_entry(g, pos >> PAGE_SHIFT);
+	v = e ? READ_ONCE(*e) : 0;
+	if (likely(v & GMEM_PRESENT))
+		memcpy(buf, gmem_entry_va(v) + offset_in_page(pos), len);
+	else
+		memset(buf, 0, len);
+	rcu_read_unlock();
+}
+
+/**
+ * gmem_read() - copy out of guest memory
+ * @g: the gmem
+ * @pos: byte offset
+ * @buf: kernel memory
+ * @len: bytes; may cross pages, and is then not a snapshot
+ *
+ * Any context that can be in an RCU section. Allocates nothing.
+ *
+ * Return: 0, or -EFAULT if any of it is beyond the end; @buf is then untouched.
+ */
+int gmem_read(struct gmem *g, u64 pos, void *buf, size_t len)
+{
+	size_t n;
+
+	if (!in_bounds(g, pos, len))
+		return -EFAULT;
+	for (; len; pos += n, buf += n, len -= n) {
+		n = min_t(size_t, len, PAGE_SIZE - offset_in_page(pos));
+		read_in_page(g, pos, buf, n);
+	}
+	return 0;
+}
+
+/* In an RCU section: a reference to the private page at @e, or NULL. */
+static struct page *hold_private(unsigned long *e)
+{
+	unsigned long v = READ_ONCE(*e);
+	struct page *page = gmem_entry_page(v);
+
+	if (!gmem_entry_private(v) || (v & GMEM_LOCKED))
+		return NULL;
+	get_page(page);
+	smp_mb__after_atomic();	/* pairs with the freezer: LOCKED, then page_count */
+	if (likely(gmem_entry_same(READ_ONCE(*e), v)))
+		return page;
+	put_page(page);
+	return NULL;
+}
+
+/* After a write through a held page: let the next scan know. In the RCU section. */
+static void note_write(struct gmem_chunk *c, pgoff_t off)
+{
+	unsigned long *e = &c->entry[off % GMEM_CHUNK_PAGES];
+	unsigned long v = READ_ONCE(*e);
+
+	if (!(v & GMEM_DIRTY) && gmem_entry_private(v) && gmem_entry_set(e, v, GMEM_DIRTY))
+		gmem_chunk_touch(c);
+}
+
+typedef bool (*access_fn)(void *va, void *arg);
+
+/* Call fn on the private page of @pos, with the page held; make it private if needed. */
+static int access_private(struct gmem *g, u64 pos, access_fn fn, void *arg)
+{
+	pgoff_t off = pos >> PAGE_SHIFT;
+	struct gmem_chunk *c;
+	struct page *page;
+	int ret;
+
+	for (;;) {
+		rcu_read_lock();
+		c = gmem_chunk_lookup(g, off);
+		page = c ? hold_private(&c->entry[off % GMEM_CHUNK_PAGES]) : NULL;
+		if (likely(page)) {
+			if (fn(page_address(page) + offset_in_page(pos), arg))
+				note_write(c, off);
+			put_page(page);
+		}
+		rcu_read_unlock();
+		if (likely(page))
+			return 0;
+		ret = gmem_own(g, off);
+		if (ret)
+			return ret;
+	}
+}
+
+struct write_arg {
+	const void *buf;
+	size_t len;
+};
+
+static bool write_fn(void *va, void *arg)
+{
+	struct write_arg *w = arg;
+
+	memcpy(va, w->buf, w->len);
+	return true;
+}
+
+/**
+ * gmem_write() - copy into guest memory
+ * @g: the gmem
+ * @pos: byte offset
+ * @buf: kernel memory
+ * @len: bytes; may cross pages
+ *
+ * Process context, no lock held; may sleep. Does not wait where the pages are private.
+ *
+ * Return: 0; -EFAULT if any of it is beyond the end, nothing is written then;
+ * -ENOMEM or -EINTR, with the pages before the failing one written.
+ */
+int gmem_write(struct gmem *g, u64 pos, const void *buf, size_t len)
+{
+	struct write_arg w;
+	int ret;
+
+	if (!in_bounds(g, pos, len))
+		return -EFAULT;
+	for (; len; pos += w.len, buf += w.len, len -= w.len) {
+		w.buf = buf;
+		w.len = min_t(size_t, len, PAGE_SIZE - offset_in_page(pos));
+		ret = access_private(g, pos, write_fn, &w);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+struct cmpxchg_arg {
+	unsigned int size;
+	u64 *old;
+	u64 new;
+	bool swapped;
+};
+
+static bool cmpxchg_fn(void *va, void *arg)
+{
+	struct cmpxchg_arg *a = arg;
+	u64 was = 0;
+
+	switch (a->size) {
+	case 1:
+		was = cmpxchg((u8 *)va, (u8)*a->old, (u8)a->new);
+		a->swapped = was == (u8)*a->old;
+		break;
+	case 2:
+		was = cmpxchg((u16 *)va, (u16)*a->old, (u16)a->new);
+		a->swapped = was == (u16)*a->old;
+		break;
+	case 4:
+		was = cmpxchg((u32 *)va, (u32)*a->old, (u32)a->new);
+		a->swapped = was == (u32)*a->old;
+		break;
+	case 8:
+		was = cmpxchg((u64 *)va, *a->old, a->new);
+		a->swapped = was == *a->old;
+		break;
+	}
+	*a->old = was;
+	return a->swapped;
+}
+
+/**
+ * gmem_cmpxchg() - atomic compare-and-exchange in guest memory
+ * @g: the gmem
+ * @pos: byte offset, a multiple of @size
+ * @size: 1, 2, 4 or 8 bytes
+ * @old: in: the expected value; out: what was there
+ * @new: what to put there if the expectation holds
+ *
+ * Process context, no lock held; may sleep. Makes the page private either way.
+ *
+ * Return: 0 if exchanged; 1 if something else was there; -EINVAL for a size or
+ * alignment that cannot be; -EFAULT beyond the end; -ENOMEM; -EINTR.
+ */
+int gmem_cmpxchg(struct gmem *g, u64 pos, unsigned int size, u64 *old, u64 new)
+{
+	struct cmpxchg_arg a = { .size = size, .old = old, .new = new };
+	int ret;
+
+	if (!is_power_of_2(size) || size > 8 || !IS_ALIGNED(pos, size))
+		return -EINVAL;
+	if (!in_bounds(g, pos, size))
+		return -EFAULT;
+	ret = access_private(g, pos, cmpxchg_fn, &a);
+	return ret ?: !a.swapped;
+}
+
+/* In an RCU section: a reference to what is at @off to be read, or NULL. */
+static struct page *hold_any(struct gmem *g, pgoff_t off)
+{
+	unsigned long *e = gmem_entry(g, off);
+	unsigned long v = e ? READ_ONCE(*e) : 0;
+	struct page *page = v & GMEM_PRESENT ? gmem_entry_page(v) : gmem_zero_page;
+
+	get_page(page);
+	return page;
+}
+
+/**
+ * gmem_pin_page() - the address of a page, and a promise not to merge it
+ * @g: the gmem
+ * @off: offset in pages
+ * @write: it will be written; it is made private first
+ *
+ * Process context, no lock held. A page pinned for writing stays where it is until it
+ * is punched; one pinned for reading is a snapshot from the next write to a shared or
+ * empty entry on. A binding over @off hears of both: zap.
+ *
+ * Return: the page's address, or ERR_PTR: -EFAULT beyond the end, -ENOMEM, -EINTR.
+ */
+void *gmem_pin_page(struct gmem *g, pgoff_t off, bool write)
+{
+	struct page *page;
+	unsigned long *e;
+	int ret;
+
+	if (off >= g->npages)
+		return ERR_PTR(-EFAULT);
+	for (;;) {
+		rcu_read_lock();
+		e = gmem_entry(g, off);
+		page = write ? (e ? hold_private(e) : NULL) : hold_any(g, off);
+		rcu_read_unlock();
+		if (page)
+			return page_address(page);
+		ret = gmem_own(g, off);
+		if (ret)
+			return ERR_PTR(ret);
+	}
+}
+
+/**
+ * gmem_unpin_page() - the end of a pin
+ * @g: the gmem
+ * @off: as pinned
+ * @va: from gmem_pin_page()
+ * @dirty: it was written since
+ */
+void gmem_unpin_page(struct gmem *g, pgoff_t off, void *va, bool dirty)
+{
+	if (dirty)
+		gmem_mark_dirty(g, off);
+	put_page(virt_to_page(va));
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Who maps a gmem, and taking mappings away: the tree of bindings, and the page
+ * tables of user space. Owns bind_lock; knows nothing of entries. The hard part, why
+ * nothing slips back in after a zap, is in internal.h, point 4.
+ */
+#include <linux/pagemap.h>
+
+#include "gmem/internal.h"
+
+/**
+ * gmem_bind() - begin to map a range
+ * @g: the gmem; the binder holds a reference until after gmem_unbind()
+ * @b: embedded in the binder's own structure
+ * @start: first offset in pages
+ * @end: offset after the last
+ * @ops: callbacks; they may be called before this returns
+ *
+ * May sleep. The binder holds no lock that its callbacks take.
+ *
+ * Return: 0, or -EINVAL for an empty range or one beyond the end.
+ */
+int gmem_bind(struct gmem *g, struct gmem_binding *b, pgoff_t start, pgoff_t end,
+	      const struct gmem_binding_ops *ops)
+{
+	if (start >= end || end > g->npages)
+		return -EINVAL;
+	b->node.start = start;
+	b->node.last = end - 1;
+	b->ops = ops;
+	down_write(&g->bind_lock);
+	interval_tree_insert(&b->node, &g->bindings);
+	up_write(&g->bind_lock);
+	return 0;
+}
+
+/**
+ * gmem_unbind() - no longer map a range
+ * @g: the gmem
+ * @b: bound to it
+ *
+ * When this returns no callback is running, and none will be called. The binder takes
+ * its mappings away before or after, but before it puts its reference to the gmem;
+ * between this and that nobody tells it of pages that go away, so: zap, with new
+ * faults kept out, then unbind. Waits for callbacks: hold no lock that they take.
+ */
+void gmem_unbind(struct gmem *g, struct gmem_binding *b)
+{
+	down_write(&g->bind_lock);
+	interval_tree_remove(&b->node, &g->bindings);
+	up_write(&g->bind_lock);
+}
+
+/* Each binding that overlaps [from, to), with bind_lock held; _s and _e: the overlap. */
+#define for_each_binding(g, b, from, to, _n, _s, _e)					\
+	for (_n = interval_tree_iter_first(&(g)->bindings, from, (to) - 1);		\
+	     _n && (b = container_of(_n, struct gmem_binding, node),			\
+		    _s = max_t(pgoff_t, from, _n->start),				\
+		    _e = min_t(pgoff_t, to, _n->last + 1), true);			\
+	     _n = interval_tree_iter_next(_n, from, (to) - 1))
+
+/**
+ * gmem_zap_bindings() - take away every binding's mappings of [start, end)
+ * @g: the gmem
+ * @start: first offset
+ * @end: offset after the last
+ */
+void gmem_zap_bindings(struct gmem *g, pgoff_t start, pgoff_t end)
+{
+	struct interval_tree_node *n;
+	struct gmem_binding *b;
+	pgoff_t s, e;
+
+	down_read(&g->bind_lock);
+	for_each_binding(g, b, start, end, n, s, e)
+		b->ops->zap(b, s, e);
+	up_read(&g->bind_lock);
+}
+
+/**
+ * gmem_wrprotect_bindings() - make every binding's mappings of [start, end) read-only
+ * @g: the gmem
+ * @start: first offset
+ * @end: offset after the last
+ */
+void gmem_wrprotect_bindings(struct gmem *g, pgoff_t start, pgoff_t end)
+{
+	struct interval_tree_node *n;
+	struct gmem_binding *b;
+	pgoff_t s, e;
+
+	down_read(&g->bind_lock);
+	for_each_binding(g, b, start, end, n, s, e)
+		b->ops->wrprotect(b, s, e);
+	up_read(&g->bind_lock);
+}
+
+/* harvest() into a bitmap whose bit 0 is @start, not the overlap's first offset. */
+static void harvest_one(struct gmem_binding *b, pgoff_t s, pgoff_t e, pgoff_t start,
+			unsigned long *bitmap)
+{
+	DECLARE_BITMAP(part, GMEM_CHUNK_PAGES) = { 0 };
+
+	if (s == start) {
+		b->ops->harvest(b, s, e, bitmap);
+		return;
+	}
+	b->ops->harvest(b, s, e, part);
+	bitmap_shift_left(part, part, s - start, GMEM_CHUNK_PAGES);
+	bitmap_or(bitmap, bitmap, part, GMEM_CHUNK_PAGES);
+}
+
+/**
+ * gmem_harvest_bindings() - what was written through bindings since the last time
+ * @g: the gmem
+ * @start: first offset
+ * @end: offset after the last, at most GMEM_CHUNK_PAGES away
+ * @bitmap: bit n is set if @start + n was written
+ */
+void gmem_harvest_bindings(struct gmem *g, pgoff_t start, pgoff_t end, unsigned long *bitmap)
+{
+	struct interval_tree_node *n;
+	struct gmem_binding *b;
+	pgoff_t s, e;
+
+	down_read(&g->bind_lock);
+	for_each_binding(g, b, start, end, n, s, e)
+		harvest_one(b, s, e, start, bitmap);
+	up_read(&g->bind_lock);
+}
+
+/**
+ * gmem_check_bindings() - show the checker every mapping of every binding
+ * @g: the gmem
+ * @fn: called for each mapping
+ * @ctx: for @fn
+ */
+void gmem_check_bindings(struct gmem *g, gmem_check_fn fn, void *ctx)
+{
+	struct interval_tree_node *n;
+	struct gmem_binding *b;
+	pgoff_t s, e;
+
+	down_read(&g->bind_lock);
+	for_each_binding(g, b, 0, g->npages, n, s, e)
+		if (b->ops->check)
+			b->ops->check(b, s, e, fn, ctx);
+	up_read(&g->bind_lock);
+}
+
+/**
+ * gmem_unmap_user() - take away user space's mappings of [start, end)
+ * @g: the gmem
+ * @start: first offset
+ * @end: offset after the last
+ *
+ * Faults that had not written their page table yet are the caller's to wait for, by
+ * the page lock (see gmem_zap()).
+ */
+void gmem_unmap_user(struct gmem *g, pgoff_t start, pgoff_t end)
+{
+	unmap_mapping_range(g->inode->i_mapping, (loff_t)start << PAGE_SHIFT,
+			    (loff_t)(end - start) << PAGE_SHIFT, 0);
+}
+
+/**
+ * gmem_zap() - take away every mapping of one offset, of whatever kind
+ * @g: the gmem
+ * @off: the offset; its entry is locked
+ * @page: what the entry says, or the zero page
+ */
+void gmem_zap(struct gmem *g, pgoff_t off, struct page *page)
+{
+	lock_page(page);
+	unlock_page(page);
+	if (gmem_page_mapcount(page))
+		gmem_unmap_user(g, off, off + 1);
+	gmem_zap_bindings(g, off, off + 1);
+}

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The from-scratch checker of guest memory: recounts every page, entry and counter of
+ * every gmem, and compares what the bindings have mapped with what the index says. It
+ * relies on none of the counters that it checks. Call it when nobody uses the gmems:
+ * what changes meanwhile is reported as wrong. Allocates while it holds a chunk's lock,
+ * which nobody else may.
+ */
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/xarray.h>
+
+#include "gmem/internal.h"
+#include "gmem/merge.h"
+
+/**
+ * struct check - one run of the checker
+ * @m: where to print
+ * @g: the gmem at hand
+ * @bad: violations so far
+ * @pinned: pages with references that neither index nor page tables explain
+ * @pages: by pfn: 1 for a private page, 2 * n for a shared one seen in n entries
+ * @private: of @g, recounted; so the next three
+ * @shared: entries that point at shared pages
+ * @zeroed: entries with GMEM_ZEROED
+ * @chunks: chunks
+ */
+struct check {
+	struct seq_file *m;
+	struct gmem *g;
+	int bad;
+	unsigned long pinned;
+	struct xarray pages;
+	long private;
+	long shared;
+	long zeroed;
+	long chunks;
+};
+
+#define violation(ck, fmt, ...)							\
+	do {									\
+		(ck)->bad++;							\
+		seq_printf((ck)->m, "violation: gmem: " fmt "\n", ##__VA_ARGS__);	\
+	} while (0)
+
+/* References of a page: one of the index, one of each page table, the rest are pins. */
+static void check_refs(struct check *ck, struct page *page)
+{
+	int refs = page_count(page), maps = gmem_page_mapcount(page);
+
+	if (refs < 1 + maps)
+		violation(ck, "pfn %#lx: %d references, %d mappings", page_to_pfn(page), refs,
+			  maps);
+	else if (refs > 1 + maps)
+		ck->pinned++;
+}
+
+static void note_page(struct check *ck, struct page *page, unsigned long n)
+{
+	unsigned long pfn = page_to_pfn(page);
+	unsigned long was = xa_to_value(xa_load(&ck->pages, pfn) ?: xa_mk_value(0));
+
+	if (was && ((was | n) & 1))
+		violation(ck, "pfn %#lx: in two entries", pfn);
+	if (xa_is_err(xa_store(&ck->pages, pfn, xa_mk_value(was + n), GFP_KERNEL)))
+		violation(ck, "out of memory, check incomplete");
+}
+
+static void check_private(struct check *ck, struct gmem_chunk *c, unsigned int slot,
+			  struct page *page)
+{
+	ck->private++;
+	note_page(ck, page, 1);
+	check_refs(ck, page);
+	if (gmem_page_chunk(page) != c || *gmem_page_slot(page) != slot)
+		violation(ck, "pfn %#lx: does not know its entry", page_to_pfn(page));
+}
+
+static void check_shared(struct check *ck, struct page *page)
+{
+	ck->shared++;
+	if (!xa_load(&ck->pages, page_to_pfn(page)))
+		check_refs(ck, page);
+	note_page(ck, page, 2);
+	if (!gmem_page_is_shared(page) || gmem_page_domain(page) != ck->g->domain)
+		violation(ck, "pfn %#lx: shared across domains", page_to_pfn(page));
+}
+
+static void check_entry(struct check *ck, struct gmem_chunk *c, unsigned int slot)
+{
+	unsigned long v = READ_ONCE(c->entry[slot]);
+
+	if (v & GMEM_LOCKED)
+		violation(ck, "offset %#lx: locked by nobody", c->base + slot);
+	if (v & GMEM_SHARED && v & GMEM_UWRITE)
+		violation(ck, "offset %#lx: shared, and writable by user space",
+			  c->base + slot);
+	if (gmem_entry_private(v))
+		check_private(ck, c, slot, gmem_entry_page(v));
+	else if (v & GMEM_PRESENT)
+		check_shared(ck, gmem_entry_page(v));
+	else if (v & ~(GMEM_ZMAP | GMEM_ZEROED))
+		violation(ck, "offset %#lx: entry %#lx", c->base + slot, v);
+	else if (v & GMEM_ZEROED)
+		ck->zeroed++;
+}
+
+static void check_chunk(struct check *ck, struct gmem_chunk *c, pgoff_t base)
+{
+	unsigned int i;
+
+	mutex_lock(&c->lock);
+	ck->chunks++;
+	if (c->dead || c->owner != ck->g || c->base != base)
+		violation(ck, "offset %#lx: wrong chunk", base);
+	for (i = 0; i < GMEM_CHUNK_PAGES; i++)
+		check_entry(ck, c, i);
+	mutex_unlock(&c->lock);
+}
+
+/* One mapping of a binding: the page the index says, and writable only if private. */
+static void check_mapping(void *ctx, pgoff_t off, unsigned long pfn, bool writable)
+{
+	struct check *ck = ctx;
+	unsigned long *e, v;
+	struct page *page;
+
+	rcu_read_lock();
+	e = gmem_entry(ck->g, off);
+	v = e ? READ_ONCE(*e) : 0;
+	rcu_read_unlock();
+	page = v & GMEM_PRESENT ? gmem_entry_page(v) : gmem_zero_page;
+	if (pfn != page_to_pfn(page))
+		violation(ck, "offset %#lx: pfn %#lx mapped, %#lx in the index", off, pfn,
+			  page_to_pfn(page));
+	if (writable && !gmem_entry_private(v))
+		violation(ck, "offset %#lx: mapped writable, entry %#lx", off, v);
+	if (!(v & (GMEM_PRESENT | GMEM_ZMAP)))
+		violation(ck, "offset %#lx: zero page mapped unnoticed", off);
+}
+
+static void check_counter(struct check *ck, const char *name, long have, long recount)
+{
+	if (have != recount)
+		violation(ck, "%s is %ld, recounted %ld", name, have, recount);
+}
+
+static void check_gmem(struct check *ck)
+{
+	struct gmem *g = ck->g;
+	struct gmem_chunk *c;
+	pgoff_t off;
+
+	ck->private = ck->shared = ck->zeroed = ck->chunks = 0;
+	for (off = gmem_next_chunk(g, 0); off < g->npages;
+	     off = gmem_next_chunk(g, off + GMEM_CHUNK_PAGES)) {
+		c = gmem_chunk_find(g, off);
+		if (!c)
+			continue;
+		check_chunk(ck, c, off);
+		gmem_chunk_put(c);
+		cond_resched();
+	}
+	check_counter(ck, "nr_private", atomic_long_read(&g->nr_private), ck->private);
+	check_counter(ck, "nr_shared", atomic_long_read(&g->nr_shared), ck->shared);
+	check_counter(ck, "nr_zeroed", atomic_long_read(&g->nr_zeroed), ck->zeroed);
+	check_counter(ck, "nr_chunks", atomic_long_read(&g->nr_chunks), ck->chunks);
+	gmem_check_bindings(g, check_mapping, ck);
+}
+
+/* After all entries: does every shared page know how many there are? */
+static void check_sharers(struct check *ck)
+{
+	unsigned long pfn, nr_shared = 0;
+	void *value;
+	int sharers;
+
+	xa_for_each(&ck->pages, pfn, value) {
+		if (xa_to_value(value) & 1)
+			continue;
+		nr_shared++;
+		sharers = atomic_read(gmem_page_sharers(pfn_to_page(pfn)));
+		if (sharers != xa_to_value(value) / 2)
+			violation(ck, "pfn %#lx: %d sharers, recounted %lu", pfn, sharers,
+				  xa_to_value(value) / 2);
+	}
+	check_counter(ck, "shared pages", gmem_shared_pages(), nr_shared);
+}
+
+/**
+ * gmem_check_all() - check every gmem from scratch
+ * @m: violations are printed there, and a summary
+ *
+ * Process context, no lock held, at a quiet moment. Takes memory and time in proportion
+ * to the guest memory there is.
+ *
+ * Return: the number of violations.
+ */
+int gmem_check_all(struct seq_file *m)
+{
+	struct check ck = { .m = m };
+	unsigned long gmems = 0;
+
+	xa_init(&ck.pages);
+	for (ck.g = gmem_next(NULL, false); ck.g; ck.g = gmem_next(ck.g, false)) {
+		check_gmem(&ck);
+		gmems++;
+	}
+	check_sharers(&ck);
+	xa_destroy(&ck.pages);
+	ck.bad += gmem_merge_check(m);
+	seq_printf(m, "gmem: %lu objects, %ld shared pages, %lu pinned pages, %d violations\n",
+		   gmems, gmem_shared_pages(), ck.pinned, ck.bad);
+	return ck.bad;
+}

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Faults: what an offset resolves to, and making an entry private. gmem_own() is the
+ * one copy-on-write function: whoever writes to an entry that is not private - a
+ * guest, user space, GUP, the kernel, "run = 2" - ends up there. A present private
+ * entry is resolved without a lock, and a fresh page goes into an empty one by
+ * cmpxchg; the rest goes through the chunk's mutex. See internal.h for the races.
+ */
+#include <linux/highmem.h>
+
+#include "gmem/internal.h"
+#include "gmem/merge.h"
+
+/* No mapping of the zero page can exist here: one cmpxchg makes it private. */
+static bool fill_quick(struct gmem *g, struct gmem_chunk *c, unsigned int slot,
+		       struct page *new)
+{
+	unsigned long v = READ_ONCE(c->entry[slot]);
+	unsigned long flags = GMEM_DIRTY | (v & GMEM_ZEROED ? GMEM_WAIT(GMEM_WAIT_BROKE) : 0);
+
+	if (v & ~GMEM_ZEROED)
+		return false;
+	gmem_page_adopt(new, c, slot);
+	if (!try_cmpxchg(&c->entry[slot], &v, gmem_entry_make(new, flags)))
+		return false;
+	gmem_chunk_touch(c);
+	atomic_long_inc(&g->nr_private);
+	gmem_entry_drop(g, v);
+	return true;
+}
+
+/* The general case, chunk->lock held. @new is consumed on success. */
+static int entry_break(struct gmem *g, struct gmem_chunk *c, unsigned int slot,
+		       struct page *new, bool zeroed)
+{
+	unsigned long v = READ_ONCE(c->entry[slot]);
+	unsigned long flags = GMEM_DIRTY;
+
+	if (gmem_entry_private(v))
+		return -EEXIST;
+	if (!(v & GMEM_PRESENT) != zeroed)
+		return -EAGAIN;
+
+	v = gmem_entry_lock(c, slot);
+	if (v & GMEM_SHARED) {
+		copy_highpage(new, gmem_entry_page(v));
+		atomic_long_inc(&g->nr_breaks);
+	}
+	gmem_zap(g, c->base + slot, v & GMEM_SHARED ? gmem_entry_page(v) : gmem_zero_page);
+	if (v & (GMEM_SHARED | GMEM_ZEROED))
+		flags |= GMEM_WAIT(GMEM_WAIT_BROKE);
+	gmem_page_adopt(new, c, slot);
+	gmem_entry_unlock(c, slot, gmem_entry_make(new, flags));
+	atomic_long_inc(&g->nr_private);
+	gmem_entry_drop(g, v);
+	return 0;
+}
+
+static int own_entry(struct gmem *g, struct gmem_chunk *c, unsigned int slot)
+{
+	bool zeroed = !(READ_ONCE(c->entry[slot]) & GMEM_PRESENT);
+	struct page *new = gmem_page_alloc(g, zeroed);
+	int ret;
+
+	if (!new)
+		return -ENOMEM;
+	if (zeroed && fill_quick(g, c, slot, new))
+		return 0;
+
+	ret = mutex_lock_killable(&c->lock);
+	if (!ret) {
+		ret = c->dead ? -EAGAIN : entry_break(g, c, slot, new, zeroed);
+		mutex_unlock(&c->lock);
+	}
+	if (ret)
+		gmem_page_free(new);
+	return ret == -EEXIST ? 0 : ret;
+}
+
+/* Wait for the transition that an entry is in. */
+static int wait_entry(struct gmem_chunk *c)
+{
+	int ret = mutex_lock_killable(&c->lock);
+
+	if (!ret)
+		mutex_unlock(&c->lock);
+	return ret;
+}
+
+/**
+ * gmem_settle() - see that an offset has a chunk and its entry is in no transition
+ * @g: the gmem
+ * @off: below its size
+ *
+ * Process context, no lock held but mmap_lock. What it settled may be unsettled again
+ * by the time the caller looks.
+ *
+ * Return: 0, -ENOMEM, or -EINTR when a fatal signal came.
+ */
+int gmem_settle(struct gmem *g, pgoff_t off)
+{
+	struct gmem_chunk *c = gmem_chunk_get(g, off);
+	int ret = 0;
+
+	if (IS_ERR(c))
+		return PTR_ERR(c);
+	if (READ_ONCE(c->entry[off % GMEM_CHUNK_PAGES]) & GMEM_LOCKED)
+		ret = wait_entry(c);
+	gmem_chunk_put(c);
+	return ret;
+}
+
+/**
+ * gmem_own() - make an entry private: the copy-on-write function
+ * @g: the gmem
+ * @off: below its size
+ *
+ * When it returns 0 the entry was private at some time since the call; merging may
+ * have taken that back already, so the caller looks, and calls again.
+ * Process context, no lock held but mmap_lock.
+ *
+ * Return: 0, -ENOMEM, or -EINTR when a fatal signal came.
+ */
+int gmem_own(struct gmem *g, pgoff_t off)
+{
+	unsigned int slot = off % GMEM_CHUNK_PAGES;
+	struct gmem_chunk *c;
+	unsigned long v;
+	int ret;
+
+	do {
+		c = gmem_chunk_get(g, off);
+		if (IS_ERR(c))
+			return PTR_ERR(c);
+		v = READ_ONCE(c->entry[slot]);
+		if (v & GMEM_LOCKED)
+			ret = wait_entry(c) ?: -EAGAIN;
+		else if (gmem_entry_private(v))
+			ret = 0;
+		else
+			ret = own_entry(g, c, slot);
+		gmem_chunk_put(c);
+	} while (ret == -EAGAIN);
+	return ret;
+}
+
+/* Resolve without waiting or allocating, in an RCU section; -EAGAIN if that won't do. */
+static int fault_lockless(struct gmem *g, pgoff_t off, bool write, struct gmem_mapping *out)
+{
+	unsigned long *e = gmem_entry(g, off);
+	unsigned long v;
+
+	if (unlikely(!e))
+		return -EAGAIN;
+	v = READ_ONCE(*e);
+	if (v & GMEM_LOCKED)
+		return -EAGAIN;
+	if (v & GMEM_PRESENT) {
+		if (write && (v & GMEM_SHARED))
+			return -EAGAIN;
+		out->pfn = (v & GMEM_ADDR) >> PAGE_SHIFT;
+		out->writable = !(v & GMEM_SHARED);
+		return 0;
+	}
+	if (write || !gmem_entry_set(e, v, GMEM_ZMAP))
+		return -EAGAIN;
+	out->pfn = page_to_pfn(gmem_zero_page);
+	out->writable = false;
+	return 0;
+}
+
+/**
+ * gmem_fault() - resolve a binder's fault (gmem.h has the protocol)
+ * @g: the gmem
+ * @off: offset in pages
+ * @write: the access is a write
+ * @out: what to map
+ *
+ * Process context, no lock held. A write makes the entry private.
+ *
+ * Return: 0; -EFAULT beyond the end; -ENOMEM; -EINTR when a fatal signal came.
+ */
+int gmem_fault(struct gmem *g, pgoff_t off, bool write, struct gmem_mapping *out)
+{
+	int ret;
+
+	if (off >= g->npages)
+		return -EFAULT;
+	for (;;) {
+		rcu_read_lock();
+		ret = fault_lockless(g, off, write, out);
+		rcu_read_unlock();
+		if (ret != -EAGAIN)
+			return ret;
+		ret = write ? gmem_own(g, off) : gmem_settle(g, off);
+		if (ret)
+			return ret;
+	}
+}
+
+/**
+ * gmem_mark_dirty() - a binder dropped a mapping through which was written
+ * @g: the gmem
+ * @off: offset in pages
+ *
+ * Any context that can be in an RCU section; locks of the binder may be held.
+ */
+void gmem_mark_dirty(struct gmem *g, pgoff_t off)
+{
+	struct gmem_chunk *c;
+	unsigned long *e;
+	unsigned long v;
+
+	if (off >= g->npages)
+		return;
+	rcu_read_lock();
+	c = gmem_chunk_lookup(g, off);
+	if (c) {
+		e = &c->entry[off % GMEM_CHUNK_PAGES];
+		v = READ_ONCE(*e);
+		if (gmem_entry_private(v) && gmem_entry_set(e, v, GMEM_DIRTY))
+			gmem_chunk_touch(c);
+	}
+	rcu_read_unlock();
+}

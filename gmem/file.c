@@ -1,0 +1,497 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A gmem's life, and its face as a file: creation, references, the list of all gmems,
+ * fstat, fallocate, ioctl. Files live on a pseudo file system of our own, so that each
+ * has an inode with a size and an address space that user mappings hang off. The gmem
+ * outlives its file while memslots refer to it; the file holds the module.
+ */
+#define pr_fmt(fmt) "ditto: " fmt
+
+#include <linux/fs.h>
+#include <linux/falloc.h>
+#include <linux/file.h>
+#include <linux/fs_context.h>
+#include <linux/memcontrol.h>
+#include <linux/module.h>
+#include <linux/mount.h>
+#include <linux/pseudo_fs.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <ditto.h>
+
+#include "core/compat.h"
+#include "gmem/internal.h"
+#include "gmem/merge.h"
+
+#define GMEM_FS_MAGIC	0x44495454	/* "DITT" */
+
+static struct vfsmount *gmem_mnt;
+static LIST_HEAD(gmem_list);
+static DEFINE_SPINLOCK(gmem_list_lock);
+
+/**
+ * gmem_size() - size in bytes
+ * @g: the gmem
+ *
+ * Return: what it was created with.
+ */
+u64 gmem_size(const struct gmem *g)
+{
+	return (u64)g->npages << PAGE_SHIFT;
+}
+
+/**
+ * gmem_get() - take a reference
+ * @g: a gmem that the caller has a reference to
+ *
+ * Return: @g.
+ */
+struct gmem *gmem_get(struct gmem *g)
+{
+	kref_get(&g->ref);
+	return g;
+}
+
+static void gmem_release(struct kref *ref)
+{
+	struct gmem *g = container_of(ref, struct gmem, ref);
+
+	spin_lock(&gmem_list_lock);
+	list_del(&g->all);
+	spin_unlock(&gmem_list_lock);
+	WARN_ON_ONCE(!RB_EMPTY_ROOT(&g->bindings.rb_root));
+	gmem_punch_all(g);
+	WARN_ON_ONCE(atomic_long_read(&g->nr_private) || atomic_long_read(&g->nr_shared));
+	gmem_index_free(g);
+	gmem_domain_put(g->domain);
+	mem_cgroup_put(g->memcg);
+	iput(g->inode);
+	kvfree(g);
+}
+
+/**
+ * gmem_put() - give back a reference
+ * @g: the gmem; with the last reference its pages are freed, which may take long
+ *
+ * Process context, no lock held.
+ */
+void gmem_put(struct gmem *g)
+{
+	kref_put(&g->ref, gmem_release);
+}
+
+/**
+ * gmem_next() - walk over all gmems
+ * @prev: the last one, whose reference is given back, or NULL to begin
+ * @mergeable: only those that take part in merging
+ *
+ * Return: the next one, with a reference, or NULL at the end.
+ */
+struct gmem *gmem_next(struct gmem *prev, bool mergeable)
+{
+	struct gmem *g;
+	bool found = false;
+
+	spin_lock(&gmem_list_lock);
+	g = list_prepare_entry(prev, &gmem_list, all);
+	list_for_each_entry_continue(g, &gmem_list, all) {
+		if ((!mergeable || g->domain) && kref_get_unless_zero(&g->ref)) {
+			found = true;
+			break;
+		}
+	}
+	spin_unlock(&gmem_list_lock);
+	if (prev)
+		gmem_put(prev);
+	return found ? g : NULL;
+}
+
+/**
+ * gmem_overhead() - bytes of bookkeeping
+ * @g: the gmem
+ *
+ * Return: what the index takes, as it is allocated.
+ */
+unsigned long gmem_overhead(struct gmem *g)
+{
+	unsigned long roots = DIV_ROUND_UP(g->npages, 1UL << GMEM_ROOT_SHIFT);
+
+	return struct_size(g, root, roots) +
+	       atomic_long_read(&g->nr_dirs) * sizeof(struct gmem_dir) +
+	       atomic_long_read(&g->nr_chunks) * sizeof(struct gmem_chunk);
+}
+
+/**
+ * gmem_totals() - sum up all gmems that take part in merging
+ * @t: the sums
+ */
+void gmem_totals(struct gmem_totals *t)
+{
+	struct gmem *g;
+
+	memset(t, 0, sizeof(*t));
+	spin_lock(&gmem_list_lock);
+	list_for_each_entry(g, &gmem_list, all) {
+		if (!g->domain)
+			continue;
+		t->private_pages += atomic_long_read(&g->nr_private);
+		t->shared_entries += atomic_long_read(&g->nr_shared);
+		t->zeroed_entries += atomic_long_read(&g->nr_zeroed);
+		t->overhead += gmem_overhead(g);
+	}
+	spin_unlock(&gmem_list_lock);
+	t->shared_pages = gmem_shared_pages();
+}
+
+/* In an RCU section: a chunk's fair part of the shared pages, in 1/256 bytes. */
+static u64 chunk_fair_part(struct gmem_chunk *c)
+{
+	unsigned int i, sharers;
+	unsigned long v;
+	u64 sum = 0;
+
+	for (i = 0; i < GMEM_CHUNK_PAGES; i++) {
+		v = READ_ONCE(c->entry[i]);
+		if (!(v & GMEM_SHARED))
+			continue;
+		sharers = max(1, atomic_read(gmem_page_sharers(gmem_entry_page(v))));
+		sum += (PAGE_SIZE << 8) / sharers;
+	}
+	return sum;
+}
+
+static u64 fair_part(struct gmem *g)
+{
+	struct gmem_chunk *c;
+	u64 sum = 0;
+	pgoff_t off;
+
+	if (!atomic_long_read(&g->nr_shared))
+		return 0;
+	for (off = gmem_next_chunk(g, 0); off < g->npages;
+	     off = gmem_next_chunk(g, off + GMEM_CHUNK_PAGES)) {
+		rcu_read_lock();
+		c = gmem_chunk_lookup(g, off);
+		if (c)
+			sum += chunk_fair_part(c);
+		rcu_read_unlock();
+		cond_resched();
+	}
+	return sum >> 8;
+}
+
+/**
+ * gmem_stats() - measure a gmem
+ * @g: the gmem
+ * @st: the measures; see <ditto.h>
+ *
+ * Process context; walks over the index if anything is shared.
+ */
+void gmem_stats(struct gmem *g, struct ditto_gmem_stats *st)
+{
+	memset(st, 0, sizeof(*st));
+	st->size = gmem_size(g);
+	st->private_bytes = (u64)atomic_long_read(&g->nr_private) << PAGE_SHIFT;
+	st->shared_bytes = (u64)atomic_long_read(&g->nr_shared) << PAGE_SHIFT;
+	st->charged_bytes = st->private_bytes + fair_part(g);
+	st->overhead_bytes = gmem_overhead(g);
+	st->breaks = atomic_long_read(&g->nr_breaks);
+}
+
+static int gmem_file_release(struct inode *inode, struct file *file)
+{
+	gmem_put(file->private_data);
+	return 0;
+}
+
+/* Zero bytes [pos, end) of one page, unless it is empty anyway. */
+static int zero_part(struct gmem *g, u64 pos, u64 end)
+{
+	static const u8 zeroes[256];
+	unsigned long *e;
+	bool empty;
+	size_t n;
+	int ret;
+
+	rcu_read_lock();
+	e = gmem_entry(g, pos >> PAGE_SHIFT);
+	empty = !e || !(READ_ONCE(*e) & GMEM_PRESENT);
+	rcu_read_unlock();
+	if (empty)
+		return 0;
+	for (; pos < end; pos += n) {
+		n = min_t(u64, sizeof(zeroes), end - pos);
+		ret = gmem_write(g, pos, zeroes, n);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/* fallocate: only PUNCH_HOLE; partial pages at the ends are zeroed, as files do. */
+static long gmem_file_fallocate(struct file *file, int mode, loff_t offset, loff_t len)
+{
+	struct gmem *g = file->private_data;
+	u64 pos = offset, end, first, last;
+	int ret = 0;
+
+	if (mode != (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE))
+		return -EOPNOTSUPP;
+	if (pos >= gmem_size(g))
+		return 0;
+	end = min(pos + (u64)len, gmem_size(g));
+	first = round_up(pos, PAGE_SIZE);
+	last = round_down(end, PAGE_SIZE);
+
+	if (first > last)		/* both inside one page */
+		return zero_part(g, pos, end);
+	if (pos < first)
+		ret = zero_part(g, pos, first);
+	if (!ret && last < end)
+		ret = zero_part(g, last, end);
+	if (!ret)
+		ret = gmem_punch(g, first >> PAGE_SHIFT, last >> PAGE_SHIFT);
+	return ret;
+}
+
+static long gmem_file_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct ditto_gmem_stats st;
+
+	if (cmd != DITTO_GMEM_STATS)
+		return -ENOTTY;
+	gmem_stats(file->private_data, &st);
+	return copy_to_user((void __user *)arg, &st, sizeof(st)) ? -EFAULT : 0;
+}
+
+static const struct file_operations gmem_fops = {
+	.owner = THIS_MODULE,
+	.release = gmem_file_release,
+	.mmap = gmem_mmap,
+	.fallocate = gmem_file_fallocate,
+	.unlocked_ioctl = gmem_file_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.llseek = generic_file_llseek,
+};
+
+static int gmem_getattr(struct mnt_idmap *idmap, const struct path *path,
+			struct kstat *stat, u32 mask, unsigned int flags)
+{
+	struct inode *inode = d_inode(path->dentry);
+	struct gmem *g = inode->i_private;
+
+	compat_fillattr(idmap, mask, inode, stat);
+	stat->blocks = (u64)(atomic_long_read(&g->nr_private) + atomic_long_read(&g->nr_shared))
+		       << (PAGE_SHIFT - 9);
+	return 0;
+}
+
+/* Size, owner and mode of a gmem are what they are. */
+static int gmem_setattr(struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *attr)
+{
+	return -EPERM;
+}
+
+static const struct inode_operations gmem_iops = {
+	.getattr = gmem_getattr,
+	.setattr = gmem_setattr,
+};
+
+static struct inode *gmem_new_inode(struct gmem *g)
+{
+	struct inode *inode = alloc_anon_inode(gmem_mnt->mnt_sb);
+
+	if (IS_ERR(inode))
+		return inode;
+	inode->i_mode |= S_IFREG;
+	inode->i_op = &gmem_iops;
+	inode->i_private = g;
+	inode->i_blkbits = PAGE_SHIFT;
+	i_size_write(inode, gmem_size(g));
+	return inode;
+}
+
+static struct gmem *gmem_alloc(u64 size, u32 flags)
+{
+	pgoff_t npages = size >> PAGE_SHIFT;
+	unsigned long roots = DIV_ROUND_UP(npages, 1UL << GMEM_ROOT_SHIFT);
+	struct gmem *g;
+
+	g = kvzalloc(struct_size(g, root, roots), GFP_KERNEL_ACCOUNT);
+	if (!g)
+		return NULL;
+	kref_init(&g->ref);
+	g->npages = npages;
+	g->flags = flags;
+	init_rwsem(&g->bind_lock);
+	g->bindings = RB_ROOT_CACHED;
+	return g;
+}
+
+/* A gmem with one reference, no file yet. */
+static struct gmem *gmem_new(u64 size, u32 flags)
+{
+	struct gmem *g = gmem_alloc(size, flags);
+	int ret = -ENOMEM;
+
+	if (!g)
+		return ERR_PTR(-ENOMEM);
+	if (!(flags & DITTO_GMEM_NO_MERGE)) {
+		g->domain = gmem_domain_get(current_euid(), current_user_ns());
+		if (!g->domain)
+			goto free;
+	}
+	g->inode = gmem_new_inode(g);
+	if (IS_ERR(g->inode)) {
+		ret = PTR_ERR(g->inode);
+		goto put_domain;
+	}
+	g->memcg = get_mem_cgroup_from_mm(current->mm);
+	spin_lock(&gmem_list_lock);
+	list_add_tail(&g->all, &gmem_list);
+	spin_unlock(&gmem_list_lock);
+	return g;
+
+put_domain:
+	gmem_domain_put(g->domain);
+free:
+	kvfree(g);
+	return ERR_PTR(ret);
+}
+
+/* A file for a new gmem; it takes over the caller's reference. */
+static struct file *gmem_new_file(struct gmem *g)
+{
+	struct file *file;
+
+	ihold(g->inode);
+	__module_get(THIS_MODULE);
+	file = alloc_file_pseudo(g->inode, gmem_mnt, "ditto-gmem", O_RDWR, &gmem_fops);
+	if (IS_ERR(file)) {
+		module_put(THIS_MODULE);
+		iput(g->inode);
+		return file;
+	}
+	file->private_data = g;
+	return file;
+}
+
+/**
+ * gmem_create_obj() - make a gmem without a file
+ * @size: bytes
+ * @flags: DITTO_GMEM_*
+ *
+ * Return: the gmem, with a reference for the caller, or ERR_PTR: -EINVAL, -ENOMEM.
+ */
+struct gmem *gmem_create_obj(u64 size, u32 flags)
+{
+	if (!size || !PAGE_ALIGNED(size) || size > GMEM_MAX_SIZE)
+		return ERR_PTR(-EINVAL);
+	if (flags & ~DITTO_GMEM_NO_MERGE)
+		return ERR_PTR(-EINVAL);
+	return gmem_new(size, flags);
+}
+
+/**
+ * gmem_create() - make a gmem and its fd
+ * @size: bytes
+ * @flags: DITTO_GMEM_*
+ *
+ * Return: the fd (O_CLOEXEC), or -EINVAL, -ENOMEM, -EMFILE, -ENFILE.
+ */
+int gmem_create(u64 size, u32 flags)
+{
+	struct gmem *g = gmem_create_obj(size, flags);
+	struct file *file;
+	int fd;
+
+	if (IS_ERR(g))
+		return PTR_ERR(g);
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0) {
+		gmem_put(g);
+		return fd;
+	}
+	file = gmem_new_file(g);
+	if (IS_ERR(file)) {
+		put_unused_fd(fd);
+		gmem_put(g);
+		return PTR_ERR(file);
+	}
+	fd_install(fd, file);
+	return fd;
+}
+
+/**
+ * gmem_ioctl_create() - DITTO_CREATE_GMEM
+ * @args: from user space, copied
+ *
+ * Return: as gmem_create().
+ */
+int gmem_ioctl_create(const struct ditto_create_gmem *args)
+{
+	if (memchr_inv(args->reserved, 0, sizeof(args->reserved)))
+		return -EINVAL;
+	return gmem_create(args->size, args->flags);
+}
+
+/**
+ * gmem_get_fd() - the gmem of an fd
+ * @fd: of the current process
+ *
+ * Return: the gmem, with a reference for the caller, or ERR_PTR(-EBADF) if there is no
+ * such fd or it is no gmem's.
+ */
+struct gmem *gmem_get_fd(int fd)
+{
+	struct file *file = fget(fd);
+	struct gmem *g = ERR_PTR(-EBADF);
+
+	if (!file)
+		return g;
+	if (file->f_op == &gmem_fops)
+		g = gmem_get(file->private_data);
+	fput(file);
+	return g;
+}
+
+static int gmem_fs_init_context(struct fs_context *fc)
+{
+	return init_pseudo(fc, GMEM_FS_MAGIC) ? 0 : -ENOMEM;
+}
+
+static struct file_system_type gmem_fs_type = {
+	.name = "ditto_gmem",
+	.owner = THIS_MODULE,
+	.init_fs_context = gmem_fs_init_context,
+	.kill_sb = kill_anon_super,
+};
+
+/**
+ * gmem_init() - before the first gmem
+ *
+ * Return: 0 or -errno, nothing left behind.
+ */
+int gmem_init(void)
+{
+	int ret = gmem_index_init();
+
+	if (ret)
+		return ret;
+	gmem_mnt = kern_mount(&gmem_fs_type);
+	if (IS_ERR(gmem_mnt)) {
+		gmem_index_exit();
+		return PTR_ERR(gmem_mnt);
+	}
+	gmem_mnt->mnt_flags |= MNT_NOEXEC;
+	return 0;
+}
+
+/** gmem_exit() - after the last gmem; waits for what RCU still has to free. */
+void gmem_exit(void)
+{
+	rcu_barrier();
+	kern_unmount(gmem_mnt);
+	gmem_index_exit();
+}

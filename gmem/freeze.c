@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The steps of a merge that touch entries: hold one, freeze it, and then thaw it, make
+ * its page shared, or replace its page. A frozen page has no writer and can get none;
+ * why is in internal.h, point 5. What to freeze and whether two pages are equal is the
+ * merge engine's business.
+ */
+#include <linux/pagemap.h>
+
+#include "gmem/internal.h"
+#include "gmem/merge.h"
+
+/**
+ * gmem_cursor_get() - hold the entry of a private page
+ * @page: a private page that cannot leave its entry now: in the merge index, with the
+ *	bucket's lock held
+ * @cur: the entry
+ *
+ * Return: false if its gmem is going away.
+ */
+bool gmem_cursor_get(struct page *page, struct gmem_cursor *cur)
+{
+	struct gmem_chunk *c = gmem_page_chunk(page);
+
+	if (!kref_get_unless_zero(&c->owner->ref))
+		return false;
+	refcount_inc(&c->refs);	/* the directory has one while there are pages */
+	cur->g = c->owner;
+	cur->c = c;
+	cur->slot = *gmem_page_slot(page);
+	return true;
+}
+
+/**
+ * gmem_cursor_put() - the end of gmem_cursor_get()
+ * @cur: the entry; no lock held, for this may free the gmem
+ */
+void gmem_cursor_put(struct gmem_cursor *cur)
+{
+	gmem_chunk_put(cur->c);
+	gmem_put(cur->g);
+}
+
+/** gmem_cursor_entry() - Return: the value of the entry @cur holds. */
+unsigned long gmem_cursor_entry(const struct gmem_cursor *cur)
+{
+	return READ_ONCE(cur->c->entry[cur->slot]);
+}
+
+/* Is @page still what the entry privately has? The chunk's lock is held. */
+static bool cursor_has(const struct gmem_cursor *cur, struct page *page)
+{
+	unsigned long v = gmem_cursor_entry(cur);
+
+	lockdep_assert_held(&cur->c->lock);
+	return !cur->c->dead && gmem_entry_private(v) && gmem_entry_page(v) == page;
+}
+
+/**
+ * gmem_examined() - a page has been looked at, and need not be until it changes
+ * @cur: its entry, the chunk's lock held
+ * @page: the page
+ *
+ * Return: false if the entry has something else by now.
+ */
+bool gmem_examined(struct gmem_cursor *cur, struct page *page)
+{
+	unsigned long v = gmem_cursor_entry(cur);
+
+	if (!cursor_has(cur, page))
+		return false;
+	while (!try_cmpxchg(&cur->c->entry[cur->slot], &v, v & ~GMEM_PENDING))
+		;
+	return true;
+}
+
+/* Entry locked: no mapping can come; take away those that are there. */
+static bool freeze_mappings(struct gmem_cursor *cur, struct page *page, bool keep_readers)
+{
+	pgoff_t off = cur->c->base + cur->slot;
+
+	if (!trylock_page(page))
+		return false;
+	unlock_page(page);
+	if (page_count(page) != 1 + gmem_page_mapcount(page))
+		return false;
+	if (gmem_page_mapcount(page))
+		gmem_unmap_user(cur->g, off, off + 1);
+	if (keep_readers)
+		gmem_wrprotect_bindings(cur->g, off, off + 1);
+	else
+		gmem_zap_bindings(cur->g, off, off + 1);
+	smp_mb();	/* pairs with hold_private(): its reference, then the entry */
+	return page_count(page) == 1;
+}
+
+/**
+ * gmem_freeze() - stop every access that could change a private page
+ * @cur: the entry, the chunk's lock held until after thaw, share or replace
+ * @page: the page expected there
+ * @keep_readers: bindings may keep read-only mappings: the page will stay
+ *
+ * Return: 0: frozen. -EAGAIN: the entry has something else. -EBUSY: somebody holds the
+ * page; it waits some scans. With an error the entry is not frozen.
+ */
+int gmem_freeze(struct gmem_cursor *cur, struct page *page, bool keep_readers)
+{
+	if (!cursor_has(cur, page))
+		return -EAGAIN;
+	gmem_entry_lock(cur->c, cur->slot);
+	if (freeze_mappings(cur, page, keep_readers))
+		return 0;
+	gmem_thaw(cur, GMEM_DIRTY | GMEM_WAIT(GMEM_WAIT_BUSY));
+	return -EBUSY;
+}
+
+/**
+ * gmem_thaw() - end a freeze, nothing merged
+ * @cur: the frozen entry
+ * @set: GMEM_DIRTY, because the binding's dirty bits went with its mappings and the
+ *	page may differ from what was examined; or 0 if it has been examined frozen
+ */
+void gmem_thaw(struct gmem_cursor *cur, unsigned long set)
+{
+	unsigned long v = gmem_cursor_entry(cur) & ~GMEM_LOCKED;
+
+	if (set & GMEM_WAIT_MASK)
+		v &= ~GMEM_WAIT_MASK;
+	if (!set)
+		v &= ~(GMEM_PENDING | GMEM_DIRTY);
+	gmem_entry_unlock(cur->c, cur->slot, v | set);
+}
+
+/**
+ * gmem_share() - a frozen private page becomes shared, with this entry as only sharer
+ * @cur: the frozen entry; gmem_page_share() has been called for its page
+ */
+void gmem_share(struct gmem_cursor *cur)
+{
+	struct page *page = gmem_entry_page(gmem_cursor_entry(cur));
+
+	atomic_long_dec(&cur->g->nr_private);
+	atomic_long_inc(&cur->g->nr_shared);
+	gmem_count_shared_page(1);
+	gmem_entry_unlock(cur->c, cur->slot, gmem_entry_make(page, GMEM_SHARED));
+}
+
+/**
+ * gmem_replace() - a frozen entry is pointed at a shared page, its own page freed
+ * @cur: the frozen entry
+ * @shared: an equal page; the caller has counted this entry as a sharer
+ */
+void gmem_replace(struct gmem_cursor *cur, struct page *shared)
+{
+	unsigned long old = gmem_cursor_entry(cur) & ~GMEM_LOCKED;
+
+	atomic_long_inc(&cur->g->nr_shared);
+	gmem_entry_unlock(cur->c, cur->slot, gmem_entry_make(shared, GMEM_SHARED));
+	gmem_entry_drop(cur->g, old);
+}
+
+/**
+ * gmem_replace_zero() - a frozen entry whose page is all zero becomes empty
+ * @cur: the frozen entry
+ */
+void gmem_replace_zero(struct gmem_cursor *cur)
+{
+	unsigned long old = gmem_cursor_entry(cur) & ~GMEM_LOCKED;
+
+	atomic_long_inc(&cur->g->nr_zeroed);
+	gmem_entry_unlock(cur->c, cur->slot, GMEM_ZEROED);
+	gmem_entry_drop(cur->g, old);
+}

@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The page index of a gmem: directories, chunks, entries, and the pages in them.
+ * Owns their allocation, their counters and their end; what an entry's transitions
+ * mean is in internal.h, who makes them in fault.c, punch.c and freeze.c. The hard
+ * part is that lookups take no lock: everything reachable goes away by RCU.
+ */
+#define pr_fmt(fmt) "ditto: " fmt
+
+#include <linux/highmem.h>
+#include <linux/memcontrol.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "gmem/internal.h"
+#include "gmem/merge.h"
+
+struct page *gmem_zero_page;
+
+static struct kmem_cache *chunk_cache;
+static atomic_long_t nr_shared_pages;
+
+/* Called for a page that leaves the index; set once, before the first gmem. */
+static const struct gmem_merge_hooks *merge_hooks;
+
+/**
+ * gmem_set_merge_hooks() - let the merge engine know of pages that go away
+ * @hooks: the engine's, or NULL when it leaves; no gmem may exist at either time
+ */
+void gmem_set_merge_hooks(const struct gmem_merge_hooks *hooks)
+{
+	merge_hooks = hooks;
+}
+
+/**
+ * gmem_merge_forget() - take a page out of the merge index, if it is there
+ * @page: a page whose chunk's lock is held
+ */
+void gmem_merge_forget(struct page *page)
+{
+	if (!hlist_unhashed_lockless(gmem_page_node(page)))
+		merge_hooks->forget(page);
+}
+
+/** gmem_count_shared_page() - @n more shared pages exist */
+void gmem_count_shared_page(int n)
+{
+	atomic_long_add(n, &nr_shared_pages);
+}
+
+/** gmem_shared_pages() - Return: how many shared pages exist. */
+long gmem_shared_pages(void)
+{
+	return atomic_long_read(&nr_shared_pages);
+}
+
+/**
+ * gmem_merge_check() - the merge engine's part of the checker
+ * @m: where to print
+ *
+ * Return: the number of violations found.
+ */
+int gmem_merge_check(struct seq_file *m)
+{
+	return merge_hooks ? merge_hooks->check(m) : 0;
+}
+
+/**
+ * gmem_index_init() - allocate what all gmems share
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int gmem_index_init(void)
+{
+	gmem_zero_page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	if (!gmem_zero_page)
+		return -ENOMEM;
+	chunk_cache = kmem_cache_create("ditto_gmem_chunk", sizeof(struct gmem_chunk),
+					L1_CACHE_BYTES, SLAB_ACCOUNT, NULL);
+	if (!chunk_cache) {
+		put_page(gmem_zero_page);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+/** gmem_index_exit() - the mirror of gmem_index_init(); no gmem exists any more. */
+void gmem_index_exit(void)
+{
+	rcu_barrier();
+	kmem_cache_destroy(chunk_cache);
+	put_page(gmem_zero_page);
+}
+
+static struct gmem_dir *dir_get(struct gmem *g, pgoff_t off)
+{
+	struct gmem_dir **slot = &g->root[off >> GMEM_ROOT_SHIFT];
+	struct gmem_dir *dir = READ_ONCE(*slot), *new;
+
+	if (dir)
+		return dir;
+	new = kzalloc(sizeof(*new), GFP_KERNEL_ACCOUNT);
+	if (!new)
+		return NULL;
+	dir = cmpxchg(slot, NULL, new);
+	if (dir) {
+		kfree(new);
+		return dir;
+	}
+	atomic_long_inc(&g->nr_dirs);
+	return new;
+}
+
+static struct gmem_chunk *chunk_alloc(struct gmem *g, pgoff_t off)
+{
+	struct gmem_chunk *c = kmem_cache_zalloc(chunk_cache, GFP_KERNEL);
+
+	if (!c)
+		return NULL;
+	refcount_set(&c->refs, 1);
+	mutex_init(&c->lock);
+	c->owner = g;
+	c->base = round_down(off, GMEM_CHUNK_PAGES);
+	return c;
+}
+
+/* Put a new chunk into its directory, unless somebody else was faster. */
+static int chunk_install(struct gmem *g, pgoff_t off)
+{
+	struct gmem_chunk __rcu **slot;
+	struct gmem_chunk *c;
+	struct gmem_dir *dir;
+
+	dir = dir_get(g, off);
+	if (!dir)
+		return -ENOMEM;
+	c = chunk_alloc(g, off);
+	if (!c)
+		return -ENOMEM;
+	slot = &dir->chunk[(off >> GMEM_CHUNK_SHIFT) % GMEM_DIR_CHUNKS];
+	if (unrcu_pointer(cmpxchg(slot, NULL, RCU_INITIALIZER(c))))
+		kmem_cache_free(chunk_cache, c);
+	else
+		atomic_long_inc(&g->nr_chunks);
+	return 0;
+}
+
+static int chunk_create(struct gmem *g, pgoff_t off)
+{
+	struct mem_cgroup *old = set_active_memcg(g->memcg);
+	int ret = chunk_install(g, off);
+
+	set_active_memcg(old);
+	return ret;
+}
+
+/**
+ * gmem_chunk_find() - the chunk of an offset, if there is one
+ * @g: the gmem
+ * @off: below its size
+ *
+ * Return: the chunk, with a reference for the caller, or NULL.
+ */
+struct gmem_chunk *gmem_chunk_find(struct gmem *g, pgoff_t off)
+{
+	struct gmem_chunk *c;
+
+	rcu_read_lock();
+	c = gmem_chunk_lookup(g, off);
+	if (c && !refcount_inc_not_zero(&c->refs))
+		c = NULL;
+	rcu_read_unlock();
+	return c;
+}
+
+/**
+ * gmem_chunk_get() - the chunk of an offset, made if there is none
+ * @g: the gmem
+ * @off: below its size
+ *
+ * Return: the chunk, with a reference for the caller, or ERR_PTR(-ENOMEM). It may be
+ * dead by the time its lock is taken: look, and start again.
+ */
+struct gmem_chunk *gmem_chunk_get(struct gmem *g, pgoff_t off)
+{
+	struct gmem_chunk *c;
+	int ret;
+
+	for (;;) {
+		c = gmem_chunk_find(g, off);
+		if (likely(c))
+			return c;
+		ret = chunk_create(g, off);
+		if (ret)
+			return ERR_PTR(ret);
+	}
+}
+
+static void chunk_free_rcu(struct rcu_head *rcu)
+{
+	kmem_cache_free(chunk_cache, container_of(rcu, struct gmem_chunk, rcu));
+}
+
+/**
+ * gmem_chunk_put() - give back a reference
+ * @c: the chunk
+ */
+void gmem_chunk_put(struct gmem_chunk *c)
+{
+	if (refcount_dec_and_test(&c->refs))
+		call_rcu(&c->rcu, chunk_free_rcu);
+}
+
+/**
+ * gmem_chunk_retire() - take a chunk out of its directory
+ * @g: its gmem
+ * @c: a chunk with nothing but empty, locked entries; its lock held
+ *
+ * The caller puts the directory's reference after it has released the lock.
+ */
+void gmem_chunk_retire(struct gmem *g, struct gmem_chunk *c)
+{
+	struct gmem_dir *dir = g->root[c->base >> GMEM_ROOT_SHIFT];
+
+	lockdep_assert_held(&c->lock);
+	RCU_INIT_POINTER(dir->chunk[(c->base >> GMEM_CHUNK_SHIFT) % GMEM_DIR_CHUNKS], NULL);
+	c->dead = true;
+	atomic_long_dec(&g->nr_chunks);
+}
+
+/**
+ * gmem_chunk_touch() - some entry got something for the next scan to see
+ * @c: the chunk; the entry has been written, by an atomic operation, before
+ */
+void gmem_chunk_touch(struct gmem_chunk *c)
+{
+	if (!READ_ONCE(c->active))
+		WRITE_ONCE(c->active, true);
+}
+
+/**
+ * gmem_next_chunk() - skip what has no chunk
+ * @g: the gmem
+ * @off: where to begin, rounded down to a chunk
+ *
+ * Return: the first offset, at or after @off's chunk, of a chunk that exists, or
+ * the gmem's size in pages.
+ */
+pgoff_t gmem_next_chunk(struct gmem *g, pgoff_t off)
+{
+	bool found;
+
+	off = round_down(off, GMEM_CHUNK_PAGES);
+	while (off < g->npages) {
+		if (!READ_ONCE(g->root[off >> GMEM_ROOT_SHIFT])) {
+			off = round_up(off + 1, 1UL << GMEM_ROOT_SHIFT);
+			continue;
+		}
+		rcu_read_lock();
+		found = gmem_chunk_lookup(g, off);
+		rcu_read_unlock();
+		if (found)
+			return off;
+		off += GMEM_CHUNK_PAGES;
+		cond_resched();
+	}
+	return g->npages;
+}
+
+/**
+ * gmem_index_free() - free all directories
+ * @g: a gmem that nobody uses any more and that has been punched from end to end
+ */
+void gmem_index_free(struct gmem *g)
+{
+	pgoff_t i, nr = DIV_ROUND_UP(g->npages, 1UL << GMEM_ROOT_SHIFT);
+
+	for (i = 0; i < nr; i++)
+		kfree(g->root[i]);
+}
+
+/**
+ * gmem_entry_lock() - begin a transition
+ * @c: the chunk, its lock held
+ * @slot: which entry
+ *
+ * Return: the entry as it was, and still is but for GMEM_LOCKED.
+ */
+unsigned long gmem_entry_lock(struct gmem_chunk *c, unsigned int slot)
+{
+	unsigned long v = READ_ONCE(c->entry[slot]);
+
+	lockdep_assert_held(&c->lock);
+	WARN_ON_ONCE(v & GMEM_LOCKED);
+	while (!try_cmpxchg(&c->entry[slot], &v, v | GMEM_LOCKED))
+		;
+	return v;
+}
+
+/**
+ * gmem_entry_unlock() - end a transition
+ * @c: the chunk, its lock held
+ * @slot: which entry
+ * @v: what it is now
+ */
+void gmem_entry_unlock(struct gmem_chunk *c, unsigned int slot, unsigned long v)
+{
+	lockdep_assert_held(&c->lock);
+	WARN_ON_ONCE(!(READ_ONCE(c->entry[slot]) & GMEM_LOCKED) || (v & GMEM_LOCKED));
+	smp_store_release(&c->entry[slot], v);
+	if (v & GMEM_SOFT)
+		gmem_chunk_touch(c);
+}
+
+/**
+ * gmem_entry_set() - set bits of an entry as long as it means the same
+ * @e: the entry; in an RCU section or with its chunk referenced
+ * @v: what the caller saw there
+ * @set: bits to set
+ *
+ * Return: false if the entry has become something else.
+ */
+bool gmem_entry_set(unsigned long *e, unsigned long v, unsigned long set)
+{
+	unsigned long cur = READ_ONCE(*e);
+
+	do {
+		if (!gmem_entry_same(cur, v))
+			return false;
+		if ((cur & set) == set)
+			return true;
+	} while (!try_cmpxchg(e, &cur, cur | set));
+	return true;
+}
+
+/**
+ * gmem_page_alloc() - a page for an entry, charged to the gmem's memory cgroup
+ * @g: the gmem
+ * @zero: filled with zero
+ *
+ * Return: the page, or NULL.
+ */
+struct page *gmem_page_alloc(struct gmem *g, bool zero)
+{
+	struct mem_cgroup *old = set_active_memcg(g->memcg);
+	struct page *page;
+
+	page = alloc_page(GFP_HIGHUSER | __GFP_ACCOUNT | (zero ? __GFP_ZERO : 0));
+	set_active_memcg(old);
+	if (page)
+		INIT_HLIST_NODE(gmem_page_node(page));
+	return page;
+}
+
+/**
+ * gmem_page_free() - free a page that was never in an entry
+ * @page: from gmem_page_alloc(), or NULL
+ */
+void gmem_page_free(struct page *page)
+{
+	if (page)
+		put_page(page);
+}
+
+/**
+ * gmem_page_adopt() - note in a page which entry it is going to be in, privately
+ * @page: not in any entry yet
+ * @c: the chunk
+ * @slot: the entry
+ */
+void gmem_page_adopt(struct page *page, struct gmem_chunk *c, unsigned int slot)
+{
+	set_page_private(page, (unsigned long)c);
+	*gmem_page_slot(page) = slot;
+}
+
+static void page_put_rcu(struct rcu_head *rcu)
+{
+	put_page(container_of(rcu, struct page, rcu_head));
+}
+
+/* The index lets go of a page that no entry points at any more. */
+static void page_drop(struct page *page)
+{
+	gmem_merge_forget(page);
+	set_page_private(page, 0);
+	page->index = 0;
+	call_rcu(&page->rcu_head, page_put_rcu);
+}
+
+/**
+ * gmem_entry_drop() - the end of what an entry used to say
+ * @g: the gmem
+ * @v: an entry that has been replaced and that nothing maps any more; its chunk's
+ *	lock held
+ */
+void gmem_entry_drop(struct gmem *g, unsigned long v)
+{
+	struct page *page = gmem_entry_page(v);
+
+	if (gmem_entry_private(v)) {
+		atomic_long_dec(&g->nr_private);
+		page_drop(page);
+	} else if (v & GMEM_SHARED) {
+		atomic_long_dec(&g->nr_shared);
+		if (atomic_dec_and_test(gmem_page_sharers(page))) {
+			gmem_count_shared_page(-1);
+			page_drop(page);
+		}
+	} else if (v & GMEM_ZEROED) {
+		atomic_long_dec(&g->nr_zeroed);
+	}
+}

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The inside of gmem: the page index and who may change it how. Only gmem/ (and,
+ * through merge.h, ksm/) includes this.
+ *
+ * 1. The index. root[] has one directory per GiB, a directory 512 chunks, a chunk
+ * 512 entries of one word. Directories live as long as the gmem; chunks come with
+ * the first entry and go when all of their range is punched (freed by RCU).
+ *
+ * 2. An entry is one of
+ *	empty		0, or GMEM_ZMAP | GMEM_ZEROED: reads as zero
+ *	private		address | GMEM_PRESENT: one page, of this entry alone
+ *	shared		address | GMEM_PRESENT | GMEM_SHARED: read-only page, maybe
+ *			in many gmems; the page counts its entries ("sharers")
+ * each of them plus GMEM_LOCKED while it is being changed, and with bits of the
+ * merge engine's that no reader cares about (GMEM_SOFT).
+ *
+ * 3. Transitions, and who makes them (all under the chunk's mutex but the first two):
+ *	empty -> private	fill_quick(): cmpxchg, only while nobody can have the
+ *				zero page mapped there (no GMEM_ZMAP)
+ *	empty -> empty|ZMAP	a read fault is about to map the zero page
+ *	empty|ZMAP -> private	entry_break(): lock, zap the zero page, replace
+ *	shared -> private	entry_break(): lock, copy, zap, replace
+ *	any -> empty		chunk_punch(): lock, zap, replace
+ *	private -> shared	gmem_freeze() + gmem_share() of the merge engine
+ *	private -> shared	gmem_freeze() + gmem_replace(): another page, equal
+ *	private -> empty	gmem_freeze() + gmem_replace_zero(): sets GMEM_ZEROED
+ * "lock" sets GMEM_LOCKED: lockless users turn to the mutex, and so wait. Only then
+ * are mappings taken away, and only after that is a page dropped.
+ *
+ * 4. Why a page that is dropped is not used any more.
+ *	- By a lockless reader (gmem_read, a fault): the index's own page reference is
+ *	  dropped by RCU, and they look up and use the page in one RCU section.
+ *	- By a binder: its sequence count (gmem.h). The lookup in gmem_fault() either
+ *	  sees GMEM_LOCKED and waits, or came before it, and then the zap comes after
+ *	  step 1 of the binder and is noticed in step 3.
+ *	- By a user mapping: the fault handler hands the page over with its page lock
+ *	  held, having checked under it that the entry still says so; the page table
+ *	  is written before that lock is released. Who takes mappings away first takes
+ *	  and releases the page lock (unmapping_user), so what was under way is there
+ *	  to be unmapped, and what comes later sees GMEM_LOCKED.
+ *	- By GUP: it holds a reference, and sees the old page, as with any file.
+ *
+ * 5. Why a frozen page does not change under the merge engine's comparison.
+ *	- Nobody has it mapped writable: step 4.
+ *	- GUP users, and pins of ours, hold a page reference: the page count is then
+ *	  not 1, and the page is left alone. GUP-fast takes its reference before it
+ *	  re-reads the PTE, so a reference from before the zap is seen.
+ *	- gmem_write() takes a reference and then re-reads the entry; gmem_freeze()
+ *	  sets GMEM_LOCKED and then reads the count. Both are full barriers: one of the
+ *	  two sees the other and gives way.
+ *
+ * 6. Lock order: mmap_lock, chunk->lock, (a second chunk->lock: trylock only), page
+ * lock, bind_lock, the binder's locks; chunk->lock, i_mmap_rwsem; chunk->lock, the
+ * merge index' bucket lock. Nothing is allocated under chunk->lock. The page lock is
+ * never held while waiting for chunk->lock.
+ */
+#ifndef DITTO_GMEM_INTERNAL_H
+#define DITTO_GMEM_INTERNAL_H
+
+#include <linux/fs.h>
+#include <linux/kref.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/rcupdate.h>
+#include <linux/refcount.h>
+#include <linux/rwsem.h>
+#include <linux/uidgid.h>
+
+#include "gmem/gmem.h"
+
+#define GMEM_CHUNK_SHIFT	9
+#define GMEM_CHUNK_PAGES	(1UL << GMEM_CHUNK_SHIFT)
+#define GMEM_DIR_SHIFT		9
+#define GMEM_DIR_CHUNKS		(1UL << GMEM_DIR_SHIFT)
+#define GMEM_ROOT_SHIFT		(GMEM_CHUNK_SHIFT + GMEM_DIR_SHIFT)
+#define GMEM_MAX_SIZE		(1ULL << 46)
+
+/* An entry: a page's physical address and these. */
+#define GMEM_PRESENT		(1UL << 0)
+#define GMEM_SHARED		(1UL << 1)	/* only with PRESENT */
+#define GMEM_LOCKED		(1UL << 2)	/* in transition; holder has chunk->lock */
+#define GMEM_DIRTY		(1UL << 3)	/* written since the last scan */
+#define GMEM_UWRITE		(1UL << 4)	/* maybe mapped writable by user space */
+#define GMEM_PENDING		(1UL << 5)	/* changed, and not yet examined for merging */
+#define GMEM_ZMAP		(1UL << 6)	/* empty: the zero page may be mapped here */
+#define GMEM_ZEROED		(1UL << 7)	/* empty: was a page that merging found zero */
+#define GMEM_WAIT_SHIFT		8		/* quiet scans to wait before examining */
+#define GMEM_WAIT_MASK		(7UL << GMEM_WAIT_SHIFT)
+#define GMEM_WAIT(n)		((unsigned long)(n) << GMEM_WAIT_SHIFT)
+#define GMEM_ADDR		(((1UL << 52) - 1) & PAGE_MASK)
+#define GMEM_SOFT		(GMEM_DIRTY | GMEM_UWRITE | GMEM_PENDING | GMEM_WAIT_MASK)
+
+/* Scans that a page waits after it broke, and one that could not be merged. */
+#define GMEM_WAIT_BROKE		4
+#define GMEM_WAIT_BUSY		4
+
+/**
+ * struct gmem_chunk - the entries of 2 MiB
+ * @refs: one of the directory, and one of each user outside of an RCU section
+ * @dead: no longer in the directory; under @lock
+ * @active: some entry may be DIRTY, UWRITE or PENDING: set after the entry, cleared
+ *	before the entries are looked at
+ * @lock: serializes transitions (see above)
+ * @owner: the gmem; constant. A chunk in several directories comes with fork.
+ * @base: offset of entry 0; constant
+ * @rcu: after the last reference
+ * @entry: changed by cmpxchg, or under @lock by the one who set GMEM_LOCKED
+ */
+struct gmem_chunk {
+	refcount_t refs;
+	bool dead;
+	bool active;
+	struct mutex lock;
+	struct gmem *owner;
+	pgoff_t base;
+	struct rcu_head rcu;
+	unsigned long entry[GMEM_CHUNK_PAGES];
+};
+
+/**
+ * struct gmem_dir - the chunks of 1 GiB
+ * @chunk: set by cmpxchg from NULL, cleared under the chunk's lock
+ */
+struct gmem_dir {
+	struct gmem_chunk __rcu *chunk[GMEM_DIR_CHUNKS];
+};
+
+/**
+ * struct gmem_domain - gmems that may share pages with one another
+ * @refs: of the gmems in it
+ * @uid: owner; constant
+ * @ns: owner's user namespace, referenced; constant
+ * @salt: mixed into digests, so that bucket positions cannot be guessed; constant
+ * @node: in the table of domains; under its lock, read by RCU
+ * @rcu: after the last reference
+ */
+struct gmem_domain {
+	refcount_t refs;
+	kuid_t uid;
+	struct user_namespace *ns;
+	u32 salt;
+	struct hlist_node node;
+	struct rcu_head rcu;
+};
+
+/**
+ * struct gmem - a guest memory object
+ * @ref: of the file, of memslots, of a scan
+ * @npages: size; constant
+ * @flags: DITTO_GMEM_*; constant
+ * @inode: user mappings hang off its i_mapping; referenced; constant
+ * @memcg: the creator's, which pages and index are charged to; referenced; constant
+ * @domain: who may share; referenced; constant; NULL if nobody
+ * @bind_lock: held for read while callbacks run
+ * @bindings: interval tree of gmem_binding; under @bind_lock
+ * @nr_private: entries with a page of their own
+ * @nr_shared: entries that point at a shared page
+ * @nr_zeroed: empty entries with GMEM_ZEROED
+ * @nr_breaks: shared entries that a write turned private, ever
+ * @nr_chunks: chunks in the directories
+ * @nr_dirs: directories
+ * @all: in the list of gmems; under its lock
+ * @root: directories, set once by cmpxchg
+ */
+struct gmem {
+	struct kref ref;
+	pgoff_t npages;
+	u32 flags;
+	struct inode *inode;
+	struct mem_cgroup *memcg;
+	struct gmem_domain *domain;
+	struct rw_semaphore bind_lock;
+	struct rb_root_cached bindings;
+	atomic_long_t nr_private;
+	atomic_long_t nr_shared;
+	atomic_long_t nr_zeroed;
+	atomic_long_t nr_breaks;
+	atomic_long_t nr_chunks;
+	atomic_long_t nr_dirs;
+	struct list_head all;
+	struct gmem_dir *root[];
+};
+
+/* The page that empty entries read from; constant between init and exit. */
+extern struct page *gmem_zero_page;
+
+static inline bool gmem_entry_private(unsigned long v)
+{
+	return (v & (GMEM_PRESENT | GMEM_SHARED)) == GMEM_PRESENT;
+}
+
+static inline struct page *gmem_entry_page(unsigned long v)
+{
+	return pfn_to_page((v & GMEM_ADDR) >> PAGE_SHIFT);
+}
+
+static inline void *gmem_entry_va(unsigned long v)
+{
+	return __va(v & GMEM_ADDR);
+}
+
+static inline unsigned long gmem_entry_make(struct page *page, unsigned long flags)
+{
+	return ((unsigned long)page_to_pfn(page) << PAGE_SHIFT) | GMEM_PRESENT | flags;
+}
+
+/* The same page in the same state, whatever the merge engine notes about it. */
+static inline bool gmem_entry_same(unsigned long a, unsigned long b)
+{
+	return !((a ^ b) & ~GMEM_SOFT);
+}
+
+/* Inside an RCU section: the chunk of @off, or NULL. @off is below npages. */
+static inline struct gmem_chunk *gmem_chunk_lookup(const struct gmem *g, pgoff_t off)
+{
+	struct gmem_dir *dir = READ_ONCE(g->root[off >> GMEM_ROOT_SHIFT]);
+
+	if (unlikely(!dir))
+		return NULL;
+	return rcu_dereference(dir->chunk[(off >> GMEM_CHUNK_SHIFT) % GMEM_DIR_CHUNKS]);
+}
+
+/* Inside an RCU section: the entry of @off, or NULL. @off is below npages. */
+static inline unsigned long *gmem_entry(const struct gmem *g, pgoff_t off)
+{
+	struct gmem_chunk *c = gmem_chunk_lookup(g, off);
+
+	return likely(c) ? &c->entry[off % GMEM_CHUNK_PAGES] : NULL;
+}
+
+/*
+ * What gmem and the merge engine keep in the struct page of a page that an entry
+ * points at (nobody else looks at these words of a page that is in no cache and on
+ * no LRU list). Written before the page is in an entry, or under chunk->lock.
+ *
+ *	lru	node in the merge index, or the rcu_head once it is dropped
+ *	private	private page: its chunk. Shared page: its domain, plus 1
+ *	index	low half: private: slot in the chunk; shared: sharers. High: digest
+ */
+#define GMEM_PAGE_SHARED	1UL
+
+static_assert(sizeof(struct hlist_node) <= sizeof_field(struct page, lru));
+static_assert(sizeof_field(struct page, index) == 2 * sizeof(u32));
+
+static inline struct hlist_node *gmem_page_node(struct page *page)
+{
+	return (struct hlist_node *)&page->lru;
+}
+
+static inline struct page *gmem_node_page(struct hlist_node *node)
+{
+	return container_of((struct list_head *)node, struct page, lru);
+}
+
+static inline u32 *gmem_page_slot(struct page *page)
+{
+	return (u32 *)&page->index;
+}
+
+static inline atomic_t *gmem_page_sharers(struct page *page)
+{
+	return (atomic_t *)&page->index;
+}
+
+static inline u32 *gmem_page_digest(struct page *page)
+{
+	return (u32 *)&page->index + 1;
+}
+
+static inline bool gmem_page_is_shared(struct page *page)
+{
+	return page_private(page) & GMEM_PAGE_SHARED;
+}
+
+static inline struct gmem_chunk *gmem_page_chunk(struct page *page)
+{
+	return (struct gmem_chunk *)page_private(page);
+}
+
+static inline struct gmem_domain *gmem_page_domain(struct page *page)
+{
+	if (gmem_page_is_shared(page))
+		return (struct gmem_domain *)(page_private(page) - GMEM_PAGE_SHARED);
+	return gmem_page_chunk(page)->owner->domain;
+}
+
+/* How many page tables of user space map it. */
+static inline int gmem_page_mapcount(struct page *page)
+{
+	return atomic_read(&page->_mapcount) + 1;
+}
+
+/* index.c */
+int gmem_index_init(void);
+void gmem_index_exit(void);
+struct gmem_chunk *gmem_chunk_get(struct gmem *g, pgoff_t off);
+struct gmem_chunk *gmem_chunk_find(struct gmem *g, pgoff_t off);
+void gmem_chunk_put(struct gmem_chunk *c);
+void gmem_chunk_retire(struct gmem *g, struct gmem_chunk *c);
+void gmem_chunk_touch(struct gmem_chunk *c);
+pgoff_t gmem_next_chunk(struct gmem *g, pgoff_t off);
+void gmem_index_free(struct gmem *g);
+unsigned long gmem_entry_lock(struct gmem_chunk *c, unsigned int slot);
+void gmem_entry_unlock(struct gmem_chunk *c, unsigned int slot, unsigned long v);
+bool gmem_entry_set(unsigned long *e, unsigned long v, unsigned long set);
+struct page *gmem_page_alloc(struct gmem *g, bool zero);
+void gmem_page_free(struct page *page);
+void gmem_page_adopt(struct page *page, struct gmem_chunk *c, unsigned int slot);
+void gmem_entry_drop(struct gmem *g, unsigned long v);
+
+/* bind.c */
+void gmem_zap(struct gmem *g, pgoff_t off, struct page *page);
+void gmem_zap_bindings(struct gmem *g, pgoff_t start, pgoff_t end);
+void gmem_wrprotect_bindings(struct gmem *g, pgoff_t start, pgoff_t end);
+void gmem_harvest_bindings(struct gmem *g, pgoff_t start, pgoff_t end, unsigned long *bitmap);
+void gmem_check_bindings(struct gmem *g, gmem_check_fn fn, void *ctx);
+void gmem_unmap_user(struct gmem *g, pgoff_t start, pgoff_t end);
+
+/* fault.c */
+int gmem_own(struct gmem *g, pgoff_t off);
+int gmem_settle(struct gmem *g, pgoff_t off);
+
+/* umap.c */
+int gmem_mmap(struct file *file, struct vm_area_struct *vma);
+
+/* punch.c */
+void gmem_punch_all(struct gmem *g);
+
+/* domain.c */
+struct gmem_domain *gmem_domain_get(kuid_t uid, struct user_namespace *ns);
+void gmem_domain_put(struct gmem_domain *d);
+
+#endif

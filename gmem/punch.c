@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Punching: making ranges empty again, and giving whole chunks back. Works chunk by
+ * chunk, so that mappings are taken away by ranges and nobody waits long. The hard
+ * part is a chunk's end: empty entries are locked too, so that nobody fills one
+ * after the chunk has left its directory.
+ */
+#include <linux/pagemap.h>
+#include <linux/sched/signal.h>
+
+#include "gmem/internal.h"
+
+/* Lock what is there (with @empties: everything), and wait for user faults in flight. */
+static bool punch_lock(struct gmem_chunk *c, unsigned int from, unsigned int to, bool empties)
+{
+	struct page *page;
+	bool any = false;
+	unsigned int i;
+	unsigned long v;
+
+	for (i = from; i < to; i++) {
+		if (!empties && !READ_ONCE(c->entry[i]))
+			continue;
+		v = gmem_entry_lock(c, i);
+		if (!v)
+			continue;
+		any = true;
+		if (!(v & (GMEM_PRESENT | GMEM_ZMAP)))
+			continue;
+		page = v & GMEM_PRESENT ? gmem_entry_page(v) : gmem_zero_page;
+		lock_page(page);
+		unlock_page(page);
+	}
+	return any;
+}
+
+/* Make locked entries empty; with @retire they stay locked for good. */
+static void punch_drop(struct gmem *g, struct gmem_chunk *c, unsigned int from,
+		       unsigned int to, bool retire)
+{
+	unsigned long v;
+	unsigned int i;
+
+	for (i = from; i < to; i++) {
+		v = READ_ONCE(c->entry[i]);
+		if (!(v & GMEM_LOCKED))
+			continue;
+		smp_store_release(&c->entry[i], retire ? GMEM_LOCKED : 0);
+		gmem_entry_drop(g, v);
+	}
+}
+
+/* Entries from @from to @to of a chunk become empty. Returns whether the chunk goes. */
+static bool chunk_punch(struct gmem *g, struct gmem_chunk *c, unsigned int from,
+			unsigned int to)
+{
+	bool retire = !from && (to == GMEM_CHUNK_PAGES || c->base + to == g->npages);
+
+	if (c->dead)
+		return false;
+	if (punch_lock(c, from, to, retire)) {
+		gmem_zap_bindings(g, c->base + from, c->base + to);
+		gmem_unmap_user(g, c->base + from, c->base + to);
+	}
+	if (retire)
+		gmem_chunk_retire(g, c);
+	punch_drop(g, c, from, to, retire);
+	return retire;
+}
+
+/* Punch one chunk's part [off, next) of a range. */
+static void punch_one(struct gmem *g, pgoff_t off, pgoff_t next)
+{
+	struct gmem_chunk *c = gmem_chunk_find(g, off);
+	bool gone;
+
+	if (!c)
+		return;
+	mutex_lock(&c->lock);
+	gone = chunk_punch(g, c, off - c->base, next - c->base);
+	mutex_unlock(&c->lock);
+	if (gone)
+		gmem_chunk_put(c);
+	gmem_chunk_put(c);
+}
+
+static int punch_range(struct gmem *g, pgoff_t start, pgoff_t end, bool killable)
+{
+	pgoff_t off, next;
+
+	for (off = start; off < end; off = max(next, gmem_next_chunk(g, next))) {
+		next = min(end, round_down(off, GMEM_CHUNK_PAGES) + GMEM_CHUNK_PAGES);
+		punch_one(g, off, next);
+		if (killable && fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	return 0;
+}
+
+/**
+ * gmem_punch() - make whole pages empty
+ * @g: the gmem
+ * @start: first offset
+ * @end: offset after the last
+ *
+ * Process context, no lock held. Pages that GUP or a pin still holds live on until
+ * they are released, no longer part of the gmem.
+ *
+ * Return: 0; -EINVAL for a range that is not inside the gmem; -EINTR when a fatal
+ * signal came, the beginning of the range punched.
+ */
+int gmem_punch(struct gmem *g, pgoff_t start, pgoff_t end)
+{
+	if (start > end || end > g->npages)
+		return -EINVAL;
+	return punch_range(g, start, end, true);
+}
+
+/**
+ * gmem_punch_all() - make a gmem empty at the end of its life
+ * @g: a gmem that has no reference left
+ */
+void gmem_punch_all(struct gmem *g)
+{
+	punch_range(g, 0, g->npages, false);
+}

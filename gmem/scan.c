@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What changed in a chunk since the last scan, and which of its pages have been calm
+ * for long enough to be examined. Collects the dirty bits of bindings, the writes of
+ * the kernel (GMEM_DIRTY), and user mappings that were writable (GMEM_UWRITE; those
+ * are taken away, so that the next write is noticed). A chunk where nothing happened
+ * costs the bindings' harvest and nothing else.
+ */
+#include <linux/bitmap.h>
+#include <linux/pagemap.h>
+#include <linux/sched/signal.h>
+
+#include "gmem/internal.h"
+#include "gmem/merge.h"
+
+/* Take the mark off; false if a user fault is just setting it. */
+static bool clear_uwrite(struct gmem_chunk *c, unsigned int slot, unsigned long v)
+{
+	struct page *page = gmem_entry_page(v);
+
+	if (!trylock_page(page))
+		return false;
+	v = READ_ONCE(c->entry[slot]);
+	while (!try_cmpxchg(&c->entry[slot], &v, v & ~GMEM_UWRITE))
+		;
+	unlock_page(page);
+	return true;
+}
+
+/* Pages that user space may write: mark them in @dirty, and unmap them, at one go. */
+static void harvest_user(struct gmem_chunk *c, unsigned long *dirty)
+{
+	unsigned int i, first = GMEM_CHUNK_PAGES, last = 0;
+	unsigned long v;
+
+	for (i = 0; i < GMEM_CHUNK_PAGES; i++) {
+		v = READ_ONCE(c->entry[i]);
+		if (!gmem_entry_private(v) || !(v & GMEM_UWRITE))
+			continue;
+		__set_bit(i, dirty);
+		if (!clear_uwrite(c, i, v))
+			continue;
+		first = min(first, i);
+		last = i;
+	}
+	if (first <= last)
+		gmem_unmap_user(c->owner, c->base + first, c->base + last + 1);
+}
+
+/* One entry's step. Returns whether it is ripe; *active: it has to be seen again. */
+static bool entry_scan(struct gmem_chunk *c, unsigned int slot, bool dirty, bool *active)
+{
+	unsigned long new, v = READ_ONCE(c->entry[slot]);
+	bool ripe;
+
+	do {
+		if (!gmem_entry_private(v))
+			return false;
+		new = v & ~GMEM_DIRTY;
+		ripe = false;
+		if (dirty || (v & GMEM_DIRTY))
+			new |= GMEM_PENDING;
+		else if (!(v & GMEM_PENDING))
+			return false;
+		else if (v & GMEM_WAIT_MASK)
+			new -= GMEM_WAIT(1);
+		else
+			ripe = true;
+	} while (new != v && !try_cmpxchg(&c->entry[slot], &v, new));
+	*active = true;
+	if (!ripe)
+		gmem_merge_forget(gmem_entry_page(v));
+	return ripe;
+}
+
+static unsigned int scan_locked(struct gmem_chunk *c, unsigned long *ripe)
+{
+	DECLARE_BITMAP(dirty, GMEM_CHUNK_PAGES) = { 0 };
+	pgoff_t end = min(c->base + GMEM_CHUNK_PAGES, c->owner->npages);
+	unsigned int i, n = 0;
+	bool active = false;
+
+	gmem_harvest_bindings(c->owner, c->base, end, dirty);
+	if (!READ_ONCE(c->active) && bitmap_empty(dirty, GMEM_CHUNK_PAGES))
+		return 0;
+	WRITE_ONCE(c->active, false);
+	smp_mb();	/* pairs with the atomic change of an entry, then gmem_chunk_touch() */
+	harvest_user(c, dirty);
+	for (i = 0; i < GMEM_CHUNK_PAGES; i++) {
+		if (entry_scan(c, i, test_bit(i, dirty), &active)) {
+			__set_bit(i, ripe);
+			n++;
+		}
+	}
+	if (active)
+		gmem_chunk_touch(c);
+	return n;
+}
+
+/**
+ * gmem_scan_chunk() - collect what was written, and find what is calm
+ * @c: a chunk, referenced, of a gmem that the caller has a reference to
+ * @ripe: bitmap of GMEM_CHUNK_PAGES, comes in empty: private entries that changed since
+ *	they were last examined, and then stayed unwritten for at least one scan
+ *
+ * Process context. Pages found written leave the merge index.
+ *
+ * Return: how many bits are set in @ripe.
+ */
+unsigned int gmem_scan_chunk(struct gmem_chunk *c, unsigned long *ripe)
+{
+	unsigned int n = 0;
+
+	mutex_lock(&c->lock);
+	if (!c->dead)
+		n = scan_locked(c, ripe);
+	mutex_unlock(&c->lock);
+	return n;
+}
+
+/* Every private page of a chunk leaves the merge index and is to be examined anew. */
+static void chunk_forget(struct gmem_chunk *c)
+{
+	unsigned int i;
+	unsigned long v;
+
+	mutex_lock(&c->lock);
+	for (i = 0; i < GMEM_CHUNK_PAGES && !c->dead; i++) {
+		v = READ_ONCE(c->entry[i]);
+		if (!gmem_entry_private(v))
+			continue;
+		gmem_merge_forget(gmem_entry_page(v));
+		gmem_entry_set(&c->entry[i], v, GMEM_PENDING);
+	}
+	if (!c->dead)
+		gmem_chunk_touch(c);
+	mutex_unlock(&c->lock);
+}
+
+static int chunk_unshare(struct gmem *g, struct gmem_chunk *c)
+{
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < GMEM_CHUNK_PAGES; i++) {
+		if (READ_ONCE(c->dead))
+			return 0;
+		if (!(READ_ONCE(c->entry[i]) & (GMEM_SHARED | GMEM_ZEROED)))
+			continue;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		ret = gmem_own(g, c->base + i);
+		if (ret)
+			return ret;
+		cond_resched();
+	}
+	chunk_forget(c);
+	return 0;
+}
+
+/**
+ * gmem_unshare() - undo merging in one gmem
+ * @g: the gmem
+ *
+ * Process context, no lock held. Every entry that merging shared or emptied gets a page
+ * of its own. The merge engine must not be running, or it may begin again behind us.
+ *
+ * Return: 0, -ENOMEM, or -EINTR when a fatal signal came; then part of it is undone.
+ */
+int gmem_unshare(struct gmem *g)
+{
+	struct gmem_chunk *c;
+	pgoff_t off;
+	int ret;
+
+	for (off = gmem_next_chunk(g, 0); off < g->npages;
+	     off = gmem_next_chunk(g, off + GMEM_CHUNK_PAGES)) {
+		c = gmem_chunk_find(g, off);
+		if (!c)
+			continue;
+		ret = chunk_unshare(g, c);
+		gmem_chunk_put(c);
+		if (ret)
+			return ret;
+		cond_resched();
+	}
+	return 0;
+}
