@@ -50,13 +50,16 @@ void cpuid_query(struct vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
 bool cpuid_has(struct vcpu *vcpu, unsigned int feature);
 /* Can a guest on this host have X86_FEATURE_*? */
 bool cpuid_host_has(unsigned int feature);
+/* Bits of cr4 and efer that no guest on this host can have. */
+u64 cpuid_host_cr4_reserved(void);
+u64 cpuid_host_efer_reserved(void);
 /* Bits of xcr0 that a guest on this host can have. */
 u64 cpuid_host_xcr0(void);
 /* Bytes of XSAVE's standard format for these components. */
 u32 cpuid_xsave_size(u64 xcr0);
 /* xcr0 changed: the sizes in leaf 0xd follow it. */
 void cpuid_xcr0_changed(struct vcpu *vcpu);
-/* Is the address canonical for this CPU? */
+/* Is the address canonical for what a guest can have? */
 bool cpuid_canonical(u64 addr);
 
 /* Once, when the module is loaded, after backend->setup(). */

@@ -13,7 +13,6 @@
 
 /**
  * struct vcpu_msrs - MSRs of one vCPU that no hardware holds; owner
- * @apic_base: of a vCPU without an in-kernel APIC; the VMM has the APIC then
  * @tsc_adjust: IA32_TSC_ADJUST
  * @misc_enable: IA32_MISC_ENABLE
  * @ucode_rev: microcode revision that the guest sees
@@ -26,7 +25,6 @@
  * @mtrr_var: base and mask of each variable range
  */
 struct vcpu_msrs {
-	u64 apic_base;
 	u64 tsc_adjust;
 	u64 misc_enable;
 	u64 ucode_rev;

@@ -23,6 +23,8 @@ extern bool quirk_no_xsave;
 
 /* cr.c: what is wrong with these values together; true when nothing is. */
 bool cr_consistent(struct vcpu *vcpu, u64 cr0, u64 cr3, u64 cr4, u64 efer);
+#define DR7_GD	BIT_ULL(13)	/* general detect: debug register accesses are #DB */
+u64 cr_fixup_cr0(u64 val);
 u64 cr_fixup_dr6(u64 val);
 u64 cr_fixup_dr7(u64 val);
 
