@@ -124,6 +124,9 @@ struct exit_facts {
 #define WINDOW_NMI	BIT(1)	/* exit when the guest can take an NMI */
 #define WINDOW_CR8	BIT(2)	/* exit when the guest writes cr8 */
 
+/* Vectors whose delivery could loop inside the CPU for ever: always exits. */
+#define EXCEPTIONS_ALWAYS	(BIT(1) | BIT(17))	/* #DB, #AC */
+
 /**
  * struct backend_caps - what the hardware can do, fixed once set up
  * @tdp: format of the nested page tables
@@ -155,6 +158,8 @@ struct backend_caps {
  * @cpu_enable: on each CPU, IRQs or preemption off; -EBUSY when another
  *	hypervisor has this CPU
  * @cpu_disable: likewise
+ * @emergency_disable: leave the CPU clean for a crash kernel or the firmware;
+ *	any context
  * @vcpu_init, @vcpu_free: the hardware's control structures
  * @load, @put: the vCPU's thread begins/stops to own this CPU; preemption off
  * @fetch: bring ST_* parts into vcpu->st
@@ -176,6 +181,7 @@ struct backend_ops {
 	void (*teardown)(void);
 	int (*cpu_enable)(void);
 	void (*cpu_disable)(void);
+	void (*emergency_disable)(void);
 
 	int (*vcpu_init)(struct vcpu *vcpu);
 	void (*vcpu_free)(struct vcpu *vcpu);

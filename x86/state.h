@@ -24,6 +24,7 @@
 #define ST_DR		BIT(3)	/* dr[], dr6, dr7 */
 #define ST_MSRS		BIT(4)	/* struct x86_switched_msrs */
 #define ST_TSC		BIT(5)	/* tsc_offset; to the backend only */
+#define ST_CODE		BIT(6)	/* code: a cheap part of ST_SEGS; from the backend only */
 #define ST_ALL		(ST_SEGS | ST_DT | ST_CR | ST_DR | ST_MSRS | ST_TSC)
 
 /* Interrupt shadow: the CPU takes no interrupt before the next instruction. */
@@ -47,6 +48,19 @@ struct x86_switched_msrs {
 };
 
 /**
+ * struct x86_code - what it takes to fetch an instruction
+ * @base: CS.base
+ * @cpl: current privilege level
+ * @l: CS.L, meaningful when EFER.LMA
+ * @db: CS.D
+ */
+struct x86_code {
+	u64 base;
+	u8 cpl;
+	bool l, db;
+};
+
+/**
  * struct x86_state - registers of one vCPU, as the guest sees them
  *
  * All members: the vCPU's mutex, taken by whoever runs or inspects it.
@@ -54,6 +68,8 @@ struct x86_switched_msrs {
  * @gpr: by instruction encoding: EMU_RAX ... EMU_R15
  * @pkru: the guest's, current while the CPU is outside of it; always valid
  * @host_pkru: the thread's own, while the guest's is in the CPU
+ * @cpl: current privilege level; moves with ST_SEGS
+ * @shadow: SHADOW_* bits; always valid
  * @valid: ST_* parts that hold the guest's values
  * @dirty: ST_* parts that the backend must push before the next entry
  */
@@ -70,6 +86,7 @@ struct x86_state {
 	struct kvm_dtable gdt, idt;
 	u64 dr[4], dr6, dr7;
 	struct x86_switched_msrs msrs;
+	struct x86_code code;
 	u8 cpl;
 	u8 shadow;
 	u32 valid;
