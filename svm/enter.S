@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One trip into the guest and back: the part that C cannot say.
+ *
+ * The order after #VMEXIT is the point of this file.  Until the host's GS base
+ * is back nothing may touch per-CPU data, and until the branch predictors are
+ * in the state that the host's mitigations want, nothing may return.
+ */
+#include <linux/linkage.h>
+#include <asm/asm.h>
+#include <asm/msr-index.h>
+#include <asm/nospec-branch.h>
+#include <asm/percpu.h>
+
+#include "core/compat-asm.h"
+
+/* Indices of struct x86_state.gpr, which are those of the instruction encoding. */
+#define RCX	(1 * 8)
+#define RDX	(2 * 8)
+#define RBX	(3 * 8)
+#define RBP	(5 * 8)
+#define RSI	(6 * 8)
+#define RDI	(7 * 8)
+#define R8	(8 * 8)
+#define R9	(9 * 8)
+#define R10	(10 * 8)
+#define R11	(11 * 8)
+#define R12	(12 * 8)
+#define R13	(13 * 8)
+#define R14	(14 * 8)
+#define R15	(15 * 8)
+
+.section .noinstr.text, "ax"
+
+/*
+ * void svm_enter(u64 *gpr, u64 guest_pa, u64 host_pa, const u64 *spec_ctrl)
+ *
+ * @gpr: all but RAX and RSP, which the VMCB carries, in and out
+ * @guest_pa: the guest's VMCB
+ * @host_pa: page with the host's VMSAVE state
+ * @spec_ctrl: the guest's SPEC_CTRL; its writes exit, so it does not change
+ *
+ * GIF is 0 and RFLAGS.IF is 1.
+ */
+SYM_FUNC_START(svm_enter)
+	push	%rbp
+	mov	%rsp, %rbp
+	push	%r15
+	push	%r14
+	push	%r13
+	push	%r12
+	push	%rbx
+	push	%rcx			/* spec_ctrl */
+	push	%rdx			/* host_pa */
+	push	%rsi			/* guest_pa */
+	push	%rdi			/* gpr */
+
+	/*
+	 * The guest's SPEC_CTRL, when it differs.  No return or indirect branch
+	 * from here to VMRUN.
+	 */
+	mov	%rcx, %r8
+	ALTERNATIVE_2 "jmp 2f", "", X86_FEATURE_MSR_SPEC_CTRL, \
+		"jmp 2f", X86_FEATURE_V_SPEC_CTRL
+	mov	(%r8), %eax
+	cmp	PER_CPU_VAR(x86_spec_ctrl_current), %eax
+	je	2f
+	mov	$MSR_IA32_SPEC_CTRL, %ecx
+	xor	%edx, %edx
+	wrmsr
+2:
+	mov	%rsi, %rax
+10:	vmload	%rax
+11:
+	mov	RCX(%rdi), %rcx
+	mov	RDX(%rdi), %rdx
+	mov	RBX(%rdi), %rbx
+	mov	RBP(%rdi), %rbp
+	mov	RSI(%rdi), %rsi
+	mov	R8(%rdi), %r8
+	mov	R9(%rdi), %r9
+	mov	R10(%rdi), %r10
+	mov	R11(%rdi), %r11
+	mov	R12(%rdi), %r12
+	mov	R13(%rdi), %r13
+	mov	R14(%rdi), %r14
+	mov	R15(%rdi), %r15
+	mov	RDI(%rdi), %rdi
+
+	/* Clobbers EFLAGS.ZF, which VMRUN replaces. */
+	VM_CLEAR_CPU_BUFFERS
+
+20:	vmrun	%rax
+21:
+	pop	%rax			/* gpr */
+	mov	%rcx, RCX(%rax)
+	mov	%rdx, RDX(%rax)
+	mov	%rbx, RBX(%rax)
+	mov	%rbp, RBP(%rax)
+	mov	%rsi, RSI(%rax)
+	mov	%rdi, RDI(%rax)
+	mov	%r8, R8(%rax)
+	mov	%r9, R9(%rax)
+	mov	%r10, R10(%rax)
+	mov	%r11, R11(%rax)
+	mov	%r12, R12(%rax)
+	mov	%r13, R13(%rax)
+	mov	%r14, R14(%rax)
+	mov	%r15, R15(%rax)
+
+	pop	%rax			/* guest_pa */
+30:	vmsave	%rax
+31:
+	/* The host's GS base, among others: per-CPU data is back after this. */
+	pop	%rax			/* host_pa */
+40:	vmload	%rax
+41:
+	/* Before anything returns: the guest may have filled the RSB. */
+	FILL_RETURN_BUFFER %rax, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT
+
+	pop	%r8			/* spec_ctrl */
+	ALTERNATIVE_2 "jmp 5f", "", X86_FEATURE_MSR_SPEC_CTRL, \
+		"jmp 5f", X86_FEATURE_V_SPEC_CTRL
+	mov	PER_CPU_VAR(x86_spec_ctrl_current), %eax
+	cmp	(%r8), %eax
+	je	5f
+	mov	$MSR_IA32_SPEC_CTRL, %ecx
+	xor	%edx, %edx
+	wrmsr
+5:
+	/* Before interrupts: their returns are not sanitized. */
+	UNTRAIN_RET_VM
+
+	/* Leave the guest's values to no speculative reader. */
+	xor	%ecx, %ecx
+	xor	%edx, %edx
+	xor	%esi, %esi
+	xor	%edi, %edi
+	xor	%r8d, %r8d
+	xor	%r9d, %r9d
+	xor	%r10d, %r10d
+	xor	%r11d, %r11d
+
+	pop	%rbx
+	pop	%r12
+	pop	%r13
+	pop	%r14
+	pop	%r15
+	pop	%rbp
+	RET
+
+	/*
+	 * SVM was switched off under us by a crash or a reboot: go on without,
+	 * the exit code in the VMCB says that nothing ran.
+	 */
+	_ASM_EXTABLE(10b, 11b)
+	_ASM_EXTABLE(20b, 21b)
+	_ASM_EXTABLE(30b, 31b)
+	_ASM_EXTABLE(40b, 41b)
+SYM_FUNC_END(svm_enter)

@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Entering the guest and saying why it came back.  What follows from an exit
+ * is decided in x86/; here stands only what this CPU's exit codes mean.
+ *
+ * The one exception is the NMI window: SVM exits before the IRET that ends a
+ * handler, so the IRET is single-stepped here and the window reported after it; and so is
+ * the instruction behind an interrupt shadow.  A guest that single-steps itself
+ * loses one trap when an NMI waits just there.
+ */
+#include <linux/ptrace.h>
+#include <asm/mce.h>
+#include <asm/processor-flags.h>
+#include <asm/traps.h>
+
+#include "svm/svm.h"
+#include "x86/hostwork.h"
+
+/* Exit codes that are a fact of their own: kind + 1, 0 for none. */
+static const u8 svm_kinds[0x90] = {
+	[SVM_EXIT_INTR] = EXIT_HOST_IRQ + 1,
+	[SVM_EXIT_NMI] = EXIT_HOST_IRQ + 1,
+	[SVM_EXIT_SMI] = EXIT_HOST_IRQ + 1,
+	[SVM_EXIT_INIT] = EXIT_HOST_IRQ + 1,
+	[SVM_EXIT_VINTR] = EXIT_IRQ_WINDOW + 1,
+	[SVM_EXIT_RDTSC] = EXIT_RDTSC + 1,
+	[SVM_EXIT_RDPMC] = EXIT_RDPMC + 1,
+	[SVM_EXIT_CPUID] = EXIT_CPUID + 1,
+	[SVM_EXIT_RSM] = EXIT_UNDEFINED + 1,
+	[SVM_EXIT_INVD] = EXIT_WBINVD + 1,
+	[SVM_EXIT_PAUSE] = EXIT_PAUSE + 1,
+	[SVM_EXIT_HLT] = EXIT_HLT + 1,
+	[SVM_EXIT_INVLPG] = EXIT_INVLPG + 1,
+	[SVM_EXIT_INVLPGA] = EXIT_UNDEFINED + 1,
+	[SVM_EXIT_TASK_SWITCH] = EXIT_TASK_SWITCH + 1,
+	[SVM_EXIT_SHUTDOWN] = EXIT_SHUTDOWN + 1,
+	[SVM_EXIT_VMRUN] = EXIT_UNDEFINED + 1,
+	[SVM_EXIT_VMMCALL] = EXIT_HYPERCALL + 1,
+	[SVM_EXIT_VMLOAD] = EXIT_UNDEFINED + 1,
+	[SVM_EXIT_VMSAVE] = EXIT_UNDEFINED + 1,
+	[SVM_EXIT_STGI] = EXIT_UNDEFINED + 1,
+	[SVM_EXIT_CLGI] = EXIT_UNDEFINED + 1,
+	[SVM_EXIT_SKINIT] = EXIT_UNDEFINED + 1,
+	[SVM_EXIT_RDTSCP] = EXIT_RDTSCP + 1,
+	[SVM_EXIT_WBINVD] = EXIT_WBINVD + 1,
+	[SVM_EXIT_MONITOR] = EXIT_MONITOR + 1,
+	[SVM_EXIT_MWAIT] = EXIT_MWAIT + 1,
+	[SVM_EXIT_XSETBV] = EXIT_XSETBV + 1,
+	[SVM_EXIT_RDPRU] = EXIT_UNDEFINED + 1,
+};
+
+/* EXITINFO1 of an IOIO exit (15.10.2); EXITINFO2 is the next rip. */
+static void svm_io_facts(const struct vmcb_control_area *c, u64 rip, struct exit_facts *f)
+{
+	u32 info = c->exit_info_1;
+
+	f->kind = EXIT_IO;
+	f->io.port = info >> 16;
+	f->io.size = (info & SVM_IOIO_SIZE_MASK) >> SVM_IOIO_SIZE_SHIFT;
+	f->io.in = info & SVM_IOIO_TYPE_MASK;
+	f->io.string = info & SVM_IOIO_STR_MASK;
+	f->io.rep = info & SVM_IOIO_REP_MASK;
+	f->insn_len = c->exit_info_2 - rip;
+}
+
+static void svm_npf_facts(const struct vmcb_control_area *c, struct exit_facts *f)
+{
+	u64 info = c->exit_info_1;
+
+	f->kind = EXIT_TDP_FAULT;
+	f->tdp.gpa = c->exit_info_2;
+	f->tdp.table_walk = info & SVM_NPF_TABLE_WALK;
+	f->tdp.access = (info & X86_PF_INSTR) ? MMU_EXEC :
+			(info & X86_PF_WRITE) ? MMU_WRITE : MMU_READ;
+	if (boot_cpu_has(X86_FEATURE_DECODEASSISTS)) {
+		f->nr_insn_bytes = min_t(u8, c->insn_len, sizeof(f->insn_bytes));
+		memcpy(f->insn_bytes, c->insn_bytes, sizeof(f->insn_bytes));
+	}
+}
+
+/* A machine check was meant for the host: hand it on, as if it struck here. */
+static void svm_machine_check(void)
+{
+#ifdef CONFIG_X86_MCE
+	struct pt_regs regs = {
+		.cs = 3,	/* as from user mode: the guest's context cannot be trusted */
+		.flags = X86_EFLAGS_IF,
+	};
+
+	do_machine_check(&regs);
+#endif
+}
+
+static void svm_exception_facts(struct svm_vcpu *svm, u8 vector, struct exit_facts *f)
+{
+	const struct vmcb_control_area *c = &svm->vmcb->control;
+
+	if (vector == X86_TRAP_MC) {
+		svm_machine_check();
+		f->kind = EXIT_HOST_IRQ;
+		return;
+	}
+	f->kind = EXIT_EXCEPTION;
+	f->exception.vector = vector;
+	f->exception.has_error = vector == X86_TRAP_DF || vector == X86_TRAP_AC ||
+				 (vector >= X86_TRAP_TS && vector <= X86_TRAP_PF);
+	f->exception.error = c->exit_info_1;
+	f->exception.payload = 0;
+	if (vector == X86_TRAP_PF)
+		f->exception.payload = c->exit_info_2;
+	else if (vector == X86_TRAP_DB)
+		f->exception.payload = svm->vmcb->save.dr6 ^ DR6_RESERVED;
+}
+
+static void svm_reg_facts(const struct vmcb_control_area *c, u32 code, struct exit_facts *f)
+{
+	f->kind = code >= SVM_EXIT_READ_DR0 ? EXIT_DR : EXIT_CR;
+	f->reg.nr = code & 0xf;
+	f->reg.write = code & 0x10;
+	f->reg.gpr = EMU_NR_REGS;
+	if (boot_cpu_has(X86_FEATURE_DECODEASSISTS) && (c->exit_info_1 & BIT_ULL(63) ||
+							 f->kind == EXIT_DR))
+		f->reg.gpr = c->exit_info_1 & 0xf;
+}
+
+/*
+ * An event whose delivery was cut (15.7.2).  INT n, INT3 and INTO are simply
+ * executed again: rip still stands on them.
+ */
+static void svm_vectoring(const struct vmcb_control_area *c, struct x86_event *e)
+{
+	u32 info = c->exit_int_info;
+
+	e->type = EVENT_NONE;
+	if (likely(!(info & SVM_EXITINTINFO_VALID)))
+		return;
+	e->vector = info & SVM_EXITINTINFO_VEC_MASK;
+	e->has_error = info & SVM_EXITINTINFO_VALID_ERR;
+	e->error = c->exit_int_info_err;
+	e->insn_len = 0;
+	switch (info & SVM_EXITINTINFO_TYPE_MASK) {
+	case SVM_EXITINTINFO_TYPE_INTR:
+		e->type = EVENT_IRQ;
+		break;
+	case SVM_EXITINTINFO_TYPE_NMI:
+		e->type = EVENT_NMI;
+		break;
+	case SVM_EXITINTINFO_TYPE_EXEPT:
+		if (e->vector != X86_TRAP_BP && e->vector != X86_TRAP_OF)
+			e->type = EVENT_EXCEPTION;
+		break;
+	}
+}
+
+static bool svm_is_step(struct svm_vcpu *svm, u32 code)
+{
+	return svm->stepping && code == SVM_EXIT_EXCP_BASE + X86_TRAP_DB &&
+	       svm->vcpu.st.rip != svm->step_rip;
+}
+
+/* Let one instruction run, with a trap right behind it. */
+static void svm_step(struct svm_vcpu *svm, bool iret)
+{
+	svm->stepping = true;
+	svm->step_iret = iret;
+	svm->step_rip = svm->vcpu.st.rip;
+	svm_intercept(svm, INTERCEPT_IRET, false);
+}
+
+static void svm_step_done(struct svm_vcpu *svm)
+{
+	svm->stepping = false;
+	svm_intercept(svm, INTERCEPT_IRET, svm->windows & WINDOW_NMI);
+}
+
+static u8 svm_insn_len(const struct vmcb_control_area *c, u64 rip)
+{
+	u64 len = c->next_rip - rip;
+
+	if (!boot_cpu_has(X86_FEATURE_NRIPS) || !c->next_rip || len > 15)
+		return 0;
+	return len;
+}
+
+static void svm_facts(struct svm_vcpu *svm, struct exit_facts *f)
+{
+	const struct vmcb_control_area *c = &svm->vmcb->control;
+	u32 code = c->exit_code;
+
+	f->hw[0] = code;
+	f->hw[1] = c->exit_info_1;
+	f->hw[2] = c->exit_info_2;
+	f->nr_insn_bytes = 0;
+	f->insn_len = svm_insn_len(c, svm->vcpu.st.rip);
+
+	if (code < ARRAY_SIZE(svm_kinds) && svm_kinds[code]) {
+		f->kind = svm_kinds[code] - 1;
+	} else if (code == SVM_EXIT_NPF) {
+		svm_npf_facts(c, f);
+	} else if (code == SVM_EXIT_IOIO) {
+		svm_io_facts(c, svm->vcpu.st.rip, f);
+	} else if (code == SVM_EXIT_MSR) {
+		f->kind = EXIT_MSR;
+		f->msr.write = c->exit_info_1 & 1;
+	} else if (code <= SVM_EXIT_WRITE_DR7) {
+		svm_reg_facts(c, code, f);
+	} else if (svm_is_step(svm, code)) {
+		svm_step_done(svm);
+		f->kind = EXIT_NMI_WINDOW;
+	} else if (code >= SVM_EXIT_EXCP_BASE && code <= SVM_EXIT_LAST_EXCP) {
+		svm_exception_facts(svm, code - SVM_EXIT_EXCP_BASE, f);
+	} else if (code == SVM_EXIT_IRET) {
+		svm_step(svm, true);
+		f->kind = EXIT_HOST_IRQ;
+	} else {
+		/* All ones, or only the low half of it: the VMCB was refused. */
+		f->kind = code == (u32)SVM_EXIT_ERR ? EXIT_FAIL_ENTRY : EXIT_UNKNOWN;
+	}
+}
+
+static void svm_to_guest(struct svm_vcpu *svm)
+{
+	struct vmcb_control_area *c = &svm->vmcb->control;
+	struct vmcb_save_area *v = &svm->vmcb->save;
+	struct x86_state *st = &svm->vcpu.st;
+
+	if (st->dirty)
+		svm_push(svm);
+	v->rax = st->gpr[EMU_RAX];
+	v->rsp = st->gpr[EMU_RSP];
+	v->rip = st->rip;
+	v->rflags = st->rflags;
+	if (unlikely((svm->windows & WINDOW_NMI) && st->shadow && !svm->stepping))
+		svm_step(svm, false);
+	if (unlikely(svm->stepping))
+		v->rflags |= X86_EFLAGS_TF;
+	c->int_state = st->shadow ? SVM_INTERRUPT_SHADOW_MASK : 0;
+	if ((c->int_ctl & V_TPR_MASK) != st->cr8) {
+		c->int_ctl = (c->int_ctl & ~V_TPR_MASK) | st->cr8;
+		svm_dirty(svm, CLEAN_TPR);
+	}
+	svm_prepare_asid(svm);
+	c->exit_code = (u32)SVM_EXIT_ERR;
+}
+
+static void svm_from_guest(struct svm_vcpu *svm)
+{
+	struct vmcb_control_area *c = &svm->vmcb->control;
+	const struct vmcb_save_area *v = &svm->vmcb->save;
+	struct x86_state *st = &svm->vcpu.st;
+
+	st->gpr[EMU_RAX] = v->rax;
+	st->gpr[EMU_RSP] = v->rsp;
+	st->rip = v->rip;
+	st->rflags = v->rflags;
+	st->shadow = c->int_state & SVM_INTERRUPT_SHADOW_MASK ? SHADOW_STI : 0;
+	st->cr8 = c->int_ctl & V_TPR_MASK;
+	st->valid = 0;
+	c->tlb_ctl = TLB_CONTROL_DO_NOTHING;
+	c->event_inj = 0;
+	c->clean = CLEAN_ALL;
+
+	/* TF is ours, unless an IRET has replaced it. */
+	if (unlikely(svm->stepping) && (!svm->step_iret || st->rip == svm->step_rip))
+		st->rflags &= ~X86_EFLAGS_TF;
+}
+
+/*
+ * The save area of a refused VMCB is undefined (15.5.1): keep what shared code
+ * knows and write all of it again before another try.
+ */
+static void svm_refused(struct svm_vcpu *svm)
+{
+	struct vmcb_control_area *c = &svm->vmcb->control;
+
+	c->event_inj = 0;
+	c->clean = 0;
+	vcpu_changed(&svm->vcpu, ST_ALL & ~ST_TSC);
+}
+
+/* Nothing here may be traced: RCU and the context tracking take us for the guest. */
+static noinstr void svm_enter_leave(struct svm_vcpu *svm)
+{
+	/*
+	 * With GIF clear nothing interrupts, so IF can be set: VMRUN takes IF
+	 * as the mask of physical interrupts while the guest runs (15.21.1).
+	 */
+	asm volatile("clgi" ::: "memory");
+	hostwork_enter_guest();
+	asm volatile("sti" ::: "memory");
+	svm_enter(svm->vcpu.st.gpr, svm->vmcb_pa, __this_cpu_read(svm_cpus.host_pa),
+		  &svm->vcpu.st.msrs.spec_ctrl);
+	asm volatile("cli" ::: "memory");
+	hostwork_leave_guest();
+	asm volatile("stgi" ::: "memory");
+}
+
+/**
+ * svm_run - backend_ops.run
+ * @vcpu: loaded; IRQs off
+ * @facts: filled
+ */
+void svm_run(struct vcpu *vcpu, struct exit_facts *facts)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+	struct vmcb_control_area *c = &svm->vmcb->control;
+
+	svm_to_guest(svm);
+	svm_enter_leave(svm);
+	if (unlikely(c->exit_code == (u32)SVM_EXIT_ERR)) {
+		svm_refused(svm);
+		facts->vectoring.type = EVENT_NONE;
+	} else {
+		svm_from_guest(svm);
+		svm_vectoring(c, &facts->vectoring);
+	}
+	svm_facts(svm, facts);
+}

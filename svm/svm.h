@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the files of the SVM backend share.  Sections named are those of the
+ * AMD64 Architecture Programmer's Manual, volume 2.
+ */
+#ifndef DITTO_SVM_SVM_H
+#define DITTO_SVM_SVM_H
+
+#include <linux/io.h>
+#include <linux/mem_encrypt.h>
+#include <linux/mm.h>
+#include <asm/svm.h>
+
+#include "core/vm.h"
+
+/* VMCB clean bits (15.15.3): a set bit says that the CPU may use its cached copy. */
+#define CLEAN_INTERCEPTS	BIT(0)
+#define CLEAN_PERM_MAPS		BIT(1)
+#define CLEAN_ASID		BIT(2)
+#define CLEAN_TPR		BIT(3)
+#define CLEAN_NPT		BIT(4)
+#define CLEAN_CR		BIT(5)
+#define CLEAN_DR		BIT(6)
+#define CLEAN_DT		BIT(7)
+#define CLEAN_SEG		BIT(8)
+#define CLEAN_CR2		BIT(9)
+#define CLEAN_LBR		BIT(10)
+#define CLEAN_ALL		GENMASK(10, 0)
+
+/**
+ * struct svm_cpu - this CPU's part
+ *
+ * Written with preemption off on that CPU.
+ *
+ * @hsave: host save area of VMRUN; constant
+ * @host: page for the host's VMSAVE state; @host_pa, its address; constant
+ * @generation: of ASIDs; a vCPU whose generation differs takes a new one
+ * @next_asid: to give out
+ * @has_tsc_aux: this CPU has MSR_TSC_AUX
+ * @tsc_aux: the host's value of that MSR
+ * @last: vCPU that ran here last, only compared, never followed
+ */
+struct svm_cpu {
+	struct page *hsave;
+	struct page *host;
+	u64 host_pa;
+	u64 generation;
+	u32 next_asid;
+	bool has_tsc_aux;
+	u64 tsc_aux;
+	const struct vcpu *last;
+};
+
+/* EXITINFO1 of a nested page fault: made by the walk of the guest's tables (15.25.6). */
+#define SVM_NPF_TABLE_WALK	BIT_ULL(33)
+
+DECLARE_PER_CPU(struct svm_cpu, svm_cpus);
+
+/**
+ * struct svm_vcpu - a vCPU on SVM; owner's
+ * @vcpu: must be first
+ * @vmcb: the control block, and its address @vmcb_pa; constant
+ * @msrpm: MSR permission map; constant address
+ * @asid_generation: of the ASID in @vmcb; 0 takes a new one
+ * @windows: WINDOW_* that are armed
+ * @exceptions: vectors that shared code wants to see
+ * @stepping: an NMI window waits for the end of the instruction at @step_rip
+ * @step_iret: that instruction is an IRET, and brings its own TF
+ * @step_rip: see @stepping
+ * @guest_tsc_aux: the CPU holds the guest's TSC_AUX
+ */
+struct svm_vcpu {
+	struct vcpu vcpu;
+	struct vmcb *vmcb;
+	u64 vmcb_pa;
+	void *msrpm;
+	u64 asid_generation;
+	u32 windows;
+	u32 exceptions;
+	bool stepping;
+	bool step_iret;
+	u64 step_rip;
+	bool guest_tsc_aux;
+};
+
+/* Address of a page as the hardware is told it, memory encryption's bit included. */
+static inline u64 svm_page_pa(struct page *page)
+{
+	return __sme_set(page_to_phys(page));
+}
+
+static inline struct svm_vcpu *to_svm(struct vcpu *vcpu)
+{
+	return container_of(vcpu, struct svm_vcpu, vcpu);
+}
+
+static inline void svm_dirty(struct svm_vcpu *svm, u32 clean_bits)
+{
+	svm->vmcb->control.clean &= ~clean_bits;
+}
+
+static inline void svm_intercept(struct svm_vcpu *svm, unsigned int bit, bool on)
+{
+	u32 *word = &svm->vmcb->control.intercepts[bit / 32];
+	u32 old = *word;
+
+	*word = on ? old | BIT(bit % 32) : old & ~BIT(bit % 32);
+	if (*word != old)
+		svm_dirty(svm, CLEAN_INTERCEPTS);
+}
+
+extern struct page *svm_iopm;
+
+/* enter.S */
+void svm_enter(u64 *gpr, u64 guest_pa, u64 host_pa, const u64 *spec_ctrl);
+
+/* vcpu.c */
+int svm_vcpu_init(struct vcpu *vcpu);
+void svm_vcpu_free(struct vcpu *vcpu);
+void svm_load_tsc_aux(struct svm_vcpu *svm);
+void svm_load(struct vcpu *vcpu, int cpu);
+void svm_put(struct vcpu *vcpu);
+void svm_inject(struct vcpu *vcpu, const struct x86_event *event);
+void svm_set_window(struct vcpu *vcpu, u32 windows);
+void svm_flush_tlb(struct vcpu *vcpu);
+void svm_set_tdp_root(struct vcpu *vcpu, hpa_t root);
+void svm_pass_msr(struct vcpu *vcpu, u32 msr, bool read, bool write);
+void svm_set_exception_exits(struct vcpu *vcpu, u32 vectors);
+void svm_prepare_asid(struct svm_vcpu *svm);
+
+/* state.c */
+void svm_fetch(struct vcpu *vcpu, u32 parts);
+void svm_push(struct svm_vcpu *svm);
+
+/* run.c */
+void svm_run(struct vcpu *vcpu, struct exit_facts *facts);
+
+#endif

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A vCPU's control structures on SVM, what is armed in them, and what happens
+ * when its thread comes to a CPU and leaves it.  What the guest's registers
+ * hold is state.c's, entering the guest run.c's.
+ */
+#include <linux/gfp.h>
+#include <linux/mem_encrypt.h>
+#include <asm/msr.h>
+#include <asm/nospec-branch.h>
+#include <asm/trapnr.h>
+
+#include "svm/svm.h"
+
+#define MSRPM_ORDER	1
+
+/* MSRPM (15.11): 2 bits per MSR, read then write, in three ranges of 2 KiB. */
+static const u32 msrpm_ranges[] = { 0, 0xc0000000, 0xc0010000 };
+
+static const u8 svm_always[] = {
+	INTERCEPT_CR0_WRITE, INTERCEPT_CR4_WRITE,
+	INTERCEPT_INTR, INTERCEPT_NMI, INTERCEPT_SMI, INTERCEPT_INIT,
+	INTERCEPT_RDPMC, INTERCEPT_CPUID, INTERCEPT_INVD, INTERCEPT_HLT,
+	INTERCEPT_INVLPGA, INTERCEPT_IOIO_PROT, INTERCEPT_MSR_PROT,
+	INTERCEPT_TASK_SWITCH, INTERCEPT_SHUTDOWN, INTERCEPT_RSM,
+	INTERCEPT_VMRUN, INTERCEPT_VMMCALL, INTERCEPT_VMLOAD, INTERCEPT_VMSAVE,
+	INTERCEPT_STGI, INTERCEPT_CLGI, INTERCEPT_SKINIT, INTERCEPT_WBINVD,
+	INTERCEPT_MONITOR, INTERCEPT_MWAIT, INTERCEPT_XSETBV, INTERCEPT_RDPRU,
+};
+
+static void svm_init_intercepts(struct svm_vcpu *svm)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(svm_always); i++)
+		svm_intercept(svm, svm_always[i], true);
+	/* Debug registers are the host's until the guest's are needed. */
+	svm->vmcb->control.intercepts[INTERCEPT_DR] = 0xff00ff;
+	svm_set_exception_exits(&svm->vcpu, 0);
+	if (boot_cpu_has(X86_FEATURE_PAUSEFILTER)) {
+		svm->vmcb->control.pause_filter_count = 3000;
+		svm_intercept(svm, INTERCEPT_PAUSE, true);
+	}
+}
+
+static void svm_init_control(struct svm_vcpu *svm)
+{
+	struct vmcb_control_area *c = &svm->vmcb->control;
+
+	c->iopm_base_pa = svm_page_pa(svm_iopm);
+	c->msrpm_base_pa = __sme_pa(svm->msrpm);
+	c->nested_ctl = SVM_NESTED_CTL_NP_ENABLE;
+	/* The host's IF decides over physical interrupts, the guest's over virtual. */
+	c->int_ctl = V_INTR_MASKING_MASK;
+	svm_init_intercepts(svm);
+}
+
+/**
+ * svm_vcpu_init - backend_ops.vcpu_init
+ * @vcpu: all else in it is initialized
+ *
+ * Returns 0 or -ENOMEM.
+ */
+int svm_vcpu_init(struct vcpu *vcpu)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+
+	svm->vmcb = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	svm->msrpm = (void *)__get_free_pages(GFP_KERNEL_ACCOUNT, MSRPM_ORDER);
+	if (!svm->vmcb || !svm->msrpm) {
+		svm_vcpu_free(vcpu);
+		return -ENOMEM;
+	}
+	memset(svm->msrpm, 0xff, PAGE_SIZE << MSRPM_ORDER);
+	svm->vmcb_pa = __sme_pa(svm->vmcb);
+	svm_init_control(svm);
+	return 0;
+}
+
+/**
+ * svm_vcpu_free - backend_ops.vcpu_free
+ * @vcpu: never runs again; may be half initialized
+ */
+void svm_vcpu_free(struct vcpu *vcpu)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+	int cpu;
+
+	/*
+	 * A later vCPU at the same address is another one to the branch
+	 * predictor.  The comparison may race with a load elsewhere, which then
+	 * is not of this vCPU.
+	 */
+	for_each_possible_cpu(cpu)
+		cmpxchg(&per_cpu_ptr(&svm_cpus, cpu)->last, vcpu, NULL);
+	free_page((unsigned long)svm->vmcb);
+	free_pages((unsigned long)svm->msrpm, MSRPM_ORDER);
+}
+
+/**
+ * svm_load_tsc_aux - the CPU's RDTSCP and RDPID give the guest's value from here on
+ * @svm: loaded; preemption off
+ */
+void svm_load_tsc_aux(struct svm_vcpu *svm)
+{
+	u64 aux = svm->vcpu.st.msrs.tsc_aux;
+
+	if (!this_cpu_read(svm_cpus.has_tsc_aux))
+		return;
+	if (!svm->guest_tsc_aux && aux == this_cpu_read(svm_cpus.tsc_aux))
+		return;
+	wrmsrl(MSR_TSC_AUX, aux);
+	svm->guest_tsc_aux = true;
+}
+
+/**
+ * svm_load - backend_ops.load: the vCPU's thread comes to a CPU
+ * @vcpu: owned by this thread
+ * @cpu: this one; preemption is off
+ */
+void svm_load(struct vcpu *vcpu, int cpu)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+	struct svm_cpu *sc = per_cpu_ptr(&svm_cpus, cpu);
+
+	if (vcpu->cpu != cpu) {
+		svm->asid_generation = 0;
+		svm->vmcb->control.clean = 0;
+	}
+	if (sc->last != vcpu) {
+		sc->last = vcpu;
+		indirect_branch_prediction_barrier();
+	}
+	/* FS, GS, TR, LDTR and the syscall MSRs: the guest's come with VMLOAD. */
+	asm volatile("vmsave %0" :: "a" (sc->host_pa) : "memory");
+	svm_load_tsc_aux(svm);
+}
+
+/**
+ * svm_put - backend_ops.put: the vCPU's thread leaves its CPU
+ * @vcpu: owned by this thread; preemption is off
+ */
+void svm_put(struct vcpu *vcpu)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+
+	if (!svm->guest_tsc_aux)
+		return;
+	svm->guest_tsc_aux = false;
+	wrmsrl(MSR_TSC_AUX, this_cpu_read(svm_cpus.tsc_aux));
+}
+
+/**
+ * svm_prepare_asid - give the vCPU an ASID that is valid on this CPU
+ * @svm: loaded; IRQs off
+ *
+ * An ASID is never reused within a generation, so a new one needs no flush;
+ * a new generation flushes everything (15.16).
+ */
+void svm_prepare_asid(struct svm_vcpu *svm)
+{
+	struct svm_cpu *sc = this_cpu_ptr(&svm_cpus);
+	struct vmcb_control_area *c = &svm->vmcb->control;
+
+	if (likely(svm->asid_generation == sc->generation))
+		return;
+	if (sc->next_asid > backend->caps->max_asid) {
+		sc->generation++;
+		sc->next_asid = 1;
+		c->tlb_ctl = TLB_CONTROL_FLUSH_ALL_ASID;
+	}
+	svm->asid_generation = sc->generation;
+	c->asid = sc->next_asid++;
+	svm_dirty(svm, CLEAN_ASID);
+}
+
+/**
+ * svm_flush_tlb - backend_ops.flush_tlb
+ * @vcpu: loaded; IRQs off
+ */
+void svm_flush_tlb(struct vcpu *vcpu)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+
+	if (boot_cpu_has(X86_FEATURE_FLUSHBYASID))
+		svm->vmcb->control.tlb_ctl = TLB_CONTROL_FLUSH_ASID;
+	else
+		svm->asid_generation = 0;
+}
+
+/**
+ * svm_set_tdp_root - backend_ops.set_tdp_root
+ * @vcpu: loaded; IRQs off
+ * @root: of the NPT
+ */
+void svm_set_tdp_root(struct vcpu *vcpu, hpa_t root)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+
+	svm->vmcb->control.nested_cr3 = __sme_set(root);
+	svm_dirty(svm, CLEAN_NPT);
+}
+
+static bool svm_msrpm_bit(u32 msr, unsigned long *bit)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(msrpm_ranges); i++) {
+		if (msr - msrpm_ranges[i] < 0x2000) {
+			*bit = i * 0x4000 + (msr - msrpm_ranges[i]) * 2;
+			return true;
+		}
+	}
+	return false;
+}
+
+/**
+ * svm_pass_msr - backend_ops.pass_msr
+ * @vcpu: any state
+ * @msr: one that this backend switches; others are never let through
+ * @read: RDMSR makes no exit
+ * @write: WRMSR makes no exit
+ */
+void svm_pass_msr(struct vcpu *vcpu, u32 msr, bool read, bool write)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+	unsigned long bit;
+
+	if (WARN_ON_ONCE(!svm_msrpm_bit(msr, &bit)))
+		return;
+	__assign_bit(bit, svm->msrpm, !read);
+	__assign_bit(bit + 1, svm->msrpm, !write);
+	svm_dirty(svm, CLEAN_PERM_MAPS);
+}
+
+/**
+ * svm_set_exception_exits - backend_ops.set_exception_exits
+ * @vcpu: owned
+ * @vectors: bit per vector
+ */
+void svm_set_exception_exits(struct vcpu *vcpu, u32 vectors)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+
+	svm->exceptions = vectors | EXCEPTIONS_ALWAYS;
+	/* A machine check is the host's, wherever it strikes. */
+	svm->vmcb->control.intercepts[INTERCEPT_EXCEPTION] =
+		svm->exceptions | BIT(X86_TRAP_MC);
+	svm_dirty(svm, CLEAN_INTERCEPTS);
+}
+
+/* A virtual interrupt of the highest priority, which exits when it could be taken. */
+static void svm_arm_vintr(struct svm_vcpu *svm, bool on)
+{
+	struct vmcb_control_area *c = &svm->vmcb->control;
+
+	c->int_ctl &= ~V_IRQ_INJECTION_BITS_MASK;
+	if (on)
+		c->int_ctl |= V_IRQ_MASK | V_INTR_PRIO_MASK | V_IGN_TPR_MASK;
+	c->int_vector = 0;
+	svm_intercept(svm, INTERCEPT_VINTR, on);
+	svm_dirty(svm, CLEAN_TPR);
+}
+
+/**
+ * svm_set_window - backend_ops.set_window
+ * @vcpu: owned
+ * @windows: WINDOW_*
+ *
+ * There is no NMI window in SVM: the IRET that ends the handler exits, and
+ * run.c steps over it, as over an interrupt shadow.
+ */
+void svm_set_window(struct vcpu *vcpu, u32 windows)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+	u32 changed = svm->windows ^ windows;
+
+	if (likely(!changed))
+		return;
+	svm->windows = windows;
+	if (changed & WINDOW_IRQ)
+		svm_arm_vintr(svm, windows & WINDOW_IRQ);
+	if (changed & WINDOW_CR8)
+		svm_intercept(svm, INTERCEPT_CR8_WRITE, windows & WINDOW_CR8);
+	if ((changed & WINDOW_NMI) && !svm->stepping)
+		svm_intercept(svm, INTERCEPT_IRET, windows & WINDOW_NMI);
+}
+
+/**
+ * svm_inject - backend_ops.inject
+ * @vcpu: loaded; IRQs off
+ * @event: delivered by the CPU before the guest's next instruction (15.20)
+ */
+void svm_inject(struct vcpu *vcpu, const struct x86_event *event)
+{
+	struct vmcb_control_area *c = &to_svm(vcpu)->vmcb->control;
+
+	c->event_inj = event->vector | (event->type << SVM_EVTINJ_TYPE_SHIFT) |
+		       SVM_EVTINJ_VALID | (event->has_error ? SVM_EVTINJ_VALID_ERR : 0);
+	c->event_inj_err = event->error;
+}
