@@ -47,35 +47,43 @@ struct vcpu_events {
 	int user_irq;
 };
 
-/* Fragments of device accesses that one instruction made. */
-#define VCPU_IO_LOG	8
+/* Device reads that one iteration of an instruction can make: 16 bytes across pages. */
+#define VCPU_IO_LOG	4
+/* Device writes likewise. */
+#define VCPU_IO_WRITES	4
 
 /**
- * struct vcpu_io - an access that user space completes
+ * struct vcpu_io - an access that user space completes; owner
  *
- * While an instruction is emulated, reads that user space has answered are
- * kept in @log and replayed; see x86/emulate.h.
+ * The emulator executes an instruction whose read goes to user space again once
+ * the answer is there: answers are kept in @log and replayed in order (see
+ * x86/emulate.h).  Writes come last in an instruction; they are queued, the
+ * instruction ends, and user space gets them one by one.
  *
  * @complete: called at the next KVM_RUN to take the answer, or NULL
- * @log: answers so far; @log_len, how many; @log_pos, how many were replayed
- * @port, @size, @in, @count: the port access in flight
+ * @rip: of the instruction; an answer to one that is no longer there is dropped
+ * @insn_len: of the port access in flight
+ * @size, @in: likewise
+ * @pio_count: items of a string port access that user space has answered
+ * @log, @log_len, @log_pos: answers, their number, and how many were replayed
+ * @writes, @nr_writes, @next_write: queued for user space
  */
 struct vcpu_io {
 	int (*complete)(struct vcpu *vcpu);
-	struct {
-		gpa_t gpa;
-		u8 len;
-		bool write;
-		u8 data[8];
-	} log[VCPU_IO_LOG];
-	u8 log_len, log_pos;
-	u16 port;
+	u64 rip;
+	u8 insn_len;
 	u8 size;
 	bool in;
-	u32 count;
+	u16 pio_count;
+	u8 log_len, log_pos;
+	u8 nr_writes, next_write;
+	u64 log[VCPU_IO_LOG];
+	struct {
+		gpa_t gpa;
+		u64 data;
+		u8 len;
+	} writes[VCPU_IO_WRITES];
 };
-
-#define NO_ERROR_CODE	(~0u)
 
 void vcpu_queue_exception(struct vcpu *vcpu, u8 vector);
 void vcpu_queue_exception_error(struct vcpu *vcpu, u8 vector, u32 error);

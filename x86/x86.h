@@ -57,6 +57,7 @@ int vcpu_halt(struct vcpu *vcpu);
 int vcpu_skip(struct vcpu *vcpu, const struct exit_facts *facts, u8 opcode_len);
 
 /* emuglue.c: the emulator's view of a vCPU. Results as exit_handle(). */
+int vcpu_insn_len(struct vcpu *vcpu, const struct exit_facts *facts);
 int vcpu_emulate(struct vcpu *vcpu, const struct exit_facts *facts);
 void vcpu_paging_mode(struct vcpu *vcpu, struct paging_mode *mode);
 

@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What follows from each exit, once for both vendors.  A handler gives 1 to go
+ * on in the guest, 0 to return to user space with vcpu->run filled, or -errno.
+ * Memory-mapped devices and string I/O go on to emuglue.c.
+ */
+#include <linux/kvm_para.h>
+#include <linux/sched.h>
+#include <asm/traps.h>
+
+#include "x86/irqchip.h"
+#include "x86/x86.h"
+
+static int exit_internal_error(struct vcpu *vcpu, u32 suberror, const struct exit_facts *f)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
+	run->internal.suberror = suberror;
+	run->internal.ndata = 4;
+	run->internal.data[0] = f->hw[0];
+	run->internal.data[1] = f->hw[1];
+	run->internal.data[2] = f->hw[2];
+	run->internal.data[3] = vcpu->cpu;
+	return 0;
+}
+
+static int exit_gp(struct vcpu *vcpu)
+{
+	vcpu_queue_exception_error(vcpu, X86_TRAP_GP, 0);
+	return 1;
+}
+
+static int exit_ud(struct vcpu *vcpu)
+{
+	vcpu_queue_exception(vcpu, X86_TRAP_UD);
+	return 1;
+}
+
+/* A function that acts for the guest gave @fault; skip its instruction if none. */
+static int exit_done(struct vcpu *vcpu, const struct exit_facts *f, int fault, u8 len)
+{
+	return fault ? exit_gp(vcpu) : vcpu_skip(vcpu, f, len);
+}
+
+static u8 exit_cpl(struct vcpu *vcpu)
+{
+	vcpu_need(vcpu, ST_CODE);
+	return vcpu->st.code.cpl;
+}
+
+static int exit_cpuid(struct vcpu *vcpu, struct exit_facts *f)
+{
+	u64 *gpr = vcpu->st.gpr;
+	u32 eax = gpr[EMU_RAX], ecx = gpr[EMU_RCX], ebx, edx;
+
+	cpuid_query(vcpu, &eax, &ebx, &ecx, &edx);
+	gpr[EMU_RAX] = eax;
+	gpr[EMU_RBX] = ebx;
+	gpr[EMU_RCX] = ecx;
+	gpr[EMU_RDX] = edx;
+	return vcpu_skip(vcpu, f, 2);
+}
+
+static int exit_hlt(struct vcpu *vcpu, struct exit_facts *f)
+{
+	int r = vcpu_skip(vcpu, f, 1);
+
+	return r > 0 ? vcpu_halt(vcpu) : r;
+}
+
+/**
+ * vcpu_halt - the guest executed HLT
+ * @vcpu: owned; rip is behind the instruction
+ *
+ * As exit_handle().  Without interrupt controllers in the kernel, user space
+ * knows what would end the halt.
+ */
+int vcpu_halt(struct vcpu *vcpu)
+{
+	if (vcpu->apic) {
+		vcpu->mp_state = KVM_MP_STATE_HALTED;
+		return 1;
+	}
+	vcpu->run->exit_reason = KVM_EXIT_HLT;
+	return 0;
+}
+
+static void exit_io_result(struct vcpu *vcpu, u8 size, const void *data)
+{
+	u32 val = 0;
+
+	memcpy(&val, data, size);
+	/* A 32-bit result clears the upper half, as any 32-bit write does. */
+	if (size == 4)
+		vcpu->st.gpr[EMU_RAX] = val;
+	else
+		memcpy(&vcpu->st.gpr[EMU_RAX], &val, size);
+}
+
+static void exit_io_advance(struct vcpu *vcpu)
+{
+	vcpu->st.rip += vcpu->io.insn_len;
+	vcpu->st.shadow = 0;
+}
+
+static int exit_io_complete(struct vcpu *vcpu)
+{
+	/* User space moved rip (a reset, say): the instruction is not there any more. */
+	if (vcpu->st.rip != vcpu->io.rip)
+		return 1;
+	if (vcpu->io.in)
+		exit_io_result(vcpu, vcpu->io.size, vcpu->pio_data);
+	exit_io_advance(vcpu);
+	return 1;
+}
+
+/* IN or OUT of one item, for user space; rip stays until it has answered. */
+static int exit_io_user(struct vcpu *vcpu, const struct exit_facts *f, u8 len)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_IO;
+	run->io.direction = f->io.in ? KVM_EXIT_IO_IN : KVM_EXIT_IO_OUT;
+	run->io.size = f->io.size;
+	run->io.port = f->io.port;
+	run->io.count = 1;
+	run->io.data_offset = KVM_PIO_PAGE_OFFSET * PAGE_SIZE;
+	memcpy(vcpu->pio_data, &vcpu->st.gpr[EMU_RAX], f->io.size);
+	vcpu->io.in = f->io.in;
+	vcpu->io.size = f->io.size;
+	vcpu->io.rip = vcpu->st.rip;
+	vcpu->io.insn_len = len;
+	vcpu->io.complete = exit_io_complete;
+	return 0;
+}
+
+static int exit_io(struct vcpu *vcpu, struct exit_facts *f)
+{
+	u32 val = vcpu->st.gpr[EMU_RAX];
+	int len;
+
+	if (f->io.string)
+		return vcpu_emulate(vcpu, f);
+	len = vcpu_insn_len(vcpu, f);
+	if (len <= 0)
+		return len ? len : 1;
+	if (iobus_access(&vcpu->vm->pio, vcpu, f->io.port, f->io.size, &val, !f->io.in))
+		return exit_io_user(vcpu, f, len);
+	if (f->io.in)
+		exit_io_result(vcpu, f->io.size, &val);
+	vcpu->io.insn_len = len;
+	exit_io_advance(vcpu);
+	return 1;
+}
+
+static int exit_msr(struct vcpu *vcpu, struct exit_facts *f)
+{
+	u64 *gpr = vcpu->st.gpr;
+	u32 index = gpr[EMU_RCX];
+	u64 val = (u32)gpr[EMU_RAX] | gpr[EMU_RDX] << 32;
+	int fault;
+
+	if (f->msr.write)
+		return exit_done(vcpu, f, msr_write(vcpu, index, val, false), 2);
+	fault = msr_read(vcpu, index, &val, false);
+	if (!fault) {
+		gpr[EMU_RAX] = (u32)val;
+		gpr[EMU_RDX] = val >> 32;
+	}
+	return exit_done(vcpu, f, fault, 2);
+}
+
+static int exit_set_cr(struct vcpu *vcpu, u8 nr, u64 val)
+{
+	switch (nr) {
+	case 0:
+		return vcpu_set_cr0(vcpu, val);
+	case 3:
+		return vcpu_set_cr3(vcpu, val);
+	case 4:
+		return vcpu_set_cr4(vcpu, val);
+	default:
+		return vcpu_set_cr8(vcpu, val);
+	}
+}
+
+static u64 exit_get_cr(struct vcpu *vcpu, u8 nr)
+{
+	switch (nr) {
+	case 0:
+		return vcpu->st.cr0;
+	case 3:
+		vcpu_need(vcpu, ST_CR);
+		return vcpu->st.cr3;
+	case 4:
+		return vcpu->st.cr4;
+	default:
+		return vlapic_get_cr8(vcpu);
+	}
+}
+
+static bool exit_is_long(struct vcpu *vcpu)
+{
+	vcpu_need(vcpu, ST_CODE);
+	return (vcpu->st.efer & EFER_LMA) && vcpu->st.code.l;
+}
+
+/* Where the CPU does not name the register, or the instruction was CLTS or LMSW. */
+static int exit_cr(struct vcpu *vcpu, struct exit_facts *f)
+{
+	u64 *gpr;
+
+	if (f->reg.gpr == EMU_NR_REGS)
+		return vcpu_emulate(vcpu, f);
+	gpr = &vcpu->st.gpr[f->reg.gpr];
+	if (!f->reg.write) {
+		*gpr = exit_get_cr(vcpu, f->reg.nr);
+		return vcpu_skip(vcpu, f, 3);
+	}
+	return exit_done(vcpu, f, exit_set_cr(vcpu, f->reg.nr,
+					      exit_is_long(vcpu) ? *gpr : (u32)*gpr), 3);
+}
+
+static int exit_dr(struct vcpu *vcpu, struct exit_facts *f)
+{
+	return vcpu_emulate(vcpu, f);
+}
+
+/* Only those that could loop in the CPU are seen here; the guest gets them back. */
+static int exit_exception(struct vcpu *vcpu, struct exit_facts *f)
+{
+	if (f->exception.vector == X86_TRAP_DB)
+		vcpu_queue_debug(vcpu, f->exception.payload);
+	else if (f->exception.has_error)
+		vcpu_queue_exception_error(vcpu, f->exception.vector, f->exception.error);
+	else
+		vcpu_queue_exception(vcpu, f->exception.vector);
+	return 1;
+}
+
+/* No hypercall is offered (no KVM_FEATURE_ bit says so), so all are unknown. */
+static int exit_hypercall(struct vcpu *vcpu, struct exit_facts *f)
+{
+	s64 ret = exit_cpl(vcpu) ? -KVM_EPERM : -KVM_ENOSYS;
+
+	vcpu->st.gpr[EMU_RAX] = exit_is_long(vcpu) ? ret : (u32)ret;
+	return vcpu_skip(vcpu, f, 3);
+}
+
+static int exit_tdp_fault(struct vcpu *vcpu, struct exit_facts *f)
+{
+	int r = mmu_tdp_fault(&vcpu->vm->mmu, f->tdp.gpa, f->tdp.access);
+
+	switch (r) {
+	case MMU_FAULT_DONE:
+		return 1;
+	case MMU_FAULT_MMIO:
+	case MMU_FAULT_READONLY:
+		return vcpu_emulate(vcpu, f);
+	default:
+		return r;
+	}
+}
+
+static int exit_xsetbv(struct vcpu *vcpu, struct exit_facts *f)
+{
+	const u64 *gpr = vcpu->st.gpr;
+	u64 val = (u32)gpr[EMU_RAX] | gpr[EMU_RDX] << 32;
+
+	if (!(vcpu->st.cr4 & X86_CR4_OSXSAVE))
+		return exit_ud(vcpu);
+	if (exit_cpl(vcpu) || (u32)gpr[EMU_RCX])
+		return exit_gp(vcpu);
+	return exit_done(vcpu, f, vcpu_set_xcr0(vcpu, val), 3);
+}
+
+static int exit_invlpg(struct vcpu *vcpu, struct exit_facts *f)
+{
+	return vcpu_emulate(vcpu, f);
+}
+
+/* No device of a guest sees memory past the caches: nothing to write back. */
+static int exit_wbinvd(struct vcpu *vcpu, struct exit_facts *f)
+{
+	return vcpu_skip(vcpu, f, 2);
+}
+
+/* The guest spins: whoever it waits for may want this CPU. */
+static int exit_pause(struct vcpu *vcpu, struct exit_facts *f)
+{
+	int r = vcpu_skip(vcpu, f, 2);
+
+	if (r > 0) {
+		srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
+		yield();
+		vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
+	}
+	return r;
+}
+
+static int exit_undefined(struct vcpu *vcpu, struct exit_facts *f)
+{
+	return exit_ud(vcpu);
+}
+
+/* There is no performance monitoring unit, so no counter has this number. */
+static int exit_rdpmc(struct vcpu *vcpu, struct exit_facts *f)
+{
+	return exit_gp(vcpu);
+}
+
+static int exit_rdtsc(struct vcpu *vcpu, struct exit_facts *f)
+{
+	u64 tsc = vcpu_tsc(vcpu);
+
+	vcpu->st.gpr[EMU_RAX] = (u32)tsc;
+	vcpu->st.gpr[EMU_RDX] = tsc >> 32;
+	if (f->kind == EXIT_RDTSCP)
+		vcpu->st.gpr[EMU_RCX] = (u32)vcpu->st.msrs.tsc_aux;
+	return vcpu_skip(vcpu, f, f->kind == EXIT_RDTSCP ? 3 : 2);
+}
+
+static int exit_emulation_error(struct vcpu *vcpu, struct exit_facts *f)
+{
+	return exit_internal_error(vcpu, KVM_INTERNAL_ERROR_EMULATION, f);
+}
+
+static int exit_irq_window(struct vcpu *vcpu, struct exit_facts *f)
+{
+	vcpu_request(vcpu, REQ_EVENT);
+	if (vcpu->apic || !vcpu->run->request_interrupt_window || vcpu->ev.user_irq >= 0)
+		return 1;
+	vcpu->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
+	return 0;
+}
+
+static int exit_nmi_window(struct vcpu *vcpu, struct exit_facts *f)
+{
+	vcpu->ev.nmi_masked = false;
+	vcpu_request(vcpu, REQ_EVENT);
+	return 1;
+}
+
+static int exit_shutdown(struct vcpu *vcpu, struct exit_facts *f)
+{
+	vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
+	return 0;
+}
+
+static int exit_fail_entry(struct vcpu *vcpu, struct exit_facts *f)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_FAIL_ENTRY;
+	run->fail_entry.hardware_entry_failure_reason = f->hw[0];
+	run->fail_entry.cpu = vcpu->cpu;
+	return 0;
+}
+
+static int exit_unknown(struct vcpu *vcpu, struct exit_facts *f)
+{
+	return exit_internal_error(vcpu, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON, f);
+}
+
+static int exit_nothing(struct vcpu *vcpu, struct exit_facts *f)
+{
+	return 1;
+}
+
+static int (*const exit_handlers[EXIT_NR])(struct vcpu *vcpu, struct exit_facts *f) = {
+	[EXIT_HOST_IRQ] = exit_nothing,
+	[EXIT_CPUID] = exit_cpuid,
+	[EXIT_HLT] = exit_hlt,
+	[EXIT_IO] = exit_io,
+	[EXIT_MSR] = exit_msr,
+	[EXIT_CR] = exit_cr,
+	[EXIT_DR] = exit_dr,
+	[EXIT_EXCEPTION] = exit_exception,
+	[EXIT_HYPERCALL] = exit_hypercall,
+	[EXIT_TDP_FAULT] = exit_tdp_fault,
+	[EXIT_XSETBV] = exit_xsetbv,
+	[EXIT_INVLPG] = exit_invlpg,
+	[EXIT_WBINVD] = exit_wbinvd,
+	[EXIT_PAUSE] = exit_pause,
+	[EXIT_MONITOR] = exit_undefined,
+	[EXIT_MWAIT] = exit_undefined,
+	[EXIT_RDPMC] = exit_rdpmc,
+	[EXIT_RDTSC] = exit_rdtsc,
+	[EXIT_RDTSCP] = exit_rdtsc,
+	[EXIT_TASK_SWITCH] = exit_emulation_error,
+	[EXIT_IRQ_WINDOW] = exit_irq_window,
+	[EXIT_NMI_WINDOW] = exit_nmi_window,
+	[EXIT_UNDEFINED] = exit_undefined,
+	[EXIT_SHUTDOWN] = exit_shutdown,
+	[EXIT_FAIL_ENTRY] = exit_fail_entry,
+	[EXIT_UNKNOWN] = exit_unknown,
+};
+
+/**
+ * exit_handle - act on an exit
+ * @vcpu: owned and loaded; the caller is in vm->mmu.srcu
+ * @facts: from the backend
+ *
+ * Returns 1 to enter again, 0 to return to user space with vcpu->run filled,
+ * or -errno for KVM_RUN.
+ */
+int exit_handle(struct vcpu *vcpu, struct exit_facts *facts)
+{
+	vcpu->exits[facts->kind]++;
+	switch (facts->kind) {
+	case EXIT_CPUID:
+		return exit_cpuid(vcpu, facts);
+	case EXIT_TDP_FAULT:
+		return exit_tdp_fault(vcpu, facts);
+	case EXIT_IO:
+		return exit_io(vcpu, facts);
+	default:
+		return exit_handlers[facts->kind](vcpu, facts);
+	}
+}

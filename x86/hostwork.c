@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The host kernel's side of running a guest.  The kernel offers it through
+ * <linux/kvm_host.h> and in KVM's types, so this file is the one that includes
+ * that header, and includes none of ours that would clash with it.
+ */
+#include <linux/entry-kvm.h>
+#include <linux/kvm_host.h>
+#include <linux/slab.h>
+
+#include "x86/hostwork.h"
+
+/*
+ * xfer_to_guest_mode_handle_work() notes a signal in its caller's struct
+ * kvm_vcpu, in two members.  Ours says the same by its return value, so all
+ * vCPUs hand in this one, and nobody reads it.
+ */
+static struct kvm_vcpu *hostwork_sink;
+
+/**
+ * hostwork_init - at module load
+ *
+ * Returns 0 or -ENOMEM.
+ */
+int hostwork_init(void)
+{
+	hostwork_sink = kzalloc(sizeof(*hostwork_sink), GFP_KERNEL);
+	if (!hostwork_sink)
+		return -ENOMEM;
+	hostwork_sink->run = kzalloc(sizeof(*hostwork_sink->run), GFP_KERNEL);
+	if (!hostwork_sink->run) {
+		kfree(hostwork_sink);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+/** hostwork_exit - at module unload */
+void hostwork_exit(void)
+{
+	kfree(hostwork_sink->run);
+	kfree(hostwork_sink);
+}
+
+/** hostwork_pending - must hostwork_do() run before the next entry?  IRQs off. */
+bool hostwork_pending(void)
+{
+	return xfer_to_guest_mode_work_pending();
+}
+
+/**
+ * hostwork_do - reschedule, task work and the like
+ *
+ * May sleep; the caller holds no lock.  Returns 0, or -EINTR when a signal
+ * wants the thread in user mode.
+ */
+int hostwork_do(void)
+{
+	return xfer_to_guest_mode_handle_work(hostwork_sink);
+}
+
+/** hostwork_begin_guest_time - before hostwork_enter_guest(); IRQs off */
+void hostwork_begin_guest_time(void)
+{
+	guest_timing_enter_irqoff();
+}
+
+/**
+ * hostwork_enter_guest - the guest runs from here; IRQs off
+ *
+ * RCU may look away and tracing must not happen until hostwork_leave_guest():
+ * the backend calls both right around the entry.
+ */
+noinstr void hostwork_enter_guest(void)
+{
+	guest_state_enter_irqoff();
+}
+
+/** hostwork_leave_guest - the host runs again; IRQs off */
+noinstr void hostwork_leave_guest(void)
+{
+	guest_state_exit_irqoff();
+}
+
+/** hostwork_end_guest_time - after pending interrupts were taken; IRQs off */
+void hostwork_end_guest_time(void)
+{
+	guest_timing_exit_irqoff();
+}

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KVM_RUN: the loop that enters the guest, and the sleep of a halted vCPU.  It
+ * decides when to enter; why the guest came back is exits.c's.
+ *
+ * The hard part is the last look before the entry.  A kicker sets a request and
+ * then reads vcpu->mode; the entry writes the mode and then reads the requests,
+ * both with full barriers between: one of the two sees the other.  From then
+ * on an IPI, which IRQs-off holds back until the CPU is in the guest, ends the
+ * entry at once.
+ */
+#include <linux/hw_breakpoint.h>
+#include <linux/sched/signal.h>
+#include <asm/debugreg.h>
+
+#include "core/compat.h"
+#include "x86/fpu.h"
+#include "x86/hostwork.h"
+#include "x86/irqchip.h"
+#include "x86/x86.h"
+
+static bool vcpu_timer_pending(struct vcpu *vcpu)
+{
+	return vcpu->apic && vlapic_timer_expired(vcpu);
+}
+
+static void run_flush_tlb(struct vcpu *vcpu)
+{
+	if (vcpu_take_request(vcpu, REQ_TLB_FLUSH))
+		backend->flush_tlb(vcpu);
+}
+
+/*
+ * Requests that may sleep.  1: go on; 0: return to user space; -errno.
+ * REQ_EVENT and REQ_TLB_FLUSH are taken with IRQs off, after the last look.
+ */
+static int run_requests(struct vcpu *vcpu)
+{
+	if (vcpu_take_request(vcpu, REQ_SHUTDOWN)) {
+		vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
+		return 0;
+	}
+	if (vcpu_take_request(vcpu, REQ_CLOCK_UPDATE))
+		vcpu_clock_update(vcpu);
+	if (vcpu_take_request(vcpu, REQ_RELOAD_ROOT)) {
+		hpa_t root = mmu_root(&vcpu->vm->mmu);
+
+		if (!root)
+			return -ENOMEM;
+		backend->set_tdp_root(vcpu, root);
+		vcpu_request(vcpu, REQ_TLB_FLUSH);
+	}
+	clear_bit(REQ_UNHALT, &vcpu->requests);
+	return 1;
+}
+
+/* Requests that do not matter between the last look and the entry. */
+#define RUN_LATE_REQUESTS	(BIT(REQ_EVENT) | BIT(REQ_TLB_FLUSH))
+
+static bool run_must_wait(struct vcpu *vcpu)
+{
+	return (READ_ONCE(vcpu->requests) & ~RUN_LATE_REQUESTS) || hostwork_pending() ||
+	       vcpu_timer_pending(vcpu);
+}
+
+/* The host's breakpoints share the CPU's debug registers with the guest's. */
+static void run_load_debug(struct vcpu *vcpu)
+{
+	const struct x86_state *st = &vcpu->st;
+	int i;
+
+	if (likely(!(st->dr7 & (DR_LOCAL_ENABLE_MASK | DR_GLOBAL_ENABLE_MASK))))
+		return;
+	set_debugreg(0, 7);
+	for (i = 0; i < 4; i++)
+		set_debugreg(st->dr[i], i);
+}
+
+static void run_guest(struct vcpu *vcpu, struct exit_facts *facts)
+{
+	vcpu_load_guest_xcr0(vcpu);
+	run_load_debug(vcpu);
+	hostwork_begin_guest_time();
+	backend->run(vcpu, facts);
+	if (hw_breakpoint_active())
+		hw_breakpoint_restore();
+	vcpu_load_host_xcr0(vcpu);
+}
+
+/* One trip: 1 with @facts filled, or 2 when something has to be done first. */
+static int run_enter(struct vcpu *vcpu, struct exit_facts *facts)
+{
+	preempt_disable();
+	local_irq_disable();
+	vcpu_fpu_enter();
+	/* Pairs with vcpu_kick() and vm_flush_tlbs(); see the top of the file. */
+	smp_store_mb(vcpu->mode, VCPU_IN_GUEST);
+	if (run_must_wait(vcpu)) {
+		smp_store_release(&vcpu->mode, VCPU_OUTSIDE);
+		local_irq_enable();
+		preempt_enable();
+		return 2;
+	}
+	if (vcpu_take_request(vcpu, REQ_EVENT))
+		events_inject(vcpu);
+	run_flush_tlb(vcpu);
+	srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
+
+	run_guest(vcpu, facts);
+
+	smp_store_release(&vcpu->mode, VCPU_OUTSIDE);
+	/* The interrupt that ended the guest is taken here, in the guest's time. */
+	local_irq_enable();
+	local_irq_disable();
+	hostwork_end_guest_time();
+	local_irq_enable();
+	preempt_enable();
+	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
+	return 1;
+}
+
+/* Enter and handle; as exit_handle(). */
+static int run_once(struct vcpu *vcpu)
+{
+	struct exit_facts facts;
+	int r;
+
+	if (READ_ONCE(vcpu->requests) & ~RUN_LATE_REQUESTS) {
+		r = run_requests(vcpu);
+		if (r <= 0)
+			return r;
+	}
+	if (run_enter(vcpu, &facts) == 2)
+		return 1;
+	events_cut(vcpu, &facts.vectoring);
+	return exit_handle(vcpu, &facts);
+}
+
+static bool run_can_run(struct vcpu *vcpu)
+{
+	return vcpu->mp_state == KVM_MP_STATE_RUNNABLE;
+}
+
+/* Is there something that run_housekeeping() or run_wake_up() would act on? */
+static bool run_has_work(struct vcpu *vcpu)
+{
+	if (vcpu->apic && vlapic_has_init_sipi(vcpu))
+		return true;
+	if (vcpu->mp_state != KVM_MP_STATE_HALTED)
+		return false;
+	return vcpu_timer_pending(vcpu) || events_wake(vcpu) ||
+	       (READ_ONCE(vcpu->requests) & (BIT(REQ_UNHALT) | BIT(REQ_SHUTDOWN)));
+}
+
+/* Sleep until the vCPU has something to do or the thread is wanted elsewhere. */
+static void run_sleep(struct vcpu *vcpu)
+{
+	srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
+	prepare_to_rcuwait(&vcpu->wait);
+	for (;;) {
+		set_current_state(TASK_INTERRUPTIBLE);
+		if (run_has_work(vcpu) || hostwork_pending())
+			break;
+		schedule();
+	}
+	finish_rcuwait(&vcpu->wait);
+	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
+}
+
+/* A halted vCPU goes on when an interrupt, an NMI or a request wants it to. */
+static bool run_wake_up(struct vcpu *vcpu)
+{
+	if (vcpu->mp_state != KVM_MP_STATE_HALTED || !run_has_work(vcpu))
+		return false;
+	vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
+	vcpu_request(vcpu, REQ_EVENT);
+	return true;
+}
+
+/* 1: go on; 0: to user space; -errno. */
+static int run_housekeeping(struct vcpu *vcpu)
+{
+	int r;
+
+	if (vcpu_timer_pending(vcpu))
+		vlapic_timer_sync(vcpu);
+	if (vcpu->apic && unlikely(vlapic_has_init_sipi(vcpu)))
+		vlapic_accept_init_sipi(vcpu);
+	if (READ_ONCE(vcpu->vm->dead))
+		return -EIO;
+	if (!hostwork_pending())
+		return 1;
+	srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
+	r = hostwork_do();
+	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
+	if (r == -EINTR)
+		vcpu->run->exit_reason = KVM_EXIT_INTR;
+	return r ? r : 1;
+}
+
+static int run_loop(struct vcpu *vcpu)
+{
+	int r;
+
+	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
+	do {
+		r = run_housekeeping(vcpu);
+		if (r <= 0)
+			break;
+		if (likely(run_can_run(vcpu)) || run_wake_up(vcpu))
+			r = run_once(vcpu);
+		else
+			run_sleep(vcpu);
+	} while (r > 0);
+	srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
+	return r;
+}
+
+/* Take the answer to an access that user space made for us. As exit_handle(). */
+static int run_complete_io(struct vcpu *vcpu)
+{
+	int (*complete)(struct vcpu *vcpu) = vcpu->io.complete;
+	int r;
+
+	if (!complete)
+		return 1;
+	vcpu->io.complete = NULL;
+	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
+	r = complete(vcpu);
+	srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
+	return r;
+}
+
+/* What the VMM reads in kvm_run after every KVM_RUN. */
+static void run_report(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->if_flag = !!(vcpu->st.rflags & X86_EFLAGS_IF);
+	run->flags = 0;
+	run->cr8 = vcpu->apic ? vlapic_get_cr8(vcpu) : vcpu->st.cr8;
+	run->apic_base = vlapic_get_base(vcpu);
+	run->ready_for_interrupt_injection = vcpu->apic ||
+		(run->if_flag && !vcpu->st.shadow && vcpu->ev.user_irq < 0 &&
+		 !vcpu->ev.irq_injected && !vcpu->ev.exc_pending);
+}
+
+static int run_with_fpu(struct vcpu *vcpu)
+{
+	int r;
+
+	vcpu_fpu_load(vcpu);
+	r = run_complete_io(vcpu);
+	if (r > 0) {
+		if (compat_immediate_exit(vcpu->run))
+			r = -EINTR;
+		else
+			r = run_loop(vcpu);
+	}
+	vcpu_fpu_put(vcpu);
+	return r;
+}
+
+/**
+ * vcpu_run - KVM_RUN
+ * @vcpu: owned by the caller and loaded
+ *
+ * Returns 0 with vcpu->run filled; -EINTR for a signal or immediate_exit;
+ * -EAGAIN after a wait for SIPI was interrupted by one; -EFAULT when a gpa's
+ * memory is not there; -ENOMEM; -EINVAL for a cr8 that is none; -EIO when the
+ * VM is dead.
+ */
+int vcpu_run(struct vcpu *vcpu)
+{
+	u64 cr8 = READ_ONCE(vcpu->run->cr8);
+	int r;
+
+	if (!vcpu->apic && vcpu_set_cr8(vcpu, cr8))
+		return -EINVAL;
+	vcpu->run->exit_reason = KVM_EXIT_UNKNOWN;
+	r = run_with_fpu(vcpu);
+	run_report(vcpu);
+	if (r == -EINTR)
+		vcpu->run->exit_reason = KVM_EXIT_INTR;
+	return r;
+}
