@@ -8,7 +8,62 @@
 
 #include <linux/fs.h>
 #include <linux/mm.h>
+#include <linux/syscore_ops.h>
 #include <linux/version.h>
+#include <asm/reboot.h>
+
+/*
+ * Later kernels, and stable ones since, hand syscore operations a datum.  The
+ * build asks the header which kind it has.
+ */
+#ifdef DITTO_HAVE_SYSCORE
+#define COMPAT_SYSCORE(name, on_suspend, on_resume, on_shutdown)	\
+	static int name##_suspend(void *data) { on_suspend(); return 0; }	\
+	static void name##_resume(void *data) { on_resume(); }		\
+	static void name##_shutdown(void *data) { on_shutdown(); }	\
+	static const struct syscore_ops name##_ops = {			\
+		.suspend = name##_suspend,				\
+		.resume = name##_resume,				\
+		.shutdown = name##_shutdown,				\
+	};								\
+	static struct syscore name = { .ops = &name##_ops }
+#define compat_syscore_register		register_syscore
+#define compat_syscore_unregister	unregister_syscore
+#else
+#define COMPAT_SYSCORE(name, on_suspend, on_resume, on_shutdown)	\
+	static int name##_suspend(void) { on_suspend(); return 0; }	\
+	static struct syscore_ops name = {				\
+		.suspend = name##_suspend,				\
+		.resume = on_resume,					\
+		.shutdown = on_shutdown,				\
+	}
+#define compat_syscore_register		register_syscore_ops
+#define compat_syscore_unregister	unregister_syscore_ops
+#endif
+
+/* 6.12 traces reschedule IPIs from an inline function, which wants this header. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0)
+#include <trace/events/ipi.h>
+#endif
+
+/* Later headers rename the member, to remind KVM that user space writes it. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+#define compat_immediate_exit(run)	READ_ONCE((run)->immediate_exit__unsafe)
+#else
+#define compat_immediate_exit(run)	READ_ONCE((run)->immediate_exit)
+#endif
+
+/*
+ * Since 6.6 hypervisors tell the kernel what to call when it crashes; before,
+ * it knows by itself how to switch SVM off.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+#define compat_emergency_register	cpu_emergency_register_virt_callback
+#define compat_emergency_unregister	cpu_emergency_unregister_virt_callback
+#else
+#define compat_emergency_register(fn)	((void)(fn))
+#define compat_emergency_unregister(fn)	((void)(fn))
+#endif
 
 /* 6.3: VMA flags are changed by helpers, inode operations take an idmap. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)

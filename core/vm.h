@@ -15,6 +15,7 @@
 #include <linux/mutex.h>
 #include <linux/preempt.h>
 #include <linux/rcuwait.h>
+#include <linux/signal_types.h>
 #include <linux/uidgid.h>
 #include <linux/xarray.h>
 #include <asm/fpu/api.h>
@@ -34,11 +35,14 @@
 
 struct irqchip;
 struct vlapic;
+struct vm_bucket;
+struct vm_eventfds;
 
 /**
  * struct vm - one virtual machine
  * @ref: one for the VM's fd and one for every vCPU's fd
- * @node: in the list of all VMs; vm_list_lock
+ * @bucket: list of VMs that it is on; constant
+ * @node: in @bucket; its lock
  * @id: unique since load; constant
  * @pid: of the creator; constant
  * @uid: of the creator; constant
@@ -57,6 +61,7 @@ struct vlapic;
  */
 struct vm {
 	struct kref ref;
+	struct vm_bucket *bucket;
 	struct list_head node;
 	u64 id;
 	struct pid *pid;
@@ -114,8 +119,11 @@ enum vcpu_mode {
  * @requests: bits of enum vcpu_request; any thread
  * @mode: enum vcpu_mode; written by the owner, read by kickers
  * @cpu: CPU that last loaded it, or -1
+ * @loaded: the backend has it on this CPU; owner, preemption off
  * @wait: the owner sleeps here while halted
  * @preempt: tells the backend when the scheduler moves the owner
+ * @sigset, @sigset_active: KVM_SET_SIGNAL_MASK; owner
+ * @exits: per enum exit_kind, since creation; owner
  * @srcu_idx: the owner's read section in vm->mmu.srcu while it runs
  */
 struct vcpu {
@@ -138,9 +146,12 @@ struct vcpu {
 	unsigned long requests;
 	int mode;
 	int cpu;
+	bool loaded;
 	struct rcuwait wait;
 	struct preempt_notifier preempt;
 	int srcu_idx;
+	bool sigset_active;
+	sigset_t sigset;
 	u64 exits[EXIT_NR];
 };
 

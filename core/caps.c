@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KVM_CHECK_EXTENSION: what is there, and nothing that is not.
+ */
+#include <linux/kvm.h>
+
+#include "core/core.h"
+#include "x86/irqchip.h"
+#include "x86/x86.h"
+
+/* Capabilities that are a constant. */
+static const struct {
+	u16 cap;
+	u16 value;
+} caps_fixed[] = {
+	{ KVM_CAP_IRQCHIP, 1 },
+	{ KVM_CAP_HLT, 1 },
+	{ KVM_CAP_USER_MEMORY, 1 },
+	{ KVM_CAP_SET_TSS_ADDR, 1 },
+	{ KVM_CAP_EXT_CPUID, 1 },
+	{ KVM_CAP_CLOCKSOURCE, 1 },
+	{ KVM_CAP_NR_VCPUS, DITTO_MAX_VCPUS },
+	{ KVM_CAP_MAX_VCPUS, DITTO_MAX_VCPUS },
+	{ KVM_CAP_MAX_VCPU_ID, DITTO_MAX_VCPUS },
+	{ KVM_CAP_NR_MEMSLOTS, MMU_NR_SLOTS },
+	{ KVM_CAP_PIT2, 1 },
+	{ KVM_CAP_PIT_STATE2, 1 },
+	{ KVM_CAP_MP_STATE, 1 },
+	{ KVM_CAP_SYNC_MMU, 1 },
+	{ KVM_CAP_DESTROY_MEMORY_REGION_WORKS, 1 },
+	{ KVM_CAP_JOIN_MEMORY_REGIONS_WORKS, 1 },
+	{ KVM_CAP_IRQ_ROUTING, IRQCHIP_MAX_ROUTES },
+	{ KVM_CAP_IRQ_INJECT_STATUS, 1 },
+	{ KVM_CAP_IRQFD, 1 },
+	{ KVM_CAP_IRQFD_RESAMPLE, 1 },
+	{ KVM_CAP_IOEVENTFD, 1 },
+	{ KVM_CAP_IOEVENTFD_ANY_LENGTH, 1 },
+	{ KVM_CAP_SIGNAL_MSI, 1 },
+	{ KVM_CAP_USER_NMI, 1 },
+	{ KVM_CAP_SET_BOOT_CPU_ID, 1 },
+	{ KVM_CAP_SET_IDENTITY_MAP_ADDR, 1 },
+	{ KVM_CAP_ADJUST_CLOCK, KVM_CLOCK_TSC_STABLE },
+	{ KVM_CAP_VCPU_EVENTS, 1 },
+	{ KVM_CAP_INTR_SHADOW, 1 },
+	{ KVM_CAP_DEBUGREGS, 1 },
+	{ KVM_CAP_XSAVE, 1 },
+	{ KVM_CAP_XCRS, 1 },
+	{ KVM_CAP_GET_TSC_KHZ, 1 },
+	{ KVM_CAP_TSC_DEADLINE_TIMER, 1 },
+	{ KVM_CAP_KVMCLOCK_CTRL, 1 },
+	{ KVM_CAP_READONLY_MEM, 1 },
+	{ KVM_CAP_IMMEDIATE_EXIT, 1 },
+	{ KVM_CAP_GET_MSR_FEATURES, 1 },
+	{ KVM_CAP_CHECK_EXTENSION_VM, 1 },
+	{ KVM_CAP_INTERNAL_ERROR_DATA, 1 },
+};
+
+/**
+ * caps_check - KVM_CHECK_EXTENSION
+ * @vm: the VM asked, or NULL for the device
+ * @cap: KVM_CAP_*
+ *
+ * Returns a positive value for what ditto has, else 0.
+ */
+int caps_check(struct vm *vm, unsigned long cap)
+{
+	int i;
+
+	switch (cap) {
+	case KVM_CAP_XSAVE2:
+		return vm_xsave_size();
+	case KVM_CAP_TSC_CONTROL:
+	case KVM_CAP_VM_TSC_CONTROL:
+		return backend->caps->tsc_scaling;
+	}
+	for (i = 0; i < ARRAY_SIZE(caps_fixed); i++) {
+		if (caps_fixed[i].cap == cap)
+			return caps_fixed[i].value;
+	}
+	return 0;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the files of the core room share.
+ */
+#ifndef DITTO_CORE_CORE_H
+#define DITTO_CORE_CORE_H
+
+#include "core/vm.h"
+
+struct seq_file;
+
+/* cpus.c: the machine's CPUs, switched to and from virtualization. */
+int cpus_enable(void);
+void cpus_disable(void);
+bool cpus_here_enabled(void);
+
+/* vm.c */
+int vm_create(unsigned long type);
+int vm_list(struct ditto_vm_list *args);
+int vm_check_all(struct seq_file *m);
+int vm_setup(void);
+void vm_teardown(void);
+int vm_ioctl_set_name(struct vm *vm, struct ditto_vm_name *args);
+int vm_ioctl_set_tss_addr(struct vm *vm, unsigned long addr);
+int vm_ioctl_set_identity_map_addr(struct vm *vm, u64 *addr);
+int vm_ioctl_set_boot_cpu_id(struct vm *vm, unsigned long id);
+
+/* vcpu.c */
+int vcpu_create(struct vm *vm, unsigned long id);
+void vcpu_destroy(struct vcpu *vcpu);
+int vcpu_ioctl_run(struct vcpu *vcpu, unsigned long arg);
+int vcpu_ioctl_nmi(struct vcpu *vcpu, unsigned long arg);
+int vcpu_ioctl_interrupt(struct vcpu *vcpu, struct kvm_interrupt *irq);
+int vcpu_ioctl_set_signal_mask(struct vcpu *vcpu, void __user *arg);
+
+/* ioctl.c */
+extern const struct file_operations device_fops;
+extern const struct file_operations vm_fops;
+extern const struct file_operations vcpu_fops;
+
+/* caps.c: KVM_CHECK_EXTENSION; 0 for what is not there. */
+int caps_check(struct vm *vm, unsigned long cap);
+
+/* vm.c and vcpu.c, for the files' operations. */
+int vm_release(struct inode *inode, struct file *file);
+int vcpu_release(struct inode *inode, struct file *file);
+int vcpu_mmap(struct file *file, struct vm_area_struct *vma);
+
+/* Pages of a vCPU that the VMM maps: kvm_run, and the data of port accesses. */
+#define VCPU_MMAP_PAGES	2
+
+#endif

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The host's CPUs: virtualization is on in every online one from load to
+ * unload, and off in a CPU that goes offline, sleeps, reboots or crashes.
+ *
+ * The hard part is a CPU that loses it while a vCPU's thread is there.  Whoever
+ * switches it clears a flag on that CPU first; the run loop looks at the flag
+ * with IRQs off, and the thread waits to be moved or the CPU to come back.
+ */
+#define pr_fmt(fmt) "ditto: " fmt
+
+#include <linux/cpu.h>
+#include <linux/cpuhotplug.h>
+#include <linux/percpu.h>
+#include <linux/syscore_ops.h>
+
+#include "core/compat.h"
+#include "core/core.h"
+
+static DEFINE_PER_CPU(bool, cpus_on);
+static enum cpuhp_state cpus_state;
+
+/** cpus_here_enabled - can this CPU run a guest just now?  Preemption off. */
+bool cpus_here_enabled(void)
+{
+	return __this_cpu_read(cpus_on);
+}
+
+/* Also from IPIs and with IRQs off: this CPU only. */
+static int cpus_enable_here(void)
+{
+	unsigned long flags;
+	int err;
+
+	local_irq_save(flags);
+	err = backend->cpu_enable();
+	__this_cpu_write(cpus_on, !err);
+	local_irq_restore(flags);
+	return err;
+}
+
+static void cpus_disable_here(void *unused)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	if (__this_cpu_read(cpus_on)) {
+		__this_cpu_write(cpus_on, false);
+		backend->cpu_disable();
+	}
+	local_irq_restore(flags);
+}
+
+static int cpus_online(unsigned int cpu)
+{
+	int err = cpus_enable_here();
+
+	if (err)
+		pr_err("CPU %u: virtualization is in use by another hypervisor\n", cpu);
+	return err;
+}
+
+static int cpus_offline(unsigned int cpu)
+{
+	cpus_disable_here(NULL);
+	return 0;
+}
+
+/* The last CPU, after the others went offline; nothing else runs. */
+static void cpus_suspend(void)
+{
+	cpus_disable_here(NULL);
+}
+
+static void cpus_resume(void)
+{
+	/* It was ours before; firmware does not take it. */
+	WARN_ON_ONCE(cpus_enable_here());
+}
+
+/* Reboot and kexec: leave no CPU in a mode that the next kernel knows nothing of. */
+static void cpus_shutdown(void)
+{
+	on_each_cpu(cpus_disable_here, NULL, 1);
+}
+
+COMPAT_SYSCORE(cpus_syscore, cpus_suspend, cpus_resume, cpus_shutdown);
+
+/**
+ * cpus_enable - switch virtualization on, on every CPU now and later online
+ *
+ * Returns 0, or -EBUSY when another hypervisor has a CPU; then nothing is
+ * switched.
+ */
+int cpus_enable(void)
+{
+	int state = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "ditto:online", cpus_online,
+				      cpus_offline);
+
+	if (state < 0)
+		return state;
+	cpus_state = state;
+	compat_emergency_register(backend->emergency_disable);
+	compat_syscore_register(&cpus_syscore);
+	return 0;
+}
+
+/** cpus_disable - undo cpus_enable(); no VM lives */
+void cpus_disable(void)
+{
+	compat_syscore_unregister(&cpus_syscore);
+	compat_emergency_unregister(backend->emergency_disable);
+	cpuhp_remove_state(cpus_state);
+}

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The ioctls, as tables.  An entry says what its handler takes, which direction
+ * the argument goes, and which lock is held; the dispatcher does the copying
+ * and the locking, once.  An ioctl that is in no table is -ENOTTY.
+ */
+#include <linux/fs.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "core/compat.h"
+#include "core/core.h"
+#include "core/eventfd.h"
+#include "gmem/gmem.h"
+#include "x86/irqchip.h"
+#include "x86/x86.h"
+
+#define IN	BIT(0)	/* the fixed-size argument is copied in */
+#define OUT	BIT(1)	/* ... and out, when the handler gives no error */
+#define LOCK	BIT(2)	/* VM: vm->lock; vCPU: its mutex, and it is loaded */
+
+/**
+ * struct ioctl_entry - one ioctl
+ * @cmd: the whole number, argument's size included
+ * @flags: above; without IN and OUT the handler gets the argument as it is
+ * @fn: object and argument; result of the ioctl
+ */
+struct ioctl_entry {
+	unsigned int cmd;
+	unsigned int flags;
+	long (*fn)(void *obj, void *arg);
+};
+
+/* Handlers take typed arguments; these give them the table's type. */
+#define BY_STRUCT(handler)						\
+	static long do_##handler(void *obj, void *arg) { return handler(obj, arg); }
+#define BY_VALUE(handler)						\
+	static long do_##handler(void *obj, void *arg) { return handler(obj, (unsigned long)arg); }
+#define BY_USER(handler)						\
+	static long do_##handler(void *obj, void *arg) { return handler(obj, (void __user *)arg); }
+#define BY_NOTHING(handler)						\
+	static long do_##handler(void *obj, void *arg)			\
+	{ return arg ? -EINVAL : handler(obj); }
+
+static int system_version(void *none)
+{
+	return KVM_API_VERSION;
+}
+
+static int system_create_vm(void *none, unsigned long type)
+{
+	return vm_create(type);
+}
+
+static int system_check_extension(void *none, unsigned long cap)
+{
+	return caps_check(NULL, cap);
+}
+
+static int system_mmap_size(void *none)
+{
+	return VCPU_MMAP_PAGES * PAGE_SIZE;
+}
+
+static int system_create_gmem(void *none, struct ditto_create_gmem *args)
+{
+	return gmem_ioctl_create(args);
+}
+
+static int system_list_vms(void *none, struct ditto_vm_list *args)
+{
+	return vm_list(args);
+}
+
+static int system_supported_cpuid(void *none, void __user *arg)
+{
+	return cpuid_ioctl_get_supported(arg);
+}
+
+static int system_msr_index_list(void *none, void __user *arg)
+{
+	return msr_ioctl_index_list(arg);
+}
+
+static int system_msr_feature_index_list(void *none, void __user *arg)
+{
+	return msr_ioctl_feature_index_list(arg);
+}
+
+static int system_get_msrs(void *none, void __user *arg)
+{
+	return msr_ioctl_get_features(arg);
+}
+
+BY_NOTHING(system_version)
+BY_VALUE(system_create_vm)
+BY_VALUE(system_check_extension)
+BY_NOTHING(system_mmap_size)
+BY_STRUCT(system_create_gmem)
+BY_STRUCT(system_list_vms)
+BY_USER(system_supported_cpuid)
+BY_USER(system_msr_index_list)
+BY_USER(system_msr_feature_index_list)
+BY_USER(system_get_msrs)
+
+static const struct ioctl_entry system_ioctls[] = {
+	{ KVM_GET_API_VERSION, 0, do_system_version },
+	{ KVM_CREATE_VM, 0, do_system_create_vm },
+	{ KVM_CHECK_EXTENSION, 0, do_system_check_extension },
+	{ KVM_GET_VCPU_MMAP_SIZE, 0, do_system_mmap_size },
+	{ KVM_GET_SUPPORTED_CPUID, 0, do_system_supported_cpuid },
+	{ KVM_GET_MSR_INDEX_LIST, 0, do_system_msr_index_list },
+	{ KVM_GET_MSR_FEATURE_INDEX_LIST, 0, do_system_msr_feature_index_list },
+	{ KVM_GET_MSRS, 0, do_system_get_msrs },
+	{ DITTO_CREATE_GMEM, IN, do_system_create_gmem },
+	{ DITTO_LIST_VMS, IN | OUT, do_system_list_vms },
+	{ }
+};
+
+static int vm_check_extension(struct vm *vm, unsigned long cap)
+{
+	return caps_check(vm, cap);
+}
+
+static int vm_set_user_region(struct vm *vm, struct kvm_userspace_memory_region *r)
+{
+	return mmu_set_user_region(&vm->mmu, r);
+}
+
+static int vm_set_gmem_region(struct vm *vm, struct ditto_gmem_region *r)
+{
+	return mmu_set_gmem_region(&vm->mmu, r);
+}
+
+BY_VALUE(vm_check_extension)
+BY_VALUE(vcpu_create)
+BY_STRUCT(vm_set_user_region)
+BY_STRUCT(vm_set_gmem_region)
+BY_STRUCT(vm_ioctl_set_name)
+BY_VALUE(vm_ioctl_set_tss_addr)
+BY_STRUCT(vm_ioctl_set_identity_map_addr)
+BY_VALUE(vm_ioctl_set_boot_cpu_id)
+BY_NOTHING(irqchip_create)
+BY_STRUCT(irqchip_ioctl_create_pit)
+BY_STRUCT(irqchip_ioctl_get_chip)
+BY_STRUCT(irqchip_ioctl_set_chip)
+BY_STRUCT(irqchip_ioctl_get_pit)
+BY_STRUCT(irqchip_ioctl_set_pit)
+BY_STRUCT(irqchip_ioctl_irq_line)
+BY_STRUCT(irqchip_ioctl_signal_msi)
+BY_USER(irqchip_set_routing)
+BY_STRUCT(irqfd_ioctl)
+BY_STRUCT(ioeventfd_ioctl)
+BY_STRUCT(vm_ioctl_get_clock)
+BY_STRUCT(vm_ioctl_set_clock)
+BY_NOTHING(vm_ioctl_get_tsc_khz)
+BY_VALUE(vm_ioctl_set_tsc_khz)
+
+static const struct ioctl_entry vm_ioctls[] = {
+	{ KVM_IRQ_LINE, IN, do_irqchip_ioctl_irq_line },
+	{ KVM_IRQ_LINE_STATUS, IN | OUT, do_irqchip_ioctl_irq_line },
+	{ KVM_SIGNAL_MSI, IN, do_irqchip_ioctl_signal_msi },
+	{ KVM_CHECK_EXTENSION, 0, do_vm_check_extension },
+	{ KVM_CREATE_VCPU, LOCK, do_vcpu_create },
+	{ KVM_SET_USER_MEMORY_REGION, IN | LOCK, do_vm_set_user_region },
+	{ DITTO_SET_GMEM_REGION, IN | LOCK, do_vm_set_gmem_region },
+	{ DITTO_SET_NAME, IN | LOCK, do_vm_ioctl_set_name },
+	{ KVM_SET_TSS_ADDR, LOCK, do_vm_ioctl_set_tss_addr },
+	{ KVM_SET_IDENTITY_MAP_ADDR, IN | LOCK, do_vm_ioctl_set_identity_map_addr },
+	{ KVM_SET_BOOT_CPU_ID, LOCK, do_vm_ioctl_set_boot_cpu_id },
+	{ KVM_CREATE_IRQCHIP, LOCK, do_irqchip_create },
+	{ KVM_CREATE_PIT2, IN | LOCK, do_irqchip_ioctl_create_pit },
+	{ KVM_GET_IRQCHIP, IN | OUT, do_irqchip_ioctl_get_chip },
+	{ KVM_SET_IRQCHIP, IN, do_irqchip_ioctl_set_chip },
+	{ KVM_GET_PIT2, OUT, do_irqchip_ioctl_get_pit },
+	{ KVM_SET_PIT2, IN, do_irqchip_ioctl_set_pit },
+	{ KVM_SET_GSI_ROUTING, 0, do_irqchip_set_routing },
+	{ KVM_IRQFD, IN, do_irqfd_ioctl },
+	{ KVM_IOEVENTFD, IN, do_ioeventfd_ioctl },
+	{ KVM_GET_CLOCK, OUT | LOCK, do_vm_ioctl_get_clock },
+	{ KVM_SET_CLOCK, IN | LOCK, do_vm_ioctl_set_clock },
+	{ KVM_GET_TSC_KHZ, LOCK, do_vm_ioctl_get_tsc_khz },
+	{ KVM_SET_TSC_KHZ, LOCK, do_vm_ioctl_set_tsc_khz },
+	{ }
+};
+
+BY_VALUE(vcpu_ioctl_run)
+BY_VALUE(vcpu_ioctl_nmi)
+BY_STRUCT(vcpu_ioctl_interrupt)
+BY_USER(vcpu_ioctl_set_signal_mask)
+BY_STRUCT(vcpu_ioctl_get_regs)
+BY_STRUCT(vcpu_ioctl_set_regs)
+BY_STRUCT(vcpu_ioctl_get_sregs)
+BY_STRUCT(vcpu_ioctl_set_sregs)
+BY_STRUCT(vcpu_ioctl_translate)
+BY_STRUCT(vcpu_ioctl_get_fpu)
+BY_STRUCT(vcpu_ioctl_set_fpu)
+BY_USER(vcpu_ioctl_get_xsave)
+BY_USER(vcpu_ioctl_get_xsave2)
+BY_USER(vcpu_ioctl_set_xsave)
+BY_STRUCT(vcpu_ioctl_get_xcrs)
+BY_STRUCT(vcpu_ioctl_set_xcrs)
+BY_USER(vcpu_ioctl_set_cpuid2)
+BY_USER(vcpu_ioctl_get_cpuid2)
+BY_USER(vcpu_ioctl_get_msrs)
+BY_USER(vcpu_ioctl_set_msrs)
+BY_STRUCT(vcpu_ioctl_get_debugregs)
+BY_STRUCT(vcpu_ioctl_set_debugregs)
+BY_STRUCT(vcpu_ioctl_get_vcpu_events)
+BY_STRUCT(vcpu_ioctl_set_vcpu_events)
+BY_STRUCT(vcpu_ioctl_get_mp_state)
+BY_STRUCT(vcpu_ioctl_set_mp_state)
+BY_STRUCT(vlapic_ioctl_get)
+BY_STRUCT(vlapic_ioctl_set)
+BY_NOTHING(vcpu_ioctl_get_tsc_khz)
+BY_VALUE(vcpu_ioctl_set_tsc_khz)
+BY_NOTHING(vcpu_ioctl_kvmclock_ctrl)
+
+static const struct ioctl_entry vcpu_ioctls[] = {
+	{ KVM_RUN, LOCK, do_vcpu_ioctl_run },
+	{ KVM_GET_REGS, OUT | LOCK, do_vcpu_ioctl_get_regs },
+	{ KVM_SET_REGS, IN | LOCK, do_vcpu_ioctl_set_regs },
+	{ KVM_GET_SREGS, OUT | LOCK, do_vcpu_ioctl_get_sregs },
+	{ KVM_SET_SREGS, IN | LOCK, do_vcpu_ioctl_set_sregs },
+	{ KVM_INTERRUPT, IN | LOCK, do_vcpu_ioctl_interrupt },
+	{ KVM_NMI, LOCK, do_vcpu_ioctl_nmi },
+	{ KVM_TRANSLATE, IN | OUT | LOCK, do_vcpu_ioctl_translate },
+	{ KVM_SET_SIGNAL_MASK, LOCK, do_vcpu_ioctl_set_signal_mask },
+	{ KVM_GET_FPU, OUT | LOCK, do_vcpu_ioctl_get_fpu },
+	{ KVM_SET_FPU, IN | LOCK, do_vcpu_ioctl_set_fpu },
+	{ KVM_GET_XSAVE, LOCK, do_vcpu_ioctl_get_xsave },
+	{ KVM_GET_XSAVE2, LOCK, do_vcpu_ioctl_get_xsave2 },
+	{ KVM_SET_XSAVE, LOCK, do_vcpu_ioctl_set_xsave },
+	{ KVM_GET_XCRS, OUT | LOCK, do_vcpu_ioctl_get_xcrs },
+	{ KVM_SET_XCRS, IN | LOCK, do_vcpu_ioctl_set_xcrs },
+	{ KVM_SET_CPUID2, LOCK, do_vcpu_ioctl_set_cpuid2 },
+	{ KVM_GET_CPUID2, LOCK, do_vcpu_ioctl_get_cpuid2 },
+	{ KVM_GET_MSRS, LOCK, do_vcpu_ioctl_get_msrs },
+	{ KVM_SET_MSRS, LOCK, do_vcpu_ioctl_set_msrs },
+	{ KVM_GET_DEBUGREGS, OUT | LOCK, do_vcpu_ioctl_get_debugregs },
+	{ KVM_SET_DEBUGREGS, IN | LOCK, do_vcpu_ioctl_set_debugregs },
+	{ KVM_GET_VCPU_EVENTS, OUT | LOCK, do_vcpu_ioctl_get_vcpu_events },
+	{ KVM_SET_VCPU_EVENTS, IN | LOCK, do_vcpu_ioctl_set_vcpu_events },
+	{ KVM_GET_MP_STATE, OUT | LOCK, do_vcpu_ioctl_get_mp_state },
+	{ KVM_SET_MP_STATE, IN | LOCK, do_vcpu_ioctl_set_mp_state },
+	{ KVM_GET_LAPIC, OUT | LOCK, do_vlapic_ioctl_get },
+	{ KVM_SET_LAPIC, IN | LOCK, do_vlapic_ioctl_set },
+	{ KVM_GET_TSC_KHZ, LOCK, do_vcpu_ioctl_get_tsc_khz },
+	{ KVM_SET_TSC_KHZ, LOCK, do_vcpu_ioctl_set_tsc_khz },
+	{ KVM_KVMCLOCK_CTRL, LOCK, do_vcpu_ioctl_kvmclock_ctrl },
+	{ }
+};
+
+static const struct ioctl_entry *ioctl_find(const struct ioctl_entry *e, unsigned int cmd)
+{
+	for (; e->fn; e++) {
+		if (e->cmd == cmd)
+			return e;
+	}
+	return NULL;
+}
+
+/* Most arguments fit on the stack; the few large ones are allocated. */
+#define IOCTL_STACK	128
+
+static long ioctl_with_buffer(const struct ioctl_entry *e, void *obj, unsigned long uarg,
+			      void *buf)
+{
+	void __user *user = (void __user *)uarg;
+	size_t size = _IOC_SIZE(e->cmd);
+	long r;
+
+	if ((e->flags & IN) && copy_from_user(buf, user, size))
+		return -EFAULT;
+	if (!(e->flags & IN))
+		memset(buf, 0, size);
+	r = e->fn(obj, buf);
+	if (r >= 0 && (e->flags & OUT) && copy_to_user(user, buf, size))
+		return -EFAULT;
+	return r;
+}
+
+static long ioctl_copy(const struct ioctl_entry *e, void *obj, unsigned long uarg)
+{
+	u64 small[IOCTL_STACK / sizeof(u64)];
+	void *large;
+	long r;
+
+	if (_IOC_SIZE(e->cmd) <= sizeof(small))
+		return ioctl_with_buffer(e, obj, uarg, small);
+	large = kmalloc(_IOC_SIZE(e->cmd), GFP_KERNEL_ACCOUNT);
+	if (!large)
+		return -ENOMEM;
+	r = ioctl_with_buffer(e, obj, uarg, large);
+	kfree(large);
+	return r;
+}
+
+static long ioctl_call(const struct ioctl_entry *e, void *obj, unsigned long uarg)
+{
+	if (e->flags & (IN | OUT))
+		return ioctl_copy(e, obj, uarg);
+	return e->fn(obj, (void *)uarg);
+}
+
+static long device_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
+{
+	const struct ioctl_entry *e = ioctl_find(system_ioctls, cmd);
+
+	return e ? ioctl_call(e, NULL, uarg) : -ENOTTY;
+}
+
+static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
+{
+	const struct ioctl_entry *e = ioctl_find(vm_ioctls, cmd);
+	struct vm *vm = file->private_data;
+	long r;
+
+	if (!e)
+		return -ENOTTY;
+	if (READ_ONCE(vm->dead))
+		return -EIO;
+	if (!(e->flags & LOCK))
+		return ioctl_call(e, vm, uarg);
+	if (mutex_lock_killable(&vm->lock))
+		return -EINTR;
+	r = ioctl_call(e, vm, uarg);
+	mutex_unlock(&vm->lock);
+	return r;
+}
+
+static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
+{
+	const struct ioctl_entry *e = ioctl_find(vcpu_ioctls, cmd);
+	struct vcpu *vcpu = file->private_data;
+	long r;
+
+	if (!e)
+		return -ENOTTY;
+	if (READ_ONCE(vcpu->vm->dead))
+		return -EIO;
+	if (mutex_lock_killable(&vcpu->mutex))
+		return -EINTR;
+	vcpu_load(vcpu);
+	r = ioctl_call(e, vcpu, uarg);
+	vcpu_put(vcpu);
+	mutex_unlock(&vcpu->mutex);
+	return r;
+}
+
+const struct file_operations device_fops = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = device_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.llseek = noop_llseek,
+};
+
+const struct file_operations vm_fops = {
+	.owner = THIS_MODULE,
+	.release = vm_release,
+	.unlocked_ioctl = vm_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.llseek = noop_llseek,
+};
+
+const struct file_operations vcpu_fops = {
+	.owner = THIS_MODULE,
+	.release = vcpu_release,
+	.mmap = vcpu_mmap,
+	.unlocked_ioctl = vcpu_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.llseek = noop_llseek,
+};

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The module: its parameters, its device nodes, and the order in which its
+ * rooms are set up and taken down.
+ */
+#define pr_fmt(fmt) "ditto: " fmt
+
+#include <linux/debugfs.h>
+#include <linux/kobject.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/preempt.h>
+#include <linux/seq_file.h>
+
+#include "core/core.h"
+#include "core/eventfd.h"
+#include "gmem/gmem.h"
+#include "ksm/merge.h"
+#include "x86/hostwork.h"
+#include "x86/x86.h"
+
+static bool kvm_node;
+module_param(kvm_node, bool, 0444);
+MODULE_PARM_DESC(kvm_node, "also register /dev/kvm, when that name is free");
+
+bool quirk_no_xsave;
+module_param(quirk_no_xsave, bool, 0444);
+MODULE_PARM_DESC(quirk_no_xsave,
+		 "hide XSAVE from guests: for emulated CPUs that share XCR0 with them");
+
+/* The backend in use; set before the first VM can be made. */
+const struct backend_ops *backend;
+
+static struct kobject *main_kobj;
+static struct dentry *main_debugfs;
+
+static struct miscdevice main_device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "ditto",
+	.fops = &device_fops,
+	.mode = 0660,
+};
+
+static struct miscdevice main_kvm_device = {
+	.minor = KVM_MINOR,
+	.name = "kvm",
+	.fops = &device_fops,
+	.mode = 0660,
+};
+
+/* Reading the file runs the checker; its first line is the verdict. */
+static int main_check_show(struct seq_file *m, void *unused)
+{
+	int violations = vm_check_all(m) + gmem_check_all(m);
+
+	seq_printf(m, "violations: %d\n", violations);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(main_check);
+
+static int main_find_backend(void)
+{
+	const char *why;
+	int err = svm_backend.probe(&why);
+
+	if (err) {
+		pr_err("cannot run here: %s\n", why);
+		return err;
+	}
+	backend = &svm_backend;
+	return 0;
+}
+
+static int main_register_nodes(void)
+{
+	int err = misc_register(&main_device);
+
+	if (err || !kvm_node)
+		return err;
+	err = misc_register(&main_kvm_device);
+	if (err) {
+		pr_err("cannot register /dev/kvm: the name is taken\n");
+		misc_deregister(&main_device);
+	}
+	return err;
+}
+
+static void main_unregister_nodes(void)
+{
+	if (kvm_node)
+		misc_deregister(&main_kvm_device);
+	misc_deregister(&main_device);
+}
+
+static int main_setup_memory(void)
+{
+	int err;
+
+	main_kobj = kobject_create_and_add("ditto", kernel_kobj);
+	if (!main_kobj)
+		return -ENOMEM;
+	err = gmem_init();
+	if (err)
+		goto put_kobj;
+	err = merge_init(main_kobj);
+	if (err)
+		goto exit_gmem;
+	return 0;
+
+exit_gmem:
+	gmem_exit();
+put_kobj:
+	kobject_put(main_kobj);
+	return err;
+}
+
+static void main_teardown_memory(void)
+{
+	merge_exit();
+	gmem_exit();
+	kobject_put(main_kobj);
+}
+
+static int main_setup_cpu(void)
+{
+	int err;
+
+	err = backend->setup();
+	if (err)
+		return err;
+	x86_setup();
+	err = hostwork_init();
+	if (err)
+		goto teardown_backend;
+	err = vm_setup();
+	if (err)
+		goto exit_hostwork;
+	err = eventfds_setup();
+	if (err)
+		goto teardown_vm;
+	err = cpus_enable();
+	if (err)
+		goto teardown_eventfds;
+	/* Once, and not with each VM: the switch patches the scheduler's code. */
+	preempt_notifier_inc();
+	return 0;
+
+teardown_eventfds:
+	eventfds_teardown();
+teardown_vm:
+	vm_teardown();
+exit_hostwork:
+	hostwork_exit();
+teardown_backend:
+	backend->teardown();
+	return err;
+}
+
+static void main_teardown_cpu(void)
+{
+	preempt_notifier_dec();
+	cpus_disable();
+	eventfds_teardown();
+	vm_teardown();
+	hostwork_exit();
+	backend->teardown();
+}
+
+static int __init main_init(void)
+{
+	int err;
+
+	err = main_find_backend();
+	if (err)
+		return err;
+	err = main_setup_cpu();
+	if (err)
+		return err;
+	err = main_setup_memory();
+	if (err)
+		goto teardown_cpu;
+	main_debugfs = debugfs_create_dir("ditto", NULL);
+	debugfs_create_file("check", 0400, main_debugfs, NULL, &main_check_fops);
+	err = main_register_nodes();
+	if (err)
+		goto teardown_memory;
+	pr_info("%s backend ready\n", backend->name);
+	return 0;
+
+teardown_memory:
+	debugfs_remove(main_debugfs);
+	main_teardown_memory();
+teardown_cpu:
+	main_teardown_cpu();
+	return err;
+}
+
+static void __exit main_exit(void)
+{
+	main_unregister_nodes();
+	debugfs_remove(main_debugfs);
+	main_teardown_memory();
+	main_teardown_cpu();
+}
+
+module_init(main_init);
+module_exit(main_exit);
+
+MODULE_DESCRIPTION("ditto: a hypervisor that keeps identical guest pages once");
+MODULE_AUTHOR("The ditto developers");
+MODULE_LICENSE("GPL");

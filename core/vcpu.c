@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vCPUs: their lifetime, the thread that owns one for a while, and how others
+ * reach it.  What the virtual CPU does is x86/'s.
+ *
+ * A vCPU is owned by the thread that holds its mutex.  While it does, the
+ * scheduler tells us when the thread moves, and the backend keeps the hardware
+ * in step.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/smp.h>
+#include <linux/uaccess.h>
+
+#include "core/compat.h"
+#include "core/core.h"
+#include "x86/irqchip.h"
+#include "x86/x86.h"
+
+/* Preemption off. */
+static void vcpu_arrive(struct vcpu *vcpu, int cpu)
+{
+	vcpu->loaded = cpus_here_enabled();
+	if (!vcpu->loaded)
+		return;
+	backend->load(vcpu, cpu);
+	vcpu->cpu = cpu;
+}
+
+static void vcpu_leave(struct vcpu *vcpu)
+{
+	if (!vcpu->loaded)
+		return;
+	vcpu->loaded = false;
+	if (cpus_here_enabled())
+		backend->put(vcpu);
+}
+
+static void vcpu_sched_in(struct preempt_notifier *n, int cpu)
+{
+	vcpu_arrive(container_of(n, struct vcpu, preempt), cpu);
+}
+
+static void vcpu_sched_out(struct preempt_notifier *n, struct task_struct *next)
+{
+	vcpu_leave(container_of(n, struct vcpu, preempt));
+}
+
+static struct preempt_ops vcpu_preempt_ops = {
+	.sched_in = vcpu_sched_in,
+	.sched_out = vcpu_sched_out,
+};
+
+/**
+ * vcpu_load - begin to use the hardware's part of a vCPU
+ * @vcpu: its mutex is held; until vcpu_put() by the same thread
+ */
+void vcpu_load(struct vcpu *vcpu)
+{
+	preempt_disable();
+	preempt_notifier_register(&vcpu->preempt);
+	vcpu_arrive(vcpu, smp_processor_id());
+	preempt_enable();
+}
+
+/**
+ * vcpu_put - end what vcpu_load() began
+ * @vcpu: owned
+ */
+void vcpu_put(struct vcpu *vcpu)
+{
+	preempt_disable();
+	vcpu_leave(vcpu);
+	preempt_notifier_unregister(&vcpu->preempt);
+	preempt_enable();
+}
+
+/**
+ * vcpu_wake - end a vCPU's sleep, if it sleeps
+ * @vcpu: any; any context
+ */
+void vcpu_wake(struct vcpu *vcpu)
+{
+	rcuwait_wake_up(&vcpu->wait);
+}
+
+/**
+ * vcpu_kick - make a vCPU look at its requests soon
+ * @vcpu: any; any context
+ *
+ * The request must have been set before; see x86/run.c for the barriers.
+ */
+void vcpu_kick(struct vcpu *vcpu)
+{
+	int cpu;
+
+	vcpu_wake(vcpu);
+	preempt_disable();
+	smp_mb();
+	if (READ_ONCE(vcpu->mode) == VCPU_IN_GUEST) {
+		cpu = READ_ONCE(vcpu->cpu);
+		if (cpu >= 0 && cpu != smp_processor_id() && cpu_online(cpu))
+			smp_send_reschedule(cpu);
+	}
+	preempt_enable();
+}
+
+static int vcpu_alloc_run(struct vcpu *vcpu)
+{
+	vcpu->run = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	vcpu->pio_data = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	vcpu->emu.batch_buf = (void *)__get_free_page(GFP_KERNEL_ACCOUNT);
+	vcpu->emu.batch_bytes = PAGE_SIZE;
+	return vcpu->run && vcpu->pio_data && vcpu->emu.batch_buf ? 0 : -ENOMEM;
+}
+
+static void vcpu_free_run(struct vcpu *vcpu)
+{
+	/* The VMM may still map the first two: the pages live on with its mapping. */
+	free_page((unsigned long)vcpu->run);
+	free_page((unsigned long)vcpu->pio_data);
+	free_page((unsigned long)vcpu->emu.batch_buf);
+}
+
+static void vcpu_init_fields(struct vcpu *vcpu, struct vm *vm, u32 id)
+{
+	vcpu->vm = vm;
+	vcpu->id = id;
+	vcpu->idx = vm->nr_vcpus;
+	vcpu->cpu = -1;
+	vcpu->ev.user_irq = -1;
+	mutex_init(&vcpu->mutex);
+	rcuwait_init(&vcpu->wait);
+	preempt_notifier_init(&vcpu->preempt, &vcpu_preempt_ops);
+	vcpu_request(vcpu, REQ_RELOAD_ROOT);
+	vcpu_request(vcpu, REQ_EVENT);
+}
+
+static int vcpu_init_parts(struct vcpu *vcpu)
+{
+	int err;
+
+	err = vcpu_alloc_run(vcpu);
+	if (err)
+		goto free_run;
+	err = vcpu_fpu_init(vcpu);
+	if (err)
+		goto free_run;
+	vcpu_cpuid_init(vcpu);
+	vcpu_clock_init(vcpu);
+	err = vlapic_create(vcpu);
+	if (err)
+		goto free_fpu;
+	err = backend->vcpu_init(vcpu);
+	if (err)
+		goto free_apic;
+	return 0;
+
+free_apic:
+	vlapic_free(vcpu);
+free_fpu:
+	vcpu_cpuid_free(vcpu);
+	vcpu_fpu_free(vcpu);
+free_run:
+	vcpu_free_run(vcpu);
+	return err;
+}
+
+/**
+ * vcpu_destroy - free a vCPU
+ * @vcpu: neither its fd nor its VM's is open
+ */
+void vcpu_destroy(struct vcpu *vcpu)
+{
+	backend->vcpu_free(vcpu);
+	vlapic_free(vcpu);
+	vcpu_cpuid_free(vcpu);
+	vcpu_fpu_free(vcpu);
+	vcpu_free_run(vcpu);
+	kfree(vcpu);
+}
+
+static struct vcpu *vcpu_alloc(struct vm *vm, u32 id)
+{
+	struct vcpu *vcpu = kzalloc(backend->vcpu_size, GFP_KERNEL_ACCOUNT);
+	int err;
+
+	if (!vcpu)
+		return ERR_PTR(-ENOMEM);
+	vcpu_init_fields(vcpu, vm, id);
+	err = vcpu_init_parts(vcpu);
+	if (err) {
+		kfree(vcpu);
+		return ERR_PTR(err);
+	}
+	mutex_lock(&vcpu->mutex);
+	vcpu_load(vcpu);
+	vcpu_reset(vcpu, false);
+	msr_setup_passthrough(vcpu);
+	vcpu_put(vcpu);
+	mutex_unlock(&vcpu->mutex);
+	return vcpu;
+}
+
+static int vcpu_open_fd(struct vcpu *vcpu)
+{
+	int fd;
+
+	vm_get(vcpu->vm);
+	fd = anon_inode_getfd("ditto-vcpu", &vcpu_fops, vcpu, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		vm_put(vcpu->vm);
+	return fd;
+}
+
+/**
+ * vcpu_create - KVM_CREATE_VCPU
+ * @vm: vm->lock held
+ * @id: the VMM's number for it, also its APIC id
+ *
+ * Returns an fd; -EINVAL for an id or a number of vCPUs beyond the limits,
+ * -EEXIST, -ENOMEM, -EMFILE.
+ *
+ * The vCPU can be seen by others before its fd exists, since an fd cannot be
+ * taken back.  Should there be none, the vCPU remains, halted and unreachable,
+ * until the VM goes: nobody may be let down who found it in the meantime.
+ */
+int vcpu_create(struct vm *vm, unsigned long id)
+{
+	struct vcpu *vcpu;
+	int err;
+
+	if (id >= DITTO_MAX_VCPUS || vm->nr_vcpus >= DITTO_MAX_VCPUS)
+		return -EINVAL;
+	if (vm_vcpu_by_id(vm, id))
+		return -EEXIST;
+	vcpu = vcpu_alloc(vm, id);
+	if (IS_ERR(vcpu))
+		return PTR_ERR(vcpu);
+	err = xa_insert(&vm->vcpus, vcpu->idx, vcpu, GFP_KERNEL_ACCOUNT);
+	if (err) {
+		vcpu_destroy(vcpu);
+		return err;
+	}
+	smp_store_release(&vm->nr_vcpus, vm->nr_vcpus + 1);
+	return vcpu_open_fd(vcpu);
+}
+
+/**
+ * vcpu_release - file_operations.release of a vCPU's fd
+ * @inode: unused
+ * @file: its private data is the vCPU
+ */
+int vcpu_release(struct inode *inode, struct file *file)
+{
+	struct vcpu *vcpu = file->private_data;
+
+	vm_put(vcpu->vm);
+	return 0;
+}
+
+static vm_fault_t vcpu_fault(struct vm_fault *vmf)
+{
+	struct vcpu *vcpu = vmf->vma->vm_file->private_data;
+	void *page;
+
+	switch (vmf->pgoff) {
+	case 0:
+		page = vcpu->run;
+		break;
+	case KVM_PIO_PAGE_OFFSET:
+		page = vcpu->pio_data;
+		break;
+	default:
+		return VM_FAULT_SIGBUS;
+	}
+	vmf->page = virt_to_page(page);
+	get_page(vmf->page);
+	return 0;
+}
+
+static const struct vm_operations_struct vcpu_vm_ops = {
+	.fault = vcpu_fault,
+};
+
+/**
+ * vcpu_mmap - file_operations.mmap of a vCPU's fd
+ * @file: the fd's
+ * @vma: within the pages that KVM_GET_VCPU_MMAP_SIZE says
+ *
+ * Returns 0 or -EINVAL.
+ */
+int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	if (vma->vm_pgoff + vma_pages(vma) > VCPU_MMAP_PAGES)
+		return -EINVAL;
+	vma->vm_ops = &vcpu_vm_ops;
+	return 0;
+}
+
+static void vcpu_sigset_begin(struct vcpu *vcpu)
+{
+	if (vcpu->sigset_active)
+		sigprocmask(SIG_SETMASK, &vcpu->sigset, &current->real_blocked);
+}
+
+static void vcpu_sigset_end(struct vcpu *vcpu)
+{
+	if (!vcpu->sigset_active)
+		return;
+	sigprocmask(SIG_SETMASK, &current->real_blocked, NULL);
+	sigemptyset(&current->real_blocked);
+}
+
+/**
+ * vcpu_ioctl_run - KVM_RUN
+ * @vcpu: owned and loaded
+ * @arg: must be 0
+ *
+ * Returns as vcpu_run().
+ */
+int vcpu_ioctl_run(struct vcpu *vcpu, unsigned long arg)
+{
+	int r;
+
+	if (arg)
+		return -EINVAL;
+	vcpu_sigset_begin(vcpu);
+	r = vcpu_run(vcpu);
+	vcpu_sigset_end(vcpu);
+	return r;
+}
+
+/**
+ * vcpu_ioctl_nmi - KVM_NMI
+ * @vcpu: owned
+ * @arg: unused, as in KVM
+ */
+int vcpu_ioctl_nmi(struct vcpu *vcpu, unsigned long arg)
+{
+	vcpu_nmi(vcpu);
+	return 0;
+}
+
+/**
+ * vcpu_ioctl_interrupt - KVM_INTERRUPT
+ * @vcpu: owned
+ * @irq: its vector
+ *
+ * For VMMs that emulate the interrupt controllers.  Returns 0; -EINVAL for a
+ * vector beyond 255, -ENXIO with controllers in the kernel, -EEXIST while
+ * another one waits.
+ */
+int vcpu_ioctl_interrupt(struct vcpu *vcpu, struct kvm_interrupt *irq)
+{
+	if (irq->irq > 255)
+		return -EINVAL;
+	if (vcpu->vm->irqchip)
+		return -ENXIO;
+	if (vcpu->ev.user_irq >= 0)
+		return -EEXIST;
+	vcpu->ev.user_irq = irq->irq;
+	vcpu_request(vcpu, REQ_EVENT);
+	return 0;
+}
+
+/**
+ * vcpu_ioctl_set_signal_mask - KVM_SET_SIGNAL_MASK
+ * @vcpu: owned
+ * @arg: struct kvm_signal_mask, or NULL to have none
+ *
+ * Returns 0, -EINVAL or -EFAULT.
+ */
+int vcpu_ioctl_set_signal_mask(struct vcpu *vcpu, void __user *arg)
+{
+	struct kvm_signal_mask __user *umask = arg;
+	struct kvm_signal_mask mask;
+	sigset_t set;
+
+	if (!arg) {
+		vcpu->sigset_active = false;
+		return 0;
+	}
+	if (copy_from_user(&mask, umask, sizeof(mask)))
+		return -EFAULT;
+	if (mask.len != sizeof(set))
+		return -EINVAL;
+	if (copy_from_user(&set, umask->sigset, sizeof(set)))
+		return -EFAULT;
+	sigdelsetmask(&set, sigmask(SIGKILL) | sigmask(SIGSTOP));
+	vcpu->sigset = set;
+	vcpu->sigset_active = true;
+	return 0;
+}

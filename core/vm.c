@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VMs: their lifetime, their names and the list of all of them.  A VM lives as
+ * long as its fd or one of its vCPUs' fds.  The list is kept per CPU of
+ * creation, so that machines that come and go by the thousand meet no lock
+ * that all of them share.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/cpumask.h>
+#include <linux/ctype.h>
+#include <linux/cred.h>
+#include <linux/pid.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/user_namespace.h>
+
+#include "core/core.h"
+#include "core/eventfd.h"
+#include "x86/irqchip.h"
+
+/**
+ * struct vm_bucket - the VMs that were created on one CPU
+ * @lock: protects @vms, and with it the reference that a reader takes
+ * @vms: by struct vm.node
+ */
+struct vm_bucket {
+	spinlock_t lock;
+	struct list_head vms;
+};
+
+static DEFINE_PER_CPU(struct vm_bucket, vm_buckets);
+static DEFINE_PER_CPU(cpumask_var_t, vm_kick_masks);
+static atomic64_t vm_last_id;
+
+static void vm_ack(void *unused)
+{
+	/* To arrive here, the CPU has left the guest. */
+}
+
+/**
+ * vm_flush_tlbs - mmu_host.flush_tlbs
+ * @mmu: of the VM
+ *
+ * A vCPU that is not in the guest sees the request before it enters.  One that
+ * is in the guest is made to leave it, and waited for.
+ */
+static void vm_flush_tlbs(struct mmu *mmu)
+{
+	struct vm *vm = container_of(mmu, struct vm, mmu);
+	struct cpumask *mask;
+	struct vcpu *vcpu;
+	u32 i;
+
+	preempt_disable();
+	mask = this_cpu_cpumask_var_ptr(vm_kick_masks);
+	cpumask_clear(mask);
+	vm_for_each_vcpu(vm, i, vcpu) {
+		vcpu_request(vcpu, REQ_TLB_FLUSH);
+		/* Pairs with the store of the mode before the last look at requests. */
+		smp_mb__after_atomic();
+		if (smp_load_acquire(&vcpu->mode) == VCPU_IN_GUEST)
+			cpumask_set_cpu(READ_ONCE(vcpu->cpu), mask);
+	}
+	smp_call_function_many(mask, vm_ack, NULL, true);
+	preempt_enable();
+}
+
+static struct mmu_host vm_mmu_host = {
+	.flush_tlbs = vm_flush_tlbs,
+};
+
+static void vm_list_add(struct vm *vm)
+{
+	vm->bucket = raw_cpu_ptr(&vm_buckets);
+	spin_lock(&vm->bucket->lock);
+	list_add_tail(&vm->node, &vm->bucket->vms);
+	spin_unlock(&vm->bucket->lock);
+}
+
+static void vm_list_del(struct vm *vm)
+{
+	if (!vm->bucket)
+		return;
+	spin_lock(&vm->bucket->lock);
+	list_del(&vm->node);
+	spin_unlock(&vm->bucket->lock);
+}
+
+static void vm_free_vcpus(struct vm *vm)
+{
+	struct vcpu *vcpu;
+	unsigned long i;
+
+	xa_for_each(&vm->vcpus, i, vcpu)
+		vcpu_destroy(vcpu);
+	xa_destroy(&vm->vcpus);
+}
+
+/* The order is that of x86/irqchip.h, and the address space goes last. */
+static void vm_free(struct vm *vm)
+{
+	vm_list_del(vm);
+	iobus_destroy(&vm->pio);
+	iobus_destroy(&vm->mmio);
+	vm_eventfds_destroy(vm);
+	irqchip_destroy(vm);
+	vm_free_vcpus(vm);
+	mmu_destroy(&vm->mmu);
+	put_pid(vm->pid);
+	kfree(vm);
+}
+
+static void vm_release_ref(struct kref *ref)
+{
+	vm_free(container_of(ref, struct vm, ref));
+}
+
+/**
+ * vm_get - take a reference
+ * @vm: the caller has one, or holds its bucket's lock and saw it alive
+ */
+void vm_get(struct vm *vm)
+{
+	kref_get(&vm->ref);
+}
+
+/**
+ * vm_put - drop a reference; the last one frees the VM, which sleeps
+ * @vm: any
+ */
+void vm_put(struct vm *vm)
+{
+	kref_put(&vm->ref, vm_release_ref);
+}
+
+/**
+ * vm_kill - end a VM after an internal error
+ * @vm: every later ioctl on it gives -EIO, and its vCPUs leave KVM_RUN
+ */
+void vm_kill(struct vm *vm)
+{
+	struct vcpu *vcpu;
+	u32 i;
+
+	WRITE_ONCE(vm->dead, true);
+	vm_for_each_vcpu(vm, i, vcpu) {
+		vcpu_request(vcpu, REQ_UNHALT);
+		vcpu_kick(vcpu);
+	}
+}
+
+static int vm_init_parts(struct vm *vm)
+{
+	int err;
+
+	err = mmu_init(&vm->mmu, &vm_mmu_host);
+	if (err)
+		return err;
+	err = iobus_init(&vm->pio);
+	if (err)
+		goto free_mmu;
+	err = iobus_init(&vm->mmio);
+	if (err)
+		goto free_pio;
+	err = vm_eventfds_init(vm);
+	if (err)
+		goto free_mmio;
+	vm_clock_init(vm);
+	return 0;
+
+free_mmio:
+	iobus_destroy(&vm->mmio);
+free_pio:
+	iobus_destroy(&vm->pio);
+free_mmu:
+	mmu_destroy(&vm->mmu);
+	return err;
+}
+
+static struct vm *vm_alloc(void)
+{
+	struct vm *vm = kzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
+	int err;
+
+	if (!vm)
+		return ERR_PTR(-ENOMEM);
+	kref_init(&vm->ref);
+	mutex_init(&vm->lock);
+	xa_init(&vm->vcpus);
+	err = vm_init_parts(vm);
+	if (err) {
+		kfree(vm);
+		return ERR_PTR(err);
+	}
+	vm->id = atomic64_inc_return(&vm_last_id);
+	vm->pid = get_pid(task_tgid(current));
+	vm->uid = current_euid();
+	return vm;
+}
+
+/**
+ * vm_create - KVM_CREATE_VM
+ * @type: 0; there are no other kinds of machines
+ *
+ * Returns an fd, or -EINVAL, -ENOMEM, -EMFILE.
+ */
+int vm_create(unsigned long type)
+{
+	struct vm *vm;
+	int fd;
+
+	if (type)
+		return -EINVAL;
+	vm = vm_alloc();
+	if (IS_ERR(vm))
+		return PTR_ERR(vm);
+	vm_list_add(vm);
+	fd = anon_inode_getfd("ditto-vm", &vm_fops, vm, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		vm_put(vm);
+	return fd;
+}
+
+/**
+ * vm_release - file_operations.release of a VM's fd
+ * @inode: unused
+ * @file: its private data is the VM
+ */
+int vm_release(struct inode *inode, struct file *file)
+{
+	struct vm *vm = file->private_data;
+
+	vm_put(vm);
+	return 0;
+}
+
+/**
+ * vm_vcpu_by_id - find a vCPU by the VMM's number for it
+ * @vm: any context that keeps it alive
+ * @id: vcpu_id
+ *
+ * Returns it, or NULL.
+ */
+struct vcpu *vm_vcpu_by_id(struct vm *vm, u32 id)
+{
+	struct vcpu *vcpu;
+	u32 i;
+
+	/* Most VMMs create vCPUs in the order of their ids. */
+	vcpu = vm_vcpu(vm, id);
+	if (vcpu && vcpu->id == id && id < smp_load_acquire(&vm->nr_vcpus))
+		return vcpu;
+	vm_for_each_vcpu(vm, i, vcpu) {
+		if (vcpu->id == id)
+			return vcpu;
+	}
+	return NULL;
+}
+
+/**
+ * vm_ioctl_set_name - DITTO_SET_NAME
+ * @vm: vm->lock held
+ * @args: copied in
+ *
+ * Returns 0 or -EINVAL.
+ */
+int vm_ioctl_set_name(struct vm *vm, struct ditto_vm_name *args)
+{
+	size_t len = strnlen(args->name, DITTO_NAME_LEN);
+	size_t i;
+
+	if (len == DITTO_NAME_LEN)
+		return -EINVAL;
+	for (i = 0; i < len; i++) {
+		if (!isascii(args->name[i]) || !isprint(args->name[i]) || args->name[i] == '/')
+			return -EINVAL;
+	}
+	memset(vm->name, 0, sizeof(vm->name));
+	memcpy(vm->name, args->name, len);
+	return 0;
+}
+
+/**
+ * vm_ioctl_set_tss_addr - KVM_SET_TSS_ADDR
+ * @vm: vm->lock held
+ * @addr: gpa of three pages below 4 GiB that the VMM keeps free
+ *
+ * They are for CPUs that cannot run real mode.  Returns 0 or -EINVAL.
+ */
+int vm_ioctl_set_tss_addr(struct vm *vm, unsigned long addr)
+{
+	return addr > U32_MAX - 3 * PAGE_SIZE + 1 ? -EINVAL : 0;
+}
+
+/**
+ * vm_ioctl_set_identity_map_addr - KVM_SET_IDENTITY_MAP_ADDR
+ * @vm: vm->lock held
+ * @addr: gpa of a page that the VMM keeps free; as vm_ioctl_set_tss_addr()
+ *
+ * Returns 0, or -EINVAL when a vCPU exists.
+ */
+int vm_ioctl_set_identity_map_addr(struct vm *vm, u64 *addr)
+{
+	return vm->nr_vcpus ? -EINVAL : 0;
+}
+
+/**
+ * vm_ioctl_set_boot_cpu_id - KVM_SET_BOOT_CPU_ID
+ * @vm: vm->lock held
+ * @id: vcpu_id of the bootstrap processor
+ *
+ * Returns 0, or -EBUSY when a vCPU exists.
+ */
+int vm_ioctl_set_boot_cpu_id(struct vm *vm, unsigned long id)
+{
+	if (vm->nr_vcpus)
+		return -EBUSY;
+	vm->bsp_id = id;
+	return 0;
+}
+
+static bool vm_may_see(const struct vm *vm)
+{
+	return uid_eq(vm->uid, current_euid()) || capable(CAP_SYS_ADMIN);
+}
+
+static void vm_describe(struct vm *vm, struct ditto_vm_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	mutex_lock(&vm->lock);
+	info->id = vm->id;
+	info->pid = pid_vnr(vm->pid);
+	info->vcpus = vm->nr_vcpus;
+	info->uid = from_kuid_munged(current_user_ns(), vm->uid);
+	memcpy(info->name, vm->name, sizeof(info->name));
+	mmu_stats(&vm->mmu, info);
+	mutex_unlock(&vm->lock);
+}
+
+/*
+ * The VM after @prev in @b that is alive, with a reference; drops @prev's.
+ * A VM stays on its list until its last reference is gone.
+ */
+static struct vm *vm_next(struct vm_bucket *b, struct vm *prev)
+{
+	struct list_head *pos;
+	struct vm *found = NULL;
+
+	spin_lock(&b->lock);
+	for (pos = prev ? prev->node.next : b->vms.next; pos != &b->vms; pos = pos->next) {
+		struct vm *vm = list_entry(pos, struct vm, node);
+
+		if (kref_get_unless_zero(&vm->ref)) {
+			found = vm;
+			break;
+		}
+	}
+	spin_unlock(&b->lock);
+	if (prev)
+		vm_put(prev);
+	return found;
+}
+
+/* Call @fn for every living VM; an error of it ends the walk. */
+static int vm_for_each(int (*fn)(struct vm *vm, void *ctx), void *ctx)
+{
+	int cpu, err = 0;
+
+	for_each_possible_cpu(cpu) {
+		struct vm_bucket *b = per_cpu_ptr(&vm_buckets, cpu);
+		struct vm *vm = NULL;
+
+		while ((vm = vm_next(b, vm))) {
+			err = fn(vm, ctx);
+			if (err) {
+				vm_put(vm);
+				return err;
+			}
+		}
+	}
+	return 0;
+}
+
+static int vm_list_one(struct vm *vm, void *ctx)
+{
+	struct ditto_vm_list *args = ctx;
+	struct ditto_vm_info __user *out = u64_to_user_ptr(args->vms);
+	struct ditto_vm_info info;
+
+	if (!vm_may_see(vm))
+		return 0;
+	if (args->count < args->capacity) {
+		vm_describe(vm, &info);
+		if (copy_to_user(out + args->count, &info, sizeof(info)))
+			return -EFAULT;
+	}
+	args->count++;
+	return 0;
+}
+
+/**
+ * vm_list - DITTO_LIST_VMS
+ * @args: copied in, and out
+ *
+ * Returns 0 or -EFAULT.
+ */
+int vm_list(struct ditto_vm_list *args)
+{
+	args->count = 0;
+	return vm_for_each(vm_list_one, args);
+}
+
+/**
+ * struct vm_check_ctx - of the checker
+ * @m: where it prints
+ * @violations: so far
+ */
+struct vm_check_ctx {
+	struct seq_file *m;
+	int violations;
+};
+
+static int vm_check_one(struct vm *vm, void *p)
+{
+	struct vm_check_ctx *ctx = p;
+
+	ctx->violations += mmu_check(&vm->mmu, ctx->m);
+	return 0;
+}
+
+/**
+ * vm_check_all - prove the invariants of every VM's address space anew
+ * @m: gets a line per violation
+ *
+ * Returns their number.
+ */
+int vm_check_all(struct seq_file *m)
+{
+	struct vm_check_ctx ctx = { .m = m };
+
+	vm_for_each(vm_check_one, &ctx);
+	return ctx.violations;
+}
+
+/**
+ * vm_setup - at load, after the backend's setup
+ *
+ * Returns 0 or -ENOMEM.
+ */
+int vm_setup(void)
+{
+	int cpu;
+
+	vm_mmu_host.format = &backend->caps->tdp;
+	vm_mmu_host.max_gfn = 1ull << (boot_cpu_data.x86_phys_bits - PAGE_SHIFT);
+	for_each_possible_cpu(cpu) {
+		struct vm_bucket *b = per_cpu_ptr(&vm_buckets, cpu);
+
+		spin_lock_init(&b->lock);
+		INIT_LIST_HEAD(&b->vms);
+		if (!zalloc_cpumask_var(per_cpu_ptr(&vm_kick_masks, cpu), GFP_KERNEL)) {
+			vm_teardown();
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+/** vm_teardown - at unload; no VM lives */
+void vm_teardown(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		free_cpumask_var(*per_cpu_ptr(&vm_kick_masks, cpu));
+}
