@@ -99,8 +99,10 @@ struct emu_fault {
  * @get_segment: fill @seg, hidden part included; @seg->limit is in bytes
  * @get_cr: CR0, CR2, CR3, CR4 or CR8; cannot fail
  * @set_cr: write it with all architectural checks (EMU_FAULT: #GP)
- * @get_dr: debug register 0-7; @set_dr: write it (EMU_FAULT: #GP, or #DB for DR7.GD)
- * @get_xmm: copy 16 bytes out of XMM register @nr; @set_xmm: into it
+ * @get_dr: debug register 0-3, 6, 7 (EMU_FAULT: #DB for DR7.GD)
+ * @set_dr: write it (EMU_FAULT: #GP for bits beyond 31 in DR6 or DR7, #DB for DR7.GD)
+ * @get_xmm: copy 16 bytes out of XMM register @nr
+ * @set_xmm: copy 16 bytes into it; the last op of an instruction
  * @invlpg: drop the translations of @gva
  * @wbinvd: write back and invalidate caches
  */

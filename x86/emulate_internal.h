@@ -95,7 +95,9 @@ static_assert(EMU_NR_KINDS <= 32);
 /**
  * struct emu_opcode - one entry of an opcode map or group
  * @flags: EMU_F_*
- * @dst, @src, @src2: EMU_OPND(), 0: none; a group member without any has those of the entry above
+ * @dst: EMU_OPND(), 0: none; a group member without any operand has those of the entry above it
+ * @src: likewise
+ * @src2: likewise, but never taken over
  * @defined: the entry is filled in; otherwise the opcode is unknown
  * @exec: what it does; NULL: only its length is known
  * @table: with EMU_F_GROUP* or EMU_F_ESCAPE: where to look further
@@ -188,6 +190,7 @@ static inline void emu_stage_opnd(struct emu_ctxt *c, const struct emu_opnd *o, 
 /* emulate.c: faults */
 enum emu_result emu_fault(struct emu_ctxt *c, u8 vector);
 enum emu_result emu_fault_code(struct emu_ctxt *c, u8 vector, u32 error);
+
 static inline enum emu_result emu_ud(struct emu_ctxt *c)
 {
 	return emu_fault(c, X86_TRAP_UD);
