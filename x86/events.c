@@ -8,15 +8,14 @@
  * The hard part is exceptions met while delivering another one: they combine
  * into a double fault and at last a triple fault (SDM 6.15, table 6-5).
  */
+#include <linux/sched.h>
+#include <asm/processor.h>
 #include <asm/debugreg.h>
 #include <asm/traps.h>
 
 #include "core/compat.h"
 #include "x86/irqchip.h"
 #include "x86/x86.h"
-
-/* dr7: any access to a debug register is a #DB (SDM 18.2.4). */
-#define DR7_GD	BIT(13)
 
 enum exc_class { EXC_BENIGN, EXC_CONTRIBUTORY, EXC_PAGE_FAULT };
 
