@@ -230,6 +230,9 @@ static void in_ready(struct console *c)
 		return;
 	if (n <= 0) {
 		c->eof = true;
+		/* A raw terminal has no end of file: it was hung up. */
+		if (c->is_tty)
+			vm_stop(c->vm, VM_SIGNAL + SIGHUP);
 		return;
 	}
 	if (c->is_tty) {
