@@ -110,13 +110,14 @@ static const struct emu_opcode group6[8] = {
 };
 
 static const struct emu_opcode group7_mem[8] = {
-	L(0, __), L(0, __), L(0, __), L(0, __), N(WO, Ew, __, emu_smsw), L(0, __), L(0, __),
-	N(PRIV | RO | NOACC, Mb, __, emu_invlpg),
+	L(0, __), L(0, __), L(0, __), L(0, __), N(WO, Ew, __, emu_smsw), L(0, __),
+	N(PRIV, __, Ew, emu_lmsw), N(PRIV | RO | NOACC, Mb, __, emu_invlpg),
 };
 
 /* VMCALL and VMX, MONITOR, SMAP, XSETBV, SVM, SMSW, CET, LMSW, SWAPGS and RDTSCP. */
 static const struct emu_opcode group7_reg[8] = {
-	L(0, __), L(0, __), L(0, __), L(0, __), N(WO, Ev, __, emu_smsw), L(0, __), L(0, __), L(0, __),
+	L(0, __), L(0, __), L(0, __), L(0, __), N(WO, Ev, __, emu_smsw), L(0, __),
+	N(PRIV, __, Ew, emu_lmsw), L(0, __),
 };
 
 static const struct emu_opcode group7[2] = {

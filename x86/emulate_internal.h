@@ -241,7 +241,8 @@ emu_exec_fn emu_sse_mov, emu_sse_mov_low, emu_sse_load_high, emu_sse_store_high;
 /* emulate_io.c: ports, flags and system registers */
 emu_exec_fn emu_in, emu_out, emu_clc, emu_stc, emu_cmc, emu_cld, emu_std, emu_cli, emu_sti,
 	    emu_clts, emu_invlpg, emu_wbinvd, emu_mov_to_cr, emu_mov_from_cr, emu_mov_to_dr,
-	    emu_mov_from_dr, emu_mov_from_sreg, emu_smsw, emu_undefined;
+	    emu_mov_from_dr, emu_mov_from_sreg, emu_smsw, emu_lmsw,
+	    emu_undefined;
 
 /* emulate_mov.c: does the condition in the low bits of @opcode hold in @rflags? */
 bool emu_condition(u64 rflags, u8 opcode);

@@ -220,3 +220,12 @@ enum emu_result emu_smsw(struct emu_ctxt *c)
 	c->dst.val[0] = c->ops->get_cr(c, 0);
 	return EMU_OK;
 }
+
+/* LMSW: the four low bits of CR0; PE can be set but not cleared. */
+enum emu_result emu_lmsw(struct emu_ctxt *c)
+{
+	u64 cr0 = c->ops->get_cr(c, 0);
+	u64 mask = X86_CR0_MP | X86_CR0_EM | X86_CR0_TS;
+
+	return c->ops->set_cr(c, 0, (cr0 & ~mask) | (c->src.val[0] & (mask | X86_CR0_PE)));
+}

@@ -2,7 +2,7 @@
 /*
  * The emulator against the CPU: random instructions, run by both, must end in the same state.
  *
- * 64-bit mode, user instructions.  The generator knows the encodings by itself (templates below), so that it
+ * User instructions, in 64-bit mode and in 32-bit mode (a compatibility segment).  The generator knows the encodings by itself (templates below), so that it
  * checks the emulator's tables too.  A template says which flags the manuals leave undefined; all others, all
  * registers, the memory, the length and the fault must be equal.
  * The hard part is running the instruction on the CPU with every register, rSP included, under test: state is
@@ -23,6 +23,9 @@
 #define PAGE		4096UL
 #define INSN		(CODE_PAGE + PAGE - 256)
 #define NO_FAULT	0xff
+#define USER_CS64	0x33
+#define USER_CS32	0x23
+#define USER_DS		0x2b
 
 #define CF X86_EFLAGS_CF
 #define PF X86_EFLAGS_PF
@@ -42,8 +45,12 @@ struct state {
 
 struct state native;
 u64 native_host_rsp;
-u64 native_insn = INSN;
+struct {
+	u32 offset;
+	u16 selector;
+} native_insn = { INSN, USER_CS64 };
 static u8 native_fault;
+static bool mode32;	/* which of the two modes is under test */
 
 void run_native(void);
 extern char native_back[], native_leave[];
@@ -62,7 +69,7 @@ asm(".text\n"
     "	mov native+8*\\n, %r\\n\n"
     "	.endr\n"
     "	mov native+32, %rsp\n"
-    "	jmp *native_insn\n"
+    "	ljmpl *native_insn\n"
     "native_back:\n"
     "	mov %rsp, native+32\n"
     "	mov native_host_rsp, %rsp\n"
@@ -100,6 +107,7 @@ static void on_fault(int sig, siginfo_t *info, void *uc)
 	native.rflags = g[REG_EFL];
 	native_fault = g[REG_TRAPNO];
 	g[REG_RIP] = (greg_t)native_leave;
+	g[REG_CSGSFS] = (g[REG_CSGSFS] & ~0xffffLL) | USER_CS64;
 }
 
 /* The emulator's world: one data page, the same code, XMM registers in an array. */
@@ -161,8 +169,8 @@ static enum emu_result w_cmpxchg(struct emu_ctxt *c, u64 gva, const void *old, c
 static void w_get_segment(struct emu_ctxt *c, enum emu_seg nr, struct kvm_segment *seg)
 {
 	(void)c;
-	(void)nr;
-	memset(seg, 0, sizeof(*seg));
+	*seg = (struct kvm_segment){ .limit = 0xffffffff, .type = nr == EMU_CS ? 11 : 3,
+				     .present = 1, .s = 1, .db = 1 };
 }
 
 static u64 w_get_cr(struct emu_ctxt *c, unsigned int nr)
@@ -215,6 +223,8 @@ enum undefined {	/* flags that the manuals leave undefined */
 #define T_ONE	0x40000	/* count 1 */
 #define T_COND	0x80000	/* 16 conditions */
 #define T_PAIR	0x100000	/* compares with rDX:rAX or rAX */
+#define T_ONLY32	0x200000
+#define T_ONLY64	0x400000
 
 struct template {
 	const char *name;
@@ -306,7 +316,12 @@ static const struct template templates[] = {
 	{ "movzx Gv,Ew", T_0F | T_MODRM, 0xb7, -1, 0, U_NONE },
 	{ "movsx Gv,Eb", T_0F | T_MODRM, 0xbe, -1, 0, U_NONE },
 	{ "movsx Gv,Ew", T_0F | T_MODRM, 0xbf, -1, 0, U_NONE },
-	{ "movsxd Gv,Ed", T_MODRM | T_NO66, 0x63, -1, 0, U_NONE },
+	{ "inc Zv", T_ZREG | T_ONLY32, 0x40, -1, 0, U_NONE },
+	{ "dec Zv", T_ZREG | T_ONLY32, 0x48, -1, 0, U_NONE },
+	{ "pusha", T_STACK | T_ONLY32, 0x60, -1, 0, U_NONE },
+	{ "popa", T_STACK | T_ONLY32, 0x61, -1, 0, U_NONE },
+	{ "salc", T_ONLY32, 0xd6, -1, 0, U_NONE },
+	{ "movsxd Gv,Ed", T_MODRM | T_NO66 | T_ONLY64, 0x63, -1, 0, U_NONE },
 	{ "movnti", T_0F | T_MODRM | T_MEM | T_NO66 | T_NOREP, 0xc3, -1, 0, U_NONE },
 	{ "movbe Gv,Mv", T_0F38 | T_MODRM | T_MEM | T_NOREP, 0xf0, -1, 0, U_NONE },
 	{ "movbe Mv,Gv", T_0F38 | T_MODRM | T_MEM | T_NOREP, 0xf1, -1, 0, U_NONE },
@@ -347,6 +362,8 @@ static const struct template templates[] = {
 	SSE("movdqu W,V", 0x7f, 0xf3, 0), SSE("movntdq", 0xe7, 0x66, T_ALIGN | T_MEM),
 	SSE("lddqu", 0xf0, 0xf2, T_MEM),
 };
+
+#define NR_TEMPLATES (sizeof(templates) / sizeof(templates[0]))
 
 /* Random numbers: xorshift64*, repeatable by seed */
 
@@ -410,7 +427,7 @@ static unsigned int opsize(const struct gen *g)
 	if (g->rex & 8)
 		return 8;
 	if (g->t->flags & T_STACK)
-		return g->opsize16 ? 2 : 8;
+		return g->opsize16 ? 2 : mode32 ? 4 : 8;
 	return g->opsize16 ? 2 : 4;
 }
 
@@ -418,7 +435,7 @@ static void gen_prefixes(struct gen *g)
 {
 	u32 f = g->t->flags;
 
-	g->addr32 = chance(8);
+	g->addr32 = !mode32 && chance(8);
 	g->opsize16 = !(f & T_NO66) && chance(4);
 	if (g->addr32)
 		put(g, 0x67, 1);
@@ -432,7 +449,7 @@ static void gen_prefixes(struct gen *g)
 		put(g, 0xf2 + (rnd() & 1), 1);
 	if (g->t->prefix)
 		put(g, g->t->prefix, 1);
-	if (chance(2)) {
+	if (!mode32 && chance(2)) {
 		g->rex = 0x40 | (rnd() & 15);
 		put(g, g->rex, 1);
 	}
@@ -462,7 +479,7 @@ static u64 pick_target(struct gen *g)
 		return target;
 	if (chance(40))
 		target = DATA_PAGE + PAGE - rnd() % 17;
-	else if (!g->addr32 && chance(100))
+	else if (!mode32 && !g->addr32 && chance(100))
 		target = 0x800000000000ULL << (rnd() & 15);
 	if (g->t->flags & T_ALIGN && !chance(10))
 		target &= ~15ULL;
@@ -471,7 +488,10 @@ static u64 pick_target(struct gen *g)
 
 static void set_pointer(struct gen *g, unsigned int reg, u64 val)
 {
-	g->before.regs[reg] = g->addr32 ? (u32)val | rnd() << 32 : val;
+	if (mode32)
+		g->before.regs[reg] = (u32)val;
+	else
+		g->before.regs[reg] = g->addr32 ? (u32)val | rnd() << 32 : val;
 }
 
 /* [base + disp], [base + index * scale + disp]: the base is made so that the sum is g->target. */
@@ -533,7 +553,7 @@ static void gen_mem(struct gen *g, unsigned int reg)
 /* A displacement relative to rIP can be filled in only when the length is known. */
 static void gen_rip(struct gen *g)
 {
-	u32 disp = g->target - (INSN + g->len);
+	u32 disp = g->target - (mode32 ? 0 : INSN + g->len);
 
 	if (g->rip_pos)
 		memcpy(g->bytes + g->rip_pos, &disp, 4);
@@ -545,6 +565,8 @@ static void gen_bit_offset(struct gen *g, unsigned int reg)
 	u64 off = rnd() % 8000 - 4000, mask = emu_mask(opsize(g));
 
 	g->before.regs[reg] = (off & mask) | (rnd() & ~mask);
+	if (mode32)
+		g->before.regs[reg] = (u32)g->before.regs[reg];
 }
 
 static void gen_modrm(struct gen *g)
@@ -632,7 +654,7 @@ static void generate(struct gen *g, const struct template *t)
 	memset(g, 0, sizeof(*g));
 	g->t = t;
 	for (i = 0; i < 16; i++)
-		g->before.regs[i] = rnd_value();
+		g->before.regs[i] = mode32 ? (u32)rnd_value() : rnd_value();
 	for (i = 0; i < 32; i++)
 		((u64 *)g->before.xmm)[i] = rnd();
 	g->before.rflags = 0x202 | (rnd() & (ALL | X86_EFLAGS_DF));
@@ -687,18 +709,32 @@ static bool undefined_result(const struct gen *g)
 	return shd && opsize(g) == 2 && (count & 31) > 16;
 }
 
+/* Behind the instruction: back to the trampoline, far when that means another mode. */
+static void put_return(u8 *code)
+{
+	s32 target = (s64)native_back;
+	u16 selector = USER_CS64;
+
+	code[0] = mode32 ? 0xea : 0xe9;
+	if (!mode32)
+		target -= (s64)(code + 5);
+	memcpy(code + 1, &target, 4);
+	memcpy(code + 5, &selector, 2);
+}
+
 static void do_native(const struct gen *g)
 {
-	u8 *code = (u8 *)INSN;
-	s32 back = (s64)native_back - (s64)(INSN + g->len + 5);
+	unsigned int i;
 
-	memcpy(code, g->bytes, g->len);
-	code[g->len] = 0xe9;
-	memcpy(code + g->len + 1, &back, 4);
+	memcpy((void *)INSN, g->bytes, g->len);
+	put_return((u8 *)INSN + g->len);
 	memcpy((void *)DATA_PAGE, shadow, PAGE);
 	native = g->before;
+	native_insn.selector = mode32 ? USER_CS32 : USER_CS64;
 	native_fault = NO_FAULT;
 	run_native();
+	for (i = 0; mode32 && i < 16; i++)
+		native.regs[i] = (u32)native.regs[i];
 }
 
 static enum emu_result do_emulate(const struct gen *g)
@@ -706,7 +742,7 @@ static enum emu_result do_emulate(const struct gen *g)
 	enum emu_result r;
 
 	ctxt.ops = &world;
-	ctxt.mode = EMU_PROT64;
+	ctxt.mode = mode32 ? EMU_PROT32 : EMU_PROT64;
 	ctxt.cpl = 3;
 	ctxt.rip = INSN;
 	ctxt.rflags = g->before.rflags;
@@ -796,6 +832,8 @@ static void set_up(void)
 	stack_t ss = { .ss_size = 65536 };
 	unsigned int i;
 
+	/* In 64-bit mode nobody minds null selectors. */
+	asm volatile("mov %0, %%ds; mov %0, %%es" : : "r" (USER_DS));
 	ss.ss_sp = malloc(ss.ss_size);
 	sigaltstack(&ss, NULL);
 	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
@@ -808,22 +846,40 @@ static void set_up(void)
 		shadow[i] = rnd();
 }
 
+static bool in_this_mode(const struct template *t)
+{
+	return !(t->flags & (mode32 ? T_ONLY64 : T_ONLY32));
+}
+
+/* All templates in one mode; returns how many failed. */
+static unsigned int test_mode(unsigned int iterations, unsigned int *number)
+{
+	unsigned int i, failed = 0;
+	bool ok;
+
+	for (i = 0; i < NR_TEMPLATES; i++) {
+		if (!in_this_mode(&templates[i]))
+			continue;
+		ok = test_template(&templates[i], iterations);
+		failed += !ok;
+		printf("%sok %u - %s, %s bits, %u times as on the CPU\n", ok ? "" : "not ",
+		       ++*number, templates[i].name, mode32 ? "32" : "64", iterations);
+	}
+	return failed;
+}
+
 int main(int argc, char **argv)
 {
-	unsigned int n = sizeof(templates) / sizeof(templates[0]), i, failed = 0;
-	unsigned int iterations = argc > 1 ? atoi(argv[1]) : 20000;
-	bool ok;
+	unsigned int iterations = argc > 1 ? atoi(argv[1]) : 20000, number = 0, failed;
 
 	if (argc > 2)
 		seed = strtoull(argv[2], NULL, 0) | 1;
 	set_up();
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	printf("TAP version 13\n1..%u\n", n);
-	for (i = 0; i < n; i++) {
-		ok = test_template(&templates[i], iterations);
-		failed += !ok;
-		printf("%sok %u - %s, %u times as on the CPU\n", ok ? "" : "not ", i + 1,
-		       templates[i].name, iterations);
-	}
+	printf("TAP version 13\n");
+	failed = test_mode(iterations, &number);
+	mode32 = true;
+	failed += test_mode(iterations, &number);
+	printf("1..%u\n", number);
 	return failed ? 1 : 0;
 }
