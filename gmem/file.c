@@ -29,6 +29,7 @@
 static struct vfsmount *gmem_mnt;
 static LIST_HEAD(gmem_list);
 static DEFINE_SPINLOCK(gmem_list_lock);
+static u64 last_id;	/* under gmem_list_lock */
 
 /**
  * gmem_size() - size in bytes
@@ -105,6 +106,27 @@ struct gmem *gmem_next(struct gmem *prev, bool mergeable)
 	if (prev)
 		gmem_put(prev);
 	return found ? g : NULL;
+}
+
+/**
+ * gmem_at() - find a place in the order of gmems again
+ * @id: of a gmem, which may be gone
+ *
+ * Return: the first mergeable gmem whose id is @id or greater, with a reference, or NULL.
+ */
+struct gmem *gmem_at(u64 id)
+{
+	struct gmem *g, *found = NULL;
+
+	spin_lock(&gmem_list_lock);
+	list_for_each_entry(g, &gmem_list, all) {
+		if (g->id >= id && g->domain && kref_get_unless_zero(&g->ref)) {
+			found = g;
+			break;
+		}
+	}
+	spin_unlock(&gmem_list_lock);
+	return found;
 }
 
 /**
@@ -349,6 +371,7 @@ static struct gmem *gmem_new(u64 size, u32 flags)
 	}
 	g->memcg = get_mem_cgroup_from_mm(current->mm);
 	spin_lock(&gmem_list_lock);
+	g->id = ++last_id;
 	list_add_tail(&g->all, &gmem_list);
 	spin_unlock(&gmem_list_lock);
 	return g;

@@ -117,18 +117,15 @@ int gmem_freeze(struct gmem_cursor *cur, struct page *page, bool keep_readers)
 /**
  * gmem_thaw() - end a freeze, nothing merged
  * @cur: the frozen entry
- * @set: GMEM_DIRTY, because the binding's dirty bits went with its mappings and the
- *	page may differ from what was examined; or 0 if it has been examined frozen
+ * @soft: all that remains to be done for it. The bindings' dirty bits went with the
+ *	mappings, so: GMEM_PENDING if it is to be examined again, GMEM_DIRTY and a wait
+ *	if it changed or is in use, 0 only if it has been examined while frozen.
  */
-void gmem_thaw(struct gmem_cursor *cur, unsigned long set)
+void gmem_thaw(struct gmem_cursor *cur, unsigned long soft)
 {
-	unsigned long v = gmem_cursor_entry(cur) & ~GMEM_LOCKED;
+	unsigned long v = gmem_cursor_entry(cur) & ~(GMEM_LOCKED | GMEM_SOFT);
 
-	if (set & GMEM_WAIT_MASK)
-		v &= ~GMEM_WAIT_MASK;
-	if (!set)
-		v &= ~(GMEM_PENDING | GMEM_DIRTY);
-	gmem_entry_unlock(cur->c, cur->slot, v | set);
+	gmem_entry_unlock(cur->c, cur->slot, v | soft);
 }
 
 /**

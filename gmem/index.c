@@ -389,6 +389,18 @@ static void page_drop(struct page *page)
 }
 
 /**
+ * gmem_shared_put() - a shared page has one sharer less
+ * @page: the page; without sharers it is freed
+ */
+void gmem_shared_put(struct page *page)
+{
+	if (!atomic_dec_and_test(gmem_page_sharers(page)))
+		return;
+	gmem_count_shared_page(-1);
+	page_drop(page);
+}
+
+/**
  * gmem_entry_drop() - the end of what an entry used to say
  * @g: the gmem
  * @v: an entry that has been replaced and that nothing maps any more; its chunk's
@@ -403,10 +415,7 @@ void gmem_entry_drop(struct gmem *g, unsigned long v)
 		page_drop(page);
 	} else if (v & GMEM_SHARED) {
 		atomic_long_dec(&g->nr_shared);
-		if (atomic_dec_and_test(gmem_page_sharers(page))) {
-			gmem_count_shared_page(-1);
-			page_drop(page);
-		}
+		gmem_shared_put(page);
 	} else if (v & GMEM_ZEROED) {
 		atomic_long_dec(&g->nr_zeroed);
 	}

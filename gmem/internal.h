@@ -147,6 +147,7 @@ struct gmem_domain {
 /**
  * struct gmem - a guest memory object
  * @ref: of the file, of memslots, of a scan
+ * @id: counts up in the order of creation, from 1; constant once listed
  * @npages: size; constant
  * @flags: DITTO_GMEM_*; constant
  * @inode: user mappings hang off its i_mapping; referenced; constant
@@ -165,6 +166,7 @@ struct gmem_domain {
  */
 struct gmem {
 	struct kref ref;
+	u64 id;
 	pgoff_t npages;
 	u32 flags;
 	struct inode *inode;

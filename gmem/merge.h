@@ -56,9 +56,11 @@ void gmem_merge_forget(struct page *page);
 int gmem_merge_check(struct seq_file *m);
 void gmem_count_shared_page(int n);
 long gmem_shared_pages(void);
+void gmem_shared_put(struct page *page);
 
 /* file.c */
 struct gmem *gmem_next(struct gmem *prev, bool mergeable);
+struct gmem *gmem_at(u64 id);
 void gmem_totals(struct gmem_totals *t);
 unsigned long gmem_overhead(struct gmem *g);
 

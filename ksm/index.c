@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The merge index: pages by digest. A hash table of fixed size, allocated when merging
+ * first runs; its nodes are in the struct pages, so a page in it costs nothing. In it
+ * are all shared pages, and the private pages that have been examined and not written
+ * since. The hard part is holding what was found: under a bucket's lock a page cannot
+ * leave the index, hence not its entry, hence its chunk and gmem are there.
+ *
+ * Whoever makes many pages with one digest makes long chains; so a search gives up
+ * after MAX_WALK pages, and equal pages behind that are missed, not searched for.
+ */
+#define pr_fmt(fmt) "ditto: " fmt
+
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+
+#include "ksm/internal.h"
+
+#define PAGES_PER_BUCKET	4
+#define NR_LOCKS		256
+#define MAX_WALK		64
+#define MAX_SHARERS		(1 << 30)
+
+/* Constant while any page is in the index. */
+static struct hlist_head *buckets;
+static unsigned long nr_buckets;
+
+static spinlock_t locks[NR_LOCKS];
+static atomic_long_t nr_unshared;	/* private pages in the index */
+
+static unsigned long bucket_of(u32 digest)
+{
+	return digest & (nr_buckets - 1);
+}
+
+static spinlock_t *lock_of(u32 digest)
+{
+	return &locks[digest % NR_LOCKS];
+}
+
+/**
+ * merge_index_init() - allocate the table, if it is not there yet
+ *
+ * Called with merge_knobs.lock held, from process context.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int merge_index_init(void)
+{
+	unsigned int i;
+
+	if (buckets)
+		return 0;
+	nr_buckets = roundup_pow_of_two(max(totalram_pages() / PAGES_PER_BUCKET,
+					    (unsigned long)NR_LOCKS));
+	buckets = kvcalloc(nr_buckets, sizeof(*buckets), GFP_KERNEL);
+	if (!buckets)
+		return -ENOMEM;
+	for (i = 0; i < NR_LOCKS; i++)
+		spin_lock_init(&locks[i]);
+	return 0;
+}
+
+/** merge_index_exit() - free the table; every page has left it. */
+void merge_index_exit(void)
+{
+	WARN_ON_ONCE(atomic_long_read(&nr_unshared));
+	kvfree(buckets);
+	buckets = NULL;
+}
+
+/** merge_index_bytes() - Return: memory that the table takes. */
+unsigned long merge_index_bytes(void)
+{
+	return buckets ? nr_buckets * sizeof(*buckets) : 0;
+}
+
+/** merge_index_unshared() - Return: how many private pages are in the index. */
+unsigned long merge_index_unshared(void)
+{
+	return atomic_long_read(&nr_unshared);
+}
+
+/**
+ * merge_index_insert() - a private page was examined and none equals it
+ * @page: the page, not in the index; its chunk's lock held and its entry checked
+ * @digest: of its contents
+ */
+void merge_index_insert(struct page *page, u32 digest)
+{
+	spinlock_t *lock = lock_of(digest);
+
+	spin_lock(lock);
+	*gmem_page_digest(page) = digest;
+	hlist_add_head(gmem_page_node(page), &buckets[bucket_of(digest)]);
+	atomic_long_inc(&nr_unshared);
+	spin_unlock(lock);
+}
+
+/**
+ * merge_index_forget() - take a page out
+ * @page: private, its chunk's lock held; or shared, without sharers
+ */
+void merge_index_forget(struct page *page)
+{
+	spinlock_t *lock = lock_of(*gmem_page_digest(page));
+
+	spin_lock(lock);
+	if (!hlist_unhashed(gmem_page_node(page))) {
+		hlist_del_init(gmem_page_node(page));
+		if (!gmem_page_is_shared(page))
+			atomic_long_dec(&nr_unshared);
+	}
+	spin_unlock(lock);
+}
+
+/**
+ * merge_index_share() - a private page in the index becomes a shared one
+ * @page: frozen, its chunk's lock held
+ * @domain: of its gmem
+ */
+void merge_index_share(struct page *page, struct gmem_domain *domain)
+{
+	spinlock_t *lock = lock_of(*gmem_page_digest(page));
+
+	spin_lock(lock);
+	gmem_page_share(page, domain);
+	atomic_long_dec(&nr_unshared);
+	spin_unlock(lock);
+}
+
+/* Hold what was found, with the bucket's lock held; false if it is going away. */
+static bool hold(struct page *page, struct merge_candidate *cand)
+{
+	cand->page = page;
+	cand->shared = gmem_page_is_shared(page);
+	if (!cand->shared)
+		return gmem_cursor_get(page, &cand->cur);
+	return atomic_read(gmem_page_sharers(page)) < MAX_SHARERS &&
+	       atomic_inc_not_zero(gmem_page_sharers(page));
+}
+
+/**
+ * merge_index_find() - look for pages with a digest
+ * @domain: only pages of this domain
+ * @digest: the digest
+ * @nth: skip as many of them
+ * @cand: what was found, held: a shared page has one sharer more, of a private one the
+ *	entry is held
+ *
+ * Return: false if there is no such page.
+ */
+bool merge_index_find(struct gmem_domain *domain, u32 digest, unsigned int nth,
+		      struct merge_candidate *cand)
+{
+	spinlock_t *lock = lock_of(digest);
+	unsigned int walked = 0;
+	struct hlist_node *node;
+	struct page *page;
+	bool found = false;
+
+	spin_lock(lock);
+	hlist_for_each(node, &buckets[bucket_of(digest)]) {
+		page = gmem_node_page(node);
+		if (++walked > MAX_WALK)
+			break;
+		if (*gmem_page_digest(page) != digest || gmem_page_domain(page) != domain)
+			continue;
+		if (nth) {
+			nth--;
+			continue;
+		}
+		found = hold(page, cand);
+		if (found)
+			break;
+	}
+	spin_unlock(lock);
+	return found;
+}
+
+/* One page of a bucket, for the checker. */
+static int check_page(struct seq_file *m, struct page *page, unsigned long bucket,
+		      unsigned long *private)
+{
+	struct gmem_chunk *c;
+
+	if (page_count(page) < 1 || bucket_of(*gmem_page_digest(page)) != bucket) {
+		seq_printf(m, "violation: merge index: pfn %#lx in bucket %lu\n",
+			   page_to_pfn(page), bucket);
+		return 1;
+	}
+	if (gmem_page_is_shared(page))
+		return 0;
+	(*private)++;
+	c = gmem_page_chunk(page);
+	if (gmem_entry_page(READ_ONCE(c->entry[*gmem_page_slot(page)])) == page)
+		return 0;
+	seq_printf(m, "violation: merge index: pfn %#lx is not in its entry\n",
+		   page_to_pfn(page));
+	return 1;
+}
+
+/**
+ * merge_index_check() - the engine's part of the checker
+ * @m: where to print
+ *
+ * Return: the number of violations.
+ */
+int merge_index_check(struct seq_file *m)
+{
+	unsigned long i, private = 0;
+	struct hlist_node *node;
+	spinlock_t *lock;
+	int bad = 0;
+
+	for (i = 0; buckets && i < nr_buckets; i++) {
+		lock = lock_of(i);
+		spin_lock(lock);
+		hlist_for_each(node, &buckets[i])
+			bad += check_page(m, gmem_node_page(node), i, &private);
+		spin_unlock(lock);
+		cond_resched();
+	}
+	if (private != merge_index_unshared()) {
+		seq_printf(m, "violation: merge index: %lu unshared pages, recounted %lu\n",
+			   merge_index_unshared(), private);
+		bad++;
+	}
+	return bad;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The merge engine, as core sees it. It works on every gmem that does not opt out, and
+ * is steered in /sys/kernel/ditto/ksm/.
+ */
+#ifndef DITTO_KSM_KSM_H
+#define DITTO_KSM_KSM_H
+
+struct kobject;
+
+int merge_init(struct kobject *parent);
+void merge_exit(void);
+
+#endif

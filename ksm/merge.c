@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Merging one page, in steps that can each fail without harm:
+ *
+ *	1. pick: the entry's page; all zero? else its digest, and the index: is there
+ *	   a page with the same digest in the same domain? If not, it goes in.
+ *	2. freeze: lock the entry, take every mapping of it away.
+ *	3. check that nobody else holds the page (part of freezing).
+ *	4. compare all 4096 bytes. A candidate that is private itself is frozen too,
+ *	   but stays readable, and becomes the shared page if equal.
+ *	5. point the entry at the shared page; 6. free its own page.
+ *
+ * What fails at step 2 or 3 waits some scans. What fails at step 4 because the digests
+ * were of other contents (somebody wrote meanwhile) waits too; if they were right after
+ * all, the next page with that digest is tried.
+ *
+ * Of the two chunk locks needed for a private candidate, the second is only tried for.
+ */
+#include <linux/mm.h>
+
+#include "ksm/internal.h"
+
+/* So many pages with one digest are compared before a page is taken to be unique. */
+#define MAX_TRIES	4
+
+/* Step 1: the page of an entry that waits to be examined, and its digest. */
+static struct page *pick(struct gmem_cursor *cur, u32 *digest, bool *zero)
+{
+	unsigned long v;
+	void *va;
+
+	rcu_read_lock();
+	v = gmem_cursor_entry(cur);
+	if (!gmem_entry_private(v) || (v & (GMEM_LOCKED | GMEM_DIRTY))) {
+		rcu_read_unlock();
+		return NULL;
+	}
+	va = gmem_entry_va(v);
+	*zero = merge_page_zero(va);
+	if (!*zero)
+		*digest = merge_digest(va, cur->g->domain->salt);
+	rcu_read_unlock();
+	return gmem_entry_page(v);
+}
+
+/* Steps 2 to 6 for a page that looked all zero. The chunk's lock is held. */
+static enum merge_result merge_zero(struct gmem_cursor *cur, struct page *page)
+{
+	if (gmem_freeze(cur, page, false))
+		return MERGE_VOLATILE;
+	if (!merge_page_zero(page_address(page))) {
+		gmem_thaw(cur, GMEM_DIRTY | GMEM_WAIT(GMEM_WAIT_BUSY));
+		return MERGE_VOLATILE;
+	}
+	gmem_replace_zero(cur);
+	return MERGE_ZERO;
+}
+
+/* Step 4 and on against a shared page. @cur is frozen, and if merged no more. */
+static enum merge_result join_shared(struct gmem_cursor *cur, struct page *page,
+				     struct merge_candidate *cand)
+{
+	if (!merge_pages_equal(page_address(page), page_address(cand->page)))
+		return MERGE_MISMATCH;
+	gmem_replace(cur, cand->page);
+	cand->page = NULL;	/* the sharer counted in advance is this entry now */
+	return MERGE_SHARED;
+}
+
+/* The candidate is frozen and not equal: if it changed since, it has to be seen again. */
+static void thaw_candidate(struct merge_candidate *cand)
+{
+	u32 digest = merge_digest(page_address(cand->page), cand->cur.g->domain->salt);
+
+	if (digest == *gmem_page_digest(cand->page)) {
+		gmem_thaw(&cand->cur, 0);
+		return;
+	}
+	gmem_merge_forget(cand->page);
+	gmem_thaw(&cand->cur, GMEM_DIRTY | GMEM_WAIT(GMEM_WAIT_BUSY));
+}
+
+/* Step 4 and on against a private page, whose chunk's lock is held too. */
+static enum merge_result join_private(struct gmem_cursor *cur, struct page *page,
+				      struct merge_candidate *cand)
+{
+	if (hlist_unhashed(gmem_page_node(cand->page)) ||
+	    gmem_freeze(&cand->cur, cand->page, true))
+		return MERGE_BUSY;
+	if (!merge_pages_equal(page_address(page), page_address(cand->page))) {
+		thaw_candidate(cand);
+		return MERGE_MISMATCH;
+	}
+	merge_index_share(cand->page, cand->cur.g->domain);
+	gmem_share(&cand->cur);
+	atomic_inc(gmem_page_sharers(cand->page));
+	gmem_replace(cur, cand->page);
+	return MERGE_SHARED;
+}
+
+static enum merge_result join(struct gmem_cursor *cur, struct page *page,
+			      struct merge_candidate *cand)
+{
+	struct mutex *lock = &cand->cur.c->lock;
+	enum merge_result ret = MERGE_BUSY;
+
+	if (cand->shared)
+		return join_shared(cur, page, cand);
+	if (cand->cur.c == cur->c)
+		return join_private(cur, page, cand);
+	if (mutex_trylock(lock)) {
+		ret = join_private(cur, page, cand);
+		mutex_unlock(lock);
+	}
+	return ret;
+}
+
+/* Steps 2 to 6 against one candidate. The chunk's lock is held. */
+static enum merge_result merge_with(struct gmem_cursor *cur, struct page *page, u32 digest,
+				    struct merge_candidate *cand)
+{
+	enum merge_result ret;
+
+	if (gmem_freeze(cur, page, false))
+		return MERGE_VOLATILE;
+	ret = join(cur, page, cand);
+	if (ret == MERGE_SHARED)
+		return ret;
+	if (ret == MERGE_MISMATCH &&
+	    merge_digest(page_address(page), cur->g->domain->salt) != digest) {
+		gmem_thaw(cur, GMEM_DIRTY | GMEM_WAIT(GMEM_WAIT_BUSY));
+		return MERGE_VOLATILE;
+	}
+	gmem_thaw(cur, GMEM_PENDING);
+	return ret;
+}
+
+static void candidate_put(struct merge_candidate *cand)
+{
+	if (!cand->shared)
+		gmem_cursor_put(&cand->cur);
+	else if (cand->page)
+		gmem_shared_put(cand->page);
+}
+
+/* No equal page: into the index, and not looked at again until it changes. */
+static enum merge_result keep(struct gmem_cursor *cur, struct page *page, u32 digest)
+{
+	enum merge_result ret = MERGE_NONE;
+
+	mutex_lock(&cur->c->lock);
+	if (gmem_examined(cur, page)) {
+		gmem_merge_forget(page);
+		merge_index_insert(page, digest);
+		ret = MERGE_UNIQUE;
+	}
+	mutex_unlock(&cur->c->lock);
+	return ret;
+}
+
+/**
+ * merge_one() - examine one page, and merge it if there is an equal one
+ * @cur: its entry
+ *
+ * Process context, merge_knobs.lock held.
+ *
+ * Return: what became of it.
+ */
+enum merge_result merge_one(struct gmem_cursor *cur)
+{
+	struct merge_candidate cand;
+	enum merge_result ret;
+	struct page *page;
+	unsigned int n;
+	u32 digest;
+	bool zero;
+
+	page = pick(cur, &digest, &zero);
+	if (!page)
+		return MERGE_NONE;
+	if (zero) {
+		mutex_lock(&cur->c->lock);
+		ret = merge_zero(cur, page);
+		mutex_unlock(&cur->c->lock);
+		return ret;
+	}
+	for (n = 0; n < MAX_TRIES; n++) {
+		if (!merge_index_find(cur->g->domain, digest, n, &cand))
+			break;
+		mutex_lock(&cur->c->lock);
+		ret = merge_with(cur, page, digest, &cand);
+		mutex_unlock(&cur->c->lock);
+		candidate_put(&cand);
+		if (ret == MERGE_SHARED || ret == MERGE_VOLATILE)
+			return ret;
+	}
+	return keep(cur, page, digest);
+}

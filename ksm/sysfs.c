@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The operator's side: /sys/kernel/ditto/ksm/. Names and meanings are those of the
+ * kernel's own /sys/kernel/mm/ksm/ (Documentation/admin-guide/mm/ksm.rst there).
+ */
+#include <linux/kobject.h>
+#include <linux/mm.h>
+#include <linux/sysfs.h>
+
+#include "ksm/internal.h"
+
+static struct kobject *ksm_kobj;
+
+#define KNOB_RO(_name)	static struct kobj_attribute _name##_attr = __ATTR_RO(_name)
+#define KNOB(_name)	static struct kobj_attribute _name##_attr = __ATTR_RW(_name)
+
+static ssize_t run_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u\n", READ_ONCE(merge_knobs.run));
+}
+
+static ssize_t run_store(struct kobject *kobj, struct kobj_attribute *attr,
+			 const char *buf, size_t count)
+{
+	unsigned int run;
+	int ret;
+
+	ret = kstrtouint(buf, 10, &run);
+	if (ret)
+		return -EINVAL;
+	if (run > MERGE_UNMERGE)
+		return -EINVAL;
+	ret = merge_set_run(run);
+	return ret ?: count;
+}
+KNOB(run);
+
+static ssize_t pages_to_scan_show(struct kobject *kobj, struct kobj_attribute *attr,
+				  char *buf)
+{
+	return sysfs_emit(buf, "%u\n", READ_ONCE(merge_knobs.pages_to_scan));
+}
+
+static ssize_t pages_to_scan_store(struct kobject *kobj, struct kobj_attribute *attr,
+				   const char *buf, size_t count)
+{
+	unsigned int pages;
+
+	if (kstrtouint(buf, 10, &pages))
+		return -EINVAL;
+	WRITE_ONCE(merge_knobs.pages_to_scan, pages);
+	return count;
+}
+KNOB(pages_to_scan);
+
+static ssize_t sleep_millisecs_show(struct kobject *kobj, struct kobj_attribute *attr,
+				    char *buf)
+{
+	return sysfs_emit(buf, "%u\n", READ_ONCE(merge_knobs.sleep_millisecs));
+}
+
+static ssize_t sleep_millisecs_store(struct kobject *kobj, struct kobj_attribute *attr,
+				     const char *buf, size_t count)
+{
+	unsigned int msecs;
+
+	if (kstrtouint(buf, 10, &msecs))
+		return -EINVAL;
+	WRITE_ONCE(merge_knobs.sleep_millisecs, msecs);
+	merge_thread_wake();
+	return count;
+}
+KNOB(sleep_millisecs);
+
+static ssize_t full_scans_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%lu\n", READ_ONCE(merge_knobs.full_scans));
+}
+KNOB_RO(full_scans);
+
+static ssize_t pages_scanned_show(struct kobject *kobj, struct kobj_attribute *attr,
+				  char *buf)
+{
+	return sysfs_emit(buf, "%lu\n", READ_ONCE(merge_knobs.pages_scanned));
+}
+KNOB_RO(pages_scanned);
+
+static ssize_t pages_shared_show(struct kobject *kobj, struct kobj_attribute *attr,
+				 char *buf)
+{
+	return sysfs_emit(buf, "%ld\n", gmem_shared_pages());
+}
+KNOB_RO(pages_shared);
+
+/* Counters are read one after the other: a difference may come out below zero. */
+static long sharing(const struct gmem_totals *t)
+{
+	return max(0L, (long)(t->shared_entries - t->shared_pages));
+}
+
+static ssize_t pages_sharing_show(struct kobject *kobj, struct kobj_attribute *attr,
+				  char *buf)
+{
+	struct gmem_totals t;
+
+	gmem_totals(&t);
+	return sysfs_emit(buf, "%ld\n", sharing(&t));
+}
+KNOB_RO(pages_sharing);
+
+static ssize_t pages_unshared_show(struct kobject *kobj, struct kobj_attribute *attr,
+				   char *buf)
+{
+	return sysfs_emit(buf, "%lu\n", merge_index_unshared());
+}
+KNOB_RO(pages_unshared);
+
+static ssize_t pages_volatile_show(struct kobject *kobj, struct kobj_attribute *attr,
+				   char *buf)
+{
+	struct gmem_totals t;
+
+	gmem_totals(&t);
+	return sysfs_emit(buf, "%ld\n",
+			  max(0L, (long)(t.private_pages - merge_index_unshared())));
+}
+KNOB_RO(pages_volatile);
+
+static ssize_t ksm_zero_pages_show(struct kobject *kobj, struct kobj_attribute *attr,
+				   char *buf)
+{
+	struct gmem_totals t;
+
+	gmem_totals(&t);
+	return sysfs_emit(buf, "%lu\n", t.zeroed_entries);
+}
+KNOB_RO(ksm_zero_pages);
+
+static ssize_t general_profit_show(struct kobject *kobj, struct kobj_attribute *attr,
+				   char *buf)
+{
+	struct gmem_totals t;
+	long saved;
+
+	gmem_totals(&t);
+	saved = (sharing(&t) + t.zeroed_entries) * PAGE_SIZE;
+	return sysfs_emit(buf, "%ld\n",
+			  saved - (long)(t.overhead + merge_index_bytes()));
+}
+KNOB_RO(general_profit);
+
+static struct attribute *ksm_attrs[] = {
+	&run_attr.attr,
+	&pages_to_scan_attr.attr,
+	&sleep_millisecs_attr.attr,
+	&full_scans_attr.attr,
+	&pages_scanned_attr.attr,
+	&pages_shared_attr.attr,
+	&pages_sharing_attr.attr,
+	&pages_unshared_attr.attr,
+	&pages_volatile_attr.attr,
+	&ksm_zero_pages_attr.attr,
+	&general_profit_attr.attr,
+	NULL,
+};
+
+static const struct attribute_group ksm_group = {
+	.attrs = ksm_attrs,
+};
+
+/**
+ * merge_sysfs_add() - make the directory
+ * @parent: /sys/kernel/ditto
+ *
+ * Return: 0 or -errno, nothing left behind.
+ */
+int merge_sysfs_add(struct kobject *parent)
+{
+	int ret;
+
+	ksm_kobj = kobject_create_and_add("ksm", parent);
+	if (!ksm_kobj)
+		return -ENOMEM;
+	ret = sysfs_create_group(ksm_kobj, &ksm_group);
+	if (ret)
+		kobject_put(ksm_kobj);
+	return ret;
+}
+
+/** merge_sysfs_remove() - remove the directory; waits for writers. */
+void merge_sysfs_remove(void)
+{
+	sysfs_remove_group(ksm_kobj, &ksm_group);
+	kobject_put(ksm_kobj);
+}
