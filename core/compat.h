@@ -6,6 +6,7 @@
 #ifndef DITTO_CORE_COMPAT_H
 #define DITTO_CORE_COMPAT_H
 
+#include <linux/eventfd.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/syscore_ops.h>
@@ -63,6 +64,17 @@
 #else
 #define compat_emergency_register(fn)	((void)(fn))
 #define compat_emergency_unregister(fn)	((void)(fn))
+#endif
+
+#ifndef __counted_by
+#define __counted_by(member)
+#endif
+
+/* 6.8: eventfds are signalled by one at a time. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+#define compat_eventfd_signal(ctx)	eventfd_signal(ctx)
+#else
+#define compat_eventfd_signal(ctx)	eventfd_signal(ctx, 1)
 #endif
 
 /* 6.3: VMA flags are changed by helpers, inode operations take an idmap. */
