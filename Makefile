@@ -4,6 +4,7 @@
 #	make KVER=6.1		... for Debian's kernel 6.1 (default 6.12), or KVER=debug
 #	make KDIR=/path		... for the kernel whose build directory that is
 #	make sparse		check the module's sources
+#	make test		all tests, in throw-away hosts; installs what they need
 #	make clean
 #
 # Each kernel has a build directory of its own, build/<release>/, in which the
@@ -15,7 +16,7 @@ KVER   ?= 6.12
 WERROR ?= 1
 ROOMS  := core x86 svm vmx mmu gmem ksm virtio uapi
 
-ifeq ($(filter clean,$(MAKECMDGOALS)),)
+ifneq ($(filter-out clean test,$(or $(MAKECMDGOALS),all)),)
 ifndef KDIR
 ifeq ($(KVER),debug)
 KDIR := $(shell selftests/host/debug-kernel)/build
@@ -34,7 +35,7 @@ BUILD := build/$(RELEASE)$(if $(KUNIT),-kunit)
 KMAKE  = $(MAKE) -C $(KDIR) M=$(CURDIR)/$(BUILD) W=1 \
 	 $(if $(filter-out 0,$(WERROR)),KCFLAGS=-Werror) $(if $(KUNIT),DITTO_KUNIT=y)
 
-.PHONY: all module tools tree sparse clean
+.PHONY: all module tools tree sparse test clean
 all: module tools
 	@cmp -s $(BUILD)/ditto.ko ditto.ko || cp $(BUILD)/ditto.ko ditto.ko
 
@@ -55,6 +56,10 @@ tree:
 
 sparse: tree
 	+$(KMAKE) C=2 CF=-Wsparse-error modules
+
+test:
+	selftests/setup build host debug
+	selftests/test
 
 clean:
 	rm -rf build ditto.ko
