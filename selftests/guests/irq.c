@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The VMM's side of code/irq.c: lines, messages and eventfds, on the guest's
+ * word (its traces) or from another thread while it sleeps.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "guests.h"
+
+#define VEC(n) (0x40 + (n))
+
+/* Trace 1 raises, 2 lowers GSI 5. */
+static bool line_5(struct vcpu *vcpu)
+{
+	u32 value;
+
+	if (!traced(vcpu, &value))
+		return false;
+	vm_irq_line(vcpu->vm, 5, value == 1);
+	return true;
+}
+
+static bool line_9(struct vcpu *vcpu)
+{
+	u32 value;
+
+	if (!traced(vcpu, &value))
+		return false;
+	vm_irq_line(vcpu->vm, 9, value == 1);
+	return true;
+}
+
+/* 1 and 2 raise and lower line 3; 3 and 4 line 12. */
+static bool pic_lines(struct vcpu *vcpu)
+{
+	u32 value;
+
+	if (!traced(vcpu, &value))
+		return false;
+	if (value == 1)
+		vm_irq_line(vcpu->vm, 3, 0);
+	vm_irq_line(vcpu->vm, value <= 2 ? 3 : 12, value & 1);
+	return true;
+}
+
+static void *later(void *arg)
+{
+	void (*act)(struct vm *vm) = ((void **)arg)[0];
+
+	usleep(20000);
+	act(((void **)arg)[1]);
+	return NULL;
+}
+
+/* Do it when the guest had time to fall asleep. */
+static void do_later(struct vm *vm, void (*act)(struct vm *vm))
+{
+	static void *arg[2];
+	pthread_t thread;
+
+	arg[0] = act;
+	arg[1] = vm;
+	ASSERT(!pthread_create(&thread, NULL, later, arg));
+	pthread_detach(thread);
+}
+
+static void send_msi(struct vm *vm)
+{
+	struct kvm_msi msi = { .address_lo = 0xfee00000, .data = VEC(7) };
+
+	ASSERT_EQ(CHECKED(ioctl(vm->fd, KVM_SIGNAL_MSI, &msi)), 1);
+}
+
+static bool msi_later(struct vcpu *vcpu)
+{
+	u32 value;
+
+	if (!traced(vcpu, &value))
+		return false;
+	do_later(vcpu->vm, send_msi);
+	return true;
+}
+
+static int event;
+
+static void signal_event(struct vm *vm)
+{
+	u64 one = 1;
+
+	ASSERT_EQ(write(event, &one, 8), 8);
+}
+
+static bool event_later(struct vcpu *vcpu)
+{
+	u32 value;
+
+	if (!traced(vcpu, &value))
+		return false;
+	do_later(vcpu->vm, signal_event);
+	return true;
+}
+
+static void assign_irqfd(struct vm *vm, u32 gsi)
+{
+	struct kvm_irqfd irqfd = { .gsi = gsi };
+
+	event = CHECKED(eventfd(0, EFD_CLOEXEC));
+	irqfd.fd = event;
+	CHECKED(ioctl(vm->fd, KVM_IRQFD, &irqfd));
+}
+
+static void route(struct vm *vm, struct kvm_irq_routing_entry entry)
+{
+	struct kvm_irq_routing *table = calloc(1, sizeof(*table) + sizeof(entry));
+
+	table->nr = 1;
+	table->entries[0] = entry;
+	CHECKED(ioctl(vm->fd, KVM_SET_GSI_ROUTING, table));
+	free(table);
+}
+
+static void irqfd_msi(struct vm *vm)
+{
+	route(vm, (struct kvm_irq_routing_entry) {
+		.gsi = 40, .type = KVM_IRQ_ROUTING_MSI,
+		.u.msi = { .address_lo = 0xfee00000, .data = VEC(7) },
+	});
+	assign_irqfd(vm, 40);
+}
+
+/* The IOAPIC's pin 7 before the guest runs: redirection entry by KVM_SET_IRQCHIP. */
+static void irqfd_ioapic(struct vm *vm)
+{
+	struct kvm_irqchip chip = { .chip_id = KVM_IRQCHIP_IOAPIC };
+
+	CHECKED(ioctl(vm->fd, KVM_GET_IRQCHIP, &chip));
+	ASSERT_EQ(chip.chip.ioapic.redirtbl[7].fields.mask, 1);
+	chip.chip.ioapic.redirtbl[7].bits = VEC(7);
+	CHECKED(ioctl(vm->fd, KVM_SET_IRQCHIP, &chip));
+	assign_irqfd(vm, 7);
+}
+
+/* After deassignment the eventfd sends nothing. */
+static void deassign(struct vm *vm)
+{
+	struct kvm_irqfd irqfd = { .fd = event, .gsi = 40, .flags = KVM_IRQFD_FLAG_DEASSIGN };
+	u64 one = 1, count;
+
+	CHECKED(ioctl(vm->fd, KVM_IRQFD, &irqfd));
+	CHECKED(write(event, &one, 8));
+	usleep(10000);
+	ASSERT_EQ(CHECKED(read(event, &count, 8)), 8);
+	ASSERT_EQ(count, 1);
+}
+
+static int io_events[4];
+
+static void ioeventfds(struct vm *vm)
+{
+	struct kvm_ioeventfd io[4] = {
+		{ .addr = GUEST_PORT + 8, .len = 4, .datamatch = 77,
+		  .flags = KVM_IOEVENTFD_FLAG_PIO | KVM_IOEVENTFD_FLAG_DATAMATCH },
+		{ .addr = GUEST_PORT + 0x10, .len = 2, .flags = KVM_IOEVENTFD_FLAG_PIO },
+		{ .addr = GUEST_MMIO + 0x800, .len = 4, .datamatch = 2,
+		  .flags = KVM_IOEVENTFD_FLAG_DATAMATCH },
+		{ .addr = GUEST_MMIO + 0x900, .len = 4 },
+	};
+	unsigned int i;
+
+	for (i = 0; i < 4; i++) {
+		io_events[i] = io[i].fd = CHECKED(eventfd(0, EFD_NONBLOCK));
+		CHECKED(ioctl(vm->fd, KVM_IOEVENTFD, &io[i]));
+		ASSERT_ERRNO(ioctl(vm->fd, KVM_IOEVENTFD, &io[i]), EEXIST);
+	}
+}
+
+static void check_io_events(struct vm *vm)
+{
+	static const u64 want[4] = { 1, 2, 1, 1 };
+	unsigned int i;
+	u64 count;
+
+	for (i = 0; i < 4; i++) {
+		ASSERT_EQ(CHECKED(read(io_events[i], &count, 8)), 8);
+		ASSERT_EQ(count, want[i]);
+	}
+}
+
+static void need_deadline(struct vm *vm)
+{
+	struct kvm_cpuid_entry2 *entry = cpuid_find(cpuid_supported(), 1, 0);
+
+	if (vm_cap(vm, KVM_CAP_TSC_DEADLINE_TIMER) <= 0)
+		skip("no KVM_CAP_TSC_DEADLINE_TIMER");
+	entry->ecx |= 1 << 24;
+	vcpu_set_cpuid(&vm->vcpu[0]);
+}
+
+static void need_x2apic(struct vm *vm)
+{
+	if (!(cpuid_find(cpuid_supported(), 1, 0)->ecx & 1 << 21))
+		skip("CPUID offers no x2APIC");
+}
+
+static void send_nmi(struct vm *vm)
+{
+	CHECKED(ioctl(vm->vcpu[0].fd, KVM_NMI, 0));
+}
+
+/* 1: at once. 2: later, from elsewhere: a vCPU ioctl waits for KVM_RUN, so by MSI. */
+static bool nmis(struct vcpu *vcpu)
+{
+	u32 value;
+
+	if (!traced(vcpu, &value))
+		return false;
+	send_nmi(vcpu->vm);
+	return true;
+}
+
+static void send_nmi_msi(struct vm *vm)
+{
+	struct kvm_msi msi = { .address_lo = 0xfee00000, .data = 0x400 };
+
+	CHECKED(ioctl(vm->fd, KVM_SIGNAL_MSI, &msi));
+}
+
+static bool nmi_later(struct vcpu *vcpu)
+{
+	u32 value;
+
+	if (!traced(vcpu, &value))
+		return false;
+	do_later(vcpu->vm, send_nmi_msi);
+	return true;
+}
+
+/* Without irqchip: ask for the window, inject when it opens. */
+static bool user_irq(struct vcpu *vcpu)
+{
+	struct kvm_interrupt irq = { .irq = 0x55 };
+	u32 value;
+
+	if (traced(vcpu, &value)) {
+		ASSERT_EQ(vcpu->run->if_flag, 0);
+		ASSERT_EQ(vcpu->run->ready_for_interrupt_injection, 0);
+		vcpu->run->request_interrupt_window = 1;
+		return true;
+	}
+	if (vcpu->run->exit_reason != KVM_EXIT_IRQ_WINDOW_OPEN)
+		return false;
+	ASSERT_EQ(vcpu->run->ready_for_interrupt_injection, 1);
+	vcpu->run->request_interrupt_window = 0;
+	CHECKED(ioctl(vcpu->fd, KVM_INTERRUPT, &irq));
+	return true;
+}
+
+static const struct guest_test tests[] = {
+	{ .name = "g_ioapic_edge", .on_exit = line_5 },
+	{ .name = "g_ioapic_level", .on_exit = line_9 },
+	{ .name = "g_ioapic_mask", .on_exit = line_5 },
+	{ .name = "g_ioapic_registers" },
+	{ .name = "g_pic", .on_exit = pic_lines },
+	{ .name = "msi", .entry = "g_wait_vec7", .on_exit = msi_later },
+	{ .name = "irqfd_msi", .entry = "g_wait_vec7", .before = irqfd_msi,
+	  .on_exit = event_later, .after = deassign },
+	{ .name = "irqfd_ioapic", .entry = "g_wait_vec7", .before = irqfd_ioapic,
+	  .on_exit = event_later },
+	{ .name = "g_ioeventfd", .before = ioeventfds, .after = check_io_events,
+	  LOG({ .addr = GUEST_PORT + 8, .write = true, .len = 4, .data = 1 },
+	      { .addr = GUEST_MMIO + 0x800, .mmio = true, .write = true, .len = 4, .data = 1 },
+	      { .addr = GUEST_MMIO + 0x900, .mmio = true, .write = true, .len = 2, .data = 3 }) },
+	{ .name = "g_timer_oneshot" },
+	{ .name = "g_timer_periodic" },
+	{ .name = "g_timer_deadline", .before = need_deadline },
+	{ .name = "g_pit", .config.pit = true },
+	{ .name = "g_nmi", .on_exit = nmis },
+	{ .name = "g_nmi_wakes_hlt", .on_exit = nmi_later },
+	{ .name = "g_sti_window" },
+	{ .name = "g_sti_hlt" },
+	{ .name = "g_popf_window" },
+	{ .name = "g_tpr" },
+	{ .name = "g_priority" },
+	{ .name = "g_nested" },
+	{ .name = "g_lapic_registers" },
+	{ .name = "g_x2apic", .before = need_x2apic },
+	{ .name = "g_user_irq", .config.no_irqchip = true, .on_exit = user_irq },
+	{ .name = "g_flood", .seconds = 60, .before = NULL },
+};
+
+const struct guest_group irq_group = { "irq", tests, ARRAY_SIZE(tests) };

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The VMM's side of code/modes.S.
+ */
+#include <sys/mman.h>
+
+#include "guests.h"
+
+#define CR0_REAL 0x60000010
+#define CR0_PROT 0x60000011
+#define CR0_PAGED 0xe0000011
+
+/* A flat page below 4 GiB with a far jump at the reset vector. */
+static void put_reset_vector(struct vm *vm)
+{
+	static const u8 jump[] = { 0xea };
+	u8 *rom = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	u16 target = image_symbol("m_reset"), segment = 0;
+
+	memcpy(rom + 0xff0, jump, 1);
+	memcpy(rom + 0xff1, &target, 2);
+	memcpy(rom + 0xff3, &segment, 2);
+	CHECKED(vm_set_slot(vm, 1, KVM_MEM_READONLY, 0xfffff000, PAGE_SIZE, rom));
+	ASSERT_EQ(vcpu_regs(&vm->vcpu[0]).rip, 0xfff0);
+	ASSERT_EQ(vcpu_regs(&vm->vcpu[0]).rflags, 2);
+	ASSERT_EQ(vcpu_sregs(&vm->vcpu[0]).cs.base, 0xffff0000);
+	ASSERT_EQ(vcpu_sregs(&vm->vcpu[0]).cs.selector, 0xf000);
+}
+
+static void check_efer(struct vm *vm)
+{
+	ASSERT_EQ(vcpu_sregs(&vm->vcpu[0]).efer & 0x500, 0);
+	ASSERT_EQ(vcpu_sregs(&vm->vcpu[0]).cr0 & 0x80000001, 0);
+}
+
+static const struct guest_test tests[] = {
+	{ .name = "m_reset", .mode = MODE_RESET, .before = put_reset_vector,
+	  TRACES(0x60000010) },
+	{ .name = "m_real", .mode = MODE_REAL, TRACES(0xbeef, 0x60, 0x111, 0xde, 0x222) },
+	{ .name = "m_unreal", .mode = MODE_REAL, TRACES(0x77777777, 0x0102) },
+	{ .name = "m_prot32", .mode = MODE_PROT32,
+	  TRACES(0x11223345, 0x04030201, 0x11223345, 0x1230) },
+	{ .name = "m_climb", .mode = MODE_REAL, .after = check_efer,
+	  TRACES(CR0_REAL, CR0_PROT, CR0_PAGED, 0xcafe, 0xbabe, 0xcafe, 0x500, 0x12345678,
+		 0x100, 0x16, 0x17, 0x60, CR0_REAL) },
+};
+
+const struct guest_group mode_group = { "mode", tests, ARRAY_SIZE(tests) };

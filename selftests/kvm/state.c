@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * State goes out and in again: every GET/SET pair with values that are no
+ * defaults, and a running guest moved to a fresh machine half way.
+ */
+#include <stdlib.h>
+#include <sys/ioctl.h>
+
+#include "vm.h"
+
+/* Set, get, and the same bytes; also after the vCPU ran. */
+#define ROUND_TRIP(fd, SET, GET, value) do {				\
+	typeof(value) want_ = (value), got_;				\
+	CHECKED(ioctl(fd, SET, &want_));				\
+	memset(&got_, 0xee, sizeof(got_));				\
+	CHECKED(ioctl(fd, GET, &got_));					\
+	if (memcmp(&want_, &got_, sizeof(want_)))			\
+		fail("%s:%d: %s differs from %s", __FILE__, __LINE__, #GET, #SET); \
+} while (0)
+
+static void regs(const void *arg)
+{
+	struct vm *vm = vm_new(NULL);
+	struct kvm_regs r;
+	u64 *word = (u64 *)&r;
+	size_t i;
+
+	for (i = 0; i < sizeof(r) / 8; i++)
+		word[i] = 0x0123456789abcdef * (i + 1);
+	r.rflags = 0x246;
+	ROUND_TRIP(vm->vcpu[0].fd, KVM_SET_REGS, KVM_GET_REGS, r);
+	vm_free(vm);
+}
+
+static void sregs(const void *arg)
+{
+	struct vm *vm = vm_new(NULL);
+	struct vcpu *vcpu = &vm->vcpu[0];
+	struct kvm_sregs s;
+
+	vcpu_call(vcpu, "g_arith", 0);
+	s = vcpu_sregs(vcpu);
+	s.cr2 = 0x123456789abc;
+	s.cr8 = 5;
+	s.fs.base = 0xffff888000001000;
+	s.ldt = (struct kvm_segment) { .base = 0x5000, .limit = 0xff, .selector = 0x50,
+				       .type = 2, .present = 1 };
+	s.es.unusable = 1;
+	s.es.present = 0;
+	s.gdt.limit = 0x7f;
+	s.idt.base = 0x123000;
+	CHECKED(ioctl(vcpu->fd, KVM_SET_SREGS, &s));
+	ASSERT_EQ(vcpu_sregs(vcpu).cr2, s.cr2);
+	ASSERT_EQ(vcpu_sregs(vcpu).cr8, 5);
+	ASSERT_EQ(vcpu_sregs(vcpu).fs.base, s.fs.base);
+	ASSERT_EQ(vcpu_sregs(vcpu).ldt.base, 0x5000);
+	ASSERT_EQ(vcpu_sregs(vcpu).ldt.limit, 0xff);
+	ASSERT_EQ(vcpu_sregs(vcpu).ldt.selector, 0x50);
+	ASSERT_EQ(vcpu_sregs(vcpu).gdt.limit, 0x7f);
+	ASSERT_EQ(vcpu_sregs(vcpu).idt.base, 0x123000);
+	ASSERT_EQ(vcpu_sregs(vcpu).efer, s.efer);
+	ASSERT_EQ(vcpu_sregs(vcpu).cr4, s.cr4);
+	ASSERT_EQ(vcpu_sregs(vcpu).cs.l, 1);
+	ASSERT_EQ(vcpu_sregs(vcpu).tr.type, 11);
+	vm_free(vm);
+}
+
+static void fpu(const void *arg)
+{
+	struct vm *vm = vm_new(NULL);
+	struct kvm_fpu want, got;
+	size_t i;
+
+	CHECKED(ioctl(vm->vcpu[0].fd, KVM_GET_FPU, &want));
+	ASSERT_EQ(want.fcw, 0x37f);
+	ASSERT_EQ(want.mxcsr, 0x1f80);
+	for (i = 0; i < sizeof(want.xmm); i++)
+		((u8 *)want.xmm)[i] = i;
+	for (i = 0; i < 8; i++)
+		memset(want.fpr[i], i + 1, 10);
+	want.fcw = 0x27f;
+	want.mxcsr = 0x1fa0;
+	CHECKED(ioctl(vm->vcpu[0].fd, KVM_SET_FPU, &want));
+	vm_call(vm, "g_arith", 0);
+	CHECKED(ioctl(vm->vcpu[0].fd, KVM_GET_FPU, &got));
+	ASSERT(!memcmp(want.xmm, got.xmm, sizeof(want.xmm)));
+	ASSERT(!memcmp(want.fpr, got.fpr, sizeof(want.fpr)));
+	ASSERT_EQ(got.fcw, 0x27f);
+	ASSERT_EQ(got.mxcsr, 0x1fa0);
+	/* Reserved MXCSR bits would fault in the host when loaded. */
+	want.mxcsr = 0xffffffff;
+	(void)ioctl(vm->vcpu[0].fd, KVM_SET_FPU, &want);
+	vm_call(vm, "g_arith", 0);
+	vm_free(vm);
+}
+
+static void xsave(const void *arg)
+{
+	struct vm *vm = vm_new(NULL);
+	struct kvm_xsave *a = calloc(1, sizeof(*a) + PAGE_SIZE), *b = calloc(1, sizeof(*b) + PAGE_SIZE);
+	struct kvm_xcrs xcrs;
+	int fd = vm->vcpu[0].fd;
+
+	CHECKED(ioctl(fd, KVM_GET_XSAVE, a));
+	memset((u8 *)a + 160, 0x5a, 256);	/* xmm */
+	((u64 *)a)[64] |= 3;			/* XSTATE_BV: x87 and SSE */
+	CHECKED(ioctl(fd, KVM_SET_XSAVE, a));
+	CHECKED(ioctl(fd, KVM_GET_XSAVE, b));
+	ASSERT(!memcmp((u8 *)a + 160, (u8 *)b + 160, 256));
+	/* Components and header bits that do not exist. */
+	((u64 *)a)[64] = 1ull << 62;
+	ASSERT_ERRNO(ioctl(fd, KVM_SET_XSAVE, a), EINVAL);
+	CHECKED(ioctl(fd, KVM_GET_XCRS, &xcrs));
+	ASSERT_EQ(xcrs.nr_xcrs, 1);
+	ASSERT_EQ(xcrs.xcrs[0].value, 1);
+	CHECKED(ioctl(fd, KVM_SET_XCRS, &xcrs));
+	xcrs.xcrs[0].value = 0;
+	ASSERT_ERRNO(ioctl(fd, KVM_SET_XCRS, &xcrs), EINVAL);
+	xcrs.xcrs[0].value = 1ull << 61 | 1;
+	ASSERT_ERRNO(ioctl(fd, KVM_SET_XCRS, &xcrs), EINVAL);
+	vm_free(vm);
+}
+
+/* Every MSR of the list can be read; those of a sort can be written back. */
+static void msrs(const void *arg)
+{
+	struct vm *vm = vm_new(NULL);
+	struct kvm_msr_list *list = calloc(1, sizeof(*list) + 4096);
+	int dev = dev_open();
+	u32 i;
+
+	list->nmsrs = 1024;
+	CHECKED(ioctl(dev, KVM_GET_MSR_INDEX_LIST, list));
+	ASSERT(list->nmsrs > 10);
+	for (i = 0; i < list->nmsrs; i++) {
+		struct {
+			struct kvm_msrs head;
+			struct kvm_msr_entry entry;
+		} msr = { { .nmsrs = 1 }, { .index = list->indices[i] } };
+
+		/* Stock KVM lists some that this CPUID does not have. */
+		if (ioctl(vm->vcpu[0].fd, KVM_GET_MSRS, &msr) != 1) {
+			if (tap.ditto)
+				fail("MSR %#x is in the list but cannot be read", list->indices[i]);
+			continue;
+		}
+		if (ioctl(vm->vcpu[0].fd, KVM_SET_MSRS, &msr) != 1 && tap.ditto)
+			fail("MSR %#x: %#llx cannot be written back", msr.entry.index,
+			     msr.entry.data);
+	}
+	ASSERT_EQ(vcpu_try_set_msr(&vm->vcpu[0], 0xc0000081, 0x1234000000000000), 1);
+	ASSERT_EQ(vcpu_msr(&vm->vcpu[0], 0xc0000081), 0x1234000000000000);
+	vm_free(vm);
+}
+
+static void debug_registers(const void *arg)
+{
+	struct vm *vm = vm_new(NULL);
+	struct kvm_debugregs d = { .db = { 1, 2, 0xffff888000000000, 4 }, .dr6 = 0xffff0ff1,
+				   .dr7 = 0x405 };
+
+	ROUND_TRIP(vm->vcpu[0].fd, KVM_SET_DEBUGREGS, KVM_GET_DEBUGREGS, d);
+	vm_free(vm);
+}
+
+static void events(const void *arg)
+{
+	struct vm *vm = vm_new(NULL);
+	struct kvm_vcpu_events want = { .flags = KVM_VCPUEVENT_VALID_NMI_PENDING }, got;
+	int fd = vm->vcpu[0].fd;
+
+	want.nmi.pending = 1;
+	want.nmi.masked = 1;
+	want.interrupt.injected = 1;
+	want.interrupt.nr = 0x77;
+	CHECKED(ioctl(fd, KVM_SET_VCPU_EVENTS, &want));
+	CHECKED(ioctl(fd, KVM_GET_VCPU_EVENTS, &got));
+	ASSERT_EQ(got.nmi.pending, 1);
+	ASSERT_EQ(got.nmi.masked, 1);
+	ASSERT_EQ(got.interrupt.injected, 1);
+	ASSERT_EQ(got.interrupt.nr, 0x77);
+	/* An exception half delivered is delivered: #UD at the first instruction. */
+	memset(&want, 0, sizeof(want));
+	want.exception.injected = 1;
+	want.exception.nr = 6;
+	vcpu_call(&vm->vcpu[0], "g_arith", 0);
+	CHECKED(ioctl(fd, KVM_SET_VCPU_EVENTS, &want));
+	ASSERT_EQ(vcpu_run(&vm->vcpu[0]), KVM_EXIT_IO);
+	ASSERT_EQ(vm->vcpu[0].run->io.port, GUEST_PORT_DONE);
+	ASSERT_EQ(*((u8 *)vm->vcpu[0].run + vm->vcpu[0].run->io.data_offset), 1);
+	ASSERT_EQ(((u64 *)vm_symbol(vm, "g_failure"))[2], image_symbol("g_arith"));
+	vm_free(vm);
+}
+
+static void mp_state(const void *arg)
+{
+	struct vm *vm = vm_new(&(struct vm_config) { .vcpus = 2 });
+	struct kvm_mp_state mp;
+	u32 i;
+
+	CHECKED(ioctl(vm->vcpu[0].fd, KVM_GET_MP_STATE, &mp));
+	ASSERT_EQ(mp.mp_state, KVM_MP_STATE_RUNNABLE);
+	CHECKED(ioctl(vm->vcpu[1].fd, KVM_GET_MP_STATE, &mp));
+	ASSERT_EQ(mp.mp_state, KVM_MP_STATE_UNINITIALIZED);
+	for (i = 0; i < 4; i++) {
+		mp.mp_state = i;
+		CHECKED(ioctl(vm->vcpu[1].fd, KVM_SET_MP_STATE, &mp));
+		CHECKED(ioctl(vm->vcpu[1].fd, KVM_GET_MP_STATE, &mp));
+		ASSERT_EQ(mp.mp_state, i);
+	}
+	vm_free(vm);
+}
+
+static void lapic(const void *arg)
+{
+	struct vm *vm = vm_new(NULL);
+	struct kvm_lapic_state a, b;
+	int fd = vm->vcpu[0].fd;
+	u32 v;
+
+	CHECKED(ioctl(fd, KVM_GET_LAPIC, &a));
+	v = 0x1ff;
+	memcpy(a.regs + 0xf0, &v, 4);
+	v = 0x30;
+	memcpy(a.regs + 0x80, &v, 4);
+	v = 1 << 5;
+	memcpy(a.regs + 0x230, &v, 4);		/* IRR: vector 0x65 */
+	v = 0x10045;
+	memcpy(a.regs + 0x320, &v, 4);
+	CHECKED(ioctl(fd, KVM_SET_LAPIC, &a));
+	CHECKED(ioctl(fd, KVM_GET_LAPIC, &b));
+	ASSERT_EQ(memcmp(a.regs + 0x80, b.regs + 0x80, 4), 0);
+	ASSERT_EQ(memcmp(a.regs + 0xf0, b.regs + 0xf0, 4), 0);
+	ASSERT_EQ(memcmp(a.regs + 0x230, b.regs + 0x230, 4), 0);
+	ASSERT_EQ(memcmp(a.regs + 0x320, b.regs + 0x320, 4), 0);
+	ASSERT_EQ(vcpu_sregs(&vm->vcpu[0]).cr8, 3);
+	memset(&a, 0xff, sizeof(a));		/* nonsense is refused or tamed */
+	(void)ioctl(fd, KVM_SET_LAPIC, &a);
+	vm_free(vm);
+}
+
+static void irqchips(const void *arg)
+{
+	struct vm *vm = vm_new(&(struct vm_config) { .pit = true });
+	struct kvm_irqchip chip, got;
+	struct kvm_pit_state2 pit;
+	u32 id;
+
+	for (id = 0; id < 2; id++) {
+		memset(&chip, 0, sizeof(chip));
+		chip.chip_id = id;
+		CHECKED(ioctl(vm->fd, KVM_GET_IRQCHIP, &chip));
+		chip.chip.pic.imr = 0xa5;
+		chip.chip.pic.irq_base = id ? 0x70 : 0x08;
+		CHECKED(ioctl(vm->fd, KVM_SET_IRQCHIP, &chip));
+		got = chip;
+		CHECKED(ioctl(vm->fd, KVM_GET_IRQCHIP, &got));
+		ASSERT(!memcmp(&chip.chip.pic, &got.chip.pic, sizeof(chip.chip.pic)));
+	}
+	memset(&chip, 0, sizeof(chip));
+	chip.chip_id = KVM_IRQCHIP_IOAPIC;
+	CHECKED(ioctl(vm->fd, KVM_GET_IRQCHIP, &chip));
+	chip.chip.ioapic.redirtbl[4].bits = 0x0100000000000051;
+	chip.chip.ioapic.id = 7;
+	CHECKED(ioctl(vm->fd, KVM_SET_IRQCHIP, &chip));
+	got = chip;
+	CHECKED(ioctl(vm->fd, KVM_GET_IRQCHIP, &got));
+	ASSERT_EQ(got.chip.ioapic.redirtbl[4].bits, 0x0100000000000051);
+	ASSERT_EQ(got.chip.ioapic.id, 7);
+	memset(&chip.chip, 0xff, sizeof(chip.chip));	/* nonsense */
+	(void)ioctl(vm->fd, KVM_SET_IRQCHIP, &chip);
+
+	CHECKED(ioctl(vm->fd, KVM_GET_PIT2, &pit));
+	pit.channels[2].count = 0x1234;
+	pit.channels[2].mode = 3;
+	CHECKED(ioctl(vm->fd, KVM_SET_PIT2, &pit));
+	CHECKED(ioctl(vm->fd, KVM_GET_PIT2, &pit));
+	ASSERT_EQ(pit.channels[2].count, 0x1234);
+	ASSERT_EQ(pit.channels[2].mode, 3);
+	memset(&pit, 0xff, sizeof(pit));
+	(void)ioctl(vm->fd, KVM_SET_PIT2, &pit);
+	vm_call(vm, "g_arith", 0);
+	vm_free(vm);
+}
+
+static void vm_clock(const void *arg)
+{
+	struct vm *vm = vm_new(NULL);
+	struct kvm_clock_data clock = { .clock = 1000000000000 }, now;
+	long khz = ioctl(vm->vcpu[0].fd, KVM_GET_TSC_KHZ, 0);
+
+	CHECKED(ioctl(vm->fd, KVM_SET_CLOCK, &clock));
+	CHECKED(ioctl(vm->fd, KVM_GET_CLOCK, &now));
+	ASSERT(now.clock >= clock.clock);
+	ASSERT(now.clock < clock.clock + 5000000000);
+	ASSERT(khz > 0);
+	clock.flags = 0x80000000;
+	ASSERT_ERRNO(ioctl(vm->fd, KVM_SET_CLOCK, &clock), EINVAL);
+	ASSERT_EQ(vcpu_try_set_msr(&vm->vcpu[0], 0x10, 1ull << 40), 1);
+	ASSERT(vcpu_msr(&vm->vcpu[0], 0x10) >= 1ull << 40);
+	ASSERT(vcpu_msr(&vm->vcpu[0], 0x10) < (1ull << 40) + khz * 5000ull);
+	vm_free(vm);
+}
+
+/* A guest half way through its registers and FPU goes on in another machine. */
+static void migrate(const void *arg)
+{
+	struct vm *from = vm_new(NULL), *to = vm_new(NULL);
+	struct kvm_regs regs;
+	struct kvm_sregs sregs;
+	struct kvm_fpu fpu;
+	struct kvm_vcpu_events events;
+	u32 i;
+
+	vcpu_call(&from->vcpu[0], "g_fpu", 6);
+	for (i = 0; i < 7; i++)
+		ASSERT_EQ(vcpu_enter(&from->vcpu[0]), KVM_EXIT_IO);
+	/* Let the last access be completed before the state is read. */
+	from->vcpu[0].run->immediate_exit = 1;
+	ASSERT_EQ(vcpu_enter(&from->vcpu[0]), -EINTR);
+	regs = vcpu_regs(&from->vcpu[0]);
+	sregs = vcpu_sregs(&from->vcpu[0]);
+	CHECKED(ioctl(from->vcpu[0].fd, KVM_GET_FPU, &fpu));
+	CHECKED(ioctl(from->vcpu[0].fd, KVM_GET_VCPU_EVENTS, &events));
+	memcpy(to->ram, from->ram, from->ram_size);
+	vm_free(from);
+	CHECKED(ioctl(to->vcpu[0].fd, KVM_SET_SREGS, &sregs));
+	CHECKED(ioctl(to->vcpu[0].fd, KVM_SET_REGS, &regs));
+	CHECKED(ioctl(to->vcpu[0].fd, KVM_SET_FPU, &fpu));
+	CHECKED(ioctl(to->vcpu[0].fd, KVM_SET_VCPU_EVENTS, &events));
+	vcpu_run_done(&to->vcpu[0]);
+	ASSERT_EQ(to->nr_log, 13);
+	vm_free(to);
+}
+
+static const struct tap_test tests[] = {
+	{ "regs", regs }, { "sregs", sregs }, { "fpu", fpu }, { "xsave", xsave },
+	{ "msrs", msrs }, { "debug_registers", debug_registers }, { "events", events },
+	{ "mp_state", mp_state }, { "lapic", lapic }, { "irqchips", irqchips },
+	{ "clock", vm_clock }, { "migrate", migrate },
+};
+
+int main(int argc, char **argv)
+{
+	return tap_main(argc, argv, tests, ARRAY_SIZE(tests));
+}
