@@ -15,6 +15,11 @@
 #include <linux/spinlock.h>
 #include <linux/srcu.h>
 
+/* Debug builds account for every TLB flush that is owed: make DEBUG=1, or KASAN. */
+#if defined(CONFIG_KASAN) && !defined(DITTO_DEBUG)
+#define DITTO_DEBUG 1
+#endif
+
 struct ditto_gmem_region;
 struct ditto_vm_info;
 struct emu_fault;
@@ -84,7 +89,8 @@ struct paging_mode {
  * @host: constant
  * @slots_lock: serializes changes of memslots
  * @srcu: readers of @slots and of the memslots in it
- * @slots: immutable, sorted; replaced under @slots_lock and @lock for write
+ * @slots: immutable, sorted; replaced under @slots_lock and @lock for write, so that
+ *	either lock holds it still, too
  * @generation: number of @slots; grows with every change, so that a vCPU may cache
  *	what it looked up; read with mmu_generation()
  * @nr_pages: sum of the memslots' sizes; @slots_lock
@@ -141,9 +147,8 @@ void mmu_destroy(struct mmu *mmu);
 
 /*
  * Memslots (slots.c).  Both wait for the readers of mmu->srcu when they delete or
- * move a slot, after host->flush_tlbs() was called.  So a vCPU thread must leave
- * its read section when it obeys that flush, and must not hold one while it sleeps
- * in HLT or returns to user space; the caller must not be in one.
+ * move a slot.  So a vCPU thread must not be in a read section while it is in the
+ * guest, sleeps in HLT or is in user space, nor may the caller be in one.
  */
 int mmu_set_user_region(struct mmu *mmu, const struct kvm_userspace_memory_region *r);
 int mmu_set_gmem_region(struct mmu *mmu, const struct ditto_gmem_region *r);
@@ -162,7 +167,7 @@ int mmu_walk(struct mmu *mmu, const struct paging_mode *mode, gva_t gva, u32 acc
 int mmu_fetch(struct mmu *mmu, const struct paging_mode *mode, gva_t gva, bool user,
 	      void *buf, unsigned int len, struct emu_fault *fault);
 
-/* TDP tables (tdp.c, fault.c); context as for the accesses. */
+/* TDP tables (fault.c); context as for the accesses. */
 int mmu_tdp_fault(struct mmu *mmu, gpa_t gpa, u32 access);
 
 /* For people and tests (check.c); may sleep, outside of mmu->srcu. */
