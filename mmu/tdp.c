@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * TDP tables: their memory, walking them, and taking things away from them.  Owns the
+ * format of an entry and the count of tables.  Adding entries is fault.c's.
+ *
+ * The hard part is to hold mmu->lock for a short time however large a zapped range is:
+ * a table whose whole range goes away is only detached under the lock.  After the
+ * flush no CPU sees it, so its dirty bits are final; it is read and freed without lock.
+ */
+#include <linux/gfp.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+
+#include "mmu/slots.h"
+#include "mmu/tdp.h"
+
+/**
+ * tdp_table_alloc - an empty table
+ * @mmu: whose count grows
+ *
+ * May sleep; charged to the caller's memory cgroup.  Returns NULL without memory.
+ */
+u64 *tdp_table_alloc(struct mmu *mmu)
+{
+	u64 *table = (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+
+	if (table)
+		atomic_long_inc(&mmu->nr_tables);
+	return table;
+}
+
+/**
+ * tdp_table_free - free a table that no entry points at
+ * @mmu: whose count shrinks
+ * @table: flushed from every CPU, or never used
+ */
+void tdp_table_free(struct mmu *mmu, u64 *table)
+{
+	free_page((unsigned long)table);
+	atomic_long_dec(&mmu->nr_tables);
+}
+
+/**
+ * tdp_init - make the empty top table
+ * @mmu: in mmu_init()
+ *
+ * Returns 0 or -ENOMEM.
+ */
+int tdp_init(struct mmu *mmu)
+{
+	mmu->root = tdp_table_alloc(mmu);
+	return mmu->root ? 0 : -ENOMEM;
+}
+
+/**
+ * tdp_destroy - free the top table
+ * @mmu: after tdp_zap_all()
+ */
+void tdp_destroy(struct mmu *mmu)
+{
+	tdp_table_free(mmu, mmu->root);
+	mmu->root = NULL;
+	WARN_ON_ONCE(atomic_long_read(&mmu->nr_tables));
+}
+
+/**
+ * mmu_flush - flush every TLB that may have seen the tables
+ * @mmu: @lock held for write, so that no epoch opens meanwhile
+ */
+void mmu_flush(struct mmu *mmu)
+{
+	lockdep_assert_held_write(&mmu->lock);
+	mmu->host->flush_tlbs(mmu);
+#ifdef DITTO_DEBUG
+	WRITE_ONCE(mmu->epoch_flushed, mmu->epoch);
+#endif
+}
+
+/**
+ * tdp_clear_bits - clear bits of an entry that the CPU may be changing
+ * @sptep: the entry
+ * @bits: to clear
+ *
+ * Returns what was there before.
+ */
+u64 tdp_clear_bits(u64 *sptep, u64 bits)
+{
+	u64 old = READ_ONCE(*sptep);
+
+	while (!try_cmpxchg64(sptep, &old, old & ~bits))
+		;
+	return old;
+}
+
+/* Tell the gmem behind a dirty leaf that is gone. */
+static void zap_note_dirty(struct mmu *mmu, struct tdp_zap *zap, u64 spte, gfn_t gfn, int level)
+{
+	struct memslot *slot = zap->slot;
+	gfn_t end = gfn + tdp_pages(level);
+
+	if (!(spte & tdp_dirty_bits(mmu->host->format)))
+		return;
+	for (; gfn < end; gfn++) {
+		if (zap->tell_all)
+			slot = mmu_find_slot(mmu, gfn);
+		if (slot && slot->gmem && memslot_has(slot, gfn))
+			gmem_mark_dirty(slot->gmem, memslot_offset(slot, gfn));
+	}
+}
+
+/* Read and free a detached table and all below it. */
+static void zap_reap(struct mmu *mmu, struct tdp_zap *zap, u64 *table, int level, gfn_t gfn,
+		     bool may_sleep)
+{
+	const struct tdp_format *f = mmu->host->format;
+	unsigned int i;
+
+	for (i = 0; i < TDP_ENTRIES; i++, gfn += tdp_pages(level)) {
+		u64 spte = table[i];
+
+		if (!spte)
+			continue;
+		if (tdp_is_leaf(f, spte, level))
+			zap_note_dirty(mmu, zap, spte, gfn, level);
+		else
+			zap_reap(mmu, zap, tdp_table(f, spte), level - 1, gfn, may_sleep);
+	}
+	tdp_table_free(mmu, table);
+	if (may_sleep)
+		cond_resched();
+}
+
+static void zap_detach(struct tdp_zap *zap, u64 *table, int level, gfn_t gfn)
+{
+	struct page *page = virt_to_page(table);
+
+	page->index = level;
+	set_page_private(page, gfn);
+	list_add(&page->lru, &zap->tables);
+}
+
+/* @sptep is present and covers something of the range: remove it, or go down. */
+static void zap_level(struct mmu *mmu, struct tdp_zap *zap, u64 *table, int level, gfn_t base,
+		      gfn_t start, gfn_t end);
+
+static void zap_entry(struct mmu *mmu, struct tdp_zap *zap, u64 *sptep, int level, gfn_t gfn,
+		      gfn_t start, gfn_t end)
+{
+	const struct tdp_format *f = mmu->host->format;
+	bool whole = start <= gfn && gfn + tdp_pages(level) <= end;
+	bool leaf = tdp_is_leaf(f, *sptep, level);
+	u64 spte;
+
+	if (!leaf && !whole) {
+		zap_level(mmu, zap, tdp_table(f, *sptep), level - 1, gfn, start, end);
+		return;
+	}
+	spte = xchg(sptep, 0);
+	zap->changed = true;
+	mmu_epoch_open(mmu);
+	if (leaf)
+		zap_note_dirty(mmu, zap, spte, gfn, level);
+	else
+		zap_detach(zap, tdp_table(f, spte), level - 1, gfn);
+}
+
+static void zap_level(struct mmu *mmu, struct tdp_zap *zap, u64 *table, int level, gfn_t base,
+		      gfn_t start, gfn_t end)
+{
+	gfn_t size = tdp_pages(level);
+	gfn_t gfn = max(base, round_down(start, size));
+	gfn_t last = min(base + size * TDP_ENTRIES, end);
+
+	for (; gfn < last; gfn += size) {
+		u64 *sptep = &table[tdp_index(gfn, level)];
+
+		if (READ_ONCE(*sptep))
+			zap_entry(mmu, zap, sptep, level, gfn, start, end);
+	}
+}
+
+/**
+ * tdp_zap_init - begin to zap
+ * @zap: on the stack
+ * @slot: all that will be zapped is the slot's: its gmem, if it has one, is told
+ *	which pages were dirty.  NULL: nobody is (because it is gmem that zaps)
+ */
+void tdp_zap_init(struct tdp_zap *zap, struct memslot *slot)
+{
+	INIT_LIST_HEAD(&zap->tables);
+	zap->slot = slot;
+	zap->tell_all = false;
+	zap->changed = false;
+	zap->epoch = 0;
+}
+
+/**
+ * tdp_zap_range - take away every mapping of [start, end)
+ * @mmu: @lock held for write
+ * @zap: after tdp_zap_init()
+ * @start: first gfn; a 2 MiB leaf goes away as a whole even when it is covered in part
+ * @end: gfn after the last
+ */
+void tdp_zap_range(struct mmu *mmu, struct tdp_zap *zap, gfn_t start, gfn_t end)
+{
+	lockdep_assert_held_write(&mmu->lock);
+	zap_level(mmu, zap, mmu->root, mmu->host->format->levels, 0, start, end);
+}
+
+/**
+ * tdp_zap_flush - flush if anything was taken away
+ * @mmu: @lock held for write since the zapping
+ * @zap: after the last tdp_zap_range()
+ */
+void tdp_zap_flush(struct mmu *mmu, struct tdp_zap *zap)
+{
+	if (zap->changed)
+		mmu_flush(mmu);
+	zap->epoch = mmu_epoch_current(mmu);
+}
+
+/**
+ * tdp_zap_finish - free the detached tables
+ * @mmu: @lock not held
+ * @zap: flushed
+ * @may_sleep: the caller is in no atomic or non-blockable section
+ */
+void tdp_zap_finish(struct mmu *mmu, struct tdp_zap *zap, bool may_sleep)
+{
+	struct page *page, *next;
+
+	mmu_epoch_assert(mmu, zap->epoch);
+	list_for_each_entry_safe(page, next, &zap->tables, lru) {
+		int level = page->index;
+		gfn_t gfn = page_private(page);
+
+		list_del(&page->lru);
+		set_page_private(page, 0);
+		page->index = 0;
+		zap_reap(mmu, zap, page_address(page), level, gfn, may_sleep);
+	}
+}
+
+/**
+ * tdp_zap_all - take away every mapping and free every table but the top one
+ * @mmu: takes @lock; @srcu too, so the caller need not
+ * @may_sleep: the caller is in no atomic or non-blockable section
+ */
+void tdp_zap_all(struct mmu *mmu, bool may_sleep)
+{
+	struct tdp_zap zap;
+	int idx;
+
+	tdp_zap_init(&zap, NULL);
+	zap.tell_all = true;
+	idx = srcu_read_lock(&mmu->srcu);
+	write_lock(&mmu->lock);
+	mmu_invalidated(mmu);
+	tdp_zap_range(mmu, &zap, 0, tdp_pages(mmu->host->format->levels + 1));
+	tdp_zap_flush(mmu, &zap);
+	write_unlock(&mmu->lock);
+	tdp_zap_finish(mmu, &zap, may_sleep);
+	srcu_read_unlock(&mmu->srcu, idx);
+}
+
+struct leaf_walk {
+	gfn_t start, end;
+	tdp_leaf_fn fn;
+	void *arg;
+};
+
+static bool walk_leaves(struct mmu *mmu, const struct leaf_walk *w, u64 *table, int level,
+			gfn_t base)
+{
+	const struct tdp_format *f = mmu->host->format;
+	gfn_t size = tdp_pages(level);
+	gfn_t gfn = max(base, round_down(w->start, size));
+	gfn_t last = min(base + size * TDP_ENTRIES, w->end);
+
+	for (; gfn < last; gfn += size) {
+		u64 *sptep = &table[tdp_index(gfn, level)];
+		u64 spte = READ_ONCE(*sptep);
+
+		if (!spte)
+			continue;
+		if (tdp_is_leaf(f, spte, level) ?
+		    !w->fn(mmu, sptep, gfn, level, w->arg) :
+		    !walk_leaves(mmu, w, tdp_table(f, spte), level - 1, gfn))
+			return false;
+	}
+	return true;
+}
+
+/**
+ * tdp_for_each_leaf - call a function for each leaf that maps something of [start, end)
+ * @mmu: @lock held, for write if @fn takes permissions away
+ * @start: first gfn
+ * @end: gfn after the last
+ * @fn: must not sleep; ends the walk when it returns false
+ * @arg: for @fn
+ *
+ * Returns false if @fn ended it.
+ */
+bool tdp_for_each_leaf(struct mmu *mmu, gfn_t start, gfn_t end, tdp_leaf_fn fn, void *arg)
+{
+	struct leaf_walk w = { .start = start, .end = end, .fn = fn, .arg = arg };
+
+	lockdep_assert_held(&mmu->lock);
+	return walk_leaves(mmu, &w, mmu->root, mmu->host->format->levels, 0);
+}
+
+static long count_level(struct mmu *mmu, const u64 *table, int level)
+{
+	const struct tdp_format *f = mmu->host->format;
+	long n = 1;
+	unsigned int i;
+
+	for (i = 0; level > 1 && i < TDP_ENTRIES; i++) {
+		u64 spte = READ_ONCE(table[i]);
+
+		if (spte && !tdp_is_leaf(f, spte, level))
+			n += count_level(mmu, tdp_table(f, spte), level - 1);
+	}
+	return n;
+}
+
+/**
+ * tdp_count_tables - count the tables that there are, for the checker
+ * @mmu: @lock held
+ */
+long tdp_count_tables(struct mmu *mmu)
+{
+	lockdep_assert_held(&mmu->lock);
+	return count_level(mmu, mmu->root, mmu->host->format->levels);
+}

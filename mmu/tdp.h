@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * TDP tables, for the files of the mmu room.
+ *
+ * An entry is 0 (nothing there), a table, or a leaf; format->large tells a 2 MiB leaf
+ * from a table.  The CPU sets accessed and dirty bits at any time, so an entry that it
+ * may see is changed by atomic operations only.
+ */
+#ifndef DITTO_MMU_TDP_H
+#define DITTO_MMU_TDP_H
+
+#include <linux/bug.h>
+
+#include "mmu/mmu.h"
+
+struct memslot;
+
+#define TDP_ENTRIES	512
+#define TDP_MAX_LEVELS	5
+#define TDP_ADDR	GENMASK_ULL(51, 12)
+
+/* mmu->max_tables lies between: 1 MiB for a VM without memory, and 1 GiB. */
+#define TDP_MIN_TABLES	256
+#define TDP_MAX_TABLES	(1L << 18)
+
+/*
+ * Formats without a dirty bit: the leaf was writable, thus perhaps written, when it was
+ * write-protected.  The CPU ignores bit 52 in NPT (APM 5.4.1) and in EPT (SDM 29.3.2).
+ */
+#define TDP_WAS_WRITABLE	BIT_ULL(52)
+
+/* Pages that an entry of a level covers. */
+static inline u64 tdp_pages(int level)
+{
+	return 1ull << (9 * (level - 1));
+}
+
+static inline unsigned int tdp_index(gfn_t gfn, int level)
+{
+	return (gfn >> (9 * (level - 1))) % TDP_ENTRIES;
+}
+
+static inline bool tdp_is_leaf(const struct tdp_format *f, u64 spte, int level)
+{
+	return level == 1 || (spte & f->large);
+}
+
+static inline u64 *tdp_table(const struct tdp_format *f, u64 spte)
+{
+	return __va(spte & TDP_ADDR & ~f->table);
+}
+
+static inline kvm_pfn_t tdp_pfn(const struct tdp_format *f, u64 spte)
+{
+	return (spte & TDP_ADDR & ~f->leaf) >> PAGE_SHIFT;
+}
+
+/* What says that a leaf was written through. */
+static inline u64 tdp_dirty_bits(const struct tdp_format *f)
+{
+	return f->dirty ?: f->writable | TDP_WAS_WRITABLE;
+}
+
+/**
+ * struct tdp_zap - entries on their way out
+ *
+ * Lives on the stack of who zaps: tdp_zap_init(); then under mmu->lock for write any
+ * number of tdp_zap_range(), and tdp_zap_flush(); then, without it, tdp_zap_finish().
+ *
+ * @tables: detached tables, linked through their struct page, which also has level
+ *	(index) and first gfn (private)
+ * @slot: the gmem of this slot is told of dirty leaves; NULL: nobody is
+ * @tell_all: the gmems of whatever slots there are, are told
+ * @changed: a permission was taken away
+ * @epoch: the last one that this opened
+ */
+struct tdp_zap {
+	struct list_head tables;
+	struct memslot *slot;
+	bool tell_all;
+	bool changed;
+	u64 epoch;
+};
+
+int tdp_init(struct mmu *mmu);
+void tdp_destroy(struct mmu *mmu);
+u64 *tdp_table_alloc(struct mmu *mmu);
+void tdp_table_free(struct mmu *mmu, u64 *table);
+
+void tdp_zap_init(struct tdp_zap *zap, struct memslot *slot);
+void tdp_zap_range(struct mmu *mmu, struct tdp_zap *zap, gfn_t start, gfn_t end);
+void tdp_zap_flush(struct mmu *mmu, struct tdp_zap *zap);
+void tdp_zap_finish(struct mmu *mmu, struct tdp_zap *zap, bool may_sleep);
+void tdp_zap_all(struct mmu *mmu, bool may_sleep);
+
+/* Called for a leaf that covers gfns of interest; @level is 1 or 2. False: enough. */
+typedef bool (*tdp_leaf_fn)(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, void *arg);
+
+bool tdp_for_each_leaf(struct mmu *mmu, gfn_t start, gfn_t end, tdp_leaf_fn fn, void *arg);
+u64 tdp_clear_bits(u64 *sptep, u64 bits);
+long tdp_count_tables(struct mmu *mmu);
+
+void mmu_flush(struct mmu *mmu);
+
+/* An invalidation ended: faults that are under way start again. @lock, for write. */
+static inline void mmu_invalidated(struct mmu *mmu)
+{
+	lockdep_assert_held_write(&mmu->lock);
+	/* Pairs with the acquire of who faults: a new number means new slots, too. */
+	smp_store_release(&mmu->inv_seq, mmu->inv_seq + 1);
+}
+
+/* A permission was taken away from the tables: a flush is owed. @lock, for write. */
+static inline void mmu_epoch_open(struct mmu *mmu)
+{
+	lockdep_assert_held_write(&mmu->lock);
+#ifdef DITTO_DEBUG
+	WRITE_ONCE(mmu->epoch, mmu->epoch + 1);
+#endif
+}
+
+/* Every permission that was taken away up to @epoch is gone from every TLB. */
+static inline void mmu_epoch_assert(struct mmu *mmu, u64 epoch)
+{
+#ifdef DITTO_DEBUG
+	WARN_ONCE(READ_ONCE(mmu->epoch_flushed) < epoch,
+		  "ditto: a TLB flush is missing (%llu of %llu)\n",
+		  READ_ONCE(mmu->epoch_flushed), epoch);
+#endif
+}
+
+#endif
