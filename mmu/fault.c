@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * TDP faults: finding the page behind a gpa and entering it into the TDP tables.
+ * Entries are only ever added here, or made writable; what is in the way is zapped by
+ * tdp.c.  The plan, whose numbers come back below:
+ *
+ * 1. If the entry allows the access already, somebody else was faster.
+ * 2. Read the invalidation sequence, then look up the slot, then get the page from its
+ *    backing, all without lock; this may sleep for long.
+ * 3. Allocate the tables that may be missing, so that the rest cannot fail.
+ * 4. Under mmu->lock for read: if an invalidation ended since 2, or one of this hva is
+ *    in progress, the page may be another one by now: start again.
+ * 5. Enter it by cmpxchg: other faults do the same at the same time.
+ *
+ * No reference to the page is kept: gmem's binding and the mmu notifier take it out of
+ * the tables before it is freed.
+ */
+#include <linux/mm.h>
+#include <linux/pgtable.h>
+#include <linux/sched/signal.h>
+
+#include "mmu/slots.h"
+#include "mmu/tdp.h"
+
+/* Lost races in one fault, before the guest is asked whether it still wants it. */
+#define FAULT_TRIES	16
+
+/**
+ * struct tdp_fault - one fault on its way
+ * @gfn: of the access
+ * @access: MMU_READ, MMU_WRITE, MMU_EXEC
+ * @seq: mmu->inv_seq before step 2
+ * @slot: found in step 2
+ * @hva: of @gfn's page, for a user-backed slot
+ * @pfn: of the page found in step 2
+ * @page: held until step 5 is done, for a user-backed slot
+ * @writable: the page may be mapped writable
+ * @missing: tables that the walk to @gfn lacked when last seen
+ * @nr_tables: length of @table
+ * @table: allocated in step 3, not yet used
+ */
+struct tdp_fault {
+	gfn_t gfn;
+	u32 access;
+	unsigned long seq;
+	struct memslot *slot;
+	unsigned long hva;
+	kvm_pfn_t pfn;
+	struct page *page;
+	bool writable;
+	int missing;
+	int nr_tables;
+	u64 *table[TDP_MAX_LEVELS];
+};
+
+static bool spte_allows(const struct tdp_format *f, u64 spte, u32 access)
+{
+	return !(access & MMU_WRITE) || (spte & f->writable);
+}
+
+/* Step 1; also counts the missing tables. */
+static bool fault_spurious(struct mmu *mmu, struct tdp_fault *fault)
+{
+	const struct tdp_format *f = mmu->host->format;
+	u64 *table = mmu->root;
+	int level = f->levels;
+	u64 spte;
+
+	read_lock(&mmu->lock);
+	for (;;) {
+		spte = READ_ONCE(table[tdp_index(fault->gfn, level)]);
+		if (!spte || tdp_is_leaf(f, spte, level))
+			break;
+		table = tdp_table(f, spte);
+		level--;
+	}
+	read_unlock(&mmu->lock);
+	fault->missing = spte ? 0 : level - 1;
+	return spte && spte_allows(f, spte, fault->access);
+}
+
+/*
+ * The page behind an hva, with a reference.  A read fault takes it writable if that
+ * comes for free, which spares the write fault that mostly follows.
+ */
+static int resolve_user(struct mmu *mmu, struct tdp_fault *fault)
+{
+	int n;
+
+	if (current->mm != mmu->mm)
+		return -EIO;
+	fault->hva = memslot_addr(fault->slot, fault->gfn << PAGE_SHIFT);
+	fault->writable = true;
+	if (fault->access & MMU_WRITE) {
+		n = get_user_pages_fast(fault->hva, 1, FOLL_WRITE, &fault->page);
+	} else {
+		n = memslot_readonly(fault->slot) ? 0 :
+		    get_user_pages_fast_only(fault->hva, 1, FOLL_WRITE, &fault->page);
+		if (n != 1) {
+			fault->writable = false;
+			n = get_user_pages_fast(fault->hva, 1, 0, &fault->page);
+		}
+	}
+	if (n != 1)
+		return n < 0 ? n : -EFAULT;
+	fault->pfn = page_to_pfn(fault->page);
+	return 0;
+}
+
+/*
+ * Without hardware dirty bits a writable mapping is a dirty one, so a read fault must
+ * not make one.
+ */
+static int resolve_gmem(struct mmu *mmu, struct tdp_fault *fault)
+{
+	struct memslot *slot = fault->slot;
+	bool write = fault->access & MMU_WRITE;
+	struct gmem_mapping map;
+	int err;
+
+	err = gmem_fault(slot->gmem, memslot_offset(slot, fault->gfn), write, &map);
+	if (err)
+		return err;
+	fault->pfn = map.pfn;
+	fault->writable = map.writable && !memslot_readonly(slot) &&
+			  (write || mmu->host->format->dirty);
+	return 0;
+}
+
+/* Step 2: MMU_FAULT_DONE when the page is found, or as mmu_tdp_fault(). */
+static int fault_resolve(struct mmu *mmu, struct tdp_fault *fault)
+{
+	/* Pairs with mmu_invalidated(): no older slots or page than this number. */
+	fault->seq = smp_load_acquire(&mmu->inv_seq);
+	fault->page = NULL;
+	fault->slot = mmu_find_slot(mmu, fault->gfn);
+	if (!fault->slot)
+		return MMU_FAULT_MMIO;
+	if ((fault->access & MMU_WRITE) && memslot_readonly(fault->slot))
+		return MMU_FAULT_READONLY;
+	return fault->slot->gmem ? resolve_gmem(mmu, fault) : resolve_user(mmu, fault);
+}
+
+/* Step 3. At the limit everything is dropped: the guest faults in what it uses. */
+static int fault_topup(struct mmu *mmu, struct tdp_fault *fault)
+{
+	if (fault->nr_tables >= fault->missing)
+		return 0;
+	if (atomic_long_read(&mmu->nr_tables) + fault->missing > READ_ONCE(mmu->max_tables)) {
+		tdp_zap_all(mmu, true);
+		fault->missing = mmu->host->format->levels - 1;
+	}
+	while (fault->nr_tables < fault->missing) {
+		u64 *table = tdp_table_alloc(mmu);
+
+		if (!table)
+			return -ENOMEM;
+		fault->table[fault->nr_tables++] = table;
+	}
+	return 0;
+}
+
+static void fault_drop_tables(struct mmu *mmu, struct tdp_fault *fault)
+{
+	while (fault->nr_tables)
+		tdp_table_free(mmu, fault->table[--fault->nr_tables]);
+}
+
+/* Is an invalidation of something in hvas [start, end) in progress? */
+static bool hva_in_flux(const struct mmu *mmu, unsigned long start, unsigned long end)
+{
+	return mmu->inv_active && start < mmu->inv_end && mmu->inv_start < end;
+}
+
+/* Step 4. */
+static bool fault_stale(const struct mmu *mmu, const struct tdp_fault *fault)
+{
+	if (mmu->inv_seq != fault->seq)
+		return true;
+	return !fault->slot->gmem && hva_in_flux(mmu, fault->hva, fault->hva + PAGE_SIZE);
+}
+
+/*
+ * Does the process map 2 MiB or more at once here?  With IRQs off its page tables are
+ * not freed; each entry is read once, as it may change.  What it says holds until the
+ * notifier says otherwise, because it is asked after step 4, with mmu->lock held.
+ */
+static bool host_maps_large(struct mm_struct *mm, unsigned long hva)
+{
+	unsigned long flags;
+	bool large = false;
+	pgd_t pgd;
+	p4d_t p4d;
+	pud_t pud;
+	pmd_t pmd;
+
+	local_irq_save(flags);
+	pgd = READ_ONCE(*pgd_offset(mm, hva));
+	if (pgd_none(pgd))
+		goto out;
+	p4d = READ_ONCE(*p4d_offset(&pgd, hva));
+	if (p4d_none(p4d) || !p4d_present(p4d))
+		goto out;
+	pud = READ_ONCE(*pud_offset(&p4d, hva));
+	if (pud_none(pud) || !pud_present(pud))
+		goto out;
+	large = pud_leaf(pud);
+	if (large)
+		goto out;
+	pmd = READ_ONCE(*pmd_offset(&pud, hva));
+	large = !pmd_none(pmd) && pmd_present(pmd) && pmd_leaf(pmd);
+out:
+	local_irq_restore(flags);
+	return large;
+}
+
+/* The level of the leaf to enter. @lock held, step 4 passed. */
+static int fault_level(const struct mmu *mmu, const struct tdp_fault *fault)
+{
+	const struct memslot *slot = fault->slot;
+	u64 mask = tdp_pages(2) - 1;
+	gfn_t first = fault->gfn & ~mask;
+	unsigned long hva = fault->hva & PMD_MASK;
+
+	if (slot->gmem || mmu->host->format->max_level < 2)
+		return 1;
+	if (first < slot->base || first + mask >= slot->base + slot->npages)
+		return 1;
+	if (((fault->pfn ^ fault->gfn) & mask) ||
+	    (((fault->hva >> PAGE_SHIFT) ^ fault->gfn) & mask))
+		return 1;
+	if (hva_in_flux(mmu, hva, hva + PMD_SIZE))
+		return 1;
+	return host_maps_large(mmu->mm, hva) ? 2 : 1;
+}
+
+static u64 fault_bits(const struct tdp_format *f, const struct tdp_fault *fault)
+{
+	return (fault->writable ? f->writable : 0) |
+	       ((fault->access & MMU_WRITE) ? f->dirty : 0) | f->accessed;
+}
+
+static u64 fault_leaf(const struct tdp_format *f, const struct tdp_fault *fault, int level)
+{
+	kvm_pfn_t pfn = fault->pfn & ~(tdp_pages(level) - 1);
+
+	return pfn << PAGE_SHIFT | f->leaf | f->exec | (level > 1 ? f->large : 0) |
+	       fault_bits(f, fault);
+}
+
+/*
+ * There is a leaf: make it writable if that is all.  0, -EAGAIN when it changed, or
+ * -EEXIST when it must go first: another page, or 2 MiB that may no longer be one.
+ */
+static int map_upgrade(const struct tdp_format *f, const struct tdp_fault *fault, u64 *sptep,
+		       u64 spte, int level, int want_level)
+{
+	if (tdp_pfn(f, spte) != (fault->pfn & ~(tdp_pages(level) - 1)))
+		return -EEXIST;
+	if (spte_allows(f, spte, fault->access))
+		return 0;
+	if (level > want_level)
+		return -EEXIST;
+	return try_cmpxchg64(sptep, &spte, spte | fault_bits(f, fault)) ? 0 : -EAGAIN;
+}
+
+/* Hang an allocated table under an empty entry, unless somebody else just did. */
+static u64 map_table(const struct tdp_format *f, struct tdp_fault *fault, u64 *sptep)
+{
+	u64 *table = fault->table[fault->nr_tables - 1];
+	u64 old = 0, new = __pa(table) | f->table;
+
+	if (!try_cmpxchg64(sptep, &old, new))
+		return old;
+	fault->nr_tables--;
+	return new;
+}
+
+/* Step 5, @lock held for read. 0, or as map_upgrade(); -EAGAIN also without tables. */
+static int fault_map(struct mmu *mmu, struct tdp_fault *fault)
+{
+	const struct tdp_format *f = mmu->host->format;
+	int want_level = fault_level(mmu, fault);
+	u64 *table = mmu->root;
+	int level;
+
+	for (level = f->levels; ; level--) {
+		u64 *sptep = &table[tdp_index(fault->gfn, level)];
+		u64 spte = READ_ONCE(*sptep);
+
+		if (!spte && level <= want_level) {
+			if (try_cmpxchg64(sptep, &spte, fault_leaf(f, fault, level)))
+				return 0;
+			return -EAGAIN;
+		}
+		if (!spte && !fault->nr_tables) {
+			fault->missing = level - 1;
+			return -EAGAIN;
+		}
+		if (!spte)
+			spte = map_table(f, fault, sptep);
+		if (tdp_is_leaf(f, spte, level))
+			return map_upgrade(f, fault, sptep, spte, level, want_level);
+		table = tdp_table(f, spte);
+	}
+}
+
+/*
+ * The page may be written from now on without anybody hearing of it.  Under @lock,
+ * where the notifier cannot have taken it away yet.
+ */
+static void fault_mark_dirty(const struct tdp_fault *fault)
+{
+	if (fault->page && fault->writable && !PageReserved(fault->page))
+		SetPageDirty(fault->page);
+}
+
+static void fault_zap_conflict(struct mmu *mmu, const struct tdp_fault *fault)
+{
+	struct tdp_zap zap;
+
+	tdp_zap_init(&zap, fault->slot);
+	write_lock(&mmu->lock);
+	tdp_zap_range(mmu, &zap, fault->gfn, fault->gfn + 1);
+	tdp_zap_flush(mmu, &zap);
+	write_unlock(&mmu->lock);
+	tdp_zap_finish(mmu, &zap, true);
+}
+
+/* Steps 4 and 5. */
+static int fault_enter(struct mmu *mmu, struct tdp_fault *fault)
+{
+	int r = -EAGAIN;
+
+	read_lock(&mmu->lock);
+	if (!fault_stale(mmu, fault))
+		r = fault_map(mmu, fault);
+	if (!r)
+		fault_mark_dirty(fault);
+	read_unlock(&mmu->lock);
+	if (r == -EEXIST) {
+		fault_zap_conflict(mmu, fault);
+		r = -EAGAIN;
+	}
+	return r;
+}
+
+/* Steps 2 to 5; -EAGAIN: a race was lost. */
+static int fault_try(struct mmu *mmu, struct tdp_fault *fault)
+{
+	int r = fault_resolve(mmu, fault);
+
+	if (r != MMU_FAULT_DONE)
+		return r;
+	r = fault_topup(mmu, fault);
+	if (!r)
+		r = fault_enter(mmu, fault);
+	if (fault->page)
+		put_page(fault->page);
+	return r;
+}
+
+/**
+ * mmu_tdp_fault - make the TDP tables allow an access, if it is to memory
+ * @mmu: the caller is in a read section of its srcu, and holds no lock
+ * @gpa: that the guest accessed; any value
+ * @access: MMU_READ, MMU_WRITE, MMU_EXEC bits
+ *
+ * May sleep.  Everything that is mapped is executable.
+ *
+ * Returns enum mmu_fault_result; -EFAULT when there is no memory behind the slot, or
+ * not for this access; -EIO when a user-backed slot is another process's; -ENOMEM;
+ * -EINTR when a fatal signal came.
+ */
+int mmu_tdp_fault(struct mmu *mmu, gpa_t gpa, u32 access)
+{
+	struct tdp_fault fault = { .gfn = gpa >> PAGE_SHIFT, .access = access };
+	int tries = FAULT_TRIES;
+	int r;
+
+	static_assert(MMU_FAULT_DONE == 0);
+	if (fault.gfn >= mmu->host->max_gfn)
+		return MMU_FAULT_MMIO;
+	if (fault_spurious(mmu, &fault))
+		return MMU_FAULT_DONE;
+	while ((r = fault_try(mmu, &fault)) == -EAGAIN && --tries) {
+		if (fatal_signal_pending(current))
+			break;
+		cond_resched();
+	}
+	fault_drop_tables(mmu, &fault);
+	return r == -EAGAIN ? MMU_FAULT_DONE : r;
+}
