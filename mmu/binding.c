@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What gmem asks of a slot that maps it: zap, write-protect, harvest dirty bits, show
+ * the mappings.  Each callback turns offsets into gfns and walks the TDP tables of that
+ * range.  They run with gmem's locks held: nothing here calls gmem.
+ *
+ * The hard part is in the order: the bits go from the tables under mmu->lock for
+ * write, then the TLBs are flushed, and only then gmem believes it.
+ */
+#include <linux/bitmap.h>
+
+#include "mmu/slots.h"
+#include "mmu/tdp.h"
+
+static struct memslot *binding_slot(struct gmem_binding *b)
+{
+	return container_of(b, struct memslot, binding);
+}
+
+static void binding_zap(struct gmem_binding *b, pgoff_t start, pgoff_t end)
+{
+	struct memslot *slot = binding_slot(b);
+	struct mmu *mmu = slot->mmu;
+	struct tdp_zap zap;
+
+	tdp_zap_init(&zap, NULL);
+	write_lock(&mmu->lock);
+	mmu_invalidated(mmu);
+	tdp_zap_range(mmu, &zap, memslot_gfn(slot, start), memslot_gfn(slot, end));
+	tdp_zap_flush(mmu, &zap);
+	write_unlock(&mmu->lock);
+	tdp_zap_finish(mmu, &zap, true);
+}
+
+static bool wrprotect_leaf(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, void *changed)
+{
+	const struct tdp_format *f = mmu->host->format;
+	u64 old = READ_ONCE(*sptep), new;
+
+	do {
+		if (!(old & f->writable))
+			return true;
+		new = (old & ~f->writable) | (f->dirty ? 0 : TDP_WAS_WRITABLE);
+	} while (!try_cmpxchg64(sptep, &old, new));
+	mmu_epoch_open(mmu);
+	*(bool *)changed = true;
+	return true;
+}
+
+static void binding_wrprotect(struct gmem_binding *b, pgoff_t start, pgoff_t end)
+{
+	struct memslot *slot = binding_slot(b);
+	struct mmu *mmu = slot->mmu;
+	bool changed = false;
+	u64 epoch;
+
+	write_lock(&mmu->lock);
+	mmu_invalidated(mmu);
+	tdp_for_each_leaf(mmu, memslot_gfn(slot, start), memslot_gfn(slot, end),
+			  wrprotect_leaf, &changed);
+	if (changed)
+		mmu_flush(mmu);
+	epoch = mmu_epoch_current(mmu);
+	write_unlock(&mmu->lock);
+	mmu_epoch_assert(mmu, epoch);
+}
+
+struct harvest {
+	gfn_t start, end;
+	unsigned long *bitmap;
+	bool changed;
+};
+
+static bool harvest_leaf(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, void *arg)
+{
+	u64 bits = tdp_dirty_bits(mmu->host->format);
+	struct harvest *h = arg;
+	gfn_t from, to;
+
+	if (!(READ_ONCE(*sptep) & bits))
+		return true;
+	tdp_clear_bits(sptep, bits);
+	mmu_epoch_open(mmu);
+	from = max(gfn, h->start);
+	to = min(gfn + tdp_pages(level), h->end);
+	bitmap_set(h->bitmap, from - h->start, to - from);
+	h->changed = true;
+	return true;
+}
+
+/*
+ * A CPU that caches a dirty bit does not set it again, so a flush is due.  Where the
+ * format has none, being writable counts as dirty, and clearing it write-protects.
+ */
+static void binding_harvest(struct gmem_binding *b, pgoff_t start, pgoff_t end,
+			    unsigned long *bitmap)
+{
+	struct memslot *slot = binding_slot(b);
+	struct mmu *mmu = slot->mmu;
+	struct harvest h = {
+		.start = memslot_gfn(slot, start),
+		.end = memslot_gfn(slot, end),
+		.bitmap = bitmap,
+	};
+	u64 epoch;
+
+	write_lock(&mmu->lock);
+	tdp_for_each_leaf(mmu, h.start, h.end, harvest_leaf, &h);
+	if (h.changed)
+		mmu_flush(mmu);
+	epoch = mmu_epoch_current(mmu);
+	write_unlock(&mmu->lock);
+	mmu_epoch_assert(mmu, epoch);
+}
+
+#define CHECK_BATCH	64
+
+struct check_batch {
+	unsigned int nr;
+	gfn_t next;	/* where the next batch begins */
+	struct {
+		gfn_t gfn;
+		u64 spte;
+	} leaf[CHECK_BATCH];
+};
+
+static bool check_leaf(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, void *arg)
+{
+	struct check_batch *batch = arg;
+
+	batch->leaf[batch->nr].gfn = gfn;
+	batch->leaf[batch->nr++].spte = READ_ONCE(*sptep);
+	batch->next = gfn + tdp_pages(level);
+	return batch->nr < CHECK_BATCH;
+}
+
+static void check_show(const struct tdp_format *f, struct memslot *slot,
+		       const struct check_batch *batch, gmem_check_fn fn, void *ctx)
+{
+	unsigned int i;
+
+	for (i = 0; i < batch->nr; i++)
+		fn(ctx, memslot_offset(slot, batch->leaf[i].gfn),
+		   tdp_pfn(f, batch->leaf[i].spte), batch->leaf[i].spte & f->writable);
+}
+
+/* In batches, because @fn may sleep; gmem-backed slots have 4 KiB leaves only. */
+static void binding_check(struct gmem_binding *b, pgoff_t start, pgoff_t end,
+			  gmem_check_fn fn, void *ctx)
+{
+	struct memslot *slot = binding_slot(b);
+	gfn_t to = memslot_gfn(slot, end);
+	struct mmu *mmu = slot->mmu;
+	struct check_batch batch = { .next = memslot_gfn(slot, start) };
+	bool all;
+
+	do {
+		batch.nr = 0;
+		read_lock(&mmu->lock);
+		all = tdp_for_each_leaf(mmu, batch.next, to, check_leaf, &batch);
+		read_unlock(&mmu->lock);
+		check_show(mmu->host->format, slot, &batch, fn, ctx);
+	} while (!all);
+}
+
+static const struct gmem_binding_ops binding_ops = {
+	.zap = binding_zap,
+	.wrprotect = binding_wrprotect,
+	.harvest = binding_harvest,
+	.check = binding_check,
+};
+
+/**
+ * binding_attach - bind a gmem-backed slot that is about to be published
+ * @slot: complete; mmu->slots_lock held
+ *
+ * May sleep.  Callbacks may come before this returns, and find nothing to do.
+ *
+ * Returns 0 or -EINVAL for a range beyond the gmem's end.
+ */
+int binding_attach(struct memslot *slot)
+{
+	pgoff_t start = slot->addr >> PAGE_SHIFT;
+
+	return gmem_bind(slot->gmem, &slot->binding, start, start + slot->npages, &binding_ops);
+}
