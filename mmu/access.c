@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The kernel's own accesses to guest memory, by gpa: the only way into it.  They go
+ * to the gmem or to the process's memory behind the slot, never through TDP tables,
+ * so gmem and the process see who writes, and mark what is dirty.
+ */
+#include <linux/highmem.h>
+#include <linux/mm.h>
+#include <linux/uaccess.h>
+
+#include "core/compat.h"
+#include "mmu/slots.h"
+
+static void __user *slot_hva(const struct memslot *slot, gpa_t gpa)
+{
+	return (void __user *)(unsigned long)memslot_addr(slot, gpa);
+}
+
+static bool user_reachable(const struct memslot *slot)
+{
+	return current->mm == slot->mmu->mm;
+}
+
+/* Bytes of [gpa, gpa + len) that are in the slot. */
+static unsigned int slot_clip(const struct memslot *slot, gpa_t gpa, unsigned int len)
+{
+	return min_t(u64, len, ((slot->base + slot->npages) << PAGE_SHIFT) - gpa);
+}
+
+static int slot_read(const struct memslot *slot, gpa_t gpa, void *buf, unsigned int len)
+{
+	if (likely(slot->gmem))
+		return gmem_read(slot->gmem, memslot_addr(slot, gpa), buf, len);
+	if (!user_reachable(slot) || copy_from_user(buf, slot_hva(slot, gpa), len))
+		return -EFAULT;
+	return 0;
+}
+
+static int slot_write(const struct memslot *slot, gpa_t gpa, const void *buf, unsigned int len)
+{
+	if (memslot_readonly(slot))
+		return -EROFS;
+	if (likely(slot->gmem))
+		return gmem_write(slot->gmem, memslot_addr(slot, gpa), buf, len);
+	if (!user_reachable(slot) || copy_to_user(slot_hva(slot, gpa), buf, len))
+		return -EFAULT;
+	return 0;
+}
+
+/**
+ * guest_read - copy out of guest memory
+ * @mmu: the caller is in a read section of its srcu
+ * @gpa: any
+ * @buf: kernel memory
+ * @len: bytes; may cross pages and slots
+ *
+ * Process context; may sleep where a user-backed slot is.
+ *
+ * Returns 0; -ENXIO: a byte is in no memslot; -EFAULT: the backing failed, or belongs
+ * to another process.  @buf may be filled in part then.
+ */
+int guest_read(struct mmu *mmu, gpa_t gpa, void *buf, unsigned int len)
+{
+	while (len) {
+		struct memslot *slot = mmu_find_slot(mmu, gpa >> PAGE_SHIFT);
+		unsigned int n;
+		int err;
+
+		if (!slot)
+			return -ENXIO;
+		n = slot_clip(slot, gpa, len);
+		err = slot_read(slot, gpa, buf, n);
+		if (err)
+			return err;
+		gpa += n;
+		buf += n;
+		len -= n;
+	}
+	return 0;
+}
+
+/**
+ * guest_write - copy into guest memory
+ * @mmu: the caller is in a read section of its srcu
+ * @gpa: any
+ * @buf: kernel memory
+ * @len: bytes; may cross pages and slots
+ *
+ * Process context; may sleep.
+ *
+ * Returns as guest_read(), and -EROFS: the slot is read-only; -ENOMEM; -EINTR: a
+ * fatal signal came.  The bytes before the failing one may be written then.
+ */
+int guest_write(struct mmu *mmu, gpa_t gpa, const void *buf, unsigned int len)
+{
+	while (len) {
+		struct memslot *slot = mmu_find_slot(mmu, gpa >> PAGE_SHIFT);
+		unsigned int n;
+		int err;
+
+		if (!slot)
+			return -ENXIO;
+		n = slot_clip(slot, gpa, len);
+		err = slot_write(slot, gpa, buf, n);
+		if (err)
+			return err;
+		gpa += n;
+		buf += n;
+		len -= n;
+	}
+	return 0;
+}
+
+/* 0: exchanged; 1: @old is what was there; -errno. */
+static int user_cmpxchg(void __user *ptr, void *old, const void *new, unsigned int len)
+{
+	switch (len) {
+	case 1:
+		return __try_cmpxchg_user((u8 __user *)ptr, (u8 *)old, *(u8 *)new, fault1);
+	case 2:
+		return __try_cmpxchg_user((u16 __user *)ptr, (u16 *)old, *(u16 *)new, fault2);
+	case 4:
+		return __try_cmpxchg_user((u32 __user *)ptr, (u32 *)old, *(u32 *)new, fault4);
+	default:
+		return __try_cmpxchg_user((u64 __user *)ptr, (u64 *)old, *(u64 *)new, fault8);
+	}
+}
+
+static int gmem_cmpxchg_buf(const struct memslot *slot, gpa_t gpa, void *old, const void *new,
+			    unsigned int len)
+{
+	u64 old64 = 0, new64 = 0;
+	int r;
+
+	memcpy(&old64, old, len);
+	memcpy(&new64, new, len);
+	r = gmem_cmpxchg(slot->gmem, memslot_addr(slot, gpa), len, &old64, new64);
+	if (r >= 0)
+		memcpy(old, &old64, len);
+	return r;
+}
+
+/* At a kernel address that is aligned to 16. */
+static void cmpxchg_16(void *va, u64 *old, const u64 *new)
+{
+	asm volatile("lock cmpxchg16b %[mem]"
+		     : [mem] "+m" (*(u64 (*)[2])va), "+a" (old[0]), "+d" (old[1])
+		     : "b" (new[0]), "c" (new[1])
+		     : "memory", "cc");
+}
+
+static int user_cmpxchg_16(unsigned long hva, u64 *old, const u64 *new)
+{
+	struct page *page;
+	void *va;
+	int n;
+
+	n = pin_user_pages_fast(hva & PAGE_MASK, 1, FOLL_WRITE, &page);
+	if (n != 1)
+		return n == -EINTR ? n : -EFAULT;
+	va = kmap_local_page(page);
+	cmpxchg_16(va + offset_in_page(hva), old, new);
+	kunmap_local(va);
+	unpin_user_pages_dirty_lock(&page, 1, true);
+	return 0;
+}
+
+static int slot_cmpxchg_16(const struct memslot *slot, gpa_t gpa, void *old, const void *new)
+{
+	u64 addr = memslot_addr(slot, gpa);
+	u64 o[2], n[2];
+	int err = 0;
+	void *va;
+
+	memcpy(o, old, sizeof(o));
+	memcpy(n, new, sizeof(n));
+	if (slot->gmem) {
+		va = gmem_pin_page(slot->gmem, addr >> PAGE_SHIFT, true);
+		if (IS_ERR(va))
+			return PTR_ERR(va);
+		cmpxchg_16(va + offset_in_page(addr), o, n);
+		gmem_unpin_page(slot->gmem, addr >> PAGE_SHIFT, va, true);
+	} else {
+		err = user_cmpxchg_16(addr, o, n);
+	}
+	if (!err)
+		memcpy(old, o, sizeof(o));
+	return err;
+}
+
+/* Across natural boundaries there is no atomic operation that hosts let us do. */
+static int cmpxchg_unaligned(struct mmu *mmu, gpa_t gpa, void *old, const void *new,
+			     unsigned int len)
+{
+	u8 now[16];
+	int err;
+
+	err = guest_read(mmu, gpa, now, len);
+	if (!err && !memcmp(now, old, len))
+		err = guest_write(mmu, gpa, new, len);
+	if (!err)
+		memcpy(old, now, len);
+	return err;
+}
+
+static int slot_cmpxchg(const struct memslot *slot, gpa_t gpa, void *old, const void *new,
+			unsigned int len)
+{
+	int r;
+
+	if (memslot_readonly(slot))
+		return -EROFS;
+	if (!slot->gmem && !user_reachable(slot))
+		return -EFAULT;
+	if (len == 16)
+		return slot_cmpxchg_16(slot, gpa, old, new);
+	if (slot->gmem)
+		r = gmem_cmpxchg_buf(slot, gpa, old, new, len);
+	else
+		r = user_cmpxchg(slot_hva(slot, gpa), old, new, len);
+	return min(r, 0);
+}
+
+/**
+ * guest_cmpxchg - compare and exchange guest memory
+ * @mmu: the caller is in a read section of its srcu
+ * @gpa: any
+ * @old: in: what is expected there; out: what was there
+ * @new: what to put there if the expectation holds
+ * @len: 1, 2, 4, 8 or 16
+ *
+ * Process context; may sleep.  Atomic when @gpa is a multiple of @len; otherwise a
+ * comparison and then a write.
+ *
+ * Returns 0, exchanged or not: it was if @old has not changed; -EINVAL for another
+ * @len; else as guest_write(), with nothing changed.
+ */
+int guest_cmpxchg(struct mmu *mmu, gpa_t gpa, void *old, const void *new, unsigned int len)
+{
+	struct memslot *slot;
+
+	if (!is_power_of_2(len) || len > 16)
+		return -EINVAL;
+	if (!IS_ALIGNED(gpa, len))
+		return cmpxchg_unaligned(mmu, gpa, old, new, len);
+	slot = mmu_find_slot(mmu, gpa >> PAGE_SHIFT);
+	return slot ? slot_cmpxchg(slot, gpa, old, new, len) : -ENXIO;
+}
