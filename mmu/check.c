@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What people and tests want to know of an address space: how much memory it has, and
+ * whether its TDP tables say what the gmems' indexes say.  Changes nothing.
+ *
+ * The hard part is that gmem must not be asked with mmu->lock held.  So the checker
+ * notes the leaves of a batch, asks, and looks at a leaf that seems wrong once more:
+ * at a quiet moment nothing moves, at another one a false alarm is unlikely.
+ */
+#include <linux/mm.h>
+#include <linux/seq_file.h>
+
+#include <ditto.h>
+#include "mmu/slots.h"
+#include "mmu/tdp.h"
+
+static void stats_add_gmem(struct ditto_vm_info *info, struct gmem *gmem)
+{
+	struct ditto_gmem_stats st;
+
+	gmem_stats(gmem, &st);
+	info->resident_bytes += st.private_bytes + st.shared_bytes;
+	info->shared_bytes += st.shared_bytes;
+	info->saved_bytes += st.private_bytes + st.shared_bytes - st.charged_bytes;
+}
+
+/**
+ * mmu_stats - fill in the bytes of a struct ditto_vm_info
+ * @mmu: takes its slots_lock; may sleep
+ * @info: zeroed; only the *_bytes members are written
+ *
+ * A gmem that several slots map is counted once.
+ */
+void mmu_stats(struct mmu *mmu, struct ditto_vm_info *info)
+{
+	struct mmu_slots *slots;
+	unsigned int i;
+
+	mutex_lock(&mmu->slots_lock);
+	slots = mmu_slots_locked(mmu);
+	info->ram_bytes = mmu->nr_pages << PAGE_SHIFT;
+	for (i = 0; i < slots->nr; i++)
+		if (slots->slot[i]->counts_gmem)
+			stats_add_gmem(info, slots->slot[i]->gmem);
+	mutex_unlock(&mmu->slots_lock);
+}
+
+#define CHECK_BATCH	64
+
+struct mmu_leaf {
+	gfn_t gfn;
+	int level;
+	u64 spte;
+};
+
+/* A batch of leaves; @next is the gfn that the next one begins with. */
+struct mmu_batch {
+	struct mmu_leaf leaf[CHECK_BATCH];
+	unsigned int nr;
+	gfn_t next;
+};
+
+static bool batch_leaf(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, void *arg)
+{
+	struct mmu_batch *batch = arg;
+
+	batch->leaf[batch->nr++] = (struct mmu_leaf) {
+		.gfn = gfn,
+		.level = level,
+		.spte = READ_ONCE(*sptep),
+	};
+	batch->next = gfn + tdp_pages(level);
+	return batch->nr < CHECK_BATCH;
+}
+
+/* What is wrong with a leaf, or NULL. */
+static const char *leaf_wrong(struct mmu *mmu, const struct mmu_leaf *leaf)
+{
+	const struct tdp_format *f = mmu->host->format;
+	struct memslot *slot = mmu_find_slot(mmu, leaf->gfn);
+	struct gmem_mapping map;
+
+	if (!slot)
+		return "in no memslot";
+	if ((leaf->spte & f->writable) && memslot_readonly(slot))
+		return "writable in a read-only memslot";
+	if (!slot->gmem)
+		return NULL;
+	if (leaf->level != 1)
+		return "larger than a page of the gmem";
+	if (gmem_fault(slot->gmem, memslot_offset(slot, leaf->gfn), false, &map))
+		return "where the gmem has no page";
+	if (tdp_pfn(f, leaf->spte) != map.pfn)
+		return "of another page than the gmem's";
+	if ((leaf->spte & f->writable) && !map.writable)
+		return "writable, but the page is shared";
+	return NULL;
+}
+
+static bool leaf_still_there(struct mmu *mmu, const struct mmu_leaf *leaf)
+{
+	u64 volatile_bits = mmu->host->format->accessed | mmu->host->format->dirty;
+	struct mmu_batch *now = kzalloc(sizeof(*now), GFP_KERNEL);
+	bool same;
+
+	if (!now)
+		return true;
+	read_lock(&mmu->lock);
+	tdp_for_each_leaf(mmu, leaf->gfn, leaf->gfn + 1, batch_leaf, now);
+	read_unlock(&mmu->lock);
+	same = now->nr && !((now->leaf[0].spte ^ leaf->spte) & ~volatile_bits);
+	kfree(now);
+	return same;
+}
+
+static int check_leaf(struct mmu *mmu, const struct mmu_leaf *leaf, struct seq_file *m)
+{
+	const char *wrong = leaf_wrong(mmu, leaf);
+
+	if (!wrong || !leaf_still_there(mmu, leaf) || !leaf_wrong(mmu, leaf))
+		return 0;
+	seq_printf(m, "mmu: gfn %llx: entry %llx (level %d) is %s\n", leaf->gfn, leaf->spte,
+		   leaf->level, wrong);
+	return 1;
+}
+
+static int check_leaves(struct mmu *mmu, struct mmu_batch *batch, struct seq_file *m)
+{
+	gfn_t end = tdp_pages(mmu->host->format->levels + 1);
+	int violations = 0;
+	unsigned int i;
+	bool all;
+
+	do {
+		batch->nr = 0;
+		read_lock(&mmu->lock);
+		all = tdp_for_each_leaf(mmu, batch->next, end, batch_leaf, batch);
+		read_unlock(&mmu->lock);
+		for (i = 0; i < batch->nr; i++)
+			violations += check_leaf(mmu, &batch->leaf[i], m);
+		cond_resched();
+	} while (!all);
+	return violations;
+}
+
+static int check_tables(struct mmu *mmu, struct seq_file *m)
+{
+	long found, counted;
+
+	write_lock(&mmu->lock);
+	found = tdp_count_tables(mmu);
+	counted = atomic_long_read(&mmu->nr_tables);
+	write_unlock(&mmu->lock);
+	if (found == counted)
+		return 0;
+	seq_printf(m, "mmu: %ld TDP tables, but the counter says %ld\n", found, counted);
+	return 1;
+}
+
+static int check_sizes(struct mmu *mmu, struct seq_file *m)
+{
+	struct mmu_slots *slots;
+	u64 sum = 0, nr_pages;
+	unsigned int i;
+
+	mutex_lock(&mmu->slots_lock);
+	slots = mmu_slots_locked(mmu);
+	for (i = 0; i < slots->nr; i++)
+		sum += slots->slot[i]->npages;
+	nr_pages = mmu->nr_pages;
+	mutex_unlock(&mmu->slots_lock);
+	if (sum == nr_pages)
+		return 0;
+	seq_printf(m, "mmu: memslots of %llu pages, but the counter says %llu\n", sum, nr_pages);
+	return 1;
+}
+
+/**
+ * mmu_check - the from-scratch checker of an address space
+ * @mmu: takes its locks, srcu too; the caller is in none.  May sleep
+ * @m: where violations are printed
+ *
+ * Proves, at a quiet moment: each SPTE is in a memslot; of a gmem-backed one it maps
+ * the page that the index says, and none writable that is shared; table and page
+ * counters equal a recount.  What user-backed slots map, it does not check.
+ *
+ * Returns the number of violations, or -ENOMEM.
+ */
+int mmu_check(struct mmu *mmu, struct seq_file *m)
+{
+	struct mmu_batch *batch = kzalloc(sizeof(*batch), GFP_KERNEL);
+	int violations, idx;
+
+	if (!batch)
+		return -ENOMEM;
+	violations = check_tables(mmu, m) + check_sizes(mmu, m);
+	idx = srcu_read_lock(&mmu->srcu);
+	violations += check_leaves(mmu, batch, m);
+	srcu_read_unlock(&mmu->srcu, idx);
+	kfree(batch);
+	return violations;
+}
