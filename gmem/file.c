@@ -26,7 +26,13 @@
 
 #define GMEM_FS_MAGIC	0x44495454	/* "DITT" */
 
+/*
+ * Mounted while a gmem lives. Mounted for the module's life it would hold the module,
+ * or else be unmounted by an fput() that comes too late for the module's exit.
+ */
+static struct file_system_type gmem_fs_type;
 static struct vfsmount *gmem_mnt;
+static int gmem_mnt_count;
 static LIST_HEAD(gmem_list);
 static DEFINE_SPINLOCK(gmem_list_lock);
 static u64 last_id;	/* under gmem_list_lock */
@@ -68,6 +74,7 @@ static void gmem_release(struct kref *ref)
 	gmem_domain_put(g->domain);
 	mem_cgroup_put(g->memcg);
 	iput(g->inode);
+	simple_release_fs(&gmem_mnt, &gmem_mnt_count);
 	kvfree(g);
 }
 
@@ -322,10 +329,17 @@ static const struct inode_operations gmem_iops = {
 
 static struct inode *gmem_new_inode(struct gmem *g)
 {
-	struct inode *inode = alloc_anon_inode(gmem_mnt->mnt_sb);
+	struct inode *inode;
+	int ret;
 
-	if (IS_ERR(inode))
+	ret = simple_pin_fs(&gmem_fs_type, &gmem_mnt, &gmem_mnt_count);
+	if (ret)
+		return ERR_PTR(ret);
+	inode = alloc_anon_inode(gmem_mnt->mnt_sb);
+	if (IS_ERR(inode)) {
+		simple_release_fs(&gmem_mnt, &gmem_mnt_count);
 		return inode;
+	}
 	inode->i_mode |= S_IFREG;
 	inode->i_op = &gmem_iops;
 	inode->i_private = g;
@@ -481,7 +495,10 @@ struct gmem *gmem_get_fd(int fd)
 
 static int gmem_fs_init_context(struct fs_context *fc)
 {
-	return init_pseudo(fc, GMEM_FS_MAGIC) ? 0 : -ENOMEM;
+	if (!init_pseudo(fc, GMEM_FS_MAGIC))
+		return -ENOMEM;
+	fc->s_iflags |= SB_I_NOEXEC;
+	return 0;
 }
 
 static struct file_system_type gmem_fs_type = {
@@ -494,27 +511,15 @@ static struct file_system_type gmem_fs_type = {
 /**
  * gmem_init() - before the first gmem
  *
- * Return: 0 or -errno, nothing left behind.
+ * Return: 0 or -ENOMEM.
  */
 int gmem_init(void)
 {
-	int ret = gmem_index_init();
-
-	if (ret)
-		return ret;
-	gmem_mnt = kern_mount(&gmem_fs_type);
-	if (IS_ERR(gmem_mnt)) {
-		gmem_index_exit();
-		return PTR_ERR(gmem_mnt);
-	}
-	gmem_mnt->mnt_flags |= MNT_NOEXEC;
-	return 0;
+	return gmem_index_init();
 }
 
 /** gmem_exit() - after the last gmem; waits for what RCU still has to free. */
 void gmem_exit(void)
 {
-	rcu_barrier();
-	kern_unmount(gmem_mnt);
 	gmem_index_exit();
 }
