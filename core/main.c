@@ -15,7 +15,7 @@
 #include "core/core.h"
 #include "core/eventfd.h"
 #include "gmem/gmem.h"
-#include "ksm/merge.h"
+#include "ksm/ksm.h"
 #include "x86/hostwork.h"
 #include "x86/x86.h"
 

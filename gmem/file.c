@@ -501,9 +501,12 @@ static int gmem_fs_init_context(struct fs_context *fc)
 	return 0;
 }
 
+/*
+ * No owner: the module mounts it for itself, and a mount would hold its owner for
+ * ever. What keeps the module is each open file.
+ */
 static struct file_system_type gmem_fs_type = {
 	.name = "ditto_gmem",
-	.owner = THIS_MODULE,
 	.init_fs_context = gmem_fs_init_context,
 	.kill_sb = kill_anon_super,
 };
