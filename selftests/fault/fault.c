@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Out of memory at every allocation: an operation is repeated with its first,
+ * second, third ... allocation failing, until one goes through untouched. Each
+ * failure must be a clean errno, and the operation must work again afterwards.
+ * Needs a kernel with failslab and fail_page_alloc (/proc/self/fail-nth).
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "knobs.h"
+#include "vm.h"
+
+#define FAILSLAB "/sys/kernel/debug/failslab/"
+#define FAIL_PAGE "/sys/kernel/debug/fail_page_alloc/"
+#define MOST 2000
+
+static int fail_nth;
+
+/* A knob of both kinds of failure; those that one lacks do not matter. */
+static void both(const char *name, const char *value)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), FAILSLAB "%s", name);
+	knob_write_text(path, value);
+	snprintf(path, sizeof(path), FAIL_PAGE "%s", name);
+	knob_write_text(path, value);
+}
+
+static void need_injection(void)
+{
+	knob_violations();		/* mounts debugfs */
+	fail_nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	if (fail_nth < 0 || access(FAILSLAB, F_OK))
+		skip("the kernel has no fault injection");
+	both("probability", "0");
+	both("task-filter", "N");
+	both("ignore-gfp-wait", "N");
+	both("ignore-gfp-highmem", "N");
+	both("verbose", "0");
+	knob_write_text(FAIL_PAGE "min-order", "0");
+}
+
+/* The nth allocation from here on fails, n from 1; 0: none. */
+static void arm(unsigned int n)
+{
+	char text[16];
+	int length = snprintf(text, sizeof(text), "%u", n);
+
+	if (pwrite(fail_nth, text, length, 0) != length)
+		_exit(7);
+}
+
+/* Whether the armed failure happened. */
+static bool disarm(void)
+{
+	char text[16] = "";
+	bool happened;
+
+	if (pread(fail_nth, text, sizeof(text) - 1, 0) <= 0)
+		_exit(7);
+	happened = atoi(text) == 0;
+	arm(0);
+	return happened;
+}
+
+/**
+ * struct operation - what is repeated
+ * @name: of it
+ * @before: prepares, without failures
+ * @act: under failures; 0 or more, or -errno
+ * @after: takes back whatever it made, @result is act's
+ * @tolerates: errors beside ENOMEM that are clean
+ */
+struct operation {
+	const char *name;
+	void (*before)(void);
+	long (*act)(void);
+	void (*after)(long result);
+	int tolerates;
+};
+
+static struct vm *vm;
+static int dev, event;
+static u8 *memory;
+
+static long errno_of(long result)
+{
+	return result == -1 ? -errno : result;
+}
+
+static void make_empty(void)
+{
+	vm = vm_new(&(struct vm_config) { .empty = true });
+}
+
+static void make_vm(void)
+{
+	vm = vm_new(NULL);
+}
+
+static void free_vm(long result)
+{
+	vm_free(vm);
+}
+
+static void close_result(long result)
+{
+	if (result >= 0)
+		close(result);
+}
+
+static void close_both(long result)
+{
+	close_result(result);
+	vm_free(vm);
+}
+
+static void nothing(void)
+{
+}
+
+static long create_vm(void) { return errno_of(ioctl(dev, KVM_CREATE_VM, 0)); }
+static long create_vcpu(void) { return errno_of(ioctl(vm->fd, KVM_CREATE_VCPU, 0)); }
+
+static long create_gmem(void)
+{
+	struct ditto_create_gmem args = { .size = 64 * MIB };
+
+	return errno_of(ioctl(dev, DITTO_CREATE_GMEM, &args));
+}
+
+static void make_bare(void)
+{
+	vm = vm_new(&(struct vm_config) { .empty = true, .no_irqchip = true });
+}
+
+static long create_irqchip(void) { return errno_of(ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0)); }
+
+static long create_pit(void)
+{
+	struct kvm_pit_config pit = { };
+
+	return errno_of(ioctl(vm->fd, KVM_CREATE_PIT2, &pit));
+}
+
+static long set_slot(void)
+{
+	return errno_of(vm_set_slot(vm, 1, 0, 0x10000000, 4 * MIB, memory));
+}
+
+static void make_with_gmem(void)
+{
+	vm = vm_new(&(struct vm_config) { .user = true });
+	event = gmem_new(4 * MIB, 0);
+}
+
+static long set_gmem_slot(void)
+{
+	return errno_of(vm_set_gmem_slot(vm, 1, 0, 0x10000000, 4 * MIB, event, 0));
+}
+
+static void close_gmem(long result)
+{
+	close(event);
+	vm_free(vm);
+}
+
+static void make_event(void)
+{
+	make_vm();
+	event = CHECKED(eventfd(0, 0));
+}
+
+static long add_irqfd(void)
+{
+	struct kvm_irqfd irqfd = { .fd = event, .gsi = 5 };
+
+	return errno_of(ioctl(vm->fd, KVM_IRQFD, &irqfd));
+}
+
+static long add_ioeventfd(void)
+{
+	struct kvm_ioeventfd io = { .fd = event, .addr = 0x700, .len = 4,
+				    .flags = KVM_IOEVENTFD_FLAG_PIO };
+
+	return errno_of(ioctl(vm->fd, KVM_IOEVENTFD, &io));
+}
+
+static long set_routes(void)
+{
+	struct kvm_irq_routing *table = alloca(sizeof(*table) + sizeof(table->entries[0]));
+
+	memset(table, 0, sizeof(*table) + sizeof(table->entries[0]));
+	table->nr = 1;
+	table->entries[0] = (struct kvm_irq_routing_entry) { .gsi = 30,
+							     .type = KVM_IRQ_ROUTING_MSI };
+	return errno_of(ioctl(vm->fd, KVM_SET_GSI_ROUTING, table));
+}
+
+static long set_cpuid(void)
+{
+	return errno_of(ioctl(vm->vcpu[0].fd, KVM_SET_CPUID2, cpuid_supported()));
+}
+
+static void make_toucher(void)
+{
+	vm = vm_new(&(struct vm_config) { .ram = 6 * MIB });
+	vcpu_call(&vm->vcpu[0], "g_touch", 6 * MIB);
+}
+
+/* Faults of the guest: KVM_RUN fails with ENOMEM or EFAULT, and can be called again. */
+static long run_guest(void)
+{
+	return vcpu_enter(&vm->vcpu[0]);
+}
+
+static void finish_guest(long result)
+{
+	if (result < 0)
+		vcpu_run_done(&vm->vcpu[0]);
+	vm_free(vm);
+}
+
+static long delete_slot(void)
+{
+	return errno_of(vm_set_slot(vm, 0, 0, 0, 0, NULL));
+}
+
+static void make_user(void)
+{
+	vm = vm_new(&(struct vm_config) { .user = true });
+	vm_call(vm, "g_touch", 8 * MIB);
+}
+
+/* Ending everything may not fail at all. */
+static long tear_down(void)
+{
+	vm_free(vm);
+	return 0;
+}
+
+static void make_used(void)
+{
+	make_vm();
+	vm_call(vm, "g_touch", 6 * MIB);
+}
+
+static void ignore(long result)
+{
+}
+
+static void punch_before(void)
+{
+	make_with_gmem();
+	memset(gmem_map(event, 4 * MIB), 1, 4 * MIB);
+	CHECKED(vm_set_gmem_slot(vm, 1, 0, 0x10000000, 4 * MIB, event, 0));
+}
+
+static long punch(void)
+{
+	return errno_of(fallocate(event, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, PAGE_SIZE,
+				  2 * MIB));
+}
+
+/* run = 2 allocates a page for each that was shared. */
+static void merge_before(void)
+{
+	u8 *p;
+
+	event = gmem_new(2 * MIB, 0);
+	p = gmem_map(event, 2 * MIB);
+	for (u64 at = 0; at < 2 * MIB; at += PAGE_SIZE)
+		p[at] = 1;
+	munmap(p, 2 * MIB);
+	knob_write(DITTO_KSM "pages_to_scan", 10000);
+	knob_write(DITTO_KSM "sleep_millisecs", 5);
+	knob_write(DITTO_KSM "run", 1);
+	while (knob_read(DITTO_KSM "pages_sharing") < 400)
+		usleep(10000);
+	knob_write(DITTO_KSM "run", 0);
+}
+
+static long unmerge(void)
+{
+	return errno_of(knob_write(DITTO_KSM "run", 2));
+}
+
+static void merge_after(long result)
+{
+	knob_write(DITTO_KSM "run", 2);
+	ASSERT_EQ(knob_read(DITTO_KSM "pages_sharing"), 0);
+	knob_write(DITTO_KSM "run", 0);
+	close(event);
+}
+
+static bool only_ditto(const struct operation *op)
+{
+	return op->act == create_gmem || op->act == set_gmem_slot || op->act == punch ||
+	       op->act == unmerge;
+}
+
+static void repeat(const void *arg)
+{
+	const struct operation *op = arg;
+	unsigned int n, failed = 0;
+	bool happened;
+	long result;
+
+	if (only_ditto(op))
+		need_ditto();
+	need_injection();
+	dev = dev_open();
+	cpuid_supported();
+	memory = mmap(NULL, 4 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	for (n = 1; n <= MOST; n++) {
+		op->before();
+		arm(n);
+		result = op->act();
+		happened = disarm();
+		if (result < 0 && !happened)
+			fail("without a failure: %s", strerrorname_np(-result));
+		if (result < 0 && result != -ENOMEM && result != -op->tolerates)
+			fail("allocation %u failed, and then: %s", n, strerrorname_np(-result));
+		failed += result < 0;
+		op->after(result);
+		if (!happened)
+			break;
+	}
+	note("%s: %u allocations, %u failures seen by the caller", op->name, n - 1, failed);
+	if (n > MOST)
+		fail("no end after %u allocations", MOST);
+}
+
+static const struct operation operations[] = {
+	{ "create_vm", nothing, create_vm, close_result },
+	{ "create_vcpu", make_empty, create_vcpu, close_both },
+	{ "create_irqchip", make_bare, create_irqchip, free_vm },
+	{ "create_pit", make_empty, create_pit, free_vm },
+	{ "create_gmem", nothing, create_gmem, close_result },
+	{ "set_slot", make_vm, set_slot, free_vm },
+	{ "set_gmem_slot", make_with_gmem, set_gmem_slot, close_gmem },
+	{ "delete_slot", make_user, delete_slot, free_vm },
+	{ "irqfd", make_event, add_irqfd, close_gmem },
+	{ "ioeventfd", make_event, add_ioeventfd, close_gmem },
+	{ "routes", make_vm, set_routes, free_vm },
+	{ "cpuid", make_vm, set_cpuid, free_vm },
+	{ "run", make_toucher, run_guest, finish_guest, .tolerates = EFAULT },
+	{ "punch", punch_before, punch, close_gmem },
+	{ "unmerge", merge_before, unmerge, merge_after },
+	{ "teardown", make_used, tear_down, ignore },
+};
+
+int main(int argc, char **argv)
+{
+	struct tap_test tests[ARRAY_SIZE(operations)];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(operations); i++)
+		tests[i] = (struct tap_test) { operations[i].name, repeat, &operations[i], 90 };
+	return tap_main(argc, argv, tests, ARRAY_SIZE(tests));
+}

@@ -1,0 +1,462 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The merge engine through its knobs: exact counts for known contents, and
+ * every kind of write breaks exactly what it must. ditto only.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "knobs.h"
+#include "vm.h"
+
+#define PAGES 256
+#define SIZE (PAGES * PAGE_SIZE)
+#define COUNT 4
+
+static int gmem[COUNT];
+static u8 *map[COUNT];
+
+static void knob(const char *name, long value)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), DITTO_KSM "%s", name);
+	if (knob_write(path, value))
+		fail("%s = %ld: %s", path, value, strerror(errno));
+}
+
+static long counter(const char *name)
+{
+	char path[128];
+	long value;
+
+	snprintf(path, sizeof(path), DITTO_KSM "%s", name);
+	value = knob_read(path);
+	if (value < 0)
+		fail("%s: %s", path, strerror(errno));
+	return value;
+}
+
+static void engine_off(void)
+{
+	knob("run", 2);
+	knob("run", 0);
+	ASSERT_EQ(counter("pages_shared"), 0);
+	ASSERT_EQ(counter("pages_sharing"), 0);
+}
+
+static void engine_on(void)
+{
+	knob("pages_to_scan", 10000);
+	knob("sleep_millisecs", 10);
+	knob("run", 1);
+}
+
+/* Until a counter has exactly this value, and keeps it for two more full scans. */
+static void settle(const char *name, long want)
+{
+	long scans = -1;
+
+	for (;;) {
+		long now = counter(name);
+
+		if (now != want)
+			scans = -1;
+		else if (scans < 0)
+			scans = counter("full_scans");
+		else if (counter("full_scans") >= scans + 2)
+			return;
+		if (now > want)
+			fail("%s is %ld, want %ld", name, now, want);
+		usleep(20000);
+	}
+}
+
+/* Wait for some full scans, whatever they do. */
+static void scans(long count)
+{
+	long until = counter("full_scans") + count;
+
+	while (counter("full_scans") < until)
+		usleep(20000);
+}
+
+static void fill(u8 *page, u64 value)
+{
+	size_t i;
+
+	for (i = 0; i < PAGE_SIZE / 8; i++)
+		((u64 *)page)[i] = value ? value * 0x9e3779b97f4a7c15 + i : 0;
+}
+
+static void verify(const u8 *page, u64 value)
+{
+	size_t i;
+
+	for (i = 0; i < PAGE_SIZE / 8; i++)
+		ASSERT_EQ(((u64 *)page)[i], value ? value * 0x9e3779b97f4a7c15 + i : 0);
+}
+
+static void make(u32 flags)
+{
+	unsigned int i;
+
+	need_ditto();
+	engine_off();
+	for (i = 0; i < COUNT; i++) {
+		gmem[i] = gmem_new(SIZE, flags);
+		map[i] = gmem_map(gmem[i], SIZE);
+	}
+}
+
+static struct ditto_gmem_stats stats(unsigned int i)
+{
+	struct ditto_gmem_stats s;
+
+	CHECKED(ioctl(gmem[i], DITTO_GMEM_STATS, &s));
+	return s;
+}
+
+static void checker(const void *arg)
+{
+	need_ditto();
+	ASSERT_EQ(knob_violations(), 0);
+}
+
+/* All objects alike: PAGES pages remain, the others share them. */
+static void fill_equal(void)
+{
+	unsigned int i, p;
+
+	for (i = 0; i < COUNT; i++)
+		for (p = 0; p < PAGES; p++)
+			fill(map[i] + p * PAGE_SIZE, p + 1);
+}
+
+static void verify_equal(void)
+{
+	unsigned int i, p;
+
+	for (i = 0; i < COUNT; i++)
+		for (p = 0; p < PAGES; p++)
+			verify(map[i] + p * PAGE_SIZE, p + 1);
+}
+
+static void equal(const void *arg)
+{
+	unsigned int i;
+
+	make(0);
+	fill_equal();
+	engine_on();
+	settle("pages_sharing", PAGES * (COUNT - 1));
+	ASSERT_EQ(counter("pages_shared"), PAGES);
+	for (i = 0; i < COUNT; i++) {
+		ASSERT_EQ(stats(i).shared_bytes, SIZE);
+		ASSERT_EQ(stats(i).private_bytes, 0);
+		ASSERT_EQ(stats(i).charged_bytes, SIZE / COUNT);
+	}
+	ASSERT(counter("general_profit") > 0);
+	verify_equal();
+	ASSERT_EQ(counter("pages_sharing"), PAGES * (COUNT - 1));
+	ASSERT_EQ(knob_violations(), 0);
+}
+
+static void different(const void *arg)
+{
+	unsigned int i, p;
+
+	make(0);
+	for (i = 0; i < COUNT; i++)
+		for (p = 0; p < PAGES; p++)
+			fill(map[i] + p * PAGE_SIZE, 1 + i * PAGES + p);
+	engine_on();
+	scans(4);
+	ASSERT_EQ(counter("pages_shared"), 0);
+	ASSERT_EQ(counter("pages_sharing"), 0);
+	/* Pages that differ in their last byte only stay apart. */
+	memcpy(map[1], map[0], SIZE);
+	for (p = 0; p < PAGES; p++)
+		map[1][p * PAGE_SIZE + PAGE_SIZE - 1] ^= 1;
+	scans(4);
+	ASSERT_EQ(counter("pages_sharing"), 0);
+	for (p = 0; p < PAGES; p++)
+		verify(map[0] + p * PAGE_SIZE, 1 + p);
+}
+
+/* Zero pages written out go back to nothing. */
+static void zero(const void *arg)
+{
+	unsigned int i, p;
+
+	make(0);
+	for (i = 0; i < COUNT; i++) {
+		memset(map[i], 1, SIZE);
+		memset(map[i], 0, SIZE);
+		ASSERT_EQ(stats(i).private_bytes, SIZE);
+	}
+	engine_on();
+	while (stats(0).private_bytes || stats(COUNT - 1).private_bytes)
+		usleep(20000);
+	settle("pages_sharing", 0);
+	for (i = 0; i < COUNT; i++)
+		for (p = 0; p < PAGES; p++)
+			verify(map[i] + p * PAGE_SIZE, 0);
+	ASSERT(counter("ksm_zero_pages") >= 0);
+}
+
+/* Within one object too. */
+static void within_one(const void *arg)
+{
+	unsigned int p;
+
+	make(0);
+	for (p = 0; p < PAGES; p++)
+		fill(map[0] + p * PAGE_SIZE, 1 + p % 8);
+	engine_on();
+	settle("pages_sharing", PAGES - 8);
+	ASSERT_EQ(counter("pages_shared"), 8);
+	for (p = 0; p < PAGES; p++)
+		verify(map[0] + p * PAGE_SIZE, 1 + p % 8);
+}
+
+/* The mapping writes into shared pages: the writer alone sees it. */
+static void mapping_writes(const void *arg)
+{
+	unsigned int p;
+
+	make(0);
+	fill_equal();
+	engine_on();
+	settle("pages_sharing", PAGES * (COUNT - 1));
+	knob("run", 0);
+	for (p = 0; p < PAGES; p += 4)
+		map[2][p * PAGE_SIZE + 5] ^= 0xff;
+	ASSERT_EQ(counter("pages_sharing"), PAGES * (COUNT - 1) - PAGES / 4);
+	ASSERT_EQ(stats(2).private_bytes, SIZE / 4);
+	ASSERT_EQ(stats(2).breaks, PAGES / 4);
+	ASSERT_EQ(stats(1).breaks, 0);
+	for (p = 0; p < PAGES; p += 4)
+		map[2][p * PAGE_SIZE + 5] ^= 0xff;
+	verify_equal();
+}
+
+/* So does the kernel, writing by O_DIRECT. */
+static void direct_io_writes(const void *arg)
+{
+	const char *path = "/out/merge-direct-io";
+	unsigned int p;
+	int fd;
+
+	make(0);
+	fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_DIRECT, 0600);
+	if (fd < 0) {
+		path = "/root/merge-direct-io";
+		fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_DIRECT, 0600);
+	}
+	if (fd < 0)
+		skip("no file system with O_DIRECT: %s", strerror(errno));
+	memset(map[3], 0x77, SIZE);
+	ASSERT_EQ(CHECKED(pwrite(fd, map[3], SIZE, 0)), SIZE);
+	fill_equal();
+	engine_on();
+	settle("pages_sharing", PAGES * (COUNT - 1));
+	ASSERT_EQ(CHECKED(pread(fd, map[1], SIZE, 0)), SIZE);
+	for (p = 0; p < PAGES; p++) {
+		ASSERT_EQ(map[1][p * PAGE_SIZE + 9], 0x77);
+		verify(map[0] + p * PAGE_SIZE, p + 1);
+		verify(map[2] + p * PAGE_SIZE, p + 1);
+	}
+	/* They are alike among themselves, and merge again. */
+	settle("pages_sharing", PAGES * 2 + PAGES - 1);
+	unlink(path);
+}
+
+/* And a guest. */
+static void guest_writes(const void *arg)
+{
+	struct vm *vm;
+	unsigned int i, p;
+
+	make(0);
+	fill_equal();
+	vm = vm_new(&(struct vm_config) { .user = true });
+	CHECKED(vm_set_gmem_slot(vm, 1, 0, 0x10000000, SIZE, gmem[1], 0));
+	engine_on();
+	settle("pages_sharing", PAGES * (COUNT - 1));
+	knob("run", 0);
+	vcpu_call(&vm->vcpu[0], "g_write_forever", 0x10000000);
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(vcpu_enter(&vm->vcpu[0]), KVM_EXIT_IO);
+	ASSERT_EQ(counter("pages_sharing"), PAGES * (COUNT - 2));
+	for (p = 0; p < PAGES; p++) {
+		ASSERT_EQ(*(u64 *)(map[1] + p * PAGE_SIZE), 1);
+		verify(map[0] + p * PAGE_SIZE, p + 1);
+		verify(map[2] + p * PAGE_SIZE, p + 1);
+	}
+	vm_free(vm);
+}
+
+/* Punching a sharer drops its part; closing drops the rest. */
+static void punch_and_close(const void *arg)
+{
+	make(0);
+	fill_equal();
+	engine_on();
+	settle("pages_sharing", PAGES * (COUNT - 1));
+	CHECKED(fallocate(gmem[0], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, SIZE / 2));
+	settle("pages_sharing", PAGES / 2 * (COUNT - 1) + PAGES / 2 * (COUNT - 2));
+	ASSERT_EQ(map[0][0], 0);
+	verify(map[1], 1);
+	munmap(map[0], SIZE);
+	close(gmem[0]);
+	settle("pages_sharing", PAGES * (COUNT - 2));
+	munmap(map[1], SIZE);
+	close(gmem[1]);
+	munmap(map[2], SIZE);
+	close(gmem[2]);
+	settle("pages_sharing", 0);
+	verify(map[3] + SIZE - PAGE_SIZE, PAGES);
+}
+
+/* run = 2 gives everybody his own pages back. */
+static void unmerge(const void *arg)
+{
+	unsigned int i;
+
+	make(0);
+	fill_equal();
+	engine_on();
+	settle("pages_sharing", PAGES * (COUNT - 1));
+	knob("run", 2);
+	ASSERT_EQ(counter("pages_sharing"), 0);
+	ASSERT_EQ(counter("pages_shared"), 0);
+	for (i = 0; i < COUNT; i++)
+		ASSERT_EQ(stats(i).private_bytes, SIZE);
+	verify_equal();
+	engine_on();
+	settle("pages_sharing", PAGES * (COUNT - 1));
+	verify_equal();
+}
+
+static void no_merge(const void *arg)
+{
+	make(DITTO_GMEM_NO_MERGE);
+	fill_equal();
+	engine_on();
+	scans(3);
+	ASSERT_EQ(counter("pages_sharing"), 0);
+	ASSERT_EQ(stats(0).shared_bytes, 0);
+}
+
+/* Other owners' objects are another domain. */
+static void other_owner(const void *arg)
+{
+	int ready[2], go[2], status;
+	pid_t child;
+	char c;
+
+	need_ditto();
+	engine_off();
+	CHECKED(pipe(ready));
+	CHECKED(pipe(go));
+	child = fork();
+	if (!child) {
+		/* The device is opened first: the other user may not. */
+		int dev = dev_open();
+		struct ditto_create_gmem args = { .size = SIZE };
+		unsigned int p;
+
+		CHECKED(setresuid(12345, 12345, 12345));
+		gmem[0] = CHECKED(ioctl(dev, DITTO_CREATE_GMEM, &args));
+		map[0] = gmem_map(gmem[0], SIZE);
+		for (p = 0; p < PAGES; p++)
+			fill(map[0] + p * PAGE_SIZE, p + 1);
+		CHECKED(write(ready[1], "x", 1));
+		if (read(go[0], &c, 1) != 1)
+			_exit(1);
+		for (p = 0; p < PAGES; p++)
+			verify(map[0] + p * PAGE_SIZE, p + 1);
+		_exit(stats(0).shared_bytes != 0);
+	}
+	gmem[1] = gmem_new(SIZE, 0);
+	map[1] = gmem_map(gmem[1], SIZE);
+	for (unsigned int p = 0; p < PAGES; p++)
+		fill(map[1] + p * PAGE_SIZE, p + 1);
+	ASSERT_EQ(CHECKED(read(ready[0], &c, 1)), 1);
+	engine_on();
+	scans(4);
+	ASSERT_EQ(counter("pages_sharing"), 0);
+	ASSERT_EQ(stats(1).shared_bytes, 0);
+	CHECKED(write(go[1], "x", 1));
+	waitpid(child, &status, 0);
+	ASSERT_EQ(status, 0);
+}
+
+static void bad_knobs(const void *arg)
+{
+	static const char *const text[] = { "3", "-1", "x", "", "99999999999999999999" };
+	size_t i;
+
+	need_ditto();
+	engine_off();
+	for (i = 0; i < ARRAY_SIZE(text); i++)
+		if (*text[i])
+			ASSERT_EQ(knob_write_text(DITTO_KSM "run", text[i]), -1);
+	ASSERT_EQ(knob_write_text(DITTO_KSM "pages_to_scan", "-5"), -1);
+	ASSERT_EQ(knob_write_text(DITTO_KSM "sleep_millisecs", "no"), -1);
+	ASSERT_EQ(knob_write_text(DITTO_KSM "pages_sharing", "0"), -1);
+	ASSERT_EQ(counter("run"), 0);
+}
+
+/* Killed in the middle of merging, again and again. */
+static void killed(const void *arg)
+{
+	unsigned int i;
+	pid_t child;
+
+	need_ditto();
+	engine_off();
+	engine_on();
+	srandom(1);
+	for (i = 0; i < 40; i++) {
+		child = fork();
+		if (!child) {
+			for (unsigned int j = 0; j < COUNT; j++) {
+				gmem[j] = gmem_new(SIZE, 0);
+				map[j] = gmem_map(gmem[j], SIZE);
+			}
+			for (;;)
+				fill_equal();
+		}
+		usleep(random() % 80000);
+		kill(child, SIGKILL);
+		CHECKED(waitpid(child, NULL, 0));
+	}
+	settle("pages_sharing", 0);
+	ASSERT_EQ(counter("pages_shared"), 0);
+}
+
+static const struct tap_test tests[] = {
+	{ "checker", checker }, { "equal", equal, .seconds = 60 },
+	{ "different", different, .seconds = 60 }, { "zero", zero, .seconds = 60 },
+	{ "within_one", within_one, .seconds = 60 },
+	{ "mapping_writes", mapping_writes, .seconds = 60 },
+	{ "direct_io_writes", direct_io_writes, .seconds = 60 },
+	{ "guest_writes", guest_writes, .seconds = 60 },
+	{ "punch_and_close", punch_and_close, .seconds = 60 },
+	{ "unmerge", unmerge, .seconds = 60 }, { "no_merge", no_merge, .seconds = 60 },
+	{ "other_owner", other_owner, .seconds = 60 }, { "bad_knobs", bad_knobs },
+	{ "killed", killed, .seconds = 90 },
+};
+
+int main(int argc, char **argv)
+{
+	return tap_main(argc, argv, tests, ARRAY_SIZE(tests));
+}
