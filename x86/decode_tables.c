@@ -152,7 +152,12 @@ static const struct emu_opcode group11v[8] = { N(WO, Ev, Iz, emu_mov) };
 /* FXSAVE, FXRSTOR, LDMXCSR, STMXCSR, XSAVE, XRSTOR, XSAVEOPT, CLFLUSH. */
 static const struct emu_opcode group15_mem[8] = {
 	L(0, __), L(0, __), L(0, __), L(0, __), L(0, __), L(0, __), L(0, __),
-	N(RO, Mb, __, emu_nop),
+	N(0, __, __, emu_nop),
+};
+
+/* CLWB and CLFLUSHOPT. */
+static const struct emu_opcode group15_mem_66[8] = {
+	[6] = N(0, __, __, emu_nop), N(0, __, __, emu_nop),
 };
 
 static const struct emu_opcode group15_reg[8] = {
@@ -160,13 +165,18 @@ static const struct emu_opcode group15_reg[8] = {
 	N(0, __, __, emu_nop), N(0, __, __, emu_nop), N(0, __, __, emu_nop),	/* the fences */
 };
 
-/* F3: RDFSBASE and kin; CLWB and CLFLUSHOPT have 66. */
 static const struct emu_opcode group15_mod[2] = {
 	GRP(GROUP, 0, 0, 0, group15_mem), GRP(GROUP, 0, 0, 0, group15_reg),
 };
 
+static const struct emu_opcode group15_mod_66[2] = {
+	GRP(GROUP, 0, 0, 0, group15_mem_66), L(0, __),
+};
+
+/* F3: RDFSBASE and kin. */
 static const struct emu_opcode group15[4] = {
-	GRP(GROUP_MOD, 0, 0, 0, group15_mod), L(0, __), L(0, __), L(0, __),
+	GRP(GROUP_MOD, 0, 0, 0, group15_mod), GRP(GROUP_MOD, 0, 0, 0, group15_mod_66),
+	L(0, __), L(0, __),
 };
 
 static const struct emu_opcode op_63[2] = { L(0, Ew), N(WO, Gv, Ed, emu_movsx) };

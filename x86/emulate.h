@@ -91,7 +91,8 @@ struct emu_fault {
  *	@access.  May cross one page boundary; outside EMU_PROT64 addresses wrap at 4 GiB
  * @write: write them, likewise; every page is translated before a byte changes
  * @probe: would @read or (EMU_ACC_WRITE) @write of this range fault?  Sets c->fault as they would;
- *	never touches a device, EMU_OK for an address that is one
+ *	never touches a device.  EMU_OK where a device is, but EMU_UNHANDLED when @len is above 32:
+ *	INS and OUTS then go item by item
  * @cmpxchg: atomically replace @old by @new (@len 1, 2, 4, 8 or 16); EMU_RETRY when memory no longer
  *	holds @old.  For a device: as @write of @new
  * @pio_in: read @count items of @size bytes (1, 2, 4) from @port into @buf

@@ -98,6 +98,8 @@ static enum emu_result machine_fetch(struct emu_ctxt *c, u64 gva, void *buf, uns
 static enum emu_result machine_probe(struct emu_ctxt *c, u64 gva, unsigned int len,
 				     unsigned int access)
 {
+	if (len > 32 && gva >> 12 == DEVICE >> 12)
+		return EMU_UNHANDLED;
 	return machine_check(c, gva, len, access & EMU_ACC_WRITE);
 }
 
@@ -484,6 +486,8 @@ static const struct emu_case cases[] = {
 	  .addr = 0x2000, .mem_in = 0, .mem_out = 0x80000000 },
 
 	/* Devices */
+	{ "clflush is no access", EMU_PROT64, CODE_BYTES(0x0f, 0xae, 0x3b), .in = { R(RBX, DEVICE) } },
+	{ "lmsw cannot clear PE", EMU_PROT64, CODE_BYTES(0x0f, 0x01, 0xf0), .cr0 = X86_CR0_TS },
 	{ "load from a device", EMU_PROT64, CODE_BYTES(0x8b, 0x03), .in = { R(RBX, DEVICE) },
 	  .result = EMU_IO },
 	{ "rep stos to a device", EMU_PROT64, CODE_BYTES(0xf3, 0xab),
@@ -664,6 +668,21 @@ static void emu_test_ins_batch(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, m->mem[0x2801], 0xf1);
 }
 
+/* OUTS out of a device goes item by item. */
+static void emu_test_outs_device(struct kunit *test)
+{
+	static const struct emu_case t = { "outs", EMU_PROT64, CODE_BYTES(0xf3, 0x6f),
+		.in = { R(RCX, 100), R(RSI, DEVICE) } };
+	struct machine *m = machine_alloc(test);
+
+	machine_reset(m, &t);
+	m->answered = true;
+	KUNIT_EXPECT_EQ(test, (int)machine_step(m), (int)EMU_OK);
+	KUNIT_EXPECT_EQ(test, m->pio_items, 1);
+	KUNIT_EXPECT_EQ(test, m->c.regs[EMU_RCX], 99ULL);
+	KUNIT_EXPECT_TRUE(test, m->c.restarted);
+}
+
 /* INS to memory that cannot be written must not read the port. */
 static void emu_test_ins_checks_first(struct kunit *test)
 {
@@ -779,6 +798,7 @@ static struct kunit_case emu_kunit_cases[] = {
 	KUNIT_CASE(emu_test_rep_device),
 	KUNIT_CASE(emu_test_rep_limit),
 	KUNIT_CASE(emu_test_ins_batch),
+	KUNIT_CASE(emu_test_outs_device),
 	KUNIT_CASE(emu_test_ins_checks_first),
 	KUNIT_CASE(emu_test_xmm),
 	KUNIT_CASE(emu_test_length),

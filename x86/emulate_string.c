@@ -9,8 +9,6 @@
  */
 #include "x86/emulate_internal.h"
 
-#define CF_MASK EMU_STATUS_FLAGS
-
 /* Item size: in all string opcodes bit 0 says "not bytes". */
 static unsigned int item_size(const struct emu_ctxt *c)
 {
@@ -124,46 +122,52 @@ static unsigned int pio_size(const struct emu_ctxt *c)
 	return min_t(unsigned int, item_size(c), 4);
 }
 
-/*
- * How many items at once: upwards, within one page, as the bounce buffer holds; otherwise one.
- * A range whose far end the segment does not allow is done one by one until it faults.
- */
-static unsigned int pio_batch(struct emu_ctxt *c, enum emu_seg seg, u64 ea, unsigned int size,
-			      unsigned int access, u64 *gva)
+/* The most items that could be done at once: upwards, within one page, as the bounce buffer holds. */
+static u64 batch_limit(const struct emu_ctxt *c, u64 ea, unsigned int size, u64 gva)
 {
 	u64 n = min_t(u64, string_reg(c, EMU_RCX), c->rep_limit ?: EMU_REP_DEFAULT);
 
 	if (!c->rep || !c->batch_buf || c->rflags & (X86_EFLAGS_DF | X86_EFLAGS_TF))
 		return 1;
 	n = min_t(u64, n, c->batch_bytes / size);
-	n = min_t(u64, n, (4096 - (*gva & 4095)) / size);
-	n = min_t(u64, n, (emu_mask(c->adsize) - ea) / size);
-	if (n <= 1)
-		return 1;
-	if (emu_linear(c, seg, ea, n * size, access, gva) == EMU_OK)
-		return n;
+	n = min_t(u64, n, (4096 - (gva & 4095)) / size);
+	return min_t(u64, n, (emu_mask(c->adsize) - ea) / size);
+}
+
+/* One item's address, and how many items can be done from there: all of them are known not to fault. */
+static enum emu_result pio_batch(struct emu_ctxt *c, enum emu_seg seg, u64 ea, unsigned int access,
+				 u64 *gva, unsigned int *items)
+{
+	unsigned int size = pio_size(c);
+	enum emu_result r = emu_linear(c, seg, ea, size, access, gva);
+	u64 n;
+
+	if (r != EMU_OK)
+		return r;
+	n = batch_limit(c, ea, size, *gva);
+	*items = n;
+	if (n > 1 && emu_linear(c, seg, ea, n * size, access, gva) == EMU_OK &&
+	    c->ops->probe(c, *gva, n * size, access) == EMU_OK)
+		return EMU_OK;
+	*items = 1;
 	c->fault.valid = false;
-	return 1;
+	return c->ops->probe(c, *gva, size, access);
 }
 
 /* The memory side of INS is checked before the port is read: the port must not be read twice. */
 enum emu_result emu_ins(struct emu_ctxt *c)
 {
-	unsigned int size = pio_size(c), n;
-	u64 ea = string_reg(c, EMU_RDI), gva;
+	unsigned int size = pio_size(c), n = 1;
 	u16 port = c->regs[EMU_RDX];
 	enum emu_result r;
 	u32 item = 0;
 	void *buf;
+	u64 gva;
 
 	r = emu_io_allowed(c, port, size);
 	if (r == EMU_OK)
-		r = emu_linear(c, EMU_ES, ea, size, EMU_ACC_WRITE, &gva);
-	if (r != EMU_OK)
-		return r;
-	n = pio_batch(c, EMU_ES, ea, size, EMU_ACC_WRITE, &gva);
+		r = pio_batch(c, EMU_ES, string_reg(c, EMU_RDI), EMU_ACC_WRITE, &gva, &n);
 	buf = n > 1 ? c->batch_buf : &item;
-	r = c->ops->probe(c, gva, n * size, EMU_ACC_WRITE);
 	if (r == EMU_OK)
 		r = c->ops->pio_in(c, port, size, buf, n);
 	if (r == EMU_OK)
@@ -175,21 +179,19 @@ enum emu_result emu_ins(struct emu_ctxt *c)
 
 enum emu_result emu_outs(struct emu_ctxt *c)
 {
-	unsigned int size = pio_size(c), n;
-	u64 ea = string_reg(c, EMU_RSI), gva;
+	unsigned int size = pio_size(c), n = 1;
 	u16 port = c->regs[EMU_RDX];
 	enum emu_result r;
 	u32 item = 0;
 	void *buf;
+	u64 gva;
 
 	r = emu_io_allowed(c, port, size);
 	if (r == EMU_OK)
-		r = emu_linear(c, c->seg, ea, size, 0, &gva);
-	if (r != EMU_OK)
-		return r;
-	n = pio_batch(c, c->seg, ea, size, 0, &gva);
+		r = pio_batch(c, c->seg, string_reg(c, EMU_RSI), 0, &gva, &n);
 	buf = n > 1 ? c->batch_buf : &item;
-	r = c->ops->read(c, gva, buf, n * size, 0);
+	if (r == EMU_OK)
+		r = c->ops->read(c, gva, buf, n * size, 0);
 	if (r == EMU_OK)
 		r = c->ops->pio_out(c, port, size, buf, n);
 	advance(c, EMU_RSI, n * size);
