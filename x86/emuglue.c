@@ -161,7 +161,7 @@ static enum emu_result glue_device_read(struct glue *g, gpa_t gpa, void *buf, un
 		memcpy(buf, &io->log[io->log_pos++], len);
 		return EMU_OK;
 	}
-	if (WARN_ON_ONCE(io->log_len == VCPU_IO_LOG))
+	if (io->log_len == VCPU_IO_LOG)
 		return EMU_UNHANDLED;
 	if (!glue_kernel_device(g->vcpu, gpa, &val, len, false)) {
 		glue_ask_user(g->vcpu, gpa, NULL, len, false);
@@ -182,7 +182,8 @@ static enum emu_result glue_device_write(struct glue *g, gpa_t gpa, const void *
 	memcpy(&val, buf, len);
 	if (glue_kernel_device(g->vcpu, gpa, &val, len, true))
 		return EMU_OK;
-	if (WARN_ON_ONCE(io->nr_writes == VCPU_IO_WRITES))
+	/* INS into read-only memory can get here. */
+	if (io->nr_writes == VCPU_IO_WRITES)
 		return EMU_UNHANDLED;
 	io->writes[io->nr_writes].gpa = gpa;
 	io->writes[io->nr_writes].data = val;
@@ -281,10 +282,19 @@ static enum emu_result glue_write(struct emu_ctxt *c, u64 gva, const void *buf, 
 	return r;
 }
 
+/* A batch of a string instruction is for memory only: of a device it would overflow the log. */
+static enum emu_result glue_probe_memory(struct emu_ctxt *c, gpa_t gpa)
+{
+	u8 byte;
+
+	return guest_read(glue_mmu(glue_of(c)), gpa, &byte, 1) ? EMU_UNHANDLED : EMU_OK;
+}
+
 static enum emu_result glue_probe(struct emu_ctxt *c, u64 gva, unsigned int len,
 				  unsigned int access)
 {
 	u32 bits = glue_access_bits(access);
+	bool batch = len > 32;
 	enum emu_result r = EMU_OK;
 
 	c->fault.valid = false;
@@ -293,6 +303,8 @@ static enum emu_result glue_probe(struct emu_ctxt *c, u64 gva, unsigned int len,
 		gpa_t gpa;
 
 		r = glue_translate(c, gva, bits, &gpa);
+		if (r == EMU_OK && batch)
+			r = glue_probe_memory(c, gpa);
 		gva += n;
 		len -= n;
 	}
