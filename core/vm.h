@@ -181,6 +181,8 @@ static inline void vcpu_changed(struct vcpu *vcpu, u32 parts)
 {
 	vcpu->st.valid |= parts;
 	vcpu->st.dirty |= parts;
+	if (parts & ST_SEGS)
+		vcpu->st.valid &= ~ST_CODE;	/* a copy of some of it */
 }
 
 /**
