@@ -26,6 +26,8 @@ static void vcpu_arrive(struct vcpu *vcpu, int cpu)
 	if (!vcpu->loaded)
 		return;
 	backend->load(vcpu, cpu);
+	if (unlikely(vcpu->cpu != cpu))
+		vcpu_clock_migrated(vcpu);
 	vcpu->cpu = cpu;
 }
 
