@@ -614,6 +614,7 @@ static bool table_valid(const struct kvm_cpuid_entry2 *entries, u32 nent)
 	return true;
 }
 
+/* Takes @entries over, whatever the result. */
 static int table_replace(struct vcpu *vcpu, struct kvm_cpuid_entry2 *entries, u32 nent)
 {
 	struct vcpu_cpuid *c = &vcpu->cpuid;
@@ -621,8 +622,10 @@ static int table_replace(struct vcpu *vcpu, struct kvm_cpuid_entry2 *entries, u3
 
 	if (nent) {
 		next = kvcalloc(nent, sizeof(*next), GFP_KERNEL_ACCOUNT);
-		if (!next)
+		if (!next) {
+			kvfree(entries);
 			return -ENOMEM;
+		}
 	}
 	vcpu_cpuid_free(vcpu);
 	if (!nent) {
@@ -645,20 +648,40 @@ static bool vcpu_has_run(struct vcpu *vcpu)
 }
 
 /**
+ * vcpu_cpuid_set - give a vCPU its table
+ * @vcpu: owned
+ * @entries: kvmalloc()ed, the function's from now on; NULL without entries
+ * @nent: at most DITTO_MAX_CPUID_ENTRIES; 0 removes the table
+ *
+ * 0; -EINVAL for a table that no CPU could have, or one that differs from the
+ * present one after the guest has run; -ENOMEM.
+ */
+int vcpu_cpuid_set(struct vcpu *vcpu, struct kvm_cpuid_entry2 *entries, u32 nent)
+{
+	int r = -EINVAL;
+
+	if (table_valid(entries, nent)) {
+		if (!vcpu_has_run(vcpu))
+			return table_replace(vcpu, entries, nent);
+		if (table_same(vcpu, entries, nent))
+			r = 0;
+	}
+	kvfree(entries);
+	return r;
+}
+
+/**
  * vcpu_ioctl_set_cpuid2 - KVM_SET_CPUID2
  * @vcpu: owned
  * @arg: struct kvm_cpuid2
  *
- * 0; -E2BIG for more than DITTO_MAX_CPUID_ENTRIES; -EINVAL for a table that no
- * CPU could have, or one that differs from the present one after the guest has
- * run; -EFAULT, -ENOMEM.
+ * As vcpu_cpuid_set(); -E2BIG for too many entries, -EFAULT.
  */
 int vcpu_ioctl_set_cpuid2(struct vcpu *vcpu, void __user *arg)
 {
 	struct kvm_cpuid2 __user *user = arg;
 	struct kvm_cpuid_entry2 *entries = NULL;
 	u32 nent;
-	int r = 0;
 
 	if (get_user(nent, &user->nent))
 		return -EFAULT;
@@ -669,16 +692,7 @@ int vcpu_ioctl_set_cpuid2(struct vcpu *vcpu, void __user *arg)
 		if (IS_ERR(entries))
 			return PTR_ERR(entries);
 	}
-	if (!table_valid(entries, nent))
-		r = -EINVAL;
-	else if (vcpu_has_run(vcpu))
-		r = table_same(vcpu, entries, nent) ? 1 : -EINVAL;
-	else
-		r = table_replace(vcpu, entries, nent);
-	/* 1: nothing to replace.  0: the table took the entries. */
-	if (r)
-		kvfree(entries);
-	return min(r, 0);
+	return vcpu_cpuid_set(vcpu, entries, nent);
 }
 
 /**
@@ -885,6 +899,22 @@ static void offer_extended(struct offer *o)
 }
 
 /**
+ * cpuid_offer - the table of everything that guests on this host can have
+ * @entries: room for DITTO_MAX_CPUID_ENTRIES, filled
+ *
+ * The number of entries.
+ */
+u32 cpuid_offer(struct kvm_cpuid_entry2 *entries)
+{
+	struct offer o = { .entries = entries };
+
+	offer_basic(&o);
+	offer_kvm(&o);
+	offer_extended(&o);
+	return o.nent;
+}
+
+/**
  * cpuid_ioctl_get_supported - KVM_GET_SUPPORTED_CPUID
  * @arg: struct kvm_cpuid2
  *
@@ -893,23 +923,21 @@ static void offer_extended(struct offer *o)
 int cpuid_ioctl_get_supported(void __user *arg)
 {
 	struct kvm_cpuid2 __user *user = arg;
-	struct offer o = {};
-	u32 room;
+	struct kvm_cpuid_entry2 *entries;
+	u32 room, nent;
 	int r = 0;
 
 	if (get_user(room, &user->nent))
 		return -EFAULT;
-	o.entries = kvcalloc(DITTO_MAX_CPUID_ENTRIES, sizeof(*o.entries), GFP_KERNEL);
-	if (!o.entries)
+	entries = kvcalloc(DITTO_MAX_CPUID_ENTRIES, sizeof(*entries), GFP_KERNEL);
+	if (!entries)
 		return -ENOMEM;
-	offer_basic(&o);
-	offer_kvm(&o);
-	offer_extended(&o);
-	if (room < o.nent)
+	nent = cpuid_offer(entries);
+	if (room < nent)
 		r = -E2BIG;
-	else if (put_user(o.nent, &user->nent) ||
-		 copy_to_user(user->entries, o.entries, o.nent * sizeof(*o.entries)))
+	else if (put_user(nent, &user->nent) ||
+		 copy_to_user(user->entries, entries, nent * sizeof(*entries)))
 		r = -EFAULT;
-	kvfree(o.entries);
+	kvfree(entries);
 	return r;
 }

@@ -62,6 +62,10 @@ void cpuid_xcr0_changed(struct vcpu *vcpu);
 /* Is the address canonical for what a guest can have? */
 bool cpuid_canonical(u64 addr);
 
+/* What KVM_GET_SUPPORTED_CPUID and KVM_SET_CPUID2 do, on kernel memory. */
+u32 cpuid_offer(struct kvm_cpuid_entry2 *entries);
+int vcpu_cpuid_set(struct vcpu *vcpu, struct kvm_cpuid_entry2 *entries, u32 nent);
+
 /* Once, when the module is loaded, after backend->setup(). */
 void cpuid_setup(void);
 void vcpu_cpuid_init(struct vcpu *vcpu);
