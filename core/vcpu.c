@@ -200,6 +200,9 @@ static struct vcpu *vcpu_alloc(struct vm *vm, u32 id)
 	mutex_lock(&vcpu->mutex);
 	vcpu_load(vcpu);
 	vcpu_reset(vcpu, false);
+	/* Application processors wait for the bootstrap processor's INIT and SIPI. */
+	vcpu->mp_state = !vcpu->apic || id == vm->bsp_id ? KVM_MP_STATE_RUNNABLE :
+							   KVM_MP_STATE_UNINITIALIZED;
 	msr_setup_passthrough(vcpu);
 	vcpu_put(vcpu);
 	mutex_unlock(&vcpu->mutex);

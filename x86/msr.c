@@ -27,6 +27,8 @@
 #define HWCR_TSC_FREQ_SEL	BIT_ULL(24)	/* the TSC counts at the P0 frequency */
 #define HWCR_MC_STATUS_WR_EN	BIT_ULL(18)
 /* TLB cache disable, FERR disable, IGNNE emulation: nothing here depends on them. */
+/* Extended configuration space through ports 0xcf8/0xcfc: Linux switches it on. */
+#define NB_CFG_CF8_EXT		BIT_ULL(46)
 #define HWCR_IGNORED		(BIT_ULL(3) | BIT_ULL(6) | BIT_ULL(8))
 #define MTRR_CAP		(MTRR_VAR_RANGES | BIT(8) /* fixed */ | BIT(10) /* WC */)
 #define MTRR_DEF_TYPE_BITS	(0xffULL | BIT(10) | BIT(11))
@@ -525,7 +527,7 @@ static const struct msr_desc msr_table[] = {
 	{ MSR_K7_HWCR, MSR_K7_HWCR, ALWAYS, MSR_SAVED, SOFT(hwcr), ANY, .write = hwcr_write },
 	ZERO(MSR_K8_TOP_MEM1, MSR_K8_TOP_MEM1),
 	ZERO(MSR_K8_TOP_MEM2, MSR_K8_TOP_MEM2),
-	ZERO(MSR_AMD64_NB_CFG, MSR_AMD64_NB_CFG),
+	{ MSR_AMD64_NB_CFG, MSR_AMD64_NB_CFG, ALWAYS, 0, SOFT(nb_cfg), .bits = NB_CFG_CF8_EXT },
 	ZERO(MSR_FAM10H_MMIO_CONF_BASE, MSR_FAM10H_MMIO_CONF_BASE),
 	{ MSR_VM_CR, MSR_VM_CR, ALWAYS, 0, CALLS(vm_cr) },
 	ZERO(MSR_VM_IGNNE, MSR_VM_IGNNE),

@@ -19,6 +19,7 @@
  * @arch_caps: IA32_ARCH_CAPABILITIES that the guest sees
  * @mcg_status: IA32_MCG_STATUS; there are no banks
  * @hwcr: AMD's hardware configuration register
+ * @nb_cfg: AMD's northbridge configuration register
  * @de_cfg: AMD's decode configuration register
  * @mtrr_def_type: IA32_MTRR_DEF_TYPE
  * @mtrr_fixed: 64K, 16K, 4K ranges in the order of their MSR numbers
@@ -32,6 +33,7 @@ struct vcpu_msrs {
 	u64 mcg_status;
 	u64 hwcr;
 	u64 de_cfg;
+	u64 nb_cfg;
 	u64 mtrr_def_type;
 	u64 mtrr_fixed[MTRR_FIXED_RANGES];
 	u64 mtrr_var[2 * MTRR_VAR_RANGES];
