@@ -837,7 +837,8 @@ static void set_up(void)
 
 	/* In 64-bit mode nobody minds null selectors. */
 	asm volatile("mov %0, %%ds; mov %0, %%es" : : "r" (USER_DS));
-	ss.ss_sp = malloc(ss.ss_size);
+	/* High, where no random rSP points: the kernel would take it for being on this stack already. */
+	ss.ss_sp = mmap(NULL, ss.ss_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	sigaltstack(&ss, NULL);
 	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
 		sigaction(signals[i], &sa, NULL);
