@@ -15,6 +15,8 @@
 #include "core/compat.h"
 #include "core/iobus.h"
 
+#define IOBUS_LAZY_SLOTS	64
+
 /**
  * struct iobus_slot - one device in the table
  * @addr: where it begins; constant
@@ -90,6 +92,22 @@ static void free_table(struct rcu_head *rcu)
 	kvfree(container_of(rcu, struct iobus_table, rcu));
 }
 
+/*
+ * Small tables, which is nearly all, are freed in time; large ones at once, or
+ * a VMM that registers thousands of devices would pile up their predecessors.
+ */
+static void retire_table(struct iobus *bus, struct iobus_table *old)
+{
+	if (!old)
+		return;
+	if (old->nr <= IOBUS_LAZY_SLOTS) {
+		call_srcu(&bus->srcu, &old->rcu, free_table);
+		return;
+	}
+	synchronize_srcu_expedited(&bus->srcu);
+	kvfree(old);
+}
+
 static struct iobus_table *locked_table(struct iobus *bus)
 {
 	return rcu_dereference_protected(bus->table, lockdep_is_held(&bus->lock));
@@ -124,6 +142,9 @@ void iobus_destroy(struct iobus *bus)
 	bus->dead = true;
 	mutex_unlock(&bus->lock);
 
+	/* Callbacks that wait need not wait for a grace period of their own. */
+	if (table)
+		synchronize_srcu_expedited(&bus->srcu);
 	srcu_barrier(&bus->srcu);
 	cleanup_srcu_struct(&bus->srcu);
 	kvfree(table);
@@ -151,8 +172,7 @@ int iobus_register(struct iobus *bus, struct io_device *dev)
 		ret = PTR_ERR(table);
 	} else {
 		rcu_assign_pointer(bus->table, table);
-		if (old)
-			call_srcu(&bus->srcu, &old->rcu, free_table);
+		retire_table(bus, old);
 	}
 	mutex_unlock(&bus->lock);
 	return ret;

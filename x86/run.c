@@ -60,7 +60,7 @@ static int run_requests(struct vcpu *vcpu)
 static bool run_must_wait(struct vcpu *vcpu)
 {
 	return (READ_ONCE(vcpu->requests) & ~RUN_LATE_REQUESTS) || hostwork_pending() ||
-	       vcpu_timer_pending(vcpu);
+	       vcpu_timer_pending(vcpu) || (vcpu->apic && vlapic_has_init_sipi(vcpu));
 }
 
 /* The host's breakpoints share the CPU's debug registers with the guest's. */
