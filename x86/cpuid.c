@@ -51,9 +51,9 @@ struct feature_word {
 static const struct feature_word features[CPUID_WORDS] = {
 	[0] = { 1, 0, REG_EDX,
 		F(FPU) | F(VME) | F(DE) | F(PSE) | F(TSC) | F(MSR) | F(PAE) | F(MCE) | F(CX8) |
-		F(SEP) | F(MTRR) | F(PGE) | F(MCA) | F(CMOV) | F(PAT) | F(PSE36) | F(CLFLUSH) |
+		F(SEP) | F(PGE) | F(MCA) | F(CMOV) | F(PAT) | F(PSE36) | F(CLFLUSH) |
 		F(MMX) | F(FXSR) | F(XMM) | F(XMM2) | F(SELFSNOOP),
-		F(APIC) },
+		F(APIC) | F(MTRR) },
 	[1] = { 0x80000001, 0, REG_EDX,
 		F(SYSCALL) | F(NX) | F(MMXEXT) | F(FXSR_OPT) | F(GBPAGES) | F(RDTSCP) | F(LM) |
 		F(3DNOWEXT) | F(3DNOW) },
@@ -255,6 +255,13 @@ void cpuid_setup(void)
 bool cpuid_host_has(unsigned int feature)
 {
 	return word_has(host.word, feature);
+}
+
+/** cpuid_host_is_amd - is this an AMD CPU, or Hygon's of the same kind? */
+bool cpuid_host_is_amd(void)
+{
+	return boot_cpu_data.x86_vendor == X86_VENDOR_AMD ||
+	       boot_cpu_data.x86_vendor == X86_VENDOR_HYGON;
 }
 
 /** cpuid_host_cr4_reserved - bits of cr4 that no guest on this host can set */
@@ -759,12 +766,6 @@ static struct kvm_cpuid_entry2 *offer_host(struct offer *o, u32 function, u32 in
 	return e;
 }
 
-static bool host_is_amd(void)
-{
-	return boot_cpu_data.x86_vendor == X86_VENDOR_AMD ||
-	       boot_cpu_data.x86_vendor == X86_VENDOR_HYGON;
-}
-
 static void offer_leaf1(struct offer *o)
 {
 	struct kvm_cpuid_entry2 *e = offer_host(o, 1, 0, false);
@@ -831,7 +832,7 @@ static void offer_basic(struct offer *o)
 
 	e->eax = max_t(u32, max, LEAF_XSTATE);
 	offer_leaf1(o);
-	if (!host_is_amd()) {
+	if (!cpuid_host_is_amd()) {
 		offer_host(o, 2, 0, false);
 		offer_caches(o);
 	}
@@ -874,7 +875,7 @@ static void offer_extended_features(struct offer *o)
 	e->ebx = 0;
 	e->ecx = host.word[6];
 	e->edx = host.word[1];
-	if (host_is_amd())
+	if (cpuid_host_is_amd())
 		e->edx |= host.word[0] & AMD_REPEATS;
 }
 
@@ -893,7 +894,7 @@ static void offer_extended(struct offer *o)
 	e = offer_empty(o, 0x80000008, 0, false);
 	e->eax = host.phys_bits | 48 << 8;
 	e->ebx = host.word[13];
-	if (host_is_amd() && max >= 0x80000021)
+	if (cpuid_host_is_amd() && max >= 0x80000021)
 		offer_empty(o, 0x80000021, 0, false)->eax =
 			host_reg(0x80000021, 0, REG_EAX) & AMD_FACTS;
 }

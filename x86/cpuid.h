@@ -50,6 +50,7 @@ void cpuid_query(struct vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
 bool cpuid_has(struct vcpu *vcpu, unsigned int feature);
 /* Can a guest on this host have X86_FEATURE_*? */
 bool cpuid_host_has(unsigned int feature);
+bool cpuid_host_is_amd(void);
 /* Bits of cr4 and efer that no guest on this host can have. */
 u64 cpuid_host_cr4_reserved(void);
 u64 cpuid_host_efer_reserved(void);

@@ -12,6 +12,16 @@
 
 #include "x86/state_kunit.h"
 
+static int set_table(struct kunit *test, struct vcpu *vcpu, const struct kvm_cpuid_entry2 *table,
+		     u32 nent)
+{
+	struct kvm_cpuid_entry2 *e = kvcalloc(nent, sizeof(*e), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, e);
+	memcpy(e, table, nent * sizeof(*e));
+	return vcpu_cpuid_set(vcpu, e, nent);
+}
+
 /* MSRs */
 
 #define WR_OK	BIT(0)
@@ -72,6 +82,8 @@ static const struct {
 	{ MSR_VM_CR, 0, false, RD_OK, 0x18 },
 	{ MSR_VM_HSAVE_PA, 0x1000, false, RD_OK, 0 },
 	{ MSR_AMD64_SYSCFG, 0, false, RW_OK, 0 },
+	{ MSR_AMD64_NB_CFG, BIT_ULL(46), false, RW_OK, BIT_ULL(46) },
+	{ MSR_AMD64_NB_CFG, 1, false, RD_OK, BIT_ULL(46) },
 	{ MSR_K8_TOP_MEM1, 0, false, RW_OK, 0 },
 	{ MSR_AMD64_DE_CFG, 0x10, false, RD_OK, 0 },
 	{ MSR_IA32_P5_MC_TYPE, 0, false, RW_OK, 0 },
@@ -112,6 +124,31 @@ static void msr_test(struct kunit *test)
 		KUNIT_EXPECT_EQ_MSG(test, val, r ? 0x5a5a5a5aULL : msr_cases[i].read,
 				    "read %x", index);
 	}
+}
+
+/*
+ * A VMM may put anything into CPUID, but what is loaded into the hardware must be
+ * the host's too: on a host without the feature the MSR stays away.
+ */
+static void msr_claimed_test(struct kunit *test)
+{
+	static const struct kvm_cpuid_entry2 table[] = {
+		{ .function = 0x80000008, .eax = 0x3028, .ebx = ~0u },
+		{ .function = 7, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX, .edx = ~0u },
+	};
+	struct vcpu *vcpu = the_vcpu(test);
+	u64 bits = 0, val;
+
+	KUNIT_ASSERT_EQ(test, set_table(test, vcpu, table, ARRAY_SIZE(table)), 0);
+	if (cpuid_host_has(X86_FEATURE_SPEC_CTRL) || cpuid_host_has(X86_FEATURE_AMD_IBRS))
+		bits |= SPEC_CTRL_IBRS;
+	if (cpuid_host_has(X86_FEATURE_INTEL_STIBP) || cpuid_host_has(X86_FEATURE_AMD_STIBP))
+		bits |= SPEC_CTRL_STIBP;
+	if (cpuid_host_has(X86_FEATURE_SPEC_CTRL_SSBD) || cpuid_host_has(X86_FEATURE_AMD_SSBD))
+		bits |= SPEC_CTRL_SSBD;
+	for (val = 0; val < 16; val++)
+		KUNIT_EXPECT_EQ_MSG(test, msr_write(vcpu, MSR_IA32_SPEC_CTRL, val, false),
+				    bits && !(val & ~bits) ? 0 : X86_FAULT, "%llx", val);
 }
 
 /* TSC_AUX: refused in its upper half by Intel's CPUs, cut by AMD's. */
@@ -229,16 +266,6 @@ static const struct kvm_cpuid_entry2 intel_table[] = {
 	LEAF(0x80000008, 0, 0, 0x3027, 0, 0, 0),
 };
 
-static int set_table(struct kunit *test, struct vcpu *vcpu, const struct kvm_cpuid_entry2 *table,
-		     u32 nent)
-{
-	struct kvm_cpuid_entry2 *e = kvcalloc(nent, sizeof(*e), GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, e);
-	memcpy(e, table, nent * sizeof(*e));
-	return vcpu_cpuid_set(vcpu, e, nent);
-}
-
 static const struct { u32 function, index, eax, ebx, ecx, edx; } query_cases[] = {
 	{ 0, 7, 0xd, 0x756e6547, 0x6c65746e, 0x49656e69 },
 	{ 1, 0, 0x806e9, 0, BIT(26), BIT(9) | BIT(16) },
@@ -345,6 +372,7 @@ static void cpuid_change_test(struct kunit *test)
 
 static struct kunit_case cpuid_cases[] = {
 	KUNIT_CASE(msr_test),
+	KUNIT_CASE(msr_claimed_test),
 	KUNIT_CASE(msr_tsc_aux_test),
 	KUNIT_CASE(msr_passthrough_test),
 	KUNIT_CASE(cpuid_offer_test),

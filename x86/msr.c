@@ -27,9 +27,9 @@
 #define HWCR_TSC_FREQ_SEL	BIT_ULL(24)	/* the TSC counts at the P0 frequency */
 #define HWCR_MC_STATUS_WR_EN	BIT_ULL(18)
 /* TLB cache disable, FERR disable, IGNNE emulation: nothing here depends on them. */
+#define HWCR_IGNORED		(BIT_ULL(3) | BIT_ULL(6) | BIT_ULL(8))
 /* Extended configuration space through ports 0xcf8/0xcfc: Linux switches it on. */
 #define NB_CFG_CF8_EXT		BIT_ULL(46)
-#define HWCR_IGNORED		(BIT_ULL(3) | BIT_ULL(6) | BIT_ULL(8))
 #define MTRR_CAP		(MTRR_VAR_RANGES | BIT(8) /* fixed */ | BIT(10) /* WC */)
 #define MTRR_DEF_TYPE_BITS	(0xffULL | BIT(10) | BIT(11))
 #define VM_CR_SVM_OFF		(BIT(3) /* locked */ | BIT(4) /* SVM disabled */)
@@ -89,14 +89,15 @@ struct msr_desc {
 };
 
 /*
- * The VMM may use what the host has, whatever the guest's CPUID says, and so may
- * a guest without CPUID.
+ * A feature must be the host's first, whatever the VMM put into CPUID: some of
+ * these MSRs are loaded into the hardware.  The VMM may use all of those, and so
+ * may a guest without CPUID.
  */
 static bool msr_feature(const struct msr_access *a, unsigned int feature)
 {
-	if (cpuid_has(a->vcpu, feature))
-		return true;
-	return (a->by_vmm || !a->vcpu->cpuid.nent) && cpuid_host_has(feature);
+	if (!cpuid_host_has(feature))
+		return false;
+	return a->by_vmm || !a->vcpu->cpuid.nent || cpuid_has(a->vcpu, feature);
 }
 
 /* Handlers, in the order of the table */
@@ -544,12 +545,6 @@ static const struct msr_desc msr_table[] = {
 /* What new vCPUs get, from this host; set by msr_setup(), then constant. */
 static u64 host_arch_caps, host_de_cfg, host_ucode_rev;
 
-static bool host_is_amd(void)
-{
-	return boot_cpu_data.x86_vendor == X86_VENDOR_AMD ||
-	       boot_cpu_data.x86_vendor == X86_VENDOR_HYGON;
-}
-
 /**
  * msr_setup - learn what the host has in MSRs that guests see
  *
@@ -562,9 +557,9 @@ void msr_setup(void)
 	if (boot_cpu_has(X86_FEATURE_ARCH_CAPABILITIES) &&
 	    !rdmsrl_safe(MSR_IA32_ARCH_CAPABILITIES, &host_arch_caps))
 		host_arch_caps &= ARCH_CAPS_SAFE;
-	if (host_is_amd() && boot_cpu_has(X86_FEATURE_LFENCE_RDTSC))
+	if (cpuid_host_is_amd() && boot_cpu_has(X86_FEATURE_LFENCE_RDTSC))
 		host_de_cfg = MSR_AMD64_DE_CFG_LFENCE_SERIALIZE;
-	host_ucode_rev = host_is_amd() ? UCODE_REV_AMD : UCODE_REV_INTEL;
+	host_ucode_rev = cpuid_host_is_amd() ? UCODE_REV_AMD : UCODE_REV_INTEL;
 }
 
 /**
@@ -755,7 +750,7 @@ static bool feature_msr(u32 index, u64 *val)
 		return true;
 	case MSR_AMD64_DE_CFG:
 		*val = host_de_cfg;
-		return host_is_amd();
+		return cpuid_host_is_amd();
 	default:
 		return false;
 	}
