@@ -234,11 +234,10 @@ void vcpu_clock_migrated(struct vcpu *vcpu)
 static void pvclock_scale(u32 khz, u32 *mul, s8 *shift)
 {
 	u64 ns = (u64)NSEC_PER_MSEC << 32;
-	u64 ticks = khz;		/* per millisecond */
+	u64 ticks = max(khz, 1U);	/* per millisecond */
 
-	for (*shift = 0; ticks > 2 * NSEC_PER_MSEC; ticks >>= 1)
+	for (*shift = 0; ticks >> -*shift > 2 * NSEC_PER_MSEC;)
 		(*shift)--;
-	ticks = khz;
 	if (*shift < 0)
 		ns <<= -*shift;
 	for (; ticks <= NSEC_PER_MSEC; ticks <<= 1)
@@ -308,9 +307,9 @@ static void time_info_write(struct vcpu *vcpu, gpa_t gpa, struct pvclock_vcpu_ti
 	if (guest_write(mmu, gpa, version, sizeof(*version)))
 		return;
 	info->version = *version;
-	smp_wmb();
+	smp_wmb();	/* the odd version before the contents */
 	guest_write(mmu, gpa, info, sizeof(*info));
-	smp_wmb();
+	smp_wmb();	/* the contents before the even version */
 	*version += 1;
 	guest_write(mmu, gpa, version, sizeof(*version));
 }
@@ -379,7 +378,7 @@ void vcpu_set_wall_clock_msr(struct vcpu *vcpu, u64 val)
 		wall.sec = ts.tv_sec;
 		wall.nsec = ts.tv_nsec;
 		guest_write(mmu, val, &wall, sizeof(wall));
-		smp_wmb();
+		smp_wmb();	/* the contents before the even version */
 		wall.version++;
 		guest_write(mmu, val, &wall.version, sizeof(wall.version));
 	}
