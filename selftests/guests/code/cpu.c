@@ -409,6 +409,7 @@ void g_self_modifying(void)
 			trace(i);
 	}
 	/* The instruction after the next one: the CPU must see it changed. */
+	asm volatile("movb $1, 1f+1(%%rip)\n\tjmp 1f\n1:\tmov $1, %%al" ::: "rax", "memory");
 	asm volatile("movb $2, 1f+1(%%rip)\n1:\tmov $1, %%al\n\tmovzbl %%al, %0"
 		     : "=r"(got) :: "rax", "memory");
 	CHECK_EQ(got, 2);
