@@ -5,6 +5,8 @@
 #	make KDIR=/path		... for the kernel whose build directory that is
 #	make sparse		check the module's sources
 #	make test		all tests, in throw-away hosts; installs what they need
+#	make demo		four Debian guests, merged; HOST=native uses this machine
+#	make bench		instructions per exit and per merged page
 #	make clean
 #
 # Each kernel has a build directory of its own, build/<release>/, in which the
@@ -16,7 +18,7 @@ KVER   ?= 6.12
 WERROR ?= 1
 ROOMS  := core x86 svm vmx mmu gmem ksm virtio uapi
 
-ifneq ($(filter-out clean test,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out clean test demo bench,$(or $(MAKECMDGOALS),all)),)
 ifndef KDIR
 ifeq ($(KVER),debug)
 KDIR := $(shell selftests/host/debug-kernel)/build
@@ -35,7 +37,7 @@ BUILD := build/$(RELEASE)$(if $(KUNIT),-kunit)
 KMAKE  = $(MAKE) -C $(KDIR) M=$(CURDIR)/$(BUILD) W=1 \
 	 $(if $(filter-out 0,$(WERROR)),KCFLAGS=-Werror) $(if $(KUNIT),DITTO_KUNIT=y)
 
-.PHONY: all module tools tree sparse test clean
+.PHONY: all module tools tree sparse test demo bench clean
 all: module tools
 	@cmp -s $(BUILD)/ditto.ko ditto.ko || cp $(BUILD)/ditto.ko ditto.ko
 
@@ -61,6 +63,16 @@ test:
 	selftests/setup build host debug
 	selftests/test
 
+demo:
+	selftests/demo/run
+
+bench:
+	selftests/setup build host
+	+$(MAKE) -s module tools KVER=6.12
+	+$(MAKE) -s -C selftests
+	selftests/bench/run
+
 clean:
 	rm -rf build ditto.ko
+	$(MAKE) -C selftests clean
 	$(if $(wildcard tools/Makefile),+$(MAKE) -C tools clean)
