@@ -648,25 +648,41 @@ static void xcrs_test(struct kunit *test)
 
 /* Clock */
 
+/*
+ * Write @first to @a and @second to @b at the same time, as near as it can be told:
+ * an emulated host may stand still for seconds.
+ */
+static void sync_pair(struct kunit *test, struct vcpu *a, u64 first, struct vcpu *b, u64 second)
+{
+	u64 begin, step = 3600ULL * 1000 * tsc_khz;
+	int i;
+
+	for (i = 0; i < 20; i++, first += step, second += step) {
+		begin = ktime_get_boottime_ns();
+		vcpu_sync_tsc(a, first);
+		vcpu_sync_tsc(b, second);
+		if (ktime_get_boottime_ns() - begin < NSEC_PER_SEC / 4)
+			return;
+	}
+	KUNIT_FAIL(test, "this host stands still all the time");
+}
+
 static void tsc_test(struct kunit *test)
 {
 	struct state_world *w = test->priv;
 	struct vcpu *a = w->vcpu, *b = vcpu_new(test, w->vm);
-	u64 second = tsc_khz * 1000ULL, offset;
+	u64 second = tsc_khz * 1000ULL;
 
-	/* Created together: one clock. */
+	/* Created together: one clock, that began at 0. */
 	KUNIT_EXPECT_EQ(test, a->st.tsc_offset, b->st.tsc_offset);
-	KUNIT_EXPECT_LT(test, vcpu_tsc(a), 60 * second);
+	KUNIT_EXPECT_LT(test, vcpu_tsc(a), 600 * second);
 
 	if (!check_tsc_unstable()) {
-		vcpu_sync_tsc(a, 1000 * second);
-		offset = a->st.tsc_offset;
-		KUNIT_EXPECT_NE(test, b->st.tsc_offset, offset);
-		/* Half a second late is the same clock, a minute is not. */
-		vcpu_sync_tsc(b, 1000 * second + second / 2);
-		KUNIT_EXPECT_EQ(test, b->st.tsc_offset, offset);
-		vcpu_sync_tsc(b, 1060 * second);
-		KUNIT_EXPECT_NE(test, b->st.tsc_offset, offset);
+		/* Half a second off is the same clock, a minute is not. */
+		sync_pair(test, a, 10000 * second, b, 10000 * second + second / 2);
+		KUNIT_EXPECT_EQ(test, b->st.tsc_offset, a->st.tsc_offset);
+		sync_pair(test, a, 900000 * second, b, 900060 * second);
+		KUNIT_EXPECT_NE(test, b->st.tsc_offset, a->st.tsc_offset);
 		vcpu_sync_tsc(a, 0);
 		KUNIT_EXPECT_EQ(test, a->st.tsc_offset, b->st.tsc_offset);
 	}
@@ -710,7 +726,7 @@ static void clock_test(struct kunit *test)
 	u64 before, after;
 
 	KUNIT_EXPECT_EQ(test, vm_ioctl_get_clock(w->vm, &got), 0);
-	KUNIT_EXPECT_LT(test, got.clock, 60 * NSEC_PER_SEC);
+	KUNIT_EXPECT_LT(test, got.clock, 600 * NSEC_PER_SEC);
 
 	before = ktime_get_boottime_ns();
 	KUNIT_EXPECT_EQ(test, vm_ioctl_set_clock(w->vm, &data), 0);
@@ -727,7 +743,7 @@ static void clock_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vm_ioctl_set_clock(w->vm, &data), 0);
 	KUNIT_EXPECT_EQ(test, vm_ioctl_get_clock(w->vm, &got), 0);
 	KUNIT_EXPECT_GE(test, got.clock, 15 * NSEC_PER_SEC);
-	KUNIT_EXPECT_LT(test, got.clock, 16 * NSEC_PER_SEC);
+	KUNIT_EXPECT_LT(test, got.clock, 60 * NSEC_PER_SEC);
 	KUNIT_EXPECT_EQ(test, vcpu_ioctl_kvmclock_ctrl(w->vcpu), -EINVAL);
 }
 
