@@ -66,6 +66,12 @@ static struct page *peek_locked(struct gmem *g, pgoff_t off)
 	return NULL;
 }
 
+/*
+ * The zero page and shared pages can be mapped any number of times. Long before the
+ * count of references could wrap there is a bus error for who maps so much.
+ */
+#define MAX_PAGE_REFS	(INT_MAX / 2)
+
 /* A fatal signal is not an error of the mapping: return, and it will be taken. */
 static vm_fault_t to_vm_fault(int err)
 {
@@ -88,6 +94,11 @@ static vm_fault_t gmem_vm_fault(struct vm_fault *vmf)
 		page = peek_locked(g, vmf->pgoff);
 		if (page)
 			break;
+	}
+	if (page_count(page) > MAX_PAGE_REFS) {
+		unlock_page(page);
+		put_page(page);
+		return VM_FAULT_SIGBUS;
 	}
 	vmf->page = page;
 	return VM_FAULT_LOCKED;

@@ -31,7 +31,8 @@ static struct page *pick(struct gmem_cursor *cur, u32 *digest, bool *zero)
 
 	rcu_read_lock();
 	v = gmem_cursor_entry(cur);
-	if (!gmem_entry_private(v) || (v & (GMEM_LOCKED | GMEM_DIRTY))) {
+	if (!gmem_entry_private(v) ||
+	    (v & (GMEM_PENDING | GMEM_LOCKED | GMEM_DIRTY)) != GMEM_PENDING) {
 		rcu_read_unlock();
 		return NULL;
 	}
