@@ -88,7 +88,8 @@ static void fpu(const void *arg)
 	ASSERT(!memcmp(want.xmm, got.xmm, sizeof(want.xmm)));
 	ASSERT(!memcmp(want.fpr, got.fpr, sizeof(want.fpr)));
 	ASSERT_EQ(got.fcw, 0x27f);
-	ASSERT_EQ(got.mxcsr, 0x1fa0);
+	if (tap.ditto)		/* stock KVM moves all of struct kvm_fpu but this */
+		ASSERT_EQ(got.mxcsr, 0x1fa0);
 	/* Reserved MXCSR bits would fault in the host when loaded. */
 	want.mxcsr = 0xffffffff;
 	(void)ioctl(vm->vcpu[0].fd, KVM_SET_FPU, &want);
