@@ -97,7 +97,10 @@ static void vm_free_vcpus(struct vm *vm)
 	xa_destroy(&vm->vcpus);
 }
 
-/* The order is that of x86/irqchip.h, and the address space goes last. */
+/*
+ * The order is that of x86/irqchip.h, and the address space goes before the vCPUs:
+ * until its slots are gone, merging and the mmu notifier flush the vCPUs' TLBs.
+ */
 static void vm_free(struct vm *vm)
 {
 	vm_list_del(vm);
@@ -105,8 +108,8 @@ static void vm_free(struct vm *vm)
 	iobus_destroy(&vm->mmio);
 	vm_eventfds_destroy(vm);
 	irqchip_destroy(vm);
-	vm_free_vcpus(vm);
 	mmu_destroy(&vm->mmu);
+	vm_free_vcpus(vm);
 	put_pid(vm->pid);
 	kfree(vm);
 }
