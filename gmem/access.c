@@ -17,6 +17,27 @@ static bool in_bounds(const struct gmem *g, u64 pos, size_t len)
 	return pos <= size && len <= size - pos;
 }
 
+/*
+ * What fits into a register goes in one access, as the CPU would do it: page-table
+ * entries are read while the guest writes them.
+ */
+static void copy(void *to, const void *from, size_t len)
+{
+	switch (len) {
+	case 8:
+		WRITE_ONCE(*(u64 *)to, READ_ONCE(*(u64 *)from));
+		break;
+	case 4:
+		WRITE_ONCE(*(u32 *)to, READ_ONCE(*(u32 *)from));
+		break;
+	case 2:
+		WRITE_ONCE(*(u16 *)to, READ_ONCE(*(u16 *)from));
+		break;
+	default:
+		memcpy(to, from, len);
+	}
+}
+
 static void read_in_page(struct gmem *g, u64 pos, void *buf, size_t len)
 {
 	unsigned long *e, v;
@@ -25,7 +46,7 @@ static void read_in_page(struct gmem *g, u64 pos, void *buf, size_t len)
 	e = gmem_entry(g, pos >> PAGE_SHIFT);
 	v = e ? READ_ONCE(*e) : 0;
 	if (likely(v & GMEM_PRESENT))
-		memcpy(buf, gmem_entry_va(v) + offset_in_page(pos), len);
+		copy(buf, gmem_entry_va(v) + offset_in_page(pos), len);
 	else
 		memset(buf, 0, len);
 	rcu_read_unlock();
@@ -118,7 +139,7 @@ static bool write_fn(void *va, void *arg)
 {
 	struct write_arg *w = arg;
 
-	memcpy(va, w->buf, w->len);
+	copy(va, w->buf, w->len);
 	return true;
 }
 
