@@ -379,7 +379,7 @@ int mmu_tdp_fault(struct mmu *mmu, gpa_t gpa, u32 access)
 	int r;
 
 	static_assert(MMU_FAULT_DONE == 0);
-	if (fault.gfn >= mmu->host->max_gfn)
+	if (fault.gfn >= mmu_max_gfn(mmu))
 		return MMU_FAULT_MMIO;
 	if (fault_spurious(mmu, &fault))
 		return MMU_FAULT_DONE;

@@ -56,7 +56,8 @@ struct tdp_format {
 /**
  * struct mmu_host - what the owner of a struct mmu provides
  * @format: of the TDP tables
- * @max_gfn: gfns at or above it are refused in memslots
+ * @max_gfn: gfns at or above it are refused in memslots, and those that the tables
+ *	cannot reach
  * @flush_tlbs: when this returns, every CPU that may have used the tables has
  *	flushed, or will flush before it enters the guest again.  Called in
  *	process context with mmu->lock held; may spin, not sleep

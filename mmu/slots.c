@@ -262,7 +262,7 @@ static int region_check(struct mmu *mmu, u32 slot, u32 flags, u64 gpa, u64 size)
 		return -EINVAL;
 	if (size >> PAGE_SHIFT > SLOT_MAX_PAGES)
 		return -EINVAL;
-	if (size && (gpa + size) >> PAGE_SHIFT > mmu->host->max_gfn)
+	if (size && (gpa + size) >> PAGE_SHIFT > mmu_max_gfn(mmu))
 		return -EINVAL;
 	return 0;
 }

@@ -35,6 +35,12 @@ static inline u64 tdp_pages(int level)
 	return 1ull << (9 * (level - 1));
 }
 
+/* gfns at or above it cannot be memory: the host says so, or the tables end there. */
+static inline gfn_t mmu_max_gfn(const struct mmu *mmu)
+{
+	return min_t(u64, mmu->host->max_gfn, tdp_pages(mmu->host->format->levels + 1));
+}
+
 static inline unsigned int tdp_index(gfn_t gfn, int level)
 {
 	return (gfn >> (9 * (level - 1))) % TDP_ENTRIES;
