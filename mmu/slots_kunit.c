@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit: memslots and the accessors.  What KVM_SET_USER_MEMORY_REGION and
+ * DITTO_SET_GMEM_REGION take and refuse, that a refusal changes nothing, and that
+ * every byte goes to where the slots say.
+ */
+#include <linux/completion.h>
+#include <linux/kthread.h>
+
+#include "mmu/kunit.h"
+
+struct region_case {
+	const char *name;
+	int err;
+	u32 slot, flags;
+	u64 gpa, size, addr;	/* addr: added to the test's mapping */
+};
+
+/* Slot 1 is there: 64 KiB at 1 MiB, backed by the mapping's beginning. */
+static const struct region_case user_cases[] = {
+	{ "beside it", 0, 2, 0, 0x110000, SZ_64K, 0 },
+	{ "below it", 0, 2, 0, 0xf0000, SZ_64K, 0 },
+	{ "read-only", 0, 2, KVM_MEM_READONLY, 0, SZ_64K, 0 },
+	{ "highest slot number", 0, MMU_NR_SLOTS - 1, 0, 0, SZ_64K, 0 },
+	{ "top of the address space", 0, 2, 0, BIT_ULL(40) - SZ_64K, SZ_64K, 0 },
+	{ "the same again", 0, 1, 0, 0x100000, SZ_64K, 0 },
+	{ "moved", 0, 1, 0, 0x108000, SZ_64K, 0 },
+	{ "slot number too high", -EINVAL, MMU_NR_SLOTS, 0, 0, SZ_64K, 0 },
+	{ "another address space", -EINVAL, 0x10001, 0, 0, SZ_64K, 0 },
+	{ "dirty log", -EINVAL, 2, KVM_MEM_LOG_DIRTY_PAGES, 0, SZ_64K, 0 },
+	{ "unknown flag", -EINVAL, 2, BIT(31), 0, SZ_64K, 0 },
+	{ "gpa unaligned", -EINVAL, 2, 0, 0x800, SZ_64K, 0 },
+	{ "size unaligned", -EINVAL, 2, 0, 0, 0x1001, 0 },
+	{ "hva unaligned", -EINVAL, 2, 0, 0, SZ_64K, 0x10 },
+	{ "gpa wraps", -EINVAL, 2, 0, -(u64)SZ_64K, 2ull * SZ_64K, 0 },
+	{ "gpa too high", -EINVAL, 2, 0, BIT_ULL(40), SZ_64K, 0 },
+	{ "end too high", -EINVAL, 2, 0, BIT_ULL(40) - SZ_64K, 2ull * SZ_64K, 0 },
+	{ "huge", -EINVAL, 2, 0, 0, BIT_ULL(43), 0 },
+	{ "hva is the kernel's", -EINVAL, 2, 0, 0, SZ_64K, BIT_ULL(63) },
+	{ "hva wraps", -EINVAL, 2, 0, 0, BIT_ULL(39), 0x7fff00000000ull },
+	{ "deleting nothing", -EINVAL, 2, 0, 0, 0, 0 },
+	{ "larger", -EINVAL, 1, 0, 0x100000, 2ull * SZ_64K, 0 },
+	{ "smaller", -EINVAL, 1, 0, 0x100000, 0x1000, 0 },
+	{ "other memory", -EINVAL, 1, 0, 0x100000, SZ_64K, 0x1000 },
+	{ "turned read-only", -EINVAL, 1, KVM_MEM_READONLY, 0x100000, SZ_64K, 0 },
+	{ "overlap at its end", -EEXIST, 2, 0, 0x10f000, SZ_64K, 0 },
+	{ "overlap at its start", -EEXIST, 2, 0, 0xf1000, SZ_64K, 0 },
+	{ "around it", -EEXIST, 2, 0, 0, 0x200000, 0 },
+	{ "inside it", -EEXIST, 2, 0, 0x101000, 0x1000, 0 },
+	{ "deleted", 0, 1, 0, 0, 0, 0 },
+};
+
+static void user_regions(struct kunit *test)
+{
+	unsigned long hva = test_mmap(test, SZ_2M, PROT_READ | PROT_WRITE);
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(user_cases); i++) {
+		const struct region_case *c = &user_cases[i];
+		struct test_mmu *t = test_mmu_new(test);
+		u64 generation;
+		int err;
+
+		KUNIT_ASSERT_EQ(test, test_set_user(t, 1, 0x100000, SZ_64K, hva, 0), 0);
+		generation = mmu_generation(&t->mmu);
+		err = test_set_user(t, c->slot, c->gpa, c->size, hva + c->addr, c->flags);
+		KUNIT_EXPECT_EQ_MSG(test, err, c->err, "%s", c->name);
+		if (c->err)
+			KUNIT_EXPECT_EQ_MSG(test, mmu_generation(&t->mmu), generation,
+					    "%s", c->name);
+		KUNIT_EXPECT_EQ(test, test_check(test, t), 0);
+		kunit_release_action(test, test_mmu_free, t);
+	}
+}
+
+/* Of a gmem of 64 KiB; slot 1 is there: its first 32 KiB at 1 MiB. */
+static const struct region_case gmem_cases[] = {
+	{ "the other half", 0, 2, 0, 0, 0x8000, 0x8000 },
+	{ "the same memory twice", 0, 2, 0, 0, SZ_64K, 0 },
+	{ "read-only", 0, 2, KVM_MEM_READONLY, 0, SZ_64K, 0 },
+	{ "the same again", 0, 1, 0, 0x100000, 0x8000, 0 },
+	{ "moved", 0, 1, 0, 0x104000, 0x8000, 0 },
+	{ "deleted", 0, 1, 0, 0, 0, 0 },
+	{ "beyond the gmem's end", -EINVAL, 2, 0, 0, SZ_64K, 0x1000 },
+	{ "larger than the gmem", -EINVAL, 2, 0, 0, 2ull * SZ_64K, 0 },
+	{ "offset beyond its end", -EINVAL, 2, 0, 0, 0x1000, SZ_64K },
+	{ "offset wraps", -EINVAL, 2, 0, 0, 0x2000, -0x1000ull },
+	{ "offset unaligned", -EINVAL, 2, 0, 0, 0x1000, 1 },
+	{ "other offset", -EINVAL, 1, 0, 0x100000, 0x8000, 0x1000 },
+	{ "slot number too high", -EINVAL, MMU_NR_SLOTS, 0, 0, 0x1000, 0 },
+	{ "dirty log", -EINVAL, 2, KVM_MEM_LOG_DIRTY_PAGES, 0, 0x1000, 0 },
+	{ "overlap", -EEXIST, 2, 0, 0x107000, 0x1000, 0 },
+};
+
+static void gmem_regions(struct kunit *test)
+{
+	int fd = test_gmem_new(test, SZ_64K);
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(gmem_cases); i++) {
+		const struct region_case *c = &gmem_cases[i];
+		struct test_mmu *t = test_mmu_new(test);
+		u64 generation;
+		int err;
+
+		KUNIT_ASSERT_EQ(test, test_set_gmem(t, 1, 0x100000, 0x8000, fd, 0), 0);
+		generation = mmu_generation(&t->mmu);
+		err = mmu_set_gmem_region(&t->mmu, &(struct ditto_gmem_region) {
+			.slot = c->slot, .flags = c->flags, .guest_phys_addr = c->gpa,
+			.memory_size = c->size, .gmem_fd = fd, .gmem_offset = c->addr });
+		KUNIT_EXPECT_EQ_MSG(test, err, c->err, "%s", c->name);
+		if (c->err)
+			KUNIT_EXPECT_EQ_MSG(test, mmu_generation(&t->mmu), generation,
+					    "%s", c->name);
+		KUNIT_EXPECT_EQ(test, test_check(test, t), 0);
+		kunit_release_action(test, test_mmu_free, t);
+	}
+}
+
+static void gmem_fds(struct kunit *test)
+{
+	struct test_mmu *t = test_mmu_new(test);
+	int fd = test_gmem_new(test, SZ_64K);
+	struct ditto_gmem_region r = { .memory_size = 0x1000, .gmem_fd = fd, .reserved = 1 };
+
+	KUNIT_EXPECT_EQ(test, test_set_gmem(t, 0, 0, 0x1000, -1, 0), -EBADF);
+	KUNIT_EXPECT_EQ(test, test_set_gmem(t, 0, 0, 0x1000, 1 << 20, 0), -EBADF);
+	KUNIT_EXPECT_EQ(test, mmu_set_gmem_region(&t->mmu, &r), -EINVAL);
+	KUNIT_EXPECT_EQ(test, t->mmu.generation, 0);
+	/* The kinds do not turn into one another, and either ioctl deletes either. */
+	KUNIT_EXPECT_EQ(test, test_set_gmem(t, 0, 0, 0x1000, fd, 0), 0);
+	KUNIT_EXPECT_EQ(test, test_set_user(t, 0, 0, 0, 0, 0), 0);
+	KUNIT_EXPECT_EQ(test, test_set_gmem(t, 0, 0, 0, -1, 0), -EINVAL);
+	KUNIT_EXPECT_PTR_EQ(test, t->mmu.mm, NULL);
+}
+
+/* 300 slots in no order, with gaps; each gfn finds its own. */
+static void many_slots(struct kunit *test)
+{
+	struct test_mmu *t = test_mmu_new(test);
+	int fd = test_gmem_new(test, 300 * PAGE_SIZE);
+	struct memslot *slot;
+	int i, idx;
+
+	for (i = 0; i < 300; i++) {
+		u32 n = i * 7 % 300;
+
+		KUNIT_ASSERT_EQ(test, test_set_gmem(t, n, n * 0x2000ull, 0x1000, fd,
+						    n * 0x1000ull), 0);
+	}
+	idx = srcu_read_lock(&t->mmu.srcu);
+	KUNIT_EXPECT_PTR_EQ(test, mmu_find_slot(&t->mmu, 600), NULL);
+	for (i = 0; i < 600; i++) {
+		slot = mmu_find_slot(&t->mmu, i);
+		if (i % 2) {
+			KUNIT_EXPECT_PTR_EQ(test, slot, NULL);
+			continue;
+		}
+		KUNIT_ASSERT_NOT_NULL(test, slot);
+		KUNIT_EXPECT_EQ(test, slot->id, i / 2);
+		KUNIT_EXPECT_PTR_EQ(test, mmu_find_slot(&t->mmu, i), slot);
+	}
+	srcu_read_unlock(&t->mmu.srcu, idx);
+}
+
+static void expect_byte(struct kunit *test, struct test_mmu *t, gpa_t gpa, u8 want)
+{
+	u8 byte = ~want;
+
+	KUNIT_EXPECT_EQ(test, test_read(t, gpa, &byte, 1), 0);
+	KUNIT_EXPECT_EQ_MSG(test, byte, want, "at %llx", gpa);
+}
+
+/* Slots: 0 at 0 and 1 at 64K adjoin, both of @fd, swapped; 2 is read-only. */
+static void accesses(struct kunit *test)
+{
+	struct test_mmu *t = test_mmu_new(test);
+	int fd = test_gmem_new(test, 2ull * SZ_64K);
+	u8 *buf = kunit_kmalloc(test, 0x3000, GFP_KERNEL);
+	struct ditto_gmem_region ro = {
+		.slot = 2, .flags = KVM_MEM_READONLY, .guest_phys_addr = 0x100000,
+		.memory_size = 2ull * SZ_64K, .gmem_fd = fd,
+	};
+
+	KUNIT_ASSERT_NOT_NULL(test, buf);
+	memset(buf, 0xa5, 0x3000);
+	KUNIT_ASSERT_EQ(test, test_set_gmem(t, 0, 0, SZ_64K, fd, SZ_64K), 0);
+	KUNIT_ASSERT_EQ(test, test_set_gmem(t, 1, SZ_64K, SZ_64K, fd, 0), 0);
+	KUNIT_ASSERT_EQ(test, mmu_set_gmem_region(&t->mmu, &ro), 0);
+
+	KUNIT_EXPECT_EQ(test, test_write(t, 0xf800, buf, 0x2800), 0);
+	expect_byte(test, t, 0xf7ff, 0);
+	expect_byte(test, t, 0xf800, 0xa5);
+	expect_byte(test, t, 0x11fff, 0xa5);
+	expect_byte(test, t, 0x12000, 0);
+	/* By its offset: 0x0-0x1fff, and 0x1f800-0x1ffff. */
+	expect_byte(test, t, 0x100000, 0xa5);
+	expect_byte(test, t, 0x102000, 0);
+	expect_byte(test, t, 0x11f7ff, 0);
+	expect_byte(test, t, 0x11f800, 0xa5);
+
+	KUNIT_EXPECT_EQ(test, test_write(t, 0x100000, buf, 1), -EROFS);
+	KUNIT_EXPECT_EQ(test, test_write(t, 0x20000, buf, 1), -ENXIO);
+	KUNIT_EXPECT_EQ(test, test_read(t, 0x1ffff, buf, 2), -ENXIO);
+	KUNIT_EXPECT_EQ(test, test_read(t, -1ull, buf, 2), -ENXIO);
+	KUNIT_EXPECT_EQ(test, test_read(t, -1ull, buf, 0), 0);
+}
+
+static int cmpxchg_at(struct test_mmu *t, gpa_t gpa, void *old, const void *new, int len)
+{
+	int idx = srcu_read_lock(&t->mmu.srcu);
+	int r = guest_cmpxchg(&t->mmu, gpa, old, new, len);
+
+	srcu_read_unlock(&t->mmu.srcu, idx);
+	return r;
+}
+
+static void cmpxchg_one(struct kunit *test, struct test_mmu *t, gpa_t gpa, int len)
+{
+	u8 before[18], after[18], old[16], new[16], zero[16] = { 0 };
+
+	memset(before, 0x11, sizeof(before));
+	memset(new, 0x22, sizeof(new));
+	KUNIT_ASSERT_EQ(test, test_write(t, gpa - 1, before, len + 2), 0);
+
+	memcpy(old, zero, sizeof(old));
+	KUNIT_EXPECT_EQ(test, cmpxchg_at(t, gpa, old, new, len), 0);
+	KUNIT_EXPECT_MEMEQ_MSG(test, old, before, len, "length %d", len);
+	KUNIT_EXPECT_EQ(test, cmpxchg_at(t, gpa, old, new, len), 0);
+	KUNIT_EXPECT_MEMEQ_MSG(test, old, before, len, "length %d", len);
+	memset(before + 1, 0x22, len);
+	KUNIT_ASSERT_EQ(test, test_read(t, gpa - 1, after, len + 2), 0);
+	KUNIT_EXPECT_MEMEQ_MSG(test, after, before, len + 2, "length %d", len);
+}
+
+static void cmpxchg_all(struct kunit *test, struct test_mmu *t, gpa_t base)
+{
+	u64 old[2] = { 0 }, new[2] = { 0 };
+	int len;
+
+	for (len = 1; len <= 16; len *= 2) {
+		cmpxchg_one(test, t, base + 0x100, len);
+		cmpxchg_one(test, t, base + 0x1000, len);
+		cmpxchg_one(test, t, base + 0x203, len);
+		cmpxchg_one(test, t, base + 0xfff, len);
+	}
+	KUNIT_EXPECT_EQ(test, cmpxchg_at(t, base, old, new, 3), -EINVAL);
+	KUNIT_EXPECT_EQ(test, cmpxchg_at(t, base, old, new, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, cmpxchg_at(t, base, old, new, 32), -EINVAL);
+	KUNIT_EXPECT_EQ(test, cmpxchg_at(t, 0x900000, old, new, 8), -ENXIO);
+}
+
+static void cmpxchg_gmem(struct kunit *test)
+{
+	struct test_mmu *t = test_mmu_new(test);
+	int fd = test_gmem_new(test, SZ_64K);
+
+	KUNIT_ASSERT_EQ(test, test_set_gmem(t, 0, SZ_64K, SZ_64K, fd, 0), 0);
+	cmpxchg_all(test, t, SZ_64K);
+}
+
+static void cmpxchg_user(struct kunit *test)
+{
+	unsigned long hva = test_mmap(test, SZ_64K, PROT_READ | PROT_WRITE);
+	struct test_mmu *t = test_mmu_new(test);
+	u64 old = 0, new = 1;
+
+	KUNIT_ASSERT_EQ(test, test_set_user(t, 0, SZ_64K, SZ_64K, hva, 0), 0);
+	cmpxchg_all(test, t, SZ_64K);
+	KUNIT_ASSERT_EQ(test, vm_munmap(hva + 0x4000, 0x1000), 0);
+	KUNIT_EXPECT_EQ(test, cmpxchg_at(t, SZ_64K + 0x4000, &old, &new, 8), -EFAULT);
+	KUNIT_EXPECT_EQ(test, test_read(t, SZ_64K + 0x4000, &old, 8), -EFAULT);
+	KUNIT_EXPECT_EQ(test, test_write(t, SZ_64K + 0x3fff, &old, 2), -EFAULT);
+}
+
+struct stranger {
+	struct test_mmu *t;
+	unsigned long hva;
+	int set, read, fault, delete;
+	struct completion done;
+};
+
+/* A thread with another mm (none): what it may do with a VM of this process. */
+static int stranger_thread(void *arg)
+{
+	struct stranger *s = arg;
+	u8 byte;
+
+	s->set = test_set_user(s->t, 5, 0x100000, 0x1000, s->hva, 0);
+	s->read = test_read(s->t, 0, &byte, 1);
+	s->fault = test_fault(s->t, 0, MMU_READ);
+	s->delete = test_set_user(s->t, 0, 0, 0, 0, 0);
+	complete(&s->done);
+	return 0;
+}
+
+static void other_process(struct kunit *test)
+{
+	unsigned long hva = test_mmap(test, SZ_64K, PROT_READ | PROT_WRITE);
+	struct stranger s = { .t = test_mmu_new(test), .hva = hva };
+	struct task_struct *task;
+
+	init_completion(&s.done);
+	KUNIT_ASSERT_EQ(test, test_set_user(s.t, 0, 0, SZ_64K, hva, 0), 0);
+	task = kthread_run(stranger_thread, &s, "ditto-stranger");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	wait_for_completion(&s.done);
+	KUNIT_EXPECT_EQ(test, s.set, -EIO);
+	KUNIT_EXPECT_EQ(test, s.read, -EFAULT);
+	KUNIT_EXPECT_EQ(test, s.fault, -EIO);
+	KUNIT_EXPECT_EQ(test, s.delete, 0);
+}
+
+/* A gmem in two slots is counted once, also after the first of them is gone. */
+static void stats(struct kunit *test)
+{
+	struct test_mmu *t = test_mmu_new(test);
+	int fd = test_gmem_new(test, SZ_64K);
+	struct ditto_vm_info info = { 0 };
+	u64 one = 1;
+
+	KUNIT_ASSERT_EQ(test, test_set_gmem(t, 0, 0, SZ_64K, fd, 0), 0);
+	KUNIT_ASSERT_EQ(test, test_set_gmem(t, 1, SZ_64K, SZ_64K, fd, 0), 0);
+	KUNIT_ASSERT_EQ(test, test_write(t, 0x1ffc, &one, 8), 0);
+	mmu_stats(&t->mmu, &info);
+	KUNIT_EXPECT_EQ(test, info.ram_bytes, 2ull * SZ_64K);
+	KUNIT_EXPECT_EQ(test, info.resident_bytes, 0x2000);
+	KUNIT_EXPECT_EQ(test, info.shared_bytes, 0);
+	KUNIT_EXPECT_EQ(test, info.saved_bytes, 0);
+
+	KUNIT_ASSERT_EQ(test, test_set_gmem(t, 0, 0, 0, -1, 0), 0);
+	memset(&info, 0, sizeof(info));
+	mmu_stats(&t->mmu, &info);
+	KUNIT_EXPECT_EQ(test, info.ram_bytes, SZ_64K);
+	KUNIT_EXPECT_EQ(test, info.resident_bytes, 0x2000);
+}
+
+static struct kunit_case slots_cases[] = {
+	KUNIT_CASE(user_regions),
+	KUNIT_CASE(gmem_regions),
+	KUNIT_CASE(gmem_fds),
+	KUNIT_CASE(many_slots),
+	KUNIT_CASE(accesses),
+	KUNIT_CASE(cmpxchg_gmem),
+	KUNIT_CASE(cmpxchg_user),
+	KUNIT_CASE(other_process),
+	KUNIT_CASE(stats),
+	{}
+};
+
+static struct kunit_suite slots_suite = {
+	.name = "ditto_mmu_slots",
+	.test_cases = slots_cases,
+};
+kunit_test_suite(slots_suite);
