@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit tests of gmem: faults, the kernel's accesses, punching, bindings, scanning and
+ * freezing, each against exact results, with a fake MMU (fake.h). Merging has its own.
+ */
+#include <linux/delay.h>
+#include <linux/kthread.h>
+#include <ditto.h>
+
+#include "gmem/fake.h"
+
+static struct gmem *make(struct kunit *test, u64 pages)
+{
+	struct gmem *g = gmem_create_obj(pages << PAGE_SHIFT, 0);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(g));
+	return g;
+}
+
+static long nr_private(struct gmem *g)
+{
+	return atomic_long_read(&g->nr_private);
+}
+
+static void create_args(struct kunit *test)
+{
+	struct gmem *g;
+
+	KUNIT_EXPECT_EQ(test, PTR_ERR(gmem_create_obj(0, 0)), -EINVAL);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(gmem_create_obj(PAGE_SIZE - 1, 0)), -EINVAL);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(gmem_create_obj(GMEM_MAX_SIZE + PAGE_SIZE, 0)), -EINVAL);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(gmem_create_obj(PAGE_SIZE, 1U << 31)), -EINVAL);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(gmem_get_fd(-1)), -EBADF);
+	g = gmem_create_obj(GMEM_MAX_SIZE, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(g));
+	KUNIT_EXPECT_EQ(test, gmem_size(g), GMEM_MAX_SIZE);
+	KUNIT_EXPECT_EQ(test, gmem_write(g, GMEM_MAX_SIZE - 1, "x", 1), 0);
+	KUNIT_EXPECT_EQ(test, nr_private(g), 1);
+	gmem_put(g);
+}
+
+static void fault_zero_then_write(struct kunit *test)
+{
+	struct gmem *g = make(test, 1024);
+	struct fake *f = fake_new(test, g, 0, 1024);
+	struct gmem_mapping map, own;
+
+	KUNIT_EXPECT_EQ(test, gmem_fault(g, 1024, false, &map), -EFAULT);
+	KUNIT_EXPECT_EQ(test, gmem_fault(g, 7, false, &map), 0);
+	KUNIT_EXPECT_EQ(test, map.pfn, page_to_pfn(gmem_zero_page));
+	KUNIT_EXPECT_FALSE(test, map.writable);
+	KUNIT_EXPECT_EQ(test, nr_private(g), 0);
+
+	KUNIT_EXPECT_EQ(test, fake_read(g, f, 7), 0);
+	KUNIT_EXPECT_EQ(test, gmem_fault(g, 7, true, &own), 0);
+	KUNIT_EXPECT_TRUE(test, own.writable);
+	KUNIT_EXPECT_NE(test, own.pfn, map.pfn);
+	KUNIT_EXPECT_EQ(test, f->pfn[7], 0);		/* the zero page was zapped */
+	KUNIT_EXPECT_EQ(test, f->seq, 1);
+	KUNIT_EXPECT_EQ(test, fake_write(g, f, 7, 42), 0);
+	KUNIT_EXPECT_EQ(test, f->pfn[7], own.pfn);
+	KUNIT_EXPECT_EQ(test, fake_read(g, f, 7), 42);
+
+	/* First touch by a write: nothing to zap. */
+	KUNIT_EXPECT_EQ(test, fake_write(g, f, 8, 43), 0);
+	KUNIT_EXPECT_EQ(test, f->seq, 1);
+	KUNIT_EXPECT_EQ(test, nr_private(g), 2);
+	/* A read of a private page may be mapped writable. */
+	KUNIT_EXPECT_EQ(test, gmem_fault(g, 8, false, &map), 0);
+	KUNIT_EXPECT_TRUE(test, map.writable);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	fake_free(g, f);
+	gmem_put(g);
+}
+
+static void read_write(struct kunit *test)
+{
+	struct gmem *g = make(test, 600);
+	u64 size = gmem_size(g);
+	size_t len = 5000;
+	char *in = kunit_kzalloc(test, len, GFP_KERNEL);
+	char *out = kunit_kzalloc(test, len, GFP_KERNEL);
+	int i;
+
+	memset(out, 1, len);
+	KUNIT_EXPECT_EQ(test, gmem_read(g, 100, out, len), 0);
+	KUNIT_EXPECT_NULL(test, memchr_inv(out, 0, len));
+	KUNIT_EXPECT_EQ(test, nr_private(g), 0);
+	for (i = 0; i < len; i++)
+		in[i] = i * 7;
+	KUNIT_EXPECT_EQ(test, gmem_write(g, 511 * PAGE_SIZE + 3000, in, len), 0);
+	KUNIT_EXPECT_EQ(test, nr_private(g), 2);
+	KUNIT_EXPECT_EQ(test, gmem_read(g, 511 * PAGE_SIZE + 3000, out, len), 0);
+	KUNIT_EXPECT_EQ(test, memcmp(in, out, len), 0);
+
+	KUNIT_EXPECT_EQ(test, gmem_write(g, size - 1, in, 2), -EFAULT);
+	KUNIT_EXPECT_EQ(test, gmem_write(g, size, in, 1), -EFAULT);
+	KUNIT_EXPECT_EQ(test, gmem_write(g, -1ULL, in, 2), -EFAULT);
+	KUNIT_EXPECT_EQ(test, gmem_read(g, size - 1, out, 2), -EFAULT);
+	KUNIT_EXPECT_EQ(test, gmem_read(g, -8ULL, out, 16), -EFAULT);
+	KUNIT_EXPECT_EQ(test, gmem_read(g, size, out, 0), 0);
+	KUNIT_EXPECT_EQ(test, nr_private(g), 2);
+	gmem_put(g);
+}
+
+static void compare_exchange(struct kunit *test)
+{
+	struct gmem *g = make(test, 2);
+	u64 old = 0, value;
+	unsigned int size;
+
+	for (size = 1; size <= 8; size *= 2) {
+		old = 0;
+		KUNIT_EXPECT_EQ(test, gmem_cmpxchg(g, 64 * size, size, &old, 0x80 + size), 0);
+		old = 1;
+		KUNIT_EXPECT_EQ(test, gmem_cmpxchg(g, 64 * size, size, &old, 5), 1);
+		KUNIT_EXPECT_EQ(test, old, 0x80 + size);
+		KUNIT_EXPECT_EQ(test, gmem_read(g, 64 * size, &value, 8), 0);
+		KUNIT_EXPECT_EQ(test, value, 0x80 + size);
+	}
+	KUNIT_EXPECT_EQ(test, gmem_cmpxchg(g, 4, 8, &old, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, gmem_cmpxchg(g, 0, 3, &old, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, gmem_cmpxchg(g, 0, 16, &old, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, gmem_cmpxchg(g, 2 * PAGE_SIZE, 8, &old, 0), -EFAULT);
+	gmem_put(g);
+}
+
+static void punch(struct kunit *test)
+{
+	struct gmem *g = make(test, 1300);
+	struct fake *f = fake_new(test, g, 0, 1300);
+	pgoff_t i;
+
+	for (i = 0; i < 1300; i++)
+		KUNIT_ASSERT_EQ(test, fake_write(g, f, i, i + 1), 0);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&g->nr_chunks), 3);
+	KUNIT_EXPECT_EQ(test, gmem_punch(g, 1, 1301), -EINVAL);
+	KUNIT_EXPECT_EQ(test, gmem_punch(g, 2, 1), -EINVAL);
+	KUNIT_EXPECT_EQ(test, gmem_punch(g, 500, 1100), 0);
+	KUNIT_EXPECT_EQ(test, nr_private(g), 700);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&g->nr_chunks), 2);
+	KUNIT_EXPECT_EQ(test, f->pfn[500] | f->pfn[800] | f->pfn[1099], 0);
+	KUNIT_EXPECT_NE(test, f->pfn[499], 0);
+	KUNIT_EXPECT_NE(test, f->pfn[1100], 0);
+	for (i = 0; i < 1300; i++)
+		KUNIT_EXPECT_EQ(test, fake_read(g, f, i), i < 500 || i >= 1100 ? i + 1 : 0);
+	/* The last chunk is shorter than a chunk, and goes too. */
+	KUNIT_EXPECT_EQ(test, gmem_punch(g, 1024, 1300), 0);
+	KUNIT_EXPECT_EQ(test, gmem_punch(g, 512, 1024), 0);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&g->nr_chunks), 1);
+	KUNIT_EXPECT_EQ(test, fake_write(g, f, 1299, 3), 0);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	fake_free(g, f);
+	gmem_put(g);
+}
+
+static void bindings(struct kunit *test)
+{
+	struct gmem *g = make(test, 1024);
+	struct fake *a = fake_new(test, g, 100, 300), *b = fake_new(test, g, 200, 600);
+	DECLARE_BITMAP(dirty, GMEM_CHUNK_PAGES) = { 0 };
+
+	KUNIT_EXPECT_EQ(test, gmem_bind(g, &a->b, 5, 5, &fake_ops), -EINVAL);
+	KUNIT_EXPECT_EQ(test, gmem_bind(g, &a->b, 5, 1025, &fake_ops), -EINVAL);
+	KUNIT_EXPECT_EQ(test, fake_write(g, a, 250, 9), 0);
+	KUNIT_EXPECT_EQ(test, fake_read(g, b, 250), 9);
+	KUNIT_EXPECT_EQ(test, a->pfn[150], b->pfn[50]);
+
+	gmem_harvest_bindings(g, 0, 512, dirty);
+	KUNIT_EXPECT_EQ(test, find_first_bit(dirty, 512), 250);
+	KUNIT_EXPECT_EQ(test, bitmap_weight(dirty, 512), 1);
+	bitmap_zero(dirty, 512);
+	gmem_harvest_bindings(g, 0, 512, dirty);
+	KUNIT_EXPECT_TRUE(test, bitmap_empty(dirty, 512));
+
+	KUNIT_EXPECT_EQ(test, gmem_punch(g, 250, 251), 0);
+	KUNIT_EXPECT_EQ(test, a->pfn[150] | b->pfn[50], 0);
+	KUNIT_EXPECT_EQ(test, a->seq, 1);
+	KUNIT_EXPECT_EQ(test, gmem_punch(g, 0, 100), 0);
+	KUNIT_EXPECT_EQ(test, gmem_punch(g, 300, 301), 0);
+	KUNIT_EXPECT_EQ(test, a->seq, 1);		/* outside of its range */
+	fake_free(g, a);
+	fake_free(g, b);
+	gmem_put(g);
+}
+
+static void pins(struct kunit *test)
+{
+	struct gmem *g = make(test, 16);
+	u64 *va, value;
+
+	KUNIT_EXPECT_EQ(test, PTR_ERR(gmem_pin_page(g, 16, true)), -EFAULT);
+	va = gmem_pin_page(g, 3, true);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(va));
+	va[5] = 77;
+	KUNIT_EXPECT_EQ(test, gmem_read(g, 3 * PAGE_SIZE + 40, &value, 8), 0);
+	KUNIT_EXPECT_EQ(test, value, 77);
+	KUNIT_EXPECT_EQ(test, gmem_punch(g, 3, 4), 0);
+	KUNIT_EXPECT_EQ(test, va[5], 77);		/* an orphan, but ours */
+	gmem_unpin_page(g, 3, va, true);
+	va = gmem_pin_page(g, 3, false);
+	KUNIT_EXPECT_PTR_EQ(test, (struct page *)virt_to_page(va), gmem_zero_page);
+	gmem_unpin_page(g, 3, va, false);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	gmem_put(g);
+}
+
+static unsigned int scan(struct gmem *g, unsigned long *ripe)
+{
+	struct gmem_chunk *c = gmem_chunk_find(g, 0);
+	unsigned int n;
+
+	bitmap_zero(ripe, GMEM_CHUNK_PAGES);
+	n = gmem_scan_chunk(c, ripe);
+	gmem_chunk_put(c);
+	return n;
+}
+
+static void scanning(struct kunit *test)
+{
+	struct gmem *g = make(test, 512);
+	struct fake *f = fake_new(test, g, 0, 512);
+	DECLARE_BITMAP(ripe, GMEM_CHUNK_PAGES);
+	struct gmem_cursor cur = { .g = g, .slot = 5 };
+
+	KUNIT_EXPECT_EQ(test, fake_write(g, f, 5, 1), 0);
+	KUNIT_EXPECT_EQ(test, fake_write(g, f, 6, 1), 0);
+	KUNIT_EXPECT_EQ(test, scan(g, ripe), 0);	/* fresh is not calm */
+	KUNIT_EXPECT_EQ(test, fake_write(g, f, 6, 2), 0);
+	KUNIT_EXPECT_EQ(test, scan(g, ripe), 1);
+	KUNIT_EXPECT_TRUE(test, test_bit(5, ripe));
+	KUNIT_EXPECT_EQ(test, scan(g, ripe), 2);	/* until it is examined */
+
+	cur.c = gmem_chunk_find(g, 0);
+	mutex_lock(&cur.c->lock);
+	KUNIT_EXPECT_TRUE(test, gmem_examined(&cur, pfn_to_page(f->pfn[5])));
+	KUNIT_EXPECT_FALSE(test, gmem_examined(&cur, pfn_to_page(f->pfn[6])));
+	mutex_unlock(&cur.c->lock);
+	KUNIT_EXPECT_EQ(test, scan(g, ripe), 1);
+	KUNIT_EXPECT_TRUE(test, test_bit(6, ripe));
+
+	/* A write of the kernel, and one reported by the binder, are seen. */
+	KUNIT_EXPECT_EQ(test, gmem_write(g, 5 * PAGE_SIZE, "x", 1), 0);
+	KUNIT_EXPECT_EQ(test, scan(g, ripe), 1);
+	KUNIT_EXPECT_EQ(test, scan(g, ripe), 2);
+	gmem_mark_dirty(g, 5);
+	gmem_mark_dirty(g, 100);
+	KUNIT_EXPECT_EQ(test, scan(g, ripe), 1);
+	gmem_chunk_put(cur.c);
+	fake_free(g, f);
+	gmem_put(g);
+}
+
+static void freezing(struct kunit *test)
+{
+	struct gmem *g = make(test, 512);
+	struct fake *f = fake_new(test, g, 0, 512);
+	struct gmem_cursor cur = { .g = g, .slot = 5 };
+	struct page *page;
+	void *pin;
+
+	KUNIT_EXPECT_EQ(test, fake_write(g, f, 5, 1), 0);
+	page = pfn_to_page(f->pfn[5]);
+	cur.c = gmem_chunk_find(g, 0);
+	mutex_lock(&cur.c->lock);
+	KUNIT_EXPECT_EQ(test, gmem_freeze(&cur, gmem_zero_page, false), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, gmem_freeze(&cur, page, true), 0);
+	KUNIT_EXPECT_NE(test, f->pfn[5], 0);
+	KUNIT_EXPECT_FALSE(test, f->writable[5]);
+	gmem_thaw(&cur, 0);
+	KUNIT_EXPECT_EQ(test, gmem_freeze(&cur, page, false), 0);
+	KUNIT_EXPECT_EQ(test, f->pfn[5], 0);
+	gmem_thaw(&cur, 0);
+	mutex_unlock(&cur.c->lock);
+
+	pin = gmem_pin_page(g, 5, true);
+	mutex_lock(&cur.c->lock);
+	KUNIT_EXPECT_EQ(test, gmem_freeze(&cur, page, false), -EBUSY);
+	mutex_unlock(&cur.c->lock);
+	gmem_unpin_page(g, 5, pin, false);
+	mutex_lock(&cur.c->lock);
+	KUNIT_EXPECT_EQ(test, gmem_freeze(&cur, page, false), 0);
+	gmem_thaw(&cur, 0);
+	mutex_unlock(&cur.c->lock);
+	gmem_chunk_put(cur.c);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	fake_free(g, f);
+	gmem_put(g);
+}
+
+/* A "vCPU" that writes what it owns and must find it again; zero after a punch. */
+struct racer {
+	struct gmem *g;
+	struct fake *f;
+	u64 *was;
+	unsigned int first;
+	unsigned long wrong;
+	unsigned long ops;
+};
+
+#define RACERS		3
+#define RACE_PAGES	1030
+
+static int race(void *arg)
+{
+	struct racer *r = arg;
+	u64 *was = r->was, back;
+	unsigned int n = 0;
+	pgoff_t off;
+
+	while (!kthread_should_stop()) {
+		n = (n + 17) % (RACE_PAGES / RACERS);
+		off = n * RACERS + r->first;
+		r->wrong += fake_read(r->g, r->f, off) != was[n];
+		r->ops++;
+		if (r->ops % 3 == 0) {
+			was[n] = 0;
+			r->wrong += gmem_punch(r->g, off, off + 1) != 0;
+		} else if (r->ops % 3 == 1) {
+			was[n] = r->ops;
+			r->wrong += fake_write(r->g, r->f, off, was[n]) != 0;
+		} else {
+			was[n] = r->ops;
+			r->wrong += gmem_write(r->g, off << PAGE_SHIFT, &was[n], 8) != 0;
+		}
+		r->wrong += gmem_read(r->g, off << PAGE_SHIFT, &back, 8) || back != was[n];
+		cond_resched();
+	}
+	return 0;
+}
+
+static void races(struct kunit *test)
+{
+	struct gmem *g = make(test, RACE_PAGES);
+	struct racer r[RACERS] = { 0 };
+	struct task_struct *t[RACERS];
+	unsigned int i;
+
+	for (i = 0; i < RACERS; i++) {
+		r[i].g = g;
+		r[i].f = fake_new(test, g, 0, RACE_PAGES);
+		r[i].first = i;
+		r[i].was = kunit_kzalloc(test, RACE_PAGES * sizeof(u64), GFP_KERNEL);
+		t[i] = kthread_run(race, &r[i], "ditto-race%u", i);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(t[i]));
+	}
+	msleep(1500);
+	for (i = 0; i < RACERS; i++) {
+		kthread_stop(t[i]);
+		KUNIT_EXPECT_EQ(test, r[i].wrong, 0);
+		KUNIT_EXPECT_GT(test, r[i].ops, 100);
+	}
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	for (i = 0; i < RACERS; i++)
+		fake_free(g, r[i].f);
+	gmem_put(g);
+}
+
+static struct kunit_case gmem_cases[] = {
+	KUNIT_CASE(create_args),
+	KUNIT_CASE(fault_zero_then_write),
+	KUNIT_CASE(read_write),
+	KUNIT_CASE(compare_exchange),
+	KUNIT_CASE(punch),
+	KUNIT_CASE(bindings),
+	KUNIT_CASE(pins),
+	KUNIT_CASE(scanning),
+	KUNIT_CASE(freezing),
+	KUNIT_CASE(races),
+	{}
+};
+
+static struct kunit_suite gmem_suite = {
+	.name = "ditto_gmem",
+	.test_cases = gmem_cases,
+};
+
+kunit_test_suite(gmem_suite);

@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit tests of the merge engine, without its thread: scan and merge are called by the
+ * test, so every result is exact. The fake MMU of gmem is the only thing that maps.
+ */
+#include <linux/delay.h>
+#include <linux/kthread.h>
+#include <ditto.h>
+
+#include "gmem/fake.h"
+#include "ksm/internal.h"
+
+struct guest {
+	struct gmem *g;
+	struct fake *f;
+};
+
+static struct guest make(struct kunit *test, u64 pages)
+{
+	struct guest s = { .g = gmem_create_obj(pages << PAGE_SHIFT, 0) };
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(s.g));
+	s.f = fake_new(test, s.g, 0, pages);
+	return s;
+}
+
+static void unmake(struct guest *s)
+{
+	fake_free(s->g, s->f);
+	gmem_put(s->g);
+}
+
+static int put(struct guest *s, pgoff_t off, u64 value)
+{
+	return fake_write(s->g, s->f, off, value);
+}
+
+static u64 get(struct guest *s, pgoff_t off)
+{
+	return fake_read(s->g, s->f, off);
+}
+
+/* One pass over one gmem. Counts results. */
+static void pass(struct gmem *g, unsigned int *count)
+{
+	DECLARE_BITMAP(ripe, GMEM_CHUNK_PAGES);
+	struct gmem_cursor cur = { .g = g };
+	pgoff_t off;
+
+	for (off = gmem_next_chunk(g, 0); off < g->npages;
+	     off = gmem_next_chunk(g, off + GMEM_CHUNK_PAGES)) {
+		cur.c = gmem_chunk_find(g, off);
+		if (!cur.c)
+			continue;
+		bitmap_zero(ripe, GMEM_CHUNK_PAGES);
+		gmem_scan_chunk(cur.c, ripe);
+		for_each_set_bit(cur.slot, ripe, GMEM_CHUNK_PAGES)
+			count[merge_one(&cur)]++;
+		gmem_chunk_put(cur.c);
+	}
+}
+
+/* @n passes over all. Returns how often a page met @what. */
+static unsigned int passes(unsigned int n, enum merge_result what)
+{
+	unsigned int count[MERGE_BUSY + 1] = { 0 };
+	struct gmem *g;
+
+	mutex_lock(&merge_knobs.lock);
+	while (n--)
+		for (g = gmem_next(NULL, true); g; g = gmem_next(g, true))
+			pass(g, count);
+	mutex_unlock(&merge_knobs.lock);
+	return count[what];
+}
+
+static long shared(struct gmem *g)
+{
+	return atomic_long_read(&g->nr_shared);
+}
+
+static long private(struct gmem *g)
+{
+	return atomic_long_read(&g->nr_private);
+}
+
+static int merge_suite_init(struct kunit *test)
+{
+	int ret;
+
+	mutex_lock(&merge_knobs.lock);
+	ret = merge_index_init();
+	mutex_unlock(&merge_knobs.lock);
+	return ret;
+}
+
+static void equal_pages(struct kunit *test)
+{
+	struct guest a = make(test, 520), b = make(test, 520);
+	struct gmem_mapping map;
+	pgoff_t i;
+
+	for (i = 0; i < 520; i++) {
+		KUNIT_ASSERT_EQ(test, put(&a, i, i + 1), 0);
+		KUNIT_ASSERT_EQ(test, put(&b, i, i + 1), 0);
+	}
+	KUNIT_EXPECT_EQ(test, passes(1, MERGE_NONE), 0);
+	KUNIT_EXPECT_EQ(test, shared(a.g), 0);
+	KUNIT_EXPECT_EQ(test, passes(1, MERGE_SHARED), 520);
+	KUNIT_EXPECT_EQ(test, shared(a.g), 520);
+	KUNIT_EXPECT_EQ(test, shared(b.g), 520);
+	KUNIT_EXPECT_EQ(test, private(a.g) + private(b.g), 0);
+	KUNIT_EXPECT_EQ(test, gmem_shared_pages(), 520);
+	KUNIT_EXPECT_EQ(test, merge_index_unshared(), 0);
+	for (i = 0; i < 520; i++) {
+		KUNIT_EXPECT_EQ(test, get(&a, i), i + 1);
+		KUNIT_EXPECT_EQ(test, get(&b, i), i + 1);
+		KUNIT_EXPECT_EQ(test, a.f->pfn[i], b.f->pfn[i]);
+		KUNIT_EXPECT_FALSE(test, a.f->writable[i] || b.f->writable[i]);
+	}
+	KUNIT_EXPECT_EQ(test, gmem_fault(a.g, 3, false, &map), 0);
+	KUNIT_EXPECT_FALSE(test, map.writable);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+
+	/* Each kind of write breaks its own entry only. */
+	KUNIT_EXPECT_EQ(test, put(&a, 3, 99), 0);
+	KUNIT_EXPECT_EQ(test, gmem_write(b.g, 5 * PAGE_SIZE, "x", 1), 0);
+	KUNIT_EXPECT_EQ(test, get(&b, 3), 4);
+	KUNIT_EXPECT_EQ(test, get(&a, 5), 6);
+	KUNIT_EXPECT_EQ(test, get(&b, 5), 'x');
+	KUNIT_EXPECT_EQ(test, shared(a.g), 519);
+	KUNIT_EXPECT_EQ(test, shared(b.g), 519);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&a.g->nr_breaks), 1);
+	/* Written back to what they were: they find the shared pages again, calm. */
+	KUNIT_EXPECT_EQ(test, put(&a, 3, 4), 0);
+	KUNIT_EXPECT_EQ(test, passes(2 + GMEM_WAIT_BROKE - 1, MERGE_SHARED), 0);
+	KUNIT_EXPECT_EQ(test, passes(1, MERGE_SHARED), 1);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	unmake(&a);
+	KUNIT_EXPECT_EQ(test, gmem_shared_pages(), 519);
+	unmake(&b);
+	KUNIT_EXPECT_EQ(test, gmem_shared_pages(), 0);
+}
+
+static void unequal_pages(struct kunit *test)
+{
+	struct guest a = make(test, 100);
+	pgoff_t i;
+
+	for (i = 0; i < 100; i++)
+		KUNIT_ASSERT_EQ(test, put(&a, i, 1000 + i), 0);
+	KUNIT_EXPECT_EQ(test, passes(2, MERGE_UNIQUE), 100);
+	KUNIT_EXPECT_EQ(test, merge_index_unshared(), 100);
+	KUNIT_EXPECT_EQ(test, passes(3, MERGE_UNIQUE), 0);	/* not read again */
+	/* One of them changes to what another is. */
+	KUNIT_EXPECT_EQ(test, put(&a, 7, 1008), 0);
+	KUNIT_EXPECT_EQ(test, passes(1, MERGE_SHARED), 0);
+	KUNIT_EXPECT_EQ(test, merge_index_unshared(), 99);
+	KUNIT_EXPECT_EQ(test, passes(1, MERGE_SHARED), 1);
+	KUNIT_EXPECT_EQ(test, merge_index_unshared(), 98);
+	KUNIT_EXPECT_EQ(test, a.f->pfn[8] ? get(&a, 8) : get(&a, 8), 1008);
+	KUNIT_EXPECT_EQ(test, get(&a, 7), 1008);
+	KUNIT_EXPECT_EQ(test, gmem_punch(a.g, 0, 50), 0);
+	KUNIT_EXPECT_EQ(test, merge_index_unshared(), 50);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	unmake(&a);
+	KUNIT_EXPECT_EQ(test, merge_index_unshared(), 0);
+}
+
+static void zero_pages(struct kunit *test)
+{
+	struct guest a = make(test, 10);
+	pgoff_t i;
+
+	for (i = 0; i < 10; i++)
+		KUNIT_ASSERT_EQ(test, put(&a, i, 0), 0);
+	KUNIT_EXPECT_EQ(test, private(a.g), 10);
+	KUNIT_EXPECT_EQ(test, passes(2, MERGE_ZERO), 10);
+	KUNIT_EXPECT_EQ(test, private(a.g), 0);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&a.g->nr_zeroed), 10);
+	KUNIT_EXPECT_EQ(test, get(&a, 4), 0);
+	KUNIT_EXPECT_EQ(test, put(&a, 4, 5), 0);
+	KUNIT_EXPECT_EQ(test, put(&a, 5, 6), 0);
+	KUNIT_EXPECT_EQ(test, get(&a, 4), 5);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&a.g->nr_zeroed), 8);
+	KUNIT_EXPECT_EQ(test, gmem_punch(a.g, 0, 2), 0);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&a.g->nr_zeroed), 6);
+	KUNIT_EXPECT_EQ(test, gmem_unshare(a.g), 0);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&a.g->nr_zeroed), 0);
+	KUNIT_EXPECT_EQ(test, private(a.g), 8);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	unmake(&a);
+}
+
+static void other_domain(struct kunit *test)
+{
+	struct guest a = make(test, 20), b = make(test, 20);
+	struct gmem_domain *own = b.g->domain;
+	pgoff_t i;
+
+	b.g->domain = gmem_domain_get(KUIDT_INIT(4711), &init_user_ns);
+	KUNIT_ASSERT_NOT_NULL(test, b.g->domain);
+	KUNIT_ASSERT_PTR_NE(test, b.g->domain, own);
+	gmem_domain_put(own);
+	b.g->domain->salt = a.g->domain->salt;	/* equal digests: the domain decides */
+	for (i = 0; i < 20; i++) {
+		KUNIT_ASSERT_EQ(test, put(&a, i, 7 + i / 10), 0);
+		KUNIT_ASSERT_EQ(test, put(&b, i, 7 + i / 10), 0);
+	}
+	KUNIT_EXPECT_EQ(test, passes(2, MERGE_SHARED), 36);
+	KUNIT_EXPECT_EQ(test, gmem_shared_pages(), 4);
+	get(&a, 0);
+	get(&b, 0);
+	KUNIT_EXPECT_NE(test, a.f->pfn[0], b.f->pfn[0]);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	unmake(&a);
+	unmake(&b);
+}
+
+static void pinned_page(struct kunit *test)
+{
+	struct guest a = make(test, 2);
+	u64 *pin;
+
+	KUNIT_ASSERT_EQ(test, put(&a, 0, 5), 0);
+	KUNIT_ASSERT_EQ(test, put(&a, 1, 5), 0);
+	pin = gmem_pin_page(a.g, 1, true);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(pin));
+	KUNIT_EXPECT_EQ(test, passes(10, MERGE_SHARED), 0);
+	pin[9] = 1;
+	KUNIT_EXPECT_EQ(test, get(&a, 0), 5);
+	gmem_unpin_page(a.g, 1, pin, true);
+	KUNIT_EXPECT_EQ(test, passes(10, MERGE_SHARED), 0);
+	KUNIT_EXPECT_EQ(test, put(&a, 1, 5), 0);
+	KUNIT_EXPECT_EQ(test, passes(10, MERGE_SHARED), 1);
+	unmake(&a);
+}
+
+static u32 one_digest(const void *page, u32 salt)
+{
+	return 12345;
+}
+
+/* All pages have one digest: only the compare tells them apart. */
+static void collisions(struct kunit *test)
+{
+	struct guest a = make(test, 12), b = make(test, 12);
+	pgoff_t i;
+
+	merge_digest_override = one_digest;
+	for (i = 0; i < 12; i++) {
+		KUNIT_ASSERT_EQ(test, put(&a, i, 1 + i % 3), 0);
+		KUNIT_ASSERT_EQ(test, put(&b, i, 1 + i % 3), 0);
+	}
+	KUNIT_EXPECT_EQ(test, passes(2, MERGE_SHARED), 24 - 3);
+	KUNIT_EXPECT_EQ(test, gmem_shared_pages(), 3);
+	for (i = 0; i < 12; i++) {
+		KUNIT_EXPECT_EQ(test, get(&a, i), 1 + i % 3);
+		KUNIT_EXPECT_EQ(test, get(&b, i), 1 + i % 3);
+	}
+	/* More different pages than will be compared: they stay, unharmed. */
+	for (i = 0; i < 12; i++)
+		KUNIT_ASSERT_EQ(test, put(&a, i, 100 + i), 0);
+	KUNIT_EXPECT_EQ(test, passes(20, MERGE_SHARED), 0);
+	for (i = 0; i < 12; i++)
+		KUNIT_EXPECT_EQ(test, get(&a, i), 100 + i);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	unmake(&a);
+	unmake(&b);
+	merge_digest_override = NULL;
+}
+
+static void unmerge(struct kunit *test)
+{
+	struct guest a = make(test, 600);
+	pgoff_t i;
+
+	for (i = 0; i < 600; i++)
+		KUNIT_ASSERT_EQ(test, put(&a, i, 1 + i % 50), 0);
+	KUNIT_EXPECT_EQ(test, passes(2, MERGE_SHARED), 550);
+	KUNIT_EXPECT_EQ(test, gmem_unshare(a.g), 0);
+	KUNIT_EXPECT_EQ(test, shared(a.g), 0);
+	KUNIT_EXPECT_EQ(test, private(a.g), 600);
+	KUNIT_EXPECT_EQ(test, gmem_shared_pages(), 0);
+	KUNIT_EXPECT_EQ(test, merge_index_unshared(), 0);
+	for (i = 0; i < 600; i++)
+		KUNIT_EXPECT_EQ(test, get(&a, i), 1 + i % 50);
+	KUNIT_EXPECT_EQ(test, passes(2 + GMEM_WAIT_BROKE, MERGE_SHARED), 550);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	unmake(&a);
+}
+
+/* Streams of the digest: a change of any word changes it. */
+static void digests(struct kunit *test)
+{
+	u64 *page = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
+	u32 zero = merge_digest(page, 1), d;
+	unsigned int i;
+
+	KUNIT_EXPECT_TRUE(test, merge_page_zero(page));
+	KUNIT_EXPECT_NE(test, merge_digest(page, 2), zero);
+	for (i = 0; i < PAGE_SIZE / 8; i++) {
+		page[i] = 1ULL << 63;
+		d = merge_digest(page, 1);
+		KUNIT_EXPECT_NE(test, d, zero);
+		KUNIT_EXPECT_FALSE(test, merge_page_zero(page));
+		KUNIT_EXPECT_FALSE(test, merge_pages_equal(page, page_address(gmem_zero_page)));
+		page[i] = 0;
+	}
+	KUNIT_EXPECT_TRUE(test, merge_pages_equal(page, page_address(gmem_zero_page)));
+}
+
+/* "vCPUs" of two guests that write few contents, verify, and are merged meanwhile. */
+struct racer {
+	struct guest *s;
+	u64 *was;
+	unsigned int seed;
+	unsigned long wrong;
+	unsigned long ops;
+};
+
+#define RACE_PAGES	200
+
+static int race(void *arg)
+{
+	struct racer *r = arg;
+	u64 *was = r->was;
+	pgoff_t off;
+
+	while (!kthread_should_stop()) {
+		r->seed = r->seed * 1103515245 + 12345;
+		off = (r->seed >> 16) % RACE_PAGES;
+		r->wrong += get(r->s, off) != was[off];
+		if (r->ops % 8 == 0) {
+			was[off] = 0;
+			r->wrong += gmem_punch(r->s->g, off, off + 1) != 0;
+		} else {
+			was[off] = (r->seed >> 8) % 4;
+			r->wrong += put(r->s, off, was[off]) != 0;
+		}
+		r->wrong += get(r->s, off) != was[off];
+		r->ops++;
+		if (r->ops % 64 == 0)
+			usleep_range(200, 400);
+		cond_resched();
+	}
+	return 0;
+}
+
+static void races(struct kunit *test)
+{
+	struct guest s[2] = { make(test, RACE_PAGES), make(test, RACE_PAGES) };
+	unsigned long end = jiffies + 3 * HZ, merged = 0;
+	struct task_struct *t[2];
+	struct racer r[2] = { 0 };
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		r[i].s = &s[i];
+		r[i].seed = i;
+		r[i].was = kunit_kzalloc(test, RACE_PAGES * sizeof(u64), GFP_KERNEL);
+		t[i] = kthread_run(race, &r[i], "ditto-race%u", i);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(t[i]));
+	}
+	while (time_before(jiffies, end)) {
+		merged += passes(2, MERGE_SHARED);
+		if (merged % 16 == 0)
+			KUNIT_EXPECT_EQ(test, gmem_unshare(s[0].g), 0);
+		cond_resched();
+	}
+	for (i = 0; i < 2; i++) {
+		kthread_stop(t[i]);
+		KUNIT_EXPECT_EQ(test, r[i].wrong, 0);
+		KUNIT_EXPECT_GT(test, r[i].ops, 100);
+	}
+	merged += passes(12, MERGE_SHARED);
+	KUNIT_EXPECT_GT(test, merged, 100);
+	KUNIT_EXPECT_LE(test, gmem_shared_pages(), 3);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	unmake(&s[0]);
+	unmake(&s[1]);
+	KUNIT_EXPECT_EQ(test, gmem_shared_pages(), 0);
+	KUNIT_EXPECT_EQ(test, merge_index_unshared(), 0);
+}
+
+static struct kunit_case merge_cases[] = {
+	KUNIT_CASE(digests),
+	KUNIT_CASE(equal_pages),
+	KUNIT_CASE(unequal_pages),
+	KUNIT_CASE(zero_pages),
+	KUNIT_CASE(other_domain),
+	KUNIT_CASE(pinned_page),
+	KUNIT_CASE(collisions),
+	KUNIT_CASE(unmerge),
+	KUNIT_CASE(races),
+	{}
+};
+
+static struct kunit_suite merge_suite = {
+	.name = "ditto_merge",
+	.init = merge_suite_init,
+	.test_cases = merge_cases,
+};
+
+kunit_test_suite(merge_suite);
