@@ -170,6 +170,7 @@ struct backend_caps {
  * @set_tdp_root: the table to use from the next entry on; IRQs off
  * @pass_msr: may the guest read/write this MSR without an exit
  * @set_exception_exits: a bit per vector that exits instead of being delivered
+ * @set_dr_exits: do accesses to debug registers exit?  On at first
  */
 struct backend_ops {
 	const char *name;
@@ -196,6 +197,7 @@ struct backend_ops {
 	void (*set_tdp_root)(struct vcpu *vcpu, hpa_t root);
 	void (*pass_msr)(struct vcpu *vcpu, u32 msr, bool read, bool write);
 	void (*set_exception_exits)(struct vcpu *vcpu, u32 vectors);
+	void (*set_dr_exits)(struct vcpu *vcpu, bool on);
 };
 
 extern const struct backend_ops svm_backend;

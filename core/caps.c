@@ -45,7 +45,6 @@ static const struct {
 	{ KVM_CAP_INTR_SHADOW, 1 },
 	{ KVM_CAP_DEBUGREGS, 1 },
 	{ KVM_CAP_XSAVE, 1 },
-	{ KVM_CAP_XCRS, 1 },
 	{ KVM_CAP_GET_TSC_KHZ, 1 },
 	{ KVM_CAP_TSC_DEADLINE_TIMER, 1 },
 	{ KVM_CAP_KVMCLOCK_CTRL, 1 },
@@ -68,6 +67,8 @@ int caps_check(struct vm *vm, unsigned long cap)
 	int i;
 
 	switch (cap) {
+	case KVM_CAP_XCRS:
+		return !!cpuid_host_xcr0();
 	case KVM_CAP_XSAVE2:
 		return vm_xsave_size();
 	case KVM_CAP_TSC_CONTROL:

@@ -318,7 +318,7 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
 
 	if (!e)
 		return -ENOTTY;
-	if (READ_ONCE(vm->dead))
+	if (READ_ONCE(vm->dead) || mmu_is_foreign(&vm->mmu))
 		return -EIO;
 	if (!(e->flags & LOCK))
 		return ioctl_call(e, vm, uarg);
@@ -337,7 +337,7 @@ static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
 
 	if (!e)
 		return -ENOTTY;
-	if (READ_ONCE(vcpu->vm->dead))
+	if (READ_ONCE(vcpu->vm->dead) || mmu_is_foreign(&vcpu->vm->mmu))
 		return -EIO;
 	if (mutex_lock_killable(&vcpu->mutex))
 		return -EINTR;

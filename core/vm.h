@@ -113,6 +113,8 @@ enum vcpu_mode {
  * @msr: MSRs that no hardware holds; owner
  * @clock: TSC and paravirtual clock; owner
  * @fpu: the guest's FPU state; loaded in the CPU while KVM_RUN runs
+ * @guest_dr: the guest may use the CPU's debug registers until its next exit;
+ *	owner
  * @emu: the instruction emulator's context; owner
  * @io: access that waits for user space; owner
  * @mp_state: KVM_MP_STATE_*; owner
@@ -140,6 +142,7 @@ struct vcpu {
 	struct vcpu_msrs msr;
 	struct vcpu_clock clock;
 	struct fpu_guest fpu;
+	bool guest_dr;
 	struct emu_ctxt emu;
 	struct vcpu_io io;
 	u32 mp_state;

@@ -12,6 +12,7 @@
 #include <linux/list.h>
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
+#include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/srcu.h>
 
@@ -142,6 +143,19 @@ enum mmu_fault_result {
 	MMU_FAULT_MMIO,
 	MMU_FAULT_READONLY,
 };
+
+/**
+ * mmu_is_foreign - does the address space belong to another process?
+ * @mmu: any
+ *
+ * One whose slots are all gmem belongs to nobody.
+ */
+static inline bool mmu_is_foreign(const struct mmu *mmu)
+{
+	const struct mm_struct *mm = READ_ONCE(mmu->mm);
+
+	return mm && mm != current->mm;
+}
 
 int mmu_init(struct mmu *mmu, const struct mmu_host *host);
 void mmu_destroy(struct mmu *mmu);

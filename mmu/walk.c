@@ -168,8 +168,9 @@ static bool walk_is_leaf(const struct walk *w, int level)
 /* Bits that must be 0 in the present entry of a level (SDM figures 4-4, 4-7, 4-11). */
 static u64 walk_reserved(const struct walk *w, int level, bool leaf)
 {
+	/* A CPU that reads PDPTEs with each walk may have marked them, bits 5 and 6. */
 	if (walk_is_pdpte(w, level))
-		return bits_above(w->mode->maxphyaddr, 63) | GENMASK_ULL(8, 5) | GENMASK_ULL(2, 1);
+		return bits_above(w->mode->maxphyaddr, 63) | GENMASK_ULL(8, 7) | GENMASK_ULL(2, 1);
 	if (level == 1)
 		return w->high;
 	if (w->kind == WALK_32)

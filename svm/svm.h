@@ -126,6 +126,7 @@ void svm_flush_tlb(struct vcpu *vcpu);
 void svm_set_tdp_root(struct vcpu *vcpu, hpa_t root);
 void svm_pass_msr(struct vcpu *vcpu, u32 msr, bool read, bool write);
 void svm_set_exception_exits(struct vcpu *vcpu, u32 vectors);
+void svm_set_dr_exits(struct vcpu *vcpu, bool on);
 void svm_prepare_asid(struct svm_vcpu *svm);
 
 /* state.c */

@@ -34,8 +34,7 @@ static void svm_init_intercepts(struct svm_vcpu *svm)
 
 	for (i = 0; i < ARRAY_SIZE(svm_always); i++)
 		svm_intercept(svm, svm_always[i], true);
-	/* Debug registers are the host's until the guest's are needed. */
-	svm->vmcb->control.intercepts[INTERCEPT_DR] = 0xff00ff;
+	svm_set_dr_exits(&svm->vcpu, true);
 	svm_set_exception_exits(&svm->vcpu, 0);
 	if (boot_cpu_has(X86_FEATURE_PAUSEFILTER)) {
 		svm->vmcb->control.pause_filter_count = 3000;
@@ -246,6 +245,19 @@ void svm_set_exception_exits(struct vcpu *vcpu, u32 vectors)
 	/* A machine check is the host's, wherever it strikes. */
 	svm->vmcb->control.intercepts[INTERCEPT_EXCEPTION] =
 		svm->exceptions | BIT(X86_TRAP_MC);
+	svm_dirty(svm, CLEAN_INTERCEPTS);
+}
+
+/**
+ * svm_set_dr_exits - backend_ops.set_dr_exits
+ * @vcpu: owned
+ * @on: reads and writes of DR0 to DR7 exit
+ */
+void svm_set_dr_exits(struct vcpu *vcpu, bool on)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+
+	svm->vmcb->control.intercepts[INTERCEPT_DR] = on ? 0xff00ff : 0;
 	svm_dirty(svm, CLEAN_INTERCEPTS);
 }
 

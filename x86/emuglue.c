@@ -742,6 +742,25 @@ static bool skip_is_bare(struct vcpu *vcpu)
 }
 
 /**
+ * vcpu_advance - an instruction of @len bytes at rip has ended
+ * @vcpu: owned and loaded
+ * @len: its length
+ */
+void vcpu_advance(struct vcpu *vcpu, u8 len)
+{
+	struct x86_state *st = &vcpu->st;
+
+	st->rip += len;
+	vcpu_need(vcpu, ST_CODE);
+	if (!(st->efer & EFER_LMA) || !st->code.l)
+		st->rip = (u32)st->rip;
+	st->shadow = 0;
+	st->rflags &= ~X86_EFLAGS_RF;
+	if (unlikely(st->rflags & X86_EFLAGS_TF))
+		vcpu_queue_debug(vcpu, DR_STEP);
+}
+
+/**
  * vcpu_skip - go behind the instruction that caused an exit
  * @vcpu: owned and loaded
  * @f: the exit
@@ -751,20 +770,12 @@ static bool skip_is_bare(struct vcpu *vcpu)
  */
 int vcpu_skip(struct vcpu *vcpu, const struct exit_facts *f, u8 opcode_len)
 {
-	struct x86_state *st = &vcpu->st;
 	int len = f->insn_len;
 
 	if (!len)
 		len = skip_is_bare(vcpu) ? opcode_len : vcpu_insn_len(vcpu, f);
 	if (len <= 0)
 		return len ? len : 1;
-	st->rip += len;
-	vcpu_need(vcpu, ST_CODE);
-	if (!(st->efer & EFER_LMA) || !st->code.l)
-		st->rip = (u32)st->rip;
-	st->shadow = 0;
-	st->rflags &= ~X86_EFLAGS_RF;
-	if (unlikely(st->rflags & X86_EFLAGS_TF))
-		vcpu_queue_debug(vcpu, DR_STEP);
+	vcpu_advance(vcpu, len);
 	return 1;
 }

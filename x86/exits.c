@@ -98,12 +98,6 @@ static void exit_io_result(struct vcpu *vcpu, u8 size, const void *data)
 		memcpy(&vcpu->st.gpr[EMU_RAX], &val, size);
 }
 
-static void exit_io_advance(struct vcpu *vcpu)
-{
-	vcpu->st.rip += vcpu->io.insn_len;
-	vcpu->st.shadow = 0;
-}
-
 static int exit_io_complete(struct vcpu *vcpu)
 {
 	/* User space moved rip (a reset, say): the instruction is not there any more. */
@@ -111,7 +105,7 @@ static int exit_io_complete(struct vcpu *vcpu)
 		return 1;
 	if (vcpu->io.in)
 		exit_io_result(vcpu, vcpu->io.size, vcpu->pio_data);
-	exit_io_advance(vcpu);
+	vcpu_advance(vcpu, vcpu->io.insn_len);
 	return 1;
 }
 
@@ -149,8 +143,7 @@ static int exit_io(struct vcpu *vcpu, struct exit_facts *f)
 		return exit_io_user(vcpu, f, len);
 	if (f->io.in)
 		exit_io_result(vcpu, f->io.size, &val);
-	vcpu->io.insn_len = len;
-	exit_io_advance(vcpu);
+	vcpu_advance(vcpu, len);
 	return 1;
 }
 
@@ -222,9 +215,15 @@ static int exit_cr(struct vcpu *vcpu, struct exit_facts *f)
 					      exit_is_long(vcpu) ? *gpr : (u32)*gpr), 3);
 }
 
+/*
+ * The guest gets the debug registers until its next exit, and executes the
+ * instruction itself: the CPU knows best what it may do.
+ */
 static int exit_dr(struct vcpu *vcpu, struct exit_facts *f)
 {
-	return vcpu_emulate(vcpu, f);
+	vcpu_need(vcpu, ST_DR);
+	vcpu->guest_dr = true;
+	return 1;
 }
 
 /* Only those that could loop in the CPU are seen here; the guest gets them back. */

@@ -63,17 +63,41 @@ static bool run_must_wait(struct vcpu *vcpu)
 	       vcpu_timer_pending(vcpu) || (vcpu->apic && vlapic_has_init_sipi(vcpu));
 }
 
-/* The host's breakpoints share the CPU's debug registers with the guest's. */
+/*
+ * The host's breakpoints share the CPU's debug registers with the guest's: they
+ * are the guest's while it has breakpoints, and while it accesses them.
+ */
 static void run_load_debug(struct vcpu *vcpu)
 {
 	const struct x86_state *st = &vcpu->st;
 	int i;
 
-	if (likely(!(st->dr7 & (DR_LOCAL_ENABLE_MASK | DR_GLOBAL_ENABLE_MASK))))
+	if (likely(!(st->dr7 & (DR_LOCAL_ENABLE_MASK | DR_GLOBAL_ENABLE_MASK)) &&
+		   !vcpu->guest_dr))
 		return;
 	set_debugreg(0, 7);
 	for (i = 0; i < 4; i++)
 		set_debugreg(st->dr[i], i);
+	if (vcpu->guest_dr)
+		backend->set_dr_exits(vcpu, false);
+}
+
+static void run_store_debug(struct vcpu *vcpu)
+{
+	struct x86_state *st = &vcpu->st;
+
+	if (unlikely(vcpu->guest_dr)) {
+		vcpu->guest_dr = false;
+		get_debugreg(st->dr[0], 0);
+		get_debugreg(st->dr[1], 1);
+		get_debugreg(st->dr[2], 2);
+		get_debugreg(st->dr[3], 3);
+		backend->set_dr_exits(vcpu, true);
+		/* DR7 decides over the next entry. */
+		vcpu_need(vcpu, ST_DR);
+	}
+	if (hw_breakpoint_active())
+		hw_breakpoint_restore();
 }
 
 static void run_guest(struct vcpu *vcpu, struct exit_facts *facts)
@@ -82,8 +106,7 @@ static void run_guest(struct vcpu *vcpu, struct exit_facts *facts)
 	run_load_debug(vcpu);
 	hostwork_begin_guest_time();
 	backend->run(vcpu, facts);
-	if (hw_breakpoint_active())
-		hw_breakpoint_restore();
+	run_store_debug(vcpu);
 	vcpu_load_host_xcr0(vcpu);
 }
 
@@ -277,6 +300,9 @@ int vcpu_run(struct vcpu *vcpu)
 
 	if (!vcpu->apic && vcpu_set_cr8(vcpu, cr8))
 		return -EINVAL;
+	/* The VMM may ask for the window at any KVM_RUN, or no longer ask. */
+	if (!vcpu->apic)
+		vcpu_request(vcpu, REQ_EVENT);
 	vcpu->run->exit_reason = KVM_EXIT_UNKNOWN;
 	r = run_with_fpu(vcpu);
 	run_report(vcpu);

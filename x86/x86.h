@@ -54,6 +54,7 @@ int vcpu_run(struct vcpu *vcpu);
 /* exits.c: 1: go on; 0: return to user space, vcpu->run is filled; -errno */
 int exit_handle(struct vcpu *vcpu, struct exit_facts *facts);
 int vcpu_halt(struct vcpu *vcpu);
+void vcpu_advance(struct vcpu *vcpu, u8 len);
 int vcpu_skip(struct vcpu *vcpu, const struct exit_facts *facts, u8 opcode_len);
 
 /* emuglue.c: the emulator's view of a vCPU. Results as exit_handle(). */
