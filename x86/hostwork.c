@@ -42,10 +42,15 @@ void hostwork_exit(void)
 	kfree(hostwork_sink);
 }
 
-/** hostwork_pending - must hostwork_do() run before the next entry?  IRQs off. */
+/**
+ * hostwork_pending - must hostwork_do() run before the next entry?
+ *
+ * With IRQs off the answer holds until they are on again; with IRQs on it is a
+ * hint, which the kernel's checked variant of this test would warn of.
+ */
 bool hostwork_pending(void)
 {
-	return xfer_to_guest_mode_work_pending();
+	return __xfer_to_guest_mode_work_pending();
 }
 
 /**
