@@ -287,6 +287,7 @@ static int exit_wbinvd(struct vcpu *vcpu, struct exit_facts *f)
 
 /* The guest spins: whoever it waits for may want this CPU. */
 static int exit_pause(struct vcpu *vcpu, struct exit_facts *f)
+	__must_hold(&vcpu->vm->mmu.srcu)
 {
 	int r = vcpu_skip(vcpu, f, 2);
 

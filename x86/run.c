@@ -112,6 +112,7 @@ static void run_guest(struct vcpu *vcpu, struct exit_facts *facts)
 
 /* One trip: 1 with @facts filled, or 2 when something has to be done first. */
 static int run_enter(struct vcpu *vcpu, struct exit_facts *facts)
+	__must_hold(&vcpu->vm->mmu.srcu)
 {
 	preempt_disable();
 	local_irq_disable();
@@ -177,6 +178,7 @@ static bool run_has_work(struct vcpu *vcpu)
 
 /* Sleep until the vCPU has something to do or the thread is wanted elsewhere. */
 static void run_sleep(struct vcpu *vcpu)
+	__must_hold(&vcpu->vm->mmu.srcu)
 {
 	srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
 	prepare_to_rcuwait(&vcpu->wait);
@@ -202,6 +204,7 @@ static bool run_wake_up(struct vcpu *vcpu)
 
 /* 1: go on; 0: to user space; -errno. */
 static int run_housekeeping(struct vcpu *vcpu)
+	__must_hold(&vcpu->vm->mmu.srcu)
 {
 	int r;
 
