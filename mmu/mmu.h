@@ -172,6 +172,7 @@ int mmu_set_gmem_region(struct mmu *mmu, const struct ditto_gmem_region *r);
  * Accesses by the kernel (access.c).  Process context, in a read section of
  * mmu->srcu; may sleep.
  */
+int guest_read_u64(struct mmu *mmu, gpa_t gpa, u64 *val);
 int guest_read(struct mmu *mmu, gpa_t gpa, void *buf, unsigned int len);
 int guest_write(struct mmu *mmu, gpa_t gpa, const void *buf, unsigned int len);
 int guest_cmpxchg(struct mmu *mmu, gpa_t gpa, void *old, const void *new, unsigned int len);

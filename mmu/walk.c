@@ -150,7 +150,7 @@ static void walk_read(struct walk *w, gpa_t table, int level)
 		return;
 	}
 	w->pte_gpa[level] = table + index % 512 * sizeof(*pte);
-	if (unlikely(guest_read(w->mmu, w->pte_gpa[level], pte, sizeof(*pte))))
+	if (unlikely(guest_read_u64(w->mmu, w->pte_gpa[level], pte)))
 		*pte = 0;
 }
 
