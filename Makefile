@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 #	make			ditto.ko and tools/ditto
-#	make KVER=6.1		... for Debian's kernel 6.1 (default 6.12), or KVER=debug
+#	make KVER=6.1		... for Debian's kernel 6.1 (default 6.12), or KVER=debug, KVER=vmx
 #	make KDIR=/path		... for the kernel whose build directory that is
 #	make sparse		check the module's sources
 #	make test		all tests, in throw-away hosts; installs what they need
+#	make test-vmx-full	... what is too slow for it in the emulator of Intel's VMX
 #	make demo		four Debian guests, merged; HOST=native uses this machine
 #	make bench		instructions per exit and per merged page
 #	make clean
@@ -18,10 +19,10 @@ KVER   ?= 6.12
 WERROR ?= 1
 ROOMS  := core x86 svm vmx mmu gmem ksm virtio uapi
 
-ifneq ($(filter-out clean test demo bench,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out clean test test-vmx-full demo bench,$(or $(MAKECMDGOALS),all)),)
 ifndef KDIR
-ifeq ($(KVER),debug)
-KDIR := $(shell selftests/host/debug-kernel)/build
+ifneq ($(filter debug vmx,$(KVER)),)
+KDIR := $(shell selftests/host/built-kernel $(KVER))/build
 else
 KDIR := $(shell ls -d /lib/modules/$(KVER)[.-]*-amd64/build 2>/dev/null | \
 		grep -vE -e '-(cloud|rt)-' | sort -V | tail -n 1)
@@ -37,7 +38,7 @@ BUILD := build/$(RELEASE)$(if $(KUNIT),-kunit)
 KMAKE  = $(MAKE) -C $(KDIR) M=$(CURDIR)/$(BUILD) W=1 \
 	 $(if $(filter-out 0,$(WERROR)),KCFLAGS=-Werror) $(if $(KUNIT),DITTO_KUNIT=y)
 
-.PHONY: all module tools tree sparse test demo bench clean
+.PHONY: all module tools tree sparse test test-vmx-full demo bench clean
 all: module tools
 	@cmp -s $(BUILD)/ditto.ko ditto.ko || cp $(BUILD)/ditto.ko ditto.ko
 
@@ -60,8 +61,12 @@ sparse: tree
 	+$(KMAKE) C=2 CF=-Wsparse-error modules
 
 test:
-	selftests/setup build host debug
+	selftests/setup build host vmx debug
 	selftests/test
+
+test-vmx-full:
+	selftests/setup build host vmx debug
+	selftests/test --stages build,vmx-full
 
 demo:
 	selftests/demo/run
