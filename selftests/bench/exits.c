@@ -2,7 +2,7 @@
 /*
  * What an exit costs: TSC ticks per exit of each kind, from the end of one to
  * the end of the next, the guest's loop and the VMM's KVM_RUN included. In a host with
- * -icount shift=0 a tick is an instruction and the figures repeat. One line per
+ * --icount a tick is an instruction and the figures repeat. One line per
  * kind: name and figure.
  */
 #include <stdio.h>
@@ -19,7 +19,7 @@ struct bench {
 static const struct bench benches[] = {
 	{ "empty", "g_bench_empty", 2000 },
 	{ "cpuid", "g_bench_cpuid", 2000 },
-	{ "vmmcall", "g_bench_vmmcall", 2000 },
+	{ "hypercall", "g_bench_hypercall", 2000 },
 	{ "port", "g_bench_port", 2000 },
 	{ "mmio", "g_bench_mmio", 2000 },
 	{ "touch", "g_bench_touch", 2000 },
