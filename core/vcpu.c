@@ -13,11 +13,36 @@
 #include <linux/slab.h>
 #include <linux/smp.h>
 #include <linux/uaccess.h>
+#include <asm/nospec-branch.h>
 
 #include "core/compat.h"
 #include "core/core.h"
 #include "x86/irqchip.h"
 #include "x86/x86.h"
+
+/* vCPU that ran on this CPU last, only compared, never followed. */
+static DEFINE_PER_CPU(const struct vcpu *, vcpu_last);
+
+/* What one vCPU has taught the branch predictor is not for the next. Preemption off. */
+static void vcpu_barrier(const struct vcpu *vcpu)
+{
+	if (__this_cpu_read(vcpu_last) == vcpu)
+		return;
+	__this_cpu_write(vcpu_last, vcpu);
+	indirect_branch_prediction_barrier();
+}
+
+/*
+ * A later vCPU at the same address is another one to the branch predictor.  The
+ * comparison may race with a load elsewhere, which then is not of this vCPU.
+ */
+static void vcpu_forget_last(const struct vcpu *vcpu)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		cmpxchg(per_cpu_ptr(&vcpu_last, cpu), vcpu, NULL);
+}
 
 /* Preemption off. */
 static void vcpu_arrive(struct vcpu *vcpu, int cpu)
@@ -25,6 +50,7 @@ static void vcpu_arrive(struct vcpu *vcpu, int cpu)
 	vcpu->loaded = cpus_here_enabled();
 	if (!vcpu->loaded)
 		return;
+	vcpu_barrier(vcpu);
 	backend->load(vcpu, cpu);
 	if (unlikely(vcpu->cpu != cpu))
 		vcpu_clock_migrated(vcpu);
@@ -176,6 +202,7 @@ free_run:
  */
 void vcpu_destroy(struct vcpu *vcpu)
 {
+	vcpu_forget_last(vcpu);
 	backend->vcpu_free(vcpu);
 	vlapic_free(vcpu);
 	vcpu_cpuid_free(vcpu);

@@ -149,7 +149,6 @@ static int svm_cpu_enable(void)
 	/* Whatever the TLB holds is of another time: begin with a full flush. */
 	sc->generation++;
 	sc->next_asid = svm_caps.max_asid + 1;
-	sc->last = NULL;
 	sc->has_tsc_aux = boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID);
 	if (sc->has_tsc_aux)
 		rdmsrl(MSR_TSC_AUX, sc->tsc_aux);

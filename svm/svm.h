@@ -38,7 +38,6 @@
  * @next_asid: to give out
  * @has_tsc_aux: this CPU has MSR_TSC_AUX
  * @tsc_aux: the host's value of that MSR
- * @last: vCPU that ran here last, only compared, never followed
  */
 struct svm_cpu {
 	struct page *hsave;
@@ -48,7 +47,6 @@ struct svm_cpu {
 	u32 next_asid;
 	bool has_tsc_aux;
 	u64 tsc_aux;
-	const struct vcpu *last;
 };
 
 /* EXITINFO1 of a nested page fault: made by the walk of the guest's tables (15.25.6). */

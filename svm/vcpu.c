@@ -7,7 +7,6 @@
 #include <linux/gfp.h>
 #include <linux/mem_encrypt.h>
 #include <asm/msr.h>
-#include <asm/nospec-branch.h>
 #include <asm/trapnr.h>
 
 #include "svm/svm.h"
@@ -83,15 +82,7 @@ int svm_vcpu_init(struct vcpu *vcpu)
 void svm_vcpu_free(struct vcpu *vcpu)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
-	int cpu;
 
-	/*
-	 * A later vCPU at the same address is another one to the branch
-	 * predictor.  The comparison may race with a load elsewhere, which then
-	 * is not of this vCPU.
-	 */
-	for_each_possible_cpu(cpu)
-		cmpxchg(&per_cpu_ptr(&svm_cpus, cpu)->last, vcpu, NULL);
 	free_page((unsigned long)svm->vmcb);
 	free_pages((unsigned long)svm->msrpm, MSRPM_ORDER);
 }
@@ -125,10 +116,6 @@ void svm_load(struct vcpu *vcpu, int cpu)
 	if (vcpu->cpu != cpu) {
 		svm->asid_generation = 0;
 		svm->vmcb->control.clean = 0;
-	}
-	if (sc->last != vcpu) {
-		sc->last = vcpu;
-		indirect_branch_prediction_barrier();
 	}
 	/* FS, GS, TR, LDTR and the syscall MSRs: the guest's come with VMLOAD. */
 	asm volatile("vmsave %0" :: "a" (sc->host_pa) : "memory");
