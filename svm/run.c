@@ -8,8 +8,6 @@
  * the instruction behind an interrupt shadow.  A guest that single-steps itself
  * loses one trap when an NMI waits just there.
  */
-#include <linux/ptrace.h>
-#include <asm/mce.h>
 #include <asm/processor-flags.h>
 #include <asm/traps.h>
 
@@ -78,25 +76,12 @@ static void svm_npf_facts(const struct vmcb_control_area *c, struct exit_facts *
 	}
 }
 
-/* A machine check was meant for the host: hand it on, as if it struck here. */
-static void svm_machine_check(void)
-{
-#ifdef CONFIG_X86_MCE
-	struct pt_regs regs = {
-		.cs = 3,	/* as from user mode: the guest's context cannot be trusted */
-		.flags = X86_EFLAGS_IF,
-	};
-
-	do_machine_check(&regs);
-#endif
-}
-
 static void svm_exception_facts(struct svm_vcpu *svm, u8 vector, struct exit_facts *f)
 {
 	const struct vmcb_control_area *c = &svm->vmcb->control;
 
 	if (vector == X86_TRAP_MC) {
-		svm_machine_check();
+		hostwork_machine_check();
 		f->kind = EXIT_HOST_IRQ;
 		return;
 	}

@@ -6,7 +6,10 @@
  */
 #include <linux/entry-kvm.h>
 #include <linux/kvm_host.h>
+#include <linux/ptrace.h>
 #include <linux/slab.h>
+#include <asm/mce.h>
+#include <asm/processor-flags.h>
 
 #include "x86/hostwork.h"
 
@@ -91,4 +94,21 @@ noinstr void hostwork_leave_guest(void)
 void hostwork_end_guest_time(void)
 {
 	guest_timing_exit_irqoff();
+}
+
+/**
+ * hostwork_machine_check - a machine check ended the guest: hand it on; IRQs off
+ *
+ * It was meant for the host, as if it had struck here.
+ */
+void hostwork_machine_check(void)
+{
+#ifdef CONFIG_X86_MCE
+	struct pt_regs regs = {
+		.cs = 3,	/* as from user mode: the guest's context cannot be trusted */
+		.flags = X86_EFLAGS_IF,
+	};
+
+	do_machine_check(&regs);
+#endif
 }

@@ -16,5 +16,6 @@ void hostwork_begin_guest_time(void);
 void hostwork_enter_guest(void);
 void hostwork_leave_guest(void);
 void hostwork_end_guest_time(void);
+void hostwork_machine_check(void);
 
 #endif
