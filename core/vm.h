@@ -84,6 +84,7 @@ enum vcpu_request {
 	REQ_EVENT,		/* interrupts, NMIs or timers may be pending: look again */
 	REQ_TLB_FLUSH,		/* flush this vCPU's translations */
 	REQ_RELOAD_ROOT,	/* fetch the TDP root again */
+	REQ_PDPTES,		/* load the PDPTEs of PAE paging */
 	REQ_CLOCK_UPDATE,	/* publish the paravirtual clock again */
 	REQ_SHUTDOWN,		/* triple fault: leave with KVM_EXIT_SHUTDOWN */
 	REQ_UNHALT,		/* wake from HLT without an interrupt */

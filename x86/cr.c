@@ -79,11 +79,12 @@ bool cr_consistent(struct vcpu *vcpu, u64 cr0, u64 cr3, u64 cr4, u64 efer)
 }
 
 /*
- * Would loading the four page-directory-pointer-table entries of PAE paging
- * succeed?  The hardware reads them itself under nested paging; here only the
- * instruction's #GP is at stake.
+ * Load the four page-directory-pointer-table entries of PAE paging, as the
+ * instructions do that change these registers; false when the guest gets #GP
+ * for what is there.  Under NPT the CPU reads them itself when it needs them,
+ * under EPT it has registers for them.
  */
-static bool pdptes_valid(struct vcpu *vcpu, u64 cr3)
+static bool load_pdptes(struct vcpu *vcpu, u64 cr3)
 {
 	const u64 reserved = above(vcpu->cpuid.maxphyaddr) | GENMASK(8, 5) | GENMASK(2, 1);
 	u64 pdpte[4];
@@ -97,7 +98,26 @@ static bool pdptes_valid(struct vcpu *vcpu, u64 cr3)
 	for (i = 0; i < 4; i++)
 		if ((pdpte[i] & 1) && (pdpte[i] & reserved))
 			return false;
+	memcpy(vcpu->st.pdpte, pdpte, sizeof(pdpte));
+	vcpu_changed(vcpu, ST_PDPTE);
 	return true;
+}
+
+/**
+ * vcpu_reload_pdptes - REQ_PDPTES: the VMM has set the registers that lead to them
+ * @vcpu: owned; process context
+ *
+ * Entries that the instruction would refuse are as good as not present.
+ */
+void vcpu_reload_pdptes(struct vcpu *vcpu)
+{
+	struct x86_state *st = &vcpu->st;
+
+	vcpu_need(vcpu, ST_CR);
+	if (!pae_paging(st->cr0, st->cr4, st->efer) || load_pdptes(vcpu, st->cr3))
+		return;
+	memset(st->pdpte, 0, sizeof(st->pdpte));
+	vcpu_changed(vcpu, ST_PDPTE);
 }
 
 /* The rules for turning paging on and off beyond cr_consistent(). */
@@ -136,7 +156,7 @@ int vcpu_set_cr0(struct vcpu *vcpu, u64 val)
 	if ((efer & EFER_LMA) && !(st->cr4 & X86_CR4_PAE))
 		return X86_FAULT;
 	if (pae_paging(cr0, st->cr4, efer) && (changed & CR0_PDPTE) &&
-	    !pdptes_valid(vcpu, st->cr3))
+	    !load_pdptes(vcpu, st->cr3))
 		return X86_FAULT;
 
 	st->cr0 = cr0;
@@ -166,7 +186,7 @@ int vcpu_set_cr3(struct vcpu *vcpu, u64 val)
 			return X86_FAULT;
 	} else {
 		val &= U32_MAX;
-		if (pae_paging(st->cr0, st->cr4, st->efer) && !pdptes_valid(vcpu, val))
+		if (pae_paging(st->cr0, st->cr4, st->efer) && !load_pdptes(vcpu, val))
 			return X86_FAULT;
 	}
 	vcpu_need(vcpu, ST_CR);
@@ -207,7 +227,7 @@ int vcpu_set_cr4(struct vcpu *vcpu, u64 val)
 	if (!cr4_change_ok(vcpu, val))
 		return X86_FAULT;
 	if (pae_paging(st->cr0, val, st->efer) && (changed & CR4_PDPTE) &&
-	    !pdptes_valid(vcpu, st->cr3))
+	    !load_pdptes(vcpu, st->cr3))
 		return X86_FAULT;
 
 	st->cr4 = val;

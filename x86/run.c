@@ -42,6 +42,8 @@ static int run_requests(struct vcpu *vcpu)
 	}
 	if (vcpu_take_request(vcpu, REQ_CLOCK_UPDATE))
 		vcpu_clock_update(vcpu);
+	if (vcpu_take_request(vcpu, REQ_PDPTES))
+		vcpu_reload_pdptes(vcpu);
 	if (vcpu_take_request(vcpu, REQ_RELOAD_ROOT)) {
 		hpa_t root = mmu_root(&vcpu->vm->mmu);
 

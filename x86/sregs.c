@@ -164,6 +164,7 @@ int vcpu_ioctl_set_sregs(struct vcpu *vcpu, struct kvm_sregs *sregs)
 	set_interrupt(vcpu, sregs);
 	vcpu_changed(vcpu, ST_SEGS | ST_DT | ST_CR);
 	vcpu_request(vcpu, REQ_TLB_FLUSH);
+	vcpu_request(vcpu, REQ_PDPTES);
 	return 0;
 }
 

@@ -33,6 +33,7 @@ int vcpu_set_cr0(struct vcpu *vcpu, u64 val);
 int vcpu_set_cr3(struct vcpu *vcpu, u64 val);
 int vcpu_set_cr4(struct vcpu *vcpu, u64 val);
 int vcpu_set_cr8(struct vcpu *vcpu, u64 val);
+void vcpu_reload_pdptes(struct vcpu *vcpu);
 int vcpu_set_efer(struct vcpu *vcpu, u64 val, bool by_vmm);
 int vcpu_set_xcr0(struct vcpu *vcpu, u64 val);
 int vcpu_get_dr(struct vcpu *vcpu, unsigned int nr, u64 *val);
