@@ -50,6 +50,7 @@ enum exit_kind {
 	EXIT_EXCEPTION,		/* .exception */
 	EXIT_HYPERCALL,
 	EXIT_TDP_FAULT,		/* .tdp */
+	EXIT_TDP_MISCONFIG,	/* the tables have an entry that none may be; hw[2]: the gpa */
 	EXIT_XSETBV,
 	EXIT_INVLPG,
 	EXIT_WBINVD,		/* also WBNOINVD, INVD */
@@ -163,11 +164,13 @@ struct backend_caps {
  * @vcpu_init, @vcpu_free: the hardware's control structures
  * @load, @put: the vCPU's thread begins/stops to own this CPU; preemption off
  * @fetch: bring ST_* parts into vcpu->st
- * @run: push vcpu->st.dirty, enter the guest once, fill @facts; IRQs off
+ * @run: push vcpu->st.dirty, enter the guest once, fill @facts; IRQs off.  Where
+ *	the CPU tells whether the guest is in its NMI handler, vcpu->ev.nmi_masked
+ *	goes in and comes out, too
  * @inject: deliver @event at the coming entry; IRQs off
  * @set_window: arm exactly these WINDOW_* exits
  * @flush_tlb: no translation of this guest survives the next entry; IRQs off
- * @set_tdp_root: the table to use from the next entry on; IRQs off
+ * @set_tdp_root: the table to use from the next entry on
  * @pass_msr: may the guest read/write this MSR without an exit
  * @set_exception_exits: a bit per vector that exits instead of being delivered
  * @set_dr_exits: do accesses to debug registers exit?  On at first
@@ -201,5 +204,6 @@ struct backend_ops {
 };
 
 extern const struct backend_ops svm_backend;
+extern const struct backend_ops vmx_backend;
 
 #endif

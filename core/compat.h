@@ -55,15 +55,28 @@
 #endif
 
 /*
- * Since 6.6 hypervisors tell the kernel what to call when it crashes; before,
- * it knows by itself how to switch SVM off.
+ * Since 6.6, and stable kernels since, hypervisors tell the kernel what to call
+ * when it crashes; before, it knows by itself how to switch SVM and VMX off, but
+ * not which VMCSs are where.  The build asks the header.
  */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+#ifdef DITTO_HAVE_EMERGENCY
 #define compat_emergency_register	cpu_emergency_register_virt_callback
 #define compat_emergency_unregister	cpu_emergency_unregister_virt_callback
 #else
 #define compat_emergency_register(fn)	((void)(fn))
 #define compat_emergency_unregister(fn)	((void)(fn))
+#endif
+
+/* 6.9: the host may take its events through FRED. */
+#ifdef X86_CR4_FRED
+#define compat_host_uses_fred()	boot_cpu_has(X86_FEATURE_FRED)
+#else
+#define compat_host_uses_fred()	false
+#endif
+
+/* 6.12: named in <asm/vmx.h>; before, in KVM. */
+#ifndef VMX_BASIC_TRUE_CTLS
+#define VMX_BASIC_TRUE_CTLS	BIT_ULL(55)
 #endif
 
 #ifndef __counted_by

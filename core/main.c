@@ -58,16 +58,23 @@ static int main_check_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(main_check);
 
+/* A CPU has one at most; where firmware disabled one, that is what people must know. */
 static int main_find_backend(void)
 {
-	const char *why;
-	int err = svm_backend.probe(&why);
+	const char *why_svm, *why_vmx;
+	int svm = svm_backend.probe(&why_svm);
+	int vmx = svm ? vmx_backend.probe(&why_vmx) : 0;
 
-	if (err) {
-		pr_err("cannot run here: %s\n", why);
-		return err;
+	if (svm && vmx) {
+		if (svm == -EPERM)
+			pr_err("cannot run here: %s\n", why_svm);
+		else if (vmx == -EPERM)
+			pr_err("cannot run here: %s\n", why_vmx);
+		else
+			pr_err("cannot run here: %s, %s\n", why_svm, why_vmx);
+		return svm == -EPERM ? svm : vmx;
 	}
-	backend = &svm_backend;
+	backend = svm ? &vmx_backend : &svm_backend;
 	return 0;
 }
 

@@ -262,6 +262,15 @@ static int exit_tdp_fault(struct vcpu *vcpu, struct exit_facts *f)
 	}
 }
 
+/* Our own bug, and what it says is lost when the VM goes: keep it for people. */
+static int exit_tdp_misconfig(struct vcpu *vcpu, struct exit_facts *f)
+{
+	WARN_ONCE(1, "ditto: vm %llu: impossible TDP entry for gpa %#llx\n", vcpu->vm->id,
+		  f->hw[2]);
+	vm_kill(vcpu->vm);
+	return exit_internal_error(vcpu, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON, f);
+}
+
 static int exit_xsetbv(struct vcpu *vcpu, struct exit_facts *f)
 {
 	const u64 *gpr = vcpu->st.gpr;
@@ -379,6 +388,7 @@ static int (*const exit_handlers[EXIT_NR])(struct vcpu *vcpu, struct exit_facts 
 	[EXIT_EXCEPTION] = exit_exception,
 	[EXIT_HYPERCALL] = exit_hypercall,
 	[EXIT_TDP_FAULT] = exit_tdp_fault,
+	[EXIT_TDP_MISCONFIG] = exit_tdp_misconfig,
 	[EXIT_XSETBV] = exit_xsetbv,
 	[EXIT_INVLPG] = exit_invlpg,
 	[EXIT_WBINVD] = exit_wbinvd,
