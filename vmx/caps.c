@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the CPU's own capability MSRs (SDM appendix A) say, which of it we need,
+ * and which of it we use when it is there and no module parameter turns it off.
+ * It only reads; switching VMX on is hardware.c's.
+ */
+#include <linux/moduleparam.h>
+#include <asm/cpufeature.h>
+#include <asm/msr.h>
+#include <asm/tsc.h>
+
+#include "core/compat.h"
+#include "vmx/vmx.h"
+
+/* Milliseconds in the guest without any exit, before the watchdog ends them. */
+#define WATCHDOG_MS	10
+
+static bool vpid = true;
+module_param(vpid, bool, 0444);
+MODULE_PARM_DESC(vpid, "VMX: tag translations with the vCPU they belong to");
+
+static bool ept_ad = true;
+module_param(ept_ad, bool, 0444);
+MODULE_PARM_DESC(ept_ad, "VMX: let the CPU set accessed and dirty bits in EPT");
+
+static bool large_pages = true;
+module_param(large_pages, bool, 0444);
+MODULE_PARM_DESC(large_pages, "VMX: map 2 MiB at once where the host does");
+
+static bool tpr_shadow = true;
+module_param(tpr_shadow, bool, 0444);
+MODULE_PARM_DESC(tpr_shadow, "VMX: let the guest access CR8 without exits");
+
+static bool preemption_timer = true;
+module_param(preemption_timer, bool, 0444);
+MODULE_PARM_DESC(preemption_timer, "VMX: take the CPU back from a guest that never exits");
+
+static bool pause_loop = true;
+module_param(pause_loop, bool, 0444);
+MODULE_PARM_DESC(pause_loop, "VMX: exit when the guest spins in a PAUSE loop");
+
+struct vmx_caps vmx_caps;
+struct backend_caps vmx_backend_caps;
+
+/* What a control does, in the manual's words (25.6 to 25.8). */
+struct vmx_control {
+	enum vmx_word word;
+	u32 bit;
+	const char *name;
+};
+
+/* Without these we cannot run a guest; the first that is missing is named. */
+static const struct vmx_control vmx_required[] = {
+	{ VMX_CPU, CPU_BASED_ACTIVATE_SECONDARY_CONTROLS, "secondary controls" },
+	{ VMX_CPU2, SECONDARY_EXEC_ENABLE_EPT, "EPT" },
+	{ VMX_CPU2, SECONDARY_EXEC_UNRESTRICTED_GUEST, "unrestricted guests" },
+	{ VMX_PIN, PIN_BASED_EXT_INTR_MASK, "external-interrupt exiting" },
+	{ VMX_PIN, PIN_BASED_NMI_EXITING, "NMI exiting" },
+	{ VMX_PIN, PIN_BASED_VIRTUAL_NMIS, "virtual NMIs" },
+	{ VMX_CPU, CPU_BASED_INTR_WINDOW_EXITING, "interrupt-window exiting" },
+	{ VMX_CPU, CPU_BASED_NMI_WINDOW_EXITING, "NMI-window exiting" },
+	{ VMX_CPU, CPU_BASED_HLT_EXITING, "HLT exiting" },
+	{ VMX_CPU, CPU_BASED_MWAIT_EXITING, "MWAIT exiting" },
+	{ VMX_CPU, CPU_BASED_MONITOR_EXITING, "MONITOR exiting" },
+	{ VMX_CPU, CPU_BASED_RDPMC_EXITING, "RDPMC exiting" },
+	{ VMX_CPU, CPU_BASED_MOV_DR_EXITING, "MOV-DR exiting" },
+	{ VMX_CPU, CPU_BASED_CR8_LOAD_EXITING, "CR8-load exiting" },
+	{ VMX_CPU, CPU_BASED_CR8_STORE_EXITING, "CR8-store exiting" },
+	{ VMX_CPU, CPU_BASED_UNCOND_IO_EXITING, "unconditional I/O exiting" },
+	{ VMX_CPU, CPU_BASED_USE_MSR_BITMAPS, "MSR bitmaps" },
+	{ VMX_CPU, CPU_BASED_USE_TSC_OFFSETTING, "TSC offsetting" },
+	{ VMX_EXIT, VM_EXIT_HOST_ADDR_SPACE_SIZE, "64-bit hosts" },
+	{ VMX_EXIT, VM_EXIT_SAVE_DEBUG_CONTROLS, "saving of debug controls" },
+	{ VMX_EXIT, VM_EXIT_LOAD_IA32_PAT, "loading of PAT on exit" },
+	{ VMX_EXIT, VM_EXIT_LOAD_IA32_EFER, "loading of EFER on exit" },
+	{ VMX_ENTRY, VM_ENTRY_LOAD_DEBUG_CONTROLS, "loading of debug controls" },
+	{ VMX_ENTRY, VM_ENTRY_LOAD_IA32_PAT, "loading of PAT on entry" },
+	{ VMX_ENTRY, VM_ENTRY_LOAD_IA32_EFER, "loading of EFER on entry" },
+	{ VMX_ENTRY, VM_ENTRY_IA32E_MODE, "64-bit guests" },
+};
+
+/* Required to be possible, but each entry decides. */
+static const u32 vmx_dynamic[VMX_NR_WORDS] = {
+	[VMX_CPU] = CPU_BASED_INTR_WINDOW_EXITING | CPU_BASED_NMI_WINDOW_EXITING,
+	[VMX_ENTRY] = VM_ENTRY_IA32E_MODE,
+};
+
+/**
+ * vmx_adjust - a control word that the CPU accepts
+ * @cap: capability MSR of the word: lower half must be 1, upper half may be 1 (A.3)
+ * @required: bits without which it will not do
+ * @wanted: bits to set where they may be
+ * @control: set
+ *
+ * Returns whether all of @required may be set.
+ */
+bool vmx_adjust(u64 cap, u32 required, u32 wanted, u32 *control)
+{
+	u32 may = cap >> 32;
+
+	*control = ((required | wanted) & may) | (u32)cap;
+	return !(required & ~may);
+}
+
+/**
+ * vmx_uses - is a control on in every VMCS?
+ * @word: which word
+ * @bit: of the word
+ */
+bool vmx_uses(enum vmx_word word, u32 bit)
+{
+	return vmx_caps.control[word] & bit;
+}
+
+/* The optional controls that nobody turned off. */
+static u32 vmx_wanted(enum vmx_word word)
+{
+	switch (word) {
+	case VMX_PIN:
+		return preemption_timer ? PIN_BASED_VMX_PREEMPTION_TIMER : 0;
+	case VMX_CPU:
+		return tpr_shadow ? CPU_BASED_TPR_SHADOW : 0;
+	case VMX_CPU2:
+		return SECONDARY_EXEC_ENABLE_RDTSCP | SECONDARY_EXEC_ENABLE_INVPCID |
+		       SECONDARY_EXEC_WBINVD_EXITING | SECONDARY_EXEC_ENCLS_EXITING |
+		       (vpid ? SECONDARY_EXEC_ENABLE_VPID : 0) |
+		       (pause_loop ? SECONDARY_EXEC_PAUSE_LOOP_EXITING : 0);
+	default:
+		return 0;
+	}
+}
+
+static u64 vmx_cap_msr(enum vmx_word word)
+{
+	static const u32 plain[VMX_NR_WORDS] = {
+		MSR_IA32_VMX_PINBASED_CTLS, MSR_IA32_VMX_PROCBASED_CTLS,
+		MSR_IA32_VMX_PROCBASED_CTLS2, MSR_IA32_VMX_EXIT_CTLS,
+		MSR_IA32_VMX_ENTRY_CTLS,
+	};
+	static const u32 exact[VMX_NR_WORDS] = {
+		MSR_IA32_VMX_TRUE_PINBASED_CTLS, MSR_IA32_VMX_TRUE_PROCBASED_CTLS,
+		MSR_IA32_VMX_PROCBASED_CTLS2, MSR_IA32_VMX_TRUE_EXIT_CTLS,
+		MSR_IA32_VMX_TRUE_ENTRY_CTLS,
+	};
+	u64 cap = 0;
+
+	rdmsrl_safe(vmx_caps.basic & VMX_BASIC_TRUE_CTLS ? exact[word] : plain[word], &cap);
+	return cap;
+}
+
+static const char *vmx_missing(enum vmx_word word, u64 cap)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(vmx_required); i++)
+		if (vmx_required[i].word == word && !(vmx_required[i].bit & (cap >> 32)))
+			return vmx_required[i].name;
+	return NULL;
+}
+
+/* NULL, or the name of what is missing. */
+static const char *vmx_probe_controls(void)
+{
+	/* The primary word says whether the MSR of the secondary one is there. */
+	static const enum vmx_word order[] = { VMX_CPU, VMX_CPU2, VMX_PIN, VMX_EXIT, VMX_ENTRY };
+	int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(order); i++) {
+		enum vmx_word word = order[i];
+		u64 cap = vmx_cap_msr(word);
+		const char *missing = vmx_missing(word, cap);
+		u32 required = 0;
+
+		if (missing)
+			return missing;
+		for (j = 0; j < ARRAY_SIZE(vmx_required); j++)
+			if (vmx_required[j].word == word)
+				required |= vmx_required[j].bit;
+		vmx_adjust(cap, required & ~vmx_dynamic[word], vmx_wanted(word),
+			   &vmx_caps.control[word]);
+	}
+	return NULL;
+}
+
+/* What guests find in CPUID must work: these two do only where a control says so. */
+static const char *vmx_probe_instructions(void)
+{
+	if (boot_cpu_has(X86_FEATURE_RDTSCP) && !vmx_uses(VMX_CPU2, SECONDARY_EXEC_ENABLE_RDTSCP))
+		return "RDTSCP in guests";
+	if (boot_cpu_has(X86_FEATURE_INVPCID) &&
+	    !vmx_uses(VMX_CPU2, SECONDARY_EXEC_ENABLE_INVPCID))
+		return "INVPCID in guests";
+	return NULL;
+}
+
+static const char *vmx_probe_ept(void)
+{
+	u64 cap;
+
+	if (rdmsrl_safe(MSR_IA32_VMX_EPT_VPID_CAP, &cap))
+		return "EPT";
+	vmx_caps.ept_vpid = cap;
+	if (!(cap & VMX_EPT_PAGE_WALK_4_BIT))
+		return "4-level EPT";
+	if (!(cap & VMX_EPTP_WB_BIT))
+		return "write-back EPT";
+	if (!(cap & VMX_EPT_INVEPT_BIT) || !(cap & VMX_EPT_EXTENT_GLOBAL_BIT))
+		return "INVEPT";
+	return NULL;
+}
+
+static const char *vmx_probe_basic(void)
+{
+	u64 basic;
+
+	if (rdmsrl_safe(MSR_IA32_VMX_BASIC, &basic) ||
+	    rdmsrl_safe(MSR_IA32_VMX_MISC, &vmx_caps.misc))
+		return "its capability MSRs";
+	vmx_caps.basic = basic;
+	if (vmx_basic_vmcs_size(basic) > PAGE_SIZE)
+		return "VMCSs of a page at most";
+	/* Bits 53:50: how the CPU accesses VMCSs. */
+	if (((basic >> 50) & 0xf) != 6)
+		return "write-back VMCSs";
+	return NULL;
+}
+
+/* INVVPID of a single VPID, or no VPIDs. */
+static void vmx_choose_vpid(void)
+{
+	u64 need = VMX_VPID_INVVPID_BIT | VMX_VPID_EXTENT_SINGLE_CONTEXT_BIT |
+		   VMX_VPID_EXTENT_GLOBAL_CONTEXT_BIT;
+
+	if (((vmx_caps.ept_vpid >> 32) & need) != need)
+		vmx_caps.control[VMX_CPU2] &= ~SECONDARY_EXEC_ENABLE_VPID;
+}
+
+static void vmx_choose_fixed(void)
+{
+	u64 cr0, cr4;
+
+	rdmsrl(MSR_IA32_VMX_CR0_FIXED0, cr0);
+	rdmsrl(MSR_IA32_VMX_CR4_FIXED0, cr4);
+	/* Unrestricted guests are free in these two (27.3.1.1). */
+	vmx_caps.cr0_set = cr0 & ~(u64)(X86_CR0_PE | X86_CR0_PG);
+	vmx_caps.cr4_set = cr4;
+}
+
+static void vmx_choose_tdp(void)
+{
+	struct tdp_format *tdp = &vmx_backend_caps.tdp;
+	bool ad = ept_ad && (vmx_caps.ept_vpid & VMX_EPT_AD_BIT);
+
+	tdp->levels = 4;
+	tdp->max_level = large_pages && (vmx_caps.ept_vpid & VMX_EPT_2MB_PAGE_BIT) ? 2 : 1;
+	tdp->table = VMX_EPT_RWX_MASK;
+	/*
+	 * Write-back whatever the guest's PAT says: guests have no devices whose
+	 * DMA would not snoop.
+	 */
+	tdp->leaf = VMX_EPT_READABLE_MASK | VMX_EPT_IPAT_BIT |
+		    (VMX_EPTP_MT_WB << VMX_EPT_MT_EPTE_SHIFT);
+	tdp->writable = VMX_EPT_WRITABLE_MASK;
+	tdp->exec = VMX_EPT_EXECUTABLE_MASK;
+	tdp->nx = 0;
+	tdp->accessed = ad ? VMX_EPT_ACCESS_BIT : 0;
+	tdp->dirty = ad ? VMX_EPT_DIRTY_BIT : 0;
+	tdp->large = BIT_ULL(7);
+}
+
+static void vmx_choose(void)
+{
+	unsigned int rate = vmx_misc_preemption_timer_rate(vmx_caps.misc);
+
+	vmx_choose_vpid();
+	vmx_choose_fixed();
+	vmx_choose_tdp();
+	vmx_caps.watchdog = clamp_t(u64, (u64)tsc_khz * WATCHDOG_MS >> rate, 1, U32_MAX);
+	vmx_backend_caps.max_asid = vmx_uses(VMX_CPU2, SECONDARY_EXEC_ENABLE_VPID) ?
+				    VMX_NR_VPIDS - 1 : 0;
+	vmx_backend_caps.next_rip = true;
+	vmx_backend_caps.decode_assist = true;
+}
+
+/**
+ * vmx_probe - backend_ops.probe
+ * @why: set when this CPU will not do
+ */
+int vmx_probe(const char **why)
+{
+	static char phrase[64];
+	const char *missing;
+
+	if (!(cpuid_ecx(1) & BIT(X86_FEATURE_VMX & 31))) {
+		*why = "this CPU has no VMX";
+		return -ENODEV;
+	}
+	/* The kernel hides the feature that the firmware's lock forbids. */
+	if (!boot_cpu_has(X86_FEATURE_VMX)) {
+		*why = "VMX is disabled by the firmware";
+		return -EPERM;
+	}
+	if (compat_host_uses_fred()) {
+		*why = "the host kernel uses FRED";
+		return -ENODEV;
+	}
+	missing = vmx_probe_basic() ?: vmx_probe_controls() ?: vmx_probe_ept() ?:
+		  vmx_probe_instructions();
+	if (missing) {
+		snprintf(phrase, sizeof(phrase), "this CPU's VMX lacks %s", missing);
+		*why = phrase;
+		return -ENODEV;
+	}
+	vmx_choose();
+	return 0;
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One trip into the guest and back: the part that C cannot say.
+ *
+ * The order after the exit is the point of this file: until the branch
+ * predictors are in the state that the host's mitigations want, nothing may
+ * return, and nothing but what was pushed here may be read.
+ */
+#include <linux/linkage.h>
+#include <asm/asm.h>
+#include <asm/msr-index.h>
+#include <asm/nospec-branch.h>
+#include <asm/percpu.h>
+
+#include "core/compat-asm.h"
+
+/* Indices of struct x86_state.gpr, which are those of the instruction encoding. */
+#define RAX	(0 * 8)
+#define RCX	(1 * 8)
+#define RDX	(2 * 8)
+#define RBX	(3 * 8)
+#define RBP	(5 * 8)
+#define RSI	(6 * 8)
+#define RDI	(7 * 8)
+#define R8	(8 * 8)
+#define R9	(9 * 8)
+#define R10	(10 * 8)
+#define R11	(11 * 8)
+#define R12	(12 * 8)
+#define R13	(13 * 8)
+#define R14	(14 * 8)
+#define R15	(15 * 8)
+
+#define FIELD_HOST_RSP	0x6c14
+
+.section .noinstr.text, "ax"
+
+/*
+ * int vmx_enter(u64 *gpr, const u64 *spec_ctrl, bool launched, unsigned long *host_rsp)
+ *
+ * @gpr: all but RSP, which the VMCS carries, in and out
+ * @spec_ctrl: the guest's SPEC_CTRL; its writes exit, so it does not change
+ * @launched: VMRESUME instead of VMLAUNCH
+ * @host_rsp: what HOST_RSP holds
+ *
+ * IRQs are off.  Returns enum vmx_entered.
+ */
+SYM_FUNC_START(vmx_enter)
+	push	%rbp
+	push	%r15
+	push	%r14
+	push	%r13
+	push	%r12
+	push	%rbx
+	push	%rsi			/* spec_ctrl */
+	push	%rdi			/* gpr */
+
+	cmp	%rsp, (%rcx)
+	je	1f
+	mov	%rsp, (%rcx)
+	mov	$FIELD_HOST_RSP, %eax
+40:	vmwrite	%rsp, %rax
+41:
+1:
+	mov	%edx, %ebx		/* launched */
+
+	/*
+	 * The guest's SPEC_CTRL, when it differs.  No return or indirect branch
+	 * from here to the guest.
+	 */
+	ALTERNATIVE "jmp 2f", "", X86_FEATURE_MSR_SPEC_CTRL
+	mov	(%rsi), %eax
+	cmp	PER_CPU_VAR(x86_spec_ctrl_current), %eax
+	je	2f
+	mov	$MSR_IA32_SPEC_CTRL, %ecx
+	xor	%edx, %edx
+	wrmsr
+2:
+	/* CF says which; neither MOV nor VERW changes it. */
+	bt	$0, %ebx
+
+	mov	RAX(%rdi), %rax
+	mov	RCX(%rdi), %rcx
+	mov	RDX(%rdi), %rdx
+	mov	RBX(%rdi), %rbx
+	mov	RBP(%rdi), %rbp
+	mov	RSI(%rdi), %rsi
+	mov	R8(%rdi), %r8
+	mov	R9(%rdi), %r9
+	mov	R10(%rdi), %r10
+	mov	R11(%rdi), %r11
+	mov	R12(%rdi), %r12
+	mov	R13(%rdi), %r13
+	mov	R14(%rdi), %r14
+	mov	R15(%rdi), %r15
+	mov	RDI(%rdi), %rdi
+
+	CLEAR_CPU_BUFFERS
+
+	jc	20f
+10:	vmlaunch
+	jmp	.Lfailed
+20:	vmresume
+	/* One of CF and ZF is set behind it: never falls through. */
+	jbe	.Lfailed
+
+	/* HOST_RIP */
+SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
+	ENDBR
+	push	%rax
+	mov	8(%rsp), %rax		/* gpr */
+	pop	RAX(%rax)
+	mov	%rcx, RCX(%rax)
+	mov	%rdx, RDX(%rax)
+	mov	%rbx, RBX(%rax)
+	mov	%rbp, RBP(%rax)
+	mov	%rsi, RSI(%rax)
+	mov	%rdi, RDI(%rax)
+	mov	%r8, R8(%rax)
+	mov	%r9, R9(%rax)
+	mov	%r10, R10(%rax)
+	mov	%r11, R11(%rax)
+	mov	%r12, R12(%rax)
+	mov	%r13, R13(%rax)
+	mov	%r14, R14(%rax)
+	mov	%r15, R15(%rax)
+	xor	%ebx, %ebx		/* VMX_ENTERED */
+.Lleft:
+	/* Before anything returns: the guest may have filled the RSB. */
+	FILL_RETURN_BUFFER %rax, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT, \
+		X86_FEATURE_RSB_VMEXIT_LITE
+
+	add	$8, %rsp		/* gpr */
+	pop	%rsi			/* spec_ctrl */
+	ALTERNATIVE "jmp 5f", "", X86_FEATURE_MSR_SPEC_CTRL
+	mov	PER_CPU_VAR(x86_spec_ctrl_current), %eax
+	/* IBRS without "always on" protects from what ran before it is written. */
+	ALTERNATIVE "", "jmp 4f", X86_FEATURE_KERNEL_IBRS
+	cmp	(%rsi), %eax
+	je	5f
+4:
+	mov	$MSR_IA32_SPEC_CTRL, %ecx
+	xor	%edx, %edx
+	wrmsr
+5:
+	/* Nobody speculates past the write that the branches above may skip. */
+	ALTERNATIVE "", "lfence", X86_FEATURE_MSR_SPEC_CTRL
+	CLEAR_BRANCH_HISTORY_VMEXIT
+
+	/* Leave the guest's values to no speculative reader. */
+	mov	%ebx, %eax
+	xor	%ecx, %ecx
+	xor	%edx, %edx
+	xor	%esi, %esi
+	xor	%edi, %edi
+	xor	%r8d, %r8d
+	xor	%r9d, %r9d
+	xor	%r10d, %r10d
+	xor	%r11d, %r11d
+
+	pop	%rbx
+	pop	%r12
+	pop	%r13
+	pop	%r14
+	pop	%r15
+	pop	%rbp
+	RET
+
+.Lfailed:
+	mov	$1, %ebx		/* VMX_FAILED */
+	jmp	.Lleft
+.Loff:
+	/* VMX was switched off under us by a crash or a reboot. */
+	mov	$2, %ebx		/* VMX_OFF */
+	jmp	.Lleft
+
+	_ASM_EXTABLE(10b, .Loff)
+	_ASM_EXTABLE(20b, .Loff)
+	_ASM_EXTABLE(40b, 41b)
+SYM_FUNC_END(vmx_enter)

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What this CPU's exit reasons and qualifications (SDM 28.2 and appendix C)
+ * mean, as facts.  What follows from them is decided in x86/.
+ *
+ * The hard part is the NMI that an IRET unblocked before it faulted: the CPU
+ * says so once, and wants it blocked again (28.2.3).
+ */
+#include <asm/cpufeature.h>
+#include <asm/debugreg.h>
+#include <asm/traps.h>
+
+#include "vmx/vmx.h"
+#include "x86/hostwork.h"
+
+/* Of a #DB's qualification, bits that stand where they do in dr6 (table 28-1). */
+#define DEBUG_BITS	(DR_TRAP_BITS | BIT(13) | DR_STEP)
+
+#define KIND(k)		(EXIT_##k + 1)
+/* The exit is an instruction's, whose length the CPU reports. */
+#define INSN(k)		(KIND(k) | 0x80)
+
+/* Exit reasons that are a fact of their own; 0 for none. */
+static const u8 vmx_kinds[] = {
+	[EXIT_REASON_EXTERNAL_INTERRUPT] = KIND(HOST_IRQ),
+	[EXIT_REASON_TRIPLE_FAULT] = KIND(SHUTDOWN),
+	[EXIT_REASON_INIT_SIGNAL] = KIND(HOST_IRQ),
+	[EXIT_REASON_INTERRUPT_WINDOW] = KIND(IRQ_WINDOW),
+	[EXIT_REASON_NMI_WINDOW] = KIND(NMI_WINDOW),
+	[EXIT_REASON_TASK_SWITCH] = KIND(TASK_SWITCH),
+	[EXIT_REASON_CPUID] = INSN(CPUID),
+	[VMX_REASON_GETSEC] = KIND(UNDEFINED),
+	[EXIT_REASON_HLT] = INSN(HLT),
+	[EXIT_REASON_INVD] = INSN(WBINVD),
+	[EXIT_REASON_INVLPG] = INSN(INVLPG),
+	[EXIT_REASON_RDPMC] = INSN(RDPMC),
+	[EXIT_REASON_RDTSC] = INSN(RDTSC),
+	[VMX_REASON_RSM] = KIND(UNDEFINED),
+	[EXIT_REASON_VMCALL] = INSN(HYPERCALL),
+	[EXIT_REASON_VMCLEAR] = KIND(UNDEFINED),
+	[EXIT_REASON_VMLAUNCH] = KIND(UNDEFINED),
+	[EXIT_REASON_VMPTRLD] = KIND(UNDEFINED),
+	[EXIT_REASON_VMPTRST] = KIND(UNDEFINED),
+	[EXIT_REASON_VMREAD] = KIND(UNDEFINED),
+	[EXIT_REASON_VMRESUME] = KIND(UNDEFINED),
+	[EXIT_REASON_VMWRITE] = KIND(UNDEFINED),
+	[EXIT_REASON_VMOFF] = KIND(UNDEFINED),
+	[EXIT_REASON_VMON] = KIND(UNDEFINED),
+	[EXIT_REASON_MWAIT_INSTRUCTION] = INSN(MWAIT),
+	[EXIT_REASON_MONITOR_INSTRUCTION] = INSN(MONITOR),
+	[EXIT_REASON_PAUSE_INSTRUCTION] = INSN(PAUSE),
+	[EXIT_REASON_EPT_MISCONFIG] = KIND(TDP_MISCONFIG),
+	[EXIT_REASON_INVEPT] = KIND(UNDEFINED),
+	[EXIT_REASON_RDTSCP] = INSN(RDTSCP),
+	[EXIT_REASON_PREEMPTION_TIMER] = KIND(HOST_IRQ),
+	[EXIT_REASON_INVVPID] = KIND(UNDEFINED),
+	[EXIT_REASON_WBINVD] = INSN(WBINVD),
+	[EXIT_REASON_XSETBV] = INSN(XSETBV),
+	[EXIT_REASON_VMFUNC] = KIND(UNDEFINED),
+	[EXIT_REASON_ENCLS] = KIND(UNDEFINED),
+};
+
+/**
+ * vmx_io_facts - decode the qualification of an I/O exit (table 28-5)
+ * @qualification: of the exit
+ * @f: .kind and .io are set
+ */
+void vmx_io_facts(u64 qualification, struct exit_facts *f)
+{
+	f->kind = EXIT_IO;
+	f->io.size = (qualification & 7) + 1;
+	f->io.in = qualification & BIT(3);
+	f->io.string = qualification & BIT(4);
+	f->io.rep = qualification & BIT(5);
+	f->io.port = qualification >> 16;
+}
+
+/**
+ * vmx_cr_facts - decode the qualification of a control-register exit (table 28-3)
+ * @qualification: of the exit
+ * @f: .kind and .reg are set
+ */
+void vmx_cr_facts(u64 qualification, struct exit_facts *f)
+{
+	unsigned int type = (qualification & CONTROL_REG_ACCESS_TYPE) >> 4;
+
+	f->kind = EXIT_CR;
+	f->reg.nr = qualification & 0xf;
+	f->reg.write = type != 1;
+	/* CLTS and LMSW are more than a MOV. */
+	f->reg.gpr = type < 2 ? qualification >> 8 & 0xf : EMU_NR_REGS;
+}
+
+/**
+ * vmx_dr_facts - decode the qualification of a debug-register exit (table 28-4)
+ * @qualification: of the exit
+ * @f: .kind and .reg are set
+ */
+void vmx_dr_facts(u64 qualification, struct exit_facts *f)
+{
+	f->kind = EXIT_DR;
+	f->reg.nr = qualification & DEBUG_REG_ACCESS_NUM;
+	f->reg.write = !(qualification & TYPE_MOV_FROM_DR);
+	f->reg.gpr = DEBUG_REG_ACCESS_REG(qualification);
+}
+
+/**
+ * vmx_ept_facts - decode the qualification of an EPT violation (table 28-7)
+ * @qualification: of the exit
+ * @f: .kind and .tdp are set, but the gpa
+ */
+void vmx_ept_facts(u64 qualification, struct exit_facts *f)
+{
+	f->kind = EXIT_TDP_FAULT;
+	f->tdp.access = (qualification & EPT_VIOLATION_ACC_INSTR) ? MMU_EXEC :
+			(qualification & EPT_VIOLATION_ACC_WRITE) ? MMU_WRITE : MMU_READ;
+	f->tdp.table_walk = (qualification & EPT_VIOLATION_GVA_IS_VALID) &&
+			    !(qualification & EPT_VIOLATION_GVA_TRANSLATED);
+}
+
+/**
+ * vmx_vectoring - which event's delivery an exit cut (25.9.3)
+ * @info: IDT-vectoring information
+ * @error: its error code
+ * @insn_len: the exit's instruction length
+ * @e: set
+ *
+ * INT3, INTO and INT1 are simply executed again: rip still stands on them.  So
+ * does it for INT n, unless it was injected.
+ */
+void vmx_vectoring(u32 info, u32 error, u32 insn_len, struct x86_event *e)
+{
+	*e = (struct x86_event) { .type = EVENT_NONE };
+	if (likely(!(info & VECTORING_INFO_VALID_MASK)))
+		return;
+	e->vector = info & VECTORING_INFO_VECTOR_MASK;
+	switch (info & VECTORING_INFO_TYPE_MASK) {
+	case INTR_TYPE_EXT_INTR:
+		e->type = EVENT_IRQ;
+		break;
+	case INTR_TYPE_NMI_INTR:
+		e->type = EVENT_NMI;
+		break;
+	case INTR_TYPE_HARD_EXCEPTION:
+		e->type = EVENT_EXCEPTION;
+		e->has_error = info & VECTORING_INFO_DELIVER_CODE_MASK;
+		e->error = error;
+		break;
+	case INTR_TYPE_SOFT_INTR:
+		e->type = EVENT_SOFT_INT;
+		e->insn_len = insn_len;
+		break;
+	}
+}
+
+static void vmx_fetch_vectoring(struct exit_facts *f)
+{
+	u32 info = vmcs_read(IDT_VECTORING_INFO_FIELD);
+
+	if (unlikely(info & VECTORING_INFO_VALID_MASK))
+		vmx_vectoring(info, vmcs_read(IDT_VECTORING_ERROR_CODE),
+			      vmcs_read(VM_EXIT_INSTRUCTION_LEN), &f->vectoring);
+}
+
+/* An IRET faulted after it had unblocked NMIs; delivery of an event tells otherwise. */
+static void vmx_block_nmi_again(struct vmx_vcpu *vmx, const struct exit_facts *f)
+{
+	if (f->vectoring.type == EVENT_NONE)
+		vmx->vcpu.ev.nmi_masked = true;
+}
+
+static void vmx_exception_facts(struct vmx_vcpu *vmx, struct exit_facts *f)
+{
+	u32 info = vmcs_read(VM_EXIT_INTR_INFO);
+	u8 vector = info & INTR_INFO_VECTOR_MASK;
+
+	vmx_fetch_vectoring(f);
+	f->hw[2] = info;
+	if ((info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_NMI_INTR || vector == X86_TRAP_MC) {
+		/* The entry's end has handled the NMI. */
+		if (vector == X86_TRAP_MC)
+			hostwork_machine_check();
+		f->kind = EXIT_HOST_IRQ;
+		return;
+	}
+	if ((info & INTR_INFO_UNBLOCK_NMI) && vector != X86_TRAP_DF)
+		vmx_block_nmi_again(vmx, f);
+	f->kind = EXIT_EXCEPTION;
+	f->exception.vector = vector;
+	f->exception.has_error = info & INTR_INFO_DELIVER_CODE_MASK;
+	f->exception.error = f->exception.has_error ? vmcs_read(VM_EXIT_INTR_ERROR_CODE) : 0;
+	f->exception.payload = 0;
+	if (vector == X86_TRAP_PF)
+		f->exception.payload = vmcs_read(EXIT_QUALIFICATION);
+	else if (vector == X86_TRAP_DB)
+		f->exception.payload = vmcs_read(EXIT_QUALIFICATION) & DEBUG_BITS;
+}
+
+static void vmx_violation_facts(struct vmx_vcpu *vmx, struct exit_facts *f)
+{
+	u64 qualification = vmcs_read(EXIT_QUALIFICATION);
+
+	vmx_fetch_vectoring(f);
+	vmx_ept_facts(qualification, f);
+	f->tdp.gpa = vmcs_read(GUEST_PHYSICAL_ADDRESS);
+	f->hw[1] = qualification;
+	f->hw[2] = f->tdp.gpa;
+	if (qualification & INTR_INFO_UNBLOCK_NMI)
+		vmx_block_nmi_again(vmx, f);
+}
+
+/* The rest, whose operands are in the qualification. */
+static void vmx_operand_facts(u32 reason, struct exit_facts *f)
+{
+	u64 qualification = vmcs_read(EXIT_QUALIFICATION);
+
+	f->hw[1] = qualification;
+	f->insn_len = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
+	switch (reason) {
+	case EXIT_REASON_IO_INSTRUCTION:
+		vmx_io_facts(qualification, f);
+		break;
+	case EXIT_REASON_MSR_READ:
+	case EXIT_REASON_MSR_WRITE:
+		f->kind = EXIT_MSR;
+		f->msr.write = reason == EXIT_REASON_MSR_WRITE;
+		break;
+	case EXIT_REASON_CR_ACCESS:
+		vmx_cr_facts(qualification, f);
+		break;
+	case EXIT_REASON_DR_ACCESS:
+		vmx_dr_facts(qualification, f);
+		break;
+	default:
+		f->kind = EXIT_UNKNOWN;
+	}
+}
+
+/**
+ * vmx_facts - say why the guest came back
+ * @vmx: loaded, just left; IRQs off
+ * @reason: basic exit reason
+ * @f: filled
+ */
+void vmx_facts(struct vmx_vcpu *vmx, u32 reason, struct exit_facts *f)
+{
+	u8 kind = reason < ARRAY_SIZE(vmx_kinds) ? vmx_kinds[reason] : 0;
+
+	f->hw[0] = reason;
+	f->hw[1] = 0;
+	f->hw[2] = 0;
+	f->nr_insn_bytes = 0;
+	f->insn_len = 0;
+	f->vectoring.type = EVENT_NONE;
+
+	if (reason == EXIT_REASON_EPT_VIOLATION) {
+		vmx_violation_facts(vmx, f);
+	} else if (kind) {
+		f->kind = (kind & 0x7f) - 1;
+		if (kind & 0x80)
+			f->insn_len = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
+		else if (unlikely(reason == EXIT_REASON_EPT_MISCONFIG))
+			f->hw[2] = vmcs_read(GUEST_PHYSICAL_ADDRESS);
+		else if (unlikely(reason == EXIT_REASON_TASK_SWITCH))
+			vmx_fetch_vectoring(f);
+	} else if (reason == EXIT_REASON_EXCEPTION_NMI) {
+		vmx_exception_facts(vmx, f);
+	} else {
+		vmx_operand_facts(reason, f);
+	}
+}

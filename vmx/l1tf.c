@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The L1 data cache is emptied before the guest runs, where the CPU has L1TF and
+ * the kernel's "l1tf=" wants it: at each entry with "full", otherwise when
+ * something ran since the last one that may have brought secrets there.
+ */
+#include <linux/gfp.h>
+#include <linux/hardirq.h>
+#include <linux/mm.h>
+#include <asm/cpufeature.h>
+#include <asm/msr.h>
+#include <asm/processor.h>
+
+#include "vmx/vmx.h"
+
+/* Twice the largest L1D of CPUs without the flush command. */
+#define L1D_ORDER	4
+#define L1D_LINE	64
+
+static enum { L1TF_NEVER, L1TF_COND, L1TF_ALWAYS } l1tf_mode;
+static struct page *l1tf_pages;
+
+static bool l1tf_skip(void)
+{
+	u64 caps = 0;
+
+	if (boot_cpu_has(X86_FEATURE_ARCH_CAPABILITIES))
+		rdmsrl(MSR_IA32_ARCH_CAPABILITIES, caps);
+	return caps & ARCH_CAP_SKIP_VMENTRY_L1DFLUSH;
+}
+
+static void l1tf_choose(void)
+{
+	if (!boot_cpu_has_bug(X86_BUG_L1TF)) {
+		l1tf_mode = L1TF_NEVER;
+		l1tf_vmx_mitigation = VMENTER_L1D_FLUSH_NOT_REQUIRED;
+	} else if (l1tf_skip()) {
+		l1tf_mode = L1TF_NEVER;
+		l1tf_vmx_mitigation = VMENTER_L1D_FLUSH_NOT_REQUIRED;
+	} else if (l1tf_mitigation == L1TF_MITIGATION_OFF) {
+		l1tf_mode = L1TF_NEVER;
+		l1tf_vmx_mitigation = VMENTER_L1D_FLUSH_NEVER;
+	} else if (l1tf_mitigation < L1TF_MITIGATION_FULL) {
+		l1tf_mode = L1TF_COND;
+		l1tf_vmx_mitigation = VMENTER_L1D_FLUSH_COND;
+	} else {
+		l1tf_mode = L1TF_ALWAYS;
+		l1tf_vmx_mitigation = VMENTER_L1D_FLUSH_ALWAYS;
+	}
+}
+
+/**
+ * vmx_l1tf_setup - learn what the kernel wants, and tell its sysfs what we do
+ *
+ * Returns 0 or -ENOMEM.
+ */
+int vmx_l1tf_setup(void)
+{
+	l1tf_choose();
+	if (l1tf_mode == L1TF_NEVER || boot_cpu_has(X86_FEATURE_FLUSH_L1D))
+		return 0;
+	l1tf_pages = alloc_pages(GFP_KERNEL | __GFP_ZERO, L1D_ORDER);
+	return l1tf_pages ? 0 : -ENOMEM;
+}
+
+/** vmx_l1tf_teardown - undo vmx_l1tf_setup() */
+void vmx_l1tf_teardown(void)
+{
+	l1tf_vmx_mitigation = VMENTER_L1D_FLUSH_AUTO;
+	if (l1tf_pages)
+		__free_pages(l1tf_pages, L1D_ORDER);
+	l1tf_pages = NULL;
+}
+
+static noinstr void l1tf_read_lines(void)
+{
+	const u8 *p = page_address(l1tf_pages);
+	unsigned long i;
+
+	/* First the translations, so that their walks evict nothing later. */
+	for (i = 0; i < PAGE_SIZE << L1D_ORDER; i += PAGE_SIZE)
+		READ_ONCE(p[i]);
+	asm volatile("lfence" ::: "memory");
+	for (i = 0; i < PAGE_SIZE << L1D_ORDER; i += L1D_LINE)
+		READ_ONCE(p[i]);
+	asm volatile("lfence" ::: "memory");
+}
+
+/**
+ * vmx_flush_l1d - the last thing before an entry that touches memory
+ * @vmx: about to be entered; IRQs off
+ */
+noinstr void vmx_flush_l1d(struct vmx_vcpu *vmx)
+{
+	bool wanted;
+
+	if (likely(l1tf_mode == L1TF_NEVER))
+		return;
+	/* The kernel's interrupt handlers say that they ran. */
+	wanted = vmx->flush_l1d || kvm_get_cpu_l1tf_flush_l1d() || l1tf_mode == L1TF_ALWAYS;
+	vmx->flush_l1d = false;
+	kvm_clear_cpu_l1tf_flush_l1d();
+	if (!wanted)
+		return;
+	if (static_cpu_has(X86_FEATURE_FLUSH_L1D))
+		native_wrmsrl(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
+	else
+		l1tf_read_lines();
+}

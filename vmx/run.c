@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Entering the guest and coming back: what is written before each entry, what
+ * must be done before anything else after it, and entries that were refused.
+ * Why the guest came back is facts.c's.
+ */
+#include <asm/apicdef.h>
+#include <asm/cpufeature.h>
+#include <asm/debugreg.h>
+#include <asm/mmu_context.h>
+#include <asm/processor-flags.h>
+#include <asm/tlbflush.h>
+
+#include "vmx/vmx.h"
+#include "x86/hostwork.h"
+
+/* After these nothing ran that could have brought secrets into the L1 data cache. */
+#define QUIET_EXITS	(BIT(EXIT_HOST_IRQ) | BIT(EXIT_CPUID) | BIT(EXIT_CR) | BIT(EXIT_DR) | \
+			 BIT(EXIT_MSR) | BIT(EXIT_RDTSC) | BIT(EXIT_RDTSCP) |		\
+			 BIT(EXIT_IRQ_WINDOW) | BIT(EXIT_NMI_WINDOW))
+
+static_assert(SHADOW_STI == GUEST_INTR_STATE_STI && SHADOW_MOV_SS == GUEST_INTR_STATE_MOV_SS);
+
+/*
+ * In an interrupt shadow the trap of a single step waits in the VMCS, and entry
+ * wants it there (27.3.1.5).  Elsewhere it has become a #DB exit already, or
+ * shared code has stepped over the instruction and queued it.
+ */
+static void vmx_pending_step(struct vmx_vcpu *vmx)
+{
+	const struct x86_state *st = &vmx->vcpu.st;
+	bool pending = (st->rflags & X86_EFLAGS_TF) && st->shadow;
+
+	vmcs_write(GUEST_PENDING_DBG_EXCEPTIONS, pending ? DR_STEP : 0);
+	vmx->stepping_shadow = pending;
+}
+
+static u32 vmx_interruptibility(const struct vmx_vcpu *vmx)
+{
+	u32 state = vmx->vcpu.st.shadow;
+
+	/* An NMI that goes in now does the blocking itself. */
+	if (vmx->vcpu.ev.nmi_masked && !vmx->injecting_nmi)
+		state |= GUEST_INTR_STATE_NMI;
+	return state;
+}
+
+static void vmx_to_guest(struct vmx_vcpu *vmx)
+{
+	struct vmx_written *w = &vmx->written;
+	struct x86_state *st = &vmx->vcpu.st;
+
+	if (unlikely(!vmx->guest_msrs))
+		vmx_load_guest(vmx);
+	if (st->dirty)
+		vmx_push(vmx);
+	vmcs_update(GUEST_RIP, w->rip, st->rip);
+	vmcs_update(GUEST_RSP, w->rsp, st->gpr[EMU_RSP]);
+	vmcs_update(GUEST_RFLAGS, w->rflags, st->rflags);
+	vmcs_update(GUEST_INTERRUPTIBILITY_INFO, w->interruptibility, vmx_interruptibility(vmx));
+	vmcs_update(CPU_BASED_VM_EXEC_CONTROL, w->cpu_ctl, vmx->cpu_ctl);
+	vmcs_update(EXCEPTION_BITMAP, w->exceptions, vmx->exceptions);
+	vmcs_update(HOST_CR3, w->host_cr3, __get_current_cr3_fast());
+	vmcs_update(HOST_CR4, w->host_cr4, cr4_read_shadow());
+	if (unlikely((st->rflags & X86_EFLAGS_TF) || vmx->stepping_shadow))
+		vmx_pending_step(vmx);
+	vmx->apic_page[APIC_TASKPRI] = st->cr8 << 4;
+	if (unlikely(vmx->flush))
+		vmx_invalidate(vmx);
+}
+
+static void vmx_from_guest(struct vmx_vcpu *vmx)
+{
+	struct vmx_written *w = &vmx->written;
+	struct x86_state *st = &vmx->vcpu.st;
+
+	w->rip = vmcs_read(GUEST_RIP);
+	w->rsp = vmcs_read(GUEST_RSP);
+	w->rflags = vmcs_read(GUEST_RFLAGS);
+	w->interruptibility = vmcs_read(GUEST_INTERRUPTIBILITY_INFO);
+	st->rip = w->rip;
+	st->gpr[EMU_RSP] = w->rsp;
+	st->rflags = w->rflags;
+	st->shadow = w->interruptibility & (SHADOW_STI | SHADOW_MOV_SS);
+	vmx->vcpu.ev.nmi_masked = w->interruptibility & GUEST_INTR_STATE_NMI;
+	if (vmx_uses(VMX_CPU, CPU_BASED_TPR_SHADOW))
+		st->cr8 = vmx->apic_page[APIC_TASKPRI] >> 4;
+	st->valid = 0;
+	vmx->launched = true;
+	vmx->injecting_nmi = false;
+}
+
+/*
+ * An NMI that ended the guest is the host's, and blocked until an IRET: INT 2
+ * brings its handler onto its own stack, as the CPU would.
+ */
+static __always_inline void vmx_handle_nmi(u32 reason)
+{
+	if ((reason & VMX_REASON) != EXIT_REASON_EXCEPTION_NMI)
+		return;
+	if ((vmcs_read(VM_EXIT_INTR_INFO) & (INTR_INFO_INTR_TYPE_MASK | INTR_INFO_VALID_MASK)) ==
+	    (INTR_TYPE_NMI_INTR | INTR_INFO_VALID_MASK))
+		asm volatile("int $2" ::: "memory");
+}
+
+/* Nothing here may be traced: RCU and the context tracking take us for the guest. */
+static noinstr enum vmx_entered vmx_enter_leave(struct vmx_vcpu *vmx, u32 *reason)
+{
+	struct x86_state *st = &vmx->vcpu.st;
+	enum vmx_entered r;
+
+	hostwork_enter_guest();
+	vmx_flush_l1d(vmx);
+	if (native_read_cr2() != st->cr2)
+		native_write_cr2(st->cr2);
+	r = vmx_enter(st->gpr, &st->msrs.spec_ctrl, vmx->launched, &vmx->written.host_rsp);
+	st->cr2 = native_read_cr2();
+	if (likely(r == VMX_ENTERED)) {
+		*reason = vmcs_read(VM_EXIT_REASON);
+		vmx_handle_nmi(*reason);
+	}
+	hostwork_leave_guest();
+	return r;
+}
+
+/* The debug registers are the guest's: DR6 too, which nothing switches. */
+static enum vmx_entered vmx_enter_with_dr(struct vmx_vcpu *vmx, u32 *reason)
+{
+	struct x86_state *st = &vmx->vcpu.st;
+	enum vmx_entered r;
+
+	set_debugreg(st->dr6, 6);
+	r = vmx_enter_leave(vmx, reason);
+	get_debugreg(st->dr6, 6);
+	set_debugreg(DR6_RESERVED, 6);
+	return r;
+}
+
+static enum vmx_entered vmx_try(struct vmx_vcpu *vmx, u32 *reason)
+{
+	enum vmx_entered r;
+
+	if (unlikely(!(vmx->cpu_ctl & CPU_BASED_MOV_DR_EXITING)))
+		r = vmx_enter_with_dr(vmx, reason);
+	else
+		r = vmx_enter_leave(vmx, reason);
+	/* Every exit clears it. */
+	if (unlikely(vmx->host.debugctl))
+		update_debugctlmsr(vmx->host.debugctl);
+	return r;
+}
+
+/*
+ * Nothing ran: the VMCS is as we wrote it, but for the event, which would still
+ * go in with the next entry.
+ */
+static void vmx_refused(struct vmx_vcpu *vmx, u64 why, struct exit_facts *f)
+{
+	vmcs_write(VM_ENTRY_INTR_INFO_FIELD, 0);
+	vmx->injecting_nmi = false;
+	if ((why & VMX_REASON) == EXIT_REASON_MCE_DURING_VMENTRY)
+		hostwork_machine_check();
+	memset(f, 0, sizeof(*f));
+	f->kind = EXIT_FAIL_ENTRY;
+	f->vectoring.type = EVENT_NONE;
+	f->hw[0] = why;
+}
+
+/* The controls or the host's state were refused, or there is no VMX any more. */
+static void vmx_failed(struct vmx_vcpu *vmx, enum vmx_entered r, struct exit_facts *f)
+{
+	u32 error = 0;
+
+	if (r == VMX_FAILED) {
+		error = vmcs_read(VM_INSTRUCTION_ERROR);
+		vmx_report_failure(vmx, error);
+	}
+	vmx_refused(vmx, error, f);
+}
+
+/**
+ * vmx_run - backend_ops.run
+ * @vcpu: loaded; IRQs off
+ * @facts: filled
+ */
+void vmx_run(struct vcpu *vcpu, struct exit_facts *facts)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	enum vmx_entered r;
+	u32 reason;
+
+	vmx_to_guest(vmx);
+	r = vmx_try(vmx, &reason);
+	if (unlikely(r != VMX_ENTERED)) {
+		vmx_failed(vmx, r, facts);
+	} else if (unlikely(reason & VMX_REASON_NOT_ENTERED)) {
+		vmx_report_refusal(vmx, reason);
+		vmx_refused(vmx, reason, facts);
+	} else {
+		vmx_from_guest(vmx);
+		vmx_facts(vmx, reason & VMX_REASON, facts);
+	}
+	vmx->flush_l1d |= !(BIT(facts->kind) & QUIET_EXITS);
+}

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The guest's registers between struct x86_state and the VMCS.  No policy:
+ * what the guest may hold in them was decided before it got here.
+ */
+#include <asm/msr.h>
+#include <asm/processor-flags.h>
+
+#include "vmx/vmx.h"
+
+/* Access rights (25.4.1): where each member of struct kvm_segment stands. */
+#define AR_S_SHIFT	4
+#define AR_P_SHIFT	7
+#define AR_AVL_SHIFT	12
+#define AR_L_SHIFT	13
+#define AR_DB_SHIFT	14
+#define AR_G_SHIFT	15
+#define AR_DPL		(3 << VMX_AR_DPL_SHIFT)
+
+/* A segment's number in the VMCS's groups of fields, which are 2 apart. */
+static const u8 vmx_seg_nr[EMU_NR_SEGS] = {
+	[EMU_ES] = 0, [EMU_CS] = 1, [EMU_SS] = 2, [EMU_DS] = 3,
+	[EMU_FS] = 4, [EMU_GS] = 5, [EMU_LDTR] = 6, [EMU_TR] = 7,
+};
+
+static unsigned long seg_field(enum vmcs_field of_es, enum emu_seg nr)
+{
+	return of_es + vmx_seg_nr[nr] * 2;
+}
+
+/**
+ * vmx_seg_rights - the access rights of a segment
+ * @s: the segment; one that is not present is unusable
+ */
+u32 vmx_seg_rights(const struct kvm_segment *s)
+{
+	u32 rights = (s->type & VMX_AR_TYPE_MASK) | s->s << AR_S_SHIFT |
+		     s->dpl << VMX_AR_DPL_SHIFT | s->present << AR_P_SHIFT |
+		     s->avl << AR_AVL_SHIFT | s->l << AR_L_SHIFT | s->db << AR_DB_SHIFT |
+		     s->g << AR_G_SHIFT;
+
+	/* A CPU sets "accessed" when it loads code or data; who made this may not have. */
+	if (s->s)
+		rights |= VMX_AR_TYPE_ACCESSES_MASK;
+	if (s->unusable || !s->present)
+		rights |= VMX_AR_UNUSABLE_MASK;
+	return rights;
+}
+
+/**
+ * vmx_seg_from_rights - the reverse
+ * @s: all but base, limit and selector is set
+ * @rights: as the CPU saved them
+ */
+void vmx_seg_from_rights(struct kvm_segment *s, u32 rights)
+{
+	s->type = rights & VMX_AR_TYPE_MASK;
+	s->s = rights >> AR_S_SHIFT & 1;
+	s->dpl = VMX_AR_DPL(rights);
+	s->avl = rights >> AR_AVL_SHIFT & 1;
+	s->l = rights >> AR_L_SHIFT & 1;
+	s->db = rights >> AR_DB_SHIFT & 1;
+	s->g = rights >> AR_G_SHIFT & 1;
+	s->unusable = !!(rights & VMX_AR_UNUSABLE_MASK);
+	/* Of an unusable segment the CPU may keep P set. */
+	s->present = !s->unusable && (rights & VMX_AR_P_MASK);
+	s->padding = 0;
+}
+
+static void vmx_fetch_segs(struct x86_state *st)
+{
+	enum emu_seg nr;
+
+	for (nr = 0; nr < EMU_NR_SEGS; nr++) {
+		struct kvm_segment *s = &st->seg[nr];
+
+		s->selector = vmcs_read(seg_field(GUEST_ES_SELECTOR, nr));
+		s->base = vmcs_read(seg_field(GUEST_ES_BASE, nr));
+		s->limit = vmcs_read(seg_field(GUEST_ES_LIMIT, nr));
+		vmx_seg_from_rights(s, vmcs_read(seg_field(GUEST_ES_AR_BYTES, nr)));
+	}
+	st->cpl = st->seg[EMU_SS].dpl;
+}
+
+static void vmx_push_segs(const struct x86_state *st)
+{
+	enum emu_seg nr;
+
+	for (nr = 0; nr < EMU_NR_SEGS; nr++) {
+		const struct kvm_segment *s = &st->seg[nr];
+		u32 rights = vmx_seg_rights(s);
+
+		/* CPL is SS.DPL, for an unusable SS too; a task that runs is busy. */
+		if (nr == EMU_SS)
+			rights = (rights & ~AR_DPL) | st->cpl << VMX_AR_DPL_SHIFT;
+		else if (nr == EMU_TR)
+			rights |= 2;
+		vmcs_write(seg_field(GUEST_ES_SELECTOR, nr), s->selector);
+		vmcs_write(seg_field(GUEST_ES_BASE, nr), s->base);
+		vmcs_write(seg_field(GUEST_ES_LIMIT, nr), s->limit);
+		vmcs_write(seg_field(GUEST_ES_AR_BYTES, nr), rights);
+	}
+}
+
+static void vmx_fetch_code(struct x86_state *st)
+{
+	u32 rights;
+
+	if (st->dirty & ST_SEGS) {
+		const struct kvm_segment *cs = &st->seg[EMU_CS];
+
+		st->code = (struct x86_code) {
+			.base = cs->base, .cpl = st->cpl, .l = cs->l, .db = cs->db,
+		};
+		return;
+	}
+	rights = vmcs_read(GUEST_CS_AR_BYTES);
+	st->code.base = vmcs_read(GUEST_CS_BASE);
+	st->code.l = rights >> AR_L_SHIFT & 1;
+	st->code.db = rights >> AR_DB_SHIFT & 1;
+	st->code.cpl = VMX_AR_DPL(vmcs_read(GUEST_SS_AR_BYTES));
+}
+
+/* The other MSRs cannot change without an exit. */
+static void vmx_fetch_msrs(struct vmx_vcpu *vmx)
+{
+	struct x86_switched_msrs *m = &vmx->vcpu.st.msrs;
+
+	if (vmx->guest_msrs)
+		rdmsrl(MSR_KERNEL_GS_BASE, m->kernel_gs_base);
+	else
+		m->kernel_gs_base = vmx->kernel_gs_base;
+	m->sysenter_cs = vmcs_read(GUEST_SYSENTER_CS);
+	m->sysenter_esp = vmcs_read(GUEST_SYSENTER_ESP);
+	m->sysenter_eip = vmcs_read(GUEST_SYSENTER_EIP);
+}
+
+static void vmx_push_msrs(struct vmx_vcpu *vmx)
+{
+	const struct x86_switched_msrs *m = &vmx->vcpu.st.msrs;
+
+	vmx_load_msr(vmx, VMX_STAR, m->star);
+	vmx_load_msr(vmx, VMX_LSTAR, m->lstar);
+	vmx_load_msr(vmx, VMX_CSTAR, m->cstar);
+	vmx_load_msr(vmx, VMX_SFMASK, m->sfmask);
+	vmx_load_msr(vmx, VMX_TSC_AUX, m->tsc_aux);
+	wrmsrl(MSR_KERNEL_GS_BASE, m->kernel_gs_base);
+	vmcs_write(GUEST_SYSENTER_CS, m->sysenter_cs);
+	vmcs_write(GUEST_SYSENTER_ESP, m->sysenter_esp);
+	vmcs_write(GUEST_SYSENTER_EIP, m->sysenter_eip);
+	vmcs_write(GUEST_IA32_PAT, m->pat);
+	vmcs_write(GUEST_IA32_DEBUGCTL, m->debugctl);
+}
+
+/**
+ * vmx_fetch - backend_ops.fetch
+ * @vcpu: owned and loaded
+ * @parts: ST_*; none of them dirty, but that ST_CODE may be of a dirty ST_SEGS
+ *
+ * cr2 and the debug registers but dr7 are the CPU's only while the guest runs.
+ */
+void vmx_fetch(struct vcpu *vcpu, u32 parts)
+{
+	struct x86_state *st = &vcpu->st;
+
+	if (parts & ST_SEGS)
+		vmx_fetch_segs(st);
+	if (parts & ST_CODE)
+		vmx_fetch_code(st);
+	if (parts & ST_DT) {
+		st->gdt.base = vmcs_read(GUEST_GDTR_BASE);
+		st->gdt.limit = vmcs_read(GUEST_GDTR_LIMIT);
+		st->idt.base = vmcs_read(GUEST_IDTR_BASE);
+		st->idt.limit = vmcs_read(GUEST_IDTR_LIMIT);
+	}
+	if (parts & ST_CR)
+		st->cr3 = vmcs_read(GUEST_CR3);
+	if (parts & ST_DR)
+		st->dr7 = vmcs_read(GUEST_DR7);
+	if (parts & ST_MSRS)
+		vmx_fetch_msrs(to_vmx(vcpu));
+}
+
+/* The guest sees the shadows; the CPU wants some bits set that it may not have. */
+static void vmx_push_cr(struct vmx_vcpu *vmx)
+{
+	const struct x86_state *st = &vmx->vcpu.st;
+	u32 entry_ctl = vmx_caps.control[VMX_ENTRY];
+
+	vmcs_write(GUEST_CR0, st->cr0 | vmx_caps.cr0_set);
+	vmcs_write(CR0_READ_SHADOW, st->cr0);
+	vmcs_write(GUEST_CR3, st->cr3);
+	vmcs_write(GUEST_CR4, st->cr4 | vmx_caps.cr4_set);
+	vmcs_write(CR4_READ_SHADOW, st->cr4);
+	vmcs_write(GUEST_IA32_EFER, st->efer);
+	if (st->efer & EFER_LMA)
+		entry_ctl |= VM_ENTRY_IA32E_MODE;
+	vmcs_update(VM_ENTRY_CONTROLS, vmx->written.entry_ctl, entry_ctl);
+}
+
+static void vmx_push_pdptes(const struct x86_state *st)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(st->pdpte); i++)
+		vmcs_write(GUEST_PDPTR0 + 2 * i, st->pdpte[i]);
+}
+
+/**
+ * vmx_push - bring the dirty parts of the state into the VMCS
+ * @vmx: loaded, with the guest's MSRs; IRQs off
+ */
+void vmx_push(struct vmx_vcpu *vmx)
+{
+	struct x86_state *st = &vmx->vcpu.st;
+
+	if (st->dirty & ST_SEGS)
+		vmx_push_segs(st);
+	if (st->dirty & ST_DT) {
+		vmcs_write(GUEST_GDTR_BASE, st->gdt.base);
+		vmcs_write(GUEST_GDTR_LIMIT, st->gdt.limit);
+		vmcs_write(GUEST_IDTR_BASE, st->idt.base);
+		vmcs_write(GUEST_IDTR_LIMIT, st->idt.limit);
+	}
+	if (st->dirty & ST_CR)
+		vmx_push_cr(vmx);
+	if (st->dirty & ST_PDPTE)
+		vmx_push_pdptes(st);
+	if (st->dirty & ST_DR)
+		vmcs_write(GUEST_DR7, st->dr7);
+	if (st->dirty & ST_MSRS)
+		vmx_push_msrs(vmx);
+	if (st->dirty & ST_TSC)
+		vmcs_write(TSC_OFFSET, st->tsc_offset);
+	st->dirty = 0;
+}

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A vCPU's control structures on VMX, what is armed in them, and what happens
+ * when its thread comes to a CPU and leaves it.  What the guest's registers
+ * hold is state.c's, entering the guest run.c's.
+ *
+ * Only a loaded VMCS can be written.  What may be armed without is kept here and
+ * written by the entry, when it differs from what is there.
+ */
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include <asm/apicdef.h>
+#include <asm/trapnr.h>
+
+#include "vmx/vmx.h"
+
+/* PAUSE-loop exiting (25.6.13): 128 cycles apart is a loop, 4096 of it is enough. */
+#define PLE_GAP_CYCLES		128
+#define PLE_WINDOW_CYCLES	4096
+
+static void vmx_free_pages(struct vmx_vcpu *vmx)
+{
+	free_page((unsigned long)vmx->msr_bitmap);
+	free_page((unsigned long)vmx->apic_page);
+}
+
+/**
+ * vmx_vcpu_init - backend_ops.vcpu_init
+ * @vcpu: all else in it is initialized
+ *
+ * Returns 0 or -ENOMEM.
+ */
+int vmx_vcpu_init(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	int err = vmx_vmcs_alloc(vmx);
+
+	if (err)
+		return err;
+	vmx->msr_bitmap = (void *)__get_free_page(GFP_KERNEL_ACCOUNT);
+	vmx->apic_page = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!vmx->msr_bitmap || !vmx->apic_page) {
+		vmx_free_pages(vmx);
+		vmx_vmcs_free(vmx);
+		return -ENOMEM;
+	}
+	memset(vmx->msr_bitmap, 0xff, PAGE_SIZE);
+	vmx->vpid = vmx_vpid_alloc();
+	vmx->cpu_ctl = vmx_caps.control[VMX_CPU];
+	if (vmx_uses(VMX_CPU, CPU_BASED_TPR_SHADOW))
+		vmx->cpu_ctl &= ~(CPU_BASED_CR8_LOAD_EXITING | CPU_BASED_CR8_STORE_EXITING);
+	vmx_set_exception_exits(vcpu, 0);
+	return 0;
+}
+
+/**
+ * vmx_vcpu_free - backend_ops.vcpu_free
+ * @vcpu: never runs again
+ */
+void vmx_vcpu_free(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+
+	vmx_vmcs_free(vmx);
+	vmx_free_pages(vmx);
+	vmx_vpid_free(vmx->vpid);
+}
+
+static void vmx_write_controls(struct vmx_vcpu *vmx)
+{
+	u32 cpu2 = vmx_caps.control[VMX_CPU2];
+
+	if (!vmx->vpid)
+		cpu2 &= ~SECONDARY_EXEC_ENABLE_VPID;
+	vmcs_write(PIN_BASED_VM_EXEC_CONTROL, vmx_caps.control[VMX_PIN]);
+	vmcs_write(CPU_BASED_VM_EXEC_CONTROL, vmx->cpu_ctl);
+	vmcs_write(SECONDARY_VM_EXEC_CONTROL, cpu2);
+	vmcs_write(VM_EXIT_CONTROLS, vmx_caps.control[VMX_EXIT]);
+	vmcs_write(VM_ENTRY_CONTROLS, vmx_caps.control[VMX_ENTRY]);
+	vmcs_write(EXCEPTION_BITMAP, vmx->exceptions);
+	vmx->written.cpu_ctl = vmx->cpu_ctl;
+	vmx->written.entry_ctl = vmx_caps.control[VMX_ENTRY];
+	vmx->written.exceptions = vmx->exceptions;
+	if (vmx->vpid)
+		vmcs_write(VIRTUAL_PROCESSOR_ID, vmx->vpid);
+	if (vmx_uses(VMX_PIN, PIN_BASED_VMX_PREEMPTION_TIMER))
+		vmcs_write(VMX_PREEMPTION_TIMER_VALUE, vmx_caps.watchdog);
+	if (vmx_uses(VMX_CPU2, SECONDARY_EXEC_PAUSE_LOOP_EXITING)) {
+		vmcs_write(PLE_GAP, PLE_GAP_CYCLES);
+		vmcs_write(PLE_WINDOW, PLE_WINDOW_CYCLES);
+	}
+	if (vmx_uses(VMX_CPU2, SECONDARY_EXEC_ENCLS_EXITING))
+		vmcs_write(ENCLS_EXITING_BITMAP, ~0ULL);
+}
+
+/*
+ * Fill a VMCS that was just allocated.  Its memory is zero, but the CPU may keep
+ * fields elsewhere, and promises nothing: whatever is used is written.
+ */
+static void vmx_write_vmcs(struct vmx_vcpu *vmx)
+{
+	vmx_write_controls(vmx);
+	vmx_host_constant();
+	vmcs_write(MSR_BITMAP, virt_to_phys(vmx->msr_bitmap));
+	if (vmx_uses(VMX_CPU, CPU_BASED_TPR_SHADOW)) {
+		vmcs_write(VIRTUAL_APIC_PAGE_ADDR, virt_to_phys(vmx->apic_page));
+		vmcs_write(TPR_THRESHOLD, 0);
+	}
+	vmcs_write(VMCS_LINK_POINTER, ~0ULL);
+	vmcs_write(PAGE_FAULT_ERROR_CODE_MASK, 0);
+	vmcs_write(PAGE_FAULT_ERROR_CODE_MATCH, 0);
+	vmcs_write(CR3_TARGET_COUNT, 0);
+	vmcs_write(VM_EXIT_MSR_STORE_COUNT, 0);
+	vmcs_write(VM_EXIT_MSR_LOAD_COUNT, 0);
+	vmcs_write(VM_ENTRY_MSR_LOAD_COUNT, 0);
+	vmcs_write(VM_ENTRY_INTR_INFO_FIELD, 0);
+	vmcs_write(CR0_GUEST_HOST_MASK, ~0ULL);
+	vmcs_write(CR4_GUEST_HOST_MASK, ~0ULL);
+	vmcs_write(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_ACTIVE);
+	vmcs_write(GUEST_PENDING_DBG_EXCEPTIONS, 0);
+	vmcs_write(GUEST_INTERRUPTIBILITY_INFO, 0);
+	vmcs_write(GUEST_RIP, 0);
+	vmcs_write(GUEST_RSP, 0);
+	vmcs_write(GUEST_RFLAGS, 0);
+	vmcs_write(HOST_CR3, 0);
+	vmcs_write(HOST_CR4, 0);
+	vmcs_write(HOST_RSP, 0);
+	vmcs_write(HOST_FS_BASE, 0);
+	vmx->ready = true;
+}
+
+/**
+ * vmx_load - backend_ops.load: the vCPU's thread comes to a CPU
+ * @vcpu: owned by this thread
+ * @cpu: this one; preemption is off
+ */
+void vmx_load(struct vcpu *vcpu, int cpu)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	bool moved = vmx->loaded_cpu != cpu;
+
+	vmx_vmcs_load(vmx, cpu);
+	if (!vmx->ready)
+		vmx_write_vmcs(vmx);
+	if (moved) {
+		vmx_host_of_cpu(cpu);
+		vmx->flush = true;
+		vmx->new_cpu = true;
+	}
+	vmx->flush_l1d = true;
+}
+
+/**
+ * vmx_put - backend_ops.put: the vCPU's thread leaves its CPU
+ * @vcpu: owned by this thread; preemption is off
+ */
+void vmx_put(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+
+	if (vmx->guest_msrs)
+		vmx_load_host(vmx);
+}
+
+/**
+ * vmx_flush_tlb - backend_ops.flush_tlb
+ * @vcpu: loaded; IRQs off
+ */
+void vmx_flush_tlb(struct vcpu *vcpu)
+{
+	to_vmx(vcpu)->flush = true;
+}
+
+/**
+ * vmx_set_tdp_root - backend_ops.set_tdp_root
+ * @vcpu: loaded
+ * @root: of the EPT
+ */
+void vmx_set_tdp_root(struct vcpu *vcpu, hpa_t root)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+
+	vmx->eptp = vmx_eptp(root);
+	vmcs_write(EPT_POINTER, vmx->eptp);
+}
+
+/* MSRs that vmx_put() reads back, or the CPU saves in the VMCS (25.4.1). */
+static bool vmx_can_pass_writes(u32 msr)
+{
+	switch (msr) {
+	case MSR_IA32_SYSENTER_CS:
+	case MSR_IA32_SYSENTER_ESP:
+	case MSR_IA32_SYSENTER_EIP:
+	case MSR_FS_BASE:
+	case MSR_GS_BASE:
+	case MSR_KERNEL_GS_BASE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/**
+ * vmx_pass_msr - backend_ops.pass_msr
+ * @vcpu: any state
+ * @msr: one that this backend switches; others are never let through
+ * @read: RDMSR makes no exit
+ * @write: WRMSR makes no exit, where the value can be had back cheaply: system-call
+ *	MSRs are written once by a guest, but would be read at each switch
+ *
+ * The bitmap (25.6.9): reads of MSRs from 0 and from 0xc0000000, then writes.
+ */
+void vmx_pass_msr(struct vcpu *vcpu, u32 msr, bool read, bool write)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	unsigned long bit = msr & 0x1fff;
+
+	if (WARN_ON_ONCE(msr & 0x3fffe000))
+		return;
+	if (msr & 0xc0000000)
+		bit += 0x2000;
+	__assign_bit(bit, vmx->msr_bitmap, !read);
+	__assign_bit(bit + 0x4000, vmx->msr_bitmap, !write || !vmx_can_pass_writes(msr));
+}
+
+/**
+ * vmx_set_exception_exits - backend_ops.set_exception_exits
+ * @vcpu: owned
+ * @vectors: bit per vector
+ */
+void vmx_set_exception_exits(struct vcpu *vcpu, u32 vectors)
+{
+	/* A machine check is the host's, wherever it strikes. */
+	to_vmx(vcpu)->exceptions = vectors | EXCEPTIONS_ALWAYS | BIT(X86_TRAP_MC);
+}
+
+static void vmx_arm(struct vmx_vcpu *vmx, u32 bit, bool on)
+{
+	vmx->cpu_ctl = on ? vmx->cpu_ctl | bit : vmx->cpu_ctl & ~bit;
+}
+
+/**
+ * vmx_set_dr_exits - backend_ops.set_dr_exits
+ * @vcpu: owned
+ * @on: reads and writes of DR0 to DR7 exit
+ */
+void vmx_set_dr_exits(struct vcpu *vcpu, bool on)
+{
+	vmx_arm(to_vmx(vcpu), CPU_BASED_MOV_DR_EXITING, on);
+}
+
+/**
+ * vmx_set_window - backend_ops.set_window
+ * @vcpu: owned
+ * @windows: WINDOW_*
+ *
+ * Without TPR shadow all accesses to CR8 exit anyway.
+ */
+void vmx_set_window(struct vcpu *vcpu, u32 windows)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+
+	vmx_arm(vmx, CPU_BASED_INTR_WINDOW_EXITING, windows & WINDOW_IRQ);
+	vmx_arm(vmx, CPU_BASED_NMI_WINDOW_EXITING, windows & WINDOW_NMI);
+	if (vmx_uses(VMX_CPU, CPU_BASED_TPR_SHADOW))
+		vmx_arm(vmx, CPU_BASED_CR8_LOAD_EXITING, windows & WINDOW_CR8);
+}
+
+/**
+ * vmx_inject - backend_ops.inject
+ * @vcpu: loaded; IRQs off
+ * @event: delivered by the CPU before the guest's next instruction (27.6.1)
+ */
+void vmx_inject(struct vcpu *vcpu, const struct x86_event *event)
+{
+	u32 info = event->vector | event->type << 8 | INTR_INFO_VALID_MASK;
+
+	if (event->has_error) {
+		info |= INTR_INFO_DELIVER_CODE_MASK;
+		vmcs_write(VM_ENTRY_EXCEPTION_ERROR_CODE, event->error);
+	}
+	if (event->insn_len)
+		vmcs_write(VM_ENTRY_INSTRUCTION_LEN, event->insn_len);
+	vmcs_write(VM_ENTRY_INTR_INFO_FIELD, info);
+	to_vmx(vcpu)->injecting_nmi = event->type == EVENT_NMI;
+}
