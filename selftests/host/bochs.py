@@ -68,8 +68,9 @@ def make_disc(work, repo, files):
                    check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def make_result_disk(work):
-    os.makedirs(f"{work}/result.d/out")
+def make_result_disk(work, out):
+    shutil.copytree(out, f"{work}/result.d/out", symlinks=True,
+                    ignore=lambda path, names: ["console.log"] if path == out else [])
     subprocess.run(["/sbin/mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-m", "0",
                     "-d", f"{work}/result.d", f"{work}/result", RESULT_SIZE],
                    check=True, stdout=subprocess.DEVNULL)
@@ -81,7 +82,7 @@ def modules_of(repo, release):
     return {f"repo/{path}": f"{repo}/{path}" for path in paths if os.path.exists(f"{repo}/{path}")}
 
 
-def prepare(args, kernel, release, work, repo, shares, rootfs, initramfs):
+def prepare(args, kernel, release, work, repo, out, shares, rootfs, initramfs):
     """Make the disc and the disks of one run."""
     make_loader(f"{work}/loader", f"{append(args.cpu)} {args.append}")
     files = {"boot/loader": f"{work}/loader", "boot/bzImage": f"{kernel}/bzImage",
@@ -90,7 +91,7 @@ def prepare(args, kernel, release, work, repo, shares, rootfs, initramfs):
     files |= modules_of(repo, release)
     files |= {f"share/{name}": path for name, path in shares.items()}
     make_disc(work, repo, files)
-    make_result_disk(work)
+    make_result_disk(work, out)
     os.symlink(rootfs, f"{work}/rootfs")
 
 
