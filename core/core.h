@@ -12,7 +12,6 @@ struct seq_file;
 /* cpus.c: the machine's CPUs, switched to and from virtualization. */
 int cpus_enable(void);
 void cpus_disable(void);
-bool cpus_here_enabled(void);
 
 /* vm.c */
 int vm_create(unsigned long type);

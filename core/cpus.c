@@ -4,8 +4,10 @@
  * unload, and off in a CPU that goes offline, sleeps, reboots or crashes.
  *
  * The hard part is a CPU that loses it while a vCPU's thread is there.  Whoever
- * switches it clears a flag on that CPU first; the run loop looks at the flag
- * with IRQs off, and the thread waits to be moved or the CPU to come back.
+ * switches it does so on that CPU and clears a flag; the run loop looks at the
+ * flag with IRQs off, and the thread waits to be moved or the CPU to come back.
+ * Only a crash does not ask: its NMI or its own CPU never returns to a vCPU, and
+ * the instructions that would fault without SVM have exception-table entries.
  */
 #define pr_fmt(fmt) "ditto: " fmt
 
@@ -17,14 +19,8 @@
 #include "core/compat.h"
 #include "core/core.h"
 
-static DEFINE_PER_CPU(bool, cpus_on);
+DEFINE_PER_CPU(bool, cpus_on);
 static enum cpuhp_state cpus_state;
-
-/** cpus_here_enabled - can this CPU run a guest just now?  Preemption off. */
-bool cpus_here_enabled(void)
-{
-	return __this_cpu_read(cpus_on);
-}
 
 /* Also from IPIs and with IRQs off: this CPU only. */
 static int cpus_enable_here(void)

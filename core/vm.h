@@ -13,6 +13,7 @@
 #include <linux/kref.h>
 #include <linux/kvm.h>
 #include <linux/mutex.h>
+#include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/rcuwait.h>
 #include <linux/signal_types.h>
@@ -223,6 +224,20 @@ struct vcpu *vm_vcpu_by_id(struct vm *vm, u32 id);
 void vm_get(struct vm *vm);
 void vm_put(struct vm *vm);
 void vm_kill(struct vm *vm);
+
+/* core/cpus.c: virtualization is on; written on that CPU, IRQs off. */
+DECLARE_PER_CPU(bool, cpus_on);
+
+/**
+ * cpus_here_enabled - can this CPU run a guest just now?
+ *
+ * With IRQs off the answer holds until they are on again; with preemption off
+ * or less it is a hint.
+ */
+static inline bool cpus_here_enabled(void)
+{
+	return raw_cpu_read(cpus_on);
+}
 
 void vcpu_kick(struct vcpu *vcpu);
 void vcpu_wake(struct vcpu *vcpu);

@@ -131,7 +131,7 @@ static void svm_emergency_disable(void)
 	rdmsrl(MSR_EFER, efer);
 	if (!(efer & EFER_SVME))
 		return;
-	asm volatile("1: stgi\n2:\n" _ASM_EXTABLE(1b, 2b) ::: "memory");
+	svm_insn("stgi");
 	wrmsrl(MSR_EFER, efer & ~EFER_SVME);
 }
 

@@ -270,14 +270,14 @@ static noinstr void svm_enter_leave(struct svm_vcpu *svm)
 	 * With GIF clear nothing interrupts, so IF can be set: VMRUN takes IF
 	 * as the mask of physical interrupts while the guest runs (15.21.1).
 	 */
-	asm volatile("clgi" ::: "memory");
+	svm_insn("clgi");
 	hostwork_enter_guest();
 	asm volatile("sti" ::: "memory");
 	svm_enter(svm->vcpu.st.gpr, svm->vmcb_pa, __this_cpu_read(svm_cpus.host_pa),
 		  &svm->vcpu.st.msrs.spec_ctrl);
 	asm volatile("cli" ::: "memory");
 	hostwork_leave_guest();
-	asm volatile("stgi" ::: "memory");
+	svm_insn("stgi");
 }
 
 /**

@@ -9,6 +9,7 @@
 #include <linux/io.h>
 #include <linux/mem_encrypt.h>
 #include <linux/mm.h>
+#include <asm/asm.h>
 #include <asm/svm.h>
 
 #include "core/vm.h"
@@ -80,6 +81,13 @@ struct svm_vcpu {
 	u64 step_rip;
 	bool guest_tsc_aux;
 };
+
+/*
+ * An instruction that faults when SVM was switched off under us by a crash or a
+ * reboot, and then is skipped: nobody waits for its result any more.
+ */
+#define svm_insn(insn, ...)						\
+	asm volatile("1: " insn "\n2:\n" _ASM_EXTABLE(1b, 2b) :: __VA_ARGS__ : "memory")
 
 /* Address of a page as the hardware is told it, memory encryption's bit included. */
 static inline u64 svm_page_pa(struct page *page)

@@ -118,7 +118,7 @@ void svm_load(struct vcpu *vcpu, int cpu)
 		svm->vmcb->control.clean = 0;
 	}
 	/* FS, GS, TR, LDTR and the syscall MSRs: the guest's come with VMLOAD. */
-	asm volatile("vmsave %0" :: "a" (sc->host_pa) : "memory");
+	svm_insn("vmsave %0", "a" (sc->host_pa));
 	svm_load_tsc_aux(svm);
 }
 

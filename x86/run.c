@@ -62,7 +62,7 @@ static int run_requests(struct vcpu *vcpu)
 static bool run_must_wait(struct vcpu *vcpu)
 {
 	return (READ_ONCE(vcpu->requests) & ~RUN_LATE_REQUESTS) || hostwork_pending() ||
-	       vcpu_timer_pending(vcpu) || (vcpu->apic && vlapic_has_init_sipi(vcpu));
+	       !cpus_here_enabled() || vcpu_timer_pending(vcpu) || (vcpu->apic && vlapic_has_init_sipi(vcpu));
 }
 
 /*
@@ -145,6 +145,22 @@ static int run_enter(struct vcpu *vcpu, struct exit_facts *facts)
 	return 1;
 }
 
+/*
+ * The entry was refused.  Mostly there is work to do first; but where this CPU
+ * goes offline or the machine goes down, the thread sleeps until it is moved, the
+ * CPU comes back, or a signal ends it.  Returns 1.
+ */
+static int run_not_entered(struct vcpu *vcpu)
+	__must_hold(&vcpu->vm->mmu.srcu)
+{
+	if (likely(cpus_here_enabled()))
+		return 1;
+	srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
+	schedule_timeout_interruptible(msecs_to_jiffies(20));
+	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
+	return 1;
+}
+
 /* Enter and handle; as exit_handle(). */
 static int run_once(struct vcpu *vcpu)
 {
@@ -157,7 +173,7 @@ static int run_once(struct vcpu *vcpu)
 			return r;
 	}
 	if (run_enter(vcpu, &facts) == 2)
-		return 1;
+		return run_not_entered(vcpu);
 	events_cut(vcpu, &facts.vectoring);
 	return exit_handle(vcpu, &facts);
 }

@@ -4,6 +4,9 @@
  * second, third ... allocation failing, until one goes through untouched. Each
  * failure must be a clean errno, and the operation must work again afterwards.
  * Needs a kernel with failslab and fail_page_alloc (/proc/self/fail-nth).
+ *
+ * The kernel counts all that can fail in a thread, and so copies from and to user
+ * space where those can. They are taken out, reading the count among them.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,6 +21,7 @@
 
 #define FAILSLAB "/sys/kernel/debug/failslab/"
 #define FAIL_PAGE "/sys/kernel/debug/fail_page_alloc/"
+#define FAIL_COPY "/sys/kernel/debug/fail_usercopy/"
 #define MOST 2000
 
 static int fail_nth;
@@ -45,6 +49,28 @@ static void need_injection(void)
 	both("ignore-gfp-highmem", "N");
 	both("verbose", "0");
 	knob_write_text(FAIL_PAGE "min-order", "0");
+	/* Only those whose (empty) stack has an address of 1 or more: none. */
+	knob_write_text(FAIL_COPY "stacktrace-depth", "0");
+	knob_write_text(FAIL_COPY "require-start", "1");
+}
+
+/* The file that says which allocation of the thread named so fails. */
+static int fail_nth_of(const char *name)
+{
+	char path[64], text[64] = "";
+	FILE *pidof;
+	long pid;
+	int fd;
+
+	snprintf(path, sizeof(path), "pgrep -x %s", name);
+	pidof = popen(path, "r");
+	if (!pidof || !fgets(text, sizeof(text), pidof))
+		fail("no thread %s", name);
+	pclose(pidof);
+	pid = atol(text);
+	snprintf(path, sizeof(path), "/proc/%ld/fail-nth", pid);
+	fd = CHECKED(open(path, O_RDWR | O_CLOEXEC));
+	return fd;
 }
 
 /* The nth allocation from here on fails, n from 1; 0: none. */
@@ -54,7 +80,7 @@ static void arm(unsigned int n)
 	int length = snprintf(text, sizeof(text), "%u", n);
 
 	if (pwrite(fail_nth, text, length, 0) != length)
-		_exit(7);
+		fail("cannot set fail-nth to %u: %s", n, strerror(errno));
 }
 
 /* Whether the armed failure happened. */
@@ -64,7 +90,7 @@ static bool disarm(void)
 	bool happened;
 
 	if (pread(fail_nth, text, sizeof(text) - 1, 0) <= 0)
-		_exit(7);
+		fail("cannot read fail-nth: %s", strerror(errno));
 	happened = atoi(text) == 0;
 	arm(0);
 	return happened;
@@ -77,6 +103,8 @@ static bool disarm(void)
  * @act: under failures; 0 or more, or -errno
  * @after: takes back whatever it made, @result is act's
  * @tolerates: errors beside ENOMEM that are clean
+ * @thread: name of the thread whose allocations fail; NULL for the caller
+ * @ditto: stock KVM has no such thing
  */
 struct operation {
 	const char *name;
@@ -84,6 +112,8 @@ struct operation {
 	long (*act)(void);
 	void (*after)(long result);
 	int tolerates;
+	const char *thread;
+	bool ditto;
 };
 
 static struct vm *vm;
@@ -215,6 +245,12 @@ static void make_toucher(void)
 	vcpu_call(&vm->vcpu[0], "g_touch", 6 * MIB);
 }
 
+static void make_user_toucher(void)
+{
+	vm = vm_new(&(struct vm_config) { .ram = 6 * MIB, .user = true });
+	vcpu_call(&vm->vcpu[0], "g_touch", 6 * MIB);
+}
+
 /* Faults of the guest: KVM_RUN fails with ENOMEM or EFAULT, and can be called again. */
 static long run_guest(void)
 {
@@ -269,41 +305,84 @@ static long punch(void)
 				  2 * MIB));
 }
 
-/* run = 2 allocates a page for each that was shared. */
-static void merge_before(void)
-{
-	u8 *p;
+/* A gmem of equal pages, and one byte of each that is right before and after. */
+static u8 *equal;
 
+static void equal_before(void)
+{
 	event = gmem_new(2 * MIB, 0);
-	p = gmem_map(event, 2 * MIB);
+	equal = gmem_map(event, 2 * MIB);
 	for (u64 at = 0; at < 2 * MIB; at += PAGE_SIZE)
-		p[at] = 1;
-	munmap(p, 2 * MIB);
+		equal[at] = 1;
 	knob_write(DITTO_KSM "pages_to_scan", 10000);
 	knob_write(DITTO_KSM "sleep_millisecs", 5);
-	knob_write(DITTO_KSM "run", 1);
-	while (knob_read(DITTO_KSM "pages_sharing") < 400)
-		usleep(10000);
-	knob_write(DITTO_KSM "run", 0);
 }
 
-static long unmerge(void)
-{
-	return errno_of(knob_write(DITTO_KSM "run", 2));
-}
-
-static void merge_after(long result)
+static void equal_after(long result)
 {
 	knob_write(DITTO_KSM "run", 2);
 	ASSERT_EQ(knob_read(DITTO_KSM "pages_sharing"), 0);
 	knob_write(DITTO_KSM "run", 0);
+	munmap(equal, 2 * MIB);
 	close(event);
 }
 
-static bool only_ditto(const struct operation *op)
+static void equal_check(u8 want)
 {
-	return op->act == create_gmem || op->act == set_gmem_slot || op->act == punch ||
-	       op->act == unmerge;
+	for (u64 at = 0; at < 2 * MIB; at += PAGE_SIZE)
+		if (equal[at] != want || equal[at + 1])
+			fail("page %lu is wrong", at / PAGE_SIZE);
+}
+
+static long merge(void)
+{
+	unsigned int i;
+
+	knob_write(DITTO_KSM "run", 1);
+	for (i = 0; i < 1000 && knob_read(DITTO_KSM "pages_sharing") < 400; i++)
+		usleep(10000);
+	knob_write(DITTO_KSM "run", 0);
+	equal_check(1);
+	/* A failure may delay the engine, but not for good. */
+	return i < 1000 ? 0 : -ETIMEDOUT;
+}
+
+static void merge_before(void)
+{
+	equal_before();
+	ASSERT_EQ(merge(), 0);
+}
+
+/* run = 2 allocates a page for each that was shared. */
+static long unmerge(void)
+{
+	long result = errno_of(knob_write(DITTO_KSM "run", 2));
+
+	equal_check(1);
+	return result;
+}
+
+/* A write to a shared page that finds no memory is tried again. */
+static long break_shared(void)
+{
+	for (u64 at = 0; at < 2 * MIB; at += PAGE_SIZE)
+		equal[at] = 2;
+	equal_check(2);
+	return 0;
+}
+
+static long first_touch(void)
+{
+	u8 *p = mmap(NULL, 4 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED, event, 0);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	for (u64 at = 0; at < 4 * MIB; at += 16 * PAGE_SIZE) {
+		p[at] = 1;
+		ASSERT_EQ(p[at + 1], 0);
+	}
+	munmap(p, 4 * MIB);
+	return 0;
 }
 
 static void repeat(const void *arg)
@@ -313,9 +392,11 @@ static void repeat(const void *arg)
 	bool happened;
 	long result;
 
-	if (only_ditto(op))
+	if (op->ditto)
 		need_ditto();
 	need_injection();
+	if (op->thread)
+		fail_nth = fail_nth_of(op->thread);
 	dev = dev_open();
 	cpuid_supported();
 	memory = mmap(NULL, 4 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -343,17 +424,21 @@ static const struct operation operations[] = {
 	{ "create_vcpu", make_empty, create_vcpu, close_both },
 	{ "create_irqchip", make_bare, create_irqchip, free_vm },
 	{ "create_pit", make_empty, create_pit, free_vm },
-	{ "create_gmem", nothing, create_gmem, close_result },
+	{ "create_gmem", nothing, create_gmem, close_result, .ditto = true },
 	{ "set_slot", make_vm, set_slot, free_vm },
-	{ "set_gmem_slot", make_with_gmem, set_gmem_slot, close_gmem },
+	{ "set_gmem_slot", make_with_gmem, set_gmem_slot, close_gmem, .ditto = true },
 	{ "delete_slot", make_user, delete_slot, free_vm },
 	{ "irqfd", make_event, add_irqfd, close_gmem },
 	{ "ioeventfd", make_event, add_ioeventfd, close_gmem },
 	{ "routes", make_vm, set_routes, free_vm },
 	{ "cpuid", make_vm, set_cpuid, free_vm },
 	{ "run", make_toucher, run_guest, finish_guest, .tolerates = EFAULT },
-	{ "punch", punch_before, punch, close_gmem },
-	{ "unmerge", merge_before, unmerge, merge_after },
+	{ "run_user", make_user_toucher, run_guest, finish_guest, .tolerates = EFAULT },
+	{ "touch", make_with_gmem, first_touch, close_gmem, .ditto = true },
+	{ "punch", punch_before, punch, close_gmem, .ditto = true },
+	{ "merge", equal_before, merge, equal_after, .thread = "ditto-ksmd", .ditto = true },
+	{ "break", merge_before, break_shared, equal_after, .ditto = true },
+	{ "unmerge", merge_before, unmerge, equal_after, .ditto = true },
 	{ "teardown", make_used, tear_down, ignore },
 };
 
