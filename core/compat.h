@@ -79,6 +79,23 @@
 #define VMX_BASIC_TRUE_CTLS	BIT_ULL(55)
 #endif
 
+/*
+ * A kernel without KVM for Intel's CPUs does not tell what is wanted against
+ * L1TF, does not note that interrupt handlers ran, and has no place to report
+ * what we do about it.
+ */
+#if IS_ENABLED(CONFIG_KVM_INTEL)
+#define compat_l1tf_wanted()		l1tf_mitigation
+#define compat_irqs_ran()		kvm_get_cpu_l1tf_flush_l1d()
+#define compat_forget_irqs()		kvm_clear_cpu_l1tf_flush_l1d()
+#define compat_report_l1tf(state)	(l1tf_vmx_mitigation = (state))
+#else
+#define compat_l1tf_wanted()		L1TF_MITIGATION_FULL
+#define compat_irqs_ran()		true
+#define compat_forget_irqs()		do { } while (0)
+#define compat_report_l1tf(state)	((void)(state))
+#endif
+
 #ifndef __counted_by
 #define __counted_by(member)
 #endif

@@ -11,6 +11,7 @@
 #include <asm/msr.h>
 #include <asm/processor.h>
 
+#include "core/compat.h"
 #include "vmx/vmx.h"
 
 /* Twice the largest L1D of CPUs without the flush command. */
@@ -33,19 +34,19 @@ static void l1tf_choose(void)
 {
 	if (!boot_cpu_has_bug(X86_BUG_L1TF)) {
 		l1tf_mode = L1TF_NEVER;
-		l1tf_vmx_mitigation = VMENTER_L1D_FLUSH_NOT_REQUIRED;
+		compat_report_l1tf(VMENTER_L1D_FLUSH_NOT_REQUIRED);
 	} else if (l1tf_skip()) {
 		l1tf_mode = L1TF_NEVER;
-		l1tf_vmx_mitigation = VMENTER_L1D_FLUSH_NOT_REQUIRED;
-	} else if (l1tf_mitigation == L1TF_MITIGATION_OFF) {
+		compat_report_l1tf(VMENTER_L1D_FLUSH_NOT_REQUIRED);
+	} else if (compat_l1tf_wanted() == L1TF_MITIGATION_OFF) {
 		l1tf_mode = L1TF_NEVER;
-		l1tf_vmx_mitigation = VMENTER_L1D_FLUSH_NEVER;
-	} else if (l1tf_mitigation < L1TF_MITIGATION_FULL) {
+		compat_report_l1tf(VMENTER_L1D_FLUSH_NEVER);
+	} else if (compat_l1tf_wanted() < L1TF_MITIGATION_FULL) {
 		l1tf_mode = L1TF_COND;
-		l1tf_vmx_mitigation = VMENTER_L1D_FLUSH_COND;
+		compat_report_l1tf(VMENTER_L1D_FLUSH_COND);
 	} else {
 		l1tf_mode = L1TF_ALWAYS;
-		l1tf_vmx_mitigation = VMENTER_L1D_FLUSH_ALWAYS;
+		compat_report_l1tf(VMENTER_L1D_FLUSH_ALWAYS);
 	}
 }
 
@@ -66,7 +67,7 @@ int vmx_l1tf_setup(void)
 /** vmx_l1tf_teardown - undo vmx_l1tf_setup() */
 void vmx_l1tf_teardown(void)
 {
-	l1tf_vmx_mitigation = VMENTER_L1D_FLUSH_AUTO;
+	compat_report_l1tf(VMENTER_L1D_FLUSH_AUTO);
 	if (l1tf_pages)
 		__free_pages(l1tf_pages, L1D_ORDER);
 	l1tf_pages = NULL;
@@ -97,9 +98,9 @@ noinstr void vmx_flush_l1d(struct vmx_vcpu *vmx)
 	if (likely(l1tf_mode == L1TF_NEVER))
 		return;
 	/* The kernel's interrupt handlers say that they ran. */
-	wanted = vmx->flush_l1d || kvm_get_cpu_l1tf_flush_l1d() || l1tf_mode == L1TF_ALWAYS;
+	wanted = vmx->flush_l1d || compat_irqs_ran() || l1tf_mode == L1TF_ALWAYS;
 	vmx->flush_l1d = false;
-	kvm_clear_cpu_l1tf_flush_l1d();
+	compat_forget_irqs();
 	if (!wanted)
 		return;
 	if (static_cpu_has(X86_FEATURE_FLUSH_L1D))

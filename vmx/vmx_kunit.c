@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit: what of the VMX backend needs no VMX: control words from capability
+ * MSRs, access rights of segments, what exits and cut deliveries say, and the
+ * checks that explain a refused entry.  Values are those that the manual prints,
+ * or that CPUs gave.
+ */
+#include <kunit/test.h>
+#include <asm/debugreg.h>
+#include <asm/processor-flags.h>
+#include <asm/trapnr.h>
+
+#include "vmx/refusal.h"
+
+static u64 cap(u32 must, u32 may)
+{
+	return (u64)may << 32 | must;
+}
+
+static void adjust_takes_what_may_be(struct kunit *test)
+{
+	u32 control;
+
+	KUNIT_EXPECT_TRUE(test, vmx_adjust(cap(0x16, 0xff), 0x21, 0, &control));
+	KUNIT_EXPECT_EQ(test, control, 0x37);
+	KUNIT_EXPECT_TRUE(test, vmx_adjust(cap(0x16, 0x3f), 0x21, 0xc8, &control));
+	KUNIT_EXPECT_EQ(test, control, 0x3f);
+}
+
+static void adjust_refuses_what_may_not(struct kunit *test)
+{
+	u32 control;
+
+	KUNIT_EXPECT_FALSE(test, vmx_adjust(cap(0x16, 0x3f), 0x61, 0, &control));
+	KUNIT_EXPECT_FALSE(test, vmx_adjust(0, 1, 0, &control));
+	KUNIT_EXPECT_TRUE(test, vmx_adjust(0, 0, ~0u, &control));
+	KUNIT_EXPECT_EQ(test, control, 0);
+}
+
+static const struct {
+	const char *name;
+	struct kvm_segment seg;
+	u32 rights;
+} segs[] = {
+	{ "64-bit code", { .type = 0xb, .s = 1, .present = 1, .l = 1, .g = 1 }, 0xa09b },
+	{ "flat code of user mode",
+	  { .type = 0xb, .s = 1, .present = 1, .db = 1, .g = 1, .dpl = 3 }, 0xc0fb },
+	{ "data after reset", { .type = 3, .s = 1, .present = 1 }, 0x93 },
+	{ "AVL", { .type = 3, .s = 1, .present = 1, .avl = 1 }, 0x1093 },
+	{ "busy TSS", { .type = 0xb, .present = 1 }, 0x8b },
+	{ "LDT", { .type = 2, .present = 1 }, 0x82 },
+	{ "null", { .unusable = 1 }, 0x10000 },
+	{ "null stack of ring 1", { .dpl = 1, .unusable = 1 }, 0x10020 },
+};
+
+static void rights_and_back(struct kunit *test)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(segs); i++) {
+		struct kvm_segment back = { .padding = 1 };
+
+		KUNIT_EXPECT_EQ_MSG(test, vmx_seg_rights(&segs[i].seg), segs[i].rights, "%s",
+				    segs[i].name);
+		vmx_seg_from_rights(&back, segs[i].rights);
+		KUNIT_EXPECT_EQ_MSG(test, memcmp(&back, &segs[i].seg, sizeof(back)), 0, "%s",
+				    segs[i].name);
+	}
+}
+
+static void rights_of_loose_segments(struct kunit *test)
+{
+	struct kvm_segment never_accessed = { .type = 2, .s = 1, .present = 1 };
+	struct kvm_segment not_present = { .type = 3, .s = 1 };
+	struct kvm_segment back;
+
+	KUNIT_EXPECT_EQ(test, vmx_seg_rights(&never_accessed), 0x93);
+	KUNIT_EXPECT_EQ(test, vmx_seg_rights(&not_present), 0x10013);
+	/* A CPU may leave the other bits in an unusable segment. */
+	vmx_seg_from_rights(&back, 0x1c093);
+	KUNIT_EXPECT_EQ(test, back.present, 0);
+	KUNIT_EXPECT_EQ(test, back.unusable, 1);
+}
+
+static void io_qualifications(struct kunit *test)
+{
+	struct exit_facts f;
+
+	vmx_io_facts(0x3f80000, &f);		/* out %al, %dx */
+	KUNIT_EXPECT_EQ(test, f.kind, EXIT_IO);
+	KUNIT_EXPECT_EQ(test, f.io.port, 0x3f8);
+	KUNIT_EXPECT_EQ(test, f.io.size, 1);
+	KUNIT_EXPECT_FALSE(test, f.io.in || f.io.string || f.io.rep);
+	vmx_io_facts(0xcfc0000 | BIT(3) | 3, &f);	/* in %dx, %eax */
+	KUNIT_EXPECT_EQ(test, f.io.port, 0xcfc);
+	KUNIT_EXPECT_EQ(test, f.io.size, 4);
+	KUNIT_EXPECT_TRUE(test, f.io.in);
+	vmx_io_facts(0x1f00000 | BIT(5) | BIT(4) | BIT(3) | 1, &f);	/* rep insw */
+	KUNIT_EXPECT_EQ(test, f.io.size, 2);
+	KUNIT_EXPECT_TRUE(test, f.io.in && f.io.string && f.io.rep);
+}
+
+static void register_qualifications(struct kunit *test)
+{
+	struct exit_facts f;
+
+	vmx_cr_facts(0x304, &f);		/* mov %rbx, %cr4 */
+	KUNIT_EXPECT_EQ(test, f.kind, EXIT_CR);
+	KUNIT_EXPECT_EQ(test, f.reg.nr, 4);
+	KUNIT_EXPECT_EQ(test, f.reg.gpr, EMU_RBX);
+	KUNIT_EXPECT_TRUE(test, f.reg.write);
+	vmx_cr_facts(0xf18, &f);		/* mov %cr8, %r15 */
+	KUNIT_EXPECT_EQ(test, f.reg.nr, 8);
+	KUNIT_EXPECT_EQ(test, f.reg.gpr, EMU_R15);
+	KUNIT_EXPECT_FALSE(test, f.reg.write);
+	vmx_cr_facts(0x20, &f);			/* clts */
+	KUNIT_EXPECT_EQ(test, f.reg.gpr, EMU_NR_REGS);
+	KUNIT_EXPECT_TRUE(test, f.reg.write);
+	vmx_cr_facts(0x10030, &f);		/* lmsw */
+	KUNIT_EXPECT_EQ(test, f.reg.gpr, EMU_NR_REGS);
+	vmx_dr_facts(0x617, &f);		/* mov %dr7, %rsi */
+	KUNIT_EXPECT_EQ(test, f.kind, EXIT_DR);
+	KUNIT_EXPECT_EQ(test, f.reg.nr, 7);
+	KUNIT_EXPECT_EQ(test, f.reg.gpr, EMU_RSI);
+	KUNIT_EXPECT_FALSE(test, f.reg.write);
+}
+
+static void ept_qualifications(struct kunit *test)
+{
+	struct exit_facts f;
+
+	vmx_ept_facts(0x181, &f);
+	KUNIT_EXPECT_EQ(test, f.kind, EXIT_TDP_FAULT);
+	KUNIT_EXPECT_EQ(test, f.tdp.access, MMU_READ);
+	KUNIT_EXPECT_FALSE(test, f.tdp.table_walk);
+	vmx_ept_facts(0x182, &f);
+	KUNIT_EXPECT_EQ(test, f.tdp.access, MMU_WRITE);
+	vmx_ept_facts(0x184, &f);
+	KUNIT_EXPECT_EQ(test, f.tdp.access, MMU_EXEC);
+	/* With accessed and dirty bits a walk reads and writes. */
+	vmx_ept_facts(0x83, &f);
+	KUNIT_EXPECT_EQ(test, f.tdp.access, MMU_WRITE);
+	KUNIT_EXPECT_TRUE(test, f.tdp.table_walk);
+	/* The load of PDPTEs has no linear address, and is no walk. */
+	vmx_ept_facts(0x1, &f);
+	KUNIT_EXPECT_FALSE(test, f.tdp.table_walk);
+}
+
+static void cut_deliveries(struct kunit *test)
+{
+	struct x86_event e;
+
+	vmx_vectoring(0x30, 5, 2, &e);
+	KUNIT_EXPECT_EQ(test, e.type, EVENT_NONE);
+	vmx_vectoring(0x80000030, 5, 2, &e);
+	KUNIT_EXPECT_EQ(test, e.type, EVENT_IRQ);
+	KUNIT_EXPECT_EQ(test, e.vector, 0x30);
+	KUNIT_EXPECT_FALSE(test, e.has_error);
+	vmx_vectoring(0x80000202, 5, 2, &e);
+	KUNIT_EXPECT_EQ(test, e.type, EVENT_NMI);
+	vmx_vectoring(0x80000b0e, 6, 2, &e);
+	KUNIT_EXPECT_EQ(test, e.type, EVENT_EXCEPTION);
+	KUNIT_EXPECT_EQ(test, e.vector, X86_TRAP_PF);
+	KUNIT_EXPECT_TRUE(test, e.has_error);
+	KUNIT_EXPECT_EQ(test, e.error, 6);
+	vmx_vectoring(0x80000480, 0, 2, &e);
+	KUNIT_EXPECT_EQ(test, e.type, EVENT_SOFT_INT);
+	KUNIT_EXPECT_EQ(test, e.insn_len, 2);
+	vmx_vectoring(0x80000603, 0, 1, &e);	/* INT3 is executed again */
+	KUNIT_EXPECT_EQ(test, e.type, EVENT_NONE);
+}
+
+static void image_init(struct vmx_image *g)
+{
+	enum emu_seg nr;
+
+	*g = (struct vmx_image) {
+		.cr0 = X86_CR0_PE | X86_CR0_PG | X86_CR0_NE, .cr0_set = X86_CR0_NE,
+		.cr4 = X86_CR4_PAE | X86_CR4_VMXE, .cr4_set = X86_CR4_VMXE,
+		.efer = EFER_LME | EFER_LMA, .entry_ctl = VM_ENTRY_IA32E_MODE,
+		.pat = 0x0007040600070406ULL, .dr7 = 0x400,
+		.rflags = X86_EFLAGS_FIXED | X86_EFLAGS_IF,
+	};
+	for (nr = 0; nr < EMU_NR_SEGS; nr++)
+		g->seg[nr].rights = VMX_AR_UNUSABLE_MASK;
+	g->seg[EMU_CS] = (struct vmx_image_seg) { .limit = ~0u, .rights = 0xa09b };
+	g->seg[EMU_TR] = (struct vmx_image_seg) { .limit = 0x67, .rights = 0x8b };
+}
+
+static void no_ne(struct vmx_image *g) { g->cr0 &= ~(u64)X86_CR0_NE; }
+static void no_vmxe(struct vmx_image *g) { g->cr4 &= ~(u64)X86_CR4_VMXE; }
+static void no_pae(struct vmx_image *g) { g->cr4 &= ~(u64)X86_CR4_PAE; }
+static void dr7_wide(struct vmx_image *g) { g->dr7 |= BIT_ULL(32); }
+static void pat_2(struct vmx_image *g) { g->pat = 2; }
+static void lma_alone(struct vmx_image *g) { g->efer &= ~(u64)EFER_LME; }
+static void tr_in_ldt(struct vmx_image *g) { g->seg[EMU_TR].selector = 0x44; }
+static void fs_far(struct vmx_image *g) { g->seg[EMU_FS].base = BIT_ULL(63); }
+static void cs_wide(struct vmx_image *g) { g->seg[EMU_CS].base = BIT_ULL(32); }
+static void cs_l_and_d(struct vmx_image *g) { g->seg[EMU_CS].rights |= VMX_AR_DB_MASK; }
+static void cs_data(struct vmx_image *g) { g->seg[EMU_CS].rights = 0xa091; }
+static void ss_code(struct vmx_image *g) { g->seg[EMU_SS].rights = 0x9b; }
+static void ds_not_accessed(struct vmx_image *g) { g->seg[EMU_DS].rights = 0x92; }
+static void tr_idle(struct vmx_image *g) { g->seg[EMU_TR].rights = 0x89; }
+static void tr_none(struct vmx_image *g) { g->seg[EMU_TR].rights |= VMX_AR_UNUSABLE_MASK; }
+static void ldtr_data(struct vmx_image *g) { g->seg[EMU_LDTR].rights = 0x93; }
+static void gdtr_far(struct vmx_image *g) { g->gdtr_base = BIT_ULL(63); }
+static void idtr_long(struct vmx_image *g) { g->idtr_limit = 0x10000; }
+static void rip_far(struct vmx_image *g) { g->rip = BIT_ULL(62); }
+static void rflags_bit_3(struct vmx_image *g) { g->rflags |= BIT(3); }
+static void sti_and_mov_ss(struct vmx_image *g) { g->interruptibility = 3; }
+
+static void irq_without_if(struct vmx_image *g)
+{
+	g->rflags = X86_EFLAGS_FIXED;
+	g->event = 0x80000030;
+}
+
+static void irq_in_shadow(struct vmx_image *g)
+{
+	g->interruptibility = GUEST_INTR_STATE_STI;
+	g->event = 0x80000030;
+}
+
+static void nmi_in_nmi(struct vmx_image *g)
+{
+	g->interruptibility = GUEST_INTR_STATE_NMI;
+	g->event = 0x80000202;
+}
+
+static void pdpte_reserved(struct vmx_image *g)
+{
+	g->entry_ctl = 0;
+	g->efer = 0;
+	g->seg[EMU_CS].rights = 0xc09b;
+	g->pdpte[2] = 3;
+}
+
+static const struct {
+	void (*spoil)(struct vmx_image *g);
+	const char *name;
+} refusals[] = {
+	{ no_ne, "CR0" }, { no_vmxe, "CR4" },
+	{ no_pae, "CR0.PG, CR4.PAE or CR4.PCIDE against long mode" },
+	{ dr7_wide, "DR7" }, { pat_2, "PAT" }, { lma_alone, "EFER" },
+	{ tr_in_ldt, "selector of TR or LDTR" },
+	{ fs_far, "base of a segment" }, { cs_wide, "base of a segment" },
+	{ cs_l_and_d, "access rights or limit of CS" },
+	{ cs_data, "access rights or limit of CS" },
+	{ ss_code, "access rights or limit of SS" },
+	{ ds_not_accessed, "access rights or limit of DS, ES, FS or GS" },
+	{ tr_idle, "access rights or limit of TR" },
+	{ tr_none, "access rights or limit of TR" },
+	{ ldtr_data, "access rights or limit of LDTR" },
+	{ gdtr_far, "GDTR or IDTR" }, { idtr_long, "GDTR or IDTR" }, { rip_far, "RIP" },
+	{ rflags_bit_3, "RFLAGS" }, { irq_without_if, "RFLAGS" },
+	{ sti_and_mov_ss, "interruptibility" }, { irq_in_shadow, "interruptibility" },
+	{ nmi_in_nmi, "interruptibility" }, { pdpte_reserved, "PDPTEs" },
+};
+
+static void refusals_have_names(struct kunit *test)
+{
+	struct vmx_image g;
+	int i;
+
+	image_init(&g);
+	KUNIT_EXPECT_NULL(test, vmx_first_refused(&g));
+	for (i = 0; i < ARRAY_SIZE(refusals); i++) {
+		const char *name;
+
+		image_init(&g);
+		refusals[i].spoil(&g);
+		name = vmx_first_refused(&g);
+		KUNIT_ASSERT_NOT_NULL_MSG(test, name, "%s (%d)", refusals[i].name, i);
+		KUNIT_EXPECT_STREQ(test, name, refusals[i].name);
+	}
+}
+
+static void virtual_8086_mode(struct kunit *test)
+{
+	struct vmx_image g;
+	enum emu_seg nr;
+
+	image_init(&g);
+	g.entry_ctl = 0;
+	g.efer = 0;
+	g.rflags |= X86_EFLAGS_VM;
+	for (nr = EMU_ES; nr <= EMU_GS; nr++)
+		g.seg[nr] = (struct vmx_image_seg) {
+			.selector = 0x100, .base = 0x1000, .limit = 0xffff, .rights = 0xf3,
+		};
+	KUNIT_EXPECT_NULL(test, vmx_first_refused(&g));
+	g.seg[EMU_GS].limit = 0xfffff;
+	KUNIT_EXPECT_STREQ(test, vmx_first_refused(&g), "segments of virtual-8086 mode");
+}
+
+static void real_mode(struct kunit *test)
+{
+	struct vmx_image g;
+	enum emu_seg nr;
+
+	image_init(&g);
+	g.entry_ctl = 0;
+	g.efer = 0;
+	g.cr0 = X86_CR0_NE;
+	for (nr = EMU_ES; nr <= EMU_GS; nr++)
+		g.seg[nr] = (struct vmx_image_seg) { .limit = 0xffff, .rights = 0x93 };
+	g.seg[EMU_CS].base = 0xffff0000;
+	g.rip = 0xfff0;
+	KUNIT_EXPECT_NULL(test, vmx_first_refused(&g));
+	/* "Big real mode", as a guest leaves it that was in protected mode before. */
+	g.seg[EMU_DS].limit = ~0u;
+	g.seg[EMU_DS].rights = 0xc093;
+	KUNIT_EXPECT_NULL(test, vmx_first_refused(&g));
+	g.seg[EMU_SS].rights = 0xf3;
+	KUNIT_EXPECT_STREQ(test, vmx_first_refused(&g), "access rights or limit of SS");
+}
+
+static struct kunit_case vmx_cases[] = {
+	KUNIT_CASE(adjust_takes_what_may_be),
+	KUNIT_CASE(adjust_refuses_what_may_not),
+	KUNIT_CASE(rights_and_back),
+	KUNIT_CASE(rights_of_loose_segments),
+	KUNIT_CASE(io_qualifications),
+	KUNIT_CASE(register_qualifications),
+	KUNIT_CASE(ept_qualifications),
+	KUNIT_CASE(cut_deliveries),
+	KUNIT_CASE(refusals_have_names),
+	KUNIT_CASE(virtual_8086_mode),
+	KUNIT_CASE(real_mode),
+	{}
+};
+
+static struct kunit_suite vmx_suite = { .name = "ditto_vmx", .test_cases = vmx_cases };
+kunit_test_suite(vmx_suite);
