@@ -24,6 +24,7 @@
 #include <ditto.h>
 #include "core/backend.h"
 #include "core/iobus.h"
+#include "mmu/memo.h"
 #include "mmu/mmu.h"
 #include "x86/clock.h"
 #include "x86/cpuid.h"
@@ -118,6 +119,8 @@ enum vcpu_mode {
  * @guest_dr: the guest may use the CPU's debug registers until its next exit;
  *	owner
  * @emu: the instruction emulator's context; owner
+ * @emu_decoded: it holds a decoded instruction of 64-bit code; owner
+ * @fetch_memo, @data_memo: the last walks for an instruction and for an operand; owner
  * @io: access that waits for user space; owner
  * @mp_state: KVM_MP_STATE_*; owner
  * @requests: bits of enum vcpu_request; any thread
@@ -146,6 +149,8 @@ struct vcpu {
 	struct fpu_guest fpu;
 	bool guest_dr;
 	struct emu_ctxt emu;
+	bool emu_decoded;
+	struct walk_memo fetch_memo, data_memo;
 	struct vcpu_io io;
 	u32 mp_state;
 	unsigned long requests;

@@ -77,29 +77,26 @@ int gmem_read(struct gmem *g, u64 pos, void *buf, size_t len)
 }
 
 /**
- * gmem_read_u64() - read 8 bytes at once
+ * gmem_peek() - where a page's bytes are just now
  * @g: the gmem
- * @pos: byte offset, a multiple of 8
- * @val: set on success
+ * @off: offset in pages
  *
- * For walks of the guest's page tables: gmem_read() without what only longer reads
- * need. Any context that can be in an RCU section.
+ * In an RCU section (rcu_read_lock_sched() counts): the bytes may be read until it
+ * ends. A binding over @off hears of it, by a zap, before other bytes take their place.
+ * Allocates nothing.
  *
- * Return: 0, or -EFAULT beyond the end.
+ * Return: the page's address, or NULL: the page is empty and reads as zero, or is
+ * beyond the end.
  */
-int gmem_read_u64(struct gmem *g, u64 pos, u64 *val)
+const void *gmem_peek(struct gmem *g, pgoff_t off)
 {
 	unsigned long *e, v;
 
-	if (unlikely(pos >= gmem_size(g)))
-		return -EFAULT;
-	rcu_read_lock();
-	e = gmem_entry(g, pos >> PAGE_SHIFT);
+	if (unlikely(off >= g->npages))
+		return NULL;
+	e = gmem_entry(g, off);
 	v = e ? READ_ONCE(*e) : 0;
-	*val = likely(v & GMEM_PRESENT) ?
-	       READ_ONCE(*(u64 *)(gmem_entry_va(v) + offset_in_page(pos))) : 0;
-	rcu_read_unlock();
-	return 0;
+	return likely(v & GMEM_PRESENT) ? gmem_entry_va(v) : NULL;
 }
 
 /* In an RCU section: a reference to the private page at @e, or NULL. */

@@ -132,7 +132,7 @@ void gmem_mark_dirty(struct gmem *g, pgoff_t off);
  * one written.
  */
 int gmem_read(struct gmem *g, u64 pos, void *buf, size_t len);
-int gmem_read_u64(struct gmem *g, u64 pos, u64 *val);
+const void *gmem_peek(struct gmem *g, pgoff_t off);
 int gmem_write(struct gmem *g, u64 pos, const void *buf, size_t len);
 int gmem_cmpxchg(struct gmem *g, u64 pos, unsigned int size, u64 *old, u64 new);
 void *gmem_pin_page(struct gmem *g, pgoff_t off, bool write);

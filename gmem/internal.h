@@ -220,7 +220,8 @@ static inline struct gmem_chunk *gmem_chunk_lookup(const struct gmem *g, pgoff_t
 
 	if (unlikely(!dir))
 		return NULL;
-	return rcu_dereference(dir->chunk[(off >> GMEM_CHUNK_SHIFT) % GMEM_DIR_CHUNKS]);
+	return rcu_dereference_check(dir->chunk[(off >> GMEM_CHUNK_SHIFT) % GMEM_DIR_CHUNKS],
+				     rcu_read_lock_sched_held());
 }
 
 /* Inside an RCU section: the entry of @off, or NULL. @off is below npages. */

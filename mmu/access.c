@@ -113,23 +113,6 @@ int guest_read(struct mmu *mmu, gpa_t gpa, void *buf, unsigned int len)
 }
 
 /**
- * guest_read_u64 - read 8 bytes of guest memory at once
- * @mmu: the caller is in a read section of its srcu
- * @gpa: a multiple of 8
- * @val: set on success
- *
- * As guest_read(), and quicker: for page-table entries.
- */
-int guest_read_u64(struct mmu *mmu, gpa_t gpa, u64 *val)
-{
-	struct memslot *slot = mmu_find_slot(mmu, gpa >> PAGE_SHIFT);
-
-	if (likely(slot && slot->gmem))
-		return gmem_read_u64(slot->gmem, memslot_addr(slot, gpa), val);
-	return guest_read(mmu, gpa, val, sizeof(*val));
-}
-
-/**
  * guest_write - copy into guest memory
  * @mmu: the caller is in a read section of its srcu
  * @gpa: any

@@ -31,6 +31,9 @@ struct seq_file;
 /* What KVM_CAP_NR_MEMSLOTS says: slot numbers are below it. */
 #define MMU_NR_SLOTS	32764
 
+/* Levels that the guest's own page tables can have. */
+#define MMU_WALK_LEVELS	5
+
 /* What an access does. */
 #define MMU_READ	BIT(0)
 #define MMU_WRITE	BIT(1)
@@ -103,7 +106,8 @@ struct paging_mode {
  * @root: top TDP table; constant
  * @nr_tables: TDP tables allocated, the root included
  * @max_tables: limit for @nr_tables; @slots_lock, read without
- * @inv_seq: ended invalidations; written under @lock for write
+ * @inv_seq: invalidations, bumped before pages or memslots that it makes invalid are
+ *	freed; written under @lock for write
  * @inv_active: invalidations of @mm in progress; @lock
  * @inv_start, @inv_end: hvas that they cover, while @inv_active; @lock
  * @epoch: permissions taken away so far; @lock for write (DITTO_DEBUG)
@@ -172,7 +176,6 @@ int mmu_set_gmem_region(struct mmu *mmu, const struct ditto_gmem_region *r);
  * Accesses by the kernel (access.c).  Process context, in a read section of
  * mmu->srcu; may sleep.
  */
-int guest_read_u64(struct mmu *mmu, gpa_t gpa, u64 *val);
 int guest_read(struct mmu *mmu, gpa_t gpa, void *buf, unsigned int len);
 int guest_write(struct mmu *mmu, gpa_t gpa, const void *buf, unsigned int len);
 int guest_cmpxchg(struct mmu *mmu, gpa_t gpa, void *old, const void *new, unsigned int len);

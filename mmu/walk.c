@@ -16,7 +16,8 @@
 #include <asm/msr-index.h>
 #include <asm/trapnr.h>
 
-#include "mmu/mmu.h"
+#include "mmu/memo.h"
+#include "mmu/slots.h"
 #include "x86/emulate.h"
 
 /* Entries, all modes. */
@@ -29,7 +30,6 @@
 #define PT_NX		BIT_ULL(63)
 #define PT_ADDR		GENMASK_ULL(51, 12)
 #define PT_PKEY_SHIFT	59
-#define PT_LEVELS	5
 
 /* Page-fault error codes. */
 #define PF_PRESENT	BIT(0)
@@ -59,6 +59,7 @@ enum walk_kind { WALK_32, WALK_PAE, WALK_LONG };
  * @error: the error code of the fault that the walk ended with
  * @pte: entries read, by level
  * @pte_gpa: their addresses
+ * @pte_va: where they are in the host, for a memo; NULL when that is not known
  */
 struct walk {
 	struct mmu *mmu;
@@ -71,8 +72,9 @@ struct walk {
 	u64 high;
 	u64 rights;
 	u32 error;
-	u64 pte[PT_LEVELS + 1];
-	gpa_t pte_gpa[PT_LEVELS + 1];
+	u64 pte[MMU_WALK_LEVELS + 1];
+	gpa_t pte_gpa[MMU_WALK_LEVELS + 1];
+	const u64 *pte_va[MMU_WALK_LEVELS + 1];
 };
 
 static bool walk_nx_enabled(const struct walk *w)
@@ -135,23 +137,56 @@ static bool walk_is_pdpte(const struct walk *w, int level)
 	return w->kind == WALK_PAE && level == 3;
 }
 
+/* The bytes behind a gpa, when gmem has them; in an RCU section. */
+static const void *walk_peek(struct mmu *mmu, gpa_t gpa)
+{
+	struct memslot *slot = mmu_find_slot(mmu, gpa >> PAGE_SHIFT);
+	const void *page;
+
+	if (unlikely(!slot || !slot->gmem))
+		return NULL;
+	page = gmem_peek(slot->gmem, memslot_addr(slot, gpa) >> PAGE_SHIFT);
+	return likely(page) ? page + offset_in_page(gpa) : NULL;
+}
+
+static void walk_read32(struct walk *w, int level)
+{
+	u32 pte;
+
+	w->pte_va[level] = NULL;
+	if (guest_read(w->mmu, w->pte_gpa[level], &pte, sizeof(pte)))
+		pte = 0;
+	w->pte[level] = pte;
+}
+
+static void walk_read64(struct walk *w, int level)
+{
+	gpa_t gpa = w->pte_gpa[level];
+	u64 *pte = &w->pte[level];
+	const u64 *va;
+
+	rcu_read_lock_sched();
+	va = walk_peek(w->mmu, gpa);
+	if (likely(va))
+		*pte = READ_ONCE(*va);
+	rcu_read_unlock_sched();
+	w->pte_va[level] = va;
+	if (unlikely(!va) && guest_read(w->mmu, gpa, pte, sizeof(*pte)))
+		*pte = 0;
+}
+
 /* Read the entry of a level; one that cannot be read is not present. */
 static void walk_read(struct walk *w, gpa_t table, int level)
 {
 	unsigned int index = w->gva >> walk_shift(w, level);
-	u64 *pte = &w->pte[level];
-	u32 pte32 = 0;
 
 	if (w->kind == WALK_32) {
-		w->pte_gpa[level] = table + index % 1024 * sizeof(pte32);
-		if (guest_read(w->mmu, w->pte_gpa[level], &pte32, sizeof(pte32)))
-			pte32 = 0;
-		*pte = pte32;
-		return;
+		w->pte_gpa[level] = table + index % 1024 * sizeof(u32);
+		walk_read32(w, level);
+	} else {
+		w->pte_gpa[level] = table + index % 512 * sizeof(u64);
+		walk_read64(w, level);
 	}
-	w->pte_gpa[level] = table + index % 512 * sizeof(*pte);
-	if (unlikely(guest_read_u64(w->mmu, w->pte_gpa[level], pte)))
-		*pte = 0;
 }
 
 static bool walk_is_leaf(const struct walk *w, int level)
@@ -326,6 +361,22 @@ static int walk_fault(const struct walk *w, gva_t gva, struct emu_fault *fault)
 	return -EFAULT;
 }
 
+/* All of a walk; as mmu_walk(), with paging on. */
+static int walk_whole(struct walk *w, gva_t gva, struct emu_fault *fault)
+{
+	int tries = WALK_TRIES;
+	int err;
+
+	do {
+		if (unlikely(!walk_down(w)))
+			return walk_fault(w, gva, fault);
+		err = walk_mark(w);
+	} while (unlikely(err == -EAGAIN) && --tries);
+	if (unlikely(err))
+		fault->valid = false;
+	return err;
+}
+
 /**
  * mmu_walk - translate a guest-virtual address
  * @mmu: the caller is in a read section of its srcu
@@ -347,30 +398,83 @@ static int walk_fault(const struct walk *w, gva_t gva, struct emu_fault *fault)
 int mmu_walk(struct mmu *mmu, const struct paging_mode *mode, gva_t gva, u32 access,
 	     gpa_t *gpa, struct emu_fault *fault)
 {
-	struct walk w;
-	int tries = WALK_TRIES;
+	struct walk w = { .mmu = mmu, .mode = mode, .gva = gva, .access = access };
 	int err;
 
 	if (!(mode->cr0 & X86_CR0_PG)) {
 		*gpa = gva;
 		return 0;
 	}
-	w.mmu = mmu;
-	w.mode = mode;
-	w.gva = gva;
-	w.access = access;
 	walk_init(&w);
-	do {
-		if (unlikely(!walk_down(&w)))
-			return walk_fault(&w, gva, fault);
-		err = walk_mark(&w);
-	} while (unlikely(err == -EAGAIN) && --tries);
-	if (unlikely(err)) {
-		fault->valid = false;
-		return err;
+	err = walk_whole(&w, gva, fault);
+	if (likely(!err))
+		*gpa = walk_page(&w);
+	return err;
+}
+
+/* @seq was read before the walk began, so that no entry is older. */
+static void walk_remember(struct walk *w, struct walk_memo *m, unsigned long seq, gva_t gva)
+{
+	int level;
+
+	m->nr = 0;
+	for (level = w->top; level >= w->leaf; level--) {
+		if (!w->pte_va[level]) {
+			m->nr = 0;
+			return;
+		}
+		m->entry[m->nr] = w->pte_va[level];
+		m->value[m->nr++] = w->pte[level];
 	}
-	*gpa = walk_page(&w);
-	return 0;
+	m->seq = seq;
+	m->page = gva >> PAGE_SHIFT;
+	m->access = w->access;
+	m->mode = *w->mode;
+	m->gpa = walk_page(w) & PAGE_MASK;
+	rcu_read_lock_sched();
+	m->data = walk_peek(w->mmu, m->gpa);
+	rcu_read_unlock_sched();
+}
+
+/**
+ * mmu_walk_memo - mmu_walk(), unless it is the same as the last
+ * @mmu: the caller is in a read section of its srcu
+ * @m: of the vCPU; remembers the walk that is made
+ * @mode: the guest's paging state
+ * @gva: as for mmu_walk()
+ * @access: likewise
+ * @gpa: set on success
+ * @fault: set on -EFAULT
+ *
+ * As mmu_walk().
+ */
+int mmu_walk_memo(struct mmu *mmu, struct walk_memo *m, const struct paging_mode *mode,
+		  gva_t gva, u32 access, gpa_t *gpa, struct emu_fault *fault)
+{
+	struct walk w = { .mmu = mmu, .mode = mode, .gva = gva, .access = access };
+	unsigned long seq;
+	bool holds;
+	int err;
+
+	if (!(mode->cr0 & X86_CR0_PG)) {
+		*gpa = gva;
+		return 0;
+	}
+	rcu_read_lock_sched();
+	holds = memo_holds(mmu, m, mode, gva, access);
+	rcu_read_unlock_sched();
+	if (likely(holds)) {
+		*gpa = m->gpa | offset_in_page(gva);
+		return 0;
+	}
+	seq = smp_load_acquire(&mmu->inv_seq);
+	walk_init(&w);
+	err = walk_whole(&w, gva, fault);
+	if (likely(!err)) {
+		*gpa = walk_page(&w);
+		walk_remember(&w, m, seq, gva);
+	}
+	return err;
 }
 
 /**

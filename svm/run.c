@@ -240,7 +240,14 @@ static void svm_from_guest(struct svm_vcpu *svm)
 	st->rflags = v->rflags;
 	st->shadow = c->int_state & SVM_INTERRUPT_SHADOW_MASK ? SHADOW_STI : 0;
 	st->cr8 = c->int_ctl & V_TPR_MASK;
-	st->valid = 0;
+	/* Cheap to have, and most exits want them. */
+	st->code.base = v->cs.base;
+	st->code.l = v->cs.attrib & SVM_SELECTOR_L_MASK;
+	st->code.db = v->cs.attrib & SVM_SELECTOR_DB_MASK;
+	st->code.cpl = v->cpl;
+	st->cr2 = v->cr2;
+	st->cr3 = v->cr3;
+	st->valid = ST_CODE | ST_CR;
 	c->tlb_ctl = TLB_CONTROL_DO_NOTHING;
 	c->event_inj = 0;
 	c->clean = CLEAN_ALL;

@@ -34,25 +34,6 @@ static struct mmu *glue_mmu(struct glue *g)
 	return &g->vcpu->vm->mmu;
 }
 
-/**
- * vcpu_paging_mode - what a walk of the guest's page tables needs to know
- * @vcpu: owned and loaded
- * @mode: filled
- */
-void vcpu_paging_mode(struct vcpu *vcpu, struct paging_mode *mode)
-{
-	const struct x86_state *st = &vcpu->st;
-
-	vcpu_need(vcpu, ST_CR);
-	mode->cr0 = st->cr0;
-	mode->cr3 = st->cr3;
-	mode->cr4 = st->cr4;
-	mode->efer = st->efer;
-	mode->rflags = st->rflags;
-	mode->pkru = st->pkru;
-	mode->maxphyaddr = vcpu->cpuid.maxphyaddr;
-}
-
 static enum emu_mode glue_mode(struct vcpu *vcpu)
 {
 	const struct x86_state *st = &vcpu->st;
@@ -73,6 +54,7 @@ static void glue_begin(struct glue *g, struct vcpu *vcpu, const struct emu_ops *
 
 	g->vcpu = vcpu;
 	g->err = 0;
+	vcpu_need(vcpu, ST_CODE | ST_CR);
 	vcpu_paging_mode(vcpu, &g->mode);
 	c->ops = ops;
 	c->owner = g;
@@ -100,7 +82,8 @@ static enum emu_result glue_translate(struct emu_ctxt *c, u64 gva, u32 access, g
 
 	if (c->cpl == 3 && !(access & MMU_IMPLICIT))
 		access |= MMU_USER;
-	err = mmu_walk(glue_mmu(g), &g->mode, gva, access, gpa, &c->fault);
+	err = mmu_walk_memo(glue_mmu(g), access & MMU_EXEC ? &g->vcpu->fetch_memo :
+			    &g->vcpu->data_memo, &g->mode, gva, access, gpa, &c->fault);
 	if (likely(!err))
 		return EMU_OK;
 	return c->fault.valid ? EMU_FAULT : glue_error(g, err);
@@ -112,6 +95,11 @@ static u32 glue_access_bits(unsigned int access)
 	       ((access & EMU_ACC_SYSTEM) ? MMU_IMPLICIT : 0);
 }
 
+static u32 glue_fetch_access(const struct emu_ctxt *c)
+{
+	return c->cpl == 3 ? MMU_EXEC | MMU_USER : MMU_EXEC;
+}
+
 static enum emu_result glue_fetch(struct emu_ctxt *c, u64 gva, void *buf, unsigned int len)
 {
 	struct glue *g = glue_of(c);
@@ -120,6 +108,9 @@ static enum emu_result glue_fetch(struct emu_ctxt *c, u64 gva, void *buf, unsign
 	int err;
 
 	c->fault.valid = false;
+	if (memo_read(glue_mmu(g), &g->vcpu->fetch_memo, &g->mode, gva, glue_fetch_access(c),
+		      buf, len))
+		return EMU_OK;
 	r = glue_translate(c, gva, MMU_EXEC, &gpa);
 	if (r != EMU_OK)
 		return r;
@@ -660,6 +651,49 @@ static int glue_result(struct glue *g, enum emu_result r)
 	return 1;
 }
 
+/* Do the first @len of 16 bytes differ? */
+static bool insn_differs(const u8 *a, const u8 *b, unsigned int len)
+{
+	u64 x[2], y[2];
+
+	memcpy(x, a, sizeof(x));
+	memcpy(y, b, sizeof(y));
+	if (len <= 8)
+		return (x[0] ^ y[0]) << (64 - 8 * len);
+	return x[0] != y[0] || (x[1] ^ y[1]) << (128 - 8 * len);
+}
+
+/*
+ * Is the instruction at rip the one that was decoded last?  A driver's loop executes
+ * the same few, and what decoding gives depends on the bytes and the mode alone.
+ */
+static bool glue_is_decoded(struct glue *g)
+{
+	struct vcpu *vcpu = g->vcpu;
+	struct emu_ctxt *c = &vcpu->emu;
+	u8 insn[16];
+
+	static_assert(sizeof(c->insn) >= sizeof(insn));
+	if (!vcpu->emu_decoded || c->mode != EMU_PROT64 ||
+	    offset_in_page(c->rip) > PAGE_SIZE - sizeof(insn) ||
+	    !memo_read(glue_mmu(g), &vcpu->fetch_memo, &g->mode, c->rip, glue_fetch_access(c),
+		       insn, sizeof(insn)))
+		return false;
+	return !insn_differs(insn, c->insn, c->insn_len);
+}
+
+static enum emu_result glue_decode(struct glue *g)
+{
+	struct vcpu *vcpu = g->vcpu;
+	enum emu_result r;
+
+	if (glue_is_decoded(g))
+		return EMU_OK;
+	r = emu_decode(&vcpu->emu, 0);
+	vcpu->emu_decoded = r == EMU_OK && vcpu->emu.mode == EMU_PROT64;
+	return r;
+}
+
 /* Decode what stands at rip, execute it, and say what comes next. */
 static int glue_emulate(struct vcpu *vcpu)
 {
@@ -667,7 +701,7 @@ static int glue_emulate(struct vcpu *vcpu)
 	enum emu_result r;
 
 	glue_begin(&g, vcpu, &glue_ops);
-	r = emu_decode(&vcpu->emu, 0);
+	r = glue_decode(&g);
 	if (r == EMU_OK)
 		r = emu_execute(&vcpu->emu);
 	return glue_result(&g, r);
@@ -703,14 +737,13 @@ int vcpu_insn_len(struct vcpu *vcpu, const struct exit_facts *f)
 {
 	struct glue g;
 	enum emu_result r;
-	unsigned int len;
 
 	if (likely(f->insn_len))
 		return f->insn_len;
 	glue_begin(&g, vcpu, &glue_ops);
-	r = emu_insn_length(&vcpu->emu, &len);
+	r = glue_decode(&g);
 	if (r == EMU_OK)
-		return len;
+		return vcpu->emu.insn_len;
 	if (r == EMU_FAULT)
 		vcpu_queue_fault(vcpu, &vcpu->emu.fault);
 	return r == EMU_UNHANDLED ? (g.err ? g.err : -EIO) : 0;
@@ -722,21 +755,23 @@ int vcpu_insn_len(struct vcpu *vcpu, const struct exit_facts *f)
  */
 static bool skip_is_bare(struct vcpu *vcpu)
 {
+	struct mmu *mmu = &vcpu->vm->mmu;
 	struct paging_mode mode;
 	struct emu_fault fault;
 	u64 rip = vcpu->st.rip;
+	u32 access;
 	gpa_t gpa;
 	u8 byte;
 
-	vcpu_need(vcpu, ST_CODE);
+	vcpu_need(vcpu, ST_CODE | ST_CR);
 	vcpu_paging_mode(vcpu, &mode);
+	access = vcpu->st.code.cpl == 3 ? MMU_EXEC | MMU_USER : MMU_EXEC;
 	rip += vcpu->st.code.base;
 	if (!(vcpu->st.efer & EFER_LMA))
 		rip = (u32)rip;
-	if (mmu_walk(&vcpu->vm->mmu, &mode, rip,
-		     MMU_EXEC | (vcpu->st.code.cpl == 3 ? MMU_USER : 0), &gpa, &fault))
-		return false;
-	if (guest_read(&vcpu->vm->mmu, gpa, &byte, 1))
+	if (!memo_read(mmu, &vcpu->fetch_memo, &mode, rip, access, &byte, 1) &&
+	    (mmu_walk_memo(mmu, &vcpu->fetch_memo, &mode, rip, access, &gpa, &fault) ||
+	     guest_read(mmu, gpa, &byte, 1)))
 		return false;
 	return byte == 0x0f || byte == 0xf4;	/* two-byte opcodes, HLT */
 }

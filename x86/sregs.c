@@ -184,6 +184,7 @@ int vcpu_ioctl_translate(struct vcpu *vcpu, struct kvm_translation *tr)
 	gpa_t gpa = 0;
 	int idx, r;
 
+	vcpu_need(vcpu, ST_CR);
 	vcpu_paging_mode(vcpu, &mode);
 	mode.cr4 &= ~(u64)X86_CR4_SMAP;		/* user pages have translations, too */
 	idx = srcu_read_lock(&mmu->srcu);

@@ -61,7 +61,24 @@ int vcpu_skip(struct vcpu *vcpu, const struct exit_facts *facts, u8 opcode_len);
 /* emuglue.c: the emulator's view of a vCPU. Results as exit_handle(). */
 int vcpu_insn_len(struct vcpu *vcpu, const struct exit_facts *facts);
 int vcpu_emulate(struct vcpu *vcpu, const struct exit_facts *facts);
-void vcpu_paging_mode(struct vcpu *vcpu, struct paging_mode *mode);
+
+/**
+ * vcpu_paging_mode - what a walk of the guest's page tables needs to know
+ * @vcpu: owned and loaded; ST_CR is valid
+ * @mode: filled
+ */
+static __always_inline void vcpu_paging_mode(const struct vcpu *vcpu, struct paging_mode *mode)
+{
+	const struct x86_state *st = &vcpu->st;
+
+	mode->cr0 = st->cr0;
+	mode->cr3 = st->cr3;
+	mode->cr4 = st->cr4;
+	mode->efer = st->efer;
+	mode->rflags = st->rflags;
+	mode->pkru = st->pkru;
+	mode->maxphyaddr = vcpu->cpuid.maxphyaddr;
+}
 
 /*
  * State ioctls.  Structures were copied in, or are copied out, by the

@@ -289,6 +289,7 @@ static const struct guest_test tests[] = {
 	{ .name = "g_lapic_registers" },
 	{ .name = "g_x2apic", .before = need_x2apic },
 	{ .name = "g_user_irq", .config.no_irqchip = true, .on_exit = user_irq },
+	{ .name = "g_held", .seconds = 60 },
 	{ .name = "g_flood", .seconds = 60, .before = NULL },
 };
 

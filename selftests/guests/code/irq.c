@@ -488,3 +488,28 @@ void g_flood(void)
 		ioapic_write(i & 0xff, i * 2654435761u | 1 << 16);
 	}
 }
+
+static u32 held_entered;
+
+/* Long enough for the host to look after its other CPUs meanwhile. */
+static void on_held(struct frame *f)
+{
+	(void)f;
+	held_entered++;
+	spin(1000000);
+	lapic_write(0xb0, 0);
+}
+
+/* A handler that keeps interrupts off for long is not entered again meanwhile. */
+void g_held(void)
+{
+	int i;
+
+	lapic_enable();
+	g_handler[VEC(3)] = on_held;
+	sti();
+	for (i = 0; i < 5; i++)
+		self_ipi(VEC(3));
+	spin(1000);
+	CHECK_EQ(held_entered, 5);
+}

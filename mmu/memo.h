@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A vCPU's memory of its last walk of the guest's page tables.
+ *
+ * It is no TLB.  A CPU's may be stale until the guest flushes it, and that we do not
+ * see; so a memo is believed only after each entry that the walk met was read again and
+ * is still the same.  What it saves is finding those entries: it keeps their addresses
+ * in the host.  They stay good as long as mmu->inv_seq does, because every change of
+ * what backs a gpa bumps that number first and frees the old page by RCU; hence the RCU
+ * section around the look at the number and all reads behind it.
+ *
+ * Guests with 4-byte entries, and tables that user memory backs, are not remembered.
+ */
+#ifndef DITTO_MMU_MEMO_H
+#define DITTO_MMU_MEMO_H
+
+#include <linux/mm.h>
+#include <linux/rcupdate.h>
+#include <asm/processor-flags.h>
+
+#include "mmu/mmu.h"
+
+/**
+ * struct walk_memo - a walk that ended well; of the vCPU's owner
+ * @seq: mmu->inv_seq before it
+ * @page: gva >> PAGE_SHIFT
+ * @access: MMU_* bits
+ * @nr: entries that it met; 0: nothing is remembered
+ * @mode: that it was made in
+ * @gpa: of the page
+ * @data: the page's bytes in the host, to be read; NULL when it is no gmem page
+ * @entry: where the entries are
+ * @value: what they were
+ */
+struct walk_memo {
+	unsigned long seq;
+	u64 page;
+	u32 access;
+	unsigned int nr;
+	struct paging_mode mode;
+	gpa_t gpa;
+	const void *data;
+	const u64 *entry[MMU_WALK_LEVELS];
+	u64 value[MMU_WALK_LEVELS];
+};
+
+static inline bool memo_mode_same(const struct paging_mode *a, const struct paging_mode *b)
+{
+	return !((a->cr3 ^ b->cr3) | (a->cr4 ^ b->cr4) | (a->cr0 ^ b->cr0) |
+		 (a->efer ^ b->efer) | ((a->rflags ^ b->rflags) & X86_EFLAGS_AC) |
+		 (a->pkru ^ b->pkru) | (a->maxphyaddr ^ b->maxphyaddr));
+}
+
+/*
+ * Would this walk end as the remembered one?  The caller is in rcu_read_lock_sched(),
+ * and uses @m->data inside the same section.
+ */
+static inline bool memo_holds(const struct mmu *mmu, const struct walk_memo *m,
+			      const struct paging_mode *mode, gva_t gva, u32 access)
+{
+	unsigned int i;
+
+	if (m->page != gva >> PAGE_SHIFT || m->access != access || !m->nr ||
+	    m->seq != smp_load_acquire(&mmu->inv_seq) || !memo_mode_same(&m->mode, mode))
+		return false;
+	for (i = 0; i < m->nr; i++)
+		if (READ_ONCE(*m->entry[i]) != m->value[i])
+			return false;
+	return true;
+}
+
+/**
+ * memo_read - read guest memory where a memo tells it
+ * @mmu: the caller is in a read section of its srcu
+ * @m: of the vCPU
+ * @mode: the guest's paging state
+ * @gva: linear address
+ * @access: as for mmu_walk()
+ * @buf: kernel memory
+ * @len: bytes, in one page
+ *
+ * Any context.  False when the memo does not help: mmu_walk_memo() makes a new one.
+ */
+static inline bool memo_read(const struct mmu *mmu, const struct walk_memo *m,
+			     const struct paging_mode *mode, gva_t gva, u32 access,
+			     void *buf, unsigned int len)
+{
+	bool ok;
+
+	rcu_read_lock_sched();
+	ok = memo_holds(mmu, m, mode, gva, access) && m->data;
+	if (likely(ok))
+		memcpy(buf, m->data + offset_in_page(gva), len);
+	rcu_read_unlock_sched();
+	return ok;
+}
+
+int mmu_walk_memo(struct mmu *mmu, struct walk_memo *m, const struct paging_mode *mode,
+		  gva_t gva, u32 access, gpa_t *gpa, struct emu_fault *fault);
+
+#endif
