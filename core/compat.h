@@ -96,6 +96,13 @@
 #define compat_report_l1tf(state)	((void)(state))
 #endif
 
+/* 6.2: RCU finds out on which CPU it is. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+#define compat_rcu_note_guest()	rcu_virt_note_context_switch()
+#else
+#define compat_rcu_note_guest()	rcu_virt_note_context_switch(smp_processor_id())
+#endif
+
 #ifndef __counted_by
 #define __counted_by(member)
 #endif

@@ -44,7 +44,7 @@ struct walk_memo {
 	u64 value[MMU_WALK_LEVELS];
 };
 
-static inline bool memo_mode_same(const struct paging_mode *a, const struct paging_mode *b)
+static __always_inline bool memo_mode_same(const struct paging_mode *a, const struct paging_mode *b)
 {
 	return !((a->cr3 ^ b->cr3) | (a->cr4 ^ b->cr4) | (a->cr0 ^ b->cr0) |
 		 (a->efer ^ b->efer) | ((a->rflags ^ b->rflags) & X86_EFLAGS_AC) |
@@ -52,21 +52,27 @@ static inline bool memo_mode_same(const struct paging_mode *a, const struct pagi
 }
 
 /*
- * Would this walk end as the remembered one?  The caller is in rcu_read_lock_sched(),
- * and uses @m->data inside the same section.
+ * Would this walk, made in the same mode, end as the remembered one?  The caller is in
+ * rcu_read_lock_sched(), and uses @m->data inside the same section.
  */
-static inline bool memo_holds(const struct mmu *mmu, const struct walk_memo *m,
-			      const struct paging_mode *mode, gva_t gva, u32 access)
+static __always_inline bool memo_walk_same(const struct mmu *mmu, const struct walk_memo *m,
+					   gva_t gva, u32 access)
 {
 	unsigned int i;
 
 	if (m->page != gva >> PAGE_SHIFT || m->access != access || !m->nr ||
-	    m->seq != smp_load_acquire(&mmu->inv_seq) || !memo_mode_same(&m->mode, mode))
+	    m->seq != smp_load_acquire(&mmu->inv_seq))
 		return false;
 	for (i = 0; i < m->nr; i++)
 		if (READ_ONCE(*m->entry[i]) != m->value[i])
 			return false;
 	return true;
+}
+
+static inline bool memo_holds(const struct mmu *mmu, const struct walk_memo *m,
+			      const struct paging_mode *mode, gva_t gva, u32 access)
+{
+	return memo_mode_same(&m->mode, mode) && memo_walk_same(mmu, m, gva, access);
 }
 
 /**

@@ -749,50 +749,60 @@ int vcpu_insn_len(struct vcpu *vcpu, const struct exit_facts *f)
 	return r == EMU_UNHANDLED ? (g.err ? g.err : -EIO) : 0;
 }
 
+static void skip_where(struct vcpu *vcpu, u64 *gva, u32 *access)
+{
+	const struct x86_state *st = &vcpu->st;
+
+	vcpu_need(vcpu, ST_CODE | ST_CR);
+	*gva = st->rip + st->code.base;
+	if (!(st->efer & EFER_LMA))
+		*gva = (u32)*gva;
+	*access = st->code.cpl == 3 ? MMU_EXEC | MMU_USER : MMU_EXEC;
+}
+
+/* The byte at rip, if the last walk still tells where it is; else 0. */
+static u8 skip_recall(struct vcpu *vcpu, u64 gva, u32 access)
+{
+	const struct walk_memo *m = &vcpu->fetch_memo;
+	u8 byte = 0;
+
+	rcu_read_lock_sched();
+	if (memo_walk_same(&vcpu->vm->mmu, m, gva, access) && vcpu_memo_mode(vcpu, m) && m->data)
+		byte = *(const u8 *)(m->data + offset_in_page(gva));
+	rcu_read_unlock_sched();
+	return byte;
+}
+
+static noinline u8 skip_fetch(struct vcpu *vcpu, u64 gva, u32 access)
+{
+	struct mmu *mmu = &vcpu->vm->mmu;
+	struct paging_mode mode;
+	struct emu_fault fault;
+	gpa_t gpa;
+	u8 byte;
+
+	vcpu_paging_mode(vcpu, &mode);
+	if (mmu_walk_memo(mmu, &vcpu->fetch_memo, &mode, gva, access, &gpa, &fault) ||
+	    guest_read(mmu, gpa, &byte, 1))
+		return 0;
+	return byte;
+}
+
 /*
  * For CPUs that do not report lengths: most instructions that exit have no
  * prefix, and then the first byte tells that the length is the opcode's.
  */
 static bool skip_is_bare(struct vcpu *vcpu)
 {
-	struct mmu *mmu = &vcpu->vm->mmu;
-	struct paging_mode mode;
-	struct emu_fault fault;
-	u64 rip = vcpu->st.rip;
 	u32 access;
-	gpa_t gpa;
+	u64 gva;
 	u8 byte;
 
-	vcpu_need(vcpu, ST_CODE | ST_CR);
-	vcpu_paging_mode(vcpu, &mode);
-	access = vcpu->st.code.cpl == 3 ? MMU_EXEC | MMU_USER : MMU_EXEC;
-	rip += vcpu->st.code.base;
-	if (!(vcpu->st.efer & EFER_LMA))
-		rip = (u32)rip;
-	if (!memo_read(mmu, &vcpu->fetch_memo, &mode, rip, access, &byte, 1) &&
-	    (mmu_walk_memo(mmu, &vcpu->fetch_memo, &mode, rip, access, &gpa, &fault) ||
-	     guest_read(mmu, gpa, &byte, 1)))
-		return false;
+	skip_where(vcpu, &gva, &access);
+	byte = skip_recall(vcpu, gva, access);
+	if (unlikely(!byte))
+		byte = skip_fetch(vcpu, gva, access);
 	return byte == 0x0f || byte == 0xf4;	/* two-byte opcodes, HLT */
-}
-
-/**
- * vcpu_advance - an instruction of @len bytes at rip has ended
- * @vcpu: owned and loaded
- * @len: its length
- */
-void vcpu_advance(struct vcpu *vcpu, u8 len)
-{
-	struct x86_state *st = &vcpu->st;
-
-	st->rip += len;
-	vcpu_need(vcpu, ST_CODE);
-	if (!(st->efer & EFER_LMA) || !st->code.l)
-		st->rip = (u32)st->rip;
-	st->shadow = 0;
-	st->rflags &= ~X86_EFLAGS_RF;
-	if (unlikely(st->rflags & X86_EFLAGS_TF))
-		vcpu_queue_debug(vcpu, DR_STEP);
 }
 
 /**

@@ -47,7 +47,6 @@ static inline void vcpu_fpu_put(struct vcpu *vcpu)
  */
 static inline void vcpu_fpu_enter(void)
 {
-	fpregs_assert_state_consistent();
 	if (unlikely(test_thread_flag(TIF_NEED_FPU_LOAD)))
 		switch_fpu_return();
 }

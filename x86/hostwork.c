@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The host kernel's side of running a guest.  The kernel offers it through
- * <linux/kvm_host.h> and in KVM's types, so this file is the one that includes
- * that header, and includes none of ours that would clash with it.
+ * The host kernel's side of running a guest: what hostwork.h cannot do inline.  The
+ * kernel offers some of it in KVM's types, so this file is the one that includes
+ * <linux/kvm_host.h>, and includes none of ours that would clash with it.
  */
 #include <linux/entry-kvm.h>
 #include <linux/kvm_host.h>
@@ -46,17 +46,6 @@ void hostwork_exit(void)
 }
 
 /**
- * hostwork_pending - must hostwork_do() run before the next entry?
- *
- * With IRQs off the answer holds until they are on again; with IRQs on it is a
- * hint, which the kernel's checked variant of this test would warn of.
- */
-bool hostwork_pending(void)
-{
-	return __xfer_to_guest_mode_work_pending();
-}
-
-/**
  * hostwork_do - reschedule, task work and the like
  *
  * May sleep; the caller holds no lock.  Returns 0, or -EINTR when a signal
@@ -67,34 +56,8 @@ int hostwork_do(void)
 	return xfer_to_guest_mode_handle_work(hostwork_sink);
 }
 
-/** hostwork_begin_guest_time - before hostwork_enter_guest(); IRQs off */
-void hostwork_begin_guest_time(void)
-{
-	guest_timing_enter_irqoff();
-}
-
-/**
- * hostwork_enter_guest - the guest runs from here; IRQs off
- *
- * RCU may look away and tracing must not happen until hostwork_leave_guest():
- * the backend calls both right around the entry.
- */
-noinstr void hostwork_enter_guest(void)
-{
-	guest_state_enter_irqoff();
-}
-
-/** hostwork_leave_guest - the host runs again; IRQs off */
-noinstr void hostwork_leave_guest(void)
-{
-	guest_state_exit_irqoff();
-}
-
-/** hostwork_end_guest_time - after pending interrupts were taken; IRQs off */
-void hostwork_end_guest_time(void)
-{
-	guest_timing_exit_irqoff();
-}
+/* When this CPU last told RCU that it had been in a guest. */
+DEFINE_PER_CPU(unsigned long, hostwork_jiffies);
 
 /**
  * hostwork_machine_check - a machine check ended the guest: hand it on; IRQs off

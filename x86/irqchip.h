@@ -106,8 +106,7 @@ int vcpu_take_irq(struct vcpu *vcpu);
 /* An interrupt waits that only the TPR holds back: exit when cr8 is written. */
 bool vlapic_tpr_blocks(struct vcpu *vcpu);
 
-/* INIT or SIPI waits; accept calls vcpu_reset()/vcpu_sipi() and sets mp_state. */
-bool vlapic_has_init_sipi(struct vcpu *vcpu);
+/* For vlapic_has_init_sipi() of lapic.h: calls vcpu_reset()/vcpu_sipi(), sets mp_state. */
 void vlapic_accept_init_sipi(struct vcpu *vcpu);
 /*
  * KVM_MP_STATE_SIPI_RECEIVED and kvm_vcpu_events.sipi_vector: a SIPI waits (set
@@ -119,10 +118,8 @@ u8 vlapic_sipi_vector(struct vcpu *vcpu);
 /*
  * Timer expired since last asked: move it into the IRR and, when periodic, arm
  * it again.  Owner only; call when REQ_EVENT was taken, before vcpu_has_irq().
- * vlapic_timer_expired(): the sync would raise an interrupt; wakes from HLT.
  */
 void vlapic_timer_sync(struct vcpu *vcpu);
-bool vlapic_timer_expired(struct vcpu *vcpu);
 /* Call after the guest's TSC or its frequency was changed.  Owner. */
 void vlapic_tsc_changed(struct vcpu *vcpu);
 

@@ -276,15 +276,6 @@ void vlapic_free(struct vcpu *vcpu)
 }
 
 /**
- * vlapic_has_init_sipi - does an INIT or a SIPI wait
- * @vcpu: any
- */
-bool vlapic_has_init_sipi(struct vcpu *vcpu)
-{
-	return vcpu->apic && READ_ONCE(vcpu->apic->signals);
-}
-
-/**
  * vlapic_accept_init_sipi - act upon INIT and SIPI
  * @vcpu: owned by the caller; process context
  *

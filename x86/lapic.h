@@ -12,6 +12,8 @@
 #include <asm/apicdef.h>
 #include <asm/msr-index.h>
 
+#include "core/vm.h"
+
 struct irqchip;
 struct vcpu;
 struct vm;
@@ -201,5 +203,25 @@ void vlapic_timer_set_divide(struct vlapic *apic, u32 val);
 u64 vlapic_timer_get_deadline(struct vlapic *apic);
 void vlapic_timer_set_deadline(struct vlapic *apic, u64 deadline);
 u64 vlapic_timer_ns(const struct vlapic *apic, u32 count);
+
+/*
+ * What the last look before each entry asks, so it is inline.  Any CPU may call
+ * these, and the answer of a moment ago may be wrong.
+ */
+
+/* INIT or SIPI waits for vlapic_accept_init_sipi(). */
+static inline bool vlapic_has_init_sipi(const struct vcpu *vcpu)
+{
+	return vcpu->apic && READ_ONCE(vcpu->apic->signals);
+}
+
+/* vlapic_timer_sync() would raise an interrupt; wakes from HLT. */
+static inline bool vlapic_timer_expired(const struct vcpu *vcpu)
+{
+	const struct vlapic *apic = vcpu->apic;
+
+	return apic && READ_ONCE(apic->timer.expired) &&
+	       !(READ_ONCE(apic->lvt[VLAPIC_LVT_TIMER]) & APIC_LVT_MASKED);
+}
 
 #endif

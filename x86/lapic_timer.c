@@ -299,18 +299,6 @@ void vlapic_timer_sync(struct vcpu *vcpu)
 }
 
 /**
- * vlapic_timer_expired - would vlapic_timer_sync() raise an interrupt
- * @vcpu: any
- */
-bool vlapic_timer_expired(struct vcpu *vcpu)
-{
-	struct vlapic *apic = vcpu->apic;
-
-	return apic && READ_ONCE(apic->timer.expired) &&
-	       !(READ_ONCE(apic->lvt[VLAPIC_LVT_TIMER]) & APIC_LVT_MASKED);
-}
-
-/**
  * vlapic_tsc_changed - the guest's TSC jumped or changed its pace
  * @vcpu: owned by the caller; process context
  */

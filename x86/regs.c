@@ -9,6 +9,7 @@
 #include <uapi/asm/debugreg.h>
 
 #include "x86/irqchip.h"
+#include "x86/lapic.h"
 #include "x86/x86.h"
 
 #define RFLAGS_DEFINED	(X86_EFLAGS_CF | X86_EFLAGS_PF | X86_EFLAGS_AF | X86_EFLAGS_ZF | \
@@ -256,7 +257,7 @@ int vcpu_ioctl_set_vcpu_events(struct vcpu *vcpu, struct kvm_vcpu_events *events
  */
 int vcpu_ioctl_get_mp_state(struct vcpu *vcpu, struct kvm_mp_state *state)
 {
-	if (vcpu->apic && vlapic_has_init_sipi(vcpu))
+	if (vlapic_has_init_sipi(vcpu))
 		vlapic_accept_init_sipi(vcpu);
 	state->mp_state = vcpu->mp_state;
 	return 0;

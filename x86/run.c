@@ -17,12 +17,8 @@
 #include "x86/fpu.h"
 #include "x86/hostwork.h"
 #include "x86/irqchip.h"
+#include "x86/lapic.h"
 #include "x86/x86.h"
-
-static bool vcpu_timer_pending(struct vcpu *vcpu)
-{
-	return vcpu->apic && vlapic_timer_expired(vcpu);
-}
 
 static void run_flush_tlb(struct vcpu *vcpu)
 {
@@ -62,7 +58,8 @@ static int run_requests(struct vcpu *vcpu)
 static bool run_must_wait(struct vcpu *vcpu)
 {
 	return (READ_ONCE(vcpu->requests) & ~RUN_LATE_REQUESTS) || hostwork_pending() ||
-	       !cpus_here_enabled() || vcpu_timer_pending(vcpu) || (vcpu->apic && vlapic_has_init_sipi(vcpu));
+	       !cpus_here_enabled() || vlapic_timer_expired(vcpu) || vlapic_has_init_sipi(vcpu) ||
+	       READ_ONCE(vcpu->vm->dead);
 }
 
 /*
@@ -112,8 +109,8 @@ static void run_guest(struct vcpu *vcpu, struct exit_facts *facts)
 	vcpu_load_host_xcr0(vcpu);
 }
 
-/* One trip: 1 with @facts filled, or 2 when something has to be done first. */
-static int run_enter(struct vcpu *vcpu, struct exit_facts *facts)
+/* One trip; true with @facts filled, false when something has to be done first. */
+static bool run_enter(struct vcpu *vcpu, struct exit_facts *facts)
 	__must_hold(&vcpu->vm->mmu.srcu)
 {
 	preempt_disable();
@@ -125,7 +122,7 @@ static int run_enter(struct vcpu *vcpu, struct exit_facts *facts)
 		smp_store_release(&vcpu->mode, VCPU_OUTSIDE);
 		local_irq_enable();
 		preempt_enable();
-		return 2;
+		return false;
 	}
 	if (vcpu_take_request(vcpu, REQ_EVENT))
 		events_inject(vcpu);
@@ -142,40 +139,19 @@ static int run_enter(struct vcpu *vcpu, struct exit_facts *facts)
 	local_irq_enable();
 	preempt_enable();
 	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
-	return 1;
+	return true;
 }
 
 /*
- * The entry was refused.  Mostly there is work to do first; but where this CPU
- * goes offline or the machine goes down, the thread sleeps until it is moved, the
- * CPU comes back, or a signal ends it.  Returns 1.
+ * This CPU goes offline or the machine goes down: the thread sleeps until it is
+ * moved, the CPU comes back, or a signal ends it.
  */
-static int run_not_entered(struct vcpu *vcpu)
+static void run_wait_for_cpu(struct vcpu *vcpu)
 	__must_hold(&vcpu->vm->mmu.srcu)
 {
-	if (likely(cpus_here_enabled()))
-		return 1;
 	srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
 	schedule_timeout_interruptible(msecs_to_jiffies(20));
 	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
-	return 1;
-}
-
-/* Enter and handle; as exit_handle(). */
-static int run_once(struct vcpu *vcpu)
-{
-	struct exit_facts facts;
-	int r;
-
-	if (READ_ONCE(vcpu->requests) & ~RUN_LATE_REQUESTS) {
-		r = run_requests(vcpu);
-		if (r <= 0)
-			return r;
-	}
-	if (run_enter(vcpu, &facts) == 2)
-		return run_not_entered(vcpu);
-	events_cut(vcpu, &facts.vectoring);
-	return exit_handle(vcpu, &facts);
 }
 
 static bool run_can_run(struct vcpu *vcpu)
@@ -186,11 +162,11 @@ static bool run_can_run(struct vcpu *vcpu)
 /* Is there something that run_housekeeping() or run_wake_up() would act on? */
 static bool run_has_work(struct vcpu *vcpu)
 {
-	if (vcpu->apic && vlapic_has_init_sipi(vcpu))
+	if (vlapic_has_init_sipi(vcpu))
 		return true;
 	if (vcpu->mp_state != KVM_MP_STATE_HALTED)
 		return false;
-	return vcpu_timer_pending(vcpu) || events_wake(vcpu) ||
+	return vlapic_timer_expired(vcpu) || events_wake(vcpu) ||
 	       (READ_ONCE(vcpu->requests) & (BIT(REQ_UNHALT) | BIT(REQ_SHUTDOWN)));
 }
 
@@ -226,9 +202,9 @@ static int run_housekeeping(struct vcpu *vcpu)
 {
 	int r;
 
-	if (vcpu_timer_pending(vcpu))
+	if (vlapic_timer_expired(vcpu))
 		vlapic_timer_sync(vcpu);
-	if (vcpu->apic && unlikely(vlapic_has_init_sipi(vcpu)))
+	if (vlapic_has_init_sipi(vcpu))
 		vlapic_accept_init_sipi(vcpu);
 	if (READ_ONCE(vcpu->vm->dead))
 		return -EIO;
@@ -242,19 +218,36 @@ static int run_housekeeping(struct vcpu *vcpu)
 	return r ? r : 1;
 }
 
+/* Whatever keeps the vCPU from entering the guest. As run_housekeeping(). */
+static int run_prepare(struct vcpu *vcpu)
+	__must_hold(&vcpu->vm->mmu.srcu)
+{
+	int r = run_housekeeping(vcpu);
+
+	if (r <= 0)
+		return r;
+	if (!run_can_run(vcpu) && !run_wake_up(vcpu)) {
+		run_sleep(vcpu);
+		return 1;
+	}
+	if (unlikely(!cpus_here_enabled()))
+		run_wait_for_cpu(vcpu);
+	return run_requests(vcpu);
+}
+
 static int run_loop(struct vcpu *vcpu)
 {
+	struct exit_facts facts;
 	int r;
 
 	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
 	do {
-		r = run_housekeeping(vcpu);
-		if (r <= 0)
-			break;
-		if (likely(run_can_run(vcpu)) || run_wake_up(vcpu))
-			r = run_once(vcpu);
-		else
-			run_sleep(vcpu);
+		if (likely(run_can_run(vcpu) && run_enter(vcpu, &facts))) {
+			events_cut(vcpu, &facts.vectoring);
+			r = exit_handle(vcpu, &facts);
+		} else {
+			r = run_prepare(vcpu);
+		}
 	} while (r > 0);
 	srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
 	return r;

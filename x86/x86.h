@@ -9,6 +9,9 @@
 #ifndef DITTO_X86_X86_H
 #define DITTO_X86_X86_H
 
+#include <asm/debugreg.h>
+#include <asm/processor-flags.h>
+
 #include "core/vm.h"
 #include "x86/fpu.h"
 
@@ -55,7 +58,6 @@ int vcpu_run(struct vcpu *vcpu);
 /* exits.c: 1: go on; 0: return to user space, vcpu->run is filled; -errno */
 int exit_handle(struct vcpu *vcpu, struct exit_facts *facts);
 int vcpu_halt(struct vcpu *vcpu);
-void vcpu_advance(struct vcpu *vcpu, u8 len);
 int vcpu_skip(struct vcpu *vcpu, const struct exit_facts *facts, u8 opcode_len);
 
 /* emuglue.c: the emulator's view of a vCPU. Results as exit_handle(). */
@@ -78,6 +80,34 @@ static __always_inline void vcpu_paging_mode(const struct vcpu *vcpu, struct pag
 	mode->rflags = st->rflags;
 	mode->pkru = st->pkru;
 	mode->maxphyaddr = vcpu->cpuid.maxphyaddr;
+}
+
+/* Was a memo's walk made in the mode that the guest is in now?  ST_CR is valid. */
+static __always_inline bool vcpu_memo_mode(const struct vcpu *vcpu, const struct walk_memo *m)
+{
+	struct paging_mode mode;
+
+	vcpu_paging_mode(vcpu, &mode);
+	return memo_mode_same(&m->mode, &mode);
+}
+
+/**
+ * vcpu_advance - an instruction of @len bytes at rip has ended
+ * @vcpu: owned and loaded
+ * @len: its length
+ */
+static inline void vcpu_advance(struct vcpu *vcpu, u8 len)
+{
+	struct x86_state *st = &vcpu->st;
+
+	st->rip += len;
+	vcpu_need(vcpu, ST_CODE);
+	if (!(st->efer & EFER_LMA) || !st->code.l)
+		st->rip = (u32)st->rip;
+	st->shadow = 0;
+	st->rflags &= ~X86_EFLAGS_RF;
+	if (unlikely(st->rflags & X86_EFLAGS_TF))
+		vcpu_queue_debug(vcpu, DR_STEP);
 }
 
 /*
