@@ -122,6 +122,7 @@ static struct iobus_table *locked_table(struct iobus *bus)
 int iobus_init(struct iobus *bus)
 {
 	mutex_init(&bus->lock);
+	bus->changes = 1;
 	return init_srcu_struct(&bus->srcu);
 }
 
@@ -172,6 +173,8 @@ int iobus_register(struct iobus *bus, struct io_device *dev)
 		ret = PTR_ERR(table);
 	} else {
 		rcu_assign_pointer(bus->table, table);
+		/* After the table: who reads this number sees it. */
+		smp_store_release(&bus->changes, bus->changes + 1);
 		retire_table(bus, old);
 	}
 	mutex_unlock(&bus->lock);
@@ -238,18 +241,34 @@ static bool device_covers(const struct io_device *dev, u64 addr, unsigned int le
 }
 
 static int table_access(const struct iobus_table *table, struct vcpu *vcpu, u64 addr,
-			unsigned int len, void *data, bool write)
+			unsigned int len, void *data, bool write, bool *met)
 {
 	struct io_device *dev;
 	u32 i;
 
 	for (i = first_reaching(table, addr); i < table->nr && table->slot[i].addr <= addr; i++) {
 		dev = READ_ONCE(table->slot[i].dev);
-		if (dev && device_covers(dev, addr, len) &&
-		    !dev->ops->access(dev, vcpu, addr, len, data, write))
+		if (!dev || !device_covers(dev, addr, len))
+			continue;
+		*met = true;
+		if (!dev->ops->access(dev, vcpu, addr, len, data, write))
 			return 0;
 	}
 	return -EOPNOTSUPP;
+}
+
+static int bus_access(struct iobus *bus, struct vcpu *vcpu, u64 addr, unsigned int len,
+		      void *data, bool write, bool *met)
+{
+	const struct iobus_table *table;
+	int idx, ret = -EOPNOTSUPP;
+
+	idx = srcu_read_lock(&bus->srcu);
+	table = srcu_dereference(bus->table, &bus->srcu);
+	if (table)
+		ret = table_access(table, vcpu, addr, len, data, write, met);
+	srcu_read_unlock(&bus->srcu, idx);
+	return ret;
 }
 
 /**
@@ -267,13 +286,31 @@ static int table_access(const struct iobus_table *table, struct vcpu *vcpu, u64 
 int iobus_access(struct iobus *bus, struct vcpu *vcpu, u64 addr, unsigned int len,
 		 void *data, bool write)
 {
-	const struct iobus_table *table;
-	int idx, ret = -EOPNOTSUPP;
+	bool met = false;
 
-	idx = srcu_read_lock(&bus->srcu);
-	table = srcu_dereference(bus->table, &bus->srcu);
-	if (table)
-		ret = table_access(table, vcpu, addr, len, data, write);
-	srcu_read_unlock(&bus->srcu, idx);
+	return bus_access(bus, vcpu, addr, len, data, write, &met);
+}
+
+/**
+ * iobus_access_note - iobus_access(), that remembers when it meets nobody
+ * @bus: the bus
+ * @miss: the vCPU's, for iobus_nobody(); untouched when a device is there, even
+ *	one that lets this access go
+ * @vcpu: who accesses
+ * @addr: port or gpa
+ * @len: bytes
+ * @data: as for iobus_access()
+ * @write: likewise
+ */
+int iobus_access_note(struct iobus *bus, struct iobus_miss *miss, struct vcpu *vcpu, u64 addr,
+		      unsigned int len, void *data, bool write)
+{
+	/* Before the table: a device that comes meanwhile makes the note void. */
+	u64 changes = smp_load_acquire(&bus->changes);
+	bool met = false;
+	int ret = bus_access(bus, vcpu, addr, len, data, write, &met);
+
+	if (!met)
+		*miss = (struct iobus_miss){ .changes = changes, .addr = addr, .len = len };
 	return ret;
 }

@@ -45,13 +45,26 @@ struct iobus_table;
  * @lock: serializes changes
  * @srcu: protects @table
  * @table: sorted devices, or NULL while there are none; readers hold @srcu
+ * @changes: registrations so far, and 1; @lock, read without
  * @dead: iobus_destroy() was called, registering fails; @lock
  */
 struct iobus {
 	struct mutex lock;
 	struct srcu_struct srcu;
 	struct iobus_table __rcu *table;
+	u64 changes;
 	bool dead;
+};
+
+/**
+ * struct iobus_miss - the last access of a vCPU that met no device; zeroed at first
+ * @changes: of the bus, before it; 0: none yet
+ * @addr, @len: what it was
+ */
+struct iobus_miss {
+	u64 changes;
+	u64 addr;
+	u32 len;
 };
 
 /* -ENOMEM */
@@ -68,5 +81,24 @@ void iobus_unregister(struct iobus *bus, struct io_device *dev);
 /* 0 when a device answered, else -EOPNOTSUPP. */
 int iobus_access(struct iobus *bus, struct vcpu *vcpu, u64 addr, unsigned int len,
 		 void *data, bool write);
+/* The same, and remembers in @miss that nobody is there. */
+int iobus_access_note(struct iobus *bus, struct iobus_miss *miss, struct vcpu *vcpu, u64 addr,
+		      unsigned int len, void *data, bool write);
+
+/**
+ * iobus_nobody - did this access meet no device before, and none came since?
+ * @bus: any
+ * @miss: the vCPU's
+ * @addr: of the access
+ * @len: likewise
+ *
+ * For devices in user space, which guests use again and again: spares the search.
+ */
+static inline bool iobus_nobody(const struct iobus *bus, const struct iobus_miss *miss,
+				u64 addr, unsigned int len)
+{
+	return miss->addr == addr && miss->len == len &&
+	       miss->changes == READ_ONCE(bus->changes);
+}
 
 #endif

@@ -120,6 +120,7 @@ enum vcpu_mode {
  *	owner
  * @emu: the instruction emulator's context; owner
  * @emu_decoded: it holds a decoded instruction of 64-bit code; owner
+ * @pio_miss, @mmio_miss: the last accesses that no device in the kernel answered; owner
  * @fetch_memo, @data_memo: the last walks for an instruction and for an operand; owner
  * @io: access that waits for user space; owner
  * @mp_state: KVM_MP_STATE_*; owner
@@ -150,6 +151,7 @@ struct vcpu {
 	bool guest_dr;
 	struct emu_ctxt emu;
 	bool emu_decoded;
+	struct iobus_miss pio_miss, mmio_miss;
 	struct walk_memo fetch_memo, data_memo;
 	struct vcpu_io io;
 	u32 mp_state;

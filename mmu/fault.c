@@ -4,13 +4,14 @@
  * Entries are only ever added here, or made writable; what is in the way is zapped by
  * tdp.c.  The plan, whose numbers come back below:
  *
- * 1. If the entry allows the access already, somebody else was faster.
- * 2. Read the invalidation sequence, then look up the slot, then get the page from its
+ * 1. Read the invalidation sequence, then look up the slot, then get the page from its
  *    backing, all without lock; this may sleep for long.
- * 3. Allocate the tables that may be missing, so that the rest cannot fail.
- * 4. Under mmu->lock for read: if an invalidation ended since 2, or one of this hva is
+ * 2. Allocate the tables that are missing, as far as that is known, so that the rest
+ *    cannot fail.
+ * 3. Under mmu->lock for read: if an invalidation ended since 1, or one of this hva is
  *    in progress, the page may be another one by now: start again.
- * 5. Enter it by cmpxchg: other faults do the same at the same time.
+ * 4. Enter it by cmpxchg: other faults do the same at the same time, and if one was
+ *    faster nothing is left to do.  A table that is missing is counted for 2.
  *
  * No reference to the page is kept: gmem's binding and the mmu notifier take it out of
  * the tables before it is freed.
@@ -29,15 +30,15 @@
  * struct tdp_fault - one fault on its way
  * @gfn: of the access
  * @access: MMU_READ, MMU_WRITE, MMU_EXEC
- * @seq: mmu->inv_seq before step 2
- * @slot: found in step 2
+ * @seq: mmu->inv_seq before step 1
+ * @slot: found in step 1
  * @hva: of @gfn's page, for a user-backed slot
- * @pfn: of the page found in step 2
- * @page: held until step 5 is done, for a user-backed slot
+ * @pfn: of the page found in step 1
+ * @page: held until step 4 is done, for a user-backed slot
  * @writable: the page may be mapped writable
  * @missing: tables that the walk to @gfn lacked when last seen
  * @nr_tables: length of @table
- * @table: allocated in step 3, not yet used
+ * @table: allocated in step 2, not yet used
  */
 struct tdp_fault {
 	gfn_t gfn;
@@ -56,27 +57,6 @@ struct tdp_fault {
 static bool spte_allows(const struct tdp_format *f, u64 spte, u32 access)
 {
 	return !(access & MMU_WRITE) || (spte & f->writable);
-}
-
-/* Step 1; also counts the missing tables. */
-static bool fault_spurious(struct mmu *mmu, struct tdp_fault *fault)
-{
-	const struct tdp_format *f = mmu->host->format;
-	u64 *table = mmu->root;
-	int level = f->levels;
-	u64 spte;
-
-	read_lock(&mmu->lock);
-	for (;;) {
-		spte = READ_ONCE(table[tdp_index(fault->gfn, level)]);
-		if (!spte || tdp_is_leaf(f, spte, level))
-			break;
-		table = tdp_table(f, spte);
-		level--;
-	}
-	read_unlock(&mmu->lock);
-	fault->missing = spte ? 0 : level - 1;
-	return spte && spte_allows(f, spte, fault->access);
 }
 
 /*
@@ -127,7 +107,7 @@ static int resolve_gmem(struct mmu *mmu, struct tdp_fault *fault)
 	return 0;
 }
 
-/* Step 2: MMU_FAULT_DONE when the page is found, or as mmu_tdp_fault(). */
+/* Step 1: MMU_FAULT_DONE when the page is found, or as mmu_tdp_fault(). */
 static int fault_resolve(struct mmu *mmu, struct tdp_fault *fault)
 {
 	/* Pairs with mmu_invalidated(): no older slots or page than this number. */
@@ -141,7 +121,7 @@ static int fault_resolve(struct mmu *mmu, struct tdp_fault *fault)
 	return fault->slot->gmem ? resolve_gmem(mmu, fault) : resolve_user(mmu, fault);
 }
 
-/* Step 3. At the limit everything is dropped: the guest faults in what it uses. */
+/* Step 2. At the limit everything is dropped: the guest faults in what it uses. */
 static int fault_topup(struct mmu *mmu, struct tdp_fault *fault)
 {
 	if (fault->nr_tables >= fault->missing)
@@ -172,7 +152,7 @@ static bool hva_in_flux(const struct mmu *mmu, unsigned long start, unsigned lon
 	return mmu->inv_active && start < mmu->inv_end && mmu->inv_start < end;
 }
 
-/* Step 4. */
+/* Step 3. */
 static bool fault_stale(const struct mmu *mmu, const struct tdp_fault *fault)
 {
 	if (mmu->inv_seq != fault->seq)
@@ -183,7 +163,7 @@ static bool fault_stale(const struct mmu *mmu, const struct tdp_fault *fault)
 /*
  * Does the process map 2 MiB or more at once here?  With IRQs off its page tables are
  * not freed; each entry is read once, as it may change.  What it says holds until the
- * notifier says otherwise, because it is asked after step 4, with mmu->lock held.
+ * notifier says otherwise, because it is asked after step 3, with mmu->lock held.
  */
 static bool host_maps_large(struct mm_struct *mm, unsigned long hva)
 {
@@ -214,7 +194,7 @@ out:
 	return large;
 }
 
-/* The level of the leaf to enter. @lock held, step 4 passed. */
+/* The level of the leaf to enter. @lock held, step 3 passed. */
 static int fault_level(const struct mmu *mmu, const struct tdp_fault *fault)
 {
 	const struct memslot *slot = fault->slot;
@@ -381,8 +361,6 @@ int mmu_tdp_fault(struct mmu *mmu, gpa_t gpa, u32 access)
 	static_assert(MMU_FAULT_DONE == 0);
 	if (fault.gfn >= mmu_max_gfn(mmu))
 		return MMU_FAULT_MMIO;
-	if (fault_spurious(mmu, &fault))
-		return MMU_FAULT_DONE;
 	while ((r = fault_try(mmu, &fault)) == -EAGAIN && --tries) {
 		if (fatal_signal_pending(current))
 			break;

@@ -436,6 +436,23 @@ static void walk_remember(struct walk *w, struct walk_memo *m, unsigned long seq
 	rcu_read_unlock_sched();
 }
 
+static noinline int walk_anew(struct mmu *mmu, struct walk_memo *m,
+			      const struct paging_mode *mode, gva_t gva, u32 access,
+			      gpa_t *gpa, struct emu_fault *fault)
+{
+	struct walk w = { .mmu = mmu, .mode = mode, .gva = gva, .access = access };
+	unsigned long seq = smp_load_acquire(&mmu->inv_seq);
+	int err;
+
+	walk_init(&w);
+	err = walk_whole(&w, gva, fault);
+	if (likely(!err)) {
+		*gpa = walk_page(&w);
+		walk_remember(&w, m, seq, gva);
+	}
+	return err;
+}
+
 /**
  * mmu_walk_memo - mmu_walk(), unless it is the same as the last
  * @mmu: the caller is in a read section of its srcu
@@ -451,10 +468,7 @@ static void walk_remember(struct walk *w, struct walk_memo *m, unsigned long seq
 int mmu_walk_memo(struct mmu *mmu, struct walk_memo *m, const struct paging_mode *mode,
 		  gva_t gva, u32 access, gpa_t *gpa, struct emu_fault *fault)
 {
-	struct walk w = { .mmu = mmu, .mode = mode, .gva = gva, .access = access };
-	unsigned long seq;
 	bool holds;
-	int err;
 
 	if (!(mode->cr0 & X86_CR0_PG)) {
 		*gpa = gva;
@@ -463,18 +477,10 @@ int mmu_walk_memo(struct mmu *mmu, struct walk_memo *m, const struct paging_mode
 	rcu_read_lock_sched();
 	holds = memo_holds(mmu, m, mode, gva, access);
 	rcu_read_unlock_sched();
-	if (likely(holds)) {
-		*gpa = m->gpa | offset_in_page(gva);
-		return 0;
-	}
-	seq = smp_load_acquire(&mmu->inv_seq);
-	walk_init(&w);
-	err = walk_whole(&w, gva, fault);
-	if (likely(!err)) {
-		*gpa = walk_page(&w);
-		walk_remember(&w, m, seq, gva);
-	}
-	return err;
+	if (unlikely(!holds))
+		return walk_anew(mmu, m, mode, gva, access, gpa, fault);
+	*gpa = m->gpa | offset_in_page(gva);
+	return 0;
 }
 
 /**

@@ -178,12 +178,12 @@ static void svm_facts(struct svm_vcpu *svm, struct exit_facts *f)
 	f->nr_insn_bytes = 0;
 	f->insn_len = svm_insn_len(c, svm->vcpu.st.rip);
 
-	if (code < ARRAY_SIZE(svm_kinds) && svm_kinds[code]) {
-		f->kind = svm_kinds[code] - 1;
-	} else if (code == SVM_EXIT_NPF) {
+	if (code == SVM_EXIT_NPF) {
 		svm_npf_facts(c, f);
 	} else if (code == SVM_EXIT_IOIO) {
 		svm_io_facts(c, svm->vcpu.st.rip, f);
+	} else if (code < ARRAY_SIZE(svm_kinds) && svm_kinds[code]) {
+		f->kind = svm_kinds[code] - 1;
 	} else if (code == SVM_EXIT_MSR) {
 		f->kind = EXIT_MSR;
 		f->msr.write = c->exit_info_1 & 1;

@@ -60,7 +60,7 @@ static void glue_begin(struct glue *g, struct vcpu *vcpu, const struct emu_ops *
 	c->owner = g;
 	c->mode = glue_mode(vcpu);
 	c->cpl = vcpu->st.code.cpl;
-	memcpy(c->regs, vcpu->st.gpr, sizeof(c->regs));
+	c->regs = vcpu->st.gpr;
 	c->rip = vcpu->st.rip;
 	c->rflags = vcpu->st.rflags;
 	vcpu->io.log_pos = 0;
@@ -121,12 +121,15 @@ static enum emu_result glue_fetch(struct emu_ctxt *c, u64 gva, void *buf, unsign
 	return err ? glue_error(g, err) : EMU_OK;
 }
 
+/* A page that a device in the kernel moved to, as the APIC may, is looked at first. */
 static bool glue_kernel_device(struct vcpu *vcpu, gpa_t gpa, void *buf, unsigned int len,
 			       bool write)
 {
 	if (vcpu->apic && vlapic_mmio(vcpu, gpa, len, buf, write))
 		return true;
-	return !iobus_access(&vcpu->vm->mmio, vcpu, gpa, len, buf, write);
+	if (iobus_nobody(&vcpu->vm->mmio, &vcpu->mmio_miss, gpa, len))
+		return false;
+	return !iobus_access_note(&vcpu->vm->mmio, &vcpu->mmio_miss, vcpu, gpa, len, buf, write);
 }
 
 static void glue_ask_user(struct vcpu *vcpu, gpa_t gpa, const void *data, unsigned int len,
@@ -538,11 +541,6 @@ static int glue_delivery_error(struct vcpu *vcpu, const struct exit_facts *f)
 	return 0;
 }
 
-static void glue_put_regs(struct vcpu *vcpu)
-{
-	memcpy(vcpu->st.gpr, vcpu->emu.regs, sizeof(vcpu->st.gpr));
-}
-
 static int glue_emulate(struct vcpu *vcpu);
 
 /* User space has read from its device for us: execute the instruction again. */
@@ -596,7 +594,6 @@ static int glue_ok(struct vcpu *vcpu)
 	bool out = io->pio_count && vcpu->run->exit_reason == KVM_EXIT_IO &&
 		   vcpu->run->io.direction == KVM_EXIT_IO_OUT;
 
-	glue_put_regs(vcpu);
 	vcpu->st.rip = c->rip;
 	vcpu->st.rflags = c->rflags;
 	vcpu->st.shadow = c->shadow;
@@ -616,7 +613,6 @@ static int glue_wait_for_user(struct vcpu *vcpu)
 {
 	struct vcpu_io *io = &vcpu->io;
 
-	glue_put_regs(vcpu);
 	io->rip = vcpu->st.rip;
 	if (vcpu->run->exit_reason == KVM_EXIT_IO) {
 		io->pio_count = vcpu->run->io.count;
@@ -645,7 +641,6 @@ static int glue_result(struct glue *g, enum emu_result r)
 	vcpu->io.nr_writes = 0;
 	if (r == EMU_UNHANDLED)
 		return g->err ? g->err : glue_unhandled(vcpu);
-	glue_put_regs(vcpu);
 	if (r == EMU_FAULT)
 		vcpu_queue_fault(vcpu, &vcpu->emu.fault);
 	return 1;

@@ -172,7 +172,7 @@ struct emu_ctxt {
 	u8 cpl;
 
 	/* Set by the caller; advanced by emu_execute() when something is committed. */
-	u64 regs[EMU_NR_REGS];
+	u64 *regs;		/* EMU_NR_REGS of them, the caller's own */
 	u64 rip;
 	u64 rflags;
 

@@ -50,6 +50,7 @@ struct emu_case {
 
 struct machine {
 	struct emu_ctxt c;
+	u64 regs[EMU_NR_REGS];
 	const struct emu_case *t;
 	u8 mem[MEM_SIZE];
 	u8 xmm[16][16];
@@ -506,6 +507,7 @@ static void machine_reset(struct machine *m, const struct emu_case *t)
 	m->t = t;
 	c->ops = &machine_ops;
 	c->owner = m;
+	c->regs = m->regs;
 	c->batch_buf = m->bounce;
 	c->batch_bytes = sizeof(m->bounce);
 	c->mode = t->mode;

@@ -86,16 +86,17 @@ int vcpu_halt(struct vcpu *vcpu)
 	return 0;
 }
 
-static void exit_io_result(struct vcpu *vcpu, u8 size, const void *data)
+static void exit_io_result(struct vcpu *vcpu, u8 size, u32 val)
 {
-	u32 val = 0;
+	u64 *rax = &vcpu->st.gpr[EMU_RAX];
 
-	memcpy(&val, data, size);
 	/* A 32-bit result clears the upper half, as any 32-bit write does. */
 	if (size == 4)
-		vcpu->st.gpr[EMU_RAX] = val;
+		*rax = val;
+	else if (size == 2)
+		*rax = (*rax & ~0xffffull) | (u16)val;
 	else
-		memcpy(&vcpu->st.gpr[EMU_RAX], &val, size);
+		*rax = (*rax & ~0xffull) | (u8)val;
 }
 
 static int exit_io_complete(struct vcpu *vcpu)
@@ -104,7 +105,7 @@ static int exit_io_complete(struct vcpu *vcpu)
 	if (vcpu->st.rip != vcpu->io.rip)
 		return 1;
 	if (vcpu->io.in)
-		exit_io_result(vcpu, vcpu->io.size, vcpu->pio_data);
+		exit_io_result(vcpu, vcpu->io.size, READ_ONCE(*(u32 *)vcpu->pio_data));
 	vcpu_advance(vcpu, vcpu->io.insn_len);
 	return 1;
 }
@@ -120,7 +121,8 @@ static int exit_io_user(struct vcpu *vcpu, const struct exit_facts *f, u8 len)
 	run->io.port = f->io.port;
 	run->io.count = 1;
 	run->io.data_offset = KVM_PIO_PAGE_OFFSET * PAGE_SIZE;
-	memcpy(vcpu->pio_data, &vcpu->st.gpr[EMU_RAX], f->io.size);
+	/* As many bytes as an item can have; those behind it are of no meaning. */
+	*(u32 *)vcpu->pio_data = vcpu->st.gpr[EMU_RAX];
 	vcpu->io.in = f->io.in;
 	vcpu->io.size = f->io.size;
 	vcpu->io.rip = vcpu->st.rip;
@@ -131,18 +133,23 @@ static int exit_io_user(struct vcpu *vcpu, const struct exit_facts *f, u8 len)
 
 static int exit_io(struct vcpu *vcpu, struct exit_facts *f)
 {
+	struct iobus *bus = &vcpu->vm->pio;
 	u32 val = vcpu->st.gpr[EMU_RAX];
-	int len;
+	int len = f->insn_len;
 
 	if (f->io.string)
 		return vcpu_emulate(vcpu, f);
-	len = vcpu_insn_len(vcpu, f);
-	if (len <= 0)
-		return len ? len : 1;
-	if (iobus_access(&vcpu->vm->pio, vcpu, f->io.port, f->io.size, &val, !f->io.in))
+	if (unlikely(!len)) {
+		len = vcpu_insn_len(vcpu, f);
+		if (len <= 0)
+			return len ? len : 1;
+	}
+	if (iobus_nobody(bus, &vcpu->pio_miss, f->io.port, f->io.size) ||
+	    iobus_access_note(bus, &vcpu->pio_miss, vcpu, f->io.port, f->io.size, &val,
+			      !f->io.in))
 		return exit_io_user(vcpu, f, len);
 	if (f->io.in)
-		exit_io_result(vcpu, f->io.size, &val);
+		exit_io_result(vcpu, f->io.size, val);
 	vcpu_advance(vcpu, len);
 	return 1;
 }

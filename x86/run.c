@@ -236,11 +236,11 @@ static int run_prepare(struct vcpu *vcpu)
 }
 
 static int run_loop(struct vcpu *vcpu)
+	__must_hold(&vcpu->vm->mmu.srcu)
 {
 	struct exit_facts facts;
 	int r;
 
-	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
 	do {
 		if (likely(run_can_run(vcpu) && run_enter(vcpu, &facts))) {
 			events_cut(vcpu, &facts.vectoring);
@@ -249,23 +249,19 @@ static int run_loop(struct vcpu *vcpu)
 			r = run_prepare(vcpu);
 		}
 	} while (r > 0);
-	srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
 	return r;
 }
 
 /* Take the answer to an access that user space made for us. As exit_handle(). */
 static int run_complete_io(struct vcpu *vcpu)
+	__must_hold(&vcpu->vm->mmu.srcu)
 {
 	int (*complete)(struct vcpu *vcpu) = vcpu->io.complete;
-	int r;
 
 	if (!complete)
 		return 1;
 	vcpu->io.complete = NULL;
-	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
-	r = complete(vcpu);
-	srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
-	return r;
+	return complete(vcpu);
 }
 
 /* What the VMM reads in kvm_run after every KVM_RUN. */
@@ -275,8 +271,8 @@ static void run_report(struct vcpu *vcpu)
 
 	run->if_flag = !!(vcpu->st.rflags & X86_EFLAGS_IF);
 	run->flags = 0;
-	run->cr8 = vcpu->apic ? vlapic_get_cr8(vcpu) : vcpu->st.cr8;
-	run->apic_base = vlapic_get_base(vcpu);
+	run->cr8 = vcpu->st.cr8;
+	run->apic_base = vcpu->apic ? vcpu->apic->base : vlapic_get_base(vcpu);
 	run->ready_for_interrupt_injection = vcpu->apic ||
 		(run->if_flag && !vcpu->st.shadow && vcpu->ev.user_irq < 0 &&
 		 !vcpu->ev.irq_injected && !vcpu->ev.exc_pending);
@@ -287,13 +283,11 @@ static int run_with_fpu(struct vcpu *vcpu)
 	int r;
 
 	vcpu_fpu_load(vcpu);
+	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
 	r = run_complete_io(vcpu);
-	if (r > 0) {
-		if (compat_immediate_exit(vcpu->run))
-			r = -EINTR;
-		else
-			r = run_loop(vcpu);
-	}
+	if (r > 0)
+		r = compat_immediate_exit(vcpu->run) ? -EINTR : run_loop(vcpu);
+	srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
 	vcpu_fpu_put(vcpu);
 	return r;
 }
@@ -309,14 +303,14 @@ static int run_with_fpu(struct vcpu *vcpu)
  */
 int vcpu_run(struct vcpu *vcpu)
 {
-	u64 cr8 = READ_ONCE(vcpu->run->cr8);
 	int r;
 
-	if (!vcpu->apic && vcpu_set_cr8(vcpu, cr8))
-		return -EINVAL;
-	/* The VMM may ask for the window at any KVM_RUN, or no longer ask. */
-	if (!vcpu->apic)
+	if (unlikely(!vcpu->apic)) {
+		if (vcpu_set_cr8(vcpu, READ_ONCE(vcpu->run->cr8)))
+			return -EINVAL;
+		/* The VMM may ask for the window at any KVM_RUN, or no longer ask. */
 		vcpu_request(vcpu, REQ_EVENT);
+	}
 	vcpu->run->exit_reason = KVM_EXIT_UNKNOWN;
 	r = run_with_fpu(vcpu);
 	run_report(vcpu);

@@ -115,6 +115,7 @@ static void on_fault(int sig, siginfo_t *info, void *uc)
 static u8 shadow[PAGE];
 static u8 emu_xmm[16][16];
 static struct emu_ctxt ctxt;
+static u64 ctxt_regs[EMU_NR_REGS];
 
 static enum emu_result page_fault(struct emu_ctxt *c, u64 gva)
 {
@@ -747,7 +748,8 @@ static enum emu_result do_emulate(const struct gen *g)
 	ctxt.cpl = 3;
 	ctxt.rip = INSN;
 	ctxt.rflags = g->before.rflags;
-	memcpy(ctxt.regs, g->before.regs, sizeof(ctxt.regs));
+	ctxt.regs = ctxt_regs;
+	memcpy(ctxt_regs, g->before.regs, sizeof(ctxt_regs));
 	memcpy(emu_xmm, g->before.xmm, sizeof(emu_xmm));
 	r = emu_decode(&ctxt, 0);
 	if (r == EMU_OK)
@@ -765,7 +767,7 @@ static const char *compare(const struct gen *g, enum emu_result r)
 		return "fault";
 	if (r == EMU_OK && (ctxt.insn_len != g->len || ctxt.rip != INSN + g->len))
 		return "length";
-	if (memcmp(ctxt.regs, native.regs, sizeof(ctxt.regs)))
+	if (memcmp(ctxt_regs, native.regs, sizeof(ctxt_regs)))
 		return "registers";
 	if (r == EMU_OK && (ctxt.rflags ^ native.rflags) & flags)
 		return "flags";
