@@ -339,10 +339,11 @@ static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
 		return -ENOTTY;
 	if (READ_ONCE(vcpu->vm->dead) || mmu_is_foreign(&vcpu->vm->mmu))
 		return -EIO;
-	if (mutex_lock_killable(&vcpu->mutex))
+	if (!mutex_trylock(&vcpu->mutex) && mutex_lock_killable(&vcpu->mutex))
 		return -EINTR;
 	vcpu_load(vcpu);
-	r = ioctl_call(e, vcpu, uarg);
+	/* The one that guests wait for, without the indirect call. */
+	r = likely(cmd == KVM_RUN) ? vcpu_ioctl_run(vcpu, uarg) : ioctl_call(e, vcpu, uarg);
 	vcpu_put(vcpu);
 	mutex_unlock(&vcpu->mutex);
 	return r;

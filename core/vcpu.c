@@ -45,7 +45,7 @@ static void vcpu_forget_last(const struct vcpu *vcpu)
 }
 
 /* Preemption off. */
-static void vcpu_arrive(struct vcpu *vcpu, int cpu)
+static __always_inline void vcpu_arrive(struct vcpu *vcpu, int cpu)
 {
 	vcpu->loaded = cpus_here_enabled();
 	if (!vcpu->loaded)
@@ -57,7 +57,7 @@ static void vcpu_arrive(struct vcpu *vcpu, int cpu)
 	vcpu->cpu = cpu;
 }
 
-static void vcpu_leave(struct vcpu *vcpu)
+static __always_inline void vcpu_leave(struct vcpu *vcpu)
 {
 	if (!vcpu->loaded)
 		return;
@@ -332,18 +332,15 @@ int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
 	return 0;
 }
 
-static void vcpu_sigset_begin(struct vcpu *vcpu)
+static int vcpu_run_with_sigset(struct vcpu *vcpu)
 {
-	if (vcpu->sigset_active)
-		sigprocmask(SIG_SETMASK, &vcpu->sigset, &current->real_blocked);
-}
+	int r;
 
-static void vcpu_sigset_end(struct vcpu *vcpu)
-{
-	if (!vcpu->sigset_active)
-		return;
+	sigprocmask(SIG_SETMASK, &vcpu->sigset, &current->real_blocked);
+	r = vcpu_run(vcpu);
 	sigprocmask(SIG_SETMASK, &current->real_blocked, NULL);
 	sigemptyset(&current->real_blocked);
+	return r;
 }
 
 /**
@@ -355,14 +352,9 @@ static void vcpu_sigset_end(struct vcpu *vcpu)
  */
 int vcpu_ioctl_run(struct vcpu *vcpu, unsigned long arg)
 {
-	int r;
-
 	if (arg)
 		return -EINVAL;
-	vcpu_sigset_begin(vcpu);
-	r = vcpu_run(vcpu);
-	vcpu_sigset_end(vcpu);
-	return r;
+	return unlikely(vcpu->sigset_active) ? vcpu_run_with_sigset(vcpu) : vcpu_run(vcpu);
 }
 
 /**

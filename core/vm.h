@@ -118,6 +118,7 @@ enum vcpu_mode {
  * @fpu: the guest's FPU state; loaded in the CPU while KVM_RUN runs
  * @guest_dr: the guest may use the CPU's debug registers until its next exit;
  *	owner
+ * @facts: of the last exit; owner
  * @emu: the instruction emulator's context; owner
  * @emu_decoded: it holds a decoded instruction of 64-bit code; owner
  * @pio_miss, @mmio_miss: the last accesses that no device in the kernel answered; owner
@@ -149,6 +150,7 @@ struct vcpu {
 	struct vcpu_clock clock;
 	struct fpu_guest fpu;
 	bool guest_dr;
+	struct exit_facts facts;
 	struct emu_ctxt emu;
 	bool emu_decoded;
 	struct iobus_miss pio_miss, mmio_miss;

@@ -70,7 +70,7 @@ static void svm_npf_facts(const struct vmcb_control_area *c, struct exit_facts *
 	f->tdp.table_walk = info & SVM_NPF_TABLE_WALK;
 	f->tdp.access = (info & X86_PF_INSTR) ? MMU_EXEC :
 			(info & X86_PF_WRITE) ? MMU_WRITE : MMU_READ;
-	if (boot_cpu_has(X86_FEATURE_DECODEASSISTS)) {
+	if (static_cpu_has(X86_FEATURE_DECODEASSISTS)) {
 		f->nr_insn_bytes = min_t(u8, c->insn_len, sizeof(f->insn_bytes));
 		memcpy(f->insn_bytes, c->insn_bytes, sizeof(f->insn_bytes));
 	}
@@ -162,7 +162,7 @@ static u8 svm_insn_len(const struct vmcb_control_area *c, u64 rip)
 {
 	u64 len = c->next_rip - rip;
 
-	if (!boot_cpu_has(X86_FEATURE_NRIPS) || !c->next_rip || len > 15)
+	if (!static_cpu_has(X86_FEATURE_NRIPS) || !c->next_rip || len > 15)
 		return 0;
 	return len;
 }

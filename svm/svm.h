@@ -10,6 +10,7 @@
 #include <linux/mem_encrypt.h>
 #include <linux/mm.h>
 #include <asm/asm.h>
+#include <asm/msr.h>
 #include <asm/svm.h>
 
 #include "core/vm.h"
@@ -123,7 +124,6 @@ void svm_enter(u64 *gpr, u64 guest_pa, u64 host_pa, const u64 *spec_ctrl);
 /* vcpu.c */
 int svm_vcpu_init(struct vcpu *vcpu);
 void svm_vcpu_free(struct vcpu *vcpu);
-void svm_load_tsc_aux(struct svm_vcpu *svm);
 void svm_load(struct vcpu *vcpu, int cpu);
 void svm_put(struct vcpu *vcpu);
 void svm_inject(struct vcpu *vcpu, const struct x86_event *event);
@@ -133,7 +133,7 @@ void svm_set_tdp_root(struct vcpu *vcpu, hpa_t root);
 void svm_pass_msr(struct vcpu *vcpu, u32 msr, bool read, bool write);
 void svm_set_exception_exits(struct vcpu *vcpu, u32 vectors);
 void svm_set_dr_exits(struct vcpu *vcpu, bool on);
-void svm_prepare_asid(struct svm_vcpu *svm);
+void svm_new_asid(struct svm_vcpu *svm, struct svm_cpu *sc);
 
 /* state.c */
 void svm_fetch(struct vcpu *vcpu, u32 parts);
@@ -141,5 +141,26 @@ void svm_push(struct svm_vcpu *svm);
 
 /* run.c */
 void svm_run(struct vcpu *vcpu, struct exit_facts *facts);
+
+/* Give the vCPU an ASID that is valid on this CPU. Loaded; IRQs off. */
+static inline void svm_prepare_asid(struct svm_vcpu *svm)
+{
+	struct svm_cpu *sc = this_cpu_ptr(&svm_cpus);
+
+	if (unlikely(svm->asid_generation != sc->generation))
+		svm_new_asid(svm, sc);
+}
+
+/* RDTSCP and RDPID give the guest's value from here on. Loaded; preemption off. */
+static inline void svm_load_tsc_aux(struct svm_vcpu *svm)
+{
+	const struct svm_cpu *sc = this_cpu_ptr(&svm_cpus);
+	u64 aux = svm->vcpu.st.msrs.tsc_aux;
+
+	if (!sc->has_tsc_aux || (!svm->guest_tsc_aux && aux == sc->tsc_aux))
+		return;
+	wrmsrl(MSR_TSC_AUX, aux);
+	svm->guest_tsc_aux = true;
+}
 
 #endif

@@ -88,22 +88,6 @@ void svm_vcpu_free(struct vcpu *vcpu)
 }
 
 /**
- * svm_load_tsc_aux - the CPU's RDTSCP and RDPID give the guest's value from here on
- * @svm: loaded; preemption off
- */
-void svm_load_tsc_aux(struct svm_vcpu *svm)
-{
-	u64 aux = svm->vcpu.st.msrs.tsc_aux;
-
-	if (!this_cpu_read(svm_cpus.has_tsc_aux))
-		return;
-	if (!svm->guest_tsc_aux && aux == this_cpu_read(svm_cpus.tsc_aux))
-		return;
-	wrmsrl(MSR_TSC_AUX, aux);
-	svm->guest_tsc_aux = true;
-}
-
-/**
  * svm_load - backend_ops.load: the vCPU's thread comes to a CPU
  * @vcpu: owned by this thread
  * @cpu: this one; preemption is off
@@ -137,19 +121,17 @@ void svm_put(struct vcpu *vcpu)
 }
 
 /**
- * svm_prepare_asid - give the vCPU an ASID that is valid on this CPU
+ * svm_new_asid - give the vCPU an ASID of this CPU's present generation
  * @svm: loaded; IRQs off
+ * @sc: this CPU's
  *
  * An ASID is never reused within a generation, so a new one needs no flush;
  * a new generation flushes everything (15.16).
  */
-void svm_prepare_asid(struct svm_vcpu *svm)
+void svm_new_asid(struct svm_vcpu *svm, struct svm_cpu *sc)
 {
-	struct svm_cpu *sc = this_cpu_ptr(&svm_cpus);
 	struct vmcb_control_area *c = &svm->vmcb->control;
 
-	if (likely(svm->asid_generation == sc->generation))
-		return;
 	if (sc->next_asid > backend->caps->max_asid) {
 		sc->generation++;
 		sc->next_asid = 1;

@@ -145,9 +145,9 @@ void vcpu_nmi(struct vcpu *vcpu)
 }
 
 /**
- * events_cut - learn from an exit which delivery it cut, if any
+ * events_cut - learn from an exit that it cut a delivery
  * @vcpu: owned
- * @e: from the backend; EVENT_NONE says that what was injected has arrived
+ * @e: from the backend; not EVENT_NONE
  */
 void events_cut(struct vcpu *vcpu, const struct x86_event *e)
 {
@@ -156,9 +156,6 @@ void events_cut(struct vcpu *vcpu, const struct x86_event *e)
 	ev->exc_injected = false;
 	ev->nmi_injected = false;
 	ev->irq_injected = false;
-	if (likely(e->type == EVENT_NONE))
-		return;
-
 	vcpu_request(vcpu, REQ_EVENT);
 	switch (e->type) {
 	case EVENT_NMI:

@@ -8,6 +8,8 @@
 
 #include <linux/thread_info.h>
 #include <asm/fpu/api.h>
+#include <asm/fpu/types.h>
+#include <asm/processor-flags.h>
 
 #include "core/vm.h"
 
@@ -20,6 +22,16 @@ void vcpu_write_xmm(struct vcpu *vcpu, unsigned int nr, const void *buf);
 /* KVM_CAP_XSAVE2: bytes that KVM_GET_XSAVE2 writes and KVM_SET_XSAVE reads. */
 u32 vm_xsave_size(void);
 void fpu_setup(void);
+
+/**
+ * vcpu_switches_xcr0 - does the guest use what the next two functions switch?
+ * @vcpu: owned; the answer holds from before an entry until behind it
+ */
+static inline bool vcpu_switches_xcr0(const struct vcpu *vcpu)
+{
+	return (vcpu->st.cr4 & (X86_CR4_OSXSAVE | X86_CR4_PKE)) ||
+	       (vcpu->st.xcr0 & XFEATURE_MASK_PKRU);
+}
 
 /**
  * vcpu_fpu_load - make the guest's FPU state the current thread's

@@ -101,12 +101,16 @@ static void run_store_debug(struct vcpu *vcpu)
 
 static void run_guest(struct vcpu *vcpu, struct exit_facts *facts)
 {
-	vcpu_load_guest_xcr0(vcpu);
+	bool xcr0 = vcpu_switches_xcr0(vcpu);
+
+	if (xcr0)
+		vcpu_load_guest_xcr0(vcpu);
 	run_load_debug(vcpu);
 	hostwork_begin_guest_time();
 	backend->run(vcpu, facts);
 	run_store_debug(vcpu);
-	vcpu_load_host_xcr0(vcpu);
+	if (xcr0)
+		vcpu_load_host_xcr0(vcpu);
 }
 
 /* One trip; true with @facts filled, false when something has to be done first. */
@@ -235,16 +239,30 @@ static int run_prepare(struct vcpu *vcpu)
 	return run_requests(vcpu);
 }
 
+/* Nearly always what was injected has arrived. */
+static void run_note_delivery(struct vcpu *vcpu, const struct x86_event *cut)
+{
+	struct vcpu_events *ev = &vcpu->ev;
+
+	if (unlikely(cut->type != EVENT_NONE)) {
+		events_cut(vcpu, cut);
+		return;
+	}
+	ev->exc_injected = false;
+	ev->nmi_injected = false;
+	ev->irq_injected = false;
+}
+
 static int run_loop(struct vcpu *vcpu)
 	__must_hold(&vcpu->vm->mmu.srcu)
 {
-	struct exit_facts facts;
+	struct exit_facts *facts = &vcpu->facts;
 	int r;
 
 	do {
-		if (likely(run_can_run(vcpu) && run_enter(vcpu, &facts))) {
-			events_cut(vcpu, &facts.vectoring);
-			r = exit_handle(vcpu, &facts);
+		if (likely(run_can_run(vcpu) && run_enter(vcpu, facts))) {
+			run_note_delivery(vcpu, &facts->vectoring);
+			r = exit_handle(vcpu, facts);
 		} else {
 			r = run_prepare(vcpu);
 		}
