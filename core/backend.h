@@ -74,10 +74,8 @@ enum exit_kind {
  * struct exit_facts - why the CPU left the guest, without opinion
  * @kind: enum exit_kind
  * @insn_len: length of the exiting instruction, 0 when the CPU does not say
- * @nr_insn_bytes: valid bytes in @insn_bytes
- * @insn_bytes: instruction bytes that the CPU supplied
  * @vectoring: an event whose delivery this exit cut off, or EVENT_NONE
- * @io: @string and @rep leave the operands to the emulator
+ * @io: @string leaves the operands to the emulator
  * @msr: number and value are in the guest's registers
  * @reg: control or debug register @nr; @gpr is EMU_NR_REGS when unknown
  * @tdp: @access is MMU_READ | MMU_WRITE | MMU_EXEC; @table_walk: made by the
@@ -88,14 +86,12 @@ enum exit_kind {
 struct exit_facts {
 	u8 kind;
 	u8 insn_len;
-	u8 nr_insn_bytes;
-	u8 insn_bytes[15];
 	struct x86_event vectoring;
 	union {
 		struct {
 			u16 port;
 			u8 size;
-			bool in, string, rep;
+			bool in, string;
 		} io;
 		struct {
 			bool write;
@@ -133,7 +129,7 @@ struct exit_facts {
  * @tdp: format of the nested page tables
  * @max_asid: for information
  * @next_rip: exits report instruction lengths
- * @decode_assist: exits report operands and instruction bytes
+ * @decode_assist: exits report operands
  * @tsc_scaling: a guest may have its own TSC frequency
  */
 struct backend_caps {

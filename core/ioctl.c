@@ -184,7 +184,6 @@ static const struct ioctl_entry vm_ioctls[] = {
 	{ }
 };
 
-BY_VALUE(vcpu_ioctl_run)
 BY_VALUE(vcpu_ioctl_nmi)
 BY_STRUCT(vcpu_ioctl_interrupt)
 BY_USER(vcpu_ioctl_set_signal_mask)
@@ -217,7 +216,6 @@ BY_VALUE(vcpu_ioctl_set_tsc_khz)
 BY_NOTHING(vcpu_ioctl_kvmclock_ctrl)
 
 static const struct ioctl_entry vcpu_ioctls[] = {
-	{ KVM_RUN, LOCK, do_vcpu_ioctl_run },
 	{ KVM_GET_REGS, OUT | LOCK, do_vcpu_ioctl_get_regs },
 	{ KVM_SET_REGS, IN | LOCK, do_vcpu_ioctl_set_regs },
 	{ KVM_GET_SREGS, OUT | LOCK, do_vcpu_ioctl_get_sregs },
@@ -329,21 +327,24 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
 	return r;
 }
 
+/* KVM_RUN is in no table: guests wait for it, so it is called directly. */
 static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
 {
-	const struct ioctl_entry *e = ioctl_find(vcpu_ioctls, cmd);
 	struct vcpu *vcpu = file->private_data;
+	const struct ioctl_entry *e = NULL;
 	long r;
 
-	if (!e)
-		return -ENOTTY;
+	if (cmd != KVM_RUN) {
+		e = ioctl_find(vcpu_ioctls, cmd);
+		if (!e)
+			return -ENOTTY;
+	}
 	if (READ_ONCE(vcpu->vm->dead) || mmu_is_foreign(&vcpu->vm->mmu))
 		return -EIO;
 	if (!mutex_trylock(&vcpu->mutex) && mutex_lock_killable(&vcpu->mutex))
 		return -EINTR;
 	vcpu_load(vcpu);
-	/* The one that guests wait for, without the indirect call. */
-	r = likely(cmd == KVM_RUN) ? vcpu_ioctl_run(vcpu, uarg) : ioctl_call(e, vcpu, uarg);
+	r = likely(!e) ? vcpu_ioctl_run(vcpu, uarg) : ioctl_call(e, vcpu, uarg);
 	vcpu_put(vcpu);
 	mutex_unlock(&vcpu->mutex);
 	return r;

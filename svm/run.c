@@ -57,7 +57,6 @@ static void svm_io_facts(const struct vmcb_control_area *c, u64 rip, struct exit
 	f->io.size = (info & SVM_IOIO_SIZE_MASK) >> SVM_IOIO_SIZE_SHIFT;
 	f->io.in = info & SVM_IOIO_TYPE_MASK;
 	f->io.string = info & SVM_IOIO_STR_MASK;
-	f->io.rep = info & SVM_IOIO_REP_MASK;
 	f->insn_len = c->exit_info_2 - rip;
 }
 
@@ -70,10 +69,6 @@ static void svm_npf_facts(const struct vmcb_control_area *c, struct exit_facts *
 	f->tdp.table_walk = info & SVM_NPF_TABLE_WALK;
 	f->tdp.access = (info & X86_PF_INSTR) ? MMU_EXEC :
 			(info & X86_PF_WRITE) ? MMU_WRITE : MMU_READ;
-	if (static_cpu_has(X86_FEATURE_DECODEASSISTS)) {
-		f->nr_insn_bytes = min_t(u8, c->insn_len, sizeof(f->insn_bytes));
-		memcpy(f->insn_bytes, c->insn_bytes, sizeof(f->insn_bytes));
-	}
 }
 
 static void svm_exception_facts(struct svm_vcpu *svm, u8 vector, struct exit_facts *f)
@@ -175,7 +170,6 @@ static void svm_facts(struct svm_vcpu *svm, struct exit_facts *f)
 	f->hw[0] = code;
 	f->hw[1] = c->exit_info_1;
 	f->hw[2] = c->exit_info_2;
-	f->nr_insn_bytes = 0;
 	f->insn_len = svm_insn_len(c, svm->vcpu.st.rip);
 
 	if (code == SVM_EXIT_NPF) {

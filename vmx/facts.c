@@ -71,7 +71,6 @@ void vmx_io_facts(u64 qualification, struct exit_facts *f)
 	f->io.size = (qualification & 7) + 1;
 	f->io.in = qualification & BIT(3);
 	f->io.string = qualification & BIT(4);
-	f->io.rep = qualification & BIT(5);
 	f->io.port = qualification >> 16;
 }
 
@@ -249,7 +248,6 @@ void vmx_facts(struct vmx_vcpu *vmx, u32 reason, struct exit_facts *f)
 	f->hw[0] = reason;
 	f->hw[1] = 0;
 	f->hw[2] = 0;
-	f->nr_insn_bytes = 0;
 	f->insn_len = 0;
 	f->vectoring.type = EVENT_NONE;
 

@@ -90,14 +90,14 @@ static void io_qualifications(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, f.kind, EXIT_IO);
 	KUNIT_EXPECT_EQ(test, f.io.port, 0x3f8);
 	KUNIT_EXPECT_EQ(test, f.io.size, 1);
-	KUNIT_EXPECT_FALSE(test, f.io.in || f.io.string || f.io.rep);
+	KUNIT_EXPECT_FALSE(test, f.io.in || f.io.string);
 	vmx_io_facts(0xcfc0000 | BIT(3) | 3, &f);	/* in %dx, %eax */
 	KUNIT_EXPECT_EQ(test, f.io.port, 0xcfc);
 	KUNIT_EXPECT_EQ(test, f.io.size, 4);
 	KUNIT_EXPECT_TRUE(test, f.io.in);
 	vmx_io_facts(0x1f00000 | BIT(5) | BIT(4) | BIT(3) | 1, &f);	/* rep insw */
 	KUNIT_EXPECT_EQ(test, f.io.size, 2);
-	KUNIT_EXPECT_TRUE(test, f.io.in && f.io.string && f.io.rep);
+	KUNIT_EXPECT_TRUE(test, f.io.in && f.io.string);
 }
 
 static void register_qualifications(struct kunit *test)
