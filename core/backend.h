@@ -158,7 +158,8 @@ struct backend_caps {
  * @emergency_disable: leave the CPU clean for a crash kernel or the firmware;
  *	any context
  * @vcpu_init, @vcpu_free: the hardware's control structures
- * @load, @put: the vCPU's thread begins/stops to own this CPU; preemption off
+ * @load, @put: the vCPU's thread begins/stops to own this CPU; preemption off.
+ *	@put may come after @cpu_disable
  * @fetch: bring ST_* parts into vcpu->st
  * @run: push vcpu->st.dirty, enter the guest once, fill @facts; IRQs off.  Where
  *	the CPU tells whether the guest is in its NMI handler, vcpu->ev.nmi_masked

@@ -62,8 +62,8 @@ static __always_inline void vcpu_leave(struct vcpu *vcpu)
 	if (!vcpu->loaded)
 		return;
 	vcpu->loaded = false;
-	if (cpus_here_enabled())
-		backend->put(vcpu);
+	/* The thread's own registers are due, even if this CPU runs no guests any more. */
+	backend->put(vcpu);
 }
 
 static void vcpu_sched_in(struct preempt_notifier *n, int cpu)
