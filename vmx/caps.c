@@ -4,6 +4,7 @@
  * and which of it we use when it is there and no module parameter turns it off.
  * It only reads; switching VMX on is hardware.c's.
  */
+#include <linux/cpu.h>
 #include <linux/moduleparam.h>
 #include <asm/cpufeature.h>
 #include <asm/msr.h>
@@ -34,6 +35,10 @@ MODULE_PARM_DESC(tpr_shadow, "VMX: let the guest access CR8 without exits");
 static bool preemption_timer = true;
 module_param(preemption_timer, bool, 0444);
 MODULE_PARM_DESC(preemption_timer, "VMX: take the CPU back from a guest that never exits");
+
+static bool tsc_scaling = true;
+module_param(tsc_scaling, bool, 0444);
+MODULE_PARM_DESC(tsc_scaling, "VMX: let a VMM choose a guest's TSC frequency");
 
 static bool pause_loop = true;
 module_param(pause_loop, bool, 0444);
@@ -124,6 +129,7 @@ static u32 vmx_wanted(enum vmx_word word)
 		return SECONDARY_EXEC_ENABLE_RDTSCP | SECONDARY_EXEC_ENABLE_INVPCID |
 		       SECONDARY_EXEC_WBINVD_EXITING | SECONDARY_EXEC_ENCLS_EXITING |
 		       (vpid ? SECONDARY_EXEC_ENABLE_VPID : 0) |
+		       (tsc_scaling ? SECONDARY_EXEC_TSC_SCALING : 0) |
 		       (pause_loop ? SECONDARY_EXEC_PAUSE_LOOP_EXITING : 0);
 	default:
 		return 0;
@@ -246,13 +252,24 @@ static void vmx_choose_fixed(void)
 	vmx_caps.cr4_set = cr4;
 }
 
+/*
+ * Some CPUs stop with a machine check when a guest executes from a large page
+ * that becomes small meanwhile: theirs stay small.
+ */
+static bool vmx_large_pages(void)
+{
+	if (!large_pages || !(vmx_caps.ept_vpid & VMX_EPT_2MB_PAGE_BIT))
+		return false;
+	return !boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT) || cpu_mitigations_off();
+}
+
 static void vmx_choose_tdp(void)
 {
 	struct tdp_format *tdp = &vmx_backend_caps.tdp;
 	bool ad = ept_ad && (vmx_caps.ept_vpid & VMX_EPT_AD_BIT);
 
 	tdp->levels = 4;
-	tdp->max_level = large_pages && (vmx_caps.ept_vpid & VMX_EPT_2MB_PAGE_BIT) ? 2 : 1;
+	tdp->max_level = vmx_large_pages() ? 2 : 1;
 	tdp->table = VMX_EPT_RWX_MASK;
 	/*
 	 * Write-back whatever the guest's PAT says: guests have no devices whose
@@ -280,6 +297,7 @@ static void vmx_choose(void)
 				    VMX_NR_VPIDS - 1 : 0;
 	vmx_backend_caps.next_rip = true;
 	vmx_backend_caps.decode_assist = true;
+	vmx_backend_caps.tsc_scaling = vmx_uses(VMX_CPU2, SECONDARY_EXEC_TSC_SCALING);
 }
 
 /**

@@ -4,9 +4,12 @@
  * the kernel's "l1tf=" wants it: at each entry with "full", otherwise when
  * something ran since the last one that may have brought secrets there.
  */
+#define pr_fmt(fmt) "ditto: " fmt
+
 #include <linux/gfp.h>
 #include <linux/hardirq.h>
 #include <linux/mm.h>
+#include <linux/sched/smt.h>
 #include <asm/cpufeature.h>
 #include <asm/msr.h>
 #include <asm/processor.h>
@@ -58,6 +61,8 @@ static void l1tf_choose(void)
 int vmx_l1tf_setup(void)
 {
 	l1tf_choose();
+	if (l1tf_mode == L1TF_COND && sched_smt_active())
+		pr_warn("L1TF: a guest may read what the other thread of its core caches (\"nosmt\" helps)\n");
 	if (l1tf_mode == L1TF_NEVER || boot_cpu_has(X86_FEATURE_FLUSH_L1D))
 		return 0;
 	l1tf_pages = alloc_pages(GFP_KERNEL | __GFP_ZERO, L1D_ORDER);

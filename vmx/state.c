@@ -206,6 +206,15 @@ static void vmx_push_pdptes(const struct x86_state *st)
 		vmcs_write(GUEST_PDPTR0 + 2 * i, st->pdpte[i]);
 }
 
+/* The multiplier is a fixed-point number with 48 bits behind the point (25.6.5). */
+static void vmx_push_tsc(struct vmx_vcpu *vmx)
+{
+	vmcs_write(TSC_OFFSET, vmx->vcpu.st.tsc_offset);
+	if (vmx_uses(VMX_CPU2, SECONDARY_EXEC_TSC_SCALING))
+		vmcs_write(TSC_MULTIPLIER,
+			   READ_ONCE(vmx->vcpu.clock.tsc_ratio) << (48 - TSC_RATIO_SHIFT));
+}
+
 /**
  * vmx_push - bring the dirty parts of the state into the VMCS
  * @vmx: loaded, with the guest's MSRs; IRQs off
@@ -231,6 +240,6 @@ void vmx_push(struct vmx_vcpu *vmx)
 	if (st->dirty & ST_MSRS)
 		vmx_push_msrs(vmx);
 	if (st->dirty & ST_TSC)
-		vmcs_write(TSC_OFFSET, st->tsc_offset);
+		vmx_push_tsc(vmx);
 	st->dirty = 0;
 }
