@@ -12,6 +12,7 @@
 #
 # Each kernel has a build directory of its own, build/<release>/, in which the
 # sources are symbolic links; the module built last is also ./ditto.ko. With
+# DEBUG=1 the module proves TLB flushes as it does where the kernel has KASAN. With
 # KUNIT=1 the directory is build/<release>-kunit/ and the module has its KUnit
 # tests in it. WERROR=0 lets a build with warnings pass.
 
@@ -36,7 +37,8 @@ endif
 
 BUILD := build/$(RELEASE)$(if $(KUNIT),-kunit)
 KMAKE  = $(MAKE) -C $(KDIR) M=$(CURDIR)/$(BUILD) W=1 \
-	 $(if $(filter-out 0,$(WERROR)),KCFLAGS=-Werror) $(if $(KUNIT),DITTO_KUNIT=y)
+	 $(if $(filter-out 0,$(WERROR)),KCFLAGS=-Werror) $(if $(KUNIT),DITTO_KUNIT=y) \
+	 $(if $(DEBUG),DITTO_DEBUG=y)
 
 .PHONY: all module tools tree sparse test test-vmx-full demo bench clean
 all: module tools

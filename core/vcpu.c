@@ -159,6 +159,9 @@ static void vcpu_init_fields(struct vcpu *vcpu, struct vm *vm, u32 id)
 	vcpu->idx = vm->nr_vcpus;
 	vcpu->cpu = -1;
 	vcpu->ev.user_irq = -1;
+#ifdef DITTO_DEBUG
+	vcpu->guest_epoch = U64_MAX;
+#endif
 	mutex_init(&vcpu->mutex);
 	rcuwait_init(&vcpu->wait);
 	preempt_notifier_init(&vcpu->preempt, &vcpu_preempt_ops);

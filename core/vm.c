@@ -66,8 +66,27 @@ static void vm_flush_tlbs(struct mmu *mmu)
 	preempt_enable();
 }
 
+#ifdef DITTO_DEBUG
+/* mmu_host.check_epoch; what a vCPU publishes is described in x86/run.c. */
+static bool vm_check_epoch(struct mmu *mmu, u64 epoch)
+{
+	struct vm *vm = container_of(mmu, struct vm, mmu);
+	struct vcpu *vcpu;
+	u32 i;
+
+	vm_for_each_vcpu(vm, i, vcpu) {
+		if (READ_ONCE(vcpu->guest_epoch) < epoch)
+			return false;
+	}
+	return true;
+}
+#endif
+
 static struct mmu_host vm_mmu_host = {
 	.flush_tlbs = vm_flush_tlbs,
+#ifdef DITTO_DEBUG
+	.check_epoch = vm_check_epoch,
+#endif
 };
 
 static void vm_list_add(struct vm *vm)

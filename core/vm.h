@@ -134,6 +134,9 @@ enum vcpu_mode {
  * @sigset, @sigset_active: KVM_SET_SIGNAL_MASK; owner
  * @exits: per enum exit_kind, since creation; owner
  * @srcu_idx: the owner's read section in vm->mmu.srcu while it runs
+ * @epoch: the mmu's epoch when the TLB was last flushed; owner (DITTO_DEBUG)
+ * @guest_epoch: the same while the vCPU is in the guest, else U64_MAX; written by the
+ *	owner with IRQs off, read by who asks for flushes (DITTO_DEBUG)
  */
 struct vcpu {
 	struct vm *vm;
@@ -167,6 +170,10 @@ struct vcpu {
 	bool sigset_active;
 	sigset_t sigset;
 	u64 exits[EXIT_NR];
+#ifdef DITTO_DEBUG
+	u64 epoch;
+	u64 guest_epoch;
+#endif
 };
 
 extern const struct backend_ops *backend;

@@ -65,11 +65,15 @@ struct tdp_format {
  * @flush_tlbs: when this returns, every CPU that may have used the tables has
  *	flushed, or will flush before it enters the guest again.  Called in
  *	process context with mmu->lock held; may spin, not sleep
+ * @check_epoch: does no vCPU run on translations that are older than this epoch?
+ *	Called in debug builds before what was taken away is used again; any locks
+ *	held.  May be NULL.
  */
 struct mmu_host {
 	const struct tdp_format *format;
 	u64 max_gfn;
 	void (*flush_tlbs)(struct mmu *mmu);
+	bool (*check_epoch)(struct mmu *mmu, u64 epoch);
 };
 
 /**
@@ -228,6 +232,23 @@ static inline u64 mmu_epoch_current(struct mmu *mmu)
 {
 #ifdef DITTO_DEBUG
 	return READ_ONCE(mmu->epoch);
+#else
+	return 0;
+#endif
+}
+
+/**
+ * mmu_epoch_flushed - the last epoch that a flush has covered (debug builds)
+ * @mmu: initialized
+ *
+ * No vCPU may enter the guest that flushed before that.  Returns 0 without
+ * DITTO_DEBUG.
+ */
+static inline u64 mmu_epoch_flushed(struct mmu *mmu)
+{
+#ifdef DITTO_DEBUG
+	/* Pairs with the release in mmu_flush(). */
+	return smp_load_acquire(&mmu->epoch_flushed);
 #else
 	return 0;
 #endif

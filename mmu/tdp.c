@@ -73,7 +73,8 @@ void mmu_flush(struct mmu *mmu)
 	lockdep_assert_held_write(&mmu->lock);
 	mmu->host->flush_tlbs(mmu);
 #ifdef DITTO_DEBUG
-	WRITE_ONCE(mmu->epoch_flushed, mmu->epoch);
+	/* After what flush_tlbs() asked of the vCPUs. */
+	smp_store_release(&mmu->epoch_flushed, mmu->epoch);
 #endif
 }
 

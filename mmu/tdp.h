@@ -125,13 +125,20 @@ static inline void mmu_epoch_open(struct mmu *mmu)
 #endif
 }
 
-/* Every permission that was taken away up to @epoch is gone from every TLB. */
+/*
+ * Every permission that was taken away up to @epoch is gone from every TLB: a flush
+ * was asked for since, and whoever is in the guest has done it.
+ */
 static inline void mmu_epoch_assert(struct mmu *mmu, u64 epoch)
 {
 #ifdef DITTO_DEBUG
+	bool (*check)(struct mmu *mmu, u64 epoch) = mmu->host->check_epoch;
+
 	WARN_ONCE(READ_ONCE(mmu->epoch_flushed) < epoch,
 		  "ditto: a TLB flush is missing (%llu of %llu)\n",
 		  READ_ONCE(mmu->epoch_flushed), epoch);
+	WARN_ONCE(check && !check(mmu, epoch),
+		  "ditto: a vCPU runs that has not flushed since %llu\n", epoch);
 #endif
 }
 

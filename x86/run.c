@@ -22,8 +22,36 @@
 
 static void run_flush_tlb(struct vcpu *vcpu)
 {
-	if (vcpu_take_request(vcpu, REQ_TLB_FLUSH))
+	if (vcpu_take_request(vcpu, REQ_TLB_FLUSH)) {
+#ifdef DITTO_DEBUG
+		vcpu->epoch = mmu_epoch_current(&vcpu->vm->mmu);
+#endif
 		backend->flush_tlb(vcpu);
+	}
+}
+
+/*
+ * Debug builds: what the vCPU is about to use of the TLB is of vcpu->epoch.  With
+ * IRQs off and the mode set no flush can end without us, so what was flushed so
+ * far had asked us before, and we did it.
+ */
+static void run_epoch_begin(struct vcpu *vcpu)
+{
+#ifdef DITTO_DEBUG
+	u64 flushed = mmu_epoch_flushed(&vcpu->vm->mmu);
+
+	WARN_ONCE(vcpu->epoch < flushed, "ditto: vCPU %u enters with a TLB of %llu, not %llu\n",
+		  vcpu->id, vcpu->epoch, flushed);
+	WRITE_ONCE(vcpu->guest_epoch, vcpu->epoch);
+#endif
+}
+
+static void run_epoch_end(struct vcpu *vcpu)
+{
+#ifdef DITTO_DEBUG
+	/* Before IRQs are on: the flush that kicked us out looks at this. */
+	WRITE_ONCE(vcpu->guest_epoch, U64_MAX);
+#endif
 }
 
 /*
@@ -131,10 +159,12 @@ static bool run_enter(struct vcpu *vcpu, struct exit_facts *facts)
 	if (vcpu_take_request(vcpu, REQ_EVENT))
 		events_inject(vcpu);
 	run_flush_tlb(vcpu);
+	run_epoch_begin(vcpu);
 	srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
 
 	run_guest(vcpu, facts);
 
+	run_epoch_end(vcpu);
 	smp_store_release(&vcpu->mode, VCPU_OUTSIDE);
 	/* The interrupt that ended the guest is taken here, in the guest's time. */
 	local_irq_enable();
