@@ -388,7 +388,7 @@ static long first_touch(void)
 /* Each of the first; later ones are the same few places again, for page after page. */
 static unsigned int next(unsigned int n)
 {
-	return n + 1 + (n > 64 ? n / 8 : 0);
+	return n + 1 + (n > 32 ? n / 4 : 0);
 }
 
 static void repeat(const void *arg)
