@@ -70,6 +70,17 @@ enum exit_kind {
 	EXIT_NR
 };
 
+/* Their names for people: X(kind, name) for each, LAST for the last. */
+#define EXIT_KINDS(X, LAST) \
+	X(HOST_IRQ, "host_irq") X(CPUID, "cpuid") X(HLT, "hlt") X(IO, "io") X(MSR, "msr") \
+	X(CR, "cr") X(DR, "dr") X(EXCEPTION, "exception") X(HYPERCALL, "hypercall") \
+	X(TDP_FAULT, "tdp_fault") X(TDP_MISCONFIG, "tdp_misconfig") X(XSETBV, "xsetbv") \
+	X(INVLPG, "invlpg") X(WBINVD, "wbinvd") X(PAUSE, "pause") X(MONITOR, "monitor") \
+	X(MWAIT, "mwait") X(RDPMC, "rdpmc") X(RDTSC, "rdtsc") X(RDTSCP, "rdtscp") \
+	X(TASK_SWITCH, "task_switch") X(IRQ_WINDOW, "irq_window") \
+	X(NMI_WINDOW, "nmi_window") X(UNDEFINED, "undefined") X(SHUTDOWN, "shutdown") \
+	X(FAIL_ENTRY, "fail_entry") LAST(UNKNOWN, "unknown")
+
 /**
  * struct exit_facts - why the CPU left the guest, without opinion
  * @kind: enum exit_kind

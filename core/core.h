@@ -17,6 +17,7 @@ void cpus_disable(void);
 int vm_create(unsigned long type);
 int vm_list(struct ditto_vm_list *args);
 int vm_check_all(struct seq_file *m);
+void vm_show_exits(struct seq_file *m);
 int vm_setup(void);
 void vm_teardown(void);
 int vm_ioctl_set_name(struct vm *vm, struct ditto_vm_name *args);

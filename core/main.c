@@ -59,6 +59,13 @@ static int main_check_show(struct seq_file *m, void *unused)
 DEFINE_SHOW_ATTRIBUTE(main_check);
 
 /* A CPU has one at most; where firmware disabled one, that is what people must know. */
+static int main_exits_show(struct seq_file *m, void *unused)
+{
+	vm_show_exits(m);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(main_exits);
+
 static int main_find_backend(void)
 {
 	const char *why_svm, *why_vmx;
@@ -188,6 +195,7 @@ static int __init main_init(void)
 		goto teardown_cpu;
 	main_debugfs = debugfs_create_dir("ditto", NULL);
 	debugfs_create_file("check", 0400, main_debugfs, NULL, &main_check_fops);
+	debugfs_create_file("exits", 0400, main_debugfs, NULL, &main_exits_fops);
 	err = main_register_nodes();
 	if (err)
 		goto teardown_memory;

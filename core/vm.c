@@ -465,6 +465,39 @@ int vm_check_all(struct seq_file *m)
 	return ctx.violations;
 }
 
+static int vm_show_exits_one(struct vm *vm, void *p)
+{
+#define EXIT_NAME(kind, name) [EXIT_##kind] = name,
+	static const char *const names[EXIT_NR] = { EXIT_KINDS(EXIT_NAME, EXIT_NAME) };
+#undef EXIT_NAME
+	struct seq_file *m = p;
+	struct vcpu *vcpu;
+	u32 i, kind;
+
+	vm_for_each_vcpu(vm, i, vcpu) {
+		seq_printf(m, "vm %llu vcpu %u:", vm->id, vcpu->id);
+		for (kind = 0; kind < EXIT_NR; kind++) {
+			u64 count = READ_ONCE(vcpu->exits[kind]);
+
+			if (count)
+				seq_printf(m, " %s %llu", names[kind], count);
+		}
+		seq_putc(m, '\n');
+	}
+	return 0;
+}
+
+/**
+ * vm_show_exits - a line per vCPU: how often it left the guest, by reason
+ * @m: where to
+ *
+ * The counts are read while they grow.
+ */
+void vm_show_exits(struct seq_file *m)
+{
+	vm_for_each(vm_show_exits_one, m);
+}
+
 /**
  * vm_setup - at load, after the backend's setup
  *

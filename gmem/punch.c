@@ -10,6 +10,9 @@
 
 #include "gmem/internal.h"
 
+#define CREATE_TRACE_POINTS
+#include "gmem/trace.h"
+
 /* Lock what is there (with @empties: everything), and wait for user faults in flight. */
 static bool punch_lock(struct gmem_chunk *c, unsigned int from, unsigned int to, bool empties)
 {
@@ -114,6 +117,7 @@ int gmem_punch(struct gmem *g, pgoff_t start, pgoff_t end)
 {
 	if (start > end || end > g->npages)
 		return -EINVAL;
+	trace_ditto_punch(g->id, start, end);
 	return punch_range(g, start, end, true);
 }
 

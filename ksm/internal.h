@@ -28,6 +28,11 @@ enum merge_result {
 	MERGE_BUSY,		/* (inside merge.c) the candidate is in use */
 };
 
+/* Those that merge_one() returns, for people. */
+#define MERGE_RESULTS							\
+	{ MERGE_NONE, "changed" }, { MERGE_ZERO, "zero" }, { MERGE_SHARED, "shared" }, \
+	{ MERGE_UNIQUE, "unique" }, { MERGE_VOLATILE, "volatile" }
+
 /**
  * struct merge_candidate - a page that may equal another, held
  * @page: the page

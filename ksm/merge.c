@@ -20,6 +20,9 @@
 
 #include "ksm/internal.h"
 
+#define CREATE_TRACE_POINTS
+#include "ksm/trace.h"
+
 /* So many pages with one digest are compared before a page is taken to be unique. */
 #define MAX_TRIES	4
 
@@ -159,15 +162,7 @@ static enum merge_result keep(struct gmem_cursor *cur, struct page *page, u32 di
 	return ret;
 }
 
-/**
- * merge_one() - examine one page, and merge it if there is an equal one
- * @cur: its entry
- *
- * Process context, merge_knobs.lock held.
- *
- * Return: what became of it.
- */
-enum merge_result merge_one(struct gmem_cursor *cur)
+static enum merge_result examine(struct gmem_cursor *cur)
 {
 	struct merge_candidate cand;
 	enum merge_result ret;
@@ -196,4 +191,20 @@ enum merge_result merge_one(struct gmem_cursor *cur)
 			return ret;
 	}
 	return keep(cur, page, digest);
+}
+
+/**
+ * merge_one() - examine one page, and merge it if there is an equal one
+ * @cur: its entry
+ *
+ * Process context, merge_knobs.lock held.
+ *
+ * Return: what became of it.
+ */
+enum merge_result merge_one(struct gmem_cursor *cur)
+{
+	enum merge_result ret = examine(cur);
+
+	trace_ditto_merge(cur->g->id, cur->c->base + cur->slot, ret);
+	return ret;
 }

@@ -15,6 +15,7 @@
 
 #include "core/compat.h"
 #include "x86/irqchip.h"
+#include "x86/trace.h"
 #include "x86/x86.h"
 
 enum exc_class { EXC_BENIGN, EXC_CONTRIBUTORY, EXC_PAGE_FAULT };
@@ -177,6 +178,12 @@ void events_cut(struct vcpu *vcpu, const struct x86_event *e)
 	}
 }
 
+static void events_deliver(struct vcpu *vcpu, const struct x86_event *e)
+{
+	trace_ditto_inject(vcpu, e);
+	backend->inject(vcpu, e);
+}
+
 static void events_inject_exception(struct vcpu *vcpu)
 {
 	struct vcpu_events *ev = &vcpu->ev;
@@ -187,7 +194,7 @@ static void events_inject_exception(struct vcpu *vcpu)
 		.error = ev->exc_error,
 	};
 
-	backend->inject(vcpu, &e);
+	events_deliver(vcpu, &e);
 }
 
 static void events_apply_payload(struct vcpu *vcpu)
@@ -228,7 +235,7 @@ static void events_inject_nmi(struct vcpu *vcpu)
 
 	vcpu->ev.nmi_injected = true;
 	vcpu->ev.nmi_masked = true;
-	backend->inject(vcpu, &nmi);
+	events_deliver(vcpu, &nmi);
 }
 
 static void events_inject_irq(struct vcpu *vcpu)
@@ -240,7 +247,7 @@ static void events_inject_irq(struct vcpu *vcpu)
 		.insn_len = ev->soft_len,
 	};
 
-	backend->inject(vcpu, &e);
+	events_deliver(vcpu, &e);
 }
 
 /* Those that an exit cut; true when there was one. */

@@ -9,6 +9,7 @@
 #include <asm/traps.h>
 
 #include "x86/irqchip.h"
+#include "x86/trace.h"
 #include "x86/x86.h"
 
 static int exit_internal_error(struct vcpu *vcpu, u32 suberror, const struct exit_facts *f)
@@ -258,6 +259,7 @@ static int exit_tdp_fault(struct vcpu *vcpu, struct exit_facts *f)
 {
 	int r = mmu_tdp_fault(&vcpu->vm->mmu, f->tdp.gpa, f->tdp.access);
 
+	trace_ditto_fault(vcpu, f->tdp.gpa, f->tdp.access, r);
 	switch (r) {
 	case MMU_FAULT_DONE:
 		return 1;

@@ -20,6 +20,9 @@
 #include "x86/lapic.h"
 #include "x86/x86.h"
 
+#define CREATE_TRACE_POINTS
+#include "x86/trace.h"
+
 static void run_flush_tlb(struct vcpu *vcpu)
 {
 	if (vcpu_take_request(vcpu, REQ_TLB_FLUSH)) {
@@ -131,6 +134,7 @@ static void run_guest(struct vcpu *vcpu, struct exit_facts *facts)
 {
 	bool xcr0 = vcpu_switches_xcr0(vcpu);
 
+	trace_ditto_entry(vcpu);
 	if (xcr0)
 		vcpu_load_guest_xcr0(vcpu);
 	run_load_debug(vcpu);
@@ -139,6 +143,7 @@ static void run_guest(struct vcpu *vcpu, struct exit_facts *facts)
 	run_store_debug(vcpu);
 	if (xcr0)
 		vcpu_load_host_xcr0(vcpu);
+	trace_ditto_exit(vcpu, facts);
 }
 
 /* One trip; true with @facts filled, false when something has to be done first. */
