@@ -8,6 +8,7 @@
 #include <asm/processor-flags.h>
 
 #include "mmu/kunit.h"
+#include "mmu/memo.h"
 #include "x86/emulate.h"
 
 #define P	BIT_ULL(0)
@@ -435,12 +436,149 @@ static void fetch(struct kunit *test)
 	srcu_read_unlock(&t->mmu.srcu, idx);
 }
 
+/**
+ * struct memo_test - a walk that is remembered
+ * @t: whose memory
+ * @c: what it goes through
+ * @m: in which mode
+ * @memo: the memory
+ */
+struct memo_test {
+	struct test_mmu *t;
+	struct walk_case c;
+	struct paging_mode m;
+	struct walk_memo memo;
+};
+
+static bool memo_helps(struct memo_test *s, u32 access, u8 *byte)
+{
+	int idx = srcu_read_lock(&s->t->mmu.srcu);
+	bool ok = memo_read(&s->t->mmu, &s->memo, &s->m, test_gva[L4], access, byte, 1);
+
+	srcu_read_unlock(&s->t->mmu.srcu, idx);
+	return ok;
+}
+
+/* Twice: the first walk sets accessed and dirty bits, so its entries are old at once. */
+static void memo_make(struct kunit *test, struct memo_test *s, u32 access)
+{
+	struct emu_fault fault = { 0 };
+	int i, idx = srcu_read_lock(&s->t->mmu.srcu);
+	gpa_t gpa = 0;
+
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_EQ(test, mmu_walk_memo(&s->t->mmu, &s->memo, &s->m, test_gva[L4],
+						    access, &gpa, &fault), 0);
+		KUNIT_EXPECT_EQ(test, gpa, case_gpa(&s->c));
+	}
+	srcu_read_unlock(&s->t->mmu.srcu, idx);
+}
+
+static struct memo_test *memo_new(struct kunit *test, int fd)
+{
+	struct memo_test *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
+	u8 byte = 0x5a;
+
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	s->c = (struct walk_case){ "memo", L4, 1, .access = RD, .error = OK };
+	s->t = test_mmu_new(test);
+	KUNIT_ASSERT_EQ(test, test_set_gmem(s->t, 0, 0, SZ_128K, fd, 0), 0);
+	case_build(test, s->t, &s->c);
+	case_mode(&s->c, &s->m);
+	KUNIT_ASSERT_EQ(test, test_write(s->t, case_gpa(&s->c), &byte, 1), 0);
+	return s;
+}
+
+/* Every reason for which a remembered walk may not be believed, one at a time. */
+static void memo_doubts(struct kunit *test)
+{
+	struct memo_test *s = memo_new(test, test_gmem_new(test, SZ_128K));
+	u64 pte, changed;
+	u8 byte = 0;
+	int level;
+
+	KUNIT_EXPECT_FALSE(test, memo_helps(s, RD, &byte));
+	memo_make(test, s, RD);
+	KUNIT_EXPECT_TRUE(test, memo_helps(s, RD, &byte));
+	KUNIT_EXPECT_EQ(test, byte, 0x5a);
+
+	KUNIT_EXPECT_FALSE(test, memo_helps(s, WR, &byte));
+	KUNIT_EXPECT_FALSE(test, memo_helps(s, RD | USR, &byte));
+	s->m.cr3 ^= 0x1000;
+	KUNIT_EXPECT_FALSE(test, memo_helps(s, RD, &byte));
+	s->m.cr3 ^= 0x1000;
+	s->m.cr4 ^= SMAP;
+	KUNIT_EXPECT_FALSE(test, memo_helps(s, RD, &byte));
+	s->m.cr4 ^= SMAP;
+	s->m.rflags ^= AC;
+	KUNIT_EXPECT_FALSE(test, memo_helps(s, RD, &byte));
+	s->m.rflags ^= AC;
+	KUNIT_EXPECT_TRUE(test, memo_helps(s, RD, &byte));
+
+	for (level = 1; level <= 4; level++) {
+		KUNIT_ASSERT_EQ(test, test_read(s->t, pte_gpa(&s->c, level), &pte, 8), 0);
+		changed = pte & ~P;
+		KUNIT_ASSERT_EQ(test, test_write(s->t, pte_gpa(&s->c, level), &changed, 8), 0);
+		KUNIT_EXPECT_FALSE_MSG(test, memo_helps(s, RD, &byte), "level %d", level);
+		KUNIT_ASSERT_EQ(test, test_write(s->t, pte_gpa(&s->c, level), &pte, 8), 0);
+		KUNIT_EXPECT_TRUE_MSG(test, memo_helps(s, RD, &byte), "level %d", level);
+	}
+}
+
+/* The page or a table moves in the host: the old bytes are not read again. */
+static void memo_moves(struct kunit *test)
+{
+	int fd = test_gmem_new(test, SZ_128K);
+	struct memo_test *s = memo_new(test, fd);
+	struct gmem *g = gmem_get_fd(fd);
+	pgoff_t off = case_gpa(&s->c) >> PAGE_SHIFT;
+	u8 byte = 0;
+
+	memo_make(test, s, RD);
+	KUNIT_EXPECT_TRUE(test, memo_helps(s, RD, &byte));
+	KUNIT_EXPECT_EQ(test, gmem_punch(g, off, off + 1), 0);
+	KUNIT_EXPECT_FALSE(test, memo_helps(s, RD, &byte));
+	gmem_put(g);
+
+	memo_make(test, s, RD);
+	KUNIT_EXPECT_FALSE(test, memo_helps(s, RD, &byte));	/* empty: nowhere to read */
+	byte = 0xa5;
+	KUNIT_ASSERT_EQ(test, test_write(s->t, case_gpa(&s->c), &byte, 1), 0);
+	memo_make(test, s, WR);
+	KUNIT_EXPECT_TRUE(test, memo_helps(s, WR, &byte));
+	KUNIT_EXPECT_EQ(test, byte, 0xa5);
+
+	KUNIT_ASSERT_EQ(test, test_set_gmem(s->t, 0, 0, 0, -1, 0), 0);
+	KUNIT_EXPECT_FALSE(test, memo_helps(s, WR, &byte));
+}
+
+/* What has no address in the host is walked each time. */
+static void memo_of_user_memory(struct kunit *test)
+{
+	unsigned long hva = test_mmap(test, SZ_128K, PROT_READ | PROT_WRITE);
+	struct memo_test *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
+	u8 byte;
+
+	KUNIT_ASSERT_NOT_NULL(test, s);
+	s->c = (struct walk_case){ "memo", L4, 1, .access = RD, .error = OK };
+	s->t = test_mmu_new(test);
+	KUNIT_ASSERT_EQ(test, test_set_user(s->t, 0, 0, SZ_128K, hva, 0), 0);
+	case_build(test, s->t, &s->c);
+	case_mode(&s->c, &s->m);
+	memo_make(test, s, RD);
+	KUNIT_EXPECT_FALSE(test, memo_helps(s, RD, &byte));
+	KUNIT_EXPECT_EQ(test, s->memo.nr, 0);
+}
+
 static struct kunit_case walk_kunit_cases[] = {
 	KUNIT_CASE(walks_gmem),
 	KUNIT_CASE(walks_user),
 	KUNIT_CASE(no_paging),
 	KUNIT_CASE(odd_places),
 	KUNIT_CASE(fetch),
+	KUNIT_CASE(memo_doubts),
+	KUNIT_CASE(memo_moves),
+	KUNIT_CASE(memo_of_user_memory),
 	{}
 };
 
