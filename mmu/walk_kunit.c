@@ -436,6 +436,9 @@ static void fetch(struct kunit *test)
 	srcu_read_unlock(&t->mmu.srcu, idx);
 }
 
+/* Where in the gmem the page is that the walk leads to. */
+#define MEMO_PAGE	31
+
 /**
  * struct memo_test - a walk that is remembered
  * @t: whose memory
@@ -482,7 +485,9 @@ static struct memo_test *memo_new(struct kunit *test, int fd)
 	KUNIT_ASSERT_NOT_NULL(test, s);
 	s->c = (struct walk_case){ "memo", L4, 1, .access = RD, .error = OK };
 	s->t = test_mmu_new(test);
-	KUNIT_ASSERT_EQ(test, test_set_gmem(s->t, 0, 0, SZ_128K, fd, 0), 0);
+	KUNIT_ASSERT_EQ(test, test_set_gmem(s->t, 0, 0, SZ_64K + SZ_32K, fd, 0), 0);
+	KUNIT_ASSERT_EQ(test, test_set_gmem(s->t, 1, case_gpa(&s->c) & PAGE_MASK, PAGE_SIZE, fd,
+					    MEMO_PAGE * PAGE_SIZE), 0);
 	case_build(test, s->t, &s->c);
 	case_mode(&s->c, &s->m);
 	KUNIT_ASSERT_EQ(test, test_write(s->t, case_gpa(&s->c), &byte, 1), 0);
@@ -531,12 +536,11 @@ static void memo_moves(struct kunit *test)
 	int fd = test_gmem_new(test, SZ_128K);
 	struct memo_test *s = memo_new(test, fd);
 	struct gmem *g = gmem_get_fd(fd);
-	pgoff_t off = case_gpa(&s->c) >> PAGE_SHIFT;
 	u8 byte = 0;
 
 	memo_make(test, s, RD);
 	KUNIT_EXPECT_TRUE(test, memo_helps(s, RD, &byte));
-	KUNIT_EXPECT_EQ(test, gmem_punch(g, off, off + 1), 0);
+	KUNIT_EXPECT_EQ(test, gmem_punch(g, MEMO_PAGE, MEMO_PAGE + 1), 0);
 	KUNIT_EXPECT_FALSE(test, memo_helps(s, RD, &byte));
 	gmem_put(g);
 
