@@ -107,16 +107,6 @@ bool vmx_adjust(u64 cap, u32 required, u32 wanted, u32 *control)
 	return !(required & ~may);
 }
 
-/**
- * vmx_uses - is a control on in every VMCS?
- * @word: which word
- * @bit: of the word
- */
-bool vmx_uses(enum vmx_word word, u32 bit)
-{
-	return vmx_caps.control[word] & bit;
-}
-
 /* The optional controls that nobody turned off. */
 static u32 vmx_wanted(enum vmx_word word)
 {

@@ -24,6 +24,9 @@
 static enum { L1TF_NEVER, L1TF_COND, L1TF_ALWAYS } l1tf_mode;
 static struct page *l1tf_pages;
 
+/* This CPU is entered with an empty L1D, always or sometimes. */
+DEFINE_STATIC_KEY_FALSE(vmx_flushes_l1d);
+
 static bool l1tf_skip(void)
 {
 	u64 caps = 0;
@@ -63,7 +66,10 @@ int vmx_l1tf_setup(void)
 	l1tf_choose();
 	if (l1tf_mode == L1TF_COND && sched_smt_active())
 		pr_warn("L1TF: a guest may read what the other thread of its core caches (\"nosmt\" helps)\n");
-	if (l1tf_mode == L1TF_NEVER || boot_cpu_has(X86_FEATURE_FLUSH_L1D))
+	if (l1tf_mode == L1TF_NEVER)
+		return 0;
+	static_branch_enable(&vmx_flushes_l1d);
+	if (boot_cpu_has(X86_FEATURE_FLUSH_L1D))
 		return 0;
 	l1tf_pages = alloc_pages(GFP_KERNEL | __GFP_ZERO, L1D_ORDER);
 	return l1tf_pages ? 0 : -ENOMEM;
@@ -73,6 +79,7 @@ int vmx_l1tf_setup(void)
 void vmx_l1tf_teardown(void)
 {
 	compat_report_l1tf(VMENTER_L1D_FLUSH_AUTO);
+	static_branch_disable(&vmx_flushes_l1d);
 	if (l1tf_pages)
 		__free_pages(l1tf_pages, L1D_ORDER);
 	l1tf_pages = NULL;
@@ -94,14 +101,12 @@ static noinstr void l1tf_read_lines(void)
 
 /**
  * vmx_flush_l1d - the last thing before an entry that touches memory
- * @vmx: about to be entered; IRQs off
+ * @vmx: about to be entered, where vmx_flushes_l1d; IRQs off
  */
 noinstr void vmx_flush_l1d(struct vmx_vcpu *vmx)
 {
 	bool wanted;
 
-	if (likely(l1tf_mode == L1TF_NEVER))
-		return;
 	/* The kernel's interrupt handlers say that they ran. */
 	wanted = vmx->flush_l1d || compat_irqs_ran() || l1tf_mode == L1TF_ALWAYS;
 	vmx->flush_l1d = false;

@@ -110,7 +110,8 @@ static noinstr enum vmx_entered vmx_enter_leave(struct vmx_vcpu *vmx, u32 *reaso
 	enum vmx_entered r;
 
 	hostwork_enter_guest();
-	vmx_flush_l1d(vmx);
+	if (static_branch_unlikely(&vmx_flushes_l1d))
+		vmx_flush_l1d(vmx);
 	if (native_read_cr2() != st->cr2)
 		native_write_cr2(st->cr2);
 	r = vmx_enter(st->gpr, &st->msrs.spec_ctrl, vmx->launched, &vmx->written.host_rsp);
@@ -200,5 +201,6 @@ void vmx_run(struct vcpu *vcpu, struct exit_facts *facts)
 		vmx_from_guest(vmx);
 		vmx_facts(vmx, reason & VMX_REASON, facts);
 	}
-	vmx->flush_l1d |= !(BIT(facts->kind) & QUIET_EXITS);
+	if (static_branch_unlikely(&vmx_flushes_l1d))
+		vmx->flush_l1d |= !(BIT(facts->kind) & QUIET_EXITS);
 }

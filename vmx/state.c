@@ -181,6 +181,18 @@ void vmx_fetch(struct vcpu *vcpu, u32 parts)
 		vmx_fetch_msrs(to_vmx(vcpu));
 }
 
+/*
+ * A CPU enters long mode with whatever task it has, but VM entry wants a 64-bit
+ * one there (27.3.1.2).  Until the guest loads TR, nothing tells them apart.
+ */
+static void vmx_long_mode_task(void)
+{
+	u32 rights = vmcs_read(GUEST_TR_AR_BYTES);
+
+	if ((rights & VMX_AR_TYPE_MASK) == VMX_AR_TYPE_BUSY_16_TSS)
+		vmcs_write(GUEST_TR_AR_BYTES, rights | VMX_AR_TYPE_BUSY_64_TSS);
+}
+
 /* The guest sees the shadows; the CPU wants some bits set that it may not have. */
 static void vmx_push_cr(struct vmx_vcpu *vmx)
 {
@@ -193,8 +205,10 @@ static void vmx_push_cr(struct vmx_vcpu *vmx)
 	vmcs_write(GUEST_CR4, st->cr4 | vmx_caps.cr4_set);
 	vmcs_write(CR4_READ_SHADOW, st->cr4);
 	vmcs_write(GUEST_IA32_EFER, st->efer);
-	if (st->efer & EFER_LMA)
+	if (st->efer & EFER_LMA) {
 		entry_ctl |= VM_ENTRY_IA32E_MODE;
+		vmx_long_mode_task();
+	}
 	vmcs_update(VM_ENTRY_CONTROLS, vmx->written.entry_ctl, entry_ctl);
 }
 

@@ -279,7 +279,7 @@ void vmx_inject(struct vcpu *vcpu, const struct x86_event *event)
 		info |= INTR_INFO_DELIVER_CODE_MASK;
 		vmcs_write(VM_ENTRY_EXCEPTION_ERROR_CODE, event->error);
 	}
-	if (event->insn_len)
+	if (event->type == EVENT_SOFT_INT || event->type == EVENT_SOFT_EXC)
 		vmcs_write(VM_ENTRY_INSTRUCTION_LEN, event->insn_len);
 	vmcs_write(VM_ENTRY_INTR_INFO_FIELD, info);
 	to_vmx(vcpu)->injecting_nmi = event->type == EVENT_NMI;

@@ -7,6 +7,7 @@
 #define DITTO_VMX_VMX_H
 
 #include <linux/io.h>
+#include <linux/jump_label.h>
 #include <linux/list.h>
 #include <asm/asm.h>
 #include <asm/vmx.h>
@@ -42,6 +43,16 @@ struct vmx_caps {
 
 extern struct vmx_caps vmx_caps;
 extern struct backend_caps vmx_backend_caps;
+
+/**
+ * vmx_uses - is a control on in every VMCS?
+ * @word: which word
+ * @bit: of the word
+ */
+static inline bool vmx_uses(enum vmx_word word, u32 bit)
+{
+	return vmx_caps.control[word] & bit;
+}
 
 /* MSRs that neither the VMCS nor any entry or exit switches. */
 enum vmx_msr { VMX_STAR, VMX_LSTAR, VMX_CSTAR, VMX_SFMASK, VMX_TSC_AUX, VMX_NR_MSRS };
@@ -193,9 +204,9 @@ failed:
 /* caps.c */
 int vmx_probe(const char **why);
 bool vmx_adjust(u64 cap, u32 required, u32 wanted, u32 *control);
-bool vmx_uses(enum vmx_word word, u32 bit);
 
 /* l1tf.c */
+DECLARE_STATIC_KEY_FALSE(vmx_flushes_l1d);
 int vmx_l1tf_setup(void);
 void vmx_l1tf_teardown(void);
 void vmx_flush_l1d(struct vmx_vcpu *vmx);
