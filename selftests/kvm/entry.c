@@ -4,7 +4,9 @@
  * by the ioctl or by KVM_EXIT_FAIL_ENTRY, and the same vCPU runs on once it has a
  * state that is good. What AMD's CPUs do not check is for Intel's only.
  */
+#include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/time.h>
 
 #include "vm.h"
 
@@ -148,8 +150,99 @@ static void impossible_events(const void *arg)
 	}
 }
 
+#define ROUNDS	200
+
+static u64 seed = 1;
+
+static u32 dice(u32 sides)
+{
+	seed = seed * 6364136223846793005u + 1442695040888963407u;
+	return (seed >> 33) % sides;
+}
+
+static void roll_segment(struct kvm_segment *s)
+{
+	static const u32 limits[] = { 0, 0xfff, 0xffff, 0xfffff, 0xffffffff };
+
+	switch (dice(10)) {
+	case 0: s->type = dice(16); break;
+	case 1: s->dpl = dice(4); break;
+	case 2: s->present ^= 1; break;
+	case 3: s->s ^= 1; break;
+	case 4: s->l ^= 1; break;
+	case 5: s->db ^= 1; break;
+	case 6: s->g ^= 1; break;
+	case 7: s->unusable ^= 1; break;
+	case 8: s->limit = limits[dice(ARRAY_SIZE(limits))]; break;
+	case 9: s->selector = dice(0x10000); break;
+	}
+}
+
+static void roll_events(struct kvm_vcpu_events *e)
+{
+	memset(e, 0, sizeof(*e));
+	e->flags = KVM_VCPUEVENT_VALID_SHADOW | KVM_VCPUEVENT_VALID_NMI_PENDING;
+	e->interrupt.shadow = dice(4);
+	switch (dice(5)) {
+	case 0: e->exception.injected = 1; break;
+	case 1: e->interrupt.injected = 1; break;
+	case 2: e->nmi.injected = 1; break;
+	case 3: e->nmi.pending = 1; break;
+	}
+	e->exception.nr = dice(32);
+	e->exception.has_error_code = dice(2);
+	e->exception.error_code = dice(0x10000);
+	e->interrupt.nr = dice(256);
+	e->interrupt.soft = dice(2);
+	e->nmi.masked = dice(2);
+}
+
+static void ring(int signal)
+{
+}
+
+/* Whatever these states are, KVM_RUN comes back, and the host has nothing to say. */
+static void random_states(const void *arg)
+{
+	struct sigaction ringing = { .sa_handler = ring };
+	const struct itimerval soon = { .it_value = { .tv_usec = 20000 } };
+	int i, n, exits[40] = { };
+
+	sigaction(SIGALRM, &ringing, NULL);
+	for (i = 0; i < ROUNDS; i++) {
+		struct vm *vm = vm_new(NULL);
+		struct vcpu *vcpu = &vm->vcpu[0];
+		struct kvm_vcpu_events events;
+		struct kvm_sregs sregs;
+		struct kvm_regs regs;
+		int exit;
+
+		vcpu_call(vcpu, "g_arith", 0);
+		sregs = vcpu_sregs(vcpu);
+		regs = vcpu_regs(vcpu);
+		for (n = dice(4); n; n--)
+			roll_segment(&(&sregs.cs)[dice(8)]);
+		for (n = dice(4); n; n--)
+			regs.rflags ^= 1ull << dice(22);
+		roll_events(&events);
+		(void)ioctl(vcpu->fd, KVM_SET_REGS, &regs);
+		(void)ioctl(vcpu->fd, KVM_SET_SREGS, &sregs);
+		(void)ioctl(vcpu->fd, KVM_SET_VCPU_EVENTS, &events);
+		setitimer(ITIMER_REAL, &soon, NULL);
+		exit = vcpu_enter(vcpu);
+		if (exit < 0 && exit != -EINTR)
+			fail("round %d: %s", i, strerror(-exit));
+		exits[exit < 0 ? 0 : exit % 40]++;
+		vm_free(vm);
+	}
+	for (i = 0; i < 40; i++)
+		if (exits[i])
+			note("%d: %s", exits[i], i ? exit_name(i) : "interrupted");
+	ASSERT(exits[KVM_EXIT_IO]);
+}
+
 static const struct tap_test tests[] = {
-	{ "segments", segments }, { "impossible_interrupt", impossible_interrupt },
+	{ "random_states", random_states, .seconds = 60 }, { "segments", segments }, { "impossible_interrupt", impossible_interrupt },
 	{ "impossible_events", impossible_events },
 };
 

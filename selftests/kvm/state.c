@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "vm.h"
 
@@ -309,6 +310,46 @@ static void vm_clock(const void *arg)
 	vm_free(vm);
 }
 
+static u32 traced(struct vcpu *vcpu)
+{
+	u32 value;
+
+	ASSERT_EQ(vcpu_enter(vcpu), KVM_EXIT_IO);
+	memcpy(&value, (u8 *)vcpu->run + vcpu->run->io.data_offset, sizeof(value));
+	return value;
+}
+
+/* A guest with a TSC of its own: three times as fast as the host's, and a third. */
+static void tsc_frequency(const void *arg)
+{
+	long khz;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		struct vm *vm = vm_new(NULL);
+		struct vcpu *vcpu = &vm->vcpu[0];
+		u64 host, guest, want;
+
+		if (!vm_cap(vm, KVM_CAP_TSC_CONTROL))
+			skip("the CPU does not scale the TSC");
+		khz = CHECKED(ioctl(vcpu->fd, KVM_GET_TSC_KHZ, 0));
+		CHECKED(ioctl(vcpu->fd, KVM_SET_TSC_KHZ, i ? khz / 3 : khz * 3));
+		ASSERT_EQ(ioctl(vcpu->fd, KVM_GET_TSC_KHZ, 0), i ? khz / 3 : khz * 3);
+		vcpu_call(vcpu, "g_tsc_twice", 0);
+		guest = traced(vcpu);
+		host = __builtin_ia32_rdtsc();
+		usleep(200000);
+		guest = (u64)(u32)(traced(vcpu) - guest) << 4;
+		host = __builtin_ia32_rdtsc() - host;
+		want = i ? host / 3 : host * 3;
+		/* What lies between the readings is little beside the sleep. */
+		if (guest < want - want / 20 || guest > want + want / 20)
+			fail("%llu ticks of the guest's while the host had %llu",
+			     (unsigned long long)guest, (unsigned long long)host);
+		vm_free(vm);
+	}
+}
+
 /* A guest half way through its registers and FPU goes on in another machine. */
 static void migrate(const void *arg)
 {
@@ -344,7 +385,7 @@ static const struct tap_test tests[] = {
 	{ "regs", regs }, { "sregs", sregs }, { "fpu", fpu }, { "xsave", xsave },
 	{ "msrs", msrs }, { "debug_registers", debug_registers }, { "events", events },
 	{ "mp_state", mp_state }, { "lapic", lapic }, { "irqchips", irqchips },
-	{ "clock", vm_clock }, { "migrate", migrate },
+	{ "clock", vm_clock }, { "tsc_frequency", tsc_frequency }, { "migrate", migrate },
 };
 
 int main(int argc, char **argv)

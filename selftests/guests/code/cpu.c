@@ -331,6 +331,13 @@ void g_mov_ss_shadow(void)
 	CHECK_EQ(steps[7], first + 3);
 }
 
+/* Two readings of the TSC, each told to the VMM at once. */
+void g_tsc_twice(void)
+{
+	trace(rdtsc() >> 4);
+	trace(rdtsc() >> 4);
+}
+
 void g_tsc(void)
 {
 	u64 last = rdtsc(), now;
