@@ -348,6 +348,18 @@ void g_mmio_execute(void)
 	asm volatile("jmp *%0" :: "r"((u64)M));
 }
 
+/* The same address, other bytes: what was decoded there before is not executed again. */
+void g_mmio_patched(void)
+{
+	static u8 code[16] = { 0x89, 0x07, 0xc3 };	/* mov %eax, (%rdi); ret */
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		*(volatile u8 *)&code[1] = i & 2 ? 0x0f : 0x07;		/* %ecx : %eax */
+		asm volatile("call *%0" :: "r"(code), "D"(M), "a"(0x11), "c"(0x22) : "memory");
+	}
+}
+
 /* For the benchmark: count accesses or instructions of one kind. */
 void g_bench_empty(u64 n)
 {
