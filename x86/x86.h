@@ -9,6 +9,7 @@
 #ifndef DITTO_X86_X86_H
 #define DITTO_X86_X86_H
 
+#include <linux/sched.h>
 #include <asm/debugreg.h>
 #include <asm/processor-flags.h>
 
@@ -58,6 +59,7 @@ int vcpu_run(struct vcpu *vcpu);
 /* exits.c: 1: go on; 0: return to user space, vcpu->run is filled; -errno */
 int exit_handle(struct vcpu *vcpu, struct exit_facts *facts);
 int vcpu_halt(struct vcpu *vcpu);
+/* skip.c */
 int vcpu_skip(struct vcpu *vcpu, const struct exit_facts *facts, u8 opcode_len);
 
 /* emuglue.c: the emulator's view of a vCPU. Results as exit_handle(). */
