@@ -139,15 +139,11 @@ struct exit_facts {
  * struct backend_caps - what the hardware can do, fixed once set up
  * @tdp: format of the nested page tables
  * @max_asid: for information
- * @next_rip: exits report instruction lengths
- * @decode_assist: exits report operands
  * @tsc_scaling: a guest may have its own TSC frequency
  */
 struct backend_caps {
 	struct tdp_format tdp;
 	u32 max_asid;
-	bool next_rip;
-	bool decode_assist;
 	bool tsc_scaling;
 };
 

@@ -58,7 +58,6 @@ static int main_check_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(main_check);
 
-/* A CPU has one at most; where firmware disabled one, that is what people must know. */
 static int main_exits_show(struct seq_file *m, void *unused)
 {
 	vm_show_exits(m);
@@ -66,6 +65,7 @@ static int main_exits_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(main_exits);
 
+/* A CPU has one at most; where firmware disabled one, that is what people must know. */
 static int main_find_backend(void)
 {
 	const char *why_svm, *why_vmx;

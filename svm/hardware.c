@@ -44,8 +44,6 @@ static void svm_probe_caps(void)
 	tdp->large = _PAGE_PSE;
 
 	svm_caps.max_asid = cpuid_ebx(0x8000000a) - 1;
-	svm_caps.next_rip = boot_cpu_has(X86_FEATURE_NRIPS);
-	svm_caps.decode_assist = boot_cpu_has(X86_FEATURE_DECODEASSISTS);
 }
 
 static int svm_probe(const char **why)

@@ -285,8 +285,6 @@ static void vmx_choose(void)
 	vmx_caps.watchdog = clamp_t(u64, (u64)tsc_khz * WATCHDOG_MS >> rate, 1, U32_MAX);
 	vmx_backend_caps.max_asid = vmx_uses(VMX_CPU2, SECONDARY_EXEC_ENABLE_VPID) ?
 				    VMX_NR_VPIDS - 1 : 0;
-	vmx_backend_caps.next_rip = true;
-	vmx_backend_caps.decode_assist = true;
 	vmx_backend_caps.tsc_scaling = vmx_uses(VMX_CPU2, SECONDARY_EXEC_TSC_SCALING);
 }
 
