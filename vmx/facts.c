@@ -235,6 +235,26 @@ static void vmx_operand_facts(u32 reason, struct exit_facts *f)
 	}
 }
 
+/* Exits that are no instruction's without operands. */
+static noinline void vmx_other_facts(struct vmx_vcpu *vmx, u32 reason, u8 kind,
+				     struct exit_facts *f)
+{
+	f->insn_len = 0;
+	if (reason == EXIT_REASON_EPT_VIOLATION) {
+		vmx_violation_facts(vmx, f);
+	} else if (kind) {
+		f->kind = kind - 1;
+		if (unlikely(reason == EXIT_REASON_EPT_MISCONFIG))
+			f->hw[2] = vmcs_read(GUEST_PHYSICAL_ADDRESS);
+		else if (unlikely(reason == EXIT_REASON_TASK_SWITCH))
+			vmx_fetch_vectoring(f);
+	} else if (reason == EXIT_REASON_EXCEPTION_NMI) {
+		vmx_exception_facts(vmx, f);
+	} else {
+		vmx_operand_facts(reason, f);
+	}
+}
+
 /**
  * vmx_facts - say why the guest came back
  * @vmx: loaded, just left; IRQs off
@@ -248,22 +268,11 @@ void vmx_facts(struct vmx_vcpu *vmx, u32 reason, struct exit_facts *f)
 	f->hw[0] = reason;
 	f->hw[1] = 0;
 	f->hw[2] = 0;
-	f->insn_len = 0;
 	f->vectoring.type = EVENT_NONE;
-
-	if (reason == EXIT_REASON_EPT_VIOLATION) {
-		vmx_violation_facts(vmx, f);
-	} else if (kind) {
+	if (kind & 0x80) {
 		f->kind = (kind & 0x7f) - 1;
-		if (kind & 0x80)
-			f->insn_len = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
-		else if (unlikely(reason == EXIT_REASON_EPT_MISCONFIG))
-			f->hw[2] = vmcs_read(GUEST_PHYSICAL_ADDRESS);
-		else if (unlikely(reason == EXIT_REASON_TASK_SWITCH))
-			vmx_fetch_vectoring(f);
-	} else if (reason == EXIT_REASON_EXCEPTION_NMI) {
-		vmx_exception_facts(vmx, f);
+		f->insn_len = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
 	} else {
-		vmx_operand_facts(reason, f);
+		vmx_other_facts(vmx, reason, kind, f);
 	}
 }

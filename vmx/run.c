@@ -73,16 +73,17 @@ static void vmx_from_guest(struct vmx_vcpu *vmx)
 {
 	struct vmx_written *w = &vmx->written;
 	struct x86_state *st = &vmx->vcpu.st;
+	u64 rip = vmcs_read(GUEST_RIP);
+	u64 rsp = vmcs_read(GUEST_RSP);
+	u64 rflags = vmcs_read(GUEST_RFLAGS);
+	u32 interruptibility = vmcs_read(GUEST_INTERRUPTIBILITY_INFO);
 
-	w->rip = vmcs_read(GUEST_RIP);
-	w->rsp = vmcs_read(GUEST_RSP);
-	w->rflags = vmcs_read(GUEST_RFLAGS);
-	w->interruptibility = vmcs_read(GUEST_INTERRUPTIBILITY_INFO);
-	st->rip = w->rip;
-	st->gpr[EMU_RSP] = w->rsp;
-	st->rflags = w->rflags;
-	st->shadow = w->interruptibility & (SHADOW_STI | SHADOW_MOV_SS);
-	vmx->vcpu.ev.nmi_masked = w->interruptibility & GUEST_INTR_STATE_NMI;
+	w->rip = st->rip = rip;
+	w->rsp = st->gpr[EMU_RSP] = rsp;
+	w->rflags = st->rflags = rflags;
+	w->interruptibility = interruptibility;
+	st->shadow = interruptibility & (SHADOW_STI | SHADOW_MOV_SS);
+	vmx->vcpu.ev.nmi_masked = interruptibility & GUEST_INTR_STATE_NMI;
 	if (vmx_uses(VMX_CPU, CPU_BASED_TPR_SHADOW))
 		st->cr8 = vmx->apic_page[APIC_TASKPRI] >> 4;
 	st->valid = 0;

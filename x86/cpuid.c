@@ -357,8 +357,8 @@ static void table_index(struct vcpu_cpuid *c)
 	}
 }
 
-static const struct kvm_cpuid_entry2 *table_find(const struct vcpu_cpuid *c, u32 function,
-						 u32 index)
+static __always_inline const struct kvm_cpuid_entry2 *
+table_find(const struct vcpu_cpuid *c, u32 function, u32 index)
 {
 	u32 i;
 
@@ -399,75 +399,79 @@ static const struct kvm_cpuid_entry2 *table_find_beyond(const struct vcpu_cpuid 
 	return table_find(c, basic->eax, index);
 }
 
-/* Bits that follow other registers. */
-static void table_live_bits(struct vcpu *vcpu, u32 function, u32 index, u32 *r)
+/* Bits that follow other registers, in leaves 1, 7 and 0xd. */
+static noinline struct cpuid_regs query_live(struct vcpu *vcpu, u32 function, u32 index,
+					     struct cpuid_regs r)
 {
 	if (function == 1) {
-		r[REG_ECX] &= ~F(OSXSAVE);
+		r.ecx &= ~F(OSXSAVE);
 		if (vcpu->st.cr4 & X86_CR4_OSXSAVE)
-			r[REG_ECX] |= F(OSXSAVE);
+			r.ecx |= F(OSXSAVE);
 		if (!(vlapic_get_base(vcpu) & MSR_IA32_APICBASE_ENABLE))
-			r[REG_EDX] &= ~F(APIC);
+			r.edx &= ~F(APIC);
 	} else if (function == 7 && !index) {
-		r[REG_ECX] &= ~F(OSPKE);
+		r.ecx &= ~F(OSPKE);
 		if (vcpu->st.cr4 & X86_CR4_PKE)
-			r[REG_ECX] |= F(OSPKE);
+			r.ecx |= F(OSPKE);
 	} else if (function == LEAF_XSTATE && index < 2 && vcpu->cpuid.xcr0_allowed) {
 		if (!index)
-			r[REG_EBX] = vcpu->cpuid.xsave_size;
+			r.ebx = vcpu->cpuid.xsave_size;
 		else if (cpuid_has(vcpu, X86_FEATURE_XSAVEC))
-			r[REG_EBX] = vcpu->cpuid.xsave_compact_size;
+			r.ebx = vcpu->cpuid.xsave_compact_size;
+	}
+	return r;
+}
+
+static __always_inline struct cpuid_regs query_entry(struct vcpu *vcpu, u32 index,
+						     const struct kvm_cpuid_entry2 *e)
+{
+	struct cpuid_regs r = { .eax = e->eax, .ebx = e->ebx, .ecx = e->ecx, .edx = e->edx };
+
+	switch (e->function) {
+	case 1:
+	case 7:
+	case LEAF_XSTATE:
+		return query_live(vcpu, e->function, index, r);
+	default:
+		return r;
 	}
 }
 
-/* Topology leaves: an invalid sub-leaf still tells index and APIC id (SDM CPUID). */
-static void table_missing(const struct vcpu_cpuid *c, u32 function, u32 index, u32 *r)
+/*
+ * Zeros, or what the range's last leaf has.  Of topology leaves, an invalid sub-leaf
+ * still tells index and APIC id (SDM CPUID).
+ */
+static noinline struct cpuid_regs query_missing(struct vcpu *vcpu, u32 function, u32 index)
 {
-	const struct kvm_cpuid_entry2 *first;
+	const struct vcpu_cpuid *c = &vcpu->cpuid;
+	const struct kvm_cpuid_entry2 *e = table_find_beyond(c, function, index);
+	struct cpuid_regs r = {};
 
-	memset(r, 0, 4 * sizeof(*r));
-	if (function != 0xb && function != 0x1f)
-		return;
-	first = table_find(c, function, 1);
-	if (first) {
-		r[REG_ECX] = index & 0xff;
-		r[REG_EDX] = first->edx;
+	if (e)
+		return query_entry(vcpu, index, e);
+	if (function == 0xb || function == 0x1f) {
+		e = table_find(c, function, 1);
+		if (e) {
+			r.ecx = index & 0xff;
+			r.edx = e->edx;
+		}
 	}
+	return r;
 }
 
 /**
  * cpuid_query - execute CPUID for the guest
  * @vcpu: owned
- * @eax: function in, result out
- * @ebx: result
- * @ecx: index in, result out
- * @edx: result
+ * @function: what the guest has in eax
+ * @index: and in ecx
+ *
+ * Returns the four registers.
  */
-void cpuid_query(struct vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx)
+struct cpuid_regs cpuid_query(struct vcpu *vcpu, u32 function, u32 index)
 {
-	const struct vcpu_cpuid *c = &vcpu->cpuid;
-	u32 function = *eax, index = *ecx;
-	const struct kvm_cpuid_entry2 *e = table_find(c, function, index);
-	u32 r[4];
+	const struct kvm_cpuid_entry2 *e = table_find(&vcpu->cpuid, function, index);
 
-	if (unlikely(!e)) {
-		e = table_find_beyond(c, function, index);
-		if (e)
-			function = e->function;
-	}
-	if (likely(e)) {
-		r[REG_EAX] = e->eax;
-		r[REG_EBX] = e->ebx;
-		r[REG_ECX] = e->ecx;
-		r[REG_EDX] = e->edx;
-		table_live_bits(vcpu, function, index, r);
-	} else {
-		table_missing(c, function, index, r);
-	}
-	*eax = r[REG_EAX];
-	*ebx = r[REG_EBX];
-	*ecx = r[REG_ECX];
-	*edx = r[REG_EDX];
+	return likely(e) ? query_entry(vcpu, index, e) : query_missing(vcpu, function, index);
 }
 
 /**
@@ -579,13 +583,12 @@ void vcpu_cpuid_free(struct vcpu *vcpu)
 
 static void entry_live(struct vcpu *vcpu, struct kvm_cpuid_entry2 *e)
 {
-	u32 r[4] = { e->eax, e->ebx, e->ecx, e->edx };
+	struct cpuid_regs r = query_entry(vcpu, e->index, e);
 
-	table_live_bits(vcpu, e->function, e->index, r);
-	e->eax = r[REG_EAX];
-	e->ebx = r[REG_EBX];
-	e->ecx = r[REG_ECX];
-	e->edx = r[REG_EDX];
+	e->eax = r.eax;
+	e->ebx = r.ebx;
+	e->ecx = r.ecx;
+	e->edx = r.edx;
 }
 
 /* The same but for the bits that follow other registers? */

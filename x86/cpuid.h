@@ -7,6 +7,8 @@
 
 #include <linux/kvm.h>
 #include <linux/types.h>
+#include <asm/cpuid.h>
+#include <asm/processor.h>
 
 struct vcpu;
 
@@ -44,8 +46,8 @@ struct vcpu_cpuid {
 	u32 xsave_compact_size;
 };
 
-/* Execute CPUID for the guest: *eax and *ecx are input. */
-void cpuid_query(struct vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
+/* Execute CPUID for the guest. */
+struct cpuid_regs cpuid_query(struct vcpu *vcpu, u32 function, u32 index);
 /* Does the guest's CPUID show X86_FEATURE_*? */
 bool cpuid_has(struct vcpu *vcpu, unsigned int feature);
 /* Can a guest on this host have X86_FEATURE_*? */

@@ -187,9 +187,12 @@ static struct kvm_cpuid_entry2 *offered(struct kunit *test, u32 *nent)
 
 static void query(struct vcpu *vcpu, u32 function, u32 index, u32 *r)
 {
-	r[0] = function;
-	r[2] = index;
-	cpuid_query(vcpu, &r[0], &r[1], &r[2], &r[3]);
+	struct cpuid_regs regs = cpuid_query(vcpu, function, index);
+
+	r[0] = regs.eax;
+	r[1] = regs.ebx;
+	r[2] = regs.ecx;
+	r[3] = regs.edx;
 }
 
 static void cpuid_offer_test(struct kunit *test)

@@ -53,13 +53,12 @@ static u8 exit_cpl(struct vcpu *vcpu)
 static int exit_cpuid(struct vcpu *vcpu, struct exit_facts *f)
 {
 	u64 *gpr = vcpu->st.gpr;
-	u32 eax = gpr[EMU_RAX], ecx = gpr[EMU_RCX], ebx, edx;
+	struct cpuid_regs r = cpuid_query(vcpu, gpr[EMU_RAX], gpr[EMU_RCX]);
 
-	cpuid_query(vcpu, &eax, &ebx, &ecx, &edx);
-	gpr[EMU_RAX] = eax;
-	gpr[EMU_RBX] = ebx;
-	gpr[EMU_RCX] = ecx;
-	gpr[EMU_RDX] = edx;
+	gpr[EMU_RAX] = r.eax;
+	gpr[EMU_RBX] = r.ebx;
+	gpr[EMU_RCX] = r.ecx;
+	gpr[EMU_RDX] = r.edx;
 	return vcpu_skip(vcpu, f, 2);
 }
 

@@ -15,10 +15,7 @@
 
 static u32 reset_signature(struct vcpu *vcpu)
 {
-	u32 eax = 1, ebx, ecx = 0, edx;
-
-	cpuid_query(vcpu, &eax, &ebx, &ecx, &edx);
-	return eax ?: RESET_SIGNATURE;
+	return cpuid_query(vcpu, 1, 0).eax ?: RESET_SIGNATURE;
 }
 
 static void reset_segments(struct x86_state *st)

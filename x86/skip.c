@@ -63,21 +63,28 @@ static bool skip_is_bare(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_skip - go behind the instruction that caused an exit
+ * vcpu_skip_unknown - vcpu_skip() where the CPU does not report the length
  * @vcpu: owned and loaded
  * @f: the exit
- * @opcode_len: its length without prefixes; it begins with 0F, or is HLT
- *
- * As exit_handle().
+ * @opcode_len: see there
  */
-int vcpu_skip(struct vcpu *vcpu, const struct exit_facts *f, u8 opcode_len)
+int vcpu_skip_unknown(struct vcpu *vcpu, const struct exit_facts *f, u8 opcode_len)
 {
-	int len = f->insn_len;
+	int len = skip_is_bare(vcpu) ? opcode_len : vcpu_insn_len(vcpu, f);
 
-	if (!len)
-		len = skip_is_bare(vcpu) ? opcode_len : vcpu_insn_len(vcpu, f);
 	if (len <= 0)
 		return len ? len : 1;
 	vcpu_advance(vcpu, len);
 	return 1;
+}
+
+/**
+ * vcpu_wrap_rip - instruction addresses of less than 64 bits wrap
+ * @vcpu: owned and loaded
+ * @rip: of the next instruction
+ */
+u64 vcpu_wrap_rip(struct vcpu *vcpu, u64 rip)
+{
+	vcpu_need(vcpu, ST_CODE);
+	return (vcpu->st.efer & EFER_LMA) && vcpu->st.code.l ? rip : (u32)rip;
 }

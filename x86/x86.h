@@ -60,7 +60,8 @@ int vcpu_run(struct vcpu *vcpu);
 int exit_handle(struct vcpu *vcpu, struct exit_facts *facts);
 int vcpu_halt(struct vcpu *vcpu);
 /* skip.c */
-int vcpu_skip(struct vcpu *vcpu, const struct exit_facts *facts, u8 opcode_len);
+u64 vcpu_wrap_rip(struct vcpu *vcpu, u64 rip);
+int vcpu_skip_unknown(struct vcpu *vcpu, const struct exit_facts *facts, u8 opcode_len);
 
 /* emuglue.c: the emulator's view of a vCPU. Results as exit_handle(). */
 int vcpu_insn_len(struct vcpu *vcpu, const struct exit_facts *facts);
@@ -101,15 +102,32 @@ static __always_inline bool vcpu_memo_mode(const struct vcpu *vcpu, const struct
 static inline void vcpu_advance(struct vcpu *vcpu, u8 len)
 {
 	struct x86_state *st = &vcpu->st;
+	u64 rip = st->rip + len;
 
-	st->rip += len;
-	vcpu_need(vcpu, ST_CODE);
-	if (!(st->efer & EFER_LMA) || !st->code.l)
-		st->rip = (u32)st->rip;
+	/* Outside of 64-bit code the upper half was 0: only a carry changes it. */
+	if (unlikely((rip ^ st->rip) >> 32))
+		rip = vcpu_wrap_rip(vcpu, rip);
+	st->rip = rip;
 	st->shadow = 0;
 	st->rflags &= ~X86_EFLAGS_RF;
 	if (unlikely(st->rflags & X86_EFLAGS_TF))
 		vcpu_queue_debug(vcpu, DR_STEP);
+}
+
+/**
+ * vcpu_skip - go behind the instruction that caused an exit
+ * @vcpu: owned and loaded
+ * @f: the exit
+ * @opcode_len: its length without prefixes; it begins with 0F, or is HLT
+ *
+ * As exit_handle().
+ */
+static inline int vcpu_skip(struct vcpu *vcpu, const struct exit_facts *f, u8 opcode_len)
+{
+	if (!f->insn_len)
+		return vcpu_skip_unknown(vcpu, f, opcode_len);
+	vcpu_advance(vcpu, f->insn_len);
+	return 1;
 }
 
 /*
