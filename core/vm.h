@@ -122,6 +122,7 @@ enum vcpu_mode {
  * @emu: the instruction emulator's context; owner
  * @emu_decoded: it holds a decoded instruction of 64-bit code; owner
  * @pio_miss, @mmio_miss: the last accesses that no device in the kernel answered; owner
+ * @streaks: where it touched memory last; owner
  * @fetch_memo, @data_memo: the last walks for an instruction and for an operand; owner
  * @io: access that waits for user space; owner
  * @mp_state: KVM_MP_STATE_*; owner
@@ -157,6 +158,7 @@ struct vcpu {
 	struct emu_ctxt emu;
 	bool emu_decoded;
 	struct iobus_miss pio_miss, mmio_miss;
+	struct fault_streaks streaks;
 	struct walk_memo fetch_memo, data_memo;
 	struct vcpu_io io;
 	u32 mp_state;

@@ -3,7 +3,7 @@
  * Faults: what an offset resolves to, and making an entry private. gmem_own() is the
  * one copy-on-write function: whoever writes to an entry that is not private - a
  * guest, user space, GUP, the kernel, "run = 2" - ends up there. A present private
- * entry is resolved without a lock, and a fresh page goes into an empty one by
+ * entry is resolved without a lock, and fresh pages go into empty ones by
  * cmpxchg; the rest goes through the chunk's mutex. See internal.h for the races.
  */
 #include <linux/highmem.h>
@@ -27,6 +27,39 @@ static bool fill_quick(struct gmem *g, struct gmem_chunk *c, unsigned int slot,
 	atomic_long_inc(&g->nr_private);
 	gmem_entry_drop(g, v);
 	return true;
+}
+
+/*
+ * Neighbours that were never written get their pages together: one visit to the
+ * allocator. Those that merging emptied do not, or they would come back unasked.
+ */
+static bool fill_run(struct gmem *g, struct gmem_chunk *c, unsigned int slot, unsigned int n)
+{
+	unsigned long *e = &c->entry[slot];
+	unsigned int i, filled = 0;
+	struct page *pages;
+	unsigned long new;
+
+	for (i = 0; i < n && !READ_ONCE(e[i]); i++)
+		;
+	if (i < 2)
+		return false;
+	n = rounddown_pow_of_two(i);
+	pages = gmem_pages_alloc(g, ilog2(n));
+	if (!pages)
+		return false;
+	new = gmem_entry_make(pages, GMEM_DIRTY);
+	for (i = 0; i < n; i++, new += PAGE_SIZE) {
+		gmem_page_adopt(pages + i, c, slot + i);
+		if (likely(!cmpxchg(&e[i], 0, new)))
+			filled++;
+		else
+			gmem_page_free(pages + i);
+	}
+	if (filled)
+		gmem_chunk_touch(c);
+	atomic_long_add(filled, &g->nr_private);
+	return filled;
 }
 
 /* The general case, chunk->lock held. @new is consumed on success. */
@@ -56,12 +89,15 @@ static int entry_break(struct gmem *g, struct gmem_chunk *c, unsigned int slot,
 	return 0;
 }
 
-static int own_entry(struct gmem *g, struct gmem_chunk *c, unsigned int slot)
+static int own_entry(struct gmem *g, struct gmem_chunk *c, unsigned int slot, unsigned int n)
 {
 	bool zeroed = !(READ_ONCE(c->entry[slot]) & GMEM_PRESENT);
-	struct page *new = gmem_page_alloc(g, zeroed);
+	struct page *new;
 	int ret;
 
+	if (zeroed && n > 1 && fill_run(g, c, slot, n))
+		return 0;
+	new = gmem_page_alloc(g, zeroed);
 	if (!new)
 		return -ENOMEM;
 	if (zeroed && fill_quick(g, c, slot, new))
@@ -110,18 +146,8 @@ int gmem_settle(struct gmem *g, pgoff_t off)
 	return ret;
 }
 
-/**
- * gmem_own() - make an entry private: the copy-on-write function
- * @g: the gmem
- * @off: below its size
- *
- * When it returns 0 the entry was private at some time since the call; merging may
- * have taken that back already, so the caller looks, and calls again.
- * Process context, no lock held but mmap_lock.
- *
- * Return: 0, -ENOMEM, or -EINTR when a fatal signal came.
- */
-int gmem_own(struct gmem *g, pgoff_t off)
+/* gmem_own(), and perhaps empty entries behind it: @n in all, of one chunk. */
+static int own_run(struct gmem *g, pgoff_t off, unsigned int n)
 {
 	unsigned int slot = off % GMEM_CHUNK_PAGES;
 	struct gmem_chunk *c;
@@ -138,14 +164,50 @@ int gmem_own(struct gmem *g, pgoff_t off)
 		else if (gmem_entry_private(v))
 			ret = 0;
 		else
-			ret = own_entry(g, c, slot);
+			ret = own_entry(g, c, slot, n);
 		gmem_chunk_put(c);
 	} while (ret == -EAGAIN);
 	return ret;
 }
 
-/* Resolve without waiting or allocating, in an RCU section; -EAGAIN if that won't do. */
-static int fault_lockless(struct gmem *g, pgoff_t off, bool write, struct gmem_mapping *out)
+/**
+ * gmem_own() - make an entry private: the copy-on-write function
+ * @g: the gmem
+ * @off: below its size
+ *
+ * When it returns 0 the entry was private at some time since the call; merging may
+ * have taken that back already, so the caller looks, and calls again.
+ * Process context, no lock held but mmap_lock.
+ *
+ * Return: 0, -ENOMEM, or -EINTR when a fatal signal came.
+ */
+int gmem_own(struct gmem *g, pgoff_t off)
+{
+	return own_run(g, off, 1);
+}
+
+/* How many entries from @e on can be mapped as they are; 1 is known. */
+static unsigned int fault_more(const unsigned long *e, struct gmem_mapping *out, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 1; i < n; i++) {
+		unsigned long v = READ_ONCE(e[i]);
+
+		if ((v & (GMEM_PRESENT | GMEM_LOCKED)) != GMEM_PRESENT)
+			break;
+		out[i].pfn = (v & GMEM_ADDR) >> PAGE_SHIFT;
+		out[i].writable = !(v & GMEM_SHARED);
+	}
+	return i;
+}
+
+/*
+ * Resolve without waiting or allocating, in an RCU section: how many, or -EAGAIN if
+ * that won't do.
+ */
+static int fault_lockless(struct gmem *g, pgoff_t off, bool write, struct gmem_mapping *out,
+			  unsigned int n)
 {
 	unsigned long *e = gmem_entry(g, off);
 	unsigned long v;
@@ -160,13 +222,47 @@ static int fault_lockless(struct gmem *g, pgoff_t off, bool write, struct gmem_m
 			return -EAGAIN;
 		out->pfn = (v & GMEM_ADDR) >> PAGE_SHIFT;
 		out->writable = !(v & GMEM_SHARED);
-		return 0;
+		return fault_more(e, out, n);
 	}
 	if (write || !gmem_entry_set(e, v, GMEM_ZMAP))
 		return -EAGAIN;
 	out->pfn = page_to_pfn(gmem_zero_page);
 	out->writable = false;
-	return 0;
+	return 1;
+}
+
+/**
+ * gmem_fault_run() - resolve a binder's fault, and those that it expects next
+ * @g: the gmem
+ * @off: offset in pages, of the access
+ * @write: the access is a write
+ * @out: what to map at @off and behind it
+ * @n: length of @out, 1 to GMEM_FAULT_MAX
+ *
+ * As gmem_fault() for @off. Behind it, pages that are there are told, too, and a write
+ * to what was never written makes pages for neighbours that never were, either: they
+ * are zero, and cost what they cost until merging finds them so.
+ *
+ * Return: how many of @out are filled, 1 at least; or as gmem_fault().
+ */
+int gmem_fault_run(struct gmem *g, pgoff_t off, bool write, struct gmem_mapping *out,
+		   unsigned int n)
+{
+	int ret;
+
+	if (off >= g->npages)
+		return -EFAULT;
+	n = min3((pgoff_t)n, GMEM_CHUNK_PAGES - off % GMEM_CHUNK_PAGES, g->npages - off);
+	for (;;) {
+		rcu_read_lock();
+		ret = fault_lockless(g, off, write, out, n);
+		rcu_read_unlock();
+		if (ret != -EAGAIN)
+			return ret;
+		ret = write ? own_run(g, off, n) : gmem_settle(g, off);
+		if (ret)
+			return ret;
+	}
 }
 
 /**
@@ -182,20 +278,7 @@ static int fault_lockless(struct gmem *g, pgoff_t off, bool write, struct gmem_m
  */
 int gmem_fault(struct gmem *g, pgoff_t off, bool write, struct gmem_mapping *out)
 {
-	int ret;
-
-	if (off >= g->npages)
-		return -EFAULT;
-	for (;;) {
-		rcu_read_lock();
-		ret = fault_lockless(g, off, write, out);
-		rcu_read_unlock();
-		if (ret != -EAGAIN)
-			return ret;
-		ret = write ? gmem_own(g, off) : gmem_settle(g, off);
-		if (ret)
-			return ret;
-	}
+	return min(gmem_fault_run(g, off, write, out, 1), 0);
 }
 
 /**

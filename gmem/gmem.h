@@ -53,6 +53,9 @@ struct gmem_mapping {
 	bool writable;
 };
 
+/* Pages that one fault resolves at most: their zeroing takes some 20 microseconds. */
+#define GMEM_FAULT_MAX	64
+
 /* What a binding's check() reports for each of its live mappings. */
 typedef void (*gmem_check_fn)(void *ctx, pgoff_t off, unsigned long pfn, bool writable);
 
@@ -123,6 +126,8 @@ void gmem_unbind(struct gmem *g, struct gmem_binding *b);
 
 /* Faults of binders (fault.c). */
 int gmem_fault(struct gmem *g, pgoff_t off, bool write, struct gmem_mapping *out);
+int gmem_fault_run(struct gmem *g, pgoff_t off, bool write, struct gmem_mapping *out,
+		   unsigned int n);
 void gmem_mark_dirty(struct gmem *g, pgoff_t off);
 
 /*

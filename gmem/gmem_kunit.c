@@ -73,6 +73,72 @@ static void fault_zero_then_write(struct kunit *test)
 	gmem_put(g);
 }
 
+static int fault_run(struct gmem *g, pgoff_t off, bool write, struct gmem_mapping *map)
+{
+	memset(map, 0, GMEM_FAULT_MAX * sizeof(*map));
+	return gmem_fault_run(g, off, write, map, GMEM_FAULT_MAX);
+}
+
+static void fault_runs(struct kunit *test)
+{
+	struct gmem_mapping *map = kunit_kcalloc(test, GMEM_FAULT_MAX, sizeof(*map), GFP_KERNEL);
+	struct gmem *g = make(test, 1024);
+	struct fake *f = fake_new(test, g, 0, 1024);
+	struct gmem_cursor cur = { .g = g, .slot = 300 };
+	struct gmem_mapping one;
+	int i;
+
+	KUNIT_EXPECT_EQ(test, fault_run(g, 1024, true, map), -EFAULT);
+	/* A read makes nothing. */
+	KUNIT_EXPECT_EQ(test, fault_run(g, 200, false, map), 1);
+	KUNIT_EXPECT_EQ(test, map[0].pfn, page_to_pfn(gmem_zero_page));
+	KUNIT_EXPECT_EQ(test, nr_private(g), 0);
+
+	/* A write makes a power of two of pages, all different, zero, and ours. */
+	KUNIT_EXPECT_EQ(test, gmem_fault_run(g, 3, true, map, 11), 8);
+	KUNIT_EXPECT_EQ(test, nr_private(g), 8);
+	for (i = 0; i < 8; i++) {
+		KUNIT_EXPECT_TRUE(test, map[i].writable);
+		KUNIT_EXPECT_EQ(test, gmem_fault(g, 3 + i, false, &one), 0);
+		KUNIT_EXPECT_EQ(test, one.pfn, map[i].pfn);
+		KUNIT_EXPECT_EQ(test, page_count(pfn_to_page(map[i].pfn)), 1);
+		KUNIT_EXPECT_EQ(test, fake_read(g, f, 3 + i), 0);
+	}
+	/* Both find what is there, up to the first hole. */
+	KUNIT_EXPECT_EQ(test, fault_run(g, 4, false, map), 7);
+	KUNIT_EXPECT_EQ(test, fault_run(g, 5, true, map), 6);
+	KUNIT_EXPECT_EQ(test, nr_private(g), 8);
+
+	/* Where somebody maps the zero page, nothing comes along. */
+	KUNIT_EXPECT_EQ(test, fault_run(g, 199, true, map), 1);
+	KUNIT_EXPECT_EQ(test, fault_run(g, 196, true, map), 2);
+	KUNIT_EXPECT_EQ(test, nr_private(g), 11);
+
+	/* It ends with the chunk, and with the gmem. */
+	KUNIT_EXPECT_EQ(test, fault_run(g, 510, true, map), 2);
+	KUNIT_EXPECT_EQ(test, fault_run(g, 1023, true, map), 1);
+	KUNIT_EXPECT_EQ(test, nr_private(g), 14);
+
+	/* What merging found zero does not come back before it is written. */
+	KUNIT_EXPECT_EQ(test, gmem_write(g, 300 * PAGE_SIZE, "", 1), 0);
+	cur.c = gmem_chunk_find(g, 300);
+	mutex_lock(&cur.c->lock);
+	KUNIT_EXPECT_EQ(test, gmem_fault(g, 300, false, &one), 0);
+	KUNIT_EXPECT_EQ(test, gmem_freeze(&cur, pfn_to_page(one.pfn), false), 0);
+	gmem_replace_zero(&cur);
+	mutex_unlock(&cur.c->lock);
+	gmem_chunk_put(cur.c);
+	KUNIT_EXPECT_EQ(test, fault_run(g, 298, true, map), 2);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&g->nr_zeroed), 1);
+	KUNIT_EXPECT_EQ(test, nr_private(g), 16);
+
+	KUNIT_EXPECT_EQ(test, gmem_punch(g, 0, 1024), 0);
+	KUNIT_EXPECT_EQ(test, nr_private(g), 0);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	fake_free(g, f);
+	gmem_put(g);
+}
+
 static void read_write(struct kunit *test)
 {
 	struct gmem *g = make(test, 600);
@@ -359,6 +425,7 @@ static void races(struct kunit *test)
 static struct kunit_case gmem_cases[] = {
 	KUNIT_CASE(create_args),
 	KUNIT_CASE(fault_zero_then_write),
+	KUNIT_CASE(fault_runs),
 	KUNIT_CASE(read_write),
 	KUNIT_CASE(compare_exchange),
 	KUNIT_CASE(punch),

@@ -347,8 +347,28 @@ struct page *gmem_page_alloc(struct gmem *g, bool zero)
 
 	page = alloc_page(GFP_HIGHUSER | __GFP_ACCOUNT | (zero ? __GFP_ZERO : 0));
 	set_active_memcg(old);
+	return page;
+}
+
+/**
+ * gmem_pages_alloc() - zeroed pages for neighbouring entries, charged like one
+ * @g: the gmem
+ * @order: 2^@order of them, in a row; each is then a page of its own
+ *
+ * Nothing is reclaimed, split or written for them: who asks can do without.
+ *
+ * Return: the first page, or NULL.
+ */
+struct page *gmem_pages_alloc(struct gmem *g, unsigned int order)
+{
+	struct mem_cgroup *old = set_active_memcg(g->memcg);
+	struct page *page;
+
+	page = alloc_pages((GFP_HIGHUSER & ~__GFP_RECLAIM) | __GFP_KSWAPD_RECLAIM |
+			   __GFP_NORETRY | __GFP_NOWARN | __GFP_ACCOUNT | __GFP_ZERO, order);
+	set_active_memcg(old);
 	if (page)
-		INIT_HLIST_NODE(gmem_page_node(page));
+		split_page(page, order);
 	return page;
 }
 
@@ -360,18 +380,6 @@ void gmem_page_free(struct page *page)
 {
 	if (page)
 		put_page(page);
-}
-
-/**
- * gmem_page_adopt() - note in a page which entry it is going to be in, privately
- * @page: not in any entry yet
- * @c: the chunk
- * @slot: the entry
- */
-void gmem_page_adopt(struct page *page, struct gmem_chunk *c, unsigned int slot)
-{
-	set_page_private(page, (unsigned long)c);
-	*gmem_page_slot(page) = slot;
 }
 
 static void page_put_rcu(struct rcu_head *rcu)

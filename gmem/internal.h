@@ -16,8 +16,8 @@
  * merge engine's that no reader cares about (GMEM_SOFT).
  *
  * 3. Transitions, and who makes them (all under the chunk's mutex but the first two):
- *	empty -> private	fill_quick(): cmpxchg, only while nobody can have the
- *				zero page mapped there (no GMEM_ZMAP)
+ *	empty -> private	fill_quick(), fill_run(): cmpxchg, only while nobody can
+ *				have the zero page mapped there (no GMEM_ZMAP)
  *	empty -> empty|ZMAP	a read fault is about to map the zero page
  *	empty|ZMAP -> private	entry_break(): lock, zap the zero page, replace
  *	shared -> private	entry_break(): lock, copy, zap, replace
@@ -288,6 +288,14 @@ static inline struct gmem_domain *gmem_page_domain(struct page *page)
 	return gmem_page_chunk(page)->owner->domain;
 }
 
+/* Note in a page which entry it is going to be in, privately. */
+static inline void gmem_page_adopt(struct page *page, struct gmem_chunk *c, unsigned int slot)
+{
+	INIT_HLIST_NODE(gmem_page_node(page));
+	set_page_private(page, (unsigned long)c);
+	*gmem_page_slot(page) = slot;
+}
+
 /* How many page tables of user space map it. */
 static inline int gmem_page_mapcount(struct page *page)
 {
@@ -308,8 +316,8 @@ unsigned long gmem_entry_lock(struct gmem_chunk *c, unsigned int slot);
 void gmem_entry_unlock(struct gmem_chunk *c, unsigned int slot, unsigned long v);
 bool gmem_entry_set(unsigned long *e, unsigned long v, unsigned long set);
 struct page *gmem_page_alloc(struct gmem *g, bool zero);
+struct page *gmem_pages_alloc(struct gmem *g, unsigned int order);
 void gmem_page_free(struct page *page);
-void gmem_page_adopt(struct page *page, struct gmem_chunk *c, unsigned int slot);
 void gmem_entry_drop(struct gmem *g, unsigned long v);
 
 /* bind.c */

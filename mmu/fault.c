@@ -13,6 +13,10 @@
  * 4. Enter it by cmpxchg: other faults do the same at the same time, and if one was
  *    faster nothing is left to do.  A table that is missing is counted for 2.
  *
+ * What a guest is going to touch next is entered along with it, where that is likely:
+ * see struct fault_streaks.  Such entries are as good as others, but only come where
+ * there is none, below the same table, and neither accessed nor dirty.
+ *
  * No reference to the page is kept: gmem's binding and the mmu notifier take it out of
  * the tables before it is freed.
  */
@@ -30,12 +34,15 @@
  * struct tdp_fault - one fault on its way
  * @gfn: of the access
  * @access: MMU_READ, MMU_WRITE, MMU_EXEC
+ * @streaks: of the vCPU
+ * @streak: index of the one that this fault continues or begins, -1: not known yet
  * @seq: mmu->inv_seq before step 1
  * @slot: found in step 1
  * @hva: of @gfn's page, for a user-backed slot
  * @pfn: of the page found in step 1
  * @page: held until step 4 is done, for a user-backed slot
  * @writable: the page may be mapped writable
+ * @nr: pages found: this one, and in streaks->map those behind it
  * @missing: tables that the walk to @gfn lacked when last seen
  * @nr_tables: length of @table
  * @table: allocated in step 2, not yet used
@@ -43,12 +50,15 @@
 struct tdp_fault {
 	gfn_t gfn;
 	u32 access;
+	struct fault_streaks *streaks;
+	int streak;
 	unsigned long seq;
 	struct memslot *slot;
 	unsigned long hva;
 	kvm_pfn_t pfn;
 	struct page *page;
 	bool writable;
+	int nr;
 	int missing;
 	int nr_tables;
 	u64 *table[TDP_MAX_LEVELS];
@@ -87,6 +97,41 @@ static int resolve_user(struct mmu *mmu, struct tdp_fault *fault)
 	return 0;
 }
 
+/* The streak that a fault continues, or the one unused for longest begins anew. */
+static int streak_find(struct fault_streaks *s, gfn_t gfn)
+{
+	int i, oldest = 0;
+
+	s->faults++;
+	for (i = 0; i < FAULT_STREAKS; i++) {
+		if (s->streak[i].window && s->streak[i].next == gfn) {
+			s->streak[i].window = min(2 * s->streak[i].window, GMEM_FAULT_MAX);
+			s->streak[i].used = s->faults;
+			return i;
+		}
+		if (s->faults - s->streak[i].used > s->faults - s->streak[oldest].used)
+			oldest = i;
+	}
+	s->streak[oldest].window = 1;
+	s->streak[oldest].used = s->faults;
+	return oldest;
+}
+
+/* How many pages to resolve: of the slot, and below the table of this one's entry. */
+static unsigned int fault_window(struct mmu *mmu, struct tdp_fault *fault)
+{
+	const struct memslot *slot = fault->slot;
+
+	if (fault->streak < 0)
+		fault->streak = streak_find(fault->streaks, fault->gfn);
+	/* Without hardware dirty bits each page must fault for its first write. */
+	if (!mmu->host->format->dirty)
+		return 1;
+	return min3((u64)fault->streaks->streak[fault->streak].window,
+		    TDP_ENTRIES - fault->gfn % TDP_ENTRIES,
+		    slot->base + slot->npages - fault->gfn);
+}
+
 /*
  * Without hardware dirty bits a writable mapping is a dirty one, so a read fault must
  * not make one.
@@ -94,15 +139,18 @@ static int resolve_user(struct mmu *mmu, struct tdp_fault *fault)
 static int resolve_gmem(struct mmu *mmu, struct tdp_fault *fault)
 {
 	struct memslot *slot = fault->slot;
+	struct gmem_mapping *map = fault->streaks->map;
 	bool write = fault->access & MMU_WRITE;
-	struct gmem_mapping map;
-	int err;
+	int n;
 
-	err = gmem_fault(slot->gmem, memslot_offset(slot, fault->gfn), write, &map);
-	if (err)
-		return err;
-	fault->pfn = map.pfn;
-	fault->writable = map.writable && !memslot_readonly(slot) &&
+	n = gmem_fault_run(slot->gmem, memslot_offset(slot, fault->gfn), write, map,
+			   fault_window(mmu, fault));
+	if (n < 0)
+		return n;
+	fault->nr = n;
+	fault->streaks->streak[fault->streak].next = fault->gfn + n;
+	fault->pfn = map->pfn;
+	fault->writable = map->writable && !memslot_readonly(slot) &&
 			  (write || mmu->host->format->dirty);
 	return 0;
 }
@@ -113,6 +161,7 @@ static int fault_resolve(struct mmu *mmu, struct tdp_fault *fault)
 	/* Pairs with mmu_invalidated(): no older slots or page than this number. */
 	fault->seq = smp_load_acquire(&mmu->inv_seq);
 	fault->page = NULL;
+	fault->nr = 1;
 	fault->slot = mmu_find_slot(mmu, fault->gfn);
 	if (!fault->slot)
 		return MMU_FAULT_MMIO;
@@ -256,7 +305,19 @@ static u64 map_table(const struct tdp_format *f, struct tdp_fault *fault, u64 *s
 	return new;
 }
 
-/* Step 5, @lock held for read. 0, or as map_upgrade(); -EAGAIN also without tables. */
+/* The pages that came along. They are mapped read-only or have a dirty bit to set. */
+static void map_neighbours(const struct tdp_format *f, const struct tdp_fault *fault, u64 *sptep)
+{
+	const struct gmem_mapping *map = fault->streaks->map;
+	u64 read = f->leaf | f->exec;
+	u64 write = read | (memslot_readonly(fault->slot) ? 0 : f->writable);
+	int i;
+
+	for (i = 1; i < fault->nr; i++)
+		cmpxchg64(&sptep[i], 0, map[i].pfn << PAGE_SHIFT | (map[i].writable ? write : read));
+}
+
+/* Step 4, @lock held for read. 0, or as map_upgrade(); -EAGAIN also without tables. */
 static int fault_map(struct mmu *mmu, struct tdp_fault *fault)
 {
 	const struct tdp_format *f = mmu->host->format;
@@ -269,9 +330,10 @@ static int fault_map(struct mmu *mmu, struct tdp_fault *fault)
 		u64 spte = READ_ONCE(*sptep);
 
 		if (!spte && level <= want_level) {
-			if (try_cmpxchg64(sptep, &spte, fault_leaf(f, fault, level)))
-				return 0;
-			return -EAGAIN;
+			if (!try_cmpxchg64(sptep, &spte, fault_leaf(f, fault, level)))
+				return -EAGAIN;
+			map_neighbours(f, fault, sptep);
+			return 0;
 		}
 		if (!spte && !fault->nr_tables) {
 			fault->missing = level - 1;
@@ -307,7 +369,7 @@ static void fault_zap_conflict(struct mmu *mmu, const struct tdp_fault *fault)
 	tdp_zap_finish(mmu, &zap, true);
 }
 
-/* Steps 4 and 5. */
+/* Steps 3 and 4. */
 static int fault_enter(struct mmu *mmu, struct tdp_fault *fault)
 {
 	int r = -EAGAIN;
@@ -325,7 +387,7 @@ static int fault_enter(struct mmu *mmu, struct tdp_fault *fault)
 	return r;
 }
 
-/* Steps 2 to 5; -EAGAIN: a race was lost. */
+/* Steps 1 to 4; -EAGAIN: a race was lost. */
 static int fault_try(struct mmu *mmu, struct tdp_fault *fault)
 {
 	int r = fault_resolve(mmu, fault);
@@ -343,6 +405,7 @@ static int fault_try(struct mmu *mmu, struct tdp_fault *fault)
 /**
  * mmu_tdp_fault - make the TDP tables allow an access, if it is to memory
  * @mmu: the caller is in a read section of its srcu, and holds no lock
+ * @streaks: of the vCPU
  * @gpa: that the guest accessed; any value
  * @access: MMU_READ, MMU_WRITE, MMU_EXEC bits
  *
@@ -352,9 +415,11 @@ static int fault_try(struct mmu *mmu, struct tdp_fault *fault)
  * not for this access; -EIO when a user-backed slot is another process's; -ENOMEM;
  * -EINTR when a fatal signal came.
  */
-int mmu_tdp_fault(struct mmu *mmu, gpa_t gpa, u32 access)
+int mmu_tdp_fault(struct mmu *mmu, struct fault_streaks *streaks, gpa_t gpa, u32 access)
 {
-	struct tdp_fault fault = { .gfn = gpa >> PAGE_SHIFT, .access = access };
+	struct tdp_fault fault = {
+		.gfn = gpa >> PAGE_SHIFT, .access = access, .streaks = streaks, .streak = -1,
+	};
 	int tries = FAULT_TRIES;
 	int r;
 

@@ -32,12 +32,14 @@
  * @host: its host; flush_tlbs() counts
  * @format: NPT's; a test may change it before it maps anything
  * @flushes: calls of flush_tlbs()
+ * @streaks: of the only vCPU, in tests that have not more
  */
 struct test_mmu {
 	struct mmu mmu;
 	struct mmu_host host;
 	struct tdp_format format;
 	atomic_t flushes;
+	struct fault_streaks streaks;
 };
 
 static inline void test_flush_tlbs(struct mmu *mmu)
@@ -155,13 +157,20 @@ static inline u64 test_spte(struct test_mmu *t, gfn_t gfn)
 	return spte;
 }
 
-static inline int test_fault(struct test_mmu *t, gpa_t gpa, u32 access)
+/* As the vCPU whose @streaks these are. */
+static inline int test_fault_as(struct test_mmu *t, struct fault_streaks *streaks, gpa_t gpa,
+				u32 access)
 {
 	int idx = srcu_read_lock(&t->mmu.srcu);
-	int r = mmu_tdp_fault(&t->mmu, gpa, access);
+	int r = mmu_tdp_fault(&t->mmu, streaks, gpa, access);
 
 	srcu_read_unlock(&t->mmu.srcu, idx);
 	return r;
+}
+
+static inline int test_fault(struct test_mmu *t, gpa_t gpa, u32 access)
+{
+	return test_fault_as(t, &t->streaks, gpa, access);
 }
 
 static inline int test_read(struct test_mmu *t, gpa_t gpa, void *buf, unsigned int len)

@@ -16,6 +16,8 @@
 #include <linux/spinlock.h>
 #include <linux/srcu.h>
 
+#include "gmem/gmem.h"
+
 /* Debug builds account for every TLB flush that is owed: make DEBUG=1, or KASAN. */
 #if defined(CONFIG_KASAN) && !defined(DITTO_DEBUG)
 #define DITTO_DEBUG 1
@@ -140,6 +142,31 @@ struct mmu {
 #endif
 };
 
+/* Places where a guest may be walking through its memory at the same time. */
+#define FAULT_STREAKS	4
+
+/**
+ * struct fault_streaks - a vCPU's memory of its last TDP faults; of its owner
+ *
+ * Guests mostly come to new memory page by page, upwards. A fault right behind the one
+ * before resolves twice as many pages as that did: the pages are zeroed and mapped a
+ * little sooner, and the exits between are saved.
+ *
+ * @streak: @next: the gfn behind what the last fault there resolved; @window: how many
+ *	that was allowed to be, 0: unused; @used: when, in faults
+ * @faults: those that asked for a streak
+ * @map: what a fault under way found; here because it is too large for a stack
+ */
+struct fault_streaks {
+	struct {
+		gfn_t next;
+		unsigned int window;
+		unsigned int used;
+	} streak[FAULT_STREAKS];
+	unsigned int faults;
+	struct gmem_mapping map[GMEM_FAULT_MAX];
+};
+
 /**
  * enum mmu_fault_result - what became of a TDP fault
  * @MMU_FAULT_DONE: mapped, or settled by somebody else: enter the guest again
@@ -191,7 +218,7 @@ int mmu_fetch(struct mmu *mmu, const struct paging_mode *mode, gva_t gva, bool u
 	      void *buf, unsigned int len, struct emu_fault *fault);
 
 /* TDP tables (fault.c); context as for the accesses. */
-int mmu_tdp_fault(struct mmu *mmu, gpa_t gpa, u32 access);
+int mmu_tdp_fault(struct mmu *mmu, struct fault_streaks *streaks, gpa_t gpa, u32 access);
 
 /* For people and tests (check.c); may sleep, outside of mmu->srcu. */
 void mmu_stats(struct mmu *mmu, struct ditto_vm_info *info);

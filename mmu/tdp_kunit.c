@@ -88,6 +88,91 @@ static void first_touch(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_check(test, g.t), 0);
 }
 
+/* Is page n mapped, and has the guest itself touched it? */
+static bool spte_there(struct test_mmu *t, u64 n)
+{
+	return page_spte(t, n) & t->format.leaf;
+}
+
+static bool spte_touched(struct test_mmu *t, u64 n)
+{
+	return page_spte(t, n) & (TEST_ACCESSED | TEST_DIRTY);
+}
+
+/* Each fault right behind the last one brings twice as many pages. */
+static void streaks(struct kunit *test)
+{
+	struct gmem_test g = gmem_setup(test);
+	struct ditto_gmem_stats st;
+	u64 n, next = 0, window = 1;
+
+	while (next < 255) {
+		KUNIT_EXPECT_FALSE(test, spte_there(g.t, next));
+		KUNIT_EXPECT_EQ(test, test_fault(g.t, page_gpa(next), MMU_WRITE), 0);
+		KUNIT_EXPECT_TRUE(test, spte_touched(g.t, next));
+		for (n = next + 1; n < next + window; n++) {
+			KUNIT_EXPECT_EQ(test, page_spte(g.t, n), page_pfn(g.t, n) << PAGE_SHIFT |
+					0x5 | TEST_WRITABLE);
+			KUNIT_EXPECT_NE(test, page_pfn(g.t, n), page_pfn(g.t, n - 1));
+		}
+		/* A second streak far above, and faults here and there, disturb nothing. */
+		KUNIT_EXPECT_EQ(test, test_fault(g.t, page_gpa(1000 - 3 * window), MMU_WRITE), 0);
+		KUNIT_EXPECT_FALSE(test, spte_there(g.t, 1001 - 3 * window));
+		next += window;
+		window = min_t(u64, 2 * window, GMEM_FAULT_MAX);
+	}
+	KUNIT_EXPECT_EQ(test, window, GMEM_FAULT_MAX);
+	gmem_stats(g.gmem, &st);
+	KUNIT_EXPECT_EQ(test, st.private_bytes >> PAGE_SHIFT, next + 7);
+
+	/* The end of a leaf table is the end of a window, not of the streak. */
+	for (; next < 512; next = min_t(u64, next + GMEM_FAULT_MAX, 512))
+		KUNIT_EXPECT_EQ(test, test_fault(g.t, page_gpa(next), MMU_WRITE), 0);
+	KUNIT_EXPECT_EQ(test, test_fault(g.t, page_gpa(512), MMU_WRITE), 0);
+	KUNIT_EXPECT_TRUE(test, spte_there(g.t, 513));
+	KUNIT_EXPECT_EQ(test, test_check(test, g.t), 0);
+
+	/* What came along goes like everything else. */
+	KUNIT_EXPECT_EQ(test, gmem_punch(g.gmem, 0, NPAGES), 0);
+	for (n = 0; n < NPAGES; n++)
+		KUNIT_EXPECT_FALSE(test, spte_there(g.t, n));
+	KUNIT_EXPECT_EQ(test, test_check(test, g.t), 0);
+}
+
+/* Without dirty bits a page that came along would count as written. */
+static void streaks_without_dirty(struct kunit *test)
+{
+	struct gmem_test g = gmem_setup(test);
+	u64 n;
+
+	g.t->format.dirty = 0;
+	for (n = 0; n < 8; n++) {
+		KUNIT_EXPECT_EQ(test, test_fault(g.t, page_gpa(n), MMU_WRITE), 0);
+		KUNIT_EXPECT_FALSE(test, spte_there(g.t, n + 1));
+	}
+}
+
+/* Reads go ahead over what is there, and make nothing. */
+static void streaks_of_reads(struct kunit *test)
+{
+	struct gmem_test g = gmem_setup(test);
+	struct ditto_gmem_stats st;
+	u64 n;
+
+	for (n = 0; n < 6; n++)
+		KUNIT_EXPECT_EQ(test, test_write(g.t, page_gpa(n), "x", 1), 0);
+	KUNIT_EXPECT_EQ(test, test_fault(g.t, page_gpa(0), MMU_READ), 0);
+	KUNIT_EXPECT_EQ(test, test_fault(g.t, page_gpa(1), MMU_READ), 0);
+	KUNIT_EXPECT_EQ(test, test_fault(g.t, page_gpa(3), MMU_READ), 0);
+	KUNIT_EXPECT_TRUE(test, spte_there(g.t, 5));
+	KUNIT_EXPECT_FALSE(test, spte_there(g.t, 6));
+	KUNIT_EXPECT_EQ(test, test_fault(g.t, page_gpa(6), MMU_READ), 0);
+	KUNIT_EXPECT_FALSE(test, spte_there(g.t, 7));
+	gmem_stats(g.gmem, &st);
+	KUNIT_EXPECT_EQ(test, st.private_bytes >> PAGE_SHIFT, 6);
+	KUNIT_EXPECT_EQ(test, test_check(test, g.t), 0);
+}
+
 static void no_memory_there(struct kunit *test)
 {
 	struct gmem_test g = gmem_setup(test);
@@ -257,7 +342,8 @@ static void show_mappings(struct kunit *test)
 	struct gmem_binding *b = binding(g.t);
 	u64 sum = 0, n;
 
-	for (n = 0; n < NPAGES; n++)
+	/* Downwards, so that each gets its own fault. */
+	for (n = NPAGES; n--; )
 		KUNIT_ASSERT_EQ(test, test_fault(g.t, page_gpa(n), n % 2 ? MMU_WRITE : MMU_READ),
 				0);
 	b->ops->check(b, 0, NPAGES, seen, &sum);
@@ -455,20 +541,26 @@ struct race {
 	atomic_t bad, faults;
 };
 
+/* Now here, now there, and from there on upwards. */
 static int race_fault(void *arg)
 {
+	struct fault_streaks *streaks = kzalloc(sizeof(*streaks), GFP_KERNEL);
 	struct race *r = arg;
+	u64 n = 0;
 
-	while (!READ_ONCE(r->stop)) {
-		u64 n = get_random_u32_below(NPAGES);
-		int err = test_fault(r->g.t, page_gpa(n), n % 3 ? MMU_WRITE : MMU_READ);
+	while (!READ_ONCE(r->stop) && streaks) {
+		int err;
 
+		n = n % 16 ? n + 1 : get_random_u32_below(NPAGES);
+		err = test_fault_as(r->g.t, streaks, page_gpa(n % NPAGES),
+				    n % 3 ? MMU_WRITE : MMU_READ);
 		if (err == MMU_FAULT_DONE)
 			atomic_inc(&r->faults);
 		else if (err != MMU_FAULT_MMIO)
 			atomic_inc(&r->bad);
 		cond_resched();
 	}
+	kfree(streaks);
 	while (!kthread_should_stop())
 		msleep(1);
 	return 0;
@@ -551,6 +643,9 @@ static void race_gmem(struct kunit *test)
 
 static struct kunit_case tdp_cases[] = {
 	KUNIT_CASE(first_touch),
+	KUNIT_CASE(streaks),
+	KUNIT_CASE(streaks_without_dirty),
+	KUNIT_CASE(streaks_of_reads),
 	KUNIT_CASE(no_memory_there),
 	KUNIT_CASE(punch),
 	KUNIT_CASE(delete_and_move),

@@ -256,7 +256,7 @@ static int exit_hypercall(struct vcpu *vcpu, struct exit_facts *f)
 
 static int exit_tdp_fault(struct vcpu *vcpu, struct exit_facts *f)
 {
-	int r = mmu_tdp_fault(&vcpu->vm->mmu, f->tdp.gpa, f->tdp.access);
+	int r = mmu_tdp_fault(&vcpu->vm->mmu, &vcpu->streaks, f->tdp.gpa, f->tdp.access);
 
 	trace_ditto_fault(vcpu, f->tdp.gpa, f->tdp.access, r);
 	switch (r) {
