@@ -214,8 +214,6 @@ int guest_cmpxchg(struct mmu *mmu, gpa_t gpa, void *old, const void *new, unsign
 /* The guest's own page tables (walk.c); context as for the accesses. */
 int mmu_walk(struct mmu *mmu, const struct paging_mode *mode, gva_t gva, u32 access,
 	     gpa_t *gpa, struct emu_fault *fault);
-int mmu_fetch(struct mmu *mmu, const struct paging_mode *mode, gva_t gva, bool user,
-	      void *buf, unsigned int len, struct emu_fault *fault);
 
 /* TDP tables (fault.c); context as for the accesses. */
 int mmu_tdp_fault(struct mmu *mmu, struct fault_streaks *streaks, gpa_t gpa, u32 access);

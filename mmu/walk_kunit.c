@@ -397,45 +397,6 @@ static void odd_places(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pte, case_pte(&c, 1));
 }
 
-/* Across a page boundary: the second page is elsewhere, or is not there. */
-static void fetch(struct kunit *test)
-{
-	static const struct walk_case c = { "fetch", L4, 1, .access = EX, .error = OK };
-	u64 gva = (test_gva[L4] & PAGE_MASK) + 0xffc;
-	struct test_mmu *t = test_mmu_new(test);
-	int fd = test_gmem_new(test, SZ_128K);
-	struct emu_fault fault = { 0 };
-	u8 bytes[8] = { 1, 2, 3, 4, 5, 6, 7, 8 }, got[8] = { 0 };
-	struct paging_mode m;
-	u64 pte = P | U | 0x2000;
-	int idx;
-
-	KUNIT_ASSERT_EQ(test, test_set_gmem(t, 0, 0, SZ_128K, fd, 0), 0);
-	case_build(test, t, &c);
-	case_mode(&c, &m);
-	KUNIT_ASSERT_EQ(test, test_write(t, pte_gpa(&c, 1), &pte, 8), 0);
-	KUNIT_ASSERT_EQ(test, test_write(t, 0x2ffc, bytes, 4), 0);
-	KUNIT_ASSERT_EQ(test, test_write(t, 0x4000, bytes + 4, 4), 0);
-
-	idx = srcu_read_lock(&t->mmu.srcu);
-	KUNIT_EXPECT_EQ(test, mmu_fetch(&t->mmu, &m, gva, true, got, 4, &fault), 0);
-	KUNIT_EXPECT_MEMEQ(test, got, bytes, 4);
-	KUNIT_EXPECT_EQ(test, mmu_fetch(&t->mmu, &m, gva, true, got, 5, &fault), -EFAULT);
-	KUNIT_EXPECT_EQ(test, fault.error, EU | EI);
-	KUNIT_EXPECT_EQ(test, fault.cr2, gva + 4);
-
-	pte = P | U | 0x4000;
-	KUNIT_ASSERT_EQ(test, guest_write(&t->mmu, pte_gpa(&c, 1) + 8, &pte, 8), 0);
-	KUNIT_EXPECT_EQ(test, mmu_fetch(&t->mmu, &m, gva, true, got, 8, &fault), 0);
-	KUNIT_EXPECT_MEMEQ(test, got, bytes, 8);
-
-	pte = P | U | 0x900000;
-	KUNIT_ASSERT_EQ(test, guest_write(&t->mmu, pte_gpa(&c, 1) + 8, &pte, 8), 0);
-	KUNIT_EXPECT_EQ(test, mmu_fetch(&t->mmu, &m, gva, true, got, 8, &fault), -ENXIO);
-	KUNIT_EXPECT_FALSE(test, fault.valid);
-	srcu_read_unlock(&t->mmu.srcu, idx);
-}
-
 /* Where in the gmem the page is that the walk leads to. */
 #define MEMO_PAGE	31
 
@@ -579,7 +540,6 @@ static struct kunit_case walk_kunit_cases[] = {
 	KUNIT_CASE(walks_user),
 	KUNIT_CASE(no_paging),
 	KUNIT_CASE(odd_places),
-	KUNIT_CASE(fetch),
 	KUNIT_CASE(memo_doubts),
 	KUNIT_CASE(memo_moves),
 	KUNIT_CASE(memo_of_user_memory),

@@ -508,12 +508,3 @@ enum emu_result emu_decode(struct emu_ctxt *c, unsigned int prefetched)
 		r = decode_checks(c);
 	return r;
 }
-
-enum emu_result emu_insn_length(struct emu_ctxt *c, unsigned int *len)
-{
-	enum emu_result r = emu_decode(c, 0);
-
-	if (r == EMU_OK)
-		*len = c->insn_len;
-	return r;
-}

@@ -246,14 +246,4 @@ enum emu_result emu_decode(struct emu_ctxt *c, unsigned int prefetched);
  */
 enum emu_result emu_execute(struct emu_ctxt *c);
 
-/**
- * emu_insn_length - length of the instruction at c->rip
- * @c: context, first group set
- * @len: set on EMU_OK
- *
- * For CPUs that do not report the next RIP.  Works also for opcodes that emu_execute() cannot do
- * (EMU_UNHANDLED then comes from there only), as long as their map is known.
- */
-enum emu_result emu_insn_length(struct emu_ctxt *c, unsigned int *len);
-
 #endif

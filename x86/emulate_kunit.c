@@ -751,15 +751,14 @@ static void emu_test_length(struct kunit *test)
 {
 	struct machine *m = machine_alloc(test);
 	struct emu_case t = { .name = "length" };
-	unsigned int i, len;
+	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(lengths); i++) {
 		t.mode = lengths[i].mode;
 		memcpy(t.code, lengths[i].code, sizeof(t.code));
 		machine_reset(m, &t);
-		len = 0;
-		KUNIT_EXPECT_EQ(test, (int)emu_insn_length(&m->c, &len), (int)EMU_OK);
-		KUNIT_EXPECT_EQ_MSG(test, len, (unsigned int)lengths[i].len, "length %u", i);
+		KUNIT_EXPECT_EQ(test, (int)emu_decode(&m->c, 0), (int)EMU_OK);
+		KUNIT_EXPECT_EQ_MSG(test, (int)m->c.insn_len, (int)lengths[i].len, "length %u", i);
 	}
 }
 
