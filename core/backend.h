@@ -86,6 +86,8 @@ enum exit_kind {
  * @kind: enum exit_kind
  * @insn_len: length of the exiting instruction, 0 when the CPU does not say
  * @vectoring: an event whose delivery this exit cut off, or EVENT_NONE
+ * @written: where tdp.logged, gpas of pages whose dirty bit the CPU set since the last
+ *	exit, @nr_written of them; valid until the next entry
  * @io: @string leaves the operands to the emulator
  * @msr: number and value are in the guest's registers
  * @reg: control or debug register @nr; @gpr is EMU_NR_REGS when unknown
@@ -98,6 +100,8 @@ struct exit_facts {
 	u8 kind;
 	u8 insn_len;
 	struct x86_event vectoring;
+	u16 nr_written;
+	const u64 *written;
 	union {
 		struct {
 			u16 port;
@@ -140,11 +144,13 @@ struct exit_facts {
  * @tdp: format of the nested page tables
  * @max_asid: for information
  * @tsc_scaling: a guest may have its own TSC frequency
+ * @xsaves: XSAVES and XRSTORS work in guests
  */
 struct backend_caps {
 	struct tdp_format tdp;
 	u32 max_asid;
 	bool tsc_scaling;
+	bool xsaves;
 };
 
 /**

@@ -12,6 +12,7 @@
 #include <linux/syscore_ops.h>
 #include <linux/version.h>
 #include <asm/reboot.h>
+#include <asm/vmx.h>
 
 /*
  * Later kernels, and stable ones since, hand syscore operations a datum.  The
@@ -77,6 +78,11 @@
 /* 6.12: named in <asm/vmx.h>; before, in KVM. */
 #ifndef VMX_BASIC_TRUE_CTLS
 #define VMX_BASIC_TRUE_CTLS	BIT_ULL(55)
+#endif
+
+/* Earlier headers have another name for it. */
+#ifndef SECONDARY_EXEC_ENABLE_XSAVES
+#define SECONDARY_EXEC_ENABLE_XSAVES	SECONDARY_EXEC_XSAVES
 #endif
 
 /*

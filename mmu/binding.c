@@ -89,8 +89,38 @@ static bool harvest_leaf(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, void
 }
 
 /*
+ * Where writes are logged, may there be dirty leaves in [start, end)?  Takes the bits
+ * of regions that are looked at whole.  Before the leaves are looked at: one that
+ * becomes dirty meanwhile sets its bit again, and is found now or the next time.
+ */
+static bool harvest_wanted(struct memslot *slot, pgoff_t start, pgoff_t end)
+{
+	const struct gmem_binding *b = &slot->binding;
+	bool wanted = false;
+	pgoff_t off, next;
+
+	if (!slot->written)
+		return true;
+	for (off = start; off < end; off = next) {
+		pgoff_t first = max(round_down(off, SLOT_REGION), gmem_binding_start(b));
+		unsigned long bit = memslot_region(slot, off);
+
+		next = round_down(off, SLOT_REGION) + SLOT_REGION;
+		if (start <= first && end >= min(next, gmem_binding_end(b)))
+			wanted |= test_bit(bit, slot->written) &&
+				  test_and_clear_bit(bit, slot->written);
+		else
+			wanted |= test_bit(bit, slot->written);
+	}
+	return wanted;
+}
+
+/*
  * A CPU that caches a dirty bit does not set it again, so a flush is due.  Where the
  * format has none, being writable counts as dirty, and clearing it write-protects.
+ *
+ * Where writes are logged, what was not written costs nothing.  The log of a vCPU that
+ * is in the guest comes with its next exit, so its last writes are found one time later.
  */
 static void binding_harvest(struct gmem_binding *b, pgoff_t start, pgoff_t end,
 			    unsigned long *bitmap)
@@ -104,6 +134,8 @@ static void binding_harvest(struct gmem_binding *b, pgoff_t start, pgoff_t end,
 	};
 	u64 epoch;
 
+	if (!harvest_wanted(slot, start, end))
+		return;
 	write_lock(&mmu->lock);
 	tdp_for_each_leaf(mmu, h.start, h.end, harvest_leaf, &h);
 	if (h.changed)
@@ -111,6 +143,28 @@ static void binding_harvest(struct gmem_binding *b, pgoff_t start, pgoff_t end,
 	epoch = mmu_epoch_current(mmu);
 	write_unlock(&mmu->lock);
 	mmu_epoch_assert(mmu, epoch);
+}
+
+/**
+ * mmu_note_written - the guest wrote to pages that were clean
+ * @mmu: the caller is in a read section of its srcu
+ * @gpas: addresses in them
+ * @nr: their number
+ *
+ * Whoever runs a table of a format that is logged reports every dirty bit that the CPU
+ * set, before the vCPU enters the guest again.
+ */
+void mmu_note_written(struct mmu *mmu, const u64 *gpas, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		gfn_t gfn = gpas[i] >> PAGE_SHIFT;
+		struct memslot *slot = mmu_find_slot(mmu, gfn);
+
+		if (slot)
+			memslot_note_written(slot, gfn);
+	}
 }
 
 #define CHECK_BATCH	64

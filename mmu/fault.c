@@ -353,6 +353,8 @@ static int fault_map(struct mmu *mmu, struct tdp_fault *fault)
  */
 static void fault_mark_dirty(const struct tdp_fault *fault)
 {
+	if (fault->access & MMU_WRITE)
+		memslot_note_written(fault->slot, fault->gfn);
 	if (fault->page && fault->writable && !PageReserved(fault->page))
 		SetPageDirty(fault->page);
 }

@@ -51,10 +51,12 @@ struct seq_file;
  * @leaf: bits of every leaf (present/readable, memory type)
  * @writable, @exec, @nx, @accessed, @dirty, @large: single bits, 0 where the
  *	format has none (NPT has @nx and no @exec, EPT the reverse)
+ * @logged: the CPU logs whenever it sets @dirty, and mmu_note_written() is told
  */
 struct tdp_format {
 	u8 levels;
 	u8 max_level;
+	bool logged;
 	u64 table, leaf;
 	u64 writable, exec, nx, accessed, dirty, large;
 };
@@ -217,6 +219,9 @@ int mmu_walk(struct mmu *mmu, const struct paging_mode *mode, gva_t gva, u32 acc
 
 /* TDP tables (fault.c); context as for the accesses. */
 int mmu_tdp_fault(struct mmu *mmu, struct fault_streaks *streaks, gpa_t gpa, u32 access);
+
+/* The guest wrote to these pages, which were clean; in a read section of mmu->srcu. */
+void mmu_note_written(struct mmu *mmu, const u64 *gpas, unsigned int nr);
 
 /* For people and tests (check.c); may sleep, outside of mmu->srcu. */
 void mmu_stats(struct mmu *mmu, struct ditto_vm_info *info);

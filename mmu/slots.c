@@ -14,6 +14,7 @@
  * 2. Wait for the read sections of mmu->srcu: no accessor uses the slot any more.
  * 3. Unbind and put the gmem, free the slot.
  */
+#include <linux/bitmap.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -124,7 +125,23 @@ static void memslot_free(struct memslot *slot)
 		gmem_unbind(slot->gmem, &slot->binding);
 		gmem_put(slot->gmem);
 	}
+	kvfree(slot->written);
 	kfree(slot);
+}
+
+/* Where writes are logged: all may be dirty until the first harvest has looked. */
+static int memslot_alloc_written(struct memslot *slot)
+{
+	unsigned long nr;
+
+	if (!slot->gmem || !slot->mmu->host->format->logged)
+		return 0;
+	nr = memslot_region(slot, memslot_offset(slot, slot->base + slot->npages - 1)) + 1;
+	slot->written = kvcalloc(BITS_TO_LONGS(nr), sizeof(long), GFP_KERNEL_ACCOUNT);
+	if (!slot->written)
+		return -ENOMEM;
+	bitmap_fill(slot->written, nr);
+	return 0;
 }
 
 /* Exactly one slot of each gmem is counted by mmu_stats(). */
@@ -214,6 +231,8 @@ static int slots_create(struct mmu *mmu, const struct memslot *tmpl, struct mems
 	new = kmemdup(tmpl, sizeof(*tmpl), GFP_KERNEL_ACCOUNT);
 	if (!new)
 		return -ENOMEM;
+	if (memslot_alloc_written(new))
+		goto free_new;
 	slots = slots_copy(mmu_slots_locked(mmu), old, new);
 	if (!slots)
 		goto free_new;
@@ -226,6 +245,7 @@ static int slots_create(struct mmu *mmu, const struct memslot *tmpl, struct mems
 free_slots:
 	kvfree(slots);
 free_new:
+	kvfree(new->written);
 	kfree(new);
 	return err;
 }

@@ -11,7 +11,7 @@
 /**
  * struct memslot - a range of guest-physical memory and what backs it
  *
- * All but @counts_gmem is constant while it is in mmu->slots.
+ * All but @counts_gmem and the bits of @written is constant while it is in mmu->slots.
  *
  * @mmu: that it belongs to
  * @base: first gfn
@@ -20,6 +20,8 @@
  * @flags: KVM_MEM_READONLY or 0
  * @gmem: backs the slot, with a reference; NULL for a user-backed slot
  * @binding: in @gmem; from offset binding.node.start on
+ * @written: where the format is logged, a bit for each SLOT_REGION of @gmem that may
+ *	have dirty leaves; atomic.  Else NULL
  * @addr: what backs the first byte: an offset in bytes into @gmem, or an hva
  * @counts_gmem: mmu_stats() counts @gmem when it sees this slot, because another
  *	slot may have the same; mmu->slots_lock
@@ -32,6 +34,7 @@ struct memslot {
 	u32 flags;
 	struct gmem *gmem;
 	struct gmem_binding binding;
+	unsigned long *written;
 	u64 addr;
 	bool counts_gmem;
 };
@@ -51,6 +54,9 @@ struct mmu_slots {
 	unsigned int nr;
 	struct memslot *slot[];
 };
+
+/* Pages of a gmem, from a multiple of it on, for which @written has one bit. */
+#define SLOT_REGION	512
 
 struct memslot *slots_search(struct mmu_slots *slots, gfn_t gfn);
 
@@ -81,6 +87,19 @@ static inline pgoff_t memslot_offset(const struct memslot *slot, gfn_t gfn)
 static inline gfn_t memslot_gfn(const struct memslot *slot, pgoff_t off)
 {
 	return off - (slot->addr >> PAGE_SHIFT) + slot->base;
+}
+
+/* The bit of @written for an offset of the slot's gmem. */
+static inline unsigned long memslot_region(const struct memslot *slot, pgoff_t off)
+{
+	return off / SLOT_REGION - (slot->addr >> PAGE_SHIFT) / SLOT_REGION;
+}
+
+/* A leaf became dirty: after that, so that who takes the bit finds the leaf. */
+static inline void memslot_note_written(struct memslot *slot, gfn_t gfn)
+{
+	if (slot->written)
+		set_bit(memslot_region(slot, memslot_offset(slot, gfn)), slot->written);
 }
 
 /* The present slots, for a holder of one of the two locks that keep them. */

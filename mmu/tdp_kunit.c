@@ -26,10 +26,9 @@ static void test_gmem_put(void *gmem)
 	gmem_put(gmem);
 }
 
-/* A slot of NPAGES pages at BASE over a gmem. */
-static struct gmem_test gmem_setup(struct kunit *test)
+static struct gmem_test gmem_setup_in(struct kunit *test, struct test_mmu *t)
 {
-	struct gmem_test g = { .t = test_mmu_new(test) };
+	struct gmem_test g = { .t = t };
 	int fd = test_gmem_new(test, NPAGES * PAGE_SIZE);
 
 	g.gmem = gmem_get_fd(fd);
@@ -37,6 +36,12 @@ static struct gmem_test gmem_setup(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, test_gmem_put, g.gmem), 0);
 	KUNIT_ASSERT_EQ(test, test_set_gmem(g.t, 0, BASE, NPAGES * PAGE_SIZE, fd, 0), 0);
 	return g;
+}
+
+/* A slot of NPAGES pages at BASE over a gmem. */
+static struct gmem_test gmem_setup(struct kunit *test)
+{
+	return gmem_setup_in(test, test_mmu_new(test));
 }
 
 static gpa_t page_gpa(u64 n)
@@ -327,6 +332,63 @@ static void harvest_dirty_bits(struct kunit *test)
 static void harvest_by_faults(struct kunit *test)
 {
 	harvest_of(test, 0);
+}
+
+/* What the CPU does when the guest writes, but for the log. */
+static bool make_dirty(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, void *arg)
+{
+	*sptep |= TEST_DIRTY;
+	return false;
+}
+
+static void written_by_guest(struct test_mmu *t, u64 n)
+{
+	write_lock(&t->mmu.lock);
+	tdp_for_each_leaf(&t->mmu, BASE_GFN + n, BASE_GFN + n + 1, make_dirty, NULL);
+	write_unlock(&t->mmu.lock);
+}
+
+static unsigned int harvested(struct gmem_binding *b, pgoff_t start, pgoff_t end)
+{
+	DECLARE_BITMAP(bits, 512) = { 0 };
+
+	b->ops->harvest(b, start, end, bits);
+	return bitmap_weight(bits, 512);
+}
+
+static void harvest_of_log(struct kunit *test)
+{
+	struct test_mmu *t = test_mmu_new(test);
+	u64 log[] = { page_gpa(3) + 0xabc, 0, page_gpa(NPAGES) };
+	struct gmem_binding *b;
+	struct gmem_test g;
+	int idx;
+
+	t->format.logged = true;
+	g = gmem_setup_in(test, t);
+	b = binding(g.t);
+	KUNIT_ASSERT_EQ(test, test_fault(t, page_gpa(3), MMU_WRITE), 0);
+	KUNIT_ASSERT_EQ(test, test_fault(t, page_gpa(4), MMU_WRITE), 0);
+	KUNIT_EXPECT_EQ(test, harvested(b, 0, 512), 2);
+	flushes(t);
+
+	/* Not believed before it is logged; a look at a part leaves the rest to find. */
+	written_by_guest(t, 3);
+	written_by_guest(t, 4);
+	KUNIT_EXPECT_EQ(test, harvested(b, 0, 512), 0);
+	KUNIT_EXPECT_EQ(test, flushes(t), 0);
+	idx = srcu_read_lock(&t->mmu.srcu);
+	mmu_note_written(&t->mmu, log, ARRAY_SIZE(log));
+	srcu_read_unlock(&t->mmu.srcu, idx);
+	KUNIT_EXPECT_EQ(test, harvested(b, 4, 5), 1);
+	KUNIT_EXPECT_EQ(test, harvested(b, 0, 512), 1);
+	KUNIT_EXPECT_EQ(test, harvested(b, 0, 512), 0);
+
+	/* A fault for a write notes it, one for a read does not. */
+	KUNIT_ASSERT_EQ(test, test_fault(t, page_gpa(5), MMU_READ), 0);
+	KUNIT_EXPECT_EQ(test, harvested(b, 0, 512), 0);
+	KUNIT_ASSERT_EQ(test, test_fault(t, page_gpa(5), MMU_WRITE), 0);
+	KUNIT_EXPECT_EQ(test, harvested(b, 0, 512), 1);
 }
 
 static void seen(void *ctx, pgoff_t off, unsigned long pfn, bool writable)
@@ -651,6 +713,7 @@ static struct kunit_case tdp_cases[] = {
 	KUNIT_CASE(delete_and_move),
 	KUNIT_CASE(harvest_dirty_bits),
 	KUNIT_CASE(harvest_by_faults),
+	KUNIT_CASE(harvest_of_log),
 	KUNIT_CASE(show_mappings),
 	KUNIT_CASE(checker_finds),
 	KUNIT_CASE(table_limit),

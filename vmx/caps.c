@@ -44,6 +44,14 @@ static bool pause_loop = true;
 module_param(pause_loop, bool, 0444);
 MODULE_PARM_DESC(pause_loop, "VMX: exit when the guest spins in a PAUSE loop");
 
+static bool xsaves = true;
+module_param(xsaves, bool, 0444);
+MODULE_PARM_DESC(xsaves, "VMX: let the guest execute XSAVES and XRSTORS");
+
+static bool pml = true;
+module_param(pml, bool, 0444);
+MODULE_PARM_DESC(pml, "VMX: let the CPU log which pages the guest writes to");
+
 struct vmx_caps vmx_caps;
 struct backend_caps vmx_backend_caps;
 
@@ -120,6 +128,8 @@ static u32 vmx_wanted(enum vmx_word word)
 		       SECONDARY_EXEC_WBINVD_EXITING | SECONDARY_EXEC_ENCLS_EXITING |
 		       (vpid ? SECONDARY_EXEC_ENABLE_VPID : 0) |
 		       (tsc_scaling ? SECONDARY_EXEC_TSC_SCALING : 0) |
+		       (pml ? SECONDARY_EXEC_ENABLE_PML : 0) |
+		       (xsaves ? SECONDARY_EXEC_ENABLE_XSAVES : 0) |
 		       (pause_loop ? SECONDARY_EXEC_PAUSE_LOOP_EXITING : 0);
 	default:
 		return 0;
@@ -273,6 +283,10 @@ static void vmx_choose_tdp(void)
 	tdp->accessed = ad ? VMX_EPT_ACCESS_BIT : 0;
 	tdp->dirty = ad ? VMX_EPT_DIRTY_BIT : 0;
 	tdp->large = BIT_ULL(7);
+	/* The log is of dirty bits (25.6.18). */
+	if (!ad)
+		vmx_caps.control[VMX_CPU2] &= ~SECONDARY_EXEC_ENABLE_PML;
+	tdp->logged = vmx_uses(VMX_CPU2, SECONDARY_EXEC_ENABLE_PML);
 }
 
 static void vmx_choose(void)
@@ -285,6 +299,7 @@ static void vmx_choose(void)
 	vmx_caps.watchdog = clamp_t(u64, (u64)tsc_khz * WATCHDOG_MS >> rate, 1, U32_MAX);
 	vmx_backend_caps.max_asid = vmx_uses(VMX_CPU2, SECONDARY_EXEC_ENABLE_VPID) ?
 				    VMX_NR_VPIDS - 1 : 0;
+	vmx_backend_caps.xsaves = vmx_uses(VMX_CPU2, SECONDARY_EXEC_ENABLE_XSAVES);
 	vmx_backend_caps.tsc_scaling = vmx_uses(VMX_CPU2, SECONDARY_EXEC_TSC_SCALING);
 }
 

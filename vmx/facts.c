@@ -152,6 +152,20 @@ void vmx_vectoring(u32 info, u32 error, u32 insn_len, struct x86_event *e)
 	}
 }
 
+/**
+ * vmx_log_facts - what the page-modification log has (29.3.6)
+ * @log: VMX_LOG_ENTRIES of them; some CPU leaves offsets in them
+ * @index: the next entry that the CPU would write, downwards; a large one when full
+ * @f: .written and .nr_written are set
+ */
+void vmx_log_facts(const u64 *log, u16 index, struct exit_facts *f)
+{
+	u16 first = index < VMX_LOG_ENTRIES ? index + 1 : 0;
+
+	f->written = log + first;
+	f->nr_written = VMX_LOG_ENTRIES - first;
+}
+
 static void vmx_fetch_vectoring(struct exit_facts *f)
 {
 	u32 info = vmcs_read(IDT_VECTORING_INFO_FIELD);
@@ -208,6 +222,15 @@ static void vmx_violation_facts(struct vmx_vcpu *vmx, struct exit_facts *f)
 		vmx_block_nmi_again(vmx, f);
 }
 
+/* The log itself is in the facts of every exit. */
+static void vmx_log_full_facts(struct vmx_vcpu *vmx, struct exit_facts *f)
+{
+	vmx_fetch_vectoring(f);
+	f->kind = EXIT_HOST_IRQ;
+	if (vmcs_read(EXIT_QUALIFICATION) & INTR_INFO_UNBLOCK_NMI)
+		vmx_block_nmi_again(vmx, f);
+}
+
 /* The rest, whose operands are in the qualification. */
 static void vmx_operand_facts(u32 reason, struct exit_facts *f)
 {
@@ -250,6 +273,8 @@ static noinline void vmx_other_facts(struct vmx_vcpu *vmx, u32 reason, u8 kind,
 			vmx_fetch_vectoring(f);
 	} else if (reason == EXIT_REASON_EXCEPTION_NMI) {
 		vmx_exception_facts(vmx, f);
+	} else if (reason == EXIT_REASON_PML_FULL) {
+		vmx_log_full_facts(vmx, f);
 	} else {
 		vmx_operand_facts(reason, f);
 	}

@@ -91,6 +91,16 @@ static void vmx_from_guest(struct vmx_vcpu *vmx)
 	vmx->injecting_nmi = false;
 }
 
+/* The CPU begins a new log; the old one is read before the next entry. */
+static void vmx_take_log(struct vmx_vcpu *vmx, struct exit_facts *f)
+{
+	u16 index = vmcs_read(GUEST_PML_INDEX);
+
+	vmx_log_facts(vmx->log, index, f);
+	if (f->nr_written)
+		vmcs_write(GUEST_PML_INDEX, VMX_LOG_ENTRIES - 1);
+}
+
 /*
  * An NMI that ended the guest is the host's, and blocked until an IRET: INT 2
  * brings its handler onto its own stack, as the CPU would.
@@ -200,6 +210,8 @@ void vmx_run(struct vcpu *vcpu, struct exit_facts *facts)
 		vmx_refused(vmx, reason, facts);
 	} else {
 		vmx_from_guest(vmx);
+		if (vmx->log)
+			vmx_take_log(vmx, facts);
 		vmx_facts(vmx, reason & VMX_REASON, facts);
 	}
 	if (static_branch_unlikely(&vmx_flushes_l1d))

@@ -12,6 +12,7 @@
 #include <asm/apicdef.h>
 #include <asm/trapnr.h>
 
+#include "core/compat.h"
 #include "vmx/vmx.h"
 
 /* PAUSE-loop exiting (25.6.13): 128 cycles apart is a loop, 4096 of it is enough. */
@@ -20,6 +21,7 @@
 
 static void vmx_free_pages(struct vmx_vcpu *vmx)
 {
+	free_page((unsigned long)vmx->log);
 	free_page((unsigned long)vmx->msr_bitmap);
 	free_page((unsigned long)vmx->apic_page);
 }
@@ -39,7 +41,10 @@ int vmx_vcpu_init(struct vcpu *vcpu)
 		return err;
 	vmx->msr_bitmap = (void *)__get_free_page(GFP_KERNEL_ACCOUNT);
 	vmx->apic_page = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	if (!vmx->msr_bitmap || !vmx->apic_page) {
+	if (vmx_uses(VMX_CPU2, SECONDARY_EXEC_ENABLE_PML))
+		vmx->log = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!vmx->msr_bitmap || !vmx->apic_page ||
+	    (vmx_uses(VMX_CPU2, SECONDARY_EXEC_ENABLE_PML) && !vmx->log)) {
 		vmx_free_pages(vmx);
 		vmx_vmcs_free(vmx);
 		return -ENOMEM;
@@ -88,6 +93,12 @@ static void vmx_write_controls(struct vmx_vcpu *vmx)
 	if (vmx_uses(VMX_CPU2, SECONDARY_EXEC_PAUSE_LOOP_EXITING)) {
 		vmcs_write(PLE_GAP, PLE_GAP_CYCLES);
 		vmcs_write(PLE_WINDOW, PLE_WINDOW_CYCLES);
+	}
+	if (vmx_uses(VMX_CPU2, SECONDARY_EXEC_ENABLE_XSAVES))
+		vmcs_write(XSS_EXIT_BITMAP, 0);
+	if (vmx->log) {
+		vmcs_write(PML_ADDRESS, virt_to_phys(vmx->log));
+		vmcs_write(GUEST_PML_INDEX, VMX_LOG_ENTRIES - 1);
 	}
 	if (vmx_uses(VMX_CPU2, SECONDARY_EXEC_ENCLS_EXITING))
 		vmcs_write(ENCLS_EXITING_BITMAP, ~0ULL);

@@ -54,6 +54,9 @@ static inline bool vmx_uses(enum vmx_word word, u32 bit)
 	return vmx_caps.control[word] & bit;
 }
 
+/* Entries of the page-modification log, which the CPU fills from the last one on. */
+#define VMX_LOG_ENTRIES	512
+
 /* MSRs that neither the VMCS nor any entry or exit switches. */
 enum vmx_msr { VMX_STAR, VMX_LSTAR, VMX_CSTAR, VMX_SFMASK, VMX_TSC_AUX, VMX_NR_MSRS };
 
@@ -109,6 +112,7 @@ struct vmx_written {
  * @vmcs: the control structure, and its address @vmcs_pa; constant
  * @vmcs_page: its page; constant
  * @msr_bitmap: constant address
+ * @log: page-modification log, NULL without; constant address
  * @apic_page: the virtual-APIC page, of which the TPR is used; constant address
  * @loaded_node: in vmx_cpus.loaded of CPU @loaded_cpu; that CPU, IRQs off
  * @loaded_cpu: the CPU that may hold the VMCS, or -1; written there, IRQs off
@@ -135,6 +139,7 @@ struct vmx_vcpu {
 	struct page *vmcs_page;
 	u64 vmcs_pa;
 	unsigned long *msr_bitmap;
+	u64 *log;
 	u8 *apic_page;
 	struct list_head loaded_node;
 	int loaded_cpu;
@@ -257,6 +262,7 @@ void vmx_io_facts(u64 qualification, struct exit_facts *f);
 void vmx_cr_facts(u64 qualification, struct exit_facts *f);
 void vmx_dr_facts(u64 qualification, struct exit_facts *f);
 void vmx_ept_facts(u64 qualification, struct exit_facts *f);
+void vmx_log_facts(const u64 *log, u16 index, struct exit_facts *f);
 void vmx_vectoring(u32 info, u32 error, u32 insn_len, struct x86_event *e);
 
 /* run.c */

@@ -146,6 +146,25 @@ static void ept_qualifications(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, f.tdp.table_walk);
 }
 
+static void logged_writes(struct kunit *test)
+{
+	static const u64 log[VMX_LOG_ENTRIES];
+	struct exit_facts f;
+
+	vmx_log_facts(log, VMX_LOG_ENTRIES - 1, &f);
+	KUNIT_EXPECT_EQ(test, f.nr_written, 0);
+	vmx_log_facts(log, VMX_LOG_ENTRIES - 2, &f);
+	KUNIT_EXPECT_EQ(test, f.nr_written, 1);
+	KUNIT_EXPECT_PTR_EQ(test, f.written, &log[VMX_LOG_ENTRIES - 1]);
+	vmx_log_facts(log, 0, &f);
+	KUNIT_EXPECT_EQ(test, f.nr_written, VMX_LOG_ENTRIES - 1);
+	KUNIT_EXPECT_PTR_EQ(test, f.written, &log[1]);
+	/* Full: one below 0. */
+	vmx_log_facts(log, 0xffff, &f);
+	KUNIT_EXPECT_EQ(test, f.nr_written, VMX_LOG_ENTRIES);
+	KUNIT_EXPECT_PTR_EQ(test, f.written, &log[0]);
+}
+
 static void cut_deliveries(struct kunit *test)
 {
 	struct x86_event e;
@@ -323,6 +342,7 @@ static struct kunit_case vmx_cases[] = {
 	KUNIT_CASE(io_qualifications),
 	KUNIT_CASE(register_qualifications),
 	KUNIT_CASE(ept_qualifications),
+	KUNIT_CASE(logged_writes),
 	KUNIT_CASE(cut_deliveries),
 	KUNIT_CASE(refusals_have_names),
 	KUNIT_CASE(virtual_8086_mode),

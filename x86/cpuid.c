@@ -71,7 +71,7 @@ static const struct feature_word features[CPUID_WORDS] = {
 		F(ADX) | F(SMAP) | F(AVX512IFMA) | F(CLFLUSHOPT) | F(CLWB) | F(AVX512PF) |
 		F(AVX512ER) | F(AVX512CD) | F(SHA_NI) | F(AVX512BW) | F(AVX512VL),
 		F(TSC_ADJUST) },
-	[10] = { LEAF_XSTATE, 1, REG_EAX, F(XSAVEOPT) | F(XSAVEC) | F(XGETBV1) },
+	[10] = { LEAF_XSTATE, 1, REG_EAX, F(XSAVEOPT) | F(XSAVEC) | F(XGETBV1) | F(XSAVES) },
 	[12] = { 7, 1, REG_EAX, F(AVX_VNNI) | F(AVX512_BF16) },
 	[13] = { 0x80000008, 0, REG_EBX,
 		F(CLZERO) | F(XSAVEERPTR) | F(WBNOINVD) | F(AMD_IBPB) | F(AMD_IBRS) |
@@ -211,6 +211,8 @@ static void host_xstate(void)
 		host_hide_xsave();
 		return;
 	}
+	if (!backend || !backend->caps->xsaves)
+		host.word[10] &= ~F(XSAVES);
 	/* The kernel's own protection keys must be on for it to switch PKRU. */
 	if (!boot_cpu_has(X86_FEATURE_OSPKE))
 		host.word[16] &= ~F(PKU);
@@ -416,7 +418,8 @@ static noinline struct cpuid_regs query_live(struct vcpu *vcpu, u32 function, u3
 	} else if (function == LEAF_XSTATE && index < 2 && vcpu->cpuid.xcr0_allowed) {
 		if (!index)
 			r.ebx = vcpu->cpuid.xsave_size;
-		else if (cpuid_has(vcpu, X86_FEATURE_XSAVEC))
+		else if (cpuid_has(vcpu, X86_FEATURE_XSAVEC) ||
+			 cpuid_has(vcpu, X86_FEATURE_XSAVES))
 			r.ebx = vcpu->cpuid.xsave_compact_size;
 	}
 	return r;

@@ -65,8 +65,9 @@ static bool guest_uses_pkru(const struct vcpu *vcpu)
  * vcpu_load_guest_xcr0 - switch XCR0, XSS and PKRU to the guest's
  * @vcpu: about to be entered; IRQs off
  *
- * A guest without CR4.OSXSAVE cannot use or change the first two.  XSS matters
- * even though XSAVES is not offered: the instruction cannot be taken away.
+ * A guest without CR4.OSXSAVE cannot use or change the first two.  No guest has
+ * supervisor state, so its XSS is 0.  That matters even where XSAVES is not offered:
+ * SVM cannot take the instruction away.
  */
 void vcpu_load_guest_xcr0(struct vcpu *vcpu)
 {

@@ -297,6 +297,9 @@ static int run_loop(struct vcpu *vcpu)
 	do {
 		if (likely(run_can_run(vcpu) && run_enter(vcpu, facts))) {
 			run_note_delivery(vcpu, &facts->vectoring);
+			if (unlikely(facts->nr_written))
+				mmu_note_written(&vcpu->vm->mmu, facts->written,
+						 facts->nr_written);
 			r = exit_handle(vcpu, facts);
 		} else {
 			r = run_prepare(vcpu);

@@ -44,6 +44,14 @@ static void give_leaves(struct vm *vm)
 	vm_var(vm, u32, "g_nr_leaves") = cpuid->nent;
 }
 
+static void needs_xsaves(struct vm *vm)
+{
+	struct kvm_cpuid_entry2 *leaf = cpuid_find(cpuid_supported(), 0xd, 1);
+
+	if (!leaf || !(leaf->eax & 8))
+		skip("guests have no XSAVES");
+}
+
 static void amd_only(struct vm *vm)
 {
 	if (cpuid_find(cpuid_supported(), 0, 0)->ebx != 0x68747541)
@@ -90,6 +98,7 @@ static const struct guest_test tests[] = {
 	{ .name = "g_tsc" },
 	{ .name = "g_hypercall" },
 	{ .name = "g_no_such_instruction", .before = amd_only },
+	{ .name = "g_xsaves", .before = needs_xsaves },
 	{ .name = "g_wbinvd" },
 	{ .name = "g_self_modifying" },
 };

@@ -17,13 +17,14 @@ FILES = "/usr/share/bochs"
 IPS = 20_000_000
 # What --cpu may name, and what Linux must be told about each: the models with
 # CPUID leaf 15h claim 3.5 GHz (hence tsc_early_khz, for all), those with AVX-512
-# have an XSAVE area whose size Linux does not believe.
+# have an XSAVE area whose size Linux does not believe, and XSAVES and XSAVEC that
+# lose registers.
 MODELS = {
     "corei7_haswell_4770": "",
     "broadwell_ult": "",
     "corei7_sandy_bridge_2600k": "",
     "corei7_ivy_bridge_3770k": "",
-    "corei7_skylake_x": "clearcpuid=avx512f",
+    "corei7_skylake_x": "clearcpuid=avx512f,xsaves,xsavec",
     "corei5_arrandale_m520": "",
     "corei5_lynnfield_750": "",
     "core2_penryn_t9600": "",

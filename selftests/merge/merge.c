@@ -309,6 +309,33 @@ static void guest_writes(const void *arg)
 	vm_free(vm);
 }
 
+/*
+ * Pages of a guest that were examined and found unlike become alike: the engine has to
+ * hear of every write.  More pages than a CPU can log at once.
+ */
+static void guest_rewrites(const void *arg)
+{
+	unsigned int pages = 1024, round;
+	struct vm *vm;
+	int fd;
+
+	make(0);
+	fd = gmem_new(pages * PAGE_SIZE, 0);
+	vm = vm_new(&(struct vm_config) { .user = true });
+	CHECKED(vm_set_gmem_slot(vm, 1, 0, 0x10000000, pages * PAGE_SIZE, fd, 0));
+	engine_on();
+	vcpu_call(&vm->vcpu[0], "g_rewrite", 0x10000000);
+	for (round = 0; round < 4; round += 2) {
+		ASSERT_EQ(vcpu_enter(&vm->vcpu[0]), KVM_EXIT_IO);
+		scans(6);
+		ASSERT_EQ(counter("pages_sharing"), 0);
+		ASSERT_EQ(vcpu_enter(&vm->vcpu[0]), KVM_EXIT_IO);
+		settle("pages_sharing", pages - 1);
+	}
+	vm_free(vm);
+	close(fd);
+}
+
 /* Punching a sharer drops its part; closing drops the rest. */
 static void punch_and_close(const void *arg)
 {
@@ -458,6 +485,7 @@ static const struct tap_test tests[] = {
 	{ "mapping_writes", mapping_writes, .seconds = 60 },
 	{ "direct_io_writes", direct_io_writes, .seconds = 60 },
 	{ "guest_writes", guest_writes, .seconds = 60 },
+	{ "guest_rewrites", guest_rewrites, .seconds = 60 },
 	{ "punch_and_close", punch_and_close, .seconds = 60 },
 	{ "unmerge", unmerge, .seconds = 60 }, { "no_merge", no_merge, .seconds = 60 },
 	{ "other_owner", other_owner, .seconds = 60 }, { "bad_knobs", bad_knobs },

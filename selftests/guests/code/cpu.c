@@ -387,6 +387,39 @@ void g_no_such_instruction(void)
 	CHECK_TRAP(6, 0);
 }
 
+/* XSAVES without supervisor state: its compacted format, and an IA32_XSS that is 0. */
+void g_xsaves(void)
+{
+	static u8 area[4096] __attribute__((aligned(64)));
+	static u64 in[2] __attribute__((aligned(16))) = { 0x1122334455667788, 0x99aabbccddeeff00 };
+	static u64 out[2] __attribute__((aligned(16)));
+	u64 cr4;
+	u32 r[4];
+
+	asm volatile("mov %%cr4, %0" : "=r"(cr4));
+	asm volatile("mov %0, %%cr4" :: "r"(cr4 | 1 << 18 | 1 << 10 | 1 << 9) : "memory");
+	cpuid(0xd, 0, r);
+	asm volatile("xsetbv" :: "a"(r[0] & 7), "d"(0), "c"(0) : "memory");
+	cpuid(0xd, 1, r);
+	CHECK_EQ(r[0] >> 3 & 1, 1);
+	CHECK_EQ(r[2] | r[3], 0);
+	CHECK_EQ(rdmsr(0xda0), 0);
+	wrmsr(0xda0, 0);
+	TRY("wrmsr", :: "c"(0xda0), "a"(0x100), "d"(0) : "memory");
+	CHECK_TRAP(13, 0);
+	asm volatile("movdqa %0, %%xmm1" :: "m"(in));
+	asm volatile("xsaves64 %0" : "+m"(area) : "a"(7), "d"(0));
+	CHECK_EQ(*(u64 *)&area[520] >> 63, 1);		/* compacted */
+	CHECK_EQ(*(u64 *)&area[160 + 16], in[0]);	/* xmm1 */
+	asm volatile("pxor %%xmm1, %%xmm1\n\txrstors64 %1\n\tmovdqa %%xmm1, %0"
+		     : "=m"(out) : "m"(area), "a"(7), "d"(0));
+	CHECK_EQ(out[0], in[0]);
+	CHECK_EQ(out[1], in[1]);
+	asm volatile("mov %0, %%cr4" :: "r"(cr4) : "memory");
+	TRY("xsaves64 %0", : "+m"(area) : "a"(7), "d"(0));
+	CHECK_TRAP(6, 0);
+}
+
 void g_wbinvd(void)
 {
 	asm volatile("wbinvd" ::: "memory");

@@ -188,6 +188,18 @@ void g_write_forever(u64 gva)
 	}
 }
 
+/* Writes to each page of [gva, gva + 4 MiB), for ever: its number, then the same to all. */
+void g_rewrite(u64 gva)
+{
+	u32 round, i;
+
+	for (round = 0;; round++) {
+		for (i = 0; i < 1024; i++)
+			U64(gva + i * 4096) = round % 2 ? 7 : i + 1;
+		trace(round);
+	}
+}
+
 void g_spin_forever(void)
 {
 	for (;;)
