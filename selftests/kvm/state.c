@@ -115,7 +115,8 @@ static void xsave(const void *arg)
 	((u64 *)a)[64] = 1ull << 62;
 	ASSERT_ERRNO(ioctl(fd, KVM_SET_XSAVE, a), EINVAL);
 	if (!vm_cap(vm, KVM_CAP_XCRS)) {	/* a host or a module without XSAVE for guests */
-		ASSERT_ERRNO(ioctl(fd, KVM_GET_XCRS, &xcrs), EINVAL);
+		if (tap.ditto)		/* stock KVM answers all the same */
+			ASSERT_ERRNO(ioctl(fd, KVM_GET_XCRS, &xcrs), EINVAL);
 		vm_free(vm);
 		return;
 	}
