@@ -197,7 +197,11 @@ static void events_inject_exception(struct vcpu *vcpu)
 	events_deliver(vcpu, &e);
 }
 
-static void events_apply_payload(struct vcpu *vcpu)
+/**
+ * events_apply_payload - put what came with an exception into the register it belongs to
+ * @vcpu: by its owner; an exception is pending
+ */
+void events_apply_payload(struct vcpu *vcpu)
 {
 	struct vcpu_events *ev = &vcpu->ev;
 	struct x86_state *st = &vcpu->st;

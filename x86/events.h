@@ -94,6 +94,7 @@ void vcpu_nmi(struct vcpu *vcpu);
 
 void events_cut(struct vcpu *vcpu, const struct x86_event *vectoring);
 void events_inject(struct vcpu *vcpu);
+void events_apply_payload(struct vcpu *vcpu);
 bool events_wake(struct vcpu *vcpu);
 
 #endif

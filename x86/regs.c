@@ -113,30 +113,6 @@ int vcpu_ioctl_set_debugregs(struct vcpu *vcpu, struct kvm_debugregs *dbg)
 	return 0;
 }
 
-/*
- * Without KVM_CAP_EXCEPTION_PAYLOAD the VMM cannot see a payload: cr2 or dr6
- * must hold it already.
- */
-static void apply_payload(struct vcpu *vcpu)
-{
-	struct vcpu_events *ev = &vcpu->ev;
-	struct x86_state *st = &vcpu->st;
-
-	if (!ev->exc_pending || !ev->exc_has_payload)
-		return;
-	ev->exc_has_payload = false;
-	if (ev->exc_vector == X86_TRAP_PF) {
-		vcpu_need(vcpu, ST_CR);
-		st->cr2 = ev->exc_payload;
-		vcpu_changed(vcpu, ST_CR);
-	} else if (ev->exc_vector == X86_TRAP_DB) {
-		vcpu_need(vcpu, ST_DR);
-		st->dr6 = (st->dr6 & ~(u64)DR_TRAP_BITS) | DR6_RESERVED | ev->exc_payload;
-		st->dr7 &= ~DR7_GD;
-		vcpu_changed(vcpu, ST_DR);
-	}
-}
-
 static u8 shadow_to_kvm(u8 shadow)
 {
 	return (shadow & SHADOW_STI ? KVM_X86_SHADOW_INT_STI : 0) |
@@ -177,7 +153,9 @@ int vcpu_ioctl_get_vcpu_events(struct vcpu *vcpu, struct kvm_vcpu_events *events
 	u32 nmis = ev->nmi_pending + atomic_read(&ev->nmi_asked);
 
 	memset(events, 0, sizeof(*events));
-	apply_payload(vcpu);
+	/* Without KVM_CAP_EXCEPTION_PAYLOAD the VMM cannot see one: cr2 or dr6 must hold it. */
+	if (ev->exc_pending)
+		events_apply_payload(vcpu);
 	if (ev->exc_pending || ev->exc_injected) {
 		events->exception.injected = 1;
 		events->exception.nr = ev->exc_vector;
