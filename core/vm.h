@@ -112,6 +112,8 @@ enum vcpu_mode {
  * @st: architectural state; owner
  * @ev: what waits to be injected, and NMI state; owner, but atomics inside
  * @apic: local APIC, or NULL without in-kernel irqchip; constant
+ * @apic_page: its registers where a CPU can use them, see x86/lapic.h; without it only
+ *	TASKPRI counts.  Constant address
  * @cpuid: the VMM's table and what follows from it; owner
  * @msr: MSRs that no hardware holds; owner
  * @clock: TSC and paravirtual clock; owner
@@ -149,6 +151,7 @@ struct vcpu {
 	struct x86_state st;
 	struct vcpu_events ev;
 	struct vlapic *apic;
+	u8 *apic_page;
 	struct vcpu_cpuid cpuid;
 	struct vcpu_msrs msr;
 	struct vcpu_clock clock;

@@ -64,7 +64,8 @@ static void vmx_to_guest(struct vmx_vcpu *vmx)
 	vmcs_update(HOST_CR4, w->host_cr4, cr4_read_shadow());
 	if (unlikely((st->rflags & X86_EFLAGS_TF) || vmx->stepping_shadow))
 		vmx_pending_step(vmx);
-	vmx->apic_page[APIC_TASKPRI] = st->cr8 << 4;
+	if (unlikely(vmx->vcpu.apic_page[APIC_TASKPRI] >> 4 != st->cr8))
+		vmx->vcpu.apic_page[APIC_TASKPRI] = st->cr8 << 4;
 	if (unlikely(vmx->flush))
 		vmx_invalidate(vmx);
 }
@@ -85,7 +86,7 @@ static void vmx_from_guest(struct vmx_vcpu *vmx)
 	st->shadow = interruptibility & (SHADOW_STI | SHADOW_MOV_SS);
 	vmx->vcpu.ev.nmi_masked = interruptibility & GUEST_INTR_STATE_NMI;
 	if (vmx_uses(VMX_CPU, CPU_BASED_TPR_SHADOW))
-		st->cr8 = vmx->apic_page[APIC_TASKPRI] >> 4;
+		st->cr8 = vmx->vcpu.apic_page[APIC_TASKPRI] >> 4;
 	st->valid = 0;
 	vmx->launched = true;
 	vmx->injecting_nmi = false;

@@ -23,7 +23,6 @@ static void vmx_free_pages(struct vmx_vcpu *vmx)
 {
 	free_page((unsigned long)vmx->log);
 	free_page((unsigned long)vmx->msr_bitmap);
-	free_page((unsigned long)vmx->apic_page);
 }
 
 /**
@@ -40,10 +39,9 @@ int vmx_vcpu_init(struct vcpu *vcpu)
 	if (err)
 		return err;
 	vmx->msr_bitmap = (void *)__get_free_page(GFP_KERNEL_ACCOUNT);
-	vmx->apic_page = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	if (vmx_uses(VMX_CPU2, SECONDARY_EXEC_ENABLE_PML))
 		vmx->log = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	if (!vmx->msr_bitmap || !vmx->apic_page ||
+	if (!vmx->msr_bitmap ||
 	    (vmx_uses(VMX_CPU2, SECONDARY_EXEC_ENABLE_PML) && !vmx->log)) {
 		vmx_free_pages(vmx);
 		vmx_vmcs_free(vmx);
@@ -67,7 +65,7 @@ void vmx_vcpu_free(struct vcpu *vcpu)
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
 	vmx_vmcs_free(vmx);
-	vmx_free_pages(vmx);
+	free_page((unsigned long)vmx->msr_bitmap);
 	vmx_vpid_free(vmx->vpid);
 }
 
@@ -114,7 +112,7 @@ static void vmx_write_vmcs(struct vmx_vcpu *vmx)
 	vmx_host_constant();
 	vmcs_write(MSR_BITMAP, virt_to_phys(vmx->msr_bitmap));
 	if (vmx_uses(VMX_CPU, CPU_BASED_TPR_SHADOW)) {
-		vmcs_write(VIRTUAL_APIC_PAGE_ADDR, virt_to_phys(vmx->apic_page));
+		vmcs_write(VIRTUAL_APIC_PAGE_ADDR, virt_to_phys(vmx->vcpu.apic_page));
 		vmcs_write(TPR_THRESHOLD, 0);
 	}
 	vmcs_write(VMCS_LINK_POINTER, ~0ULL);

@@ -113,7 +113,6 @@ struct vmx_written {
  * @vmcs_page: its page; constant
  * @msr_bitmap: constant address
  * @log: page-modification log, NULL without; constant address
- * @apic_page: the virtual-APIC page, of which the TPR is used; constant address
  * @loaded_node: in vmx_cpus.loaded of CPU @loaded_cpu; that CPU, IRQs off
  * @loaded_cpu: the CPU that may hold the VMCS, or -1; written there, IRQs off
  * @launched: VMRESUME enters it; likewise
@@ -140,7 +139,6 @@ struct vmx_vcpu {
 	u64 vmcs_pa;
 	unsigned long *msr_bitmap;
 	u64 *log;
-	u8 *apic_page;
 	struct list_head loaded_node;
 	int loaded_cpu;
 	bool launched;

@@ -100,9 +100,13 @@ u32 board_who_got(struct board *b, u8 vector)
 {
 	u32 id, mask = 0;
 
-	for (id = 0; id < NR_VCPUS; id++)
-		if (test_and_clear_bit(vector, b->vcpu[id].apic->irr))
+	for (id = 0; id < NR_VCPUS; id++) {
+		struct vlapic *apic = b->vcpu[id].apic;
+
+		vlapic_collect(apic);
+		if (__test_and_clear_bit(vector & 31, vlapic_vector_word(apic, APIC_IRR, vector)))
 			mask |= BIT(id);
+	}
 	return mask;
 }
 
@@ -299,7 +303,7 @@ static void ioapic_test_level(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ioapic_read(b, REDIR(21)), RTE_LEVEL | RTE_REMOTE_IRR | 0x66u);
 	KUNIT_EXPECT_EQ(test, vcpu_take_irq(vcpu), 0x66);
 	KUNIT_EXPECT_EQ(test, line(b, 21, 1), 0);
-	KUNIT_EXPECT_FALSE(test, test_bit(0x66, vcpu->apic->irr));
+	KUNIT_EXPECT_FALSE(test, test_bit(0x66, vcpu->apic->posted.vectors));
 	/* Still high at the EOI: again. */
 	board_apic_write(vcpu, APIC_EOI, 0);
 	KUNIT_EXPECT_EQ(test, vcpu_take_irq(vcpu), 0x66);
@@ -899,7 +903,7 @@ static void board_test_create_twice(struct kunit *test)
 	vlapic_free(&b->vcpu[3]);
 	KUNIT_EXPECT_NULL(test, b->vcpu[3].apic);
 	board_send_ipi(&b->vcpu[0], 0xff, 0x40);
-	KUNIT_EXPECT_TRUE(test, test_bit(0x40, b->vcpu[2].apic->irr));
+	KUNIT_EXPECT_TRUE(test, test_bit(0x40, b->vcpu[2].apic->posted.vectors));
 	KUNIT_EXPECT_EQ(test, irqchip_send_msi(&b->vm, 0xfee03000, 0x40), -1);
 	KUNIT_EXPECT_FALSE(test, vcpu_has_irq(&b->vcpu[3]));
 	KUNIT_EXPECT_EQ(test, vcpu_take_irq(&b->vcpu[3]), -1);

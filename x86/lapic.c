@@ -5,10 +5,12 @@
  * messages in lapic_ipi.c, the timer in lapic_timer.c, save and restore in
  * lapic_state.c.
  *
- * The hard part is what needs no lock: other threads only set bits in the IRR
- * and TMR; the ISR, the TPR and so the decision what comes next are the owner's.
+ * The hard part is what needs no lock: other threads only post vectors and set bits
+ * in the TMR; the IRR, the ISR, the TPR and so the decision what comes next are the
+ * owner's, and, while it is in the guest, its CPU's.
  */
 #include <linux/bitmap.h>
+#include <linux/gfp.h>
 #include <linux/slab.h>
 
 #include "core/vm.h"
@@ -22,18 +24,48 @@ static struct irqchip *apic_chip(const struct vlapic *apic)
 	return READ_ONCE(apic->vcpu->vm->irqchip);
 }
 
-/* Highest vector in @set, or 0: 0 is never requested. */
-static unsigned int highest(const unsigned long *set)
+/* Highest vector of the IRR or ISR, or 0: 0 is never requested. */
+static unsigned int highest(const struct vlapic *apic, u32 set)
 {
 	int i;
 
-	for (i = BITS_TO_LONGS(VLAPIC_VECTORS) - 1; i >= 0; i--) {
-		unsigned long word = READ_ONCE(set[i]);
+	for (i = VLAPIC_VECTORS / 32 - 1; i >= 0; i--) {
+		u32 word = vlapic_get(apic, set + i * 0x10);
 
 		if (word)
-			return i * BITS_PER_LONG + __fls(word);
+			return i * 32 + __fls(word);
 	}
 	return 0;
+}
+
+static void add_requests(struct vlapic *apic, unsigned int i, u32 vectors)
+{
+	if (vectors)
+		vlapic_put(apic, APIC_IRR + i * 0x10,
+			   vlapic_get(apic, APIC_IRR + i * 0x10) | vectors);
+}
+
+/**
+ * vlapic_collect - move what was posted into the IRR
+ * @apic: whose
+ *
+ * Owner.  What is posted from now on asks for another look.
+ */
+void vlapic_collect(struct vlapic *apic)
+{
+	struct posted *posted = &apic->posted;
+	unsigned int i;
+
+	if (!READ_ONCE(posted->any))
+		return;
+	xchg(&posted->any, 0);
+	for (i = 0; i < BITS_TO_LONGS(VLAPIC_VECTORS); i++) {
+		unsigned long word = READ_ONCE(posted->vectors[i]) ?
+				     xchg(&posted->vectors[i], 0) : 0;
+
+		add_requests(apic, 2 * i, word);
+		add_requests(apic, 2 * i + 1, word >> 32);
+	}
 }
 
 /**
@@ -44,11 +76,12 @@ static unsigned int highest(const unsigned long *set)
  */
 u8 vlapic_tpr(struct vlapic *apic)
 {
-	u8 cr8 = apic->vcpu->st.cr8 & 0xf;
+	u8 cr8 = apic->vcpu->st.cr8 & 0xf, tpr = vlapic_get(apic, APIC_TASKPRI);
 
-	if (apic->tpr >> 4 != cr8)
-		apic->tpr = cr8 << 4;
-	return apic->tpr;
+	if (tpr >> 4 == cr8)
+		return tpr;
+	vlapic_put(apic, APIC_TASKPRI, cr8 << 4);
+	return cr8 << 4;
 }
 
 /**
@@ -59,7 +92,7 @@ u8 vlapic_tpr(struct vlapic *apic)
  */
 u32 vlapic_ppr(struct vlapic *apic)
 {
-	u32 tpr = vlapic_tpr(apic), service = highest(apic->isr);
+	u32 tpr = vlapic_tpr(apic), service = highest(apic, APIC_ISR);
 
 	return tpr >> 4 >= service >> 4 ? tpr : service & 0xf0;
 }
@@ -67,8 +100,10 @@ u32 vlapic_ppr(struct vlapic *apic)
 /* The vector that the CPU would get now, or 0. */
 static unsigned int deliverable(struct vlapic *apic)
 {
-	unsigned int vector = highest(apic->irr);
+	unsigned int vector;
 
+	vlapic_collect(apic);
+	vector = highest(apic, APIC_IRR);
 	if (!vector || !vlapic_hw_enabled(apic))
 		return 0;
 	return vector >> 4 > vlapic_ppr(apic) >> 4 ? vector : 0;
@@ -77,7 +112,7 @@ static unsigned int deliverable(struct vlapic *apic)
 /* Does the PIC's output reach this CPU?  SDM 11.5.1, 11.4.3: virtual wire, or no APIC. */
 static bool accepts_pic(const struct vlapic *apic)
 {
-	u32 lint0 = READ_ONCE(apic->lvt[VLAPIC_LVT_LINT0]);
+	u32 lint0 = vlapic_lvt(apic, VLAPIC_LVT_LINT0);
 
 	if (!vlapic_hw_enabled(apic))
 		return apic->vcpu->id == apic->vcpu->vm->bsp_id;
@@ -140,8 +175,8 @@ int vcpu_take_irq(struct vcpu *vcpu)
 	vector = deliverable(apic);
 	if (!vector)
 		return -1;
-	clear_bit(vector, apic->irr);
-	__set_bit(vector, apic->isr);
+	__clear_bit(vector & 31, vlapic_vector_word(apic, APIC_IRR, vector));
+	__set_bit(vector & 31, vlapic_vector_word(apic, APIC_ISR, vector));
 	return vector;
 }
 
@@ -156,8 +191,9 @@ bool vlapic_tpr_blocks(struct vcpu *vcpu)
 
 	if (!apic || !vlapic_hw_enabled(apic))
 		return false;
-	vector = highest(apic->irr) >> 4;
-	return vector > highest(apic->isr) >> 4 && vector <= vlapic_tpr(apic) >> 4;
+	vlapic_collect(apic);
+	vector = highest(apic, APIC_IRR) >> 4;
+	return vector > highest(apic, APIC_ISR) >> 4 && vector <= vlapic_tpr(apic) >> 4;
 }
 
 /**
@@ -168,14 +204,29 @@ bool vlapic_tpr_blocks(struct vcpu *vcpu)
  */
 void vlapic_eoi(struct vlapic *apic)
 {
-	unsigned int vector = highest(apic->isr);
+	unsigned int vector = highest(apic, APIC_ISR);
 
 	if (!vector)
 		return;
-	__clear_bit(vector, apic->isr);
+	__clear_bit(vector & 31, vlapic_vector_word(apic, APIC_ISR, vector));
 	vcpu_request(apic->vcpu, REQ_EVENT);
-	if (test_bit(vector, apic->tmr))
+	if (vlapic_has_vector(apic, APIC_TMR, vector))
 		vioapic_eoi(apic_chip(apic), vector);
+}
+
+/**
+ * vlapic_show_id - what the APIC's mode says it is called by
+ * @apic: whose
+ *
+ * Owner.  An x2APIC's logical id is not its own to choose (SDM 11.12.10.2).
+ */
+void vlapic_show_id(struct vlapic *apic)
+{
+	u32 id = apic->vcpu->id;
+
+	vlapic_put(apic, APIC_ID, vlapic_x2apic(apic) ? id : id << 24);
+	if (vlapic_x2apic(apic))
+		vlapic_put(apic, APIC_LDR, vlapic_x2apic_ldr(id));
 }
 
 /**
@@ -189,25 +240,25 @@ void vlapic_clear(struct vlapic *apic)
 {
 	struct vcpu *vcpu = apic->vcpu;
 	unsigned int i;
+	u32 offset;
 
+	/* First, so that a timer that expired raises nothing any more. */
 	for (i = 0; i < VLAPIC_LVTS; i++)
-		WRITE_ONCE(apic->lvt[i], APIC_LVT_MASKED);
+		vlapic_put(apic, vlapic_lvt_offset(i), APIC_LVT_MASKED);
 	vlapic_timer_stop(apic);
+	for (offset = 0; offset < KVM_APIC_REG_SIZE; offset += 0x10)
+		if (offset < APIC_LVTT || offset > APIC_LVTERR)
+			vlapic_put(apic, offset, 0);
 	if (vcpu->id == vcpu->vm->bsp_id)
-		WRITE_ONCE(apic->lvt[VLAPIC_LVT_LINT0], APIC_DM_EXTINT);
-	apic->tmict = 0;
-	apic->tdcr = 0;
-	apic->tpr = 0;
+		vlapic_put(apic, APIC_LVT0, APIC_DM_EXTINT);
+	vlapic_put(apic, APIC_LVR, VLAPIC_VERSION);
+	vlapic_put(apic, APIC_DFR, APIC_DFR_FLAT);
+	vlapic_put(apic, APIC_SPIV, APIC_VECTOR_MASK);
+	vlapic_show_id(apic);
 	vcpu->st.cr8 = 0;
-	apic->ldr = 0;
-	apic->dfr = APIC_DFR_FLAT;
-	WRITE_ONCE(apic->svr, APIC_VECTOR_MASK);
-	apic->icr = 0;
-	apic->esr = 0;
 	atomic_set(&apic->errors, 0);
-	bitmap_zero(apic->isr, VLAPIC_VECTORS);
-	bitmap_zero(apic->irr, VLAPIC_VECTORS);
-	bitmap_zero(apic->tmr, VLAPIC_VECTORS);
+	bitmap_zero(apic->posted.vectors, VLAPIC_VECTORS);
+	vcpu_request(vcpu, REQ_EVENT);
 }
 
 /**
@@ -235,21 +286,27 @@ void vlapic_reset(struct vcpu *vcpu, bool init)
  * vlapic_create - give a vCPU a local APIC
  * @vcpu: its vm, id and idx are set; id is below VLAPIC_MAX_IDS
  *
- * Sets vcpu->apic, or leaves NULL when the VM has no irqchip.  Returns 0,
+ * Sets vcpu->apic_page, and vcpu->apic unless the VM has no irqchip.  Returns 0,
  * -EINVAL for the id, -ENOMEM.
  */
 int vlapic_create(struct vcpu *vcpu)
 {
 	struct vlapic *apic;
 
+	if (vcpu->vm->irqchip && vcpu->id >= VLAPIC_MAX_IDS)
+		return -EINVAL;
+	vcpu->apic_page = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!vcpu->apic_page)
+		return -ENOMEM;
 	if (!vcpu->vm->irqchip)
 		return 0;
-	if (vcpu->id >= VLAPIC_MAX_IDS)
-		return -EINVAL;
 	apic = kzalloc(sizeof(*apic), GFP_KERNEL_ACCOUNT);
-	if (!apic)
+	if (!apic) {
+		free_page((unsigned long)vcpu->apic_page);
 		return -ENOMEM;
+	}
 	apic->vcpu = vcpu;
+	apic->regs = vcpu->apic_page;
 	vlapic_timer_init(apic);
 	vcpu->apic = apic;
 	vlapic_reset(vcpu, false);
@@ -266,13 +323,15 @@ void vlapic_free(struct vcpu *vcpu)
 {
 	struct vlapic *apic = vcpu->apic;
 
-	if (!apic)
-		return;
-	if (apic_chip(apic))
-		apicmap_remove(apic_chip(apic), apic);
-	hrtimer_cancel(&apic->timer.hrtimer);
-	vcpu->apic = NULL;
-	kfree(apic);
+	if (apic) {
+		if (apic_chip(apic))
+			apicmap_remove(apic_chip(apic), apic);
+		hrtimer_cancel(&apic->timer.hrtimer);
+		vcpu->apic = NULL;
+		kfree(apic);
+	}
+	free_page((unsigned long)vcpu->apic_page);
+	vcpu->apic_page = NULL;
 }
 
 /**
@@ -346,7 +405,7 @@ void vlapic_set_cr8(struct vcpu *vcpu, u64 cr8)
 	vcpu->st.cr8 = cr8 & 0xf;
 	if (!vcpu->apic)
 		return;
-	vcpu->apic->tpr = vcpu->st.cr8 << 4;
+	vlapic_put(vcpu->apic, APIC_TASKPRI, vcpu->st.cr8 << 4);
 	vcpu_request(vcpu, REQ_EVENT);
 }
 
@@ -399,9 +458,12 @@ int vlapic_set_base(struct vcpu *vcpu, u64 base, bool by_vmm)
 		return X86_FAULT;
 	if (!by_vmm && vlapic_hw_enabled(apic) && !(base & MSR_IA32_APICBASE_ENABLE))
 		vlapic_clear(apic);
-	if ((base ^ apic->base) & X2APIC_ENABLE)
-		apic->icr = (u32)apic->icr;
+	if ((base ^ apic->base) & X2APIC_ENABLE) {
+		vlapic_put(apic, APIC_ICR2, 0);
+		vlapic_put(apic, APIC_LDR, 0);
+	}
 	apic->base = base;
+	vlapic_show_id(apic);
 	apicmap_update(apic_chip(apic), apic);
 	vcpu_request(vcpu, REQ_EVENT);
 	return 0;

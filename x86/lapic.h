@@ -59,43 +59,40 @@ struct vlapic_timer {
 };
 
 /**
+ * struct posted - interrupts on their way to an APIC; any context, atomic bits
+ * @vectors: a bit each, until the owner moves it to the IRR
+ * @any: set after a bit of @vectors was, cleared before the owner looks
+ */
+struct posted {
+	DECLARE_BITMAP(vectors, VLAPIC_VECTORS);
+	unsigned long any;
+};
+
+/**
  * struct vlapic - one local APIC
  *
  * "Owner" as in struct vcpu; what senders read too is written with WRITE_ONCE.
  *
+ * The registers are in vcpu->apic_page, laid out as the xAPIC's page, so that a
+ * CPU can read them and deliver from them.  The owner's, but for bits of the TMR,
+ * which senders change atomically.  Of the others, PROCPRI and TMCCT are computed
+ * when read, and TASKPRI's upper half may lag vcpu->st.cr8.
+ *
  * @vcpu: constant
+ * @regs: vcpu->apic_page; constant
  * @base: MSR_IA32_APICBASE; owner
- * @tpr: task priority; owner; its upper half may lag vcpu->st.cr8
- * @ldr, @dfr: logical destination, xAPIC mode only; owner
- * @svr: spurious-vector register; owner writes, senders read
- * @esr: as last latched by a write to the ESR; owner
- * @icr: interrupt command; owner.  The upper half is ICR2 as it is
- * @lvt: by enum vlapic_lvt; owner writes, senders read
- * @tmict, @tdcr: timer's initial count and divide configuration; owner
  * @timer: see there
- * @irr: requested; any context, atomic bits
- * @tmr: the request came as a level; any context, atomic bits
- * @isr: in service; owner
+ * @posted: see there
  * @errors: errors since the last write to the ESR; any context
  * @signals: VLAPIC_SIGNAL_* that wait; any context
  * @sipi_vector: of the SIPI that waits or came last; written before the signal
  */
 struct vlapic {
 	struct vcpu *vcpu;
+	u8 *regs;
 	u64 base;
-	u8 tpr;
-	u32 ldr;
-	u32 dfr;
-	u32 svr;
-	u32 esr;
-	u64 icr;
-	u32 lvt[VLAPIC_LVTS];
-	u32 tmict;
-	u32 tdcr;
 	struct vlapic_timer timer;
-	DECLARE_BITMAP(irr, VLAPIC_VECTORS);
-	DECLARE_BITMAP(tmr, VLAPIC_VECTORS);
-	DECLARE_BITMAP(isr, VLAPIC_VECTORS);
+	struct posted posted;
 	atomic_t errors;
 	unsigned long signals;
 	u8 sipi_vector;
@@ -144,6 +141,45 @@ struct apic_map {
 	unsigned long cluster[16 * 4][APIC_SET_LONGS];
 };
 
+/* A register, by its offset in the page. */
+static inline u32 vlapic_get(const struct vlapic *apic, u32 offset)
+{
+	return READ_ONCE(*(const u32 *)(apic->regs + offset));
+}
+
+static inline void vlapic_put(struct vlapic *apic, u32 offset, u32 val)
+{
+	WRITE_ONCE(*(u32 *)(apic->regs + offset), val);
+}
+
+/* Where the LVT entry of a source is. */
+static inline u32 vlapic_lvt_offset(unsigned int lvt)
+{
+	return APIC_LVTT + lvt * 0x10;
+}
+
+static inline u32 vlapic_lvt(const struct vlapic *apic, unsigned int lvt)
+{
+	return vlapic_get(apic, vlapic_lvt_offset(lvt));
+}
+
+/* As the x2APIC's: ICR2 is the upper half. */
+static inline u64 vlapic_icr(const struct vlapic *apic)
+{
+	return vlapic_get(apic, APIC_ICR) | (u64)vlapic_get(apic, APIC_ICR2) << 32;
+}
+
+/* Of the 256 bits of the IRR, ISR or TMR there are 32 every 16 bytes. */
+static inline unsigned long *vlapic_vector_word(struct vlapic *apic, u32 set, u8 vector)
+{
+	return (unsigned long *)(apic->regs + set + (vector >> 5) * 0x10);
+}
+
+static inline bool vlapic_has_vector(struct vlapic *apic, u32 set, u8 vector)
+{
+	return test_bit(vector & 31, vlapic_vector_word(apic, set, vector));
+}
+
 static inline bool vlapic_hw_enabled(const struct vlapic *apic)
 {
 	return apic->base & MSR_IA32_APICBASE_ENABLE;
@@ -156,7 +192,7 @@ static inline bool vlapic_x2apic(const struct vlapic *apic)
 
 static inline bool vlapic_sw_enabled(const struct vlapic *apic)
 {
-	return READ_ONCE(apic->svr) & APIC_SPIV_APIC_ENABLED;
+	return vlapic_get(apic, APIC_SPIV) & APIC_SPIV_APIC_ENABLED;
 }
 
 /* The logical id that an x2APIC derives from its id (SDM 11.12.10.2). */
@@ -169,6 +205,8 @@ static inline u32 vlapic_x2apic_ldr(u32 id)
 u32 vlapic_ppr(struct vlapic *apic);
 u8 vlapic_tpr(struct vlapic *apic);
 void vlapic_eoi(struct vlapic *apic);
+void vlapic_collect(struct vlapic *apic);
+void vlapic_show_id(struct vlapic *apic);
 void vlapic_clear(struct vlapic *apic);
 void vlapic_lint0(struct vlapic *apic, bool rising);
 
@@ -221,7 +259,7 @@ static inline bool vlapic_timer_expired(const struct vcpu *vcpu)
 	const struct vlapic *apic = vcpu->apic;
 
 	return apic && READ_ONCE(apic->timer.expired) &&
-	       !(READ_ONCE(apic->lvt[VLAPIC_LVT_TIMER]) & APIC_LVT_MASKED);
+	       !(vlapic_lvt(apic, VLAPIC_LVT_TIMER) & APIC_LVT_MASKED);
 }
 
 #endif

@@ -5,7 +5,7 @@
  * outside (ioapic.c, irqchip.c), nor what the owner does with its IRR (lapic.c).
  *
  * Messages come from any context, also hard interrupts.  Delivery is lock-free:
- * set a bit in the target's IRR, ask its owner to look, kick it.  Who floods
+ * post the vector at the target, ask its owner to look, kick it.  Who floods
  * others with messages spends its own time.
  */
 #include <linux/bitmap.h>
@@ -37,9 +37,10 @@ void apicmap_update(struct irqchip *chip, struct vlapic *apic)
 {
 	bool present = vlapic_hw_enabled(apic);
 	bool xapic = present && !vlapic_x2apic(apic);
-	u32 logical = GET_APIC_LOGICAL_ID(apic->ldr);
-	bool flat = xapic && apic->dfr == APIC_DFR_FLAT;
-	bool cluster = xapic && apic->dfr == APIC_DFR_CLUSTER;
+	u32 logical = GET_APIC_LOGICAL_ID(vlapic_get(apic, APIC_LDR));
+	u32 dfr = vlapic_get(apic, APIC_DFR);
+	bool flat = xapic && dfr == APIC_DFR_FLAT;
+	bool cluster = xapic && dfr == APIC_DFR_CLUSTER;
 	struct apic_map *map = &chip->map;
 	u32 id = apic->vcpu->id, i;
 
@@ -139,12 +140,16 @@ static void wake_owner(struct vlapic *apic)
  */
 int vlapic_raise(struct vlapic *apic, u8 vector, bool level)
 {
-	put_bit(apic->tmr, vector, level);
-	/* Whoever set the bit first also wakes the owner. */
-	if (test_and_set_bit(vector, apic->irr))
+	bool waits = vlapic_has_vector(apic, APIC_IRR, vector);
+
+	put_bit(vlapic_vector_word(apic, APIC_TMR, vector), vector & 31, level);
+	/* Whoever posts it first also wakes the owner. */
+	if (test_and_set_bit(vector, apic->posted.vectors))
 		return 0;
+	set_bit(0, &apic->posted.any);
 	wake_owner(apic);
-	return 1;
+	/* The CPU may be just delivering what waits, so it was posted all the same. */
+	return !waits;
 }
 
 /**
@@ -156,7 +161,7 @@ int vlapic_raise(struct vlapic *apic, u8 vector, bool level)
  */
 void vlapic_error(struct vlapic *apic, u32 bit)
 {
-	u32 lvt = READ_ONCE(apic->lvt[VLAPIC_LVT_ERROR]);
+	u32 lvt = vlapic_lvt(apic, VLAPIC_LVT_ERROR);
 
 	if (atomic_fetch_or(bit, &apic->errors) & bit)
 		return;
@@ -290,7 +295,7 @@ int vlapic_send(struct irqchip *chip, const struct apic_msg *msg)
  */
 int vlapic_deliver_lvt(struct vlapic *apic, enum vlapic_lvt lvt)
 {
-	u32 reg = READ_ONCE(apic->lvt[lvt]);
+	u32 reg = vlapic_lvt(apic, lvt);
 
 	if (reg & APIC_LVT_MASKED)
 		return -1;
@@ -311,7 +316,7 @@ int vlapic_deliver_lvt(struct vlapic *apic, enum vlapic_lvt lvt)
 /* The destination field of the ICR, in the sender's mode. */
 static void decode_icr_dest(struct vlapic *apic, struct apic_msg *msg)
 {
-	u32 high = apic->icr >> 32;
+	u32 high = vlapic_get(apic, APIC_ICR2);
 
 	if (vlapic_x2apic(apic)) {
 		msg->dest = high;
@@ -320,7 +325,7 @@ static void decode_icr_dest(struct vlapic *apic, struct apic_msg *msg)
 		msg->dest = GET_XAPIC_DEST_FIELD(high);
 		msg->broadcast = msg->dest == VLAPIC_DEST_ALL_XAPIC;
 	}
-	switch ((u32)apic->icr & APIC_DEST_ALLBUT) {
+	switch (vlapic_get(apic, APIC_ICR) & APIC_DEST_ALLBUT) {
 	case APIC_DEST_SELF:
 		msg->dest = apic->vcpu->id;
 		msg->logical = false;
@@ -342,7 +347,7 @@ static void decode_icr_dest(struct vlapic *apic, struct apic_msg *msg)
  */
 void vlapic_send_icr(struct vlapic *apic)
 {
-	u32 low = apic->icr;
+	u32 low = vlapic_get(apic, APIC_ICR);
 	struct apic_msg msg = {
 		.exclude = -1,
 		.vector = low & APIC_VECTOR_MASK,

@@ -415,7 +415,7 @@ static void lapic_test_timer_oneshot(struct kunit *test)
 	board_apic_write(vcpu, APIC_TMICT, 1000000);
 	msleep(20);
 	KUNIT_EXPECT_TRUE(test, vlapic_timer_expired(vcpu));
-	KUNIT_EXPECT_FALSE(test, test_bit(0x61, vcpu->apic->irr));
+	KUNIT_EXPECT_FALSE(test, test_bit(0x61, vcpu->apic->posted.vectors));
 	vlapic_timer_sync(vcpu);
 	KUNIT_EXPECT_EQ(test, board_who_got(b, 0x61), BIT(1));
 	KUNIT_EXPECT_EQ(test, board_apic_read(vcpu, APIC_TMCCT), 0u);

@@ -45,14 +45,6 @@ u32 vlapic_lvt_mask(unsigned int lvt)
 	}
 }
 
-/* 32 bits of a 256-bit register that begins at @first. */
-static u32 set_word(const unsigned long *set, u32 first, u32 offset)
-{
-	u32 word = (offset - first) >> 4;
-
-	return READ_ONCE(set[word / 2]) >> (word % 2 * 32);
-}
-
 static bool read_xapic_only(struct vlapic *apic, u32 offset, u32 *val)
 {
 	if (vlapic_x2apic(apic))
@@ -64,10 +56,8 @@ static bool read_xapic_only(struct vlapic *apic, u32 offset, u32 *val)
 		*val = 0;
 		return true;
 	case APIC_DFR:
-		*val = apic->dfr;
-		return true;
 	case APIC_ICR2:
-		*val = apic->icr >> 32;
+		*val = vlapic_get(apic, offset);
 		return true;
 	default:
 		return false;
@@ -84,53 +74,31 @@ static bool read_xapic_only(struct vlapic *apic, u32 offset, u32 *val)
  */
 bool vlapic_reg_read(struct vlapic *apic, u32 offset, u32 *val)
 {
-	u32 id = apic->vcpu->id;
-
 	switch (offset) {
-	case APIC_ID:
-		*val = vlapic_x2apic(apic) ? id : id << 24;
-		return true;
-	case APIC_LVR:
-		*val = VLAPIC_VERSION;
-		return true;
 	case APIC_TASKPRI:
 		*val = vlapic_tpr(apic);
 		return true;
 	case APIC_PROCPRI:
 		*val = vlapic_ppr(apic);
 		return true;
-	case APIC_LDR:
-		*val = vlapic_x2apic(apic) ? vlapic_x2apic_ldr(id) : apic->ldr;
-		return true;
-	case APIC_SPIV:
-		*val = apic->svr;
-		return true;
-	case APIC_ISR ... APIC_ISR + 0x70:
-		*val = set_word(apic->isr, APIC_ISR, offset);
-		return true;
-	case APIC_TMR ... APIC_TMR + 0x70:
-		*val = set_word(apic->tmr, APIC_TMR, offset);
-		return true;
-	case APIC_IRR ... APIC_IRR + 0x70:
-		*val = set_word(apic->irr, APIC_IRR, offset);
-		return true;
-	case APIC_ESR:
-		*val = apic->esr;
-		return true;
-	case APIC_ICR:
-		*val = apic->icr;
-		return true;
-	case APIC_LVTT ... APIC_LVTERR:
-		*val = apic->lvt[(offset - APIC_LVTT) >> 4];
-		return true;
-	case APIC_TMICT:
-		*val = apic->tmict;
-		return true;
 	case APIC_TMCCT:
 		*val = vlapic_timer_count(apic);
 		return true;
+	case APIC_IRR ... APIC_IRR + 0x70:
+		vlapic_collect(apic);
+		fallthrough;
+	case APIC_ID:
+	case APIC_LVR:
+	case APIC_LDR:
+	case APIC_SPIV:
+	case APIC_ISR ... APIC_ISR + 0x70:
+	case APIC_TMR ... APIC_TMR + 0x70:
+	case APIC_ESR:
+	case APIC_ICR:
+	case APIC_LVTT ... APIC_LVTERR:
+	case APIC_TMICT:
 	case APIC_TDCR:
-		*val = apic->tdcr;
+		*val = vlapic_get(apic, offset);
 		return true;
 	default:
 		return read_xapic_only(apic, offset, val);
@@ -141,12 +109,12 @@ static void write_svr(struct vlapic *apic, u32 val)
 {
 	unsigned int i;
 
-	WRITE_ONCE(apic->svr, val & VLAPIC_SVR_WRITABLE);
+	vlapic_put(apic, APIC_SPIV, val & VLAPIC_SVR_WRITABLE);
 	if (vlapic_sw_enabled(apic))
 		return;
 	/* SDM 11.4.7.2: a disabled APIC masks its LVT entries. */
 	for (i = 0; i < VLAPIC_LVTS; i++)
-		WRITE_ONCE(apic->lvt[i], apic->lvt[i] | APIC_LVT_MASKED);
+		vlapic_put(apic, vlapic_lvt_offset(i), vlapic_lvt(apic, i) | APIC_LVT_MASKED);
 }
 
 static void write_lvt(struct vlapic *apic, unsigned int lvt, u32 val)
@@ -160,14 +128,15 @@ static void write_lvt(struct vlapic *apic, unsigned int lvt, u32 val)
 		vlapic_timer_set_lvt(apic, val);
 		return;
 	}
-	WRITE_ONCE(apic->lvt[lvt], val);
+	vlapic_put(apic, vlapic_lvt_offset(lvt), val);
 	/* The PIC's output may wait for LINT0 to let it in. */
 	vcpu_request(apic->vcpu, REQ_EVENT);
 }
 
 static void write_icr(struct vlapic *apic, u64 val)
 {
-	apic->icr = val & ~(u64)APIC_ICR_BUSY;
+	vlapic_put(apic, APIC_ICR2, val >> 32);
+	vlapic_put(apic, APIC_ICR, val & ~APIC_ICR_BUSY);
 	vlapic_send_icr(apic);
 }
 
@@ -177,13 +146,13 @@ static bool write_xapic_only(struct vlapic *apic, u32 offset, u32 val)
 		return false;
 	switch (offset) {
 	case APIC_LDR:
-		apic->ldr = val & APIC_LDR_MASK;
+		vlapic_put(apic, offset, val & APIC_LDR_MASK);
 		break;
 	case APIC_DFR:
-		apic->dfr = val | APIC_DFR_CLUSTER;
+		vlapic_put(apic, offset, val | APIC_DFR_CLUSTER);
 		break;
 	case APIC_ICR2:
-		apic->icr = (u32)apic->icr | (u64)(val & 0xff000000) << 32;
+		vlapic_put(apic, offset, val & 0xff000000);
 		return true;
 	default:
 		return false;
@@ -205,8 +174,8 @@ bool vlapic_reg_write(struct vlapic *apic, u32 offset, u32 val)
 {
 	switch (offset) {
 	case APIC_TASKPRI:
-		apic->tpr = val;
-		apic->vcpu->st.cr8 = apic->tpr >> 4;
+		vlapic_put(apic, offset, val & APIC_TPRI_MASK);
+		apic->vcpu->st.cr8 = (val & APIC_TPRI_MASK) >> 4;
 		vcpu_request(apic->vcpu, REQ_EVENT);
 		return true;
 	case APIC_EOI:
@@ -216,10 +185,10 @@ bool vlapic_reg_write(struct vlapic *apic, u32 offset, u32 val)
 		write_svr(apic, val);
 		return true;
 	case APIC_ESR:
-		apic->esr = atomic_xchg(&apic->errors, 0);
+		vlapic_put(apic, offset, atomic_xchg(&apic->errors, 0));
 		return true;
 	case APIC_ICR:
-		write_icr(apic, (apic->icr & GENMASK_ULL(63, 32)) | val);
+		write_icr(apic, (vlapic_icr(apic) & GENMASK_ULL(63, 32)) | val);
 		return true;
 	case APIC_LVTT ... APIC_LVTERR:
 		write_lvt(apic, (offset - APIC_LVTT) >> 4, val);
@@ -311,7 +280,7 @@ int vlapic_msr_read(struct vcpu *vcpu, u32 msr, u64 *val)
 	if (!is_x2apic_msr(apic, msr))
 		return X86_FAULT;
 	if (msr == X2APIC_MSR(APIC_ICR)) {
-		*val = apic->icr;
+		*val = vlapic_icr(apic);
 		return 0;
 	}
 	if (!vlapic_reg_read(apic, (msr - APIC_BASE_MSR) << 4, &low))

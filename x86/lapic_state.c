@@ -49,8 +49,8 @@ int vlapic_ioctl_get(struct vcpu *vcpu, struct kvm_lapic_state *state)
 		if (vlapic_reg_read(apic, offset, &val))
 			put_reg(state, offset, val);
 	put_reg(state, APIC_ID, vcpu->id << 24);
-	put_reg(state, APIC_ICR2, apic->icr >> 32);
-	put_reg(state, APIC_DFR, apic->dfr);
+	put_reg(state, APIC_ICR2, vlapic_get(apic, APIC_ICR2));
+	put_reg(state, APIC_DFR, vlapic_get(apic, APIC_DFR));
 	return 0;
 }
 
@@ -65,36 +65,37 @@ static bool state_is_valid(const struct kvm_lapic_state *state)
 	return mode != (APIC_LVT_TIMER_PERIODIC | APIC_LVT_TIMER_TSCDEADLINE);
 }
 
-static void set_vectors(unsigned long *set, const struct kvm_lapic_state *state, u32 offset)
+static void set_vectors(struct vlapic *apic, const struct kvm_lapic_state *state, u32 set)
 {
-	unsigned int i;
-	u64 low, high;
+	u32 offset;
 
-	for (i = 0; i < BITS_TO_LONGS(VLAPIC_VECTORS); i++) {
-		low = get_reg(state, offset + i * 0x20);
-		high = get_reg(state, offset + i * 0x20 + 0x10);
-		WRITE_ONCE(set[i], low | high << 32);
-	}
+	for (offset = set; offset < set + VLAPIC_VECTORS / 2; offset += 0x10)
+		vlapic_put(apic, offset, get_reg(state, offset));
 }
 
 static void set_registers(struct vlapic *apic, const struct kvm_lapic_state *state)
 {
 	unsigned int i;
 
-	apic->tpr = get_reg(state, APIC_TASKPRI);
-	apic->vcpu->st.cr8 = apic->tpr >> 4;
-	apic->ldr = get_reg(state, APIC_LDR) & APIC_LDR_MASK;
-	apic->dfr = get_reg(state, APIC_DFR) | APIC_DFR_CLUSTER;
-	apic->esr = get_reg(state, APIC_ESR) & 0xff;
-	apic->icr = (u64)get_reg(state, APIC_ICR2) << 32 |
-		    (get_reg(state, APIC_ICR) & ~APIC_ICR_BUSY);
-	apic->tdcr = get_reg(state, APIC_TDCR) & 0xb;
-	apic->tmict = get_reg(state, APIC_TMICT);
+	u8 tpr = get_reg(state, APIC_TASKPRI);
+
+	vlapic_put(apic, APIC_TASKPRI, tpr);
+	apic->vcpu->st.cr8 = tpr >> 4;
+	vlapic_put(apic, APIC_LDR, get_reg(state, APIC_LDR) & APIC_LDR_MASK);
+	vlapic_show_id(apic);
+	vlapic_put(apic, APIC_DFR, get_reg(state, APIC_DFR) | APIC_DFR_CLUSTER);
+	vlapic_put(apic, APIC_ESR, get_reg(state, APIC_ESR) & 0xff);
+	vlapic_put(apic, APIC_ICR2, get_reg(state, APIC_ICR2));
+	vlapic_put(apic, APIC_ICR, get_reg(state, APIC_ICR) & ~APIC_ICR_BUSY);
+	vlapic_put(apic, APIC_TDCR, get_reg(state, APIC_TDCR) & 0xb);
+	vlapic_put(apic, APIC_TMICT, get_reg(state, APIC_TMICT));
 	/* Not masked even if disabled: the BSP's LINT0 is so after a reset. */
-	for (i = 0; i < VLAPIC_LVTS; i++)
-		WRITE_ONCE(apic->lvt[i], get_reg(state, APIC_LVTT + i * 0x10) &
-			   vlapic_lvt_mask(i));
-	WRITE_ONCE(apic->svr, get_reg(state, APIC_SPIV) & VLAPIC_SVR_WRITABLE);
+	for (i = 0; i < VLAPIC_LVTS; i++) {
+		u32 offset = vlapic_lvt_offset(i);
+
+		vlapic_put(apic, offset, get_reg(state, offset) & vlapic_lvt_mask(i));
+	}
+	vlapic_put(apic, APIC_SPIV, get_reg(state, APIC_SPIV) & VLAPIC_SVR_WRITABLE);
 }
 
 /*
@@ -103,13 +104,14 @@ static void set_registers(struct vlapic *apic, const struct kvm_lapic_state *sta
  */
 static void restart_timer(struct vlapic *apic, u32 count)
 {
-	u32 mode = apic->lvt[VLAPIC_LVT_TIMER] & (3u << 17);
+	u32 mode = vlapic_lvt(apic, VLAPIC_LVT_TIMER) & (3u << 17);
+	u32 initial = vlapic_get(apic, APIC_TMICT);
 
-	if (!apic->tmict || mode == APIC_LVT_TIMER_TSCDEADLINE)
+	if (!initial || mode == APIC_LVT_TIMER_TSCDEADLINE)
 		return;
 	if (!count && mode == APIC_LVT_TIMER_PERIODIC)
-		count = apic->tmict;
-	vlapic_timer_start(apic, vlapic_timer_ns(apic, min(count, apic->tmict)));
+		count = initial;
+	vlapic_timer_start(apic, vlapic_timer_ns(apic, min(count, initial)));
 }
 
 /**
@@ -127,9 +129,10 @@ int vlapic_ioctl_set(struct vcpu *vcpu, struct kvm_lapic_state *state)
 		return -EINVAL;
 	vlapic_timer_stop(apic);
 	set_registers(apic, state);
-	set_vectors(apic->isr, state, APIC_ISR);
-	set_vectors(apic->tmr, state, APIC_TMR);
-	set_vectors(apic->irr, state, APIC_IRR);
+	bitmap_zero(apic->posted.vectors, VLAPIC_VECTORS);
+	set_vectors(apic, state, APIC_ISR);
+	set_vectors(apic, state, APIC_TMR);
+	set_vectors(apic, state, APIC_IRR);
 	apicmap_update(vcpu->vm->irqchip, apic);
 	restart_timer(apic, get_reg(state, APIC_TMCCT));
 	vcpu_request(vcpu, REQ_EVENT);

@@ -25,7 +25,7 @@
 
 static u32 timer_mode(const struct vlapic *apic)
 {
-	return apic->lvt[VLAPIC_LVT_TIMER] & LVT_TIMER_MODE;
+	return vlapic_lvt(apic, VLAPIC_LVT_TIMER) & LVT_TIMER_MODE;
 }
 
 static bool counts_bus_ticks(u32 mode)
@@ -134,7 +134,7 @@ u64 vlapic_tsc_to_ns(u64 delta, u32 tsc_khz)
  */
 u64 vlapic_timer_ns(const struct vlapic *apic, u32 count)
 {
-	return count * vlapic_timer_divide(apic->tdcr) * BUS_TICK_NS;
+	return count * vlapic_timer_divide(vlapic_get(apic, APIC_TDCR)) * BUS_TICK_NS;
 }
 
 /**
@@ -146,19 +146,19 @@ u64 vlapic_timer_ns(const struct vlapic *apic, u32 count)
 u32 vlapic_timer_count(struct vlapic *apic)
 {
 	struct vlapic_timer *timer = &apic->timer;
-	u64 left, tick = vlapic_timer_divide(apic->tdcr) * BUS_TICK_NS;
+	u64 left, tick = vlapic_timer_divide(vlapic_get(apic, APIC_TDCR)) * BUS_TICK_NS;
 
 	if (!timer->target || timer->deadline)
 		return 0;
 	left = vlapic_timer_remaining(timer->target, timer->period, ktime_get_ns());
-	return min_t(u64, DIV64_U64_ROUND_UP(left, tick), apic->tmict);
+	return min_t(u64, DIV64_U64_ROUND_UP(left, tick), vlapic_get(apic, APIC_TMICT));
 }
 
 static u64 period_ns(const struct vlapic *apic)
 {
 	if (timer_mode(apic) != APIC_LVT_TIMER_PERIODIC)
 		return 0;
-	return max(vlapic_timer_ns(apic, apic->tmict), irqchip_min_period_ns());
+	return max(vlapic_timer_ns(apic, vlapic_get(apic, APIC_TMICT)), irqchip_min_period_ns());
 }
 
 /**
@@ -190,7 +190,7 @@ void vlapic_timer_set_initial(struct vlapic *apic, u32 val)
 	if (!counts_bus_ticks(timer_mode(apic)))
 		return;
 	vlapic_timer_stop(apic);
-	apic->tmict = val;
+	vlapic_put(apic, APIC_TMICT, val);
 	if (val)
 		vlapic_timer_start(apic, max(vlapic_timer_ns(apic, val), period_ns(apic)));
 }
@@ -206,7 +206,7 @@ void vlapic_timer_set_divide(struct vlapic *apic, u32 val)
 {
 	u32 count = vlapic_timer_count(apic);
 
-	apic->tdcr = val & 0xb;
+	vlapic_put(apic, APIC_TDCR, val & 0xb);
 	if (count)
 		vlapic_timer_start(apic, vlapic_timer_ns(apic, count));
 }
@@ -227,9 +227,9 @@ void vlapic_timer_set_lvt(struct vlapic *apic, u32 val)
 	vlapic_timer_sync(apic->vcpu);
 	if (mode != old && !(counts_bus_ticks(mode) && counts_bus_ticks(old))) {
 		vlapic_timer_stop(apic);
-		apic->tmict = 0;
+		vlapic_put(apic, APIC_TMICT, 0);
 	}
-	WRITE_ONCE(apic->lvt[VLAPIC_LVT_TIMER], val);
+	vlapic_put(apic, APIC_LVTT, val);
 	if (mode != old && apic->timer.target)
 		apic->timer.period = period_ns(apic);
 }
