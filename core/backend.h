@@ -65,6 +65,8 @@ enum exit_kind {
 	EXIT_NMI_WINDOW,	/* the guest ends its NMI handler (IRET) */
 	EXIT_UNDEFINED,		/* an instruction this virtual CPU does not have: #UD */
 	EXIT_SHUTDOWN,		/* triple fault */
+	EXIT_APIC_EOI,		/* .apic: the CPU ended a vector of apic_view.eoi_exits */
+	EXIT_APIC_WRITE,	/* .apic: the CPU wrote a register and leaves the rest to us */
 	EXIT_FAIL_ENTRY,	/* the CPU refused the guest state; hw[] says why */
 	EXIT_UNKNOWN,
 	EXIT_NR
@@ -79,6 +81,7 @@ enum exit_kind {
 	X(MWAIT, "mwait") X(RDPMC, "rdpmc") X(RDTSC, "rdtsc") X(RDTSCP, "rdtscp") \
 	X(TASK_SWITCH, "task_switch") X(IRQ_WINDOW, "irq_window") \
 	X(NMI_WINDOW, "nmi_window") X(UNDEFINED, "undefined") X(SHUTDOWN, "shutdown") \
+	X(APIC_EOI, "apic_eoi") X(APIC_WRITE, "apic_write") \
 	X(FAIL_ENTRY, "fail_entry") LAST(UNKNOWN, "unknown")
 
 /**
@@ -94,6 +97,7 @@ enum exit_kind {
  * @tdp: @access is MMU_READ | MMU_WRITE | MMU_EXEC; @table_walk: made by the
  *	CPU's walk of the guest's own tables
  * @exception: @payload is cr2 for #PF, the new dr6 bits for #DB
+ * @apic: the @vector that ended, or the @offset of the register; the instruction is over
  * @hw: the raw exit code and its two information words, for reports
  */
 struct exit_facts {
@@ -127,6 +131,10 @@ struct exit_facts {
 			u32 error;
 			u64 payload;
 		} exception;
+		struct {
+			u8 vector;
+			u16 offset;
+		} apic;
 	};
 	u64 hw[3];
 };
@@ -140,17 +148,35 @@ struct exit_facts {
 #define EXCEPTIONS_ALWAYS	(BIT(1) | BIT(17))	/* #DB, #AC */
 
 /**
+ * struct apic_view - what a CPU must know that uses the registers in vcpu->apic_page
+ * @x2apic: the APIC is in x2APIC mode
+ * @requested, @in_service: highest vectors in the IRR and the ISR that count, 0 for none
+ * @eoi_exits: a bit for each vector whose end is EXIT_APIC_EOI
+ */
+struct apic_view {
+	bool x2apic;
+	u8 requested, in_service;
+	u64 eoi_exits[4];
+};
+
+/**
  * struct backend_caps - what the hardware can do, fixed once set up
  * @tdp: format of the nested page tables
  * @max_asid: for information
  * @tsc_scaling: a guest may have its own TSC frequency
  * @xsaves: XSAVES and XRSTORS work in guests
+ * @irq_delivery: the CPU delivers what the IRR in vcpu->apic_page requests, and moves
+ *	it to the ISR
+ * @x2apic_reads: in x2APIC mode RDMSRs that are let through read vcpu->apic_page
+ * @x2apic_writes: likewise WRMSRs of TPR, EOI and SELF IPI act on it
  */
 struct backend_caps {
 	struct tdp_format tdp;
 	u32 max_asid;
 	bool tsc_scaling;
 	bool xsaves;
+	bool irq_delivery;
+	bool x2apic_reads, x2apic_writes;
 };
 
 /**
@@ -184,6 +210,8 @@ struct backend_caps {
  * @pass_msr: may the guest read/write this MSR without an exit
  * @set_exception_exits: a bit per vector that exits instead of being delivered
  * @set_dr_exits: do accesses to debug registers exit?  On at first
+ * @show_apic: what the local APIC has become; IRQs off.  Called only where
+ *	irq_delivery or x2apic_reads say so, else it may be NULL
  */
 struct backend_ops {
 	const char *name;
@@ -211,6 +239,7 @@ struct backend_ops {
 	void (*pass_msr)(struct vcpu *vcpu, u32 msr, bool read, bool write);
 	void (*set_exception_exits)(struct vcpu *vcpu, u32 vectors);
 	void (*set_dr_exits)(struct vcpu *vcpu, bool on);
+	void (*show_apic)(struct vcpu *vcpu, const struct apic_view *view);
 };
 
 extern const struct backend_ops svm_backend;

@@ -32,6 +32,18 @@ static bool tpr_shadow = true;
 module_param(tpr_shadow, bool, 0444);
 MODULE_PARM_DESC(tpr_shadow, "VMX: let the guest access CR8 without exits");
 
+static bool virtual_interrupts = true;
+module_param(virtual_interrupts, bool, 0444);
+MODULE_PARM_DESC(virtual_interrupts, "VMX: let the CPU deliver the local APIC's interrupts");
+
+static bool virtual_eoi = true;
+module_param(virtual_eoi, bool, 0444);
+MODULE_PARM_DESC(virtual_eoi, "VMX: let the guest end interrupts in x2APIC mode without exits");
+
+static bool apic_registers = true;
+module_param(apic_registers, bool, 0444);
+MODULE_PARM_DESC(apic_registers, "VMX: let the guest read its x2APIC's registers without exits");
+
 static bool preemption_timer = true;
 module_param(preemption_timer, bool, 0444);
 MODULE_PARM_DESC(preemption_timer, "VMX: take the CPU back from a guest that never exits");
@@ -126,6 +138,9 @@ static u32 vmx_wanted(enum vmx_word word)
 	case VMX_CPU2:
 		return SECONDARY_EXEC_ENABLE_RDTSCP | SECONDARY_EXEC_ENABLE_INVPCID |
 		       SECONDARY_EXEC_WBINVD_EXITING | SECONDARY_EXEC_ENCLS_EXITING |
+		       (virtual_interrupts ? SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY : 0) |
+		       SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE |
+		       (apic_registers ? SECONDARY_EXEC_APIC_REGISTER_VIRT : 0) |
 		       (vpid ? SECONDARY_EXEC_ENABLE_VPID : 0) |
 		       (tsc_scaling ? SECONDARY_EXEC_TSC_SCALING : 0) |
 		       (pml ? SECONDARY_EXEC_ENABLE_PML : 0) |
@@ -241,6 +256,29 @@ static void vmx_choose_vpid(void)
 		vmx_caps.control[VMX_CPU2] &= ~SECONDARY_EXEC_ENABLE_VPID;
 }
 
+/*
+ * All of it acts on the virtual-APIC page, which only the TPR shadow brings (27.2.1.1).
+ * Registers are reached through MSRs only: the page of an xAPIC is left to EPT.
+ */
+static void vmx_choose_apic(void)
+{
+	u32 *ctl = &vmx_caps.control[VMX_CPU2];
+	struct backend_caps *caps = &vmx_backend_caps;
+	bool x2apic = *ctl & SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE;
+
+	if (vmx_uses(VMX_CPU, CPU_BASED_TPR_SHADOW)) {
+		caps->irq_delivery = *ctl & SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY;
+		caps->x2apic_reads = x2apic && (*ctl & SECONDARY_EXEC_APIC_REGISTER_VIRT);
+		caps->x2apic_writes = x2apic && caps->irq_delivery && virtual_eoi;
+	}
+	if (!caps->irq_delivery)
+		*ctl &= ~SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY;
+	if (!caps->x2apic_reads)
+		*ctl &= ~SECONDARY_EXEC_APIC_REGISTER_VIRT;
+	if (!caps->x2apic_reads && !caps->x2apic_writes)
+		*ctl &= ~SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE;
+}
+
 static void vmx_choose_fixed(void)
 {
 	u64 cr0, cr4;
@@ -294,6 +332,7 @@ static void vmx_choose(void)
 	unsigned int rate = vmx_misc_preemption_timer_rate(vmx_caps.misc);
 
 	vmx_choose_vpid();
+	vmx_choose_apic();
 	vmx_choose_fixed();
 	vmx_choose_tdp();
 	vmx_caps.watchdog = clamp_t(u64, (u64)tsc_khz * WATCHDOG_MS >> rate, 1, U32_MAX);

@@ -6,8 +6,10 @@
  * The hard part is the NMI that an IRET unblocked before it faulted: the CPU
  * says so once, and wants it blocked again (28.2.3).
  */
+#include <linux/moduleparam.h>
 #include <asm/cpufeature.h>
 #include <asm/debugreg.h>
+#include <asm/processor-flags.h>
 #include <asm/traps.h>
 
 #include "vmx/vmx.h"
@@ -166,13 +168,36 @@ void vmx_log_facts(const u64 *log, u16 index, struct exit_facts *f)
 	f->nr_written = VMX_LOG_ENTRIES - first;
 }
 
-static void vmx_fetch_vectoring(struct exit_facts *f)
+static bool quirk_virtual_vectoring;
+module_param(quirk_virtual_vectoring, bool, 0444);
+MODULE_PARM_DESC(quirk_virtual_vectoring, "VMX: the CPU does not say which virtual interrupt's delivery an exit cut");
+
+/*
+ * What is said then is of some event before.  The interrupt is in service already, and
+ * was enabled; guests seldom enable any before they end it, and let an exception's
+ * delivery fault then.
+ */
+static u32 vmx_guess_vectoring(const struct vmx_vcpu *vmx, u32 info)
+{
+	u8 in_service;
+
+	if (!(vmx->written.cpu2 & SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY) ||
+	    !(vmx->vcpu.st.rflags & X86_EFLAGS_IF))
+		return info;
+	in_service = vmcs_read(GUEST_INTR_STATUS) >> 8;
+	return in_service ? in_service | INTR_TYPE_EXT_INTR | VECTORING_INFO_VALID_MASK : info;
+}
+
+static void vmx_fetch_vectoring(const struct vmx_vcpu *vmx, struct exit_facts *f)
 {
 	u32 info = vmcs_read(IDT_VECTORING_INFO_FIELD);
 
-	if (unlikely(info & VECTORING_INFO_VALID_MASK))
-		vmx_vectoring(info, vmcs_read(IDT_VECTORING_ERROR_CODE),
-			      vmcs_read(VM_EXIT_INSTRUCTION_LEN), &f->vectoring);
+	if (likely(!(info & VECTORING_INFO_VALID_MASK)))
+		return;
+	if (quirk_virtual_vectoring)
+		info = vmx_guess_vectoring(vmx, info);
+	vmx_vectoring(info, vmcs_read(IDT_VECTORING_ERROR_CODE),
+		      vmcs_read(VM_EXIT_INSTRUCTION_LEN), &f->vectoring);
 }
 
 /* An IRET faulted after it had unblocked NMIs; delivery of an event tells otherwise. */
@@ -187,7 +212,7 @@ static void vmx_exception_facts(struct vmx_vcpu *vmx, struct exit_facts *f)
 	u32 info = vmcs_read(VM_EXIT_INTR_INFO);
 	u8 vector = info & INTR_INFO_VECTOR_MASK;
 
-	vmx_fetch_vectoring(f);
+	vmx_fetch_vectoring(vmx, f);
 	f->hw[2] = info;
 	if ((info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_NMI_INTR || vector == X86_TRAP_MC) {
 		/* The entry's end has handled the NMI. */
@@ -213,7 +238,7 @@ static void vmx_violation_facts(struct vmx_vcpu *vmx, struct exit_facts *f)
 {
 	u64 qualification = vmcs_read(EXIT_QUALIFICATION);
 
-	vmx_fetch_vectoring(f);
+	vmx_fetch_vectoring(vmx, f);
 	vmx_ept_facts(qualification, f);
 	f->tdp.gpa = vmcs_read(GUEST_PHYSICAL_ADDRESS);
 	f->hw[1] = qualification;
@@ -253,6 +278,14 @@ static void vmx_operand_facts(u32 reason, struct exit_facts *f)
 	case EXIT_REASON_DR_ACCESS:
 		vmx_dr_facts(qualification, f);
 		break;
+	case EXIT_REASON_EOI_INDUCED:
+		f->kind = EXIT_APIC_EOI;
+		f->apic.vector = qualification;
+		break;
+	case EXIT_REASON_APIC_WRITE:
+		f->kind = EXIT_APIC_WRITE;
+		f->apic.offset = qualification & 0xfff;
+		break;
 	default:
 		f->kind = EXIT_UNKNOWN;
 	}
@@ -270,7 +303,7 @@ static noinline void vmx_other_facts(struct vmx_vcpu *vmx, u32 reason, u8 kind,
 		if (unlikely(reason == EXIT_REASON_EPT_MISCONFIG))
 			f->hw[2] = vmcs_read(GUEST_PHYSICAL_ADDRESS);
 		else if (unlikely(reason == EXIT_REASON_TASK_SWITCH))
-			vmx_fetch_vectoring(f);
+			vmx_fetch_vectoring(vmx, f);
 	} else if (reason == EXIT_REASON_EXCEPTION_NMI) {
 		vmx_exception_facts(vmx, f);
 	} else if (reason == EXIT_REASON_PML_FULL) {

@@ -138,4 +138,5 @@ const struct backend_ops vmx_backend = {
 	.pass_msr = vmx_pass_msr,
 	.set_exception_exits = vmx_set_exception_exits,
 	.set_dr_exits = vmx_set_dr_exits,
+	.show_apic = vmx_show_apic,
 };

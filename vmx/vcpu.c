@@ -10,6 +10,7 @@
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <asm/apicdef.h>
+#include <asm/msr-index.h>
 #include <asm/trapnr.h>
 
 #include "core/compat.h"
@@ -23,6 +24,18 @@ static void vmx_free_pages(struct vmx_vcpu *vmx)
 {
 	free_page((unsigned long)vmx->log);
 	free_page((unsigned long)vmx->msr_bitmap);
+}
+
+static u32 vmx_vcpu_cpu2(const struct vmx_vcpu *vmx)
+{
+	u32 cpu2 = vmx_caps.control[VMX_CPU2] & ~SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE;
+
+	if (!vmx->vpid)
+		cpu2 &= ~SECONDARY_EXEC_ENABLE_VPID;
+	if (!vmx->vcpu.apic)
+		cpu2 &= ~(SECONDARY_EXEC_APIC_REGISTER_VIRT |
+			  SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY);
+	return cpu2;
 }
 
 /**
@@ -49,6 +62,7 @@ int vmx_vcpu_init(struct vcpu *vcpu)
 	}
 	memset(vmx->msr_bitmap, 0xff, PAGE_SIZE);
 	vmx->vpid = vmx_vpid_alloc();
+	vmx->cpu2 = vmx_vcpu_cpu2(vmx);
 	vmx->cpu_ctl = vmx_caps.control[VMX_CPU];
 	if (vmx_uses(VMX_CPU, CPU_BASED_TPR_SHADOW))
 		vmx->cpu_ctl &= ~(CPU_BASED_CR8_LOAD_EXITING | CPU_BASED_CR8_STORE_EXITING);
@@ -65,23 +79,20 @@ void vmx_vcpu_free(struct vcpu *vcpu)
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
 	vmx_vmcs_free(vmx);
-	free_page((unsigned long)vmx->msr_bitmap);
+	vmx_free_pages(vmx);
 	vmx_vpid_free(vmx->vpid);
 }
 
 static void vmx_write_controls(struct vmx_vcpu *vmx)
 {
-	u32 cpu2 = vmx_caps.control[VMX_CPU2];
-
-	if (!vmx->vpid)
-		cpu2 &= ~SECONDARY_EXEC_ENABLE_VPID;
 	vmcs_write(PIN_BASED_VM_EXEC_CONTROL, vmx_caps.control[VMX_PIN]);
 	vmcs_write(CPU_BASED_VM_EXEC_CONTROL, vmx->cpu_ctl);
-	vmcs_write(SECONDARY_VM_EXEC_CONTROL, cpu2);
+	vmcs_write(SECONDARY_VM_EXEC_CONTROL, vmx->cpu2);
 	vmcs_write(VM_EXIT_CONTROLS, vmx_caps.control[VMX_EXIT]);
 	vmcs_write(VM_ENTRY_CONTROLS, vmx_caps.control[VMX_ENTRY]);
 	vmcs_write(EXCEPTION_BITMAP, vmx->exceptions);
 	vmx->written.cpu_ctl = vmx->cpu_ctl;
+	vmx->written.cpu2 = vmx->cpu2;
 	vmx->written.entry_ctl = vmx_caps.control[VMX_ENTRY];
 	vmx->written.exceptions = vmx->exceptions;
 	if (vmx->vpid)
@@ -102,6 +113,15 @@ static void vmx_write_controls(struct vmx_vcpu *vmx)
 		vmcs_write(ENCLS_EXITING_BITMAP, ~0ULL);
 }
 
+static void vmx_write_eoi_exits(struct vmx_vcpu *vmx, const u64 *vectors)
+{
+	vmcs_write(EOI_EXIT_BITMAP0, vectors[0]);
+	vmcs_write(EOI_EXIT_BITMAP1, vectors[1]);
+	vmcs_write(EOI_EXIT_BITMAP2, vectors[2]);
+	vmcs_write(EOI_EXIT_BITMAP3, vectors[3]);
+	memcpy(vmx->written.eoi_exits, vectors, sizeof(vmx->written.eoi_exits));
+}
+
 /*
  * Fill a VMCS that was just allocated.  Its memory is zero, but the CPU may keep
  * fields elsewhere, and promises nothing: whatever is used is written.
@@ -114,6 +134,10 @@ static void vmx_write_vmcs(struct vmx_vcpu *vmx)
 	if (vmx_uses(VMX_CPU, CPU_BASED_TPR_SHADOW)) {
 		vmcs_write(VIRTUAL_APIC_PAGE_ADDR, virt_to_phys(vmx->vcpu.apic_page));
 		vmcs_write(TPR_THRESHOLD, 0);
+	}
+	if (vmx_uses(VMX_CPU2, SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY)) {
+		vmcs_write(GUEST_INTR_STATUS, 0);
+		vmx_write_eoi_exits(vmx, (const u64[4]){});
 	}
 	vmcs_write(VMCS_LINK_POINTER, ~0ULL);
 	vmcs_write(PAGE_FAULT_ERROR_CODE_MASK, 0);
@@ -204,6 +228,11 @@ static bool vmx_can_pass_writes(u32 msr)
 	case MSR_GS_BASE:
 	case MSR_KERNEL_GS_BASE:
 		return true;
+	/* Which the CPU executes on the virtual-APIC page (30.5). */
+	case APIC_BASE_MSR + (APIC_TASKPRI >> 4):
+	case APIC_BASE_MSR + (APIC_EOI >> 4):
+	case APIC_BASE_MSR + (APIC_SELF_IPI >> 4):
+		return true;
 	default:
 		return false;
 	}
@@ -273,6 +302,29 @@ void vmx_set_window(struct vcpu *vcpu, u32 windows)
 	vmx_arm(vmx, CPU_BASED_NMI_WINDOW_EXITING, windows & WINDOW_NMI);
 	if (vmx_uses(VMX_CPU, CPU_BASED_TPR_SHADOW))
 		vmx_arm(vmx, CPU_BASED_CR8_LOAD_EXITING, windows & WINDOW_CR8);
+}
+
+/**
+ * vmx_show_apic - backend_ops.show_apic
+ * @vcpu: loaded; IRQs off
+ * @view: of its APIC
+ *
+ * The interrupt status (25.4.2) is what the CPU goes by; it does not look for the
+ * highest vectors in the page.
+ */
+void vmx_show_apic(struct vcpu *vcpu, const struct apic_view *view)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	u32 cpu2 = vmx->cpu2;
+
+	if (view->x2apic)
+		cpu2 |= vmx_caps.control[VMX_CPU2] & SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE;
+	vmcs_update(SECONDARY_VM_EXEC_CONTROL, vmx->written.cpu2, cpu2);
+	if (!(cpu2 & SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY))
+		return;
+	vmcs_write(GUEST_INTR_STATUS, view->requested | view->in_service << 8);
+	if (memcmp(vmx->written.eoi_exits, view->eoi_exits, sizeof(view->eoi_exits)))
+		vmx_write_eoi_exits(vmx, view->eoi_exits);
 }
 
 /**

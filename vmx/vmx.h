@@ -103,7 +103,8 @@ struct vmx_written {
 	u64 host_cr3, host_cr4, host_fs_base;
 	unsigned long host_rsp;
 	u32 interruptibility;
-	u32 cpu_ctl, exceptions, entry_ctl;
+	u32 cpu_ctl, cpu2, exceptions, entry_ctl;
+	u64 eoi_exits[4];
 };
 
 /**
@@ -119,6 +120,7 @@ struct vmx_written {
  * @ready: the VMCS was filled
  * @vpid: 0 when it has none; constant
  * @eptp: EPT pointer
+ * @cpu2: secondary controls but for "virtualize x2APIC mode"; constant
  * @cpu_ctl: processor-based controls that the next entry wants
  * @exceptions: exception bitmap that the next entry wants
  * @flush: the next entry begins with INVEPT
@@ -145,6 +147,7 @@ struct vmx_vcpu {
 	bool ready;
 	u16 vpid;
 	u64 eptp;
+	u32 cpu2;
 	u32 cpu_ctl;
 	u32 exceptions;
 	bool flush;
@@ -247,6 +250,7 @@ void vmx_set_tdp_root(struct vcpu *vcpu, hpa_t root);
 void vmx_pass_msr(struct vcpu *vcpu, u32 msr, bool read, bool write);
 void vmx_set_exception_exits(struct vcpu *vcpu, u32 vectors);
 void vmx_set_dr_exits(struct vcpu *vcpu, bool on);
+void vmx_show_apic(struct vcpu *vcpu, const struct apic_view *view);
 
 /* state.c */
 void vmx_fetch(struct vcpu *vcpu, u32 parts);

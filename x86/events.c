@@ -15,6 +15,7 @@
 
 #include "core/compat.h"
 #include "x86/irqchip.h"
+#include "x86/lapic.h"
 #include "x86/trace.h"
 #include "x86/x86.h"
 
@@ -285,6 +286,12 @@ static bool events_irq_waits(struct vcpu *vcpu)
 	return vcpu->apic || vcpu->vm->irqchip ? vcpu_has_irq(vcpu) : vcpu->ev.user_irq >= 0;
 }
 
+/* One that we have to inject. */
+static bool events_irq_queued(struct vcpu *vcpu)
+{
+	return vcpu->apic || vcpu->vm->irqchip ? vcpu_injects_irq(vcpu) : vcpu->ev.user_irq >= 0;
+}
+
 static int events_take_irq(struct vcpu *vcpu)
 {
 	int vector = vcpu->ev.user_irq;
@@ -310,7 +317,7 @@ static bool events_inject_new(struct vcpu *vcpu)
 		events_inject_nmi(vcpu);
 		return true;
 	}
-	if (!events_irq_open(vcpu) || !events_irq_waits(vcpu))
+	if (!events_irq_open(vcpu) || !events_irq_queued(vcpu))
 		return false;
 	vector = events_take_irq(vcpu);
 	if (vector < 0)
@@ -357,7 +364,7 @@ static void events_arm_windows(struct vcpu *vcpu, bool injected)
 	 * While the interrupt waits for its window, the guest may raise its TPR
 	 * above it: look again then, too.
 	 */
-	if (events_irq_waits(vcpu) || vcpu->run->request_interrupt_window)
+	if (events_irq_queued(vcpu) || vcpu->run->request_interrupt_window)
 		windows |= WINDOW_IRQ | WINDOW_CR8;
 	else if (vcpu->apic && vlapic_tpr_blocks(vcpu))
 		windows |= WINDOW_CR8;
@@ -375,6 +382,8 @@ void events_inject(struct vcpu *vcpu)
 	events_collect_nmis(vcpu);
 	injected = events_reinject(vcpu) || events_inject_new(vcpu);
 	events_arm_windows(vcpu, injected);
+	if (vcpu->apic && vcpu->apic->cpu_helps)
+		vlapic_show(vcpu);
 }
 
 /**

@@ -9,6 +9,7 @@
 #include <asm/traps.h>
 
 #include "x86/irqchip.h"
+#include "x86/lapic.h"
 #include "x86/trace.h"
 #include "x86/x86.h"
 
@@ -380,6 +381,19 @@ static int exit_unknown(struct vcpu *vcpu, struct exit_facts *f)
 	return exit_internal_error(vcpu, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON, f);
 }
 
+static int exit_apic_eoi(struct vcpu *vcpu, struct exit_facts *f)
+{
+	if (!vcpu->apic)
+		return exit_unknown(vcpu, f);
+	vlapic_ended(vcpu->apic, f->apic.vector);
+	return 1;
+}
+
+static int exit_apic_write(struct vcpu *vcpu, struct exit_facts *f)
+{
+	return vlapic_written(vcpu, f->apic.offset) ? 1 : exit_unknown(vcpu, f);
+}
+
 static int exit_nothing(struct vcpu *vcpu, struct exit_facts *f)
 {
 	return 1;
@@ -411,6 +425,8 @@ static int (*const exit_handlers[EXIT_NR])(struct vcpu *vcpu, struct exit_facts 
 	[EXIT_NMI_WINDOW] = exit_nmi_window,
 	[EXIT_UNDEFINED] = exit_undefined,
 	[EXIT_SHUTDOWN] = exit_shutdown,
+	[EXIT_APIC_EOI] = exit_apic_eoi,
+	[EXIT_APIC_WRITE] = exit_apic_write,
 	[EXIT_FAIL_ENTRY] = exit_fail_entry,
 	[EXIT_UNKNOWN] = exit_unknown,
 };

@@ -97,13 +97,14 @@ void vlapic_reset(struct vcpu *vcpu, bool init);
 
 /*
  * Is there an interrupt that the guest could take if IF and the shadow allow
- * it (LAPIC above PPR, or PIC through LVT0/virtual wire)?  Lock-free; called
- * before every entry with REQ_EVENT.
+ * it (LAPIC above PPR, or PIC through LVT0/virtual wire)?  Lock-free.
  */
 bool vcpu_has_irq(struct vcpu *vcpu);
-/* Acknowledge the best one and return its vector, or -1.  IRQs may be off. */
+/* The same, without those that the CPU delivers by itself. */
+bool vcpu_injects_irq(struct vcpu *vcpu);
+/* Acknowledge the best one to inject and return its vector, or -1.  IRQs may be off. */
 int vcpu_take_irq(struct vcpu *vcpu);
-/* An interrupt waits that only the TPR holds back: exit when cr8 is written. */
+/* One to inject waits that only the TPR holds back: exit when cr8 is written. */
 bool vlapic_tpr_blocks(struct vcpu *vcpu);
 
 /* For vlapic_has_init_sipi() of lapic.h: calls vcpu_reset()/vcpu_sipi(), sets mp_state. */

@@ -24,8 +24,14 @@ static struct irqchip *apic_chip(const struct vlapic *apic)
 	return READ_ONCE(apic->vcpu->vm->irqchip);
 }
 
-/* Highest vector of the IRR or ISR, or 0: 0 is never requested. */
-static unsigned int highest(const struct vlapic *apic, u32 set)
+/**
+ * vlapic_highest - the highest vector of a set
+ * @apic: whose
+ * @set: APIC_IRR or APIC_ISR
+ *
+ * Owner.  0 when there is none: 0 is never requested.
+ */
+unsigned int vlapic_highest(const struct vlapic *apic, u32 set)
 {
 	int i;
 
@@ -92,7 +98,7 @@ u8 vlapic_tpr(struct vlapic *apic)
  */
 u32 vlapic_ppr(struct vlapic *apic)
 {
-	u32 tpr = vlapic_tpr(apic), service = highest(apic, APIC_ISR);
+	u32 tpr = vlapic_tpr(apic), service = vlapic_highest(apic, APIC_ISR);
 
 	return tpr >> 4 >= service >> 4 ? tpr : service & 0xf0;
 }
@@ -103,7 +109,7 @@ static unsigned int deliverable(struct vlapic *apic)
 	unsigned int vector;
 
 	vlapic_collect(apic);
-	vector = highest(apic, APIC_IRR);
+	vector = vlapic_highest(apic, APIC_IRR);
 	if (!vector || !vlapic_hw_enabled(apic))
 		return 0;
 	return vector >> 4 > vlapic_ppr(apic) >> 4 ? vector : 0;
@@ -157,7 +163,20 @@ bool vcpu_has_irq(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_take_irq - acknowledge the interrupt that is to be delivered
+ * vcpu_injects_irq - likewise, but one that the CPU does not deliver by itself
+ * @vcpu: owned by the caller
+ *
+ * No locks; interrupts may be off.
+ */
+bool vcpu_injects_irq(struct vcpu *vcpu)
+{
+	struct vlapic *apic = vcpu->apic;
+
+	return apic && (pic_waits(apic) || (!apic->cpu_delivers && deliverable(apic)));
+}
+
+/**
+ * vcpu_take_irq - acknowledge the interrupt that is to be injected
  * @vcpu: owned by the caller
  *
  * Takes pic.lock when the PIC has one; interrupts may be off.  Returns the
@@ -172,7 +191,7 @@ int vcpu_take_irq(struct vcpu *vcpu)
 		return -1;
 	if (pic_waits(apic))
 		return vpic_intack(apic_chip(apic));
-	vector = deliverable(apic);
+	vector = apic->cpu_delivers ? 0 : deliverable(apic);
 	if (!vector)
 		return -1;
 	__clear_bit(vector & 31, vlapic_vector_word(apic, APIC_IRR, vector));
@@ -181,7 +200,7 @@ int vcpu_take_irq(struct vcpu *vcpu)
 }
 
 /**
- * vlapic_tpr_blocks - does only the task priority hold an interrupt back
+ * vlapic_tpr_blocks - does only the task priority keep us from injecting an interrupt
  * @vcpu: owned by the caller
  */
 bool vlapic_tpr_blocks(struct vcpu *vcpu)
@@ -189,29 +208,41 @@ bool vlapic_tpr_blocks(struct vcpu *vcpu)
 	struct vlapic *apic = vcpu->apic;
 	unsigned int vector;
 
-	if (!apic || !vlapic_hw_enabled(apic))
+	if (!apic || apic->cpu_delivers || !vlapic_hw_enabled(apic))
 		return false;
 	vlapic_collect(apic);
-	vector = highest(apic, APIC_IRR) >> 4;
-	return vector > highest(apic, APIC_ISR) >> 4 && vector <= vlapic_tpr(apic) >> 4;
+	vector = vlapic_highest(apic, APIC_IRR) >> 4;
+	return vector > vlapic_highest(apic, APIC_ISR) >> 4 && vector <= vlapic_tpr(apic) >> 4;
+}
+
+/**
+ * vlapic_ended - tell others that an interrupt has ended
+ * @apic: whose
+ * @vector: which, no longer in service
+ *
+ * Owner; process context.  SDM 11.8.5: a level-triggered one is broadcast.
+ */
+void vlapic_ended(struct vlapic *apic, u8 vector)
+{
+	if (vlapic_has_vector(apic, APIC_TMR, vector))
+		vioapic_eoi(apic_chip(apic), vector);
 }
 
 /**
  * vlapic_eoi - end the interrupt in service
  * @apic: whose
  *
- * Owner; process context.  SDM 11.8.5: a level-triggered one is broadcast.
+ * Owner; process context.
  */
 void vlapic_eoi(struct vlapic *apic)
 {
-	unsigned int vector = highest(apic, APIC_ISR);
+	unsigned int vector = vlapic_highest(apic, APIC_ISR);
 
 	if (!vector)
 		return;
 	__clear_bit(vector & 31, vlapic_vector_word(apic, APIC_ISR, vector));
 	vcpu_request(apic->vcpu, REQ_EVENT);
-	if (vlapic_has_vector(apic, APIC_TMR, vector))
-		vioapic_eoi(apic_chip(apic), vector);
+	vlapic_ended(apic, vector);
 }
 
 /**
@@ -307,6 +338,8 @@ int vlapic_create(struct vcpu *vcpu)
 	}
 	apic->vcpu = vcpu;
 	apic->regs = vcpu->apic_page;
+	apic->cpu_delivers = backend && backend->caps->irq_delivery;
+	apic->cpu_helps = backend && (apic->cpu_delivers || backend->caps->x2apic_reads);
 	vlapic_timer_init(apic);
 	vcpu->apic = apic;
 	vlapic_reset(vcpu, false);

@@ -80,6 +80,9 @@ struct posted {
  *
  * @vcpu: constant
  * @regs: vcpu->apic_page; constant
+ * @cpu_delivers: the CPU delivers interrupts by itself; constant
+ * @cpu_helps: it does that, or reads registers; constant
+ * @msrs_pass: the guest reaches registers of its x2APIC without exits; owner
  * @base: MSR_IA32_APICBASE; owner
  * @timer: see there
  * @posted: see there
@@ -90,6 +93,9 @@ struct posted {
 struct vlapic {
 	struct vcpu *vcpu;
 	u8 *regs;
+	bool cpu_delivers;
+	bool cpu_helps;
+	bool msrs_pass;
 	u64 base;
 	struct vlapic_timer timer;
 	struct posted posted;
@@ -204,12 +210,18 @@ static inline u32 vlapic_x2apic_ldr(u32 id)
 /* lapic.c */
 u32 vlapic_ppr(struct vlapic *apic);
 u8 vlapic_tpr(struct vlapic *apic);
+unsigned int vlapic_highest(const struct vlapic *apic, u32 set);
+void vlapic_ended(struct vlapic *apic, u8 vector);
 void vlapic_eoi(struct vlapic *apic);
 void vlapic_collect(struct vlapic *apic);
 void vlapic_show_id(struct vlapic *apic);
 void vlapic_clear(struct vlapic *apic);
 void vlapic_lint0(struct vlapic *apic, bool rising);
 
+/* lapic_cpu.c: what the CPU does by itself */
+void vlapic_view(struct vlapic *apic, struct apic_view *view);
+void vlapic_show(struct vcpu *vcpu);
+bool vlapic_written(struct vcpu *vcpu, u32 offset);
 /* lapic_regs.c */
 u32 vlapic_lvt_mask(unsigned int lvt);
 bool vlapic_reg_read(struct vlapic *apic, u32 offset, u32 *val);

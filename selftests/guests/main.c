@@ -9,7 +9,7 @@
 #include "guests.h"
 
 static const struct guest_group *const groups[] = {
-	&cpu_group, &io_group, &mmio_group, &fault_group, &mode_group, &irq_group,
+	&cpu_group, &io_group, &mmio_group, &fault_group, &mode_group, &irq_group, &apic_group,
 	&smp_group, &state_group,
 };
 
