@@ -65,6 +65,7 @@ enum exit_kind {
 	EXIT_NMI_WINDOW,	/* the guest ends its NMI handler (IRET) */
 	EXIT_UNDEFINED,		/* an instruction this virtual CPU does not have: #UD */
 	EXIT_SHUTDOWN,		/* triple fault */
+	EXIT_TIMER,		/* vcpu->exit_tsc is reached, or the guest was in there for long */
 	EXIT_APIC_EOI,		/* .apic: the CPU ended a vector of apic_view.eoi_exits */
 	EXIT_APIC_WRITE,	/* .apic: the CPU wrote a register and leaves the rest to us */
 	EXIT_FAIL_ENTRY,	/* the CPU refused the guest state; hw[] says why */
@@ -81,7 +82,7 @@ enum exit_kind {
 	X(MWAIT, "mwait") X(RDPMC, "rdpmc") X(RDTSC, "rdtsc") X(RDTSCP, "rdtscp") \
 	X(TASK_SWITCH, "task_switch") X(IRQ_WINDOW, "irq_window") \
 	X(NMI_WINDOW, "nmi_window") X(UNDEFINED, "undefined") X(SHUTDOWN, "shutdown") \
-	X(APIC_EOI, "apic_eoi") X(APIC_WRITE, "apic_write") \
+	X(TIMER, "timer") X(APIC_EOI, "apic_eoi") X(APIC_WRITE, "apic_write") \
 	X(FAIL_ENTRY, "fail_entry") LAST(UNKNOWN, "unknown")
 
 /**
@@ -165,6 +166,7 @@ struct apic_view {
  * @max_asid: for information
  * @tsc_scaling: a guest may have its own TSC frequency
  * @xsaves: XSAVES and XRSTORS work in guests
+ * @timer: a guest is left when the host's TSC reaches vcpu->exit_tsc
  * @irq_delivery: the CPU delivers what the IRR in vcpu->apic_page requests, and moves
  *	it to the ISR
  * @x2apic_reads: in x2APIC mode RDMSRs that are let through read vcpu->apic_page
@@ -175,6 +177,7 @@ struct backend_caps {
 	u32 max_asid;
 	bool tsc_scaling;
 	bool xsaves;
+	bool timer;
 	bool irq_delivery;
 	bool x2apic_reads, x2apic_writes;
 };

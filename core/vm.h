@@ -114,6 +114,8 @@ enum vcpu_mode {
  * @apic: local APIC, or NULL without in-kernel irqchip; constant
  * @apic_page: its registers where a CPU can use them, see x86/lapic.h; without it only
  *	TASKPRI counts.  Constant address
+ * @exit_tsc: host TSC that ends the guest with EXIT_TIMER, or 0; where backend_caps.timer
+ *	says so; owner
  * @cpuid: the VMM's table and what follows from it; owner
  * @msr: MSRs that no hardware holds; owner
  * @clock: TSC and paravirtual clock; owner
@@ -152,6 +154,7 @@ struct vcpu {
 	struct vcpu_events ev;
 	struct vlapic *apic;
 	u8 *apic_page;
+	u64 exit_tsc;
 	struct vcpu_cpuid cpuid;
 	struct vcpu_msrs msr;
 	struct vcpu_clock clock;

@@ -32,7 +32,8 @@ static bool tpr_shadow = true;
 module_param(tpr_shadow, bool, 0444);
 MODULE_PARM_DESC(tpr_shadow, "VMX: let the guest access CR8 without exits");
 
-static bool virtual_interrupts = true;
+/* Not before a guest with several CPUs was seen to keep running with it. */
+static bool virtual_interrupts;
 module_param(virtual_interrupts, bool, 0444);
 MODULE_PARM_DESC(virtual_interrupts, "VMX: let the CPU deliver the local APIC's interrupts");
 
@@ -47,6 +48,10 @@ MODULE_PARM_DESC(apic_registers, "VMX: let the guest read its x2APIC's registers
 static bool preemption_timer = true;
 module_param(preemption_timer, bool, 0444);
 MODULE_PARM_DESC(preemption_timer, "VMX: take the CPU back from a guest that never exits");
+
+static bool apic_timer = true;
+module_param(apic_timer, bool, 0444);
+MODULE_PARM_DESC(apic_timer, "VMX: let the preemption timer be the local APIC's timer");
 
 static bool tsc_scaling = true;
 module_param(tsc_scaling, bool, 0444);
@@ -327,15 +332,24 @@ static void vmx_choose_tdp(void)
 	tdp->logged = vmx_uses(VMX_CPU2, SECONDARY_EXEC_ENABLE_PML);
 }
 
-static void vmx_choose(void)
+/* It counts the TSC, divided, and only where that is the same everywhere is it a clock. */
+static void vmx_choose_timer(void)
 {
 	unsigned int rate = vmx_misc_preemption_timer_rate(vmx_caps.misc);
 
+	vmx_caps.timer_rate = rate;
+	vmx_caps.watchdog = clamp_t(u64, (u64)tsc_khz * WATCHDOG_MS >> rate, 1, U32_MAX);
+	vmx_backend_caps.timer = apic_timer && boot_cpu_has(X86_FEATURE_CONSTANT_TSC) &&
+				 vmx_uses(VMX_PIN, PIN_BASED_VMX_PREEMPTION_TIMER);
+}
+
+static void vmx_choose(void)
+{
 	vmx_choose_vpid();
 	vmx_choose_apic();
 	vmx_choose_fixed();
 	vmx_choose_tdp();
-	vmx_caps.watchdog = clamp_t(u64, (u64)tsc_khz * WATCHDOG_MS >> rate, 1, U32_MAX);
+	vmx_choose_timer();
 	vmx_backend_caps.max_asid = vmx_uses(VMX_CPU2, SECONDARY_EXEC_ENABLE_VPID) ?
 				    VMX_NR_VPIDS - 1 : 0;
 	vmx_backend_caps.xsaves = vmx_uses(VMX_CPU2, SECONDARY_EXEC_ENABLE_XSAVES);

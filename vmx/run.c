@@ -17,7 +17,7 @@
 /* After these nothing ran that could have brought secrets into the L1 data cache. */
 #define QUIET_EXITS	(BIT(EXIT_HOST_IRQ) | BIT(EXIT_CPUID) | BIT(EXIT_CR) | BIT(EXIT_DR) | \
 			 BIT(EXIT_MSR) | BIT(EXIT_RDTSC) | BIT(EXIT_RDTSCP) |		\
-			 BIT(EXIT_IRQ_WINDOW) | BIT(EXIT_NMI_WINDOW))
+			 BIT(EXIT_IRQ_WINDOW) | BIT(EXIT_NMI_WINDOW) | BIT(EXIT_TIMER))
 
 static_assert(SHADOW_STI == GUEST_INTR_STATE_STI && SHADOW_MOV_SS == GUEST_INTR_STATE_MOV_SS);
 
@@ -45,6 +45,34 @@ static u32 vmx_interruptibility(const struct vmx_vcpu *vmx)
 	return state;
 }
 
+/**
+ * vmx_timer_count - what the preemption timer counts down from
+ * @exit_tsc: when the guest is to be left
+ * @now: the TSC
+ * @rate: bits of the TSC that the timer does not count (25.5.1)
+ * @limit: the longest count
+ *
+ * Rather later than @exit_tsc than before it, which would be an exit in vain.
+ */
+u32 vmx_timer_count(u64 exit_tsc, u64 now, u32 rate, u32 limit)
+{
+	u64 count = (exit_tsc - now) >> rate;
+
+	if (now >= exit_tsc)
+		return 0;
+	return count < limit ? count + 1 : limit;
+}
+
+static void vmx_set_timer(struct vmx_vcpu *vmx)
+{
+	u64 tsc = vmx->vcpu.exit_tsc;
+	u32 count = vmx_caps.watchdog;
+
+	if (tsc)
+		count = vmx_timer_count(tsc, rdtsc(), vmx_caps.timer_rate, count);
+	vmcs_update(VMX_PREEMPTION_TIMER_VALUE, vmx->written.timer, count);
+}
+
 static void vmx_to_guest(struct vmx_vcpu *vmx)
 {
 	struct vmx_written *w = &vmx->written;
@@ -68,6 +96,9 @@ static void vmx_to_guest(struct vmx_vcpu *vmx)
 		vmx->vcpu.apic_page[APIC_TASKPRI] = st->cr8 << 4;
 	if (unlikely(vmx->flush))
 		vmx_invalidate(vmx);
+	/* Last: it should count as little as possible of what is not the guest. */
+	if (vmx->vcpu.exit_tsc || w->timer != vmx_caps.watchdog)
+		vmx_set_timer(vmx);
 }
 
 static void vmx_from_guest(struct vmx_vcpu *vmx)

@@ -97,6 +97,7 @@ static void vmx_write_controls(struct vmx_vcpu *vmx)
 	vmx->written.exceptions = vmx->exceptions;
 	if (vmx->vpid)
 		vmcs_write(VIRTUAL_PROCESSOR_ID, vmx->vpid);
+	vmx->written.timer = vmx_caps.watchdog;
 	if (vmx_uses(VMX_PIN, PIN_BASED_VMX_PREEMPTION_TIMER))
 		vmcs_write(VMX_PREEMPTION_TIMER_VALUE, vmx_caps.watchdog);
 	if (vmx_uses(VMX_CPU2, SECONDARY_EXEC_PAUSE_LOOP_EXITING)) {

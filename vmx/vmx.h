@@ -32,13 +32,14 @@ enum vmx_word { VMX_PIN, VMX_CPU, VMX_CPU2, VMX_EXIT, VMX_ENTRY, VMX_NR_WORDS };
  * @ept_vpid: MSR_IA32_VMX_EPT_VPID_CAP
  * @cr0_set: bits that must be 1 in the CPU's CR0, but PE and PG
  * @cr4_set: likewise CR4
- * @watchdog: value of the preemption timer
+ * @watchdog: value of the preemption timer when nothing else is due
+ * @timer_rate: bits of the TSC that it does not count
  */
 struct vmx_caps {
 	u32 control[VMX_NR_WORDS];
 	u64 basic, misc, ept_vpid;
 	u64 cr0_set, cr4_set;
-	u32 watchdog;
+	u32 watchdog, timer_rate;
 };
 
 extern struct vmx_caps vmx_caps;
@@ -104,6 +105,7 @@ struct vmx_written {
 	unsigned long host_rsp;
 	u32 interruptibility;
 	u32 cpu_ctl, cpu2, exceptions, entry_ctl;
+	u32 timer;
 	u64 eoi_exits[4];
 };
 
@@ -269,6 +271,7 @@ void vmx_vectoring(u32 info, u32 error, u32 insn_len, struct x86_event *e);
 
 /* run.c */
 void vmx_run(struct vcpu *vcpu, struct exit_facts *facts);
+u32 vmx_timer_count(u64 exit_tsc, u64 now, u32 rate, u32 limit);
 
 /* refusal.c */
 void vmx_report_refusal(struct vmx_vcpu *vmx, u32 reason);

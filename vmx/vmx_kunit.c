@@ -334,6 +334,20 @@ static void real_mode(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, vmx_first_refused(&g), "access rights or limit of SS");
 }
 
+static void timer_counts(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, vmx_timer_count(1000, 900, 0, 5000), 101);
+	KUNIT_EXPECT_EQ(test, vmx_timer_count(1000, 999, 5, 5000), 1);
+	KUNIT_EXPECT_EQ(test, vmx_timer_count(1000, 1000, 5, 5000), 0);
+	KUNIT_EXPECT_EQ(test, vmx_timer_count(1000, 2000, 0, 5000), 0);
+	KUNIT_EXPECT_EQ(test, vmx_timer_count(1064, 1000, 5, 5000), 3);
+	/* The watchdog comes first; nothing overflows on the way. */
+	KUNIT_EXPECT_EQ(test, vmx_timer_count(100000, 0, 0, 5000), 5000);
+	KUNIT_EXPECT_EQ(test, vmx_timer_count(U64_MAX, 0, 0, 5000), 5000);
+	KUNIT_EXPECT_EQ(test, vmx_timer_count(U64_MAX, 0, 31, U32_MAX), U32_MAX);
+	KUNIT_EXPECT_EQ(test, vmx_timer_count(1, 0, 0, U32_MAX), 2);
+}
+
 static struct kunit_case vmx_cases[] = {
 	KUNIT_CASE(adjust_takes_what_may_be),
 	KUNIT_CASE(adjust_refuses_what_may_not),
@@ -347,6 +361,7 @@ static struct kunit_case vmx_cases[] = {
 	KUNIT_CASE(refusals_have_names),
 	KUNIT_CASE(virtual_8086_mode),
 	KUNIT_CASE(real_mode),
+	KUNIT_CASE(timer_counts),
 	{}
 };
 

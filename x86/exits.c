@@ -381,6 +381,12 @@ static int exit_unknown(struct vcpu *vcpu, struct exit_facts *f)
 	return exit_internal_error(vcpu, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON, f);
 }
 
+static int exit_timer(struct vcpu *vcpu, struct exit_facts *f)
+{
+	vlapic_timer_exit(vcpu);
+	return 1;
+}
+
 static int exit_apic_eoi(struct vcpu *vcpu, struct exit_facts *f)
 {
 	if (!vcpu->apic)
@@ -425,6 +431,7 @@ static int (*const exit_handlers[EXIT_NR])(struct vcpu *vcpu, struct exit_facts 
 	[EXIT_NMI_WINDOW] = exit_nmi_window,
 	[EXIT_UNDEFINED] = exit_undefined,
 	[EXIT_SHUTDOWN] = exit_shutdown,
+	[EXIT_TIMER] = exit_timer,
 	[EXIT_APIC_EOI] = exit_apic_eoi,
 	[EXIT_APIC_WRITE] = exit_apic_write,
 	[EXIT_FAIL_ENTRY] = exit_fail_entry,

@@ -339,6 +339,7 @@ int vlapic_create(struct vcpu *vcpu)
 	apic->vcpu = vcpu;
 	apic->regs = vcpu->apic_page;
 	apic->cpu_delivers = backend && backend->caps->irq_delivery;
+	apic->cpu_times = backend && backend->caps->timer;
 	apic->cpu_helps = backend && (apic->cpu_delivers || backend->caps->x2apic_reads);
 	vlapic_timer_init(apic);
 	vcpu->apic = apic;

@@ -44,6 +44,10 @@ enum vlapic_lvt {
 
 /**
  * struct vlapic_timer - the APIC timer; owner, but for @expired
+ *
+ * Where the CPU can end the guest in time, vcpu->exit_tsc is set, too, and the hrtimer
+ * runs only while the vCPU is halted.
+ *
  * @hrtimer: fires at @target; its handler only sets @expired and kicks
  * @target: CLOCK_MONOTONIC ns when it fires next, 0 when it does not run
  * @period: ns between two expiries, 0 when it fires once
@@ -82,6 +86,7 @@ struct posted {
  * @regs: vcpu->apic_page; constant
  * @cpu_delivers: the CPU delivers interrupts by itself; constant
  * @cpu_helps: it does that, or reads registers; constant
+ * @cpu_times: it ends the guest when the timer expires; constant
  * @msrs_pass: the guest reaches registers of its x2APIC without exits; owner
  * @base: MSR_IA32_APICBASE; owner
  * @timer: see there
@@ -95,6 +100,7 @@ struct vlapic {
 	u8 *regs;
 	bool cpu_delivers;
 	bool cpu_helps;
+	bool cpu_times;
 	bool msrs_pass;
 	u64 base;
 	struct vlapic_timer timer;
@@ -242,6 +248,9 @@ void vlapic_send_icr(struct vlapic *apic);
 /* lapic_timer.c */
 void vlapic_timer_init(struct vlapic *apic);
 void vlapic_timer_stop(struct vlapic *apic);
+void vlapic_timer_halt(struct vcpu *vcpu);
+void vlapic_timer_unhalt(struct vcpu *vcpu);
+void vlapic_timer_exit(struct vcpu *vcpu);
 u64 vlapic_timer_divide(u32 tdcr);
 u64 vlapic_timer_remaining(u64 target, u64 period, u64 now);
 u64 vlapic_tsc_to_ns(u64 delta, u32 tsc_khz);

@@ -3,6 +3,8 @@
  * KUnit: the local APIC, driven as a guest and a VMM drive it.
  */
 #include <linux/delay.h>
+#include <asm/msr.h>
+#include <asm/tsc.h>
 
 #include "x86/irqchip_kunit.h"
 #include "x86/x86.h"
@@ -539,6 +541,198 @@ static void lapic_test_state(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, board_apic_read(vcpu, APIC_TASKPRI), 0x23u);
 }
 
+/* What is posted is one request each, wherever it is met: posted, requested, in service. */
+static void lapic_test_posted(struct kunit *test)
+{
+	struct board *b = test->priv;
+	struct vcpu *vcpu = &b->vcpu[1];
+	struct vlapic *apic = vcpu->apic;
+	unsigned int v;
+
+	board_apic_on(b);
+	for (v = VLAPIC_FIRST_VECTOR; v < VLAPIC_VECTORS; v++)
+		KUNIT_EXPECT_EQ(test, vlapic_raise(apic, v, v % 3 == 0), 1);
+	for (v = 0; v < VLAPIC_VECTORS; v += 32)
+		KUNIT_EXPECT_EQ(test, vlapic_get(apic, APIC_IRR + v / 2), 0u);
+	vlapic_collect(apic);
+	KUNIT_EXPECT_TRUE(test, bitmap_empty(apic->posted.vectors, VLAPIC_VECTORS));
+	for (v = 0; v < VLAPIC_VECTORS; v++) {
+		KUNIT_EXPECT_EQ(test, vlapic_has_vector(apic, APIC_IRR, v), v >= 16);
+		KUNIT_EXPECT_EQ(test, vlapic_has_vector(apic, APIC_TMR, v),
+				v >= 16 && v % 3 == 0);
+	}
+	/* Requested already: merged, and nobody is told otherwise. */
+	KUNIT_EXPECT_EQ(test, vlapic_raise(apic, 0x44, false), 0);
+	KUNIT_EXPECT_EQ(test, vlapic_raise(apic, 0x44, false), 0);
+	for (v = VLAPIC_VECTORS; v-- > VLAPIC_FIRST_VECTOR;) {
+		vlapic_collect(apic);
+		KUNIT_EXPECT_EQ(test, vcpu_take_irq(vcpu), (int)v);
+		board_apic_write(vcpu, APIC_EOI, 0);
+	}
+	KUNIT_EXPECT_EQ(test, vcpu_take_irq(vcpu), -1);
+	/* In service: a request of its own. */
+	vlapic_raise(apic, 0x55, false);
+	KUNIT_EXPECT_EQ(test, vcpu_take_irq(vcpu), 0x55);
+	KUNIT_EXPECT_EQ(test, vlapic_raise(apic, 0x55, false), 1);
+	board_apic_write(vcpu, APIC_EOI, 0);
+	KUNIT_EXPECT_EQ(test, vcpu_take_irq(vcpu), 0x55);
+	/* A reset forgets what is on its way. */
+	vlapic_raise(apic, 0x56, false);
+	vlapic_reset(vcpu, true);
+	KUNIT_EXPECT_EQ(test, board_who_got(b, 0x56), 0u);
+}
+
+/* What a CPU is told that delivers by itself, which is played here. */
+static void lapic_test_view(struct kunit *test)
+{
+	struct board *b = test->priv;
+	struct vcpu *vcpu = &b->vcpu[1];
+	struct vlapic *apic = vcpu->apic;
+	struct apic_view view;
+
+	apic->cpu_delivers = true;
+	board_apic_on(b);
+	vlapic_view(apic, &view);
+	KUNIT_EXPECT_FALSE(test, view.x2apic);
+	KUNIT_EXPECT_EQ(test, view.requested, 0);
+	KUNIT_EXPECT_EQ(test, view.in_service, 0);
+	KUNIT_EXPECT_EQ(test, view.eoi_exits[1], 0ull);
+
+	vlapic_raise(apic, 0x61, true);
+	vlapic_raise(apic, 0x93, false);
+	/* It wakes the vCPU, but is not ours to inject. */
+	KUNIT_EXPECT_TRUE(test, vcpu_has_irq(vcpu));
+	KUNIT_EXPECT_FALSE(test, vcpu_injects_irq(vcpu));
+	KUNIT_EXPECT_EQ(test, vcpu_take_irq(vcpu), -1);
+	board_apic_write(vcpu, APIC_TASKPRI, 0xf0);
+	KUNIT_EXPECT_FALSE(test, vcpu_has_irq(vcpu));
+	KUNIT_EXPECT_FALSE(test, vlapic_tpr_blocks(vcpu));
+	board_apic_write(vcpu, APIC_TASKPRI, 0);
+	vlapic_view(apic, &view);
+	KUNIT_EXPECT_EQ(test, view.requested, 0x93);
+	KUNIT_EXPECT_EQ(test, view.eoi_exits[1], BIT_ULL(0x21));
+	KUNIT_EXPECT_EQ(test, view.eoi_exits[0] | view.eoi_exits[2] | view.eoi_exits[3], 0ull);
+
+	/* The CPU delivers one after the other. */
+	__clear_bit(0x13, vlapic_vector_word(apic, APIC_IRR, 0x93));
+	__set_bit(0x13, vlapic_vector_word(apic, APIC_ISR, 0x93));
+	vlapic_view(apic, &view);
+	KUNIT_EXPECT_EQ(test, view.requested, 0x61);
+	KUNIT_EXPECT_EQ(test, view.in_service, 0x93);
+	KUNIT_EXPECT_EQ(test, board_apic_read(vcpu, APIC_PROCPRI), 0x90u);
+	board_apic_write(vcpu, APIC_EOI, 0);
+	vlapic_view(apic, &view);
+	KUNIT_EXPECT_EQ(test, view.in_service, 0);
+
+	/* The vector is an edge now. */
+	vlapic_raise(apic, 0x61, false);
+	vlapic_view(apic, &view);
+	KUNIT_EXPECT_EQ(test, view.eoi_exits[1], 0ull);
+
+	vlapic_set_base(vcpu, 0xfee00c00, true);
+	vlapic_view(apic, &view);
+	KUNIT_EXPECT_TRUE(test, view.x2apic);
+	KUNIT_EXPECT_EQ(test, view.requested, 0x61);
+	KUNIT_EXPECT_EQ(test, vlapic_get(apic, APIC_ID), 1u);
+	KUNIT_EXPECT_EQ(test, vlapic_get(apic, APIC_LDR), 2u);
+	/* Off: requested or not, nothing is delivered. */
+	vlapic_set_base(vcpu, 0xfee00000, true);
+	vlapic_view(apic, &view);
+	KUNIT_EXPECT_FALSE(test, view.x2apic);
+	KUNIT_EXPECT_EQ(test, view.requested, 0);
+}
+
+/* The PIC's interrupts are injected, whoever delivers the APIC's. */
+static void lapic_test_view_pic(struct kunit *test)
+{
+	struct board *b = test->priv;
+	struct vcpu *bsp = &b->vcpu[0];
+	struct apic_view view;
+
+	bsp->apic->cpu_delivers = true;
+	board_apic_on(b);
+	board_apic_write(bsp, APIC_LVT0, APIC_DM_EXTINT);
+	vlapic_raise(bsp->apic, 0x91, false);
+	b->vm.irqchip->pic.output = true;
+	KUNIT_EXPECT_TRUE(test, vcpu_injects_irq(bsp));
+	vlapic_view(bsp->apic, &view);
+	KUNIT_EXPECT_EQ(test, view.requested, 0x91);
+	b->vm.irqchip->pic.output = false;
+	KUNIT_EXPECT_FALSE(test, vcpu_injects_irq(bsp));
+	/* The broadcast of an end that the CPU reports, and what it leaves to us. */
+	KUNIT_EXPECT_TRUE(test, vlapic_written(bsp, APIC_SELF_IPI));
+	board_apic_write(bsp, APIC_ESR, 0);
+	KUNIT_EXPECT_EQ(test, board_apic_read(bsp, APIC_ESR), (u32)APIC_ESR_SENDILL);
+	KUNIT_EXPECT_FALSE(test, vlapic_written(bsp, APIC_ICR));
+}
+
+/* A CPU that ends the guest in time: no hrtimer but while the vCPU is halted. */
+static void lapic_test_timer_by_cpu(struct kunit *test)
+{
+	struct board *b = test->priv;
+	struct vcpu *vcpu = &b->vcpu[1];
+	struct vlapic_timer *timer = &vcpu->apic->timer;
+	u64 tsc, val;
+
+	if (check_tsc_unstable())
+		kunit_skip(test, "the host's TSC is not stable");
+	vcpu->apic->cpu_times = true;
+	board_apic_on(b);
+	board_apic_write(vcpu, APIC_TDCR, APIC_TDR_DIV_1);
+	board_apic_write(vcpu, APIC_LVTT, 0x61);
+	tsc = rdtsc_ordered();
+	board_apic_write(vcpu, APIC_TMICT, 500000000);
+	KUNIT_EXPECT_FALSE(test, hrtimer_active(&timer->hrtimer));
+	KUNIT_EXPECT_GE(test, vcpu->exit_tsc, tsc + tsc_khz * 500ull);
+	KUNIT_EXPECT_LE(test, vcpu->exit_tsc, rdtsc_ordered() + tsc_khz * 500ull);
+	/* Not yet. */
+	vlapic_timer_exit(vcpu);
+	KUNIT_EXPECT_NE(test, vcpu->exit_tsc, 0ull);
+	vlapic_timer_halt(vcpu);
+	KUNIT_EXPECT_TRUE(test, hrtimer_active(&timer->hrtimer));
+	vlapic_timer_unhalt(vcpu);
+	KUNIT_EXPECT_FALSE(test, hrtimer_active(&timer->hrtimer));
+	/* Over. */
+	vcpu->exit_tsc = rdtsc_ordered();
+	vlapic_timer_exit(vcpu);
+	KUNIT_EXPECT_EQ(test, vcpu->exit_tsc, 0ull);
+	KUNIT_EXPECT_EQ(test, timer->target, 0ull);
+	KUNIT_EXPECT_EQ(test, board_who_got(b, 0x61), BIT(1));
+	/* A period goes on from the last one's end, even if the TSC was ahead. */
+	board_apic_write(vcpu, APIC_LVTT, APIC_LVT_TIMER_PERIODIC | 0x61);
+	board_apic_write(vcpu, APIC_TMICT, 500000000);
+	val = timer->target;
+	vcpu->exit_tsc = rdtsc_ordered();
+	vlapic_timer_exit(vcpu);
+	KUNIT_EXPECT_EQ(test, timer->target, val + 500000000);
+	KUNIT_EXPECT_EQ(test, board_who_got(b, 0x61), BIT(1));
+	/* A stop takes what is over with it, and a TSC that fell back is found out. */
+	vcpu->exit_tsc = 1;
+	board_apic_write(vcpu, APIC_TMICT, 0);
+	KUNIT_EXPECT_EQ(test, board_who_got(b, 0x61), BIT(1));
+	KUNIT_EXPECT_EQ(test, vcpu->exit_tsc, 0ull);
+	board_apic_write(vcpu, APIC_LVTT, APIC_LVT_TIMER_TSCDEADLINE | 0x63);
+	vlapic_msr_write(vcpu, MSR_IA32_TSC_DEADLINE, vcpu_tsc(vcpu) + tsc_khz);
+	vcpu->exit_tsc = U64_MAX;
+	msleep(5);
+	vlapic_msr_read(vcpu, MSR_IA32_TSC_DEADLINE, &val);
+	KUNIT_EXPECT_NE(test, val, 0ull);
+	vlapic_timer_exit(vcpu);
+	vlapic_msr_read(vcpu, MSR_IA32_TSC_DEADLINE, &val);
+	KUNIT_EXPECT_EQ(test, val, 0ull);
+	KUNIT_EXPECT_EQ(test, board_who_got(b, 0x63), BIT(1));
+	/* While it is halted the hrtimer wakes it. */
+	vlapic_msr_write(vcpu, MSR_IA32_TSC_DEADLINE, vcpu_tsc(vcpu) + tsc_khz);
+	vlapic_timer_halt(vcpu);
+	msleep(20);
+	KUNIT_EXPECT_TRUE(test, vlapic_timer_expired(vcpu));
+	vlapic_timer_unhalt(vcpu);
+	vlapic_timer_sync(vcpu);
+	KUNIT_EXPECT_EQ(test, board_who_got(b, 0x63), BIT(1));
+	KUNIT_EXPECT_FALSE(test, vlapic_timer_expired(vcpu));
+	KUNIT_EXPECT_EQ(test, vcpu->exit_tsc, 0ull);
+}
+
 static struct kunit_case lapic_kunit_cases[] = {
 	KUNIT_CASE(lapic_test_reset),
 	KUNIT_CASE(lapic_test_priority),
@@ -555,6 +749,10 @@ static struct kunit_case lapic_kunit_cases[] = {
 	KUNIT_CASE(lapic_test_timer_periodic),
 	KUNIT_CASE(lapic_test_timer_deadline),
 	KUNIT_CASE(lapic_test_state),
+	KUNIT_CASE(lapic_test_posted),
+	KUNIT_CASE(lapic_test_view),
+	KUNIT_CASE(lapic_test_view_pic),
+	KUNIT_CASE(lapic_test_timer_by_cpu),
 	{}
 };
 

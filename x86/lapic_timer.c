@@ -7,9 +7,15 @@
  * and arms the next period on its way into the guest.  So a periodic timer has
  * at most one tick pending, ticks that nobody could take are lost, and a vCPU
  * that does not run costs the host nothing.
+ *
+ * Where the CPU itself can leave the guest at a time (backend_caps.timer), it needs
+ * no hrtimer: vcpu->exit_tsc says when, and an expiry is seen by comparing it with
+ * the TSC.  Only while the vCPU is halted does the hrtimer run instead.
  */
 #include <linux/hrtimer.h>
 #include <linux/math64.h>
+#include <asm/msr.h>
+#include <asm/tsc.h>
 
 #include "core/vm.h"
 #include "x86/clock.h"
@@ -53,14 +59,74 @@ void vlapic_timer_init(struct vlapic *apic)
 	apic->timer.hrtimer.function = timer_fired;
 }
 
-static void timer_arm(struct vlapic_timer *timer)
+static void start_hrtimer(struct vlapic_timer *timer)
 {
 	hrtimer_start(&timer->hrtimer, ns_to_ktime(timer->target), HRTIMER_MODE_ABS_PINNED_HARD);
 }
 
-static bool take_expired(struct vlapic_timer *timer)
+static void timer_arm(struct vlapic *apic, u64 now)
 {
-	return READ_ONCE(timer->expired) && xchg(&timer->expired, 0);
+	struct vlapic_timer *timer = &apic->timer;
+
+	if (apic->cpu_times && !check_tsc_unstable())
+		apic->vcpu->exit_tsc = rdtsc_ordered() +
+			mul_u64_u32_div(max(timer->target, now) - now, tsc_khz, NSEC_PER_MSEC);
+	else
+		start_hrtimer(timer);
+}
+
+/* Is an expiry to be taken? */
+static bool has_expired(const struct vlapic *apic)
+{
+	u64 tsc = apic->vcpu->exit_tsc;
+
+	return READ_ONCE(apic->timer.expired) || (tsc && rdtsc_ordered() >= tsc);
+}
+
+static bool take_expired(struct vlapic *apic)
+{
+	if (!has_expired(apic))
+		return false;
+	apic->vcpu->exit_tsc = 0;
+	xchg(&apic->timer.expired, 0);
+	return true;
+}
+
+/**
+ * vlapic_timer_halt - the vCPU is about to sleep
+ * @vcpu: owned by the caller; process context
+ */
+void vlapic_timer_halt(struct vcpu *vcpu)
+{
+	if (vcpu->exit_tsc)
+		start_hrtimer(&vcpu->apic->timer);
+}
+
+/**
+ * vlapic_timer_unhalt - it no longer does
+ * @vcpu: owned by the caller; process context
+ */
+void vlapic_timer_unhalt(struct vcpu *vcpu)
+{
+	if (vcpu->exit_tsc)
+		hrtimer_cancel(&vcpu->apic->timer.hrtimer);
+}
+
+/**
+ * vlapic_timer_exit - the CPU left the guest because of the time
+ * @vcpu: owned by the caller; process context
+ *
+ * It also does so now and then.  That is often enough to find a TSC that has
+ * fallen back, as over a sleep of the host.
+ */
+void vlapic_timer_exit(struct vcpu *vcpu)
+{
+	if (!vcpu->exit_tsc)
+		return;
+	if (!has_expired(vcpu->apic) &&
+	    ktime_get_ns() > vcpu->apic->timer.target + NSEC_PER_MSEC)
+		WRITE_ONCE(vcpu->apic->timer.expired, 1);
+	vlapic_timer_sync(vcpu);
 }
 
 /**
@@ -73,12 +139,15 @@ static bool take_expired(struct vlapic_timer *timer)
 void vlapic_timer_stop(struct vlapic *apic)
 {
 	struct vlapic_timer *timer = &apic->timer;
+	bool expired;
 
 	hrtimer_cancel(&timer->hrtimer);
+	expired = take_expired(apic);
+	apic->vcpu->exit_tsc = 0;
 	timer->target = 0;
 	timer->period = 0;
 	timer->deadline = 0;
-	if (take_expired(timer))
+	if (expired)
 		vlapic_deliver_lvt(apic, VLAPIC_LVT_TIMER);
 }
 
@@ -171,11 +240,13 @@ static u64 period_ns(const struct vlapic *apic)
 void vlapic_timer_start(struct vlapic *apic, u64 first_ns)
 {
 	struct vlapic_timer *timer = &apic->timer;
+	u64 now;
 
 	vlapic_timer_stop(apic);
+	now = ktime_get_ns();
 	timer->period = period_ns(apic);
-	timer->target = ktime_get_ns() + first_ns;
-	timer_arm(timer);
+	timer->target = now + first_ns;
+	timer_arm(apic, now);
 }
 
 /**
@@ -242,7 +313,7 @@ void vlapic_timer_set_lvt(struct vlapic *apic, u32 val)
  */
 u64 vlapic_timer_get_deadline(struct vlapic *apic)
 {
-	return READ_ONCE(apic->timer.expired) ? 0 : apic->timer.deadline;
+	return has_expired(apic) ? 0 : apic->timer.deadline;
 }
 
 /**
@@ -268,7 +339,7 @@ void vlapic_timer_set_deadline(struct vlapic *apic, u64 deadline)
 		wait = vlapic_tsc_to_ns(deadline - tsc, apic->vcpu->clock.tsc_khz);
 	timer->deadline = deadline;
 	timer->target = now + wait;
-	timer_arm(timer);
+	timer_arm(apic, now);
 }
 
 /**
@@ -284,13 +355,14 @@ void vlapic_timer_sync(struct vcpu *vcpu)
 	struct vlapic_timer *timer;
 	u64 now;
 
-	if (!apic || !take_expired(&apic->timer))
+	if (!apic || !take_expired(apic))
 		return;
 	timer = &apic->timer;
 	if (timer->period) {
-		now = ktime_get_ns();
+		/* By the TSC it may be over a little sooner. */
+		now = max(ktime_get_ns(), timer->target);
 		timer->target = now + vlapic_timer_remaining(timer->target, timer->period, now);
-		timer_arm(timer);
+		timer_arm(apic, now);
 	} else {
 		timer->target = 0;
 		timer->deadline = 0;

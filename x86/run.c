@@ -214,6 +214,7 @@ static void run_sleep(struct vcpu *vcpu)
 	__must_hold(&vcpu->vm->mmu.srcu)
 {
 	srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
+	vlapic_timer_halt(vcpu);
 	prepare_to_rcuwait(&vcpu->wait);
 	for (;;) {
 		set_current_state(TASK_INTERRUPTIBLE);
@@ -222,6 +223,7 @@ static void run_sleep(struct vcpu *vcpu)
 		schedule();
 	}
 	finish_rcuwait(&vcpu->wait);
+	vlapic_timer_unhalt(vcpu);
 	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
 }
 

@@ -96,6 +96,7 @@ static const struct guest_test tests[] = {
 	BOTH("tpr"),
 	BOTH("nested"),
 	BOTH("level", .on_exit = line_9),
+	BOTH("masked"),
 	BOTH("self_ipi"),
 	{ .name = "timer_xapic", .entry = "g_apic_timer", .before = need_deadline },
 	{ .name = "timer_x2apic", .entry = "g_apic_timer", .arg = 1, .before = need_deadline },

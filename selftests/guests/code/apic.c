@@ -253,6 +253,37 @@ void g_apic_level(u64 mode)
 	CHECK_EQ(bit_of(TMR, VEC(9)), 0);
 }
 
+static void busy(u32 rounds)
+{
+	while (rounds--)
+		asm volatile("");
+}
+
+/*
+ * With interrupts off none comes, however long, and whatever the host does meanwhile;
+ * nor one that waits for the end of another when that has come.
+ */
+void g_apic_masked(u64 mode)
+{
+	u32 i;
+
+	begin(mode);
+	for (i = 1; i <= 10; i++) {
+		sti();
+		busy(10);
+		cli();
+		if (mode)
+			set_reg(SELF_IPI, 0x72);
+		else
+			self_ipi(0x72);
+		busy(100000);
+		CHECK_EQ(g_nr_order, i - 1);
+		sti();
+		busy(10);
+		CHECK_EQ(g_nr_order, i);
+	}
+}
+
 /* Vectors below 16 are an error of the sender's. */
 void g_apic_self_ipi(u64 mode)
 {
