@@ -250,7 +250,7 @@ static void vmx_violation_facts(struct vmx_vcpu *vmx, struct exit_facts *f)
 /* The log itself is in the facts of every exit. */
 static void vmx_log_full_facts(struct vmx_vcpu *vmx, struct exit_facts *f)
 {
-	vmx_fetch_vectoring(f);
+	vmx_fetch_vectoring(vmx, f);
 	f->kind = EXIT_HOST_IRQ;
 	if (vmcs_read(EXIT_QUALIFICATION) & INTR_INFO_UNBLOCK_NMI)
 		vmx_block_nmi_again(vmx, f);
