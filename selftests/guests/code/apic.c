@@ -340,14 +340,13 @@ static void timer(u32 mode, u32 count)
 /* All modes, while the guest spins and while it sleeps. */
 void g_apic_timer(u64 mode)
 {
-	u64 before;
+	u64 before, seen;
 	u32 i;
 
 	begin(mode);
 	for (i = 1; i <= 3; i++) {
 		timer(0, 10000000);
 		CHECK(reg(TIMER_NOW) <= 10000000);
-		CHECK(reg(TIMER_NOW) > 0);
 		sti();
 		while (g_count[VEC(1)] < i)
 			pause();
@@ -373,7 +372,9 @@ void g_apic_timer(u64 mode)
 	for (i = 1; i <= 6; i++) {
 		before = rdtsc();
 		wrmsr(0x6e0, before + 2000000);
-		CHECK_EQ(rdmsr(0x6e0), before + 2000000);
+		seen = rdmsr(0x6e0);
+		/* A slow host may have let it pass. */
+		CHECK(seen == before + 2000000 || (!seen && rdtsc() >= before + 2000000));
 		if (i % 2) {
 			sti();
 			while (g_count[VEC(2)] < i)
@@ -386,10 +387,10 @@ void g_apic_timer(u64 mode)
 	}
 	/* A stop comes in time. */
 	before = rdtsc();
-	wrmsr(0x6e0, before + 20000000);
+	wrmsr(0x6e0, before + 60000000);
 	wrmsr(0x6e0, 0);
 	sti();
-	while (rdtsc() < before + 21000000)
+	while (rdtsc() < before + 61000000)
 		pause();
 	CHECK_EQ(g_count[VEC(2)], 6);
 	/* One that was long over when interrupts came on is one. */
