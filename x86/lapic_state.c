@@ -75,9 +75,8 @@ static void set_vectors(struct vlapic *apic, const struct kvm_lapic_state *state
 
 static void set_registers(struct vlapic *apic, const struct kvm_lapic_state *state)
 {
-	unsigned int i;
-
 	u8 tpr = get_reg(state, APIC_TASKPRI);
+	unsigned int i;
 
 	vlapic_put(apic, APIC_TASKPRI, tpr);
 	apic->vcpu->st.cr8 = tpr >> 4;

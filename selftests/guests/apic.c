@@ -31,22 +31,12 @@ static void need_deadline(struct vm *vm)
 
 static bool line_9(struct vcpu *vcpu)
 {
-	u32 value;
-
-	if (!traced(vcpu, &value))
-		return false;
-	vm_irq_line(vcpu->vm, 9, value == 1);
-	return true;
+	return trace_moves_line(vcpu, 9);
 }
 
 static bool line_3(struct vcpu *vcpu)
 {
-	u32 value;
-
-	if (!traced(vcpu, &value))
-		return false;
-	vm_irq_line(vcpu->vm, 3, value == 1);
-	return true;
+	return trace_moves_line(vcpu, 3);
 }
 
 static u32 *vectors(struct kvm_lapic_state *state, u32 set, u8 vector)

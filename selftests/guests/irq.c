@@ -13,25 +13,14 @@
 
 #define VEC(n) (0x40 + (n))
 
-/* Trace 1 raises, 2 lowers GSI 5. */
 static bool line_5(struct vcpu *vcpu)
 {
-	u32 value;
-
-	if (!traced(vcpu, &value))
-		return false;
-	vm_irq_line(vcpu->vm, 5, value == 1);
-	return true;
+	return trace_moves_line(vcpu, 5);
 }
 
 static bool line_9(struct vcpu *vcpu)
 {
-	u32 value;
-
-	if (!traced(vcpu, &value))
-		return false;
-	vm_irq_line(vcpu->vm, 9, value == 1);
-	return true;
+	return trace_moves_line(vcpu, 9);
 }
 
 /* 1 and 2 raise and lower line 3; 3 and 4 line 12. */

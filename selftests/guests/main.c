@@ -24,6 +24,16 @@ bool traced(struct vcpu *vcpu, u32 *value)
 	return true;
 }
 
+bool trace_moves_line(struct vcpu *vcpu, u32 gsi)
+{
+	u32 value;
+
+	if (!traced(vcpu, &value))
+		return false;
+	vm_irq_line(vcpu->vm, gsi, value == 1);
+	return true;
+}
+
 static void check_log(const struct guest_test *test, struct vm *vm)
 {
 	unsigned int i;
