@@ -52,6 +52,12 @@ static void needs_xsaves(struct vm *vm)
 		skip("guests have no XSAVES");
 }
 
+static void needs_cx16(struct vm *vm)
+{
+	if (!(cpuid_find(cpuid_supported(), 1, 0)->ecx & (1u << 13)))
+		skip("the CPU has no CMPXCHG16B");
+}
+
 static void amd_only(struct vm *vm)
 {
 	if (cpuid_find(cpuid_supported(), 0, 0)->ebx != 0x68747541)
@@ -80,6 +86,7 @@ static void read_msrs(struct vm *vm)
 
 static const struct guest_test tests[] = {
 	{ .name = "g_arith" },
+	{ .name = "g_cmpxchg16b", .before = needs_cx16 },
 	{ .name = "g_hlt", .config.no_irqchip = true, .exit = KVM_EXIT_HLT, .after = after_hlt },
 	{ .name = "g_cpuid", .before = give_leaves },
 	{ .name = "g_cpuid_beyond", .before = amd_only },

@@ -28,6 +28,33 @@ void g_arith(void)
 	CHECK_EQ(r, 0x121fa00ad77d7423);
 }
 
+/*
+ * CMPXCHG16B changes ZF and no other flag (SDM vol. 2).  QEMU 7.2 lets bits of an
+ * operand of the instruction before become flags: the jump and the comparison are there
+ * for that.
+ */
+void g_cmpxchg16b(void)
+{
+	static volatile u64 __attribute__((aligned(16))) pair[2];
+	u64 flags, round;
+
+	for (round = 0; round < 2; round++) {
+		pair[0] = round;
+		asm volatile("pushfq; popfq; jmp 1f\n"
+			     "1:\tcmp %4, %3\n"
+			     "\tlock cmpxchg16b %1\n"
+			     "\tpushfq; pop %0"
+			     : "=r"(flags), "+m"(*(volatile u64 (*)[2])pair)
+			     : "a"(0ull), "r"(5ull), "r"(0x1410470a2ull), "b"(7ull), "c"(8ull),
+			       "d"(0ull) : "cc");
+		/* Of the comparison: CF, PF and SF as 5 - 0x1410470a2 sets them. */
+		CHECK_EQ(flags, round ? 0x87 : 0xc7);
+		CHECK_EQ(pair[0], round ? 1 : 7);
+		CHECK_EQ(pair[1], round ? 0 : 8);
+		pair[1] = 0;
+	}
+}
+
 void g_nothing(void)
 {
 }
