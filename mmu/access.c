@@ -7,6 +7,7 @@
 #include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/uaccess.h>
+#include <asm/cpufeature.h>
 
 #include "core/compat.h"
 #include "mmu/slots.h"
@@ -173,7 +174,7 @@ static int gmem_cmpxchg_buf(const struct memslot *slot, gpa_t gpa, void *old, co
 	return r;
 }
 
-/* At a kernel address that is aligned to 16. */
+/* At a kernel address that is aligned to 16; the CPU has the instruction. */
 static void cmpxchg_16(void *va, u64 *old, const u64 *new)
 {
 	asm volatile("lock cmpxchg16b %[mem]"
@@ -260,7 +261,7 @@ static int slot_cmpxchg(const struct memslot *slot, gpa_t gpa, void *old, const 
  * @gpa: any
  * @old: in: what is expected there; out: what was there
  * @new: what to put there if the expectation holds
- * @len: 1, 2, 4, 8 or 16
+ * @len: 1, 2, 4, 8 or, where the CPU has CMPXCHG16B, 16
  *
  * Process context; may sleep.  Atomic when @gpa is a multiple of @len; otherwise a
  * comparison and then a write.
@@ -272,7 +273,7 @@ int guest_cmpxchg(struct mmu *mmu, gpa_t gpa, void *old, const void *new, unsign
 {
 	struct memslot *slot;
 
-	if (!is_power_of_2(len) || len > 16)
+	if (!is_power_of_2(len) || len > (boot_cpu_has(X86_FEATURE_CX16) ? 16 : 8))
 		return -EINVAL;
 	if (!IS_ALIGNED(gpa, len))
 		return cmpxchg_unaligned(mmu, gpa, old, new, len);

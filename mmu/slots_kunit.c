@@ -235,10 +235,10 @@ static void cmpxchg_one(struct kunit *test, struct test_mmu *t, gpa_t gpa, int l
 
 static void cmpxchg_all(struct kunit *test, struct test_mmu *t, gpa_t base)
 {
-	u64 old[2] = { 0 }, new[2] = { 0 };
-	int len;
+	int len, longest = boot_cpu_has(X86_FEATURE_CX16) ? 16 : 8;
+	u64 old[4] = { 0 }, new[4] = { 0 };
 
-	for (len = 1; len <= 16; len *= 2) {
+	for (len = 1; len <= longest; len *= 2) {
 		cmpxchg_one(test, t, base + 0x100, len);
 		cmpxchg_one(test, t, base + 0x1000, len);
 		cmpxchg_one(test, t, base + 0x203, len);
@@ -246,7 +246,7 @@ static void cmpxchg_all(struct kunit *test, struct test_mmu *t, gpa_t base)
 	}
 	KUNIT_EXPECT_EQ(test, cmpxchg_at(t, base, old, new, 3), -EINVAL);
 	KUNIT_EXPECT_EQ(test, cmpxchg_at(t, base, old, new, 0), -EINVAL);
-	KUNIT_EXPECT_EQ(test, cmpxchg_at(t, base, old, new, 32), -EINVAL);
+	KUNIT_EXPECT_EQ(test, cmpxchg_at(t, base, old, new, longest * 2), -EINVAL);
 	KUNIT_EXPECT_EQ(test, cmpxchg_at(t, 0x900000, old, new, 8), -ENXIO);
 }
 

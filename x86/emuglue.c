@@ -305,6 +305,15 @@ static enum emu_result glue_probe(struct emu_ctxt *c, u64 gva, unsigned int len,
 	return r;
 }
 
+static enum emu_result glue_fault(struct emu_ctxt *c, u8 vector, bool has_error)
+{
+	c->fault.valid = true;
+	c->fault.vector = vector;
+	c->fault.has_error = has_error;
+	c->fault.error = 0;
+	return EMU_FAULT;
+}
+
 /*
  * A locked access across pages is no single atomic operation on any memory that
  * we could name; the emulator is asked to write, then.
@@ -318,6 +327,9 @@ static enum emu_result glue_cmpxchg(struct emu_ctxt *c, u64 gva, const void *old
 	gpa_t gpa;
 	int err;
 
+	/* As the CPU answered, had another vCPU not put the instruction there meanwhile. */
+	if (len == 16 && !boot_cpu_has(X86_FEATURE_CX16))
+		return glue_fault(c, X86_TRAP_UD, false);
 	if (glue_in_page(gva, len) < len)
 		return glue_write(c, gva, new, len, 0);
 	c->fault.valid = false;
@@ -417,15 +429,6 @@ static u64 glue_get_cr(struct emu_ctxt *c, unsigned int nr)
 	default:
 		return vlapic_get_cr8(vcpu);
 	}
-}
-
-static enum emu_result glue_fault(struct emu_ctxt *c, u8 vector, bool has_error)
-{
-	c->fault.valid = true;
-	c->fault.vector = vector;
-	c->fault.has_error = has_error;
-	c->fault.error = 0;
-	return EMU_FAULT;
 }
 
 static enum emu_result glue_set_cr(struct emu_ctxt *c, unsigned int nr, u64 val)
