@@ -33,12 +33,13 @@
 .section .noinstr.text, "ax"
 
 /*
- * void svm_enter(u64 *gpr, u64 guest_pa, u64 host_pa, const u64 *spec_ctrl)
+ * void svm_enter(u64 *gpr, u64 guest_pa, u64 host_pa, const u64 *spec_ctrl, bool shadow)
  *
  * @gpr: all but RAX and RSP, which the VMCB carries, in and out
  * @guest_pa: the guest's VMCB
  * @host_pa: page with the host's VMSAVE state
  * @spec_ctrl: the guest's SPEC_CTRL; its writes exit, so it does not change
+ * @shadow: the guest is in an interrupt shadow, as the VMCB says
  *
  * GIF is 0 and RFLAGS.IF is 1.
  */
@@ -59,6 +60,7 @@ SYM_FUNC_START(svm_enter)
 	 * The guest's SPEC_CTRL, when it differs.  No return or indirect branch
 	 * from here to VMRUN.
 	 */
+	mov	%r8d, %r9d		/* shadow */
 	mov	%rcx, %r8
 	ALTERNATIVE_2 "jmp 2f", "", X86_FEATURE_MSR_SPEC_CTRL, \
 		"jmp 2f", X86_FEATURE_V_SPEC_CTRL
@@ -69,6 +71,8 @@ SYM_FUNC_START(svm_enter)
 	xor	%edx, %edx
 	wrmsr
 2:
+	/* CF says whether; neither MOV, VMLOAD nor VERW changes it. */
+	bt	$0, %r9d
 	mov	%rsi, %rax
 10:	vmload	%rax
 11:
@@ -90,6 +94,12 @@ SYM_FUNC_START(svm_enter)
 	/* Clobbers EFLAGS.ZF, which VMRUN replaces. */
 	VM_CLEAR_CPU_BUFFERS
 
+	/*
+	 * An emulated CPU forgets the VMCB's shadow, but takes along that of an STI right
+	 * before VMRUN, which on hardware ends there.  IF is set either way.
+	 */
+	jnc	20f
+	sti
 20:	vmrun	%rax
 21:
 	pop	%rax			/* gpr */

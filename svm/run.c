@@ -275,7 +275,7 @@ static noinstr void svm_enter_leave(struct svm_vcpu *svm)
 	hostwork_enter_guest();
 	asm volatile("sti" ::: "memory");
 	svm_enter(svm->vcpu.st.gpr, svm->vmcb_pa, __this_cpu_read(svm_cpus.host_pa),
-		  &svm->vcpu.st.msrs.spec_ctrl);
+		  &svm->vcpu.st.msrs.spec_ctrl, svm->vcpu.st.shadow);
 	asm volatile("cli" ::: "memory");
 	hostwork_leave_guest();
 	svm_insn("stgi");

@@ -3,6 +3,7 @@
  * The VMM's side of code/irq.c: lines, messages and eventfds, on the guest's
  * word (its traces) or from another thread while it sleeps.
  */
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -211,6 +212,24 @@ static bool nmis(struct vcpu *vcpu)
 	return true;
 }
 
+static bool set_shadow(struct vcpu *vcpu)
+{
+	struct kvm_vcpu_events events;
+	u32 value;
+
+	if (!traced(vcpu, &value))
+		return false;
+	/* First the OUT has to end. */
+	vcpu->run->immediate_exit = 1;
+	ASSERT(ioctl(vcpu->fd, KVM_RUN, 0) < 0 && errno == EINTR);
+	vcpu->run->immediate_exit = 0;
+	CHECKED(ioctl(vcpu->fd, KVM_GET_VCPU_EVENTS, &events));
+	events.flags |= KVM_VCPUEVENT_VALID_SHADOW;
+	events.interrupt.shadow = KVM_X86_SHADOW_INT_STI;
+	CHECKED(ioctl(vcpu->fd, KVM_SET_VCPU_EVENTS, &events));
+	return true;
+}
+
 static void send_nmi_msi(struct vm *vm)
 {
 	struct kvm_msi msi = { .address_lo = 0xfee00000, .data = 0x400 };
@@ -270,6 +289,7 @@ static const struct guest_test tests[] = {
 	{ .name = "g_nmi", .on_exit = nmis },
 	{ .name = "g_nmi_wakes_hlt", .on_exit = nmi_later },
 	{ .name = "g_sti_window" },
+	{ .name = "g_shadow_kept", .on_exit = set_shadow },
 	{ .name = "g_sti_hlt" },
 	{ .name = "g_popf_window" },
 	{ .name = "g_tpr" },

@@ -304,6 +304,20 @@ void g_sti_window(void)
 	CHECK_EQ(g_count[VEC(3)], 2);
 }
 
+/* An interrupt waits; at the trace the VMM says that the NOP is in a shadow. */
+void g_shadow_kept(void)
+{
+	u64 at;
+
+	lapic_enable();
+	cli();
+	self_ipi(VEC(3));
+	asm volatile("lea 1f(%%rip), %0\n\tsti\n\toutl %1, %w2\n\tnop\n1:\tnop"
+		     : "=&r"(at) : "a"(1), "d"(GUEST_PORT_TRACE) : "memory");
+	CHECK_EQ(g_count[VEC(3)], 1);
+	CHECK_EQ(g_irq_rip, at);
+}
+
 /* STI; HLT with an interrupt waiting: taken after the HLT, never before it. */
 void g_sti_hlt(void)
 {
