@@ -7,6 +7,7 @@
 #ifndef DITTO_CORE_BACKEND_H
 #define DITTO_CORE_BACKEND_H
 
+#include <linux/bitmap.h>
 #include <linux/types.h>
 
 #include "mmu/mmu.h"
@@ -99,11 +100,15 @@ enum exit_kind {
  *	CPU's walk of the guest's own tables
  * @exception: @payload is cr2 for #PF, the new dr6 bits for #DB
  * @apic: the @vector that ended, or the @offset of the register; the instruction is over
+ * @host_vector: the host's interrupt that ended the guest, where the exit has
+ *	acknowledged it and its handler is still to run; else 0, which is what a backend
+ *	whose exits do not leaves there
  * @hw: the raw exit code and its two information words, for reports
  */
 struct exit_facts {
 	u8 kind;
 	u8 insn_len;
+	u8 host_vector;
 	struct x86_event vectoring;
 	u16 nr_written;
 	const u64 *written;
@@ -149,6 +154,22 @@ struct exit_facts {
 #define EXCEPTIONS_ALWAYS	(BIT(1) | BIT(17))	/* #DB, #AC */
 
 /**
+ * struct posted - interrupts on their way to a local APIC; any context, atomic bits
+ * @vectors: a bit each, until the owner, or the CPU that runs the guest, takes it
+ * @any: bit 0: set after a bit of @vectors was, cleared before they are taken.  Who sets
+ *	it tells the owner or the CPU
+ * @unused: which only VT-d knows
+ *
+ * Laid out as VMX's posted-interrupt descriptor (SDM 30.6), where @any is
+ * "outstanding notification".
+ */
+struct posted {
+	DECLARE_BITMAP(vectors, 256);
+	unsigned long any;
+	unsigned long unused[3];
+} __aligned(64);
+
+/**
  * struct apic_view - what a CPU must know that uses the registers in vcpu->apic_page
  * @x2apic: the APIC is in x2APIC mode
  * @requested, @in_service: highest vectors in the IRR and the ISR that count, 0 for none
@@ -169,6 +190,8 @@ struct apic_view {
  * @timer: a guest is left when the host's TSC reaches vcpu->exit_tsc
  * @irq_delivery: the CPU delivers what the IRR in vcpu->apic_page requests, and moves
  *	it to the ISR
+ * @posting: and takes what is in vcpu->posted while it is in the guest, when @notify
+ *	asks it to
  * @x2apic_reads: in x2APIC mode RDMSRs that are let through read vcpu->apic_page
  * @x2apic_writes: likewise WRMSRs of TPR, EOI and SELF IPI act on it
  */
@@ -179,6 +202,7 @@ struct backend_caps {
 	bool xsaves;
 	bool timer;
 	bool irq_delivery;
+	bool posting;
 	bool x2apic_reads, x2apic_writes;
 };
 
@@ -215,6 +239,9 @@ struct backend_caps {
  * @set_dr_exits: do accesses to debug registers exit?  On at first
  * @show_apic: what the local APIC has become; IRQs off.  Called only where
  *	irq_delivery or x2apic_reads say so, else it may be NULL
+ * @notify: interrupt the guest on @cpu so that it takes what is posted.  Any context,
+ *	preemption off; a CPU that is in the host takes no notice.  Called only where
+ *	posting says so, else it may be NULL
  */
 struct backend_ops {
 	const char *name;
@@ -243,6 +270,7 @@ struct backend_ops {
 	void (*set_exception_exits)(struct vcpu *vcpu, u32 vectors);
 	void (*set_dr_exits)(struct vcpu *vcpu, bool on);
 	void (*show_apic)(struct vcpu *vcpu, const struct apic_view *view);
+	void (*notify)(int cpu);
 };
 
 extern const struct backend_ops svm_backend;

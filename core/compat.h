@@ -11,6 +11,7 @@
 #include <linux/mm.h>
 #include <linux/syscore_ops.h>
 #include <linux/version.h>
+#include <asm/apic.h>
 #include <asm/reboot.h>
 #include <asm/vmx.h>
 
@@ -100,6 +101,13 @@
 #define compat_irqs_ran()		true
 #define compat_forget_irqs()		do { } while (0)
 #define compat_report_l1tf(state)	((void)(state))
+#endif
+
+/* 6.6: the ways to send IPIs are static calls. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+#define compat_send_ipi(cpu, vector)	__apic_send_IPI_mask(cpumask_of(cpu), vector)
+#else
+#define compat_send_ipi(cpu, vector)	apic->send_IPI_mask(cpumask_of(cpu), vector)
 #endif
 
 /* 6.2: RCU finds out on which CPU it is. */

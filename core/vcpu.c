@@ -114,13 +114,7 @@ void vcpu_wake(struct vcpu *vcpu)
 	rcuwait_wake_up(&vcpu->wait);
 }
 
-/**
- * vcpu_kick - make a vCPU look at its requests soon
- * @vcpu: any; any context
- *
- * The request must have been set before; see x86/run.c for the barriers.
- */
-void vcpu_kick(struct vcpu *vcpu)
+static __always_inline void vcpu_interrupt(struct vcpu *vcpu, void (*interrupt)(int cpu))
 {
 	int cpu;
 
@@ -130,9 +124,39 @@ void vcpu_kick(struct vcpu *vcpu)
 	if (READ_ONCE(vcpu->mode) == VCPU_IN_GUEST) {
 		cpu = READ_ONCE(vcpu->cpu);
 		if (cpu >= 0 && cpu != smp_processor_id() && cpu_online(cpu))
-			smp_send_reschedule(cpu);
+			interrupt(cpu);
 	}
 	preempt_enable();
+}
+
+static void vcpu_interrupt_host(int cpu)
+{
+	smp_send_reschedule(cpu);
+}
+
+/**
+ * vcpu_kick - make a vCPU look at its requests soon
+ * @vcpu: any; any context
+ *
+ * The request must have been set before; see x86/run.c for the barriers.
+ */
+void vcpu_kick(struct vcpu *vcpu)
+{
+	vcpu_interrupt(vcpu, vcpu_interrupt_host);
+}
+
+/**
+ * vcpu_notify - make a vCPU take what vcpu->posted has
+ * @vcpu: one with a local APIC; any context
+ *
+ * As vcpu_kick(), where posted->any, which was set before, stands for the request.  Where
+ * the CPU can take it in the guest, the guest goes on.  Should that have left just then,
+ * the owner looks at posted->any before it enters again.
+ */
+void vcpu_notify(struct vcpu *vcpu)
+{
+	vcpu_interrupt(vcpu, backend && backend->caps->posting ? backend->notify :
+								  vcpu_interrupt_host);
 }
 
 static int vcpu_alloc_run(struct vcpu *vcpu)

@@ -114,6 +114,7 @@ enum vcpu_mode {
  * @apic: local APIC, or NULL without in-kernel irqchip; constant
  * @apic_page: its registers where a CPU can use them, see x86/lapic.h; without it only
  *	TASKPRI counts.  Constant address
+ * @posted: interrupts that others send to @apic, or NULL without; constant address
  * @exit_tsc: host TSC that ends the guest with EXIT_TIMER, or 0; where backend_caps.timer
  *	says so; owner
  * @cpuid: the VMM's table and what follows from it; owner
@@ -154,6 +155,7 @@ struct vcpu {
 	struct vcpu_events ev;
 	struct vlapic *apic;
 	u8 *apic_page;
+	struct posted *posted;
 	u64 exit_tsc;
 	struct vcpu_cpuid cpuid;
 	struct vcpu_msrs msr;
@@ -264,6 +266,7 @@ static inline bool cpus_here_enabled(void)
 }
 
 void vcpu_kick(struct vcpu *vcpu);
+void vcpu_notify(struct vcpu *vcpu);
 void vcpu_wake(struct vcpu *vcpu);
 void vcpu_load(struct vcpu *vcpu);
 void vcpu_put(struct vcpu *vcpu);

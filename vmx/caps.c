@@ -32,10 +32,13 @@ static bool tpr_shadow = true;
 module_param(tpr_shadow, bool, 0444);
 MODULE_PARM_DESC(tpr_shadow, "VMX: let the guest access CR8 without exits");
 
-/* Not before a guest with several CPUs was seen to keep running with it. */
-static bool virtual_interrupts;
+static bool virtual_interrupts = true;
 module_param(virtual_interrupts, bool, 0444);
 MODULE_PARM_DESC(virtual_interrupts, "VMX: let the CPU deliver the local APIC's interrupts");
+
+static bool posted_interrupts = true;
+module_param(posted_interrupts, bool, 0444);
+MODULE_PARM_DESC(posted_interrupts, "VMX: send interrupts to a guest that runs without ending it");
 
 static bool virtual_eoi = true;
 module_param(virtual_eoi, bool, 0444);
@@ -137,7 +140,10 @@ static u32 vmx_wanted(enum vmx_word word)
 {
 	switch (word) {
 	case VMX_PIN:
-		return preemption_timer ? PIN_BASED_VMX_PREEMPTION_TIMER : 0;
+		return (preemption_timer ? PIN_BASED_VMX_PREEMPTION_TIMER : 0) |
+		       (posted_interrupts ? PIN_BASED_POSTED_INTR : 0);
+	case VMX_EXIT:
+		return posted_interrupts ? VM_EXIT_ACK_INTR_ON_EXIT : 0;
 	case VMX_CPU:
 		return tpr_shadow ? CPU_BASED_TPR_SHADOW : 0;
 	case VMX_CPU2:
@@ -284,6 +290,23 @@ static void vmx_choose_apic(void)
 		*ctl &= ~SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE;
 }
 
+/*
+ * The CPU takes posted interrupts into the page that it delivers from, and only if exits
+ * acknowledge the host's (27.2.1.1).  The host's KVM brings the vector whose handler does
+ * nothing.
+ */
+static void vmx_choose_posting(void)
+{
+	bool can = vmx_backend_caps.irq_delivery && vmx_uses(VMX_PIN, PIN_BASED_POSTED_INTR) &&
+		   vmx_uses(VMX_EXIT, VM_EXIT_ACK_INTR_ON_EXIT) && IS_ENABLED(CONFIG_KVM);
+
+	vmx_backend_caps.posting = can;
+	if (can)
+		return;
+	vmx_caps.control[VMX_PIN] &= ~PIN_BASED_POSTED_INTR;
+	vmx_caps.control[VMX_EXIT] &= ~VM_EXIT_ACK_INTR_ON_EXIT;
+}
+
 static void vmx_choose_fixed(void)
 {
 	u64 cr0, cr4;
@@ -347,6 +370,7 @@ static void vmx_choose(void)
 {
 	vmx_choose_vpid();
 	vmx_choose_apic();
+	vmx_choose_posting();
 	vmx_choose_fixed();
 	vmx_choose_tdp();
 	vmx_choose_timer();

@@ -6,7 +6,6 @@
  * The hard part is the NMI that an IRET unblocked before it faulted: the CPU
  * says so once, and wants it blocked again (28.2.3).
  */
-#include <linux/moduleparam.h>
 #include <asm/cpufeature.h>
 #include <asm/debugreg.h>
 #include <asm/processor-flags.h>
@@ -168,34 +167,12 @@ void vmx_log_facts(const u64 *log, u16 index, struct exit_facts *f)
 	f->nr_written = VMX_LOG_ENTRIES - first;
 }
 
-static bool quirk_virtual_vectoring;
-module_param(quirk_virtual_vectoring, bool, 0444);
-MODULE_PARM_DESC(quirk_virtual_vectoring, "VMX: the CPU does not say which virtual interrupt's delivery an exit cut");
-
-/*
- * What is said then is of some event before.  The interrupt is in service already, and
- * was enabled; guests seldom enable any before they end it, and let an exception's
- * delivery fault then.
- */
-static u32 vmx_guess_vectoring(const struct vmx_vcpu *vmx, u32 info)
-{
-	u8 in_service;
-
-	if (!(vmx->written.cpu2 & SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY) ||
-	    !(vmx->vcpu.st.rflags & X86_EFLAGS_IF))
-		return info;
-	in_service = vmcs_read(GUEST_INTR_STATUS) >> 8;
-	return in_service ? in_service | INTR_TYPE_EXT_INTR | VECTORING_INFO_VALID_MASK : info;
-}
-
-static void vmx_fetch_vectoring(const struct vmx_vcpu *vmx, struct exit_facts *f)
+static void vmx_fetch_vectoring(struct exit_facts *f)
 {
 	u32 info = vmcs_read(IDT_VECTORING_INFO_FIELD);
 
 	if (likely(!(info & VECTORING_INFO_VALID_MASK)))
 		return;
-	if (quirk_virtual_vectoring)
-		info = vmx_guess_vectoring(vmx, info);
 	vmx_vectoring(info, vmcs_read(IDT_VECTORING_ERROR_CODE),
 		      vmcs_read(VM_EXIT_INSTRUCTION_LEN), &f->vectoring);
 }
@@ -212,7 +189,7 @@ static void vmx_exception_facts(struct vmx_vcpu *vmx, struct exit_facts *f)
 	u32 info = vmcs_read(VM_EXIT_INTR_INFO);
 	u8 vector = info & INTR_INFO_VECTOR_MASK;
 
-	vmx_fetch_vectoring(vmx, f);
+	vmx_fetch_vectoring(f);
 	f->hw[2] = info;
 	if ((info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_NMI_INTR || vector == X86_TRAP_MC) {
 		/* The entry's end has handled the NMI. */
@@ -238,7 +215,7 @@ static void vmx_violation_facts(struct vmx_vcpu *vmx, struct exit_facts *f)
 {
 	u64 qualification = vmcs_read(EXIT_QUALIFICATION);
 
-	vmx_fetch_vectoring(vmx, f);
+	vmx_fetch_vectoring(f);
 	vmx_ept_facts(qualification, f);
 	f->tdp.gpa = vmcs_read(GUEST_PHYSICAL_ADDRESS);
 	f->hw[1] = qualification;
@@ -250,10 +227,17 @@ static void vmx_violation_facts(struct vmx_vcpu *vmx, struct exit_facts *f)
 /* The log itself is in the facts of every exit. */
 static void vmx_log_full_facts(struct vmx_vcpu *vmx, struct exit_facts *f)
 {
-	vmx_fetch_vectoring(vmx, f);
+	vmx_fetch_vectoring(f);
 	f->kind = EXIT_HOST_IRQ;
 	if (vmcs_read(EXIT_QUALIFICATION) & INTR_INFO_UNBLOCK_NMI)
 		vmx_block_nmi_again(vmx, f);
+}
+
+/* Where exits acknowledge interrupts, this one is in service, and nobody serves it yet. */
+static void vmx_host_irq_facts(struct exit_facts *f)
+{
+	if (vmx_uses(VMX_EXIT, VM_EXIT_ACK_INTR_ON_EXIT))
+		f->host_vector = vmcs_read(VM_EXIT_INTR_INFO) & INTR_INFO_VECTOR_MASK;
 }
 
 /* The rest, whose operands are in the qualification. */
@@ -303,7 +287,9 @@ static noinline void vmx_other_facts(struct vmx_vcpu *vmx, u32 reason, u8 kind,
 		if (unlikely(reason == EXIT_REASON_EPT_MISCONFIG))
 			f->hw[2] = vmcs_read(GUEST_PHYSICAL_ADDRESS);
 		else if (unlikely(reason == EXIT_REASON_TASK_SWITCH))
-			vmx_fetch_vectoring(vmx, f);
+			vmx_fetch_vectoring(f);
+		else if (reason == EXIT_REASON_EXTERNAL_INTERRUPT)
+			vmx_host_irq_facts(f);
 	} else if (reason == EXIT_REASON_EXCEPTION_NMI) {
 		vmx_exception_facts(vmx, f);
 	} else if (reason == EXIT_REASON_PML_FULL) {
@@ -326,6 +312,7 @@ void vmx_facts(struct vmx_vcpu *vmx, u32 reason, struct exit_facts *f)
 	f->hw[0] = reason;
 	f->hw[1] = 0;
 	f->hw[2] = 0;
+	f->host_vector = 0;
 	f->vectoring.type = EVENT_NONE;
 	if (kind & 0x80) {
 		f->kind = (kind & 0x7f) - 1;

@@ -139,4 +139,5 @@ const struct backend_ops vmx_backend = {
 	.set_exception_exits = vmx_set_exception_exits,
 	.set_dr_exits = vmx_set_dr_exits,
 	.show_apic = vmx_show_apic,
+	.notify = vmx_notify,
 };

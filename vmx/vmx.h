@@ -253,6 +253,7 @@ void vmx_pass_msr(struct vcpu *vcpu, u32 msr, bool read, bool write);
 void vmx_set_exception_exits(struct vcpu *vcpu, u32 vectors);
 void vmx_set_dr_exits(struct vcpu *vcpu, bool on);
 void vmx_show_apic(struct vcpu *vcpu, const struct apic_view *view);
+void vmx_notify(int cpu);
 
 /* state.c */
 void vmx_fetch(struct vcpu *vcpu, u32 parts);

@@ -8,6 +8,8 @@
 #include <linux/kvm_host.h>
 #include <linux/ptrace.h>
 #include <linux/slab.h>
+#include <asm/desc.h>
+#include <asm/irq_vectors.h>
 #include <asm/mce.h>
 #include <asm/processor-flags.h>
 
@@ -54,6 +56,25 @@ void hostwork_exit(void)
 int hostwork_do(void)
 {
 	return xfer_to_guest_mode_handle_work(hostwork_sink);
+}
+
+/* x86/gate.S */
+void hostwork_call_gate(unsigned long handler);
+
+/**
+ * hostwork_take_irq - handle an interrupt that a guest's exit has acknowledged
+ * @vector: its vector; IRQs are off, and the CPU's state is the host's
+ *
+ * The CPU would have found its handler in the IDT, and so do we.
+ */
+void hostwork_take_irq(u8 vector)
+{
+	struct desc_ptr idt;
+
+	if (WARN_ON_ONCE(vector < FIRST_EXTERNAL_VECTOR))
+		return;
+	store_idt(&idt);
+	hostwork_call_gate(gate_offset((gate_desc *)idt.address + vector));
 }
 
 /* When this CPU last told RCU that it had been in a guest. */

@@ -26,6 +26,7 @@ int hostwork_init(void);
 void hostwork_exit(void);
 int hostwork_do(void);
 void hostwork_machine_check(void);
+void hostwork_take_irq(u8 vector);
 
 /**
  * hostwork_pending - must hostwork_do() run before the next entry?

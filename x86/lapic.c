@@ -5,12 +5,13 @@
  * messages in lapic_ipi.c, the timer in lapic_timer.c, save and restore in
  * lapic_state.c.
  *
- * The hard part is what needs no lock: other threads only post vectors and set bits
- * in the TMR; the IRR, the ISR, the TPR and so the decision what comes next are the
- * owner's, and, while it is in the guest, its CPU's.
+ * The hard part is what needs no lock: other threads only post vectors; the IRR, the
+ * ISR, the TPR and so the decision what comes next are the owner's, and, while it is in
+ * the guest, its CPU's.
  */
 #include <linux/bitmap.h>
 #include <linux/gfp.h>
+#include <linux/log2.h>
 #include <linux/slab.h>
 
 #include "core/vm.h"
@@ -44,34 +45,69 @@ unsigned int vlapic_highest(const struct vlapic *apic, u32 set)
 	return 0;
 }
 
-static void add_requests(struct vlapic *apic, unsigned int i, u32 vectors)
+/* 32 vectors of the IRR, the ISR or the TMR that begin with @first. */
+static void change_vectors(struct vlapic *apic, u32 set, unsigned int first, u32 add, u32 remove)
 {
-	if (vectors)
-		vlapic_put(apic, APIC_IRR + i * 0x10,
-			   vlapic_get(apic, APIC_IRR + i * 0x10) | vectors);
+	u32 offset = set + (first >> 5) * 0x10;
+
+	vlapic_put(apic, offset, (vlapic_get(apic, offset) & ~remove) | add);
+}
+
+/* What each vector's bit in the TMR becomes. */
+enum trigger { TRIGGER_EDGE, TRIGGER_LEVEL, TRIGGER_SAME };
+
+static void take_vectors(struct vlapic *apic, unsigned int first, u32 vectors, enum trigger trigger)
+{
+	if (!vectors)
+		return;
+	change_vectors(apic, APIC_IRR, first, vectors, 0);
+	if (trigger != TRIGGER_SAME)
+		change_vectors(apic, APIC_TMR, first, trigger == TRIGGER_LEVEL ? vectors : 0, vectors);
+}
+
+static void take_posted(struct vlapic *apic, struct posted *posted, enum trigger trigger)
+{
+	unsigned int i;
+
+	if (!READ_ONCE(posted->any))
+		return;
+	xchg(&posted->any, 0);
+	for (i = 0; i < ARRAY_SIZE(posted->vectors); i++) {
+		unsigned long word = READ_ONCE(posted->vectors[i]) ?
+				     xchg(&posted->vectors[i], 0) : 0;
+
+		take_vectors(apic, 64 * i, word, trigger);
+		take_vectors(apic, 64 * i + 32, word >> 32, trigger);
+	}
+	/* A CPU that delivers does not look for itself. */
+	vcpu_request(apic->vcpu, REQ_EVENT);
 }
 
 /**
  * vlapic_collect - move what was posted into the IRR
  * @apic: whose
  *
- * Owner.  What is posted from now on asks for another look.
+ * Owner.  Asks for REQ_EVENT when there was something; what is posted from now on asks
+ * for another look.
  */
 void vlapic_collect(struct vlapic *apic)
 {
-	struct posted *posted = &apic->posted;
-	unsigned int i;
+	take_posted(apic, &apic->posted, TRIGGER_SAME);
+	take_posted(apic, &apic->held[false], TRIGGER_EDGE);
+	take_posted(apic, &apic->held[true], TRIGGER_LEVEL);
+}
 
-	if (!READ_ONCE(posted->any))
-		return;
-	xchg(&posted->any, 0);
-	for (i = 0; i < BITS_TO_LONGS(VLAPIC_VECTORS); i++) {
-		unsigned long word = READ_ONCE(posted->vectors[i]) ?
-				     xchg(&posted->vectors[i], 0) : 0;
-
-		add_requests(apic, 2 * i, word);
-		add_requests(apic, 2 * i + 1, word >> 32);
-	}
+/**
+ * vlapic_forget_posted - what was posted until now is void
+ * @apic: whose
+ *
+ * Owner.
+ */
+void vlapic_forget_posted(struct vlapic *apic)
+{
+	bitmap_zero(apic->posted.vectors, VLAPIC_VECTORS);
+	bitmap_zero(apic->held[false].vectors, VLAPIC_VECTORS);
+	bitmap_zero(apic->held[true].vectors, VLAPIC_VECTORS);
 }
 
 /**
@@ -288,7 +324,7 @@ void vlapic_clear(struct vlapic *apic)
 	vlapic_show_id(apic);
 	vcpu->st.cr8 = 0;
 	atomic_set(&apic->errors, 0);
-	bitmap_zero(apic->posted.vectors, VLAPIC_VECTORS);
+	vlapic_forget_posted(apic);
 	vcpu_request(vcpu, REQ_EVENT);
 }
 
@@ -331,7 +367,8 @@ int vlapic_create(struct vcpu *vcpu)
 		return -ENOMEM;
 	if (!vcpu->vm->irqchip)
 		return 0;
-	apic = kzalloc(sizeof(*apic), GFP_KERNEL_ACCOUNT);
+	/* A power of 2 in size is aligned to it, and struct posted wants to be aligned. */
+	apic = kzalloc(roundup_pow_of_two(sizeof(*apic)), GFP_KERNEL_ACCOUNT);
 	if (!apic) {
 		free_page((unsigned long)vcpu->apic_page);
 		return -ENOMEM;
@@ -343,6 +380,7 @@ int vlapic_create(struct vcpu *vcpu)
 	apic->cpu_helps = backend && (apic->cpu_delivers || backend->caps->x2apic_reads);
 	vlapic_timer_init(apic);
 	vcpu->apic = apic;
+	vcpu->posted = &apic->posted;
 	vlapic_reset(vcpu, false);
 	return 0;
 }
@@ -362,6 +400,7 @@ void vlapic_free(struct vcpu *vcpu)
 			apicmap_remove(apic_chip(apic), apic);
 		hrtimer_cancel(&apic->timer.hrtimer);
 		vcpu->apic = NULL;
+		vcpu->posted = NULL;
 		kfree(apic);
 	}
 	free_page((unsigned long)vcpu->apic_page);

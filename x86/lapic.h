@@ -63,23 +63,12 @@ struct vlapic_timer {
 };
 
 /**
- * struct posted - interrupts on their way to an APIC; any context, atomic bits
- * @vectors: a bit each, until the owner moves it to the IRR
- * @any: set after a bit of @vectors was, cleared before the owner looks
- */
-struct posted {
-	DECLARE_BITMAP(vectors, VLAPIC_VECTORS);
-	unsigned long any;
-};
-
-/**
  * struct vlapic - one local APIC
  *
  * "Owner" as in struct vcpu; what senders read too is written with WRITE_ONCE.
  *
  * The registers are in vcpu->apic_page, laid out as the xAPIC's page, so that a
- * CPU can read them and deliver from them.  The owner's, but for bits of the TMR,
- * which senders change atomically.  Of the others, PROCPRI and TMCCT are computed
+ * CPU can read them and deliver from them.  The owner's.  Of them, PROCPRI and TMCCT are computed
  * when read, and TASKPRI's upper half may lag vcpu->st.cr8.
  *
  * @vcpu: constant
@@ -90,7 +79,8 @@ struct posted {
  * @msrs_pass: the guest reaches registers of its x2APIC without exits; owner
  * @base: MSR_IA32_APICBASE; owner
  * @timer: see there
- * @posted: see there
+ * @posted: see there; vectors whose trigger mode is what the TMR says
+ * @held: the others, edge-triggered and level-triggered: the owner changes the TMR first
  * @errors: errors since the last write to the ESR; any context
  * @signals: VLAPIC_SIGNAL_* that wait; any context
  * @sipi_vector: of the SIPI that waits or came last; written before the signal
@@ -105,6 +95,7 @@ struct vlapic {
 	u64 base;
 	struct vlapic_timer timer;
 	struct posted posted;
+	struct posted held[2];
 	atomic_t errors;
 	unsigned long signals;
 	u8 sipi_vector;
@@ -220,6 +211,7 @@ unsigned int vlapic_highest(const struct vlapic *apic, u32 set);
 void vlapic_ended(struct vlapic *apic, u8 vector);
 void vlapic_eoi(struct vlapic *apic);
 void vlapic_collect(struct vlapic *apic);
+void vlapic_forget_posted(struct vlapic *apic);
 void vlapic_show_id(struct vlapic *apic);
 void vlapic_clear(struct vlapic *apic);
 void vlapic_lint0(struct vlapic *apic, bool rising);
@@ -272,6 +264,12 @@ u64 vlapic_timer_ns(const struct vlapic *apic, u32 count);
 static inline bool vlapic_has_init_sipi(const struct vcpu *vcpu)
 {
 	return vcpu->apic && READ_ONCE(vcpu->apic->signals);
+}
+
+/* Interrupts wait for vlapic_collect(). */
+static inline bool vlapic_has_posted(const struct vcpu *vcpu)
+{
+	return vcpu->posted && READ_ONCE(vcpu->posted->any);
 }
 
 /* vlapic_timer_sync() would raise an interrupt; wakes from HLT. */

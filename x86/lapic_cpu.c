@@ -6,8 +6,9 @@
  * from what it reports.
  *
  * The hard part is that the page is the CPU's while the guest runs.  So what others
- * request is posted, and collected before the next entry; whatever the owner
- * changes in the page asks for REQ_EVENT, and only then is the CPU told anew.
+ * request is posted, and collected by the CPU when it is notified, or before the next
+ * entry; whatever the owner changes in the page asks for REQ_EVENT, and only then is the
+ * CPU told anew.
  */
 #include "core/vm.h"
 #include "x86/irqchip_impl.h"
@@ -20,8 +21,7 @@
  * @view: filled
  *
  * Owner; interrupts may be off.  Only the end of a level-triggered interrupt
- * concerns anybody outside of the APIC.  Who posts one has set its bit in the TMR
- * before.
+ * concerns anybody outside of the APIC.
  */
 void vlapic_view(struct vlapic *apic, struct apic_view *view)
 {

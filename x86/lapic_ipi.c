@@ -5,7 +5,7 @@
  * outside (ioapic.c, irqchip.c), nor what the owner does with its IRR (lapic.c).
  *
  * Messages come from any context, also hard interrupts.  Delivery is lock-free:
- * post the vector at the target, ask its owner to look, kick it.  Who floods
+ * post the vector at the target, tell its CPU or its owner.  Who floods
  * others with messages spends its own time.
  */
 #include <linux/bitmap.h>
@@ -136,18 +136,25 @@ static void wake_owner(struct vlapic *apic)
  * @vector: 16 or more
  * @level: its EOI goes to the IOAPIC
  *
- * Any context.  Returns 1, or 0 when the vector was already requested.
+ * Any context.  Returns 1, or 0 when the vector was already requested.  A CPU that
+ * delivers by itself must know before whose end it has to report: so a vector that was
+ * edge-triggered and now is not, or the other way round, waits for the owner.
  */
 int vlapic_raise(struct vlapic *apic, u8 vector, bool level)
 {
 	bool waits = vlapic_has_vector(apic, APIC_IRR, vector);
+	bool same = vlapic_has_vector(apic, APIC_TMR, vector) == level;
+	struct posted *posted = likely(same) ? &apic->posted : &apic->held[level];
 
-	put_bit(vlapic_vector_word(apic, APIC_TMR, vector), vector & 31, level);
-	/* Whoever posts it first also wakes the owner. */
-	if (test_and_set_bit(vector, apic->posted.vectors))
+	/* Whoever posts it first also sees to it that it is taken, once for several. */
+	if (test_and_set_bit(vector, posted->vectors))
 		return 0;
-	set_bit(0, &apic->posted.any);
-	wake_owner(apic);
+	if (!test_and_set_bit(0, &posted->any)) {
+		if (likely(same))
+			vcpu_notify(apic->vcpu);
+		else
+			wake_owner(apic);
+	}
 	/* The CPU may be just delivering what waits, so it was posted all the same. */
 	return !waits;
 }

@@ -128,7 +128,7 @@ int vlapic_ioctl_set(struct vcpu *vcpu, struct kvm_lapic_state *state)
 		return -EINVAL;
 	vlapic_timer_stop(apic);
 	set_registers(apic, state);
-	bitmap_zero(apic->posted.vectors, VLAPIC_VECTORS);
+	vlapic_forget_posted(apic);
 	set_vectors(apic, state, APIC_ISR);
 	set_vectors(apic, state, APIC_TMR);
 	set_vectors(apic, state, APIC_IRR);

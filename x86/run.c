@@ -153,7 +153,7 @@ static bool run_enter(struct vcpu *vcpu, struct exit_facts *facts)
 	preempt_disable();
 	local_irq_disable();
 	vcpu_fpu_enter();
-	/* Pairs with vcpu_kick() and vm_flush_tlbs(); see the top of the file. */
+	/* Pairs with vcpu_kick(), vcpu_notify() and vm_flush_tlbs(); see the top of the file. */
 	smp_store_mb(vcpu->mode, VCPU_IN_GUEST);
 	if (run_must_wait(vcpu)) {
 		smp_store_release(&vcpu->mode, VCPU_OUTSIDE);
@@ -161,6 +161,8 @@ static bool run_enter(struct vcpu *vcpu, struct exit_facts *facts)
 		preempt_enable();
 		return false;
 	}
+	if (vlapic_has_posted(vcpu))
+		vlapic_collect(vcpu->apic);
 	if (vcpu_take_request(vcpu, REQ_EVENT))
 		events_inject(vcpu);
 	run_flush_tlb(vcpu);
@@ -172,6 +174,8 @@ static bool run_enter(struct vcpu *vcpu, struct exit_facts *facts)
 	run_epoch_end(vcpu);
 	smp_store_release(&vcpu->mode, VCPU_OUTSIDE);
 	/* The interrupt that ended the guest is taken here, in the guest's time. */
+	if (facts->host_vector)
+		hostwork_take_irq(facts->host_vector);
 	local_irq_enable();
 	local_irq_disable();
 	hostwork_end_guest_time();
