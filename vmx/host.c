@@ -66,11 +66,8 @@ void vmx_host_of_cpu(int cpu)
 	vmcs_write(HOST_IA32_SYSENTER_ESP, esp);
 }
 
-static bool vmx_has_msr(enum vmx_msr nr)
-{
-	return nr != VMX_TSC_AUX || boot_cpu_has(X86_FEATURE_RDTSCP) ||
-	       boot_cpu_has(X86_FEATURE_RDPID);
-}
+/* Of them, those that this host has: all, or all but the last. */
+static unsigned int vmx_nr_msrs __read_mostly;
 
 /**
  * vmx_host_msrs - remember what this CPU has in the MSRs that are shared
@@ -80,20 +77,21 @@ static bool vmx_has_msr(enum vmx_msr nr)
  */
 void vmx_host_msrs(struct vmx_cpu *vc)
 {
-	enum vmx_msr nr;
+	bool has_tsc_aux = boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID);
+	unsigned int nr;
 
-	for (nr = 0; nr < VMX_NR_MSRS; nr++)
-		if (vmx_has_msr(nr))
-			rdmsrl(vmx_msr_index[nr], vc->msr[nr]);
+	vmx_nr_msrs = has_tsc_aux ? VMX_NR_MSRS : VMX_TSC_AUX;
+	for (nr = 0; nr < vmx_nr_msrs; nr++)
+		rdmsrl(vmx_msr_index[nr], vc->msr[nr]);
 }
 
 static void vmx_switch_msrs(const u64 *from, const u64 *to)
 {
-	enum vmx_msr nr;
+	unsigned int nr, nr_msrs = vmx_nr_msrs;
 
-	for (nr = 0; nr < VMX_NR_MSRS; nr++)
-		if (from[nr] != to[nr] && vmx_has_msr(nr))
-			wrmsrl(vmx_msr_index[nr], to[nr]);
+	for (nr = 0; nr < nr_msrs; nr++)
+		if (from[nr] != to[nr])
+			native_wrmsrl(vmx_msr_index[nr], to[nr]);
 }
 
 /**
@@ -107,7 +105,7 @@ void vmx_load_msr(struct vmx_vcpu *vmx, enum vmx_msr nr, u64 val)
 	if (vmx->msr[nr] == val)
 		return;
 	vmx->msr[nr] = val;
-	if (vmx->guest_msrs && vmx_has_msr(nr))
+	if (vmx->guest_msrs && nr < vmx_nr_msrs)
 		wrmsrl(vmx_msr_index[nr], val);
 }
 
@@ -129,7 +127,7 @@ void vmx_load_guest(struct vmx_vcpu *vmx)
 	store_ldt(host->ldt);
 	host->debugctl = get_debugctlmsr();
 	vmcs_update(HOST_FS_BASE, vmx->written.host_fs_base, host->fs_base);
-	wrmsrl(MSR_KERNEL_GS_BASE, vmx->kernel_gs_base);
+	native_wrmsrl(MSR_KERNEL_GS_BASE, vmx->kernel_gs_base);
 	vmx_switch_msrs(this_cpu_ptr(&vmx_cpus)->msr, vmx->msr);
 	vmx->guest_msrs = true;
 }
@@ -163,7 +161,7 @@ void vmx_load_host(struct vmx_vcpu *vmx)
 	local_irq_save(flags);
 	rdmsrl(MSR_KERNEL_GS_BASE, vmx->kernel_gs_base);
 	vmx_load_host_selectors(&vmx->host);
-	wrmsrl(MSR_KERNEL_GS_BASE, vmx->host.gs_base);
+	native_wrmsrl(MSR_KERNEL_GS_BASE, vmx->host.gs_base);
 	vmx_switch_msrs(vmx->msr, this_cpu_ptr(&vmx_cpus)->msr);
 	/* An exit sets both limits to what suits it, not Linux. */
 	invalidate_tss_limit();
