@@ -2,6 +2,9 @@
 /*
  * The VMM's side of code/apic.c: each test as an xAPIC and as an x2APIC.
  */
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -76,6 +79,52 @@ static bool save_and_restore(struct vcpu *vcpu)
 	return true;
 }
 
+static void *send_all(void *arg)
+{
+	struct kvm_msi msi = { .address_lo = 0xfee00000, .data = 0x81 };
+	struct vm *vm = arg;
+	volatile u32 *count = vm_symbol(vm, "g_count");
+	u32 i;
+
+	for (i = 0; i < GUEST_SENT; i++) {
+		ASSERT_EQ(CHECKED(ioctl(vm->fd, KVM_SIGNAL_MSI, &msi)), 1);
+		while (count[0x81] == i)
+			sched_yield();
+	}
+	return NULL;
+}
+
+/* How often the only vCPU left the guest, where the module tells. */
+static void report_exits(void)
+{
+	FILE *file = fopen("/sys/kernel/debug/ditto/exits", "r");
+	unsigned long long sum = 0, count;
+
+	if (!file)
+		return;
+	if (fscanf(file, "vm %*u vcpu %*u:") == 0)
+		while (fscanf(file, " %*s %llu", &count) == 1)
+			sum += count;
+	fclose(file);
+	printf("# %d interrupts, %llu exits\n", GUEST_SENT, sum);
+}
+
+static bool send_and_count(struct vcpu *vcpu)
+{
+	static pthread_t thread;
+	u32 value;
+
+	if (!traced(vcpu, &value))
+		return false;
+	if (value == 1) {
+		ASSERT(!pthread_create(&thread, NULL, send_all, vcpu->vm));
+	} else {
+		pthread_join(thread, NULL);
+		report_exits();
+	}
+	return true;
+}
+
 #define BOTH(what, ...)							\
 	{ .name = what "_xapic", .entry = "g_apic_" what, __VA_ARGS__ },	\
 	{ .name = what "_x2apic", .entry = "g_apic_" what, .arg = 1,		\
@@ -92,6 +141,7 @@ static const struct guest_test tests[] = {
 	{ .name = "timer_x2apic", .entry = "g_apic_timer", .arg = 1, .before = need_deadline },
 	BOTH("extint", .on_exit = line_3),
 	BOTH("state", .on_exit = save_and_restore),
+	BOTH("sent", .on_exit = send_and_count, .seconds = 60),
 	{ .name = "modes", .entry = "g_apic_modes", .before = need_x2apic },
 };
 

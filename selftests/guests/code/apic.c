@@ -484,6 +484,19 @@ void g_apic_state(u64 mode)
 	CHECK_EQ(bit_of(IRR, 0x61), 0);
 }
 
+/* From trace 1 on the VMM sends 0x81, again and again, when the last one was counted. */
+void g_apic_sent(u64 mode)
+{
+	begin(mode);
+	sti();
+	trace(1);
+	while (g_count[0x81] < GUEST_SENT)
+		;
+	trace(2);
+	spin(20);
+	CHECK_EQ(g_count[0x81], GUEST_SENT);
+}
+
 /* From xAPIC through x2APIC to off, and back: what was requested before is gone. */
 void g_apic_modes(u64 arg)
 {

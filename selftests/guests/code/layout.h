@@ -37,4 +37,7 @@
 #define GUEST_PORT_DONE		0x5d0	/* 0, or 1 after filling g_failure */
 #define GUEST_PORT_TRACE	0x5d4
 
+/* Interrupts that the VMM sends to apic/sent_*. */
+#define GUEST_SENT		500
+
 #endif
