@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The vmx host's machine: Debian 12's Bochs 2.7, an interpreter of the whole PC.
+"""The vmx host's machine: Bochs, an interpreter of the whole PC. Debian 12's 2.7, or the
+newer one that built-bochs makes and corrects, which has posted interrupts.
 
 Bochs has no virtio and no 9p. What the host reads (its kernel, the repository,
 the shares) is on one disc made for each run, its user land on a disk, what it
@@ -15,11 +16,11 @@ FILES = "/usr/share/bochs"
 # Instructions per emulated second, on which the host's clocks agree. The higher
 # it is, the more of them are spent on waiting for the emulated serial line.
 IPS = 20_000_000
-# What --cpu may name, and what Linux must be told about each: the models with
-# CPUID leaf 15h claim 3.5 GHz (hence tsc_early_khz, for all), those with AVX-512
-# have an XSAVE area whose size Linux does not believe, and XSAVES and XSAVEC that
-# lose registers.
-MODELS = {
+# What --cpu may name, the default first, and what Linux must be told about each: the
+# models with CPUID leaf 15h claim 3.5 GHz (hence tsc_early_khz, for all), those with
+# AVX-512 have an XSAVE area whose size Linux does not believe, and XSAVES and XSAVEC
+# that lose registers.
+DEBIAN_MODELS = {
     "corei7_haswell_4770": "",
     "broadwell_ult": "",
     "corei7_sandy_bridge_2600k": "",
@@ -31,16 +32,25 @@ MODELS = {
     "zambezi": "",
     "trinity_apu": "",
 }
+NEWER_MODELS = {
+    "arrow_lake": "",
+    "corei7_skylake_x": "clearcpuid=avx512f",
+    "corei7_icelake_u": "clearcpuid=avx512f",
+    "tigerlake": "clearcpuid=avx512f",
+    "sapphire_rapids": "clearcpuid=avx512f",
+    "corei7_haswell_4770": "",
+}
+MODELS = {"debian": DEBIAN_MODELS, "newer": NEWER_MODELS}
 RESULT_SIZE = "1G"
 
 
-def append(model):
-    """The kernel's command line for a model of CPU."""
+def append(args):
+    """The kernel's command line for the chosen model of CPU."""
     # MWAIT is buggy in 2.7, hence idle=halt. A reset would begin the boot anew:
     # reboot=triple makes it a triple fault, which ends the machine.
     return ("console=ttyS0,115200n8 loglevel=7 printk.devkmsg=on oops=panic panic=-1 reboot=triple "
             f"no_timer_check tsc=reliable tsc_early_khz={IPS // 1000} idle=halt mitigations=off "
-            f"carrier=disks {MODELS[model]}")
+            f"carrier=disks {MODELS[args.bochs][args.cpu]}")
 
 
 def quoted(path):
@@ -85,7 +95,7 @@ def modules_of(repo, release):
 
 def prepare(args, kernel, release, work, repo, out, shares, rootfs, initramfs):
     """Make the disc and the disks of one run."""
-    make_loader(f"{work}/loader", f"{append(args.cpu)} {args.append}")
+    make_loader(f"{work}/loader", f"{append(args)} {args.append}")
     files = {"boot/loader": f"{work}/loader", "boot/bzImage": f"{kernel}/bzImage",
              "boot/initrd": initramfs, "control": f"{work}/control",
              "modules": f"{kernel}/modules/lib/modules/{release}", "repo": repo}
@@ -106,11 +116,11 @@ def megabytes(size):
 def settings(args, work, console, output):
     """Bochs's configuration file; output is the number of a file descriptor."""
     memory = megabytes(args.memory)
+    screen = "nogui" if args.bochs == "newer" else "term\nsound: waveoutdrv=dummy"
     time = "1767225600" if args.icount else "utc"
     return f"""
-display_library: term
+display_library: {screen}
 plugin_ctrl: unmapped=1, biosdev=1, speaker=0, extfpuirq=1, parallel=0, serial=1
-sound: waveoutdrv=dummy
 cpu: model={args.cpu}, count={args.smp}, ips={IPS}, reset_on_triple_fault=0, ignore_bad_msrs=1
 clock: sync=none, time0={time}
 memory: guest={memory}, host={memory}
@@ -134,10 +144,15 @@ debug: action=ignore
 """
 
 
-def command(args, work, console, output):
-    """The command that runs the machine. It wants a terminal, and output open."""
+def command(args, work, console, output, newer):
+    """The command that runs the machine. It wants a terminal, and output open.
+
+    newer is the directory of the newer Bochs, if that is to run it.
+    """
     with open(f"{work}/bochsrc", "w") as file:
         file.write(settings(args, work, console, output))
+    if newer:
+        return [f"{newer}/bochs", "-q", "-f", f"{work}/bochsrc"]
     # Debian's Bochs stops in its debugger first.
     with open(f"{work}/debugger", "w") as file:
         file.write("c\n")
