@@ -3,6 +3,8 @@
  * KUnit: interrupts on their way to a local APIC, and what a CPU is told that plays a
  * part of it; the CPU's own part is played here.
  */
+#include <linux/io.h>
+
 #include "x86/irqchip_kunit.h"
 #include "x86/x86.h"
 
