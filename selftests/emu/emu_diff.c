@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <ucontext.h>
 
 #include "x86/emulate_internal.h"
@@ -48,12 +49,13 @@ u64 native_host_rsp;
 struct {
 	u32 offset;
 	u16 selector;
-} native_insn = { INSN, USER_CS64 };
+} native_insn = { INSN, USER_CS32 };
+u64 native_way;		/* INSN itself, or native_far */
 static u8 native_fault;
 static bool mode32;	/* which of the two modes is under test */
 
 void run_native(void);
-extern char native_back[], native_leave[];
+extern char native_back[], native_leave[], native_far[];
 
 asm(".text\n"
     "run_native:\n"
@@ -69,6 +71,8 @@ asm(".text\n"
     "	mov native+8*\\n, %r\\n\n"
     "	.endr\n"
     "	mov native+32, %rsp\n"
+    "	jmp *native_way\n"
+    "native_far:\n"
     "	ljmpl *native_insn\n"
     "native_back:\n"
     "	mov %rsp, native+32\n"
@@ -107,6 +111,8 @@ static void on_fault(int sig, siginfo_t *info, void *uc)
 	native.rflags = g[REG_EFL];
 	native_fault = g[REG_TRAPNO];
 	g[REG_RIP] = (greg_t)native_leave;
+	/* Some CPUs' IRET, with which the kernel returns, refuses an rSP that is not canonical. */
+	g[REG_RSP] = native_host_rsp;
 	g[REG_CSGSFS] = (g[REG_CSGSFS] & ~0xffffLL) | USER_CS64;
 }
 
@@ -732,7 +738,7 @@ static void do_native(const struct gen *g)
 	put_return((u8 *)INSN + g->len);
 	memcpy((void *)DATA_PAGE, shadow, PAGE);
 	native = g->before;
-	native_insn.selector = mode32 ? USER_CS32 : USER_CS64;
+	native_way = mode32 ? (u64)native_far : INSN;
 	native_fault = NO_FAULT;
 	run_native();
 	for (i = 0; mode32 && i < 16; i++)
@@ -874,6 +880,25 @@ static unsigned int test_mode(unsigned int iterations, unsigned int *number)
 	return failed;
 }
 
+/* A host may run no 32-bit code: then the jump to it is what faults. */
+static bool has_mode32(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		*(u8 *)INSN = 0x90;
+		mode32 = true;
+		put_return((u8 *)INSN + 1);
+		native.regs[EMU_RSP] = DATA_PAGE + 1024;
+		native_way = (u64)native_far;
+		close(STDERR_FILENO);
+		run_native();
+		_exit(0);
+	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
 int main(int argc, char **argv)
 {
 	unsigned int iterations = argc > 1 ? atoi(argv[1]) : 20000, number = 0, failed;
@@ -885,7 +910,10 @@ int main(int argc, char **argv)
 	printf("TAP version 13\n");
 	failed = test_mode(iterations, &number);
 	mode32 = true;
-	failed += test_mode(iterations, &number);
+	if (has_mode32())
+		failed += test_mode(iterations, &number);
+	else
+		printf("ok %u - 32 bits # SKIP this machine runs no 32-bit code\n", ++number);
 	printf("1..%u\n", number);
 	return failed ? 1 : 0;
 }
