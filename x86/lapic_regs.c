@@ -84,6 +84,7 @@ bool vlapic_reg_read(struct vlapic *apic, u32 offset, u32 *val)
 	case APIC_TMCCT:
 		*val = vlapic_timer_count(apic);
 		return true;
+	case APIC_TMR ... APIC_TMR + 0x70:
 	case APIC_IRR ... APIC_IRR + 0x70:
 		vlapic_collect(apic);
 		fallthrough;
@@ -92,7 +93,6 @@ bool vlapic_reg_read(struct vlapic *apic, u32 offset, u32 *val)
 	case APIC_LDR:
 	case APIC_SPIV:
 	case APIC_ISR ... APIC_ISR + 0x70:
-	case APIC_TMR ... APIC_TMR + 0x70:
 	case APIC_ESR:
 	case APIC_ICR:
 	case APIC_LVTT ... APIC_LVTERR:

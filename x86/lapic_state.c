@@ -48,6 +48,10 @@ int vlapic_ioctl_get(struct vcpu *vcpu, struct kvm_lapic_state *state)
 	for (offset = 0; offset < KVM_APIC_REG_SIZE; offset += 0x10)
 		if (vlapic_reg_read(apic, offset, &val))
 			put_reg(state, offset, val);
+	/* As they are at one time: the TMR says what the requests are. */
+	vlapic_collect(apic);
+	for (offset = APIC_TMR; offset < APIC_ESR; offset += 0x10)
+		put_reg(state, offset, vlapic_get(apic, offset));
 	put_reg(state, APIC_ID, vcpu->id << 24);
 	put_reg(state, APIC_ICR2, vlapic_get(apic, APIC_ICR2));
 	put_reg(state, APIC_DFR, vlapic_get(apic, APIC_DFR));

@@ -139,8 +139,10 @@ static void posted_test_trigger(struct kunit *test)
 	struct board *b = test->priv;
 	struct vcpu *vcpu = &b->vcpu[1];
 	struct vlapic *apic = vcpu->apic;
+	struct kvm_lapic_state *state = kunit_kzalloc(test, sizeof(*state), GFP_KERNEL);
 	struct apic_view view;
 
+	KUNIT_ASSERT_NOT_NULL(test, state);
 	board_apic_on(b);
 	vlapic_collect(apic);
 	vcpu->requests = 0;
@@ -171,6 +173,11 @@ static void posted_test_trigger(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, test_bit(0x52, vcpu->posted->vectors));
 	vlapic_view(apic, &view);
 	KUNIT_EXPECT_EQ(test, view.eoi_exits[1], 0ull);
+	/* Who saves the APIC finds the trigger mode with the request. */
+	vlapic_raise(apic, 0x54, true);
+	KUNIT_EXPECT_EQ(test, vlapic_ioctl_get(vcpu, state), 0);
+	KUNIT_EXPECT_EQ(test, state->regs[APIC_IRR + 0x22] & 0x10, 0x10);
+	KUNIT_EXPECT_EQ(test, state->regs[APIC_TMR + 0x22] & 0x10, 0x10);
 	/* What is collected, whoever asked, the CPU hears of. */
 	vcpu->requests = 0;
 	vlapic_raise(apic, 0x53, false);
