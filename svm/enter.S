@@ -33,13 +33,13 @@
 .section .noinstr.text, "ax"
 
 /*
- * void svm_enter(u64 *gpr, u64 guest_pa, u64 host_pa, const u64 *spec_ctrl, bool shadow)
+ * void svm_enter(u64 *gpr, u64 guest_pa, u64 host_pa, const u64 *spec_ctrl, u32 shadow)
  *
  * @gpr: all but RAX and RSP, which the VMCB carries, in and out
  * @guest_pa: the guest's VMCB
  * @host_pa: page with the host's VMSAVE state
  * @spec_ctrl: the guest's SPEC_CTRL; its writes exit, so it does not change
- * @shadow: the guest is in an interrupt shadow, as the VMCB says
+ * @shadow: not 0: the guest is in an interrupt shadow, as the VMCB says
  *
  * GIF is 0 and RFLAGS.IF is 1.
  */
@@ -60,19 +60,18 @@ SYM_FUNC_START(svm_enter)
 	 * The guest's SPEC_CTRL, when it differs.  No return or indirect branch
 	 * from here to VMRUN.
 	 */
-	mov	%r8d, %r9d		/* shadow */
-	mov	%rcx, %r8
+	mov	%rcx, %r9
 	ALTERNATIVE_2 "jmp 2f", "", X86_FEATURE_MSR_SPEC_CTRL, \
 		"jmp 2f", X86_FEATURE_V_SPEC_CTRL
-	mov	(%r8), %eax
+	mov	(%r9), %eax
 	cmp	PER_CPU_VAR(x86_spec_ctrl_current), %eax
 	je	2f
 	mov	$MSR_IA32_SPEC_CTRL, %ecx
 	xor	%edx, %edx
 	wrmsr
 2:
-	/* CF says whether; neither MOV, VMLOAD nor VERW changes it. */
-	bt	$0, %r9d
+	/* CF says whether it is not 0; neither MOV, VMLOAD nor VERW changes it. */
+	neg	%r8d
 	mov	%rsi, %rax
 10:	vmload	%rax
 11:

@@ -269,7 +269,7 @@ static inline bool vlapic_has_init_sipi(const struct vcpu *vcpu)
 /* Interrupts wait for vlapic_collect(). */
 static inline bool vlapic_has_posted(const struct vcpu *vcpu)
 {
-	return vcpu->posted && READ_ONCE(vcpu->posted->any);
+	return vcpu->apic && READ_ONCE(vcpu->apic->posted.any);
 }
 
 /* vlapic_timer_sync() would raise an interrupt; wakes from HLT. */
