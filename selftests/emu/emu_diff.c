@@ -805,8 +805,8 @@ static void report(const struct gen *g, const char *what, enum emu_result r)
 
 /*
  * Where this machine is a guest itself, the CPU's side may be somebody's emulation now
- * and then (a faulting REP MOVS was seen to have written more than it should, once in
- * some million): so it is asked again before the two are said to differ.
+ * and then (once a faulting REP MOVS was seen to have written more than it should, and
+ * not again with the same input): so it is asked again before the two are said to differ.
  */
 static bool test_template(const struct template *t, unsigned int iterations)
 {
