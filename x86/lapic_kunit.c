@@ -6,7 +6,7 @@
 #include <asm/msr.h>
 #include <asm/tsc.h>
 
-#include "x86/irqchip_kunit.h"
+#include "x86/board_kunit.h"
 #include "x86/x86.h"
 
 static void lapic_test_reset(struct kunit *test)

@@ -5,7 +5,7 @@
  */
 #include <linux/io.h>
 
-#include "x86/irqchip_kunit.h"
+#include "x86/board_kunit.h"
 #include "x86/x86.h"
 
 /* What is posted is one request each, wherever it is met: posted, requested, in service. */
