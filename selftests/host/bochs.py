@@ -39,6 +39,7 @@ NEWER_MODELS = {
     "tigerlake": "clearcpuid=avx512f",
     "sapphire_rapids": "clearcpuid=avx512f",
     "corei7_haswell_4770": "",
+    "ryzen": "",
 }
 MODELS = {"debian": DEBIAN_MODELS, "newer": NEWER_MODELS}
 RESULT_SIZE = "1G"
