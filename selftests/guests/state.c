@@ -17,16 +17,20 @@ static bool spoil(struct vcpu *vcpu)
 
 	asm volatile("movdqu %0, %%xmm0\n\tmovdqu %0, %%xmm7\n\tmovdqu %0, %%xmm15"
 		     :: "m"(junk) : "xmm0", "xmm7", "xmm15");
+	if (__builtin_cpu_supports("avx"))
+		asm volatile("vbroadcastsd %0, %%ymm0\n\tvbroadcastsd %0, %%ymm7\n\t"
+			     "vbroadcastsd %0, %%ymm15"
+			     :: "m"(junk[0]) : "xmm0", "xmm7", "xmm15");
 	return false;
 }
 
 /* Two vCPUs of one machine, in turn on this thread, each with its own registers. */
-static void alternate(struct vm *vm)
+static void alternate(struct vm *vm, const char *entry)
 {
 	u32 i, reason;
 
-	vcpu_call(&vm->vcpu[0], "g_fpu", 1);
-	vcpu_call(&vm->vcpu[1], "g_fpu", 2);
+	vcpu_call(&vm->vcpu[0], entry, 1);
+	vcpu_call(&vm->vcpu[1], entry, 2);
 	for (i = 0; i < 40; i++) {
 		reason = vcpu_enter(&vm->vcpu[i % 2]);
 		ASSERT_EQ(reason, KVM_EXIT_IO);
@@ -35,6 +39,22 @@ static void alternate(struct vm *vm)
 	}
 	vcpu_run_done(&vm->vcpu[0]);
 	vcpu_run_done(&vm->vcpu[1]);
+}
+
+static void alternate_fpu(struct vm *vm)
+{
+	alternate(vm, "g_fpu");
+}
+
+static void alternate_avx(struct vm *vm)
+{
+	alternate(vm, "g_avx");
+}
+
+static void needs_avx(struct vm *vm)
+{
+	if (!(cpuid_find(cpuid_supported(), 1, 0)->ecx & (1u << 28)))
+		skip("guests have no AVX");
 }
 
 static bool see_xmm3(struct vcpu *vcpu)
@@ -119,7 +139,10 @@ static void add_readonly_gmem(struct vm *vm)
 
 static const struct guest_test tests[] = {
 	{ .name = "g_fpu", .arg = 5, .on_exit = spoil },
-	{ .name = "fpu_two_vcpus", .entry = "g_nothing", .config.vcpus = 2, .after = alternate },
+	{ .name = "fpu_two_vcpus", .entry = "g_nothing", .config.vcpus = 2, .after = alternate_fpu },
+	{ .name = "g_avx", .arg = 5, .before = needs_avx, .on_exit = spoil },
+	{ .name = "avx_two_vcpus", .entry = "g_nothing", .config.vcpus = 2,
+	  .before = needs_avx, .after = alternate_avx },
 	{ .name = "g_fpu_vmm", .on_exit = see_xmm3 },
 	{ .name = "g_fpu_fresh", .on_exit = spoil },
 	{ .name = "g_kvmclock", .after = check_wall, .seconds = 60 },

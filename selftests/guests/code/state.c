@@ -43,6 +43,66 @@ void g_fpu(u64 seed)
 	CHECK_EQ(got & 0xffc0, mxcsr);
 }
 
+static u64 xgetbv(void)
+{
+	u32 low, high;
+
+	asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+	return low | (u64)high << 32;
+}
+
+static void check_xsetbv(void)
+{
+	u32 bad[] = { 0, 6, 5, 7 | 1u << 30 }, i, r[4];
+
+	TRY("vpxor %%ymm1, %%ymm1, %%ymm1", ::: "memory");	/* XCR0 has no AVX yet */
+	CHECK_TRAP(6, 0);
+	CHECK_EQ(xgetbv(), 1);
+	for (i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		TRY("xsetbv", :: "a"(bad[i]), "d"(0), "c"(0) : "memory");
+		CHECK_TRAP(13, 0);
+	}
+	TRY("xsetbv", :: "a"(3), "d"(0), "c"(1) : "memory");
+	CHECK_TRAP(13, 0);
+	TRY_USER("xsetbv", :: "a"(3), "d"(0), "c"(0) : "memory");
+	CHECK_TRAP(13, 0);
+	asm volatile("xsetbv" :: "a"(3), "d"(0), "c"(0) : "memory");
+	TRY("vpxor %%ymm1, %%ymm1, %%ymm1", ::: "memory");
+	CHECK_TRAP(6, 0);
+	cpuid(0xd, 0, r);
+	CHECK_EQ(r[1], 576);
+	asm volatile("xsetbv" :: "a"(7), "d"(0), "c"(0) : "memory");
+	CHECK_EQ(xgetbv(), 7);
+	cpuid(0xd, 0, r);
+	CHECK_EQ(r[1], 832);
+}
+
+/* XCR0, and the upper halves of YMM registers, which it switches: as g_fpu. */
+void g_avx(u64 seed)
+{
+	u64 v[12], now[12], cr4;
+	u32 i, k;
+
+	asm volatile("mov %%cr4, %0" : "=r"(cr4));
+	asm volatile("mov %0, %%cr4" :: "r"(cr4 | 1 << 18 | 1 << 10 | 1 << 9) : "memory");
+	check_xsetbv();
+	for (i = 0; i < 12; i++)
+		v[i] = (seed + i) * 0x9e3779b97f4a7c15;
+	asm volatile("vmovdqu (%0), %%ymm0\n\tvmovdqu 32(%0), %%ymm7\n\tvmovdqu 64(%0), %%ymm15"
+		     :: "r"(v), "m"(v));
+	for (i = 0; i < 20; i++) {
+		outl(GUEST_PORT, seed);
+		asm volatile("vmovdqu %%ymm0, (%1)\n\tvmovdqu %%ymm7, 32(%1)\n\t"
+			     "vmovdqu %%ymm15, 64(%1)" : "=m"(now) : "r"(now));
+		for (k = 0; k < 12; k++)
+			CHECK_EQ(now[k], v[k]);
+	}
+	CHECK_EQ(xgetbv(), 7);
+	asm volatile("mov %0, %%cr4" :: "r"(cr4) : "memory");
+	TRY("xgetbv", :: "c"(0) : "rax", "rdx", "memory");
+	CHECK_TRAP(6, 0);
+}
+
 /* The VMM looks at xmm3 with KVM_GET_FPU at the trace, and changes it. */
 void g_fpu_vmm(void)
 {
