@@ -68,7 +68,7 @@ test:
 
 test-vmx-full:
 	selftests/setup build host vmx debug
-	selftests/test --stages build,vmx-full
+	selftests/test --stages build,vmx-full,vmx-debug-full
 
 demo:
 	selftests/demo/run
