@@ -1,0 +1,478 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Random ioctls. An argument begins as random bytes, or as what the matching GET
+ * answers with a few bytes changed, and is then bent by its ioctl's own hand so that
+ * it gets past the first checks. Of every answer three things are looked at: that
+ * nothing lies behind its end, that it does not hold the secret, and, by whoever
+ * watches the host's log, that the kernel stays silent.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "fuzz.h"
+
+#define BUFFER	(64 * 1024ul)
+#define CANARY	0xc5
+
+enum target { DEV, VM, VCPU, GMEM, TARGETS };
+
+/**
+ * struct call - one ioctl
+ * @cmd: its number
+ * @target: the fd it is meant for
+ * @bend: makes random bytes at @arg plausible; NULL for none
+ * @get: answers what @cmd takes, or 0
+ * @size: of arguments whose number does not tell
+ * @value: the argument is a number, not a pointer
+ * @holds_pointer: the argument has a pointer in it, which must stay what @bend made of it,
+ *	or the kernel would write over this process
+ */
+struct call {
+	unsigned long cmd;
+	enum target target;
+	void (*bend)(struct world *w, struct rng *r, void *arg);
+	unsigned long get;
+	size_t size;
+	bool value, holds_pointer;
+};
+
+static int event(struct world *w, struct rng *r)
+{
+	return world_fd(r, w->events, WORLD_EVENTS);
+}
+
+static void *extra_at(struct world *w, struct rng *r)
+{
+	return w->extra + rng_below(r, WORLD_EXTRA / PAGE_SIZE) * PAGE_SIZE;
+}
+
+static void bend_create_gmem(struct world *w, struct rng *r, void *arg)
+{
+	*(struct ditto_create_gmem *)arg = (struct ditto_create_gmem) {
+		.size = rng_one_in(r, 4) ? rng_interesting(r) : rng_below(r, 1000) * PAGE_SIZE,
+		.flags = rng_below(r, 3), .reserved[0] = rng_one_in(r, 16),
+	};
+}
+
+static void bend_list(struct world *w, struct rng *r, void *arg)
+{
+	struct ditto_vm_list *list = arg;
+	static __thread struct ditto_vm_info infos[64];
+
+	list->capacity = rng_one_in(r, 8) ? rng_interesting(r) : rng_below(r, 65);
+	list->vms = rng_one_in(r, 16) ? rng_interesting(r) : (uintptr_t)infos;
+	if (list->capacity > 64)
+		list->vms = 8;
+}
+
+static void bend_cpuid(struct world *w, struct rng *r, void *arg)
+{
+	struct kvm_cpuid2 *cpuid = arg;
+	struct kvm_cpuid2 *real = cpuid_supported();
+	unsigned int changes = rng_below(r, 4);
+
+	memcpy(cpuid, real, sizeof(*real) + real->nent * sizeof(real->entries[0]));
+	while (changes--) {
+		u32 *words = (u32 *)&cpuid->entries[rng_below(r, real->nent)];
+
+		words[rng_below(r, sizeof(cpuid->entries[0]) / 4)] = rng_interesting(r);
+	}
+	if (rng_one_in(r, 4))
+		cpuid->nent = rng_one_in(r, 2) ? rng_below(r, 300) : rng_interesting(r);
+}
+
+/* MSRs that mean something to a hypervisor, and their neighbours. */
+static u32 some_msr(struct rng *r)
+{
+	static const u32 msrs[] = {
+		0x10, 0x1b, 0x3a, 0x3b, 0x48, 0x49, 0x79, 0x8b, 0xc1, 0xce, 0xfe, 0x10a, 0x10b,
+		0x122, 0x174, 0x175, 0x176, 0x179, 0x17a, 0x17b, 0x186, 0x1a0, 0x1c9, 0x1d9,
+		0x200, 0x20f, 0x250, 0x277, 0x2ff, 0x345, 0x38d, 0x38f, 0x400, 0x480, 0x491,
+		0x4e0, 0x560, 0x600, 0x6a0, 0x6e0, 0x800, 0x802, 0x80b, 0x830, 0x832, 0x838,
+		0x83f, 0xd90, 0xda0, 0x11, 0x12, 0x4b564d00, 0x4b564d01, 0x4b564d02, 0x4b564d03,
+		0x4b564d04, 0x4b564d05, 0x40000000, 0x40000020, 0xc0000080, 0xc0000081,
+		0xc0000082, 0xc0000083, 0xc0000084, 0xc0000100, 0xc0000101, 0xc0000102,
+		0xc0000103, 0xc0000104, 0xc0010000, 0xc0010015, 0xc001001f, 0xc0010055,
+		0xc0010114, 0xc0010117, 0xc001011f, 0xc0011029,
+	};
+
+	if (rng_one_in(r, 16))
+		return rng_interesting(r);
+	return msrs[rng_below(r, ARRAY_SIZE(msrs))] + (rng_one_in(r, 8) ? rng_below(r, 8) : 0);
+}
+
+static void bend_msrs(struct world *w, struct rng *r, void *arg)
+{
+	struct kvm_msrs *msrs = arg;
+	u32 i;
+
+	msrs->nmsrs = rng_below(r, 20);
+	for (i = 0; i < msrs->nmsrs; i++)
+		msrs->entries[i] = (struct kvm_msr_entry) { .index = some_msr(r),
+							    .data = rng_interesting(r) };
+	if (rng_one_in(r, 16))
+		msrs->nmsrs = rng_interesting(r);
+}
+
+static void bend_msr_list(struct world *w, struct rng *r, void *arg)
+{
+	((struct kvm_msr_list *)arg)->nmsrs = rng_one_in(r, 2) ? rng_below(r, 400) :
+		rng_interesting(r);
+}
+
+static void bend_slot(struct world *w, struct rng *r, void *arg)
+{
+	*(struct kvm_userspace_memory_region *)arg = (struct kvm_userspace_memory_region) {
+		.slot = rng_one_in(r, 16) ? rng_interesting(r) : 1 + rng_below(r, 6),
+		.flags = rng_one_in(r, 4) ? rng_below(r, 16) : 0,
+		.guest_phys_addr = rng_one_in(r, 8) ? rng_interesting(r) :
+			WORLD_EXTRA_GPA + rng_below(r, 1024) * PAGE_SIZE,
+		.memory_size = rng_one_in(r, 3) ? 0 :
+			rng_one_in(r, 8) ? rng_interesting(r) : rng_below(r, 512) * PAGE_SIZE,
+		.userspace_addr = (uintptr_t)extra_at(w, r),
+	};
+}
+
+static void bend_gmem_slot(struct world *w, struct rng *r, void *arg)
+{
+	*(struct ditto_gmem_region *)arg = (struct ditto_gmem_region) {
+		.slot = 1 + rng_below(r, 6),
+		.flags = rng_one_in(r, 4) ? rng_below(r, 16) : 0,
+		.guest_phys_addr = rng_one_in(r, 8) ? rng_interesting(r) :
+			WORLD_EXTRA_GPA + rng_below(r, 1024) * PAGE_SIZE,
+		.memory_size = rng_one_in(r, 3) ? 0 :
+			rng_one_in(r, 8) ? rng_interesting(r) : rng_below(r, 512) * PAGE_SIZE,
+		.gmem_fd = rng_one_in(r, 16) ? event(w, r) : world_fd(r, w->gmems, WORLD_GMEMS),
+		.gmem_offset = rng_one_in(r, 8) ? rng_interesting(r) :
+			rng_below(r, 64) * PAGE_SIZE,
+	};
+}
+
+static void bend_name(struct world *w, struct rng *r, void *arg)
+{
+	snprintf(arg, DITTO_NAME_LEN, "fuzz%u", rng_below(r, 1000));
+	if (rng_one_in(r, 4))
+		memset(arg, rng_below(r, 256), DITTO_NAME_LEN);
+}
+
+static void bend_identity_map(struct world *w, struct rng *r, void *arg)
+{
+	*(u64 *)arg = rng_interesting(r);
+}
+
+static void bend_chip(struct world *w, struct rng *r, void *arg)
+{
+	((struct kvm_irqchip *)arg)->chip_id = rng_below(r, 4);
+}
+
+static void bend_line(struct world *w, struct rng *r, void *arg)
+{
+	struct kvm_irq_level *line = arg;
+
+	line->irq = rng_one_in(r, 8) ? rng_interesting(r) : rng_below(r, 28);
+	line->level = rng_below(r, 2);
+}
+
+static void bend_msi(struct world *w, struct rng *r, void *arg)
+{
+	struct kvm_msi *msi = arg;
+
+	memset(msi, 0, sizeof(*msi));
+	msi->address_lo = 0xfee00000 | rng_below(r, 4) << 12 | rng_below(r, 16);
+	msi->data = rng_one_in(r, 4) ? rng_interesting(r) : rng_below(r, 0x800);
+	msi->address_hi = rng_one_in(r, 8) ? rng_interesting(r) : 0;
+	msi->flags = rng_one_in(r, 8);
+}
+
+static void bend_routing(struct world *w, struct rng *r, void *arg)
+{
+	struct kvm_irq_routing *routing = arg;
+	u32 i;
+
+	routing->nr = rng_below(r, 40);
+	routing->flags = rng_one_in(r, 16);
+	for (i = 0; i < routing->nr; i++) {
+		struct kvm_irq_routing_entry *e = &routing->entries[i];
+
+		e->gsi = rng_one_in(r, 16) ? rng_interesting(r) : rng_below(r, 40);
+		e->type = rng_one_in(r, 16) ? rng_below(r, 8) : 1 + rng_below(r, 2);
+		e->flags = rng_one_in(r, 16);
+		if (e->type == KVM_IRQ_ROUTING_IRQCHIP) {
+			e->u.irqchip.irqchip = rng_below(r, 4);
+			e->u.irqchip.pin = rng_below(r, 26);
+		}
+	}
+	if (rng_one_in(r, 16))
+		routing->nr = rng_interesting(r);
+}
+
+static void bend_irqfd(struct world *w, struct rng *r, void *arg)
+{
+	*(struct kvm_irqfd *)arg = (struct kvm_irqfd) {
+		.fd = event(w, r), .gsi = rng_below(r, 40), .flags = rng_below(r, 4),
+		.resamplefd = event(w, r),
+	};
+}
+
+static void bend_ioeventfd(struct world *w, struct rng *r, void *arg)
+{
+	*(struct kvm_ioeventfd *)arg = (struct kvm_ioeventfd) {
+		.datamatch = rng_interesting(r), .fd = event(w, r),
+		.addr = rng_one_in(r, 2) ? GUEST_PORT + rng_below(r, 16) :
+			GUEST_MMIO + rng_below(r, 64),
+		.len = rng_one_in(r, 16) ? rng_interesting(r) : 1u << rng_below(r, 4),
+		.flags = rng_below(r, 16),
+	};
+}
+
+static void bend_interrupt(struct world *w, struct rng *r, void *arg)
+{
+	*(u32 *)arg = rng_one_in(r, 16) ? rng_interesting(r) : rng_below(r, 256);
+}
+
+static void bend_mp_state(struct world *w, struct rng *r, void *arg)
+{
+	*(u32 *)arg = rng_one_in(r, 16) ? rng_interesting(r) : rng_below(r, 6);
+}
+
+static void bend_signal_mask(struct world *w, struct rng *r, void *arg)
+{
+	((struct kvm_signal_mask *)arg)->len = rng_one_in(r, 4) ? rng_interesting(r) : 8;
+	/* The kicker's signal stays unblocked. */
+	memset(((struct kvm_signal_mask *)arg)->sigset, 0, 8);
+}
+
+static void bend_translate(struct world *w, struct rng *r, void *arg)
+{
+	((struct kvm_translation *)arg)->linear_address = rng_interesting(r);
+}
+
+static void bend_clock(struct world *w, struct rng *r, void *arg)
+{
+	struct kvm_clock_data *clock = arg;
+
+	clock->flags = rng_one_in(r, 4) ? rng_interesting(r) : 0;
+	clock->clock = rng_interesting(r);
+}
+
+#define NUMBER(cmd, target)		{ cmd, target, .value = true }
+#define GETS(cmd, target)		{ cmd, target }
+#define TAKES(cmd, target, bend)	{ cmd, target, bend }
+#define POINTS(cmd, target, bend)	{ cmd, target, bend, .holds_pointer = true }
+#define PAIR(set, get, target)		{ set, target, NULL, get }, { get, target }
+#define SIZED(cmd, target, bend, size)	{ cmd, target, bend, 0, size }
+
+static const struct call calls[] = {
+	NUMBER(KVM_GET_API_VERSION, DEV),
+	NUMBER(KVM_CREATE_VM, DEV),
+	NUMBER(KVM_CHECK_EXTENSION, DEV),
+	NUMBER(KVM_GET_VCPU_MMAP_SIZE, DEV),
+	TAKES(DITTO_CREATE_GMEM, DEV, bend_create_gmem),
+	POINTS(DITTO_LIST_VMS, DEV, bend_list),
+	SIZED(KVM_GET_SUPPORTED_CPUID, DEV, bend_cpuid, 12 * 1024),
+	SIZED(KVM_GET_MSR_INDEX_LIST, DEV, bend_msr_list, 2048),
+	SIZED(KVM_GET_MSR_FEATURE_INDEX_LIST, DEV, bend_msr_list, 2048),
+	SIZED(KVM_GET_MSRS, DEV, bend_msrs, 8 * 1024),
+
+	NUMBER(KVM_CHECK_EXTENSION, VM),
+	NUMBER(KVM_CREATE_VCPU, VM),
+	POINTS(KVM_SET_USER_MEMORY_REGION, VM, bend_slot),
+	POINTS(KVM_SET_USER_MEMORY_REGION, VM, bend_slot),
+	TAKES(DITTO_SET_GMEM_REGION, VM, bend_gmem_slot),
+	TAKES(DITTO_SET_GMEM_REGION, VM, bend_gmem_slot),
+	TAKES(DITTO_SET_NAME, VM, bend_name),
+	NUMBER(KVM_SET_TSS_ADDR, VM),
+	TAKES(KVM_SET_IDENTITY_MAP_ADDR, VM, bend_identity_map),
+	NUMBER(KVM_SET_BOOT_CPU_ID, VM),
+	NUMBER(KVM_CREATE_IRQCHIP, VM),
+	TAKES(KVM_CREATE_PIT2, VM, NULL),
+	{ KVM_SET_IRQCHIP, VM, bend_chip, KVM_GET_IRQCHIP },
+	TAKES(KVM_GET_IRQCHIP, VM, bend_chip),
+	PAIR(KVM_SET_PIT2, KVM_GET_PIT2, VM),
+	TAKES(KVM_IRQ_LINE, VM, bend_line),
+	TAKES(KVM_IRQ_LINE_STATUS, VM, bend_line),
+	TAKES(KVM_SIGNAL_MSI, VM, bend_msi),
+	SIZED(KVM_SET_GSI_ROUTING, VM, bend_routing, 4096),
+	TAKES(KVM_IRQFD, VM, bend_irqfd),
+	TAKES(KVM_IOEVENTFD, VM, bend_ioeventfd),
+	{ KVM_SET_CLOCK, VM, bend_clock, KVM_GET_CLOCK },
+	GETS(KVM_GET_CLOCK, VM),
+	NUMBER(KVM_GET_TSC_KHZ, VM),
+	NUMBER(KVM_SET_TSC_KHZ, VM),
+	NUMBER(KVM_REINJECT_CONTROL, VM),
+
+	PAIR(KVM_SET_REGS, KVM_GET_REGS, VCPU),
+	PAIR(KVM_SET_SREGS, KVM_GET_SREGS, VCPU),
+	TAKES(KVM_INTERRUPT, VCPU, bend_interrupt),
+	NUMBER(KVM_NMI, VCPU),
+	TAKES(KVM_TRANSLATE, VCPU, bend_translate),
+	SIZED(KVM_SET_SIGNAL_MASK, VCPU, bend_signal_mask, 64),
+	PAIR(KVM_SET_FPU, KVM_GET_FPU, VCPU),
+	PAIR(KVM_SET_XSAVE, KVM_GET_XSAVE, VCPU),
+	SIZED(KVM_GET_XSAVE2, VCPU, NULL, 16 * 1024),
+	PAIR(KVM_SET_XCRS, KVM_GET_XCRS, VCPU),
+	SIZED(KVM_SET_CPUID2, VCPU, bend_cpuid, 12 * 1024),
+	SIZED(KVM_GET_CPUID2, VCPU, bend_cpuid, 12 * 1024),
+	SIZED(KVM_GET_MSRS, VCPU, bend_msrs, 8 * 1024),
+	SIZED(KVM_SET_MSRS, VCPU, bend_msrs, 8 * 1024),
+	PAIR(KVM_SET_DEBUGREGS, KVM_GET_DEBUGREGS, VCPU),
+	PAIR(KVM_SET_VCPU_EVENTS, KVM_GET_VCPU_EVENTS, VCPU),
+	TAKES(KVM_SET_MP_STATE, VCPU, bend_mp_state),
+	GETS(KVM_GET_MP_STATE, VCPU),
+	PAIR(KVM_SET_LAPIC, KVM_GET_LAPIC, VCPU),
+	NUMBER(KVM_GET_TSC_KHZ, VCPU),
+	NUMBER(KVM_SET_TSC_KHZ, VCPU),
+	NUMBER(KVM_KVMCLOCK_CTRL, VCPU),
+	TAKES(KVM_SET_GUEST_DEBUG, VCPU, NULL),
+
+	GETS(DITTO_GMEM_STATS, GMEM),
+};
+
+static int target_fd(struct world *w, struct rng *r, enum target target)
+{
+	switch (target) {
+	case DEV: return w->dev;
+	/* Mostly the machine that runs. */
+	case VM: return rng_one_in(r, 3) ? world_fd(r, w->vms, WORLD_VMS) : w->vms[0];
+	case VCPU: return world_fd(r, w->vcpus, WORLD_VCPUS);
+	default: return world_fd(r, w->gmems, WORLD_GMEMS);
+	}
+}
+
+static size_t size_of(const struct call *call)
+{
+	return call->size ?: _IOC_SIZE(call->cmd);
+}
+
+static void change_some(struct rng *r, u8 *arg, size_t size)
+{
+	unsigned int changes = 1 + rng_below(r, 4);
+	u64 value;
+
+	while (changes--) {
+		value = rng_interesting(r);
+		if (size >= 8)
+			memcpy(arg + rng_below(r, size / 8) * 8, &value, 1u << rng_below(r, 4));
+	}
+}
+
+static void fill(struct world *w, struct rng *r, const struct call *call, int fd, u8 *arg)
+{
+	size_t size = size_of(call);
+
+	memset(arg, 0, size);
+	if (call->bend)
+		call->bend(w, r, arg);
+	else if (!call->get || rng_one_in(r, 16))
+		rng_fill(r, arg, size);
+	if (call->get && !ioctl(fd, call->get, arg)) {
+		secret_search(arg, size, "the state of something");
+		change_some(r, arg, size);
+	} else if (!call->holds_pointer && rng_one_in(r, 8)) {
+		change_some(r, arg, size);
+	}
+}
+
+/* What came of it: new fds are kept, so that later calls meet them. */
+static void keep(struct world *w, struct rng *r, const struct call *call, long result)
+{
+	if (result < 0)
+		return;
+	if (call->cmd == KVM_CREATE_VM)
+		world_keep(r, w->vms, 1, WORLD_VMS, result);
+	else if (call->cmd == KVM_CREATE_VCPU)
+		world_keep(r, w->vcpus, w->vm->nr_vcpus, WORLD_VCPUS, result);
+	else if (call->cmd == DITTO_CREATE_GMEM)
+		world_keep(r, w->gmems, 1, WORLD_GMEMS, result);
+}
+
+static void check_answer(const struct call *call, const u8 *arg)
+{
+	size_t size = size_of(call);
+
+	for (size_t i = size; i < size + 64; i++)
+		if (arg[i] != CANARY)
+			fail("ioctl %#lx wrote behind its argument, at %#zx", call->cmd, i);
+	secret_search(arg, size, "an answer");
+}
+
+static long call_by_number(struct rng *r, const struct call *call, int fd)
+{
+	unsigned long arg = rng_one_in(r, 2) ? rng_below(r, 8) : rng_interesting(r);
+
+	/* Machines and vCPUs that can do something. */
+	if (call->cmd == KVM_CREATE_VM && !rng_one_in(r, 8))
+		arg = 0;
+	return ioctl(fd, call->cmd, arg);
+}
+
+static long call_by_pointer(struct world *w, struct rng *r, const struct call *call, int fd)
+{
+	static __thread u8 *buffer;
+	u8 *arg;
+	long result;
+
+	if (!buffer) {
+		buffer = mmap(NULL, BUFFER + PAGE_SIZE, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (buffer == MAP_FAILED || mprotect(buffer + BUFFER, PAGE_SIZE, PROT_NONE)) {
+			buffer = NULL;
+			return -1;
+		}
+	}
+	if (rng_one_in(r, 32))
+		return ioctl(fd, call->cmd, rng_interesting(r));
+	/* At the end of what is mapped, so that one byte too many is a fault; or before. */
+	arg = buffer + BUFFER - size_of(call);
+	if (rng_one_in(r, 2))
+		arg = buffer + rng_below(r, 64) * 8;
+	fill(w, r, call, fd, arg);
+	if (arg + size_of(call) == buffer + BUFFER)
+		return ioctl(fd, call->cmd, arg);
+	memset(arg + size_of(call), CANARY, 64);
+	result = ioctl(fd, call->cmd, arg);
+	check_answer(call, arg);
+	return result;
+}
+
+static __thread int fail_nth = -1;
+
+void call_with_failures(void)
+{
+	fail_nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+}
+
+static void arm(unsigned int n)
+{
+	char text[16];
+
+	if (fail_nth >= 0 && pwrite(fail_nth, text, sprintf(text, "%u", n), 0) < 0)
+		fail_nth = -1;
+}
+
+void call_random(struct world *w, struct rng *r)
+{
+	const struct call *call = &calls[rng_below(r, ARRAY_SIZE(calls))];
+	bool armed = rng_one_in(r, 8);
+	long result;
+	int fd;
+
+	fd = target_fd(w, r, rng_one_in(r, 64) ? rng_below(r, TARGETS) : call->target);
+	if (armed)
+		arm(1 + rng_below(r, 16));
+	if (rng_one_in(r, 256))
+		result = ioctl(fd, rng_next(r), rng_interesting(r));
+	else if (call->value)
+		result = call_by_number(r, call, fd);
+	else
+		result = call_by_pointer(w, r, call, fd);
+	if (armed)
+		arm(0);
+	counts->calls++;
+	counts->accepted += result >= 0;
+	keep(w, r, call, result);
+}
