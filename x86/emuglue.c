@@ -515,12 +515,19 @@ static const struct emu_ops glue_ops = {
 	.wbinvd = glue_wbinvd,
 };
 
-/* KVM_EXIT_INTERNAL_ERROR with the instruction, for people and VMMs. */
+/*
+ * KVM_EXIT_INTERNAL_ERROR with the instruction, for people and VMMs.  No program may
+ * end its machine so: outside of the kernel there is no such instruction.
+ */
 static int glue_unhandled(struct vcpu *vcpu)
 {
 	const struct emu_ctxt *c = &vcpu->emu;
 	struct kvm_run *run = vcpu->run;
 
+	if (c->cpl) {
+		vcpu_queue_exception(vcpu, X86_TRAP_UD);
+		return 1;
+	}
 	memset(&run->emulation_failure, 0, sizeof(run->emulation_failure));
 	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
 	run->emulation_failure.suberror = KVM_INTERNAL_ERROR_EMULATION;
@@ -728,8 +735,9 @@ int vcpu_emulate(struct vcpu *vcpu, const struct exit_facts *f)
  * @vcpu: owned and loaded; rip stands on it
  * @f: the exit
  *
- * Returns it; 0 when it cannot be fetched, the guest's fault is then queued;
- * -errno.
+ * Returns it; 0 when it cannot be fetched, the guest's fault is then queued, or
+ * when what stands there is no instruction that we know: another vCPU has
+ * rewritten it since, and the guest executes what is there now; -errno.
  */
 int vcpu_insn_len(struct vcpu *vcpu, const struct exit_facts *f)
 {
@@ -744,5 +752,5 @@ int vcpu_insn_len(struct vcpu *vcpu, const struct exit_facts *f)
 		return vcpu->emu.insn_len;
 	if (r == EMU_FAULT)
 		vcpu_queue_fault(vcpu, &vcpu->emu.fault);
-	return r == EMU_UNHANDLED ? (g.err ? g.err : -EIO) : 0;
+	return r == EMU_UNHANDLED ? g.err : 0;
 }

@@ -39,10 +39,22 @@ static int exit_ud(struct vcpu *vcpu)
 	return 1;
 }
 
-/* A function that acts for the guest gave @fault; skip its instruction if none. */
-static int exit_done(struct vcpu *vcpu, const struct exit_facts *f, int fault, u8 len)
+/* The instruction could not be read, and nothing of it was done: see vcpu_len(). */
+static int exit_again(int len)
 {
-	return fault ? exit_gp(vcpu) : vcpu_skip(vcpu, f, len);
+	return len ? len : 1;
+}
+
+static int exit_advance(struct vcpu *vcpu, int len)
+{
+	vcpu_advance(vcpu, len);
+	return 1;
+}
+
+/* A function that acts for the guest gave @fault; skip its instruction if none. */
+static int exit_done(struct vcpu *vcpu, int fault, int len)
+{
+	return fault ? exit_gp(vcpu) : exit_advance(vcpu, len);
 }
 
 static u8 exit_cpl(struct vcpu *vcpu)
@@ -53,21 +65,28 @@ static u8 exit_cpl(struct vcpu *vcpu)
 
 static int exit_cpuid(struct vcpu *vcpu, struct exit_facts *f)
 {
+	int len = vcpu_len(vcpu, f, 2);
 	u64 *gpr = vcpu->st.gpr;
-	struct cpuid_regs r = cpuid_query(vcpu, gpr[EMU_RAX], gpr[EMU_RCX]);
+	struct cpuid_regs r;
 
+	if (unlikely(len <= 0))
+		return exit_again(len);
+	r = cpuid_query(vcpu, gpr[EMU_RAX], gpr[EMU_RCX]);
 	gpr[EMU_RAX] = r.eax;
 	gpr[EMU_RBX] = r.ebx;
 	gpr[EMU_RCX] = r.ecx;
 	gpr[EMU_RDX] = r.edx;
-	return vcpu_skip(vcpu, f, 2);
+	return exit_advance(vcpu, len);
 }
 
 static int exit_hlt(struct vcpu *vcpu, struct exit_facts *f)
 {
-	int r = vcpu_skip(vcpu, f, 1);
+	int len = vcpu_len(vcpu, f, 1);
 
-	return r > 0 ? vcpu_halt(vcpu) : r;
+	if (unlikely(len <= 0))
+		return exit_again(len);
+	vcpu_advance(vcpu, len);
+	return vcpu_halt(vcpu);
 }
 
 /**
@@ -143,7 +162,7 @@ static int exit_io(struct vcpu *vcpu, struct exit_facts *f)
 	if (unlikely(!len)) {
 		len = vcpu_insn_len(vcpu, f);
 		if (len <= 0)
-			return len ? len : 1;
+			return exit_again(len);
 	}
 	if (iobus_nobody(bus, &vcpu->pio_miss, f->io.port, f->io.size) ||
 	    iobus_access_note(bus, &vcpu->pio_miss, vcpu, f->io.port, f->io.size, &val,
@@ -151,8 +170,7 @@ static int exit_io(struct vcpu *vcpu, struct exit_facts *f)
 		return exit_io_user(vcpu, f, len);
 	if (f->io.in)
 		exit_io_result(vcpu, f->io.size, val);
-	vcpu_advance(vcpu, len);
-	return 1;
+	return exit_advance(vcpu, len);
 }
 
 static int exit_msr(struct vcpu *vcpu, struct exit_facts *f)
@@ -160,16 +178,18 @@ static int exit_msr(struct vcpu *vcpu, struct exit_facts *f)
 	u64 *gpr = vcpu->st.gpr;
 	u32 index = gpr[EMU_RCX];
 	u64 val = (u32)gpr[EMU_RAX] | gpr[EMU_RDX] << 32;
-	int fault;
+	int fault, len = vcpu_len(vcpu, f, 2);
 
+	if (unlikely(len <= 0))
+		return exit_again(len);
 	if (f->msr.write)
-		return exit_done(vcpu, f, msr_write(vcpu, index, val, false), 2);
+		return exit_done(vcpu, msr_write(vcpu, index, val, false), len);
 	fault = msr_read(vcpu, index, &val, false);
 	if (!fault) {
 		gpr[EMU_RAX] = (u32)val;
 		gpr[EMU_RDX] = val >> 32;
 	}
-	return exit_done(vcpu, f, fault, 2);
+	return exit_done(vcpu, fault, len);
 }
 
 static int exit_set_cr(struct vcpu *vcpu, u8 nr, u64 val)
@@ -211,16 +231,20 @@ static bool exit_is_long(struct vcpu *vcpu)
 static int exit_cr(struct vcpu *vcpu, struct exit_facts *f)
 {
 	u64 *gpr;
+	int len;
 
 	if (f->reg.gpr == EMU_NR_REGS)
 		return vcpu_emulate(vcpu, f);
+	len = vcpu_len(vcpu, f, 3);
+	if (unlikely(len <= 0))
+		return exit_again(len);
 	gpr = &vcpu->st.gpr[f->reg.gpr];
 	if (!f->reg.write) {
 		*gpr = exit_get_cr(vcpu, f->reg.nr);
-		return vcpu_skip(vcpu, f, 3);
+		return exit_advance(vcpu, len);
 	}
-	return exit_done(vcpu, f, exit_set_cr(vcpu, f->reg.nr,
-					      exit_is_long(vcpu) ? *gpr : (u32)*gpr), 3);
+	return exit_done(vcpu, exit_set_cr(vcpu, f->reg.nr,
+					   exit_is_long(vcpu) ? *gpr : (u32)*gpr), len);
 }
 
 /*
@@ -250,9 +274,12 @@ static int exit_exception(struct vcpu *vcpu, struct exit_facts *f)
 static int exit_hypercall(struct vcpu *vcpu, struct exit_facts *f)
 {
 	s64 ret = exit_cpl(vcpu) ? -KVM_EPERM : -KVM_ENOSYS;
+	int len = vcpu_len(vcpu, f, 3);
 
+	if (unlikely(len <= 0))
+		return exit_again(len);
 	vcpu->st.gpr[EMU_RAX] = exit_is_long(vcpu) ? ret : (u32)ret;
-	return vcpu_skip(vcpu, f, 3);
+	return exit_advance(vcpu, len);
 }
 
 static int exit_tdp_fault(struct vcpu *vcpu, struct exit_facts *f)
@@ -284,12 +311,16 @@ static int exit_xsetbv(struct vcpu *vcpu, struct exit_facts *f)
 {
 	const u64 *gpr = vcpu->st.gpr;
 	u64 val = (u32)gpr[EMU_RAX] | gpr[EMU_RDX] << 32;
+	int len;
 
 	if (!(vcpu->st.cr4 & X86_CR4_OSXSAVE))
 		return exit_ud(vcpu);
 	if (exit_cpl(vcpu) || (u32)gpr[EMU_RCX])
 		return exit_gp(vcpu);
-	return exit_done(vcpu, f, vcpu_set_xcr0(vcpu, val), 3);
+	len = vcpu_len(vcpu, f, 3);
+	if (unlikely(len <= 0))
+		return exit_again(len);
+	return exit_done(vcpu, vcpu_set_xcr0(vcpu, val), len);
 }
 
 static int exit_invlpg(struct vcpu *vcpu, struct exit_facts *f)
@@ -300,21 +331,24 @@ static int exit_invlpg(struct vcpu *vcpu, struct exit_facts *f)
 /* No device of a guest sees memory past the caches: nothing to write back. */
 static int exit_wbinvd(struct vcpu *vcpu, struct exit_facts *f)
 {
-	return vcpu_skip(vcpu, f, 2);
+	int len = vcpu_len(vcpu, f, 2);
+
+	return len > 0 ? exit_advance(vcpu, len) : exit_again(len);
 }
 
 /* The guest spins: whoever it waits for may want this CPU. */
 static int exit_pause(struct vcpu *vcpu, struct exit_facts *f)
 	__must_hold(&vcpu->vm->mmu.srcu)
 {
-	int r = vcpu_skip(vcpu, f, 2);
+	int len = vcpu_len(vcpu, f, 2);
 
-	if (r > 0) {
-		srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
-		yield();
-		vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
-	}
-	return r;
+	if (unlikely(len <= 0))
+		return exit_again(len);
+	vcpu_advance(vcpu, len);
+	srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
+	yield();
+	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
+	return 1;
 }
 
 static int exit_undefined(struct vcpu *vcpu, struct exit_facts *f)
@@ -330,13 +364,16 @@ static int exit_rdpmc(struct vcpu *vcpu, struct exit_facts *f)
 
 static int exit_rdtsc(struct vcpu *vcpu, struct exit_facts *f)
 {
+	int len = vcpu_len(vcpu, f, f->kind == EXIT_RDTSCP ? 3 : 2);
 	u64 tsc = vcpu_tsc(vcpu);
 
+	if (unlikely(len <= 0))
+		return exit_again(len);
 	vcpu->st.gpr[EMU_RAX] = (u32)tsc;
 	vcpu->st.gpr[EMU_RDX] = tsc >> 32;
 	if (f->kind == EXIT_RDTSCP)
 		vcpu->st.gpr[EMU_RCX] = (u32)vcpu->st.msrs.tsc_aux;
-	return vcpu_skip(vcpu, f, f->kind == EXIT_RDTSCP ? 3 : 2);
+	return exit_advance(vcpu, len);
 }
 
 static int exit_emulation_error(struct vcpu *vcpu, struct exit_facts *f)

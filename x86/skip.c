@@ -63,19 +63,14 @@ static bool skip_is_bare(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_skip_unknown - vcpu_skip() where the CPU does not report the length
+ * vcpu_len_unknown - vcpu_len() where the CPU does not report it
  * @vcpu: owned and loaded
  * @f: the exit
  * @opcode_len: see there
  */
-int vcpu_skip_unknown(struct vcpu *vcpu, const struct exit_facts *f, u8 opcode_len)
+int vcpu_len_unknown(struct vcpu *vcpu, const struct exit_facts *f, u8 opcode_len)
 {
-	int len = skip_is_bare(vcpu) ? opcode_len : vcpu_insn_len(vcpu, f);
-
-	if (len <= 0)
-		return len ? len : 1;
-	vcpu_advance(vcpu, len);
-	return 1;
+	return skip_is_bare(vcpu) ? opcode_len : vcpu_insn_len(vcpu, f);
 }
 
 /**

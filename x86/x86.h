@@ -61,7 +61,7 @@ int exit_handle(struct vcpu *vcpu, struct exit_facts *facts);
 int vcpu_halt(struct vcpu *vcpu);
 /* skip.c */
 u64 vcpu_wrap_rip(struct vcpu *vcpu, u64 rip);
-int vcpu_skip_unknown(struct vcpu *vcpu, const struct exit_facts *facts, u8 opcode_len);
+int vcpu_len_unknown(struct vcpu *vcpu, const struct exit_facts *facts, u8 opcode_len);
 
 /* emuglue.c: the emulator's view of a vCPU. Results as exit_handle(). */
 int vcpu_insn_len(struct vcpu *vcpu, const struct exit_facts *facts);
@@ -115,19 +115,18 @@ static inline void vcpu_advance(struct vcpu *vcpu, u8 len)
 }
 
 /**
- * vcpu_skip - go behind the instruction that caused an exit
+ * vcpu_len - how far to vcpu_advance() once the instruction that caused an exit is done
  * @vcpu: owned and loaded
  * @f: the exit
  * @opcode_len: its length without prefixes; it begins with 0F, or is HLT
  *
- * As exit_handle().
+ * To be asked before anything of the instruction is done: where its bytes must be
+ * looked at they may be gone, and the guest is to execute it anew.  Returns the
+ * length; 0 then, with a fault queued or none; -errno for KVM_RUN.
  */
-static inline int vcpu_skip(struct vcpu *vcpu, const struct exit_facts *f, u8 opcode_len)
+static inline int vcpu_len(struct vcpu *vcpu, const struct exit_facts *f, u8 opcode_len)
 {
-	if (!f->insn_len)
-		return vcpu_skip_unknown(vcpu, f, opcode_len);
-	vcpu_advance(vcpu, f->insn_len);
-	return 1;
+	return likely(f->insn_len) ? f->insn_len : vcpu_len_unknown(vcpu, f, opcode_len);
 }
 
 /*

@@ -46,6 +46,7 @@ static const struct guest_test tests[] = {
 	{ .name = "g_mmio_crossing_fault" },
 	{ .name = "g_mmio_sse" },
 	{ .name = "g_mmio_user_fault" },
+	{ .name = "g_mmio_user_unknown" },
 	{ .name = "g_mmio_unknown", .exit = KVM_EXIT_INTERNAL_ERROR, .after = check_bytes },
 	{ .name = "g_mmio_patched",
 	  LOG(W(0, 4, 0x11), W(0, 4, 0x11), W(0, 4, 0x22), W(0, 4, 0x22)) },

@@ -342,6 +342,30 @@ void g_mmio_unknown(void)
 		     :: "r"((u64)M));
 }
 
+/* A program that executes such gets the fault of an instruction that is not there. */
+void g_mmio_user_unknown(void)
+{
+	asm volatile("fninit");
+	TRY_USER("fldl (%0)", :: "r"((u64)M) : "memory");
+	CHECK_TRAP(6, 0);
+	CHECK_EQ(trap.cs, GUEST_USER_CS64);
+	TRY_USER("fstpl (%0)", :: "r"((u64)M) : "memory");
+	CHECK_TRAP(6, 0);
+	TRY_USER("fildl (%0)", :: "r"((u64)M) : "memory");
+	CHECK_TRAP(6, 0);
+	TRY_USER("paddd (%0), %%xmm1", :: "r"((u64)M) : "memory");
+	CHECK_TRAP(6, 0);
+	TRY_USER("lock cmpxchg8b (%0)", :: "r"((u64)M + 0x10), "a"(1), "d"(1) : "memory");
+	CHECK_EQ(trap.vector, 0x80);
+	TRY_USER("jmp *%0", :: "r"((u64)M) : "memory");
+	CHECK_EQ(trap.vector, 6);
+	CHECK_EQ(trap.rip, M);
+	/* And goes on. */
+	TRY_USER("movl $5, (%0)", :: "r"((u64)M) : "memory");
+	CHECK_EQ(trap.vector, 0x80);
+	CHECK_EQ(U32(M), 5);
+}
+
 /* Code is fetched from where there is no memory. */
 void g_mmio_execute(void)
 {
