@@ -163,7 +163,7 @@ static int vcpu_alloc_run(struct vcpu *vcpu)
 {
 	vcpu->run = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	vcpu->pio_data = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	vcpu->emu.batch_buf = (void *)__get_free_page(GFP_KERNEL_ACCOUNT);
+	vcpu->emu.batch_buf = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	vcpu->emu.batch_bytes = PAGE_SIZE;
 	return vcpu->run && vcpu->pio_data && vcpu->emu.batch_buf ? 0 : -ENOMEM;
 }

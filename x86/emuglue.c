@@ -64,6 +64,7 @@ static void glue_begin(struct glue *g, struct vcpu *vcpu, const struct emu_ops *
 	c->rip = vcpu->st.rip;
 	c->rflags = vcpu->st.rflags;
 	vcpu->io.log_pos = 0;
+	vcpu->io.nr_writes = 0;
 }
 
 /* An accessor's -errno as the emulator's result. */
@@ -132,57 +133,66 @@ static bool glue_kernel_device(struct vcpu *vcpu, gpa_t gpa, void *buf, unsigned
 	return !iobus_access_note(&vcpu->vm->mmio, &vcpu->mmio_miss, vcpu, gpa, len, buf, write);
 }
 
-static void glue_ask_user(struct vcpu *vcpu, gpa_t gpa, const void *data, unsigned int len,
-			  bool write)
+/* Of a read, @m->data is zero. */
+static void glue_ask_user(struct vcpu *vcpu, const struct vcpu_mmio *m, bool write)
 {
 	struct kvm_run *run = vcpu->run;
 
 	run->exit_reason = KVM_EXIT_MMIO;
-	run->mmio.phys_addr = gpa;
-	run->mmio.len = len;
+	run->mmio.phys_addr = m->gpa;
+	run->mmio.len = m->len;
 	run->mmio.is_write = write;
-	memset(run->mmio.data, 0, sizeof(run->mmio.data));
-	if (write)
-		memcpy(run->mmio.data, data, len);
+	memcpy(run->mmio.data, &m->data, sizeof(run->mmio.data));
 }
+
+/* An answer to another read than this one: somebody changed the instruction meanwhile. */
+static enum emu_result glue_replay(struct vcpu_io *io, gpa_t gpa, void *buf, unsigned int len)
+{
+	const struct vcpu_mmio *m = &io->log[io->log_pos++];
+
+	if (m->gpa != gpa || m->len != len)
+		return EMU_RETRY;
+	memcpy(buf, &m->data, len);
+	return EMU_OK;
+}
+
+static int glue_complete_read(struct vcpu *vcpu);
 
 static enum emu_result glue_device_read(struct glue *g, gpa_t gpa, void *buf, unsigned int len)
 {
 	struct vcpu_io *io = &g->vcpu->io;
-	u64 val = 0;
+	struct vcpu_mmio *m;
 
-	if (io->log_pos < io->log_len) {
-		memcpy(buf, &io->log[io->log_pos++], len);
-		return EMU_OK;
-	}
+	if (io->log_pos < io->log_len)
+		return glue_replay(io, gpa, buf, len);
 	if (io->log_len == VCPU_IO_LOG)
 		return EMU_UNHANDLED;
-	if (!glue_kernel_device(g->vcpu, gpa, &val, len, false)) {
-		glue_ask_user(g->vcpu, gpa, NULL, len, false);
+	m = &io->log[io->log_len];
+	*m = (struct vcpu_mmio){ .gpa = gpa, .len = len };
+	if (!glue_kernel_device(g->vcpu, gpa, &m->data, len, false)) {
+		glue_ask_user(g->vcpu, m, false);
+		io->complete = glue_complete_read;
 		return EMU_IO;
 	}
-	io->log[io->log_len++] = val;
+	io->log_len++;
 	io->log_pos++;
-	memcpy(buf, &val, len);
+	memcpy(buf, &m->data, len);
 	return EMU_OK;
 }
 
 static enum emu_result glue_device_write(struct glue *g, gpa_t gpa, const void *buf,
 					 unsigned int len)
 {
+	struct vcpu_mmio m = { .gpa = gpa, .len = len };
 	struct vcpu_io *io = &g->vcpu->io;
-	u64 val = 0;
 
-	memcpy(&val, buf, len);
-	if (glue_kernel_device(g->vcpu, gpa, &val, len, true))
+	memcpy(&m.data, buf, len);
+	if (glue_kernel_device(g->vcpu, gpa, &m.data, len, true))
 		return EMU_OK;
 	/* INS into read-only memory can get here. */
 	if (io->nr_writes == VCPU_IO_WRITES)
 		return EMU_UNHANDLED;
-	io->writes[io->nr_writes].gpa = gpa;
-	io->writes[io->nr_writes].data = val;
-	io->writes[io->nr_writes].len = len;
-	io->nr_writes++;
+	io->writes[io->nr_writes++] = m;
 	return EMU_OK;
 }
 
@@ -345,11 +355,12 @@ static enum emu_result glue_cmpxchg(struct emu_ctxt *c, u64 gva, const void *old
 	return glue_error(g, err);
 }
 
-/* A string port access for user space, as many items as one page takes. */
+/* A port access for user space, as many items as one page takes. */
 static void glue_ask_user_pio(struct vcpu *vcpu, u16 port, unsigned int size,
 			      unsigned int count, bool in)
 {
 	struct kvm_run *run = vcpu->run;
+	struct vcpu_io *io = &vcpu->io;
 
 	run->exit_reason = KVM_EXIT_IO;
 	run->io.direction = in ? KVM_EXIT_IO_IN : KVM_EXIT_IO_OUT;
@@ -357,50 +368,91 @@ static void glue_ask_user_pio(struct vcpu *vcpu, u16 port, unsigned int size,
 	run->io.port = port;
 	run->io.count = count;
 	run->io.data_offset = KVM_PIO_PAGE_OFFSET * PAGE_SIZE;
+	io->port = port;
+	io->size = size;
+	io->in = in;
+	io->pio_count = count;
 }
 
 /* Items a device in the kernel took, from the first one on. */
 static unsigned int glue_kernel_pio(struct vcpu *vcpu, u16 port, unsigned int size, void *buf,
 				    unsigned int count, bool write)
 {
+	struct iobus *bus = &vcpu->vm->pio;
 	unsigned int i;
 
+	if (iobus_nobody(bus, &vcpu->pio_miss, port, size))
+		return 0;
 	for (i = 0; i < count; i++) {
-		if (iobus_access(&vcpu->vm->pio, vcpu, port, size, buf + i * size, write))
+		if (iobus_access_note(bus, &vcpu->pio_miss, vcpu, port, size, buf + i * size,
+				      write))
 			break;
 	}
 	return i;
 }
 
+/*
+ * Items for user space, when the kernel did not take the first: a device that lets one
+ * write go, as it is not of its value, may want the next.
+ */
+static unsigned int glue_user_items(struct vcpu *vcpu, u16 port, unsigned int size,
+				    unsigned int count)
+{
+	return iobus_nobody(&vcpu->vm->pio, &vcpu->pio_miss, port, size) ? count : 1;
+}
+
+/* What user space answered: of this very port, and no more items than it was asked for. */
+static enum emu_result glue_pio_answer(struct vcpu *vcpu, u16 port, unsigned int size, void *buf,
+				       unsigned int *count)
+{
+	const struct vcpu_io *io = &vcpu->io;
+
+	if (!io->in || io->port != port || io->size != size)
+		return EMU_RETRY;
+	*count = min_t(unsigned int, *count, io->pio_count);
+	memcpy(buf, vcpu->pio_data, *count * size);
+	return EMU_OK;
+}
+
+static int glue_complete_pio_in(struct vcpu *vcpu);
+static int glue_complete_pio_out(struct vcpu *vcpu);
+
 static enum emu_result glue_pio_in(struct emu_ctxt *c, u16 port, unsigned int size, void *buf,
-				   unsigned int count)
+				   unsigned int *count)
 {
 	struct vcpu *vcpu = glue_of(c)->vcpu;
-	struct vcpu_io *io = &vcpu->io;
+	unsigned int taken;
 
 	c->device = true;
-	if (io->pio_count) {
-		count = min_t(unsigned int, count, io->pio_count);
-		memcpy(buf, vcpu->pio_data, count * size);
+	if (vcpu->io.pio_answered)
+		return glue_pio_answer(vcpu, port, size, buf, count);
+	taken = glue_kernel_pio(vcpu, port, size, buf, *count, false);
+	if (taken) {
+		*count = taken;
 		return EMU_OK;
 	}
-	if (glue_kernel_pio(vcpu, port, size, buf, count, false) == count)
-		return EMU_OK;
-	glue_ask_user_pio(vcpu, port, size, count, true);
+	glue_ask_user_pio(vcpu, port, size, *count, true);
+	vcpu->io.complete = glue_complete_pio_in;
 	return EMU_IO;
 }
 
+/* Each item goes to the kernel or to user space, in order. */
 static enum emu_result glue_pio_out(struct emu_ctxt *c, u16 port, unsigned int size,
-				    const void *buf, unsigned int count)
+				    const void *buf, unsigned int *count)
 {
 	struct vcpu *vcpu = glue_of(c)->vcpu;
+	unsigned int taken;
 
 	c->device = true;
-	if (glue_kernel_pio(vcpu, port, size, (void *)buf, count, true) == count)
+	taken = glue_kernel_pio(vcpu, port, size, (void *)buf, *count, true);
+	if (taken) {
+		*count = taken;
 		return EMU_OK;
-	memcpy(vcpu->pio_data, buf, count * size);
-	glue_ask_user_pio(vcpu, port, size, count, false);
-	vcpu->io.pio_count = count;
+	}
+	*count = glue_user_items(vcpu, port, size, *count);
+	memcpy(vcpu->pio_data, buf, *count * size);
+	glue_ask_user_pio(vcpu, port, size, *count, false);
+	vcpu->io.complete = glue_complete_pio_out;
 	return EMU_OK;
 }
 
@@ -557,21 +609,20 @@ static int glue_emulate(struct vcpu *vcpu);
 static int glue_complete_read(struct vcpu *vcpu)
 {
 	struct vcpu_io *io = &vcpu->io;
+	struct vcpu_mmio *m = &io->log[io->log_len];
 
-	if (vcpu->st.rip != io->rip) {
-		io->log_len = 0;
+	if (vcpu->st.rip != io->rip)
 		return 1;
-	}
-	memcpy(&io->log[io->log_len++], vcpu->run->mmio.data, sizeof(u64));
+	memcpy(&m->data, vcpu->run->mmio.data, m->len);
+	io->log_len++;
 	return glue_emulate(vcpu);
 }
 
 static int glue_complete_pio_in(struct vcpu *vcpu)
 {
-	if (vcpu->st.rip != vcpu->io.rip) {
-		vcpu->io.pio_count = 0;
+	if (vcpu->st.rip != vcpu->io.rip)
 		return 1;
-	}
+	vcpu->io.pio_answered = true;
 	return glue_emulate(vcpu);
 }
 
@@ -580,12 +631,12 @@ static int glue_next_write(struct vcpu *vcpu)
 	struct vcpu_io *io = &vcpu->io;
 	unsigned int i = io->next_write;
 
-	if (i == io->nr_writes) {
+	if (i >= io->nr_writes) {
 		io->nr_writes = 0;
 		return 1;
 	}
 	io->next_write++;
-	glue_ask_user(vcpu, io->writes[i].gpa, &io->writes[i].data, io->writes[i].len, true);
+	glue_ask_user(vcpu, &io->writes[i], true);
 	io->complete = glue_next_write;
 	return 0;
 }
@@ -593,7 +644,6 @@ static int glue_next_write(struct vcpu *vcpu)
 /* OUTS: the data is on its way, nothing comes back. */
 static int glue_complete_pio_out(struct vcpu *vcpu)
 {
-	vcpu->io.pio_count = 0;
 	return 1;
 }
 
@@ -601,35 +651,23 @@ static int glue_ok(struct vcpu *vcpu)
 {
 	struct emu_ctxt *c = &vcpu->emu;
 	struct vcpu_io *io = &vcpu->io;
-	bool out = io->pio_count && vcpu->run->exit_reason == KVM_EXIT_IO &&
-		   vcpu->run->io.direction == KVM_EXIT_IO_OUT;
 
 	vcpu->st.rip = c->rip;
 	vcpu->st.rflags = c->rflags;
 	vcpu->st.shadow = c->shadow;
-	io->log_len = 0;
 	if (c->single_step)
 		vcpu_queue_debug(vcpu, DR_STEP);
-	if (out) {
-		io->complete = glue_complete_pio_out;
+	/* OUTS waits for user space to take what it wrote. */
+	if (io->complete)
 		return 0;
-	}
-	io->pio_count = 0;
 	io->next_write = 0;
 	return io->nr_writes ? glue_next_write(vcpu) : 1;
 }
 
+/* What it queued so far is forgotten, and queued again with the answer. */
 static int glue_wait_for_user(struct vcpu *vcpu)
 {
-	struct vcpu_io *io = &vcpu->io;
-
-	io->rip = vcpu->st.rip;
-	if (vcpu->run->exit_reason == KVM_EXIT_IO) {
-		io->pio_count = vcpu->run->io.count;
-		io->complete = glue_complete_pio_in;
-	} else {
-		io->complete = glue_complete_read;
-	}
+	vcpu->io.rip = vcpu->st.rip;
 	return 0;
 }
 
@@ -645,10 +683,8 @@ static int glue_result(struct glue *g, enum emu_result r)
 	default:
 		break;
 	}
-	/* The instruction ends here: no answer of user space is good for another. */
-	vcpu->io.log_len = 0;
-	vcpu->io.pio_count = 0;
-	vcpu->io.nr_writes = 0;
+	/* The instruction ends here: nobody is to answer it, or to be told. */
+	vcpu->io.complete = NULL;
 	if (r == EMU_UNHANDLED)
 		return g->err ? g->err : glue_unhandled(vcpu);
 	if (r == EMU_FAULT)
@@ -724,9 +760,9 @@ int vcpu_emulate(struct vcpu *vcpu, const struct exit_facts *f)
 	/* Not the instruction at rip made this access. */
 	if (f->kind == EXIT_TDP_FAULT && f->vectoring.type != EVENT_NONE)
 		return glue_delivery_error(vcpu, f);
+	/* No answer of user space to another instruction is good for this one. */
 	vcpu->io.log_len = 0;
-	vcpu->io.pio_count = 0;
-	vcpu->io.nr_writes = 0;
+	vcpu->io.pio_answered = false;
 	return glue_emulate(vcpu);
 }
 

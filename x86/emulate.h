@@ -26,6 +26,10 @@
  * access beyond it returns EMU_IO.  The log is emptied when the instruction ends (any result but
  * EMU_IO).  An op that touched a device, replayed or not, sets c->device: a REP batch then ends after
  * that iteration, so that one log never spans two iterations.
+ *
+ * Whoever can change the registers, the page tables or the instruction between the two executions makes
+ * it another instruction.  So the owner replays to an access only what the same access asked for, and a
+ * port access that asks for more items than were answered gets as many as were.
  */
 #ifndef DITTO_X86_EMULATE_H
 #define DITTO_X86_EMULATE_H
@@ -95,8 +99,9 @@ struct emu_fault {
  *	INS and OUTS then go item by item
  * @cmpxchg: atomically replace @old by @new (@len 1, 2, 4, 8 or 16); EMU_RETRY when memory no longer
  *	holds @old.  For a device: as @write of @new
- * @pio_in: read @count items of @size bytes (1, 2, 4) from @port into @buf
- * @pio_out: write them
+ * @pio_in: read *@count items of @size bytes (1, 2, 4) from @port into @buf; *@count becomes how many
+ *	it were, at least one and never more
+ * @pio_out: write them, likewise; those that were not written are another iteration's
  * @get_segment: fill @seg, hidden part included; @seg->limit is in bytes
  * @get_cr: CR0, CR2, CR3, CR4 or CR8; cannot fail
  * @set_cr: write it with all architectural checks (EMU_FAULT: #GP)
@@ -118,9 +123,9 @@ struct emu_ops {
 	enum emu_result (*cmpxchg)(struct emu_ctxt *c, u64 gva, const void *old, const void *new,
 				   unsigned int len);
 	enum emu_result (*pio_in)(struct emu_ctxt *c, u16 port, unsigned int size, void *buf,
-				  unsigned int count);
+				  unsigned int *count);
 	enum emu_result (*pio_out)(struct emu_ctxt *c, u16 port, unsigned int size,
-				   const void *buf, unsigned int count);
+				   const void *buf, unsigned int *count);
 	void (*get_segment)(struct emu_ctxt *c, enum emu_seg nr, struct kvm_segment *seg);
 	u64 (*get_cr)(struct emu_ctxt *c, unsigned int nr);
 	enum emu_result (*set_cr)(struct emu_ctxt *c, unsigned int nr, u64 val);

@@ -63,17 +63,19 @@ enum emu_result emu_in(struct emu_ctxt *c)
 {
 	u16 port = io_port(&c->src);
 	enum emu_result r = emu_io_allowed(c, port, c->dst.size);
+	unsigned int one = 1;
 
 	c->dst.val[0] = 0;
-	return r == EMU_OK ? c->ops->pio_in(c, port, c->dst.size, c->dst.val, 1) : r;
+	return r == EMU_OK ? c->ops->pio_in(c, port, c->dst.size, c->dst.val, &one) : r;
 }
 
 enum emu_result emu_out(struct emu_ctxt *c)
 {
 	u16 port = io_port(&c->dst);
 	enum emu_result r = emu_io_allowed(c, port, c->src.size);
+	unsigned int one = 1;
 
-	return r == EMU_OK ? c->ops->pio_out(c, port, c->src.size, c->src.val, 1) : r;
+	return r == EMU_OK ? c->ops->pio_out(c, port, c->src.size, c->src.val, &one) : r;
 }
 
 /* CLC, STC, CMC, CLD, STD */

@@ -58,6 +58,7 @@ struct machine {
 	bool answered;		/* the device has answered */
 	unsigned int reads, writes, pio_calls;
 	u32 pio_items;
+	unsigned int pio_most;	/* items that a port does at once, 0: all */
 };
 
 static enum emu_result machine_check(struct emu_ctxt *c, u64 gva, unsigned int len, bool write)
@@ -142,29 +143,35 @@ static enum emu_result machine_cmpxchg(struct emu_ctxt *c, u64 gva, const void *
 	return machine_write(c, gva, new, len, 0);
 }
 
+static void machine_count_pio(struct machine *m, unsigned int *count)
+{
+	if (m->pio_most && *count > m->pio_most)
+		*count = m->pio_most;
+	m->pio_calls++;
+	m->pio_items += *count;
+}
+
 static enum emu_result machine_pio_in(struct emu_ctxt *c, u16 port, unsigned int size, void *buf,
-				      unsigned int count)
+				      unsigned int *count)
 {
 	struct machine *m = c->owner;
 	unsigned int i;
 
 	if (!m->answered)
 		return EMU_IO;
-	for (i = 0; i < size * count; i++)
+	machine_count_pio(m, count);
+	for (i = 0; i < size * *count; i++)
 		((u8 *)buf)[i] = port + i;
-	m->pio_calls++;
-	m->pio_items += count;
 	return EMU_OK;
 }
 
 static enum emu_result machine_pio_out(struct emu_ctxt *c, u16 port, unsigned int size,
-				       const void *buf, unsigned int count)
+				       const void *buf, unsigned int *count)
 {
 	struct machine *m = c->owner;
 
 	memcpy(m->mem + MEM_SIZE - 16, buf, size);
-	m->pio_calls++;
-	m->pio_items += count;
+	machine_count_pio(m, count);
 	return EMU_OK;
 }
 
@@ -670,6 +677,41 @@ static void emu_test_ins_batch(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, m->mem[0x2801], 0xf1);
 }
 
+/* A port that does some of the items: no byte more is written, and the rest comes later. */
+static void emu_test_ins_short(struct kunit *test)
+{
+	static const struct emu_case t = { "ins", EMU_PROT64, CODE_BYTES(0xf3, 0x6c),
+		.in = { R(RCX, 100), R(RDX, 0x1f0), R(RDI, 0x2000) } };
+	struct machine *m = machine_alloc(test);
+	int i;
+
+	machine_reset(m, &t);
+	m->answered = true;
+	m->pio_most = 3;
+	KUNIT_EXPECT_EQ(test, (int)machine_step(m), (int)EMU_OK);
+	KUNIT_EXPECT_EQ(test, m->pio_calls, 34);
+	KUNIT_EXPECT_EQ(test, m->c.regs[EMU_RCX], 0ULL);
+	KUNIT_EXPECT_EQ(test, m->c.regs[EMU_RDI], 0x2064ULL);
+	for (i = 0; i < 34 * 3; i += 3)
+		KUNIT_EXPECT_EQ(test, memcmp(m->mem + 0x2000 + i, "\xf0\xf1\xf2", i < 99 ? 3 : 1), 0);
+	KUNIT_EXPECT_EQ(test, m->mem[0x2064], 0);
+}
+
+static void emu_test_outs_short(struct kunit *test)
+{
+	static const struct emu_case t = { "outs", EMU_PROT64, CODE_BYTES(0xf3, 0x6f),
+		.in = { R(RCX, 10), R(RDX, 0x1f0), R(RSI, 0x2000) } };
+	struct machine *m = machine_alloc(test);
+
+	machine_reset(m, &t);
+	m->pio_most = 4;
+	KUNIT_EXPECT_EQ(test, (int)machine_step(m), (int)EMU_OK);
+	KUNIT_EXPECT_EQ(test, m->pio_calls, 3);
+	KUNIT_EXPECT_EQ(test, m->pio_items, 10);
+	KUNIT_EXPECT_EQ(test, m->c.regs[EMU_RSI], 0x2028ULL);
+	KUNIT_EXPECT_EQ(test, m->c.regs[EMU_RCX], 0ULL);
+}
+
 /* OUTS out of a device goes item by item. */
 static void emu_test_outs_device(struct kunit *test)
 {
@@ -799,6 +841,8 @@ static struct kunit_case emu_kunit_cases[] = {
 	KUNIT_CASE(emu_test_rep_device),
 	KUNIT_CASE(emu_test_rep_limit),
 	KUNIT_CASE(emu_test_ins_batch),
+	KUNIT_CASE(emu_test_ins_short),
+	KUNIT_CASE(emu_test_outs_short),
 	KUNIT_CASE(emu_test_outs_device),
 	KUNIT_CASE(emu_test_ins_checks_first),
 	KUNIT_CASE(emu_test_xmm),

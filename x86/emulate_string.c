@@ -4,8 +4,8 @@
  *
  * Each iteration is an instruction of its own: it stages rSI, rDI and rCX and they are committed before the
  * next one begins, so whatever stops the repetition (a fault, a device, the limit), the registers say how far
- * it came.  INS and OUTS do as many items at once as the bounce buffer and the page allow; that too is one
- * iteration.
+ * it came.  INS and OUTS do as many items at once as the bounce buffer, the page and the port allow; that too
+ * is one iteration.
  */
 #include "x86/emulate_internal.h"
 
@@ -169,7 +169,7 @@ enum emu_result emu_ins(struct emu_ctxt *c)
 		r = pio_batch(c, EMU_ES, string_reg(c, EMU_RDI), EMU_ACC_WRITE, &gva, &n);
 	buf = n > 1 ? c->batch_buf : &item;
 	if (r == EMU_OK)
-		r = c->ops->pio_in(c, port, size, buf, n);
+		r = c->ops->pio_in(c, port, size, buf, &n);
 	if (r == EMU_OK)
 		r = c->ops->write(c, gva, buf, n * size, 0);
 	advance(c, EMU_RDI, n * size);
@@ -193,7 +193,7 @@ enum emu_result emu_outs(struct emu_ctxt *c)
 	if (r == EMU_OK)
 		r = c->ops->read(c, gva, buf, n * size, 0);
 	if (r == EMU_OK)
-		r = c->ops->pio_out(c, port, size, buf, n);
+		r = c->ops->pio_out(c, port, size, buf, &n);
 	advance(c, EMU_RSI, n * size);
 	count_down(c, n);
 	return r;

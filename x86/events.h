@@ -53,6 +53,18 @@ struct vcpu_events {
 #define VCPU_IO_WRITES	4
 
 /**
+ * struct vcpu_mmio - one access to a device in memory
+ * @gpa: where
+ * @data: little endian, zero beyond @len
+ * @len: bytes, 1 to 8
+ */
+struct vcpu_mmio {
+	gpa_t gpa;
+	u64 data;
+	u8 len;
+};
+
+/**
  * struct vcpu_io - an access that user space completes; owner
  *
  * The emulator executes an instruction whose read goes to user space again once
@@ -60,12 +72,19 @@ struct vcpu_events {
  * x86/emulate.h).  Writes come last in an instruction; they are queued, the
  * instruction ends, and user space gets them one by one.
  *
+ * What was asked is kept here and never read back from kvm_run, which the VMM
+ * scribbles on.  Until the answer is used, it and other vCPUs may change registers,
+ * page tables and the instruction itself: an answer serves the very access that
+ * asked for it, and gives no more than was asked.
+ *
  * @complete: called at the next KVM_RUN to take the answer, or NULL
  * @rip: of the instruction; an answer to one that is no longer there is dropped
  * @insn_len: of the port access in flight
- * @size, @in: likewise
- * @pio_count: items of a string port access that user space has answered
- * @log, @log_len, @log_pos: answers, their number, and how many were replayed
+ * @port, @size, @in: likewise
+ * @pio_count: items that a string port access asked for
+ * @pio_answered: they are in the page behind kvm_run
+ * @log, @log_len, @log_pos: reads, how many are answered, and how many were replayed;
+ *	the one behind the answered ones is in flight
  * @writes, @nr_writes, @next_write: queued for user space
  */
 struct vcpu_io {
@@ -74,15 +93,13 @@ struct vcpu_io {
 	u8 insn_len;
 	u8 size;
 	bool in;
+	bool pio_answered;
+	u16 port;
 	u16 pio_count;
 	u8 log_len, log_pos;
 	u8 nr_writes, next_write;
-	u64 log[VCPU_IO_LOG];
-	struct {
-		gpa_t gpa;
-		u64 data;
-		u8 len;
-	} writes[VCPU_IO_WRITES];
+	struct vcpu_mmio log[VCPU_IO_LOG];
+	struct vcpu_mmio writes[VCPU_IO_WRITES];
 };
 
 void vcpu_queue_exception(struct vcpu *vcpu, u8 vector);

@@ -330,13 +330,14 @@ static int run_complete_io(struct vcpu *vcpu)
 static void run_report(struct vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
+	bool if_flag = vcpu->st.rflags & X86_EFLAGS_IF;
 
-	run->if_flag = !!(vcpu->st.rflags & X86_EFLAGS_IF);
+	run->if_flag = if_flag;
 	run->flags = 0;
 	run->cr8 = vcpu->st.cr8;
 	run->apic_base = vcpu->apic ? vcpu->apic->base : vlapic_get_base(vcpu);
 	run->ready_for_interrupt_injection = vcpu->apic ||
-		(run->if_flag && !vcpu->st.shadow && vcpu->ev.user_irq < 0 &&
+		(if_flag && !vcpu->st.shadow && vcpu->ev.user_irq < 0 &&
 		 !vcpu->ev.irq_injected && !vcpu->ev.exc_pending);
 }
 

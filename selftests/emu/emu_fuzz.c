@@ -114,24 +114,37 @@ static enum emu_result f_cmpxchg(struct emu_ctxt *c, u64 gva, const void *old, c
 	return f_write(c, gva, new, len, 8);
 }
 
-static enum emu_result f_pio_in(struct emu_ctxt *c, u16 port, unsigned int size, void *buf,
-				unsigned int count)
-{
-	enum emu_result r = access_op(c, 32 + size, port, size * count);
+/* Of the present case: what ops answer follows from it. */
+static u64 case_seed;
 
-	if (r == EMU_OK)
-		fill(buf, port, size * count);
+/* Ports do as many items as they like. */
+static void pio_some(unsigned int *count)
+{
+	must(*count, "a port access has items");
+	if (*count > 1)
+		*count -= case_seed % *count;
+}
+
+static enum emu_result f_pio_in(struct emu_ctxt *c, u16 port, unsigned int size, void *buf,
+				unsigned int *count)
+{
+	enum emu_result r = access_op(c, 32 + size, port, size * *count);
+
+	if (r != EMU_OK)
+		return r;
+	pio_some(count);
+	fill(buf, port, size * *count);
 	return r;
 }
 
 static enum emu_result f_pio_out(struct emu_ctxt *c, u16 port, unsigned int size, const void *buf,
-				 unsigned int count)
+				 unsigned int *count)
 {
-	return f_write(c, port, buf, size * count, 64 + size);
+	pio_some(count);
+	return f_write(c, port, buf, size * *count, 64 + size);
 }
 
 /* Segments, control and debug registers: by number, from the seed of this case. */
-static u64 case_seed;
 
 static void f_get_segment(struct emu_ctxt *c, enum emu_seg nr, struct kvm_segment *seg)
 {

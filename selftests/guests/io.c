@@ -23,6 +23,7 @@ static const struct guest_test tests[] = {
 	      IN(0, 2, 0x1312), IN(0, 2, 0x1514)) },
 	{ .name = "g_port_ins_down",
 	  LOG(IN(0, 1, 1), IN(0, 1, 2), IN(0, 1, 3), IN(0, 1, 4)) },
+	{ .name = "g_port_rewritten" },
 	{ .name = "g_port_ins_long" },
 	{ .name = "g_port_ins_fault" },
 	{ .name = "g_port_outs_fault", LOG(OUT(0, 1, 0x77)) },

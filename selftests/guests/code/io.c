@@ -134,3 +134,118 @@ void g_port_outs_fault(void)
 	wrmsr(0xc0000100, gva - 0x101);
 	asm volatile("fs outsb" :: "S"(0x100ul), "d"(GUEST_PORT));
 }
+
+/*
+ * The CPU executes an instruction from a translation that it still holds, and the host
+ * finds other bytes there: as when another CPU rewrites it meanwhile. Nothing of it is
+ * done, and the guest goes on with what is there now, which is no instruction; or all of
+ * it is done, where the CPU tells how long it was.
+ */
+static void rewritten(const u8 *first, u64 size)
+{
+	static const u8 now[] = { 0x90, 0x90, 0x90, 0x62, 0xc3, 0x90, 0xc3 };
+	u64 gva = 0x404000, v = 0x1234;
+	u8 *one = (u8 *)0x402000, *other = (u8 *)0x403000;
+	u32 i;
+
+	for (i = 0; i < size; i++)
+		one[i] = first[i];
+	for (i = 0; i < sizeof(now); i++)
+		other[i] = now[i];
+	*pte_of(gva) = (u64)one | 3;
+	invlpg(gva);
+	trap.vector = NO_TRAP;
+	asm volatile(TRY_BEGIN "2:\tcall *%1\n1:"
+		     : "+a"(v) : "r"(gva), "D"(pte_of(gva)), "S"((u64)other | 3), "d"(GUEST_PORT)
+		     : "rbx", "rcx", "memory");
+	g_resume = 0;
+	if (trap.vector == NO_TRAP)
+		return;
+	CHECK_EQ(trap.vector, 6);
+	CHECK_EQ(trap.rip, gva + 3);
+	CHECK_EQ(v, 0x1234);
+}
+
+void g_port_rewritten(void)
+{
+	static const u8 port[] = { 0x48, 0x89, 0x37, 0xec, 0xc3 };	/* mov; in; ret */
+	static const u8 id[] = { 0x48, 0x89, 0x37, 0x48, 0x0f, 0xa2, 0xc3 };	/* mov; cpuid; ret */
+
+	rewritten(port, sizeof(port));
+	rewritten(id, sizeof(id));
+}
+
+/*
+ * For kvm/answers: instructions that wait for the VMM while it, or another vCPU,
+ * changes what they were about.
+ */
+#define AWAY 0x401000ul		/* a device at first */
+
+static void away_to(u64 entry)
+{
+	*pte_of(AWAY) = entry;
+	invlpg(AWAY);
+}
+
+void g_answer_to_ram(void)
+{
+	away_to(AWAY | 3);
+}
+
+void g_answer_to_device(void)
+{
+	away_to(GUEST_MMIO | 3);
+}
+
+void g_answer_ins(u64 count)
+{
+	u64 to = AWAY;
+
+	away_to(GUEST_MMIO | 3);
+	asm volatile("rep insb" : "+D"(to), "+c"(count) : "d"(GUEST_PORT) : "memory");
+}
+
+void g_answer_ins_ram(u64 count)
+{
+	u64 to = AWAY;
+
+	away_to(AWAY | 3);
+	asm volatile(".globl g_answer_ins_at\ng_answer_ins_at:\n\trep insb" : "+D"(to), "+c"(count) : "d"(GUEST_PORT) : "memory");
+}
+
+void g_answer_outs(u64 count)
+{
+	static const u8 text[] = { 1, 2, 3, 4, 5, 6, 7, 8 };
+	const u8 *from = text;
+
+	asm volatile("rep outsb" : "+S"(from), "+c"(count) : "d"(GUEST_PORT) : "memory");
+	CHECK_EQ(from - text, sizeof(text));
+	outb(GUEST_PORT + 1, 9);
+}
+
+void g_answer_load(u64 from)
+{
+	static u64 out[2] __attribute__((aligned(16)));
+
+	asm volatile("movdqu (%0), %%xmm3\n\tmovdqa %%xmm3, (%1)" :: "r"(from), "r"(out) : "memory");
+	trace(out[0]);
+	trace(out[1]);
+}
+
+void g_answer_store(u64 to)
+{
+	static const u64 in[2] = { 0x1111111122222222, 0x3333333344444444 };
+
+	asm volatile("movdqu (%0), %%xmm3\n\tmovdqu %%xmm3, (%1)" :: "r"(in), "r"(to) : "memory");
+}
+
+/* A load of one byte; the VMM makes it one of eight while it waits. */
+void g_answer_widened(u64 from)
+{
+	u64 v = 0;
+
+	asm volatile(".globl g_answer_widened_at\ng_answer_widened_at:\n\t"
+		     "rex.W\n\t.byte 0x8a, 0x07" : "+a"(v) : "D"(from) : "memory");
+	trace(v);
+	trace(v >> 32);
+}
