@@ -469,8 +469,9 @@ static struct ioeventfd ioeventfd_parse(struct vm *vm, const struct kvm_ioeventf
 		.match = arg->flags & KVM_IOEVENTFD_FLAG_DATAMATCH,
 	};
 
+	/* Whole: a value that @len bytes cannot have is never written. */
 	if (io.match)
-		io.data = value_of(&arg->datamatch, arg->len);
+		io.data = arg->datamatch;
 	return io;
 }
 

@@ -180,6 +180,57 @@ static void check_io_events(struct vm *vm)
 	}
 }
 
+static u64 event_count(int event)
+{
+	u64 count = 0;
+
+	if (read(event, &count, 8) == -1)
+		ASSERT_EQ(errno, EAGAIN);
+	return count;
+}
+
+static void check_string_events(struct vm *vm)
+{
+	ASSERT_EQ(event_count(io_events[0]), 4);
+	ASSERT_EQ(event_count(io_events[1]), 3);
+}
+
+#define WIDE 0xff00000012345678ull
+
+static void wide_ioeventfds(struct vm *vm)
+{
+	struct kvm_ioeventfd io[3] = {
+		{ .addr = GUEST_PORT + 8, .len = 4, .datamatch = WIDE,
+		  .flags = KVM_IOEVENTFD_FLAG_PIO | KVM_IOEVENTFD_FLAG_DATAMATCH },
+		{ .addr = GUEST_MMIO + 0x800, .len = 4, .datamatch = WIDE,
+		  .flags = KVM_IOEVENTFD_FLAG_DATAMATCH },
+		{ .addr = GUEST_MMIO + 0x808, .len = 8, .datamatch = WIDE,
+		  .flags = KVM_IOEVENTFD_FLAG_DATAMATCH },
+	}, narrow;
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		io_events[i] = io[i].fd = CHECKED(eventfd(0, EFD_NONBLOCK));
+		CHECKED(ioctl(vm->fd, KVM_IOEVENTFD, &io[i]));
+	}
+	/* Neither is it the one for the value's lower half, nor in its way. */
+	narrow = io[0];
+	narrow.datamatch = (u32)WIDE;
+	narrow.flags |= KVM_IOEVENTFD_FLAG_DEASSIGN;
+	ASSERT_ERRNO(ioctl(vm->fd, KVM_IOEVENTFD, &narrow), ENOENT);
+	narrow.flags &= ~KVM_IOEVENTFD_FLAG_DEASSIGN;
+	CHECKED(ioctl(vm->fd, KVM_IOEVENTFD, &narrow));
+	narrow.flags |= KVM_IOEVENTFD_FLAG_DEASSIGN;
+	CHECKED(ioctl(vm->fd, KVM_IOEVENTFD, &narrow));
+}
+
+static void check_wide_events(struct vm *vm)
+{
+	ASSERT_EQ(event_count(io_events[0]), 0);
+	ASSERT_EQ(event_count(io_events[1]), 0);
+	ASSERT_EQ(event_count(io_events[2]), 1);
+}
+
 static void need_deadline(struct vm *vm)
 {
 	struct kvm_cpuid_entry2 *entry = cpuid_find(cpuid_supported(), 1, 0);
@@ -282,6 +333,16 @@ static const struct guest_test tests[] = {
 	  LOG({ .addr = GUEST_PORT + 8, .write = true, .len = 4, .data = 1 },
 	      { .addr = GUEST_MMIO + 0x800, .mmio = true, .write = true, .len = 4, .data = 1 },
 	      { .addr = GUEST_MMIO + 0x900, .mmio = true, .write = true, .len = 2, .data = 3 }) },
+	{ .name = "g_ioeventfd_string", .before = ioeventfds, .after = check_string_events,
+	  LOG({ .addr = GUEST_PORT + 8, .write = true, .len = 4, .data = 1 },
+	      { .addr = GUEST_PORT + 8, .write = true, .len = 4, .data = 2 },
+	      { .addr = GUEST_PORT + 8, .write = true, .len = 4, .data = 3 },
+	      { .addr = GUEST_PORT + 8, .len = 4, .data = 0x04030201 },
+	      { .addr = GUEST_PORT + 8, .len = 4, .data = 0x08070605 }) },
+	{ .name = "g_ioeventfd_wide", .before = wide_ioeventfds, .after = check_wide_events,
+	  LOG({ .addr = GUEST_PORT + 8, .write = true, .len = 4, .data = 0x12345678 },
+	      { .addr = GUEST_MMIO + 0x800, .mmio = true, .write = true, .len = 4,
+		.data = 0x12345678 }) },
 	{ .name = "g_timer_oneshot" },
 	{ .name = "g_timer_periodic" },
 	{ .name = "g_timer_deadline", .before = need_deadline },

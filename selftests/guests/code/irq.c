@@ -159,6 +159,39 @@ void g_ioeventfd(void)
 	U16(GUEST_MMIO + 0x900) = 3;
 }
 
+/* A string of values: each of them goes to one place, to the kernel or to the VMM. */
+void g_ioeventfd_string(void)
+{
+	static const u32 words[] = { 1, 77, 77, 2, 3, 77, 77 };
+	static const u16 halves[] = { 5, 6, 7 };
+	static u32 in[2];
+	const void *from = words;
+	void *to = in;
+	u64 count = 6;
+
+	asm volatile("rep outsl" : "+S"(from), "+c"(count) : "d"(GUEST_PORT + 8) : "memory");
+	CHECK_EQ((u64)from, (u64)&words[6]);
+	CHECK_EQ(count, 0);
+	asm volatile("outsl" : "+S"(from) : "d"(GUEST_PORT + 8) : "memory");
+	CHECK_EQ((u64)from, (u64)&words[7]);
+	from = halves;
+	count = 3;
+	asm volatile("rep outsw" : "+S"(from), "+c"(count) : "d"(GUEST_PORT + 0x10) : "memory");
+	CHECK_EQ((u64)from, (u64)&halves[3]);
+	count = 2;
+	asm volatile("rep insl" : "+D"(to), "+c"(count) : "d"(GUEST_PORT + 8) : "memory");
+	CHECK_EQ(in[0], 0x04030201);
+	CHECK_EQ(in[1], 0x08070605);
+}
+
+/* The VMM waits for a value that four bytes cannot have. */
+void g_ioeventfd_wide(void)
+{
+	outl(GUEST_PORT + 8, 0x12345678);
+	U32(GUEST_MMIO + 0x800) = 0x12345678;
+	U64(GUEST_MMIO + 0x808) = 0xff00000012345678;
+}
+
 static void timer(u32 mode, u32 count)
 {
 	lapic_write(TIMER_DIVIDE, 0xb);		/* by 1 */
