@@ -63,7 +63,7 @@ enum exit_kind {
 	EXIT_RDTSCP,
 	EXIT_TASK_SWITCH,
 	EXIT_IRQ_WINDOW,	/* the guest can take an interrupt now */
-	EXIT_NMI_WINDOW,	/* the guest ends its NMI handler (IRET) */
+	EXIT_NMI_WINDOW,	/* the guest can take an NMI now */
 	EXIT_UNDEFINED,		/* an instruction this virtual CPU does not have: #UD */
 	EXIT_SHUTDOWN,		/* triple fault */
 	EXIT_TIMER,		/* vcpu->exit_tsc is reached, or the guest was in there for long */
@@ -227,15 +227,21 @@ struct backend_caps {
  * @load, @put: the vCPU's thread begins/stops to own this CPU; preemption off.
  *	@put may come after @cpu_disable
  * @fetch: bring ST_* parts into vcpu->st
- * @run: push vcpu->st.dirty, enter the guest once, fill @facts; IRQs off.  Where
- *	the CPU tells whether the guest is in its NMI handler, vcpu->ev.nmi_masked
- *	goes in and comes out, too
+ * @run: push vcpu->st.dirty, enter the guest once, fill @facts; IRQs off.
+ *	vcpu->ev.nmi_masked, whether the guest is in its NMI handler, goes in and comes
+ *	out.  Shared code sets it with the NMI that it injects, and to what the VMM or a
+ *	reset says; that the handler ended is for @run alone to find out, and it must do so
+ *	whether or not a WINDOW_NMI is armed: a guest that halts, or that is sent its next
+ *	NMI much later, must not be found masked.  So a CPU that does not track NMI
+ *	blocking has its guest's IRETs watched from the injection on.  What the backend
+ *	does for that, the guest must not see
  * @inject: deliver @event at the coming entry; IRQs off
  * @set_window: arm exactly these WINDOW_* exits
  * @flush_tlb: no translation of this guest survives the next entry; IRQs off
  * @set_tdp_root: the table to use from the next entry on
  * @pass_msr: may the guest read/write this MSR without an exit
- * @set_exception_exits: a bit per vector that exits instead of being delivered
+ * @set_exception_exits: a bit per vector that exits instead of being delivered; a backend
+ *	may let others exit, too
  * @set_dr_exits: do accesses to debug registers exit?  On at first
  * @show_apic: what the local APIC has become; IRQs off.  Called only where
  *	irq_delivery or x2apic_reads say so, else it may be NULL

@@ -2,11 +2,6 @@
 /*
  * Entering the guest and saying why it came back.  What follows from an exit
  * is decided in x86/; here stands only what this CPU's exit codes mean.
- *
- * The one exception is the NMI window: SVM exits before the IRET that ends a
- * handler, so the IRET is single-stepped here and the window reported after it; and so is
- * the instruction behind an interrupt shadow.  A guest that single-steps itself
- * loses one trap when an NMI waits just there.
  */
 #include <asm/processor-flags.h>
 #include <asm/traps.h>
@@ -132,27 +127,6 @@ static void svm_vectoring(const struct vmcb_control_area *c, struct x86_event *e
 	}
 }
 
-static bool svm_is_step(struct svm_vcpu *svm, u32 code)
-{
-	return svm->stepping && code == SVM_EXIT_EXCP_BASE + X86_TRAP_DB &&
-	       svm->vcpu.st.rip != svm->step_rip;
-}
-
-/* Let one instruction run, with a trap right behind it. */
-static void svm_step(struct svm_vcpu *svm, bool iret)
-{
-	svm->stepping = true;
-	svm->step_iret = iret;
-	svm->step_rip = svm->vcpu.st.rip;
-	svm_intercept(svm, INTERCEPT_IRET, false);
-}
-
-static void svm_step_done(struct svm_vcpu *svm)
-{
-	svm->stepping = false;
-	svm_intercept(svm, INTERCEPT_IRET, svm->windows & WINDOW_NMI);
-}
-
 static u8 svm_insn_len(const struct vmcb_control_area *c, u64 rip)
 {
 	u64 len = c->next_rip - rip;
@@ -183,13 +157,12 @@ static void svm_facts(struct svm_vcpu *svm, struct exit_facts *f)
 		f->msr.write = c->exit_info_1 & 1;
 	} else if (code <= SVM_EXIT_WRITE_DR7) {
 		svm_reg_facts(c, code, f);
-	} else if (svm_is_step(svm, code)) {
-		svm_step_done(svm);
+	} else if (svm->stepped) {
 		f->kind = EXIT_NMI_WINDOW;
 	} else if (code >= SVM_EXIT_EXCP_BASE && code <= SVM_EXIT_LAST_EXCP) {
 		svm_exception_facts(svm, code - SVM_EXIT_EXCP_BASE, f);
 	} else if (code == SVM_EXIT_IRET) {
-		svm_step(svm, true);
+		svm_nmi_iret(svm);
 		f->kind = EXIT_HOST_IRQ;
 	} else {
 		/* All ones, or only the low half of it: the VMCB was refused. */
@@ -209,15 +182,13 @@ static void svm_to_guest(struct svm_vcpu *svm)
 	v->rsp = st->gpr[EMU_RSP];
 	v->rip = st->rip;
 	v->rflags = st->rflags;
-	if (unlikely((svm->windows & WINDOW_NMI) && st->shadow && !svm->stepping))
-		svm_step(svm, false);
-	if (unlikely(svm->stepping))
-		v->rflags |= X86_EFLAGS_TF;
 	c->int_state = st->shadow ? SVM_INTERRUPT_SHADOW_MASK : 0;
 	if ((c->int_ctl & V_TPR_MASK) != st->cr8) {
 		c->int_ctl = (c->int_ctl & ~V_TPR_MASK) | st->cr8;
 		svm_dirty(svm, CLEAN_TPR);
 	}
+	if (unlikely(svm->vcpu.ev.nmi_masked || svm->nmi_busy))
+		svm_nmi_before(svm);
 	svm_prepare_asid(svm);
 	c->exit_code = (u32)SVM_EXIT_ERR;
 }
@@ -245,10 +216,8 @@ static void svm_from_guest(struct svm_vcpu *svm)
 	c->tlb_ctl = TLB_CONTROL_DO_NOTHING;
 	c->event_inj = 0;
 	c->clean = CLEAN_ALL;
-
-	/* TF is ours, unless an IRET has replaced it. */
-	if (unlikely(svm->stepping) && (!svm->step_iret || st->rip == svm->step_rip))
-		st->rflags &= ~X86_EFLAGS_TF;
+	if (unlikely(svm->nmi_busy))
+		svm_nmi_after(svm);
 }
 
 /*

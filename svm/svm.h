@@ -6,6 +6,7 @@
 #ifndef DITTO_SVM_SVM_H
 #define DITTO_SVM_SVM_H
 
+#include <linux/hrtimer.h>
 #include <linux/io.h>
 #include <linux/mem_encrypt.h>
 #include <linux/mm.h>
@@ -56,6 +57,13 @@ struct svm_cpu {
 
 DECLARE_PER_CPU(struct svm_cpu, svm_cpus);
 
+/* How far the guest is from the end of its NMI handler, which its IRET is (15.20). */
+enum svm_nmi {
+	SVM_NMI_FREE,		/* in no handler, or not looked at yet */
+	SVM_NMI_WATCH,		/* IRET exits */
+	SVM_NMI_LEAVE,		/* the next instruction is that IRET, and executes */
+};
+
 /**
  * struct svm_vcpu - a vCPU on SVM; owner's
  * @vcpu: must be first
@@ -64,9 +72,14 @@ DECLARE_PER_CPU(struct svm_cpu, svm_cpus);
  * @asid_generation: of the ASID in @vmcb; 0 takes a new one
  * @windows: WINDOW_* that are armed
  * @exceptions: vectors that shared code wants to see
- * @stepping: an NMI window waits for the end of the instruction at @step_rip
- * @step_iret: that instruction is an IRET, and brings its own TF
- * @step_rip: see @stepping
+ * @nmi_busy: nmi.c has something armed, or something to arm
+ * @nmi: see there
+ * @iret_rip, @iret_rsp: of the IRET of SVM_NMI_LEAVE
+ * @stepping: it is executed with our TF, so that #DB tells of its end
+ * @stepped: the last exit was that #DB, and tells of nothing else
+ * @step_dr6: the guest's DR6 at the entry with our TF
+ * @in_shadow: an NMI waits for the end of the guest's interrupt shadow
+ * @shadow_timer: ends the guest some time after the shadow, if nothing else does
  * @guest_tsc_aux: the CPU holds the guest's TSC_AUX
  */
 struct svm_vcpu {
@@ -77,9 +90,12 @@ struct svm_vcpu {
 	u64 asid_generation;
 	u32 windows;
 	u32 exceptions;
-	bool stepping;
-	bool step_iret;
-	u64 step_rip;
+	bool nmi_busy;
+	enum svm_nmi nmi;
+	bool stepping, stepped, in_shadow;
+	u64 iret_rip, iret_rsp;
+	u64 step_dr6;
+	struct hrtimer shadow_timer;
 	bool guest_tsc_aux;
 };
 
@@ -133,11 +149,20 @@ void svm_set_tdp_root(struct vcpu *vcpu, hpa_t root);
 void svm_pass_msr(struct vcpu *vcpu, u32 msr, bool read, bool write);
 void svm_set_exception_exits(struct vcpu *vcpu, u32 vectors);
 void svm_set_dr_exits(struct vcpu *vcpu, bool on);
+void svm_update_exceptions(struct svm_vcpu *svm);
+void svm_update_windows(struct svm_vcpu *svm);
 void svm_new_asid(struct svm_vcpu *svm, struct svm_cpu *sc);
 
 /* state.c */
 void svm_fetch(struct vcpu *vcpu, u32 parts);
 void svm_push(struct svm_vcpu *svm);
+
+/* nmi.c */
+void svm_nmi_init(struct svm_vcpu *svm);
+void svm_nmi_free(struct svm_vcpu *svm);
+void svm_nmi_before(struct svm_vcpu *svm);
+void svm_nmi_after(struct svm_vcpu *svm);
+void svm_nmi_iret(struct svm_vcpu *svm);
 
 /* run.c */
 void svm_run(struct vcpu *vcpu, struct exit_facts *facts);

@@ -63,6 +63,7 @@ int svm_vcpu_init(struct vcpu *vcpu)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 
+	svm_nmi_init(svm);
 	svm->vmcb = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	svm->msrpm = (void *)__get_free_pages(GFP_KERNEL_ACCOUNT, MSRPM_ORDER);
 	if (!svm->vmcb || !svm->msrpm) {
@@ -83,6 +84,7 @@ void svm_vcpu_free(struct vcpu *vcpu)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 
+	svm_nmi_free(svm);
 	free_page((unsigned long)svm->vmcb);
 	free_pages((unsigned long)svm->msrpm, MSRPM_ORDER);
 }
@@ -201,6 +203,22 @@ void svm_pass_msr(struct vcpu *vcpu, u32 msr, bool read, bool write)
 	svm_dirty(svm, CLEAN_PERM_MAPS);
 }
 
+/* What an IRET may raise. */
+#define IRET_FAULTS	(BIT(X86_TRAP_UD) | BIT(X86_TRAP_TS) | BIT(X86_TRAP_NP) | \
+			 BIT(X86_TRAP_SS) | BIT(X86_TRAP_GP) | BIT(X86_TRAP_PF))
+
+/**
+ * svm_update_exceptions - intercept the exceptions that are to be
+ * @svm: owned
+ */
+void svm_update_exceptions(struct svm_vcpu *svm)
+{
+	/* A machine check is the host's, wherever it strikes. */
+	svm->vmcb->control.intercepts[INTERCEPT_EXCEPTION] =
+		svm->exceptions | BIT(X86_TRAP_MC) | (svm->stepping ? IRET_FAULTS : 0);
+	svm_dirty(svm, CLEAN_INTERCEPTS);
+}
+
 /**
  * svm_set_exception_exits - backend_ops.set_exception_exits
  * @vcpu: owned
@@ -211,10 +229,7 @@ void svm_set_exception_exits(struct vcpu *vcpu, u32 vectors)
 	struct svm_vcpu *svm = to_svm(vcpu);
 
 	svm->exceptions = vectors | EXCEPTIONS_ALWAYS;
-	/* A machine check is the host's, wherever it strikes. */
-	svm->vmcb->control.intercepts[INTERCEPT_EXCEPTION] =
-		svm->exceptions | BIT(X86_TRAP_MC);
-	svm_dirty(svm, CLEAN_INTERCEPTS);
+	svm_update_exceptions(svm);
 }
 
 /**
@@ -244,27 +259,34 @@ static void svm_arm_vintr(struct svm_vcpu *svm, bool on)
 }
 
 /**
+ * svm_update_windows - arm what @windows and @in_shadow ask for
+ * @svm: owned
+ *
+ * Writes of CR8 exit with either: they decide whether the interrupt can be taken.
+ */
+void svm_update_windows(struct svm_vcpu *svm)
+{
+	svm_arm_vintr(svm, (svm->windows & WINDOW_IRQ) || svm->in_shadow);
+	svm_intercept(svm, INTERCEPT_CR8_WRITE, (svm->windows & WINDOW_CR8) || svm->in_shadow);
+}
+
+/**
  * svm_set_window - backend_ops.set_window
  * @vcpu: owned
  * @windows: WINDOW_*
  *
- * There is no NMI window in SVM: the IRET that ends the handler exits, and
- * run.c steps over it, as over an interrupt shadow.
+ * There is no NMI window in SVM: see nmi.c.
  */
 void svm_set_window(struct vcpu *vcpu, u32 windows)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
-	u32 changed = svm->windows ^ windows;
 
-	if (likely(!changed))
+	if (likely(svm->windows == windows))
 		return;
 	svm->windows = windows;
-	if (changed & WINDOW_IRQ)
-		svm_arm_vintr(svm, windows & WINDOW_IRQ);
-	if (changed & WINDOW_CR8)
-		svm_intercept(svm, INTERCEPT_CR8_WRITE, windows & WINDOW_CR8);
-	if ((changed & WINDOW_NMI) && !svm->stepping)
-		svm_intercept(svm, INTERCEPT_IRET, windows & WINDOW_NMI);
+	if (windows & WINDOW_NMI)
+		svm->nmi_busy = true;
+	svm_update_windows(svm);
 }
 
 /**

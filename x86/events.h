@@ -26,7 +26,7 @@ struct x86_event;
  * @irq_injected, @irq_soft, @irq_vector, @soft_len: an interrupt whose delivery
  *	an exit cut
  * @nmi_injected: likewise an NMI
- * @nmi_masked: the guest is in its NMI handler
+ * @nmi_masked: the guest is in its NMI handler; cleared by backend_ops.run
  * @nmi_pending: NMIs accepted, at most 2
  * @nmi_asked: NMIs that other threads sent; added to @nmi_pending before entry
  * @user_irq: KVM_INTERRUPT's vector without in-kernel irqchip, or -1

@@ -258,11 +258,13 @@ static int exit_dr(struct vcpu *vcpu, struct exit_facts *f)
 	return 1;
 }
 
-/* Only those that could loop in the CPU are seen here; the guest gets them back. */
+/* Those that could loop in the CPU, or that the backend had to see: the guest gets them back. */
 static int exit_exception(struct vcpu *vcpu, struct exit_facts *f)
 {
 	if (f->exception.vector == X86_TRAP_DB)
 		vcpu_queue_debug(vcpu, f->exception.payload);
+	else if (f->exception.vector == X86_TRAP_PF)
+		vcpu_queue_page_fault(vcpu, f->exception.payload, f->exception.error);
 	else if (f->exception.has_error)
 		vcpu_queue_exception_error(vcpu, f->exception.vector, f->exception.error);
 	else
@@ -392,7 +394,6 @@ static int exit_irq_window(struct vcpu *vcpu, struct exit_facts *f)
 
 static int exit_nmi_window(struct vcpu *vcpu, struct exit_facts *f)
 {
-	vcpu->ev.nmi_masked = false;
 	vcpu_request(vcpu, REQ_EVENT);
 	return 1;
 }

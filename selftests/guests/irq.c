@@ -263,21 +263,43 @@ static bool nmis(struct vcpu *vcpu)
 	return true;
 }
 
-static bool set_shadow(struct vcpu *vcpu)
+static void set_shadow_to(struct vcpu *vcpu, u8 shadow)
 {
 	struct kvm_vcpu_events events;
-	u32 value;
 
-	if (!traced(vcpu, &value))
-		return false;
 	/* First the OUT has to end. */
 	vcpu->run->immediate_exit = 1;
 	ASSERT(ioctl(vcpu->fd, KVM_RUN, 0) < 0 && errno == EINTR);
 	vcpu->run->immediate_exit = 0;
 	CHECKED(ioctl(vcpu->fd, KVM_GET_VCPU_EVENTS, &events));
 	events.flags |= KVM_VCPUEVENT_VALID_SHADOW;
-	events.interrupt.shadow = KVM_X86_SHADOW_INT_STI;
+	events.interrupt.shadow = shadow;
 	CHECKED(ioctl(vcpu->fd, KVM_SET_VCPU_EVENTS, &events));
+}
+
+static bool set_shadow(struct vcpu *vcpu)
+{
+	u32 value;
+
+	if (!traced(vcpu, &value))
+		return false;
+	set_shadow_to(vcpu, KVM_X86_SHADOW_INT_STI);
+	return true;
+}
+
+/* 1: in a shadow of STI. 2: in one of MOV SS. 3: in none. 0: no NMI. */
+static bool nmi_in_shadow(struct vcpu *vcpu)
+{
+	u32 value;
+
+	if (!traced(vcpu, &value))
+		return false;
+	if (value == 1)
+		set_shadow_to(vcpu, KVM_X86_SHADOW_INT_STI);
+	else if (value == 2)
+		set_shadow_to(vcpu, KVM_X86_SHADOW_INT_MOV_SS);
+	if (value)
+		send_nmi(vcpu->vm);
 	return true;
 }
 
@@ -349,6 +371,13 @@ static const struct guest_test tests[] = {
 	{ .name = "g_pit", .config.pit = true },
 	{ .name = "g_nmi", .on_exit = nmis },
 	{ .name = "g_nmi_wakes_hlt", .on_exit = nmi_later },
+	{ .name = "g_nmi_again", .on_exit = nmis },
+	{ .name = "g_nmi_again_halted", .on_exit = nmi_later },
+	{ .name = "g_nmi_in_shadow", .on_exit = nmi_in_shadow },
+	{ .name = "g_nmi_behind_iret", .on_exit = nmi_in_shadow },
+	{ .name = "g_nmi_iret_gp", .on_exit = nmi_in_shadow },
+	{ .name = "g_nmi_iret_pf", .on_exit = nmi_in_shadow },
+	{ .name = "g_nmi_stepping", .on_exit = nmi_in_shadow },
 	{ .name = "g_sti_window" },
 	{ .name = "g_shadow_kept", .on_exit = set_shadow },
 	{ .name = "g_sti_hlt" },

@@ -314,6 +314,222 @@ void g_nmi_wakes_hlt(void)
 	CHECK_EQ(g_count[2], 1);
 }
 
+#define TF	0x100ul
+#define IF	0x200ul
+
+/* The last NMI's frame, and the flags of all handlers. */
+static volatile u64 nmi_rip, nmi_rflags, nmi_inside;
+
+static u64 rflags(void) { u64 v; asm volatile("pushfq; popq %0" : "=r"(v)); return v; }
+static u64 dr6(void) { u64 v; asm volatile("mov %%db6, %0" : "=r"(v)); return v; }
+
+static void on_nmi_noted(struct frame *f)
+{
+	nmi_inside |= rflags();
+	nmi_rip = f->rip;
+	nmi_rflags = f->rflags;
+	nmis++;
+}
+
+/* One after the other: each handler's IRET lets the next one in. */
+void g_nmi_again(void)
+{
+	u32 i;
+
+	g_handler[2] = on_nmi_noted;
+	for (i = 1; i <= 4; i++) {
+		trace(1);
+		while (nmis < i)
+			pause();
+		spin(1000);
+		CHECK_EQ(nmis, i);
+	}
+}
+
+/* Likewise, of a CPU that sleeps. */
+void g_nmi_again_halted(void)
+{
+	u32 i;
+
+	lapic_enable();
+	g_handler[2] = on_nmi_noted;
+	for (i = 1; i <= 3; i++) {
+		trace(2);
+		asm volatile("cli; hlt" ::: "memory");
+		CHECK_EQ(nmis, i);
+	}
+}
+
+static volatile u64 int_rflags;
+
+static void on_int(struct frame *f)
+{
+	int_rflags = f->rflags;
+}
+
+static void nmi_came(u32 times)
+{
+	u32 i;
+
+	for (i = 0; nmis < times && i < 100000; i++)
+		pause();
+	CHECK_EQ(nmis, times);
+	CHECK_EQ(nmi_inside & TF, 0);
+	CHECK_EQ(nmi_rflags & TF, 0);
+}
+
+/* At the trace the VMM says that @insn is in a shadow of STI (1) or MOV SS (2), and sends an NMI. */
+#define IN_SHADOW(before, kind, insn, ...)					\
+	asm volatile(TRY_BEGIN before "\n\toutl %%eax, %%dx\n2:\t" insn "\n1:"	\
+		     : __VA_ARGS__ : "a"(kind), "d"(GUEST_PORT_TRACE) : "memory", "cc")
+
+/* Nothing but the guest's own flags is in what an instruction in a shadow pushes. */
+void g_nmi_in_shadow(void)
+{
+	u64 flags, at;
+
+	g_handler[2] = on_nmi_noted;
+	g_handler[0x81] = on_int;
+	IN_SHADOW("sti", 1, "pushfq\n3:\tpopq %0\n\tleaq 3b(%%rip), %1", "=&r"(flags), "=r"(at));
+	nmi_came(1);
+	CHECK_EQ(flags & (TF | IF), IF);
+	CHECK_EQ(nmi_rip, at);
+	IN_SHADOW("sti", 1, "int $0x81");
+	nmi_came(2);
+	CHECK_EQ(int_rflags & (TF | IF), IF);
+	IN_SHADOW("sti", 1, "ud2");
+	CHECK_EQ(trap.vector, 6);
+	CHECK_EQ(trap.rflags & (TF | IF), IF);
+	nmi_came(3);
+	IN_SHADOW("sti", 1, "int3");
+	CHECK_EQ(trap.vector, 3);
+	CHECK_EQ(trap.rflags & (TF | IF), IF);
+	nmi_came(4);
+	IN_SHADOW("sti", 1, "cli\n\tpushfq\n\tpopq %0", "=&r"(flags));
+	nmi_came(5);
+	CHECK_EQ(flags & (TF | IF), 0);
+	IN_SHADOW("cli", 2, "pushfq\n\tpopq %0", "=&r"(flags));
+	nmi_came(6);
+	CHECK_EQ(flags & (TF | IF), 0);
+	IN_SHADOW("cli", 2, "ud2");
+	CHECK_EQ(trap.vector, 6);
+	CHECK_EQ(trap.rflags & (TF | IF), 0);
+	nmi_came(7);
+}
+
+static void on_nmi_once_more(struct frame *f)
+{
+	u64 before = nmi_rip;
+
+	on_nmi_noted(f);
+	if (nmis == 1)
+		trace(3);
+	else
+		CHECK_EQ(f->rip, before);
+}
+
+/* The second comes right behind the IRET of the first, before any other instruction. */
+void g_nmi_behind_iret(void)
+{
+	g_handler[2] = on_nmi_once_more;
+	trace(3);
+	nmi_came(2);
+	CHECK_EQ(dr6() & 0x4000, 0);
+}
+
+/* Its frame begins in the last 8 bytes of a page, behind which there is none. */
+static void iret_without_stack(u64 page)
+{
+	u64 *pte = pte_of(page + 4096);
+	u64 was = *pte;
+
+	*pte = 0;
+	invlpg(page + 4096);
+	trap.vector = NO_TRAP;
+	asm volatile(TRY_BEGIN "movq %0, %%rsp\n2:\tiretq\n1:" :: "r"(page + 4088) : "memory", "cc");
+	CHECK_EQ(trap.cr2, page + 4096);
+	CHECK_TRAP(14, 0);
+	CHECK_EQ(trap.rflags & TF, 0);
+	*pte = was;
+}
+
+static void iret_to_nowhere(void)
+{
+	trap.vector = NO_TRAP;
+	asm volatile(TRY_BEGIN "movq %%rsp, %%rax\n\tpushq %0\n\tpushq %%rax\n\tpushq $2\n\t"
+		     "pushq $0\n\tpushq $1f\n2:\tiretq\n1:"
+		     :: "i"(GUEST_DS) : "rax", "memory", "cc");
+	CHECK_TRAP(13, 0);
+	CHECK_EQ(trap.rflags & TF, 0);
+}
+
+static volatile bool without_stack;
+
+/* The second comes with the IRET of the fault's handler, before that IRET's target. */
+static void on_nmi_with_fault(struct frame *f)
+{
+	on_nmi_noted(f);
+	if (nmis > 1)
+		return;
+	trace(3);
+	if (without_stack)
+		iret_without_stack(0x480000);
+	else
+		iret_to_nowhere();
+}
+
+/* An NMI waits for an IRET that faults: the fault's frame is the guest's own, too. */
+void g_nmi_iret_gp(void)
+{
+	g_handler[2] = on_nmi_with_fault;
+	trace(3);
+	nmi_came(2);
+}
+
+void g_nmi_iret_pf(void)
+{
+	without_stack = true;
+	g_nmi_iret_gp();
+}
+
+static volatile u32 steps;
+
+static void on_step(struct frame *f)
+{
+	(void)f;
+	steps++;
+}
+
+static void on_nmi_stepped(struct frame *f)
+{
+	(void)f;
+	if (++nmis == 1)
+		trace(3);
+}
+
+static u32 step_over(u32 value)
+{
+	steps = 0;
+	asm volatile("pushfq\n\torl $0x100, (%%rsp)\n\tpopfq\n\t"
+		     "outl %%eax, %%dx\n\tnop\n\tnop\n\tnop\n\t"
+		     "pushfq\n\tandl $~0x100, (%%rsp)\n\tpopfq"
+		     :: "a"(value), "d"(GUEST_PORT_TRACE) : "memory", "cc");
+	return steps;
+}
+
+/* A guest that steps itself sees each step once, NMIs or not. */
+void g_nmi_stepping(void)
+{
+	u32 want;
+
+	g_handler[1] = on_step;
+	g_handler[2] = on_nmi_stepped;
+	want = step_over(0);
+	CHECK_EQ(want, 7);
+	CHECK_EQ(step_over(3), want);
+	CHECK_EQ(nmis, 2);
+}
+
 /* Taken exactly after the instruction that follows STI. */
 void g_sti_window(void)
 {
