@@ -144,9 +144,8 @@ static int svm_cpu_enable(void)
 	wrmsrl(MSR_EFER, efer | EFER_SVME);
 	wrmsrl(MSR_VM_HSAVE_PA, svm_page_pa(sc->hsave));
 
-	/* Whatever the TLB holds is of another time: begin with a full flush. */
-	sc->generation++;
-	sc->next_asid = svm_caps.max_asid + 1;
+	sc->asids.max = svm_caps.max_asid;
+	svm_asids_renew(&sc->asids);
 	sc->has_tsc_aux = boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID);
 	if (sc->has_tsc_aux)
 		rdmsrl(MSR_TSC_AUX, sc->tsc_aux);

@@ -213,7 +213,10 @@ static void svm_from_guest(struct svm_vcpu *svm)
 	st->cr2 = v->cr2;
 	st->cr3 = v->cr3;
 	st->valid = ST_CODE | ST_CR;
-	c->tlb_ctl = TLB_CONTROL_DO_NOTHING;
+	if (unlikely(c->tlb_ctl)) {
+		svm_asid_accepted(this_cpu_ptr(&svm_cpus.asids), &svm->asid, c->tlb_ctl);
+		c->tlb_ctl = TLB_CONTROL_DO_NOTHING;
+	}
 	c->event_inj = 0;
 	c->clean = CLEAN_ALL;
 	if (unlikely(svm->nmi_busy))

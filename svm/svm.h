@@ -31,14 +31,44 @@
 #define CLEAN_ALL		GENMASK(10, 0)
 
 /**
+ * struct svm_asids - a CPU's ASIDs (15.16)
+ *
+ * An ASID is never given out twice in a generation, so a new one needs no flush; a new
+ * generation flushes all of them.
+ *
+ * @generation: a vCPU whose ASID is of another one takes a new one; never 0
+ * @next: to give out
+ * @max: the last that there is
+ * @flush: a generation began, and no VMRUN since has flushed yet: it is the next that
+ *	the CPU accepts which does, whoever's that is
+ */
+struct svm_asids {
+	u64 generation;
+	u32 next;
+	u32 max;
+	bool flush;
+};
+
+/**
+ * struct svm_asid - a vCPU's ASID
+ * @generation: that it is of; 0 takes a new one
+ * @asid: on the CPU where the vCPU was last
+ * @flush: what the TLB has of it is to be flushed by the next VMRUN that is accepted
+ */
+struct svm_asid {
+	u64 generation;
+	u32 asid;
+	bool flush;
+};
+
+/**
  * struct svm_cpu - this CPU's part
  *
  * Written with preemption off on that CPU.
  *
  * @hsave: host save area of VMRUN; constant
  * @host: page for the host's VMSAVE state; @host_pa, its address; constant
- * @generation: of ASIDs; a vCPU whose generation differs takes a new one
- * @next_asid: to give out
+ * @asids: see there
  * @has_tsc_aux: this CPU has MSR_TSC_AUX
  * @tsc_aux: the host's value of that MSR
  */
@@ -46,8 +76,7 @@ struct svm_cpu {
 	struct page *hsave;
 	struct page *host;
 	u64 host_pa;
-	u64 generation;
-	u32 next_asid;
+	struct svm_asids asids;
 	bool has_tsc_aux;
 	u64 tsc_aux;
 };
@@ -69,7 +98,7 @@ enum svm_nmi {
  * @vcpu: must be first
  * @vmcb: the control block, and its address @vmcb_pa; constant
  * @msrpm: MSR permission map; constant address
- * @asid_generation: of the ASID in @vmcb; 0 takes a new one
+ * @asid: the one in @vmcb
  * @windows: WINDOW_* that are armed
  * @exceptions: vectors that shared code wants to see
  * @nmi_busy: nmi.c has something armed, or something to arm
@@ -87,7 +116,7 @@ struct svm_vcpu {
 	struct vmcb *vmcb;
 	u64 vmcb_pa;
 	void *msrpm;
-	u64 asid_generation;
+	struct svm_asid asid;
 	u32 windows;
 	u32 exceptions;
 	bool nmi_busy;
@@ -151,6 +180,11 @@ void svm_set_exception_exits(struct vcpu *vcpu, u32 vectors);
 void svm_set_dr_exits(struct vcpu *vcpu, bool on);
 void svm_update_exceptions(struct svm_vcpu *svm);
 void svm_update_windows(struct svm_vcpu *svm);
+
+/* asid.c */
+void svm_asids_renew(struct svm_asids *asids);
+u8 svm_asid_take(struct svm_asids *asids, struct svm_asid *asid);
+void svm_asid_accepted(struct svm_asids *asids, struct svm_asid *asid, u8 tlb_ctl);
 void svm_new_asid(struct svm_vcpu *svm, struct svm_cpu *sc);
 
 /* state.c */
@@ -167,12 +201,13 @@ void svm_nmi_iret(struct svm_vcpu *svm);
 /* run.c */
 void svm_run(struct vcpu *vcpu, struct exit_facts *facts);
 
-/* Give the vCPU an ASID that is valid on this CPU. Loaded; IRQs off. */
+/* Give the vCPU an ASID that is valid on this CPU, and say what VMRUN flushes. Loaded; IRQs off. */
 static inline void svm_prepare_asid(struct svm_vcpu *svm)
 {
 	struct svm_cpu *sc = this_cpu_ptr(&svm_cpus);
 
-	if (unlikely(svm->asid_generation != sc->generation))
+	if (unlikely(svm->asid.generation != sc->asids.generation || sc->asids.flush ||
+		     svm->asid.flush))
 		svm_new_asid(svm, sc);
 }
 

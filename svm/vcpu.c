@@ -100,7 +100,7 @@ void svm_load(struct vcpu *vcpu, int cpu)
 	struct svm_cpu *sc = per_cpu_ptr(&svm_cpus, cpu);
 
 	if (vcpu->cpu != cpu) {
-		svm->asid_generation = 0;
+		svm->asid.generation = 0;
 		svm->vmcb->control.clean = 0;
 	}
 	/* FS, GS, TR, LDTR and the syscall MSRs: the guest's come with VMLOAD. */
@@ -123,28 +123,6 @@ void svm_put(struct vcpu *vcpu)
 }
 
 /**
- * svm_new_asid - give the vCPU an ASID of this CPU's present generation
- * @svm: loaded; IRQs off
- * @sc: this CPU's
- *
- * An ASID is never reused within a generation, so a new one needs no flush;
- * a new generation flushes everything (15.16).
- */
-void svm_new_asid(struct svm_vcpu *svm, struct svm_cpu *sc)
-{
-	struct vmcb_control_area *c = &svm->vmcb->control;
-
-	if (sc->next_asid > backend->caps->max_asid) {
-		sc->generation++;
-		sc->next_asid = 1;
-		c->tlb_ctl = TLB_CONTROL_FLUSH_ALL_ASID;
-	}
-	svm->asid_generation = sc->generation;
-	c->asid = sc->next_asid++;
-	svm_dirty(svm, CLEAN_ASID);
-}
-
-/**
  * svm_flush_tlb - backend_ops.flush_tlb
  * @vcpu: loaded; IRQs off
  */
@@ -153,9 +131,9 @@ void svm_flush_tlb(struct vcpu *vcpu)
 	struct svm_vcpu *svm = to_svm(vcpu);
 
 	if (boot_cpu_has(X86_FEATURE_FLUSHBYASID))
-		svm->vmcb->control.tlb_ctl = TLB_CONTROL_FLUSH_ASID;
+		svm->asid.flush = true;
 	else
-		svm->asid_generation = 0;
+		svm->asid.generation = 0;
 }
 
 /**

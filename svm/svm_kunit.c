@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit: what of the SVM backend needs no SVM: which ASID a vCPU gets, and what VMRUN
+ * flushes, also when the CPU refuses it.
+ */
+#include <kunit/test.h>
+
+#include "svm/svm.h"
+
+#define NOTHING	TLB_CONTROL_DO_NOTHING
+#define ONE	TLB_CONTROL_FLUSH_ASID
+#define ALL	TLB_CONTROL_FLUSH_ALL_ASID
+
+/* As a CPU is when SVM was switched on. */
+static struct svm_asids fresh(u32 max)
+{
+	struct svm_asids asids = { .max = max };
+
+	svm_asids_renew(&asids);
+	return asids;
+}
+
+static u8 enter(struct svm_asids *asids, struct svm_asid *asid)
+{
+	u8 tlb_ctl = svm_asid_take(asids, asid);
+
+	svm_asid_accepted(asids, asid, tlb_ctl);
+	return tlb_ctl;
+}
+
+/* Once for all of them, then never again until they run out. */
+static void asid_flushes_once(struct kunit *test)
+{
+	struct svm_asids asids = fresh(3);
+	struct svm_asid a = { }, b = { };
+
+	KUNIT_EXPECT_EQ(test, enter(&asids, &a), ALL);
+	KUNIT_EXPECT_EQ(test, enter(&asids, &b), NOTHING);
+	KUNIT_EXPECT_EQ(test, enter(&asids, &a), NOTHING);
+	KUNIT_EXPECT_EQ(test, a.asid, 1);
+	KUNIT_EXPECT_EQ(test, b.asid, 2);
+}
+
+static void asid_run_out(struct kunit *test)
+{
+	struct svm_asids asids = fresh(2);
+	struct svm_asid a = { }, b = { }, c = { };
+
+	enter(&asids, &a);
+	KUNIT_EXPECT_EQ(test, enter(&asids, &b), NOTHING);
+	KUNIT_EXPECT_EQ(test, b.asid, 2);
+	KUNIT_EXPECT_EQ(test, enter(&asids, &c), ALL);
+	KUNIT_EXPECT_EQ(test, c.asid, 1);
+	/* The others' are of the old generation, and the first's is c's now. */
+	KUNIT_EXPECT_EQ(test, enter(&asids, &a), NOTHING);
+	KUNIT_EXPECT_EQ(test, a.asid, 2);
+	KUNIT_EXPECT_EQ(test, enter(&asids, &b), ALL);
+	KUNIT_EXPECT_EQ(test, b.asid, 1);
+}
+
+/* Refused: the flush of all is due at whoever's VMRUN is next, and at no other. */
+static void asid_refused_flush_is_the_cpus(struct kunit *test)
+{
+	struct svm_asids asids = fresh(8);
+	struct svm_asid a = { }, b = { };
+
+	KUNIT_EXPECT_EQ(test, svm_asid_take(&asids, &a), ALL);
+	KUNIT_EXPECT_EQ(test, svm_asid_take(&asids, &b), ALL);
+	KUNIT_EXPECT_EQ(test, svm_asid_take(&asids, &a), ALL);
+	KUNIT_EXPECT_EQ(test, enter(&asids, &b), ALL);
+	KUNIT_EXPECT_EQ(test, enter(&asids, &a), NOTHING);
+	KUNIT_EXPECT_NE(test, a.asid, b.asid);
+}
+
+/* A vCPU's own flush stays with it, whoever runs meanwhile. */
+static void asid_flush_of_one(struct kunit *test)
+{
+	struct svm_asids asids = fresh(8);
+	struct svm_asid a = { }, b = { };
+
+	enter(&asids, &a);
+	enter(&asids, &b);
+	a.flush = true;
+	KUNIT_EXPECT_EQ(test, enter(&asids, &b), NOTHING);
+	KUNIT_EXPECT_EQ(test, svm_asid_take(&asids, &a), ONE);
+	KUNIT_EXPECT_EQ(test, enter(&asids, &a), ONE);
+	KUNIT_EXPECT_EQ(test, enter(&asids, &a), NOTHING);
+	/* A new one has nothing to flush; a flush of all is of this one, too. */
+	a.flush = true;
+	a.generation = 0;
+	KUNIT_EXPECT_EQ(test, enter(&asids, &a), NOTHING);
+	svm_asids_renew(&asids);
+	KUNIT_EXPECT_EQ(test, svm_asid_take(&asids, &b), ALL);
+	b.flush = true;
+	KUNIT_EXPECT_EQ(test, enter(&asids, &b), ALL);
+	KUNIT_EXPECT_EQ(test, enter(&asids, &b), NOTHING);
+}
+
+/* SVM off and on again, for a suspend or a CPU that was offline. */
+static void asid_cpu_comes_back(struct kunit *test)
+{
+	struct svm_asids asids = fresh(8);
+	struct svm_asid a = { };
+
+	enter(&asids, &a);
+	svm_asids_renew(&asids);
+	KUNIT_EXPECT_EQ(test, enter(&asids, &a), ALL);
+	KUNIT_EXPECT_EQ(test, a.generation, asids.generation);
+}
+
+static struct kunit_case svm_cases[] = {
+	KUNIT_CASE(asid_flushes_once),
+	KUNIT_CASE(asid_run_out),
+	KUNIT_CASE(asid_refused_flush_is_the_cpus),
+	KUNIT_CASE(asid_flush_of_one),
+	KUNIT_CASE(asid_cpu_comes_back),
+	{}
+};
+
+static struct kunit_suite svm_suite = {
+	.name = "ditto_svm",
+	.test_cases = svm_cases,
+};
+kunit_test_suite(svm_suite);
