@@ -10,6 +10,7 @@
 #include <asm/trapnr.h>
 
 #include "svm/svm.h"
+#include "x86/hostwork.h"
 
 #define MSRPM_ORDER	1
 
@@ -89,6 +90,20 @@ void svm_vcpu_free(struct vcpu *vcpu)
 	free_pages((unsigned long)svm->msrpm, MSRPM_ORDER);
 }
 
+/*
+ * What each exit's VMLOAD brings back: FS and GS, which are the thread's, and of the CPU
+ * TR and the MSRs of system calls, which no one changes while the CPU is up.  But for
+ * LDTR: another thread of the process may change the LDT at any time, and free the old
+ * one.  An exit leaves none, and svm_put() loads the one there is then.
+ */
+static void svm_save_host(const struct svm_cpu *sc)
+{
+	struct vmcb *host = page_address(sc->host);
+
+	svm_insn("vmsave %0", "a" (sc->host_pa));
+	host->save.ldtr = (struct vmcb_seg) {};
+}
+
 /**
  * svm_load - backend_ops.load: the vCPU's thread comes to a CPU
  * @vcpu: owned by this thread
@@ -103,8 +118,7 @@ void svm_load(struct vcpu *vcpu, int cpu)
 		svm->asid.generation = 0;
 		svm->vmcb->control.clean = 0;
 	}
-	/* FS, GS, TR, LDTR and the syscall MSRs: the guest's come with VMLOAD. */
-	svm_insn("vmsave %0", "a" (sc->host_pa));
+	svm_save_host(sc);
 	svm_load_tsc_aux(svm);
 }
 
@@ -116,6 +130,7 @@ void svm_put(struct vcpu *vcpu)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 
+	hostwork_load_ldt();
 	if (!svm->guest_tsc_aux)
 		return;
 	svm->guest_tsc_aux = false;

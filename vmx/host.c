@@ -15,6 +15,7 @@
 #include <asm/segment.h>
 
 #include "vmx/vmx.h"
+#include "x86/hostwork.h"
 
 static const u32 vmx_msr_index[VMX_NR_MSRS] = {
 	[VMX_STAR] = MSR_STAR,
@@ -124,7 +125,6 @@ void vmx_load_guest(struct vmx_vcpu *vmx)
 	host->gs_base = current->thread.gsbase;
 	savesegment(ds, host->ds);
 	savesegment(es, host->es);
-	store_ldt(host->ldt);
 	host->debugctl = get_debugctlmsr();
 	vmcs_update(HOST_FS_BASE, vmx->written.host_fs_base, host->fs_base);
 	native_wrmsrl(MSR_KERNEL_GS_BASE, vmx->kernel_gs_base);
@@ -135,6 +135,8 @@ void vmx_load_guest(struct vmx_vcpu *vmx)
 /* Those that are not 0 are of 32-bit or unusual threads; an exit left 0. */
 static void vmx_load_host_selectors(const struct vmx_host *host)
 {
+	/* First: the others may be of the LDT. */
+	hostwork_load_ldt();
 	if (host->ds)
 		loadsegment(ds, host->ds);
 	if (host->es)
@@ -145,8 +147,6 @@ static void vmx_load_host_selectors(const struct vmx_host *host)
 	}
 	if (host->gs)
 		load_gs_index(host->gs);
-	if (host->ldt)
-		asm volatile("lldt %0" : : "rm" (host->ldt));
 }
 
 /**

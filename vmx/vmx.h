@@ -85,13 +85,13 @@ DECLARE_PER_CPU(struct vmx_cpu, vmx_cpus);
 /**
  * struct vmx_host - the host's state that a vCPU's thread gets back; owner
  * @fs_base, @gs_base: of the thread's user mode
- * @ds, @es, @fs, @gs, @ldt: selectors
+ * @ds, @es, @fs, @gs: selectors
  * @debugctl: MSR_IA32_DEBUGCTLMSR, which an exit clears
  */
 struct vmx_host {
 	u64 fs_base, gs_base;
 	u64 debugctl;
-	u16 ds, es, fs, gs, ldt;
+	u16 ds, es, fs, gs;
 };
 
 /**

@@ -15,8 +15,12 @@
 #include <linux/instrumentation.h>
 #include <linux/irqflags.h>
 #include <linux/jiffies.h>
+#include <linux/mm_types.h>
 #include <linux/percpu.h>
+#include <linux/sched.h>
 #include <linux/vtime.h>
+#include <asm/asm.h>
+#include <asm/segment.h>
 
 #include "core/compat.h"
 
@@ -65,6 +69,23 @@ static __always_inline void hostwork_tell_rcu(void)
 	raw_cpu_write(hostwork_jiffies, now);
 	compat_rcu_note_guest();
 	instrumentation_end();
+}
+
+/**
+ * hostwork_load_ldt - the LDT is the thread's again, where an exit from a guest left none
+ *
+ * Preemption off.  Another thread of the process may have changed it meanwhile, or given
+ * the process its first: this CPU's GDT names the present one, or will before any code
+ * in user mode runs, by an interrupt that is on its way and loads it again.  Until then
+ * there may be nothing in the GDT.
+ */
+static __always_inline void hostwork_load_ldt(void)
+{
+#ifdef CONFIG_MODIFY_LDT_SYSCALL
+	if (unlikely(READ_ONCE(current->active_mm->context.ldt)))
+		asm volatile("1: lldt %w0\n2:\n" _ASM_EXTABLE(1b, 2b)
+			     : : "r" (GDT_ENTRY_LDT * 8));
+#endif
 }
 
 /**
