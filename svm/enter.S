@@ -33,13 +33,13 @@
 .section .noinstr.text, "ax"
 
 /*
- * void svm_enter(u64 *gpr, u64 guest_pa, u64 host_pa, const u64 *spec_ctrl, u32 shadow)
+ * void svm_enter(u64 *gpr, u64 guest_pa, u64 host_pa, const u64 *spec_ctrl, u32 sti)
  *
  * @gpr: all but RAX and RSP, which the VMCB carries, in and out
  * @guest_pa: the guest's VMCB
  * @host_pa: page with the host's VMSAVE state
  * @spec_ctrl: the guest's SPEC_CTRL; its writes exit, so it does not change
- * @shadow: not 0: the guest is in an interrupt shadow, as the VMCB says
+ * @sti: not 0: STI right before VMRUN, for the quirk of an emulator
  *
  * GIF is 0 and RFLAGS.IF is 1.
  */
@@ -94,8 +94,8 @@ SYM_FUNC_START(svm_enter)
 	VM_CLEAR_CPU_BUFFERS
 
 	/*
-	 * An emulated CPU forgets the VMCB's shadow, but takes along that of an STI right
-	 * before VMRUN, which on hardware ends there.  IF is set either way.
+	 * quirk_sti_shadow: an emulated CPU forgets the VMCB's shadow, but takes along that
+	 * of an STI right before VMRUN, which on hardware ends there.  IF is set already.
 	 */
 	jnc	20f
 	sti

@@ -3,11 +3,17 @@
  * Entering the guest and saying why it came back.  What follows from an exit
  * is decided in x86/; here stands only what this CPU's exit codes mean.
  */
+#include <linux/moduleparam.h>
 #include <asm/processor-flags.h>
 #include <asm/traps.h>
 
 #include "svm/svm.h"
 #include "x86/hostwork.h"
+
+static bool svm_quirk_sti_shadow __read_mostly;
+module_param_named(quirk_sti_shadow, svm_quirk_sti_shadow, bool, 0444);
+MODULE_PARM_DESC(quirk_sti_shadow,
+		 "STI right before VMRUN for a guest in an interrupt shadow: for emulated CPUs that take that one's shadow along and forget the VMCB's");
 
 /* Exit codes that are a fact of their own: kind + 1, 0 for none. */
 static const u8 svm_kinds[0x90] = {
@@ -247,7 +253,8 @@ static noinstr void svm_enter_leave(struct svm_vcpu *svm)
 	hostwork_enter_guest();
 	asm volatile("sti" ::: "memory");
 	svm_enter(svm->vcpu.st.gpr, svm->vmcb_pa, __this_cpu_read(svm_cpus.host_pa),
-		  &svm->vcpu.st.msrs.spec_ctrl, svm->vcpu.st.shadow);
+		  &svm->vcpu.st.msrs.spec_ctrl,
+		  svm_quirk_sti_shadow ? svm->vcpu.st.shadow : 0);
 	asm volatile("cli" ::: "memory");
 	hostwork_leave_guest();
 	svm_insn("stgi");

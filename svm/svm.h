@@ -164,7 +164,7 @@ static inline void svm_intercept(struct svm_vcpu *svm, unsigned int bit, bool on
 extern struct page *svm_iopm;
 
 /* enter.S */
-void svm_enter(u64 *gpr, u64 guest_pa, u64 host_pa, const u64 *spec_ctrl, u32 shadow);
+void svm_enter(u64 *gpr, u64 guest_pa, u64 host_pa, const u64 *spec_ctrl, u32 sti);
 
 /* vcpu.c */
 int svm_vcpu_init(struct vcpu *vcpu);
