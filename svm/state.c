@@ -8,7 +8,8 @@
 
 #include "svm/svm.h"
 
-#define SVM_ATTR_TYPE	GENMASK(3, 0)
+/* In the type of a TSS. */
+#define SVM_TR_BUSY	BIT(1)
 
 static void svm_seg_from_vmcb(struct kvm_segment *s, const struct vmcb_seg *v)
 {
@@ -53,7 +54,7 @@ static void svm_fetch_segs(struct x86_state *st, const struct vmcb_save_area *v)
 	svm_seg_from_vmcb(&st->seg[EMU_LDTR], &v->ldtr);
 	svm_seg_from_vmcb(&st->seg[EMU_TR], &v->tr);
 	/* VMX wants a running task busy; SVM does not care and may not say. */
-	st->seg[EMU_TR].type |= 2;
+	st->seg[EMU_TR].type |= SVM_TR_BUSY;
 	st->cpl = v->cpl;
 }
 
@@ -65,6 +66,8 @@ static void svm_push_segs(const struct x86_state *st, struct vmcb_save_area *v)
 		svm_seg_to_vmcb(&(&v->es)[i], &st->seg[i]);
 	svm_seg_to_vmcb(&v->ldtr, &st->seg[EMU_LDTR]);
 	svm_seg_to_vmcb(&v->tr, &st->seg[EMU_TR]);
+	/* A TSS is busy in memory; in TR the CPU keeps it as LTR found it, free. */
+	v->tr.attrib &= ~SVM_TR_BUSY;
 	/* CPL is SS.DPL, for an unusable SS too. */
 	v->ss.attrib &= ~SVM_SELECTOR_DPL_MASK;
 	v->ss.attrib |= st->cpl << SVM_SELECTOR_DPL_SHIFT;

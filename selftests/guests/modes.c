@@ -2,6 +2,7 @@
 /*
  * The VMM's side of code/modes.S.
  */
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 
 #include "guests.h"
@@ -33,6 +34,21 @@ static void check_efer(struct vm *vm)
 	ASSERT_EQ(vcpu_sregs(&vm->vcpu[0]).cr0 & 0x80000001, 0);
 }
 
+/* TR is as LTR left it, and stays so. */
+static bool set_segments(struct vcpu *vcpu)
+{
+	struct kvm_sregs sregs;
+	u32 value;
+
+	if (!traced(vcpu, &value) || value != 3)
+		return false;
+	sregs = vcpu_sregs(vcpu);
+	ASSERT_EQ(sregs.tr.selector, 0x30);
+	ASSERT_EQ(sregs.tr.type, 11);
+	CHECKED(ioctl(vcpu->fd, KVM_SET_SREGS, &sregs));
+	return true;
+}
+
 static const struct guest_test tests[] = {
 	{ .name = "m_reset", .mode = MODE_RESET, .before = put_reset_vector,
 	  TRACES(0x60000010) },
@@ -40,6 +56,8 @@ static const struct guest_test tests[] = {
 	{ .name = "m_unreal", .mode = MODE_REAL, TRACES(0x77777777, 0x0102) },
 	{ .name = "m_prot32", .mode = MODE_PROT32,
 	  TRACES(0x11223345, 0x04030201, 0x11223345, 0x1230) },
+	{ .name = "m_rings", .mode = MODE_PROT32, .on_exit = set_segments,
+	  TRACES(0x303000) },
 	{ .name = "m_climb", .mode = MODE_REAL, .after = check_efer,
 	  TRACES(CR0_REAL, CR0_PROT, CR0_PAGED, 0xcafe, 0xbabe, 0xcafe, 0x500, 0x12345678,
 		 0x100, 0x16, 0x17, 0x60, CR0_REAL) },

@@ -136,7 +136,49 @@ real_divide:
 	push %ax
 	iret
 
+/* 32-bit: into user mode, and back through the stack that the TSS names. */
+	.code32
+	.balign 8
+ring_gdt:
+	.quad 0, 0
+	.quad 0x00cf93000000ffff	/* 0x10 data */
+	.quad 0x00cf9b000000ffff	/* 0x18 code */
+	.quad 0x00cff3000000ffff	/* 0x20 user data */
+	.quad 0x00cffb000000ffff	/* 0x28 user code */
+	.quad 0x0000890000000067 + (GUEST_FREE << 16)	/* 0x30 TSS */
+ring_gdt_end:
+ring_gdt_pointer:
+	.word ring_gdt_end - ring_gdt - 1
+	.long ring_gdt
+ring_idt_pointer:
+	.word 0x60 * 8 + 7
+	.long GUEST_FREE + 0x2000
+	.globl m_rings
+m_rings:
+	lgdt ring_gdt_pointer
+	lidt ring_idt_pointer
+	movl $GUEST_FREE + 0x1000, GUEST_FREE + 4
+	movl $0x10, GUEST_FREE + 8
+	movl $0x180000 + ring_int, GUEST_FREE + 0x2000 + 0x60 * 8
+	movl $0xee00, GUEST_FREE + 0x2000 + 0x60 * 8 + 4
+	mov $0x30, %ax
+	ltr %ax
+	trace 0x3				/* the VMM sets all segments, to what they are */
+	pushl $0x23
+	pushl $GUEST_FREE + 0x3000
+	pushl $2
+	pushl $0x2b
+	pushl $1f
+	iret
+1:	int $0x60
+ring_int:
+	mov 12(%esp), %eax		/* the stack of the user's */
+	mov $GUEST_PORT_TRACE, %dx
+	out %eax, (%dx)
+	finish
+
 /* Real mode, then each mode in turn, and all the way back. */
+	.code16
 	.globl m_climb
 m_climb:
 	trace_cr0
