@@ -188,6 +188,8 @@ struct apic_view {
  * @tsc_scaling: a guest may have its own TSC frequency
  * @xsaves: XSAVES and XRSTORS work in guests
  * @timer: a guest is left when the host's TSC reaches vcpu->exit_tsc
+ * @shutdown_loses_state: after EXIT_SHUTDOWN nothing of the guest's state is left but its
+ *	MSRs
  * @irq_delivery: the CPU delivers what the IRR in vcpu->apic_page requests, and moves
  *	it to the ISR
  * @posting: and takes what is in vcpu->posted while it is in the guest, when @notify
@@ -201,6 +203,7 @@ struct backend_caps {
 	bool tsc_scaling;
 	bool xsaves;
 	bool timer;
+	bool shutdown_loses_state;
 	bool irq_delivery;
 	bool posting;
 	bool x2apic_reads, x2apic_writes;

@@ -44,6 +44,7 @@ static void svm_probe_caps(void)
 	tdp->large = _PAGE_PSE;
 
 	svm_caps.max_asid = cpuid_ebx(0x8000000a) - 1;
+	svm_caps.shutdown_loses_state = true;
 }
 
 static int svm_probe(const char **why)

@@ -43,6 +43,16 @@ void svm_nmi_init(struct svm_vcpu *svm)
 }
 
 /**
+ * svm_nmi_forget - nothing is armed any more
+ * @svm: whose VMCB is about to be made anew
+ */
+void svm_nmi_forget(struct svm_vcpu *svm)
+{
+	svm->nmi = SVM_NMI_FREE;
+	svm->nmi_busy = svm->stepping = svm->stepped = svm->in_shadow = false;
+}
+
+/**
  * svm_nmi_free - at its end
  * @svm: never runs again
  */

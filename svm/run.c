@@ -280,4 +280,6 @@ void svm_run(struct vcpu *vcpu, struct exit_facts *facts)
 		svm_vectoring(c, &facts->vectoring);
 	}
 	svm_facts(svm, facts);
+	if (unlikely(facts->kind == EXIT_SHUTDOWN))
+		svm_vcpu_renew(svm);
 }

@@ -168,6 +168,7 @@ void svm_enter(u64 *gpr, u64 guest_pa, u64 host_pa, const u64 *spec_ctrl, u32 st
 
 /* vcpu.c */
 int svm_vcpu_init(struct vcpu *vcpu);
+void svm_vcpu_renew(struct svm_vcpu *svm);
 void svm_vcpu_free(struct vcpu *vcpu);
 void svm_load(struct vcpu *vcpu, int cpu);
 void svm_put(struct vcpu *vcpu);
@@ -193,6 +194,7 @@ void svm_push(struct svm_vcpu *svm);
 
 /* nmi.c */
 void svm_nmi_init(struct svm_vcpu *svm);
+void svm_nmi_forget(struct svm_vcpu *svm);
 void svm_nmi_free(struct svm_vcpu *svm);
 void svm_nmi_before(struct svm_vcpu *svm);
 void svm_nmi_after(struct svm_vcpu *svm);

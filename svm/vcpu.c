@@ -78,6 +78,24 @@ int svm_vcpu_init(struct vcpu *vcpu)
 }
 
 /**
+ * svm_vcpu_renew - a VMCB as of a new vCPU
+ * @svm: a shutdown ended the guest, and what is in the VMCB is undefined (15.14.3)
+ *
+ * But for what VMSAVE has written since: the MSRs, which a reset keeps.
+ */
+void svm_vcpu_renew(struct svm_vcpu *svm)
+{
+	vcpu_need(&svm->vcpu, ST_ALL & ~ST_TSC);
+	vcpu_changed(&svm->vcpu, ST_ALL);
+	vcpu_request(&svm->vcpu, REQ_RELOAD_ROOT);
+	svm->asid.generation = 0;
+	svm->windows = 0;
+	svm_nmi_forget(svm);
+	clear_page(svm->vmcb);
+	svm_init_control(svm);
+}
+
+/**
  * svm_vcpu_free - backend_ops.vcpu_free
  * @vcpu: never runs again; may be half initialized
  */

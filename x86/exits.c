@@ -398,8 +398,11 @@ static int exit_nmi_window(struct vcpu *vcpu, struct exit_facts *f)
 	return 1;
 }
 
+/* Where nothing is left of the guest, the VMM finds it as an INIT would leave it. */
 static int exit_shutdown(struct vcpu *vcpu, struct exit_facts *f)
 {
+	if (backend->caps->shutdown_loses_state)
+		vcpu_reset(vcpu, true);
 	vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
 	return 0;
 }
