@@ -688,7 +688,15 @@ static void emu_test_ins_short(struct kunit *test)
 	machine_reset(m, &t);
 	m->answered = true;
 	m->pio_most = 3;
+	m->c.rep_limit = 5;
+	memset(m->mem + 0x2000, 0xaa, 100);
 	KUNIT_EXPECT_EQ(test, (int)machine_step(m), (int)EMU_OK);
+	KUNIT_EXPECT_EQ(test, m->pio_calls, 2);
+	KUNIT_EXPECT_TRUE(test, m->c.restarted);
+	KUNIT_EXPECT_EQ(test, m->c.regs[EMU_RCX], 94ULL);
+	KUNIT_EXPECT_EQ(test, memcmp(m->mem + 0x2000, "\xf0\xf1\xf2\xf0\xf1\xf2\xaa\xaa\xaa", 9), 0);
+	m->c.rep_limit = 0;
+	KUNIT_EXPECT_EQ(test, (int)emu_execute(&m->c), (int)EMU_OK);
 	KUNIT_EXPECT_EQ(test, m->pio_calls, 34);
 	KUNIT_EXPECT_EQ(test, m->c.regs[EMU_RCX], 0ULL);
 	KUNIT_EXPECT_EQ(test, m->c.regs[EMU_RDI], 0x2064ULL);
