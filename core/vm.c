@@ -209,6 +209,7 @@ static struct vm *vm_alloc(void)
 		return ERR_PTR(-ENOMEM);
 	kref_init(&vm->ref);
 	mutex_init(&vm->lock);
+	spin_lock_init(&vm->name_lock);
 	xa_init(&vm->vcpus);
 	err = vm_init_parts(vm);
 	if (err) {
@@ -298,8 +299,10 @@ int vm_ioctl_set_name(struct vm *vm, struct ditto_vm_name *args)
 		if (!isascii(args->name[i]) || !isprint(args->name[i]) || args->name[i] == '/')
 			return -EINVAL;
 	}
+	spin_lock(&vm->name_lock);
 	memset(vm->name, 0, sizeof(vm->name));
 	memcpy(vm->name, args->name, len);
+	spin_unlock(&vm->name_lock);
 	return 0;
 }
 
@@ -347,17 +350,21 @@ static bool vm_may_see(const struct vm *vm)
 	return uid_eq(vm->uid, current_euid()) || capable(CAP_SYS_ADMIN);
 }
 
+/*
+ * Takes none of the VM's mutexes: their holder may be waiting for a vCPU whose memory
+ * its user does not provide, for as long as he likes.
+ */
 static void vm_describe(struct vm *vm, struct ditto_vm_info *info)
 {
 	memset(info, 0, sizeof(*info));
-	mutex_lock(&vm->lock);
 	info->id = vm->id;
 	info->pid = pid_vnr(vm->pid);
-	info->vcpus = vm->nr_vcpus;
+	info->vcpus = smp_load_acquire(&vm->nr_vcpus);
 	info->uid = from_kuid_munged(current_user_ns(), vm->uid);
+	spin_lock(&vm->name_lock);
 	memcpy(info->name, vm->name, sizeof(info->name));
+	spin_unlock(&vm->name_lock);
 	mmu_stats(&vm->mmu, info);
-	mutex_unlock(&vm->lock);
 }
 
 /*

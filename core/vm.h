@@ -48,7 +48,8 @@ struct vm_eventfds;
  * @id: unique since load; constant
  * @pid: of the creator; constant
  * @uid: of the creator; constant
- * @name: for people; @lock
+ * @name: for people; written under @lock and @name_lock
+ * @name_lock: held for a few instructions only, so that who lists VMs may take it
  * @lock: VM-wide configuration; taken by the ioctl dispatcher
  * @mmu: the guest-physical address space; its own locks
  * @vcpus: by creation index; entries are added under @lock, never removed
@@ -69,6 +70,7 @@ struct vm {
 	struct pid *pid;
 	kuid_t uid;
 	char name[DITTO_NAME_LEN];
+	spinlock_t name_lock;
 	struct mutex lock;
 	struct mmu mmu;
 	struct xarray vcpus;

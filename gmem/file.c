@@ -75,7 +75,7 @@ static void gmem_release(struct kref *ref)
 	mem_cgroup_put(g->memcg);
 	iput(g->inode);
 	simple_release_fs(&gmem_mnt, &gmem_mnt_count);
-	kvfree(g);
+	kvfree_rcu(g, rcu);	/* gmem_usage() */
 }
 
 /**
@@ -226,6 +226,29 @@ void gmem_stats(struct gmem *g, struct ditto_gmem_stats *st)
 	st->charged_bytes = st->private_bytes + fair_part(g);
 	st->overhead_bytes = gmem_overhead(g);
 	st->breaks = atomic_long_read(&g->nr_breaks);
+}
+
+/**
+ * gmem_usage() - read a gmem's counters
+ * @g: the gmem; a reference, or an RCU section in which somebody else's was seen
+ * @u: what they say
+ *
+ * Any context; takes no lock and walks over nothing.
+ */
+void gmem_usage(struct gmem *g, struct gmem_usage *u)
+{
+	u64 nr_private = atomic_long_read(&g->nr_private);
+	u64 nr_shared = atomic_long_read(&g->nr_shared);
+	u64 entries, pages;
+
+	u->resident = (nr_private + nr_shared) << PAGE_SHIFT;
+	u->shared = nr_shared << PAGE_SHIFT;
+	u->saved = 0;
+	if (!nr_shared)
+		return;
+	entries = max(1L, atomic_long_read(&g->domain->nr_shared));
+	pages = clamp_t(long, atomic_long_read(&g->domain->nr_shared_pages), 0, entries);
+	u->saved = mul_u64_u64_div_u64(u->shared, entries - pages, entries);
 }
 
 static int gmem_file_release(struct inode *inode, struct file *file)

@@ -137,8 +137,8 @@ void gmem_share(struct gmem_cursor *cur)
 	struct page *page = gmem_entry_page(gmem_cursor_entry(cur));
 
 	atomic_long_dec(&cur->g->nr_private);
-	atomic_long_inc(&cur->g->nr_shared);
-	gmem_count_shared_page(1);
+	gmem_count_shared(cur->g, 1);
+	gmem_count_shared_page(cur->g->domain, 1);
 	gmem_entry_unlock(cur->c, cur->slot, gmem_entry_make(page, GMEM_SHARED));
 }
 
@@ -151,7 +151,7 @@ void gmem_replace(struct gmem_cursor *cur, struct page *shared)
 {
 	unsigned long old = gmem_cursor_entry(cur) & ~GMEM_LOCKED;
 
-	atomic_long_inc(&cur->g->nr_shared);
+	gmem_count_shared(cur->g, 1);
 	gmem_entry_unlock(cur->c, cur->slot, gmem_entry_make(shared, GMEM_SHARED));
 	gmem_entry_drop(cur->g, old);
 }

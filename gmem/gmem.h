@@ -53,6 +53,19 @@ struct gmem_mapping {
 	bool writable;
 };
 
+/**
+ * struct gmem_usage - what a gmem holds, in bytes, as its counters say
+ * @resident: offsets that have a page, shared ones included
+ * @shared: offsets that read from a shared page
+ * @saved: of these, what others pay for: estimated from what the shared pages of its
+ *	domain save on the average
+ */
+struct gmem_usage {
+	u64 resident;
+	u64 shared;
+	u64 saved;
+};
+
 /* Pages that one fault resolves at most: their zeroing takes some 20 microseconds. */
 #define GMEM_FAULT_MAX	64
 
@@ -118,6 +131,7 @@ struct gmem *gmem_get(struct gmem *g);
 void gmem_put(struct gmem *g);
 u64 gmem_size(const struct gmem *g);
 void gmem_stats(struct gmem *g, struct ditto_gmem_stats *st);
+void gmem_usage(struct gmem *g, struct gmem_usage *u);
 
 /* Bindings (bind.c). */
 int gmem_bind(struct gmem *g, struct gmem_binding *b, pgoff_t start, pgoff_t end,

@@ -42,9 +42,10 @@ void gmem_merge_forget(struct page *page)
 		merge_hooks->forget(page);
 }
 
-/** gmem_count_shared_page() - @n more shared pages exist */
-void gmem_count_shared_page(int n)
+/** gmem_count_shared_page() - @n more shared pages of a domain exist */
+void gmem_count_shared_page(struct gmem_domain *d, int n)
 {
+	atomic_long_add(n, &d->nr_shared_pages);
 	atomic_long_add(n, &nr_shared_pages);
 }
 
@@ -404,7 +405,7 @@ void gmem_shared_put(struct page *page)
 {
 	if (!atomic_dec_and_test(gmem_page_sharers(page)))
 		return;
-	gmem_count_shared_page(-1);
+	gmem_count_shared_page(gmem_page_domain(page), -1);
 	page_drop(page);
 }
 
@@ -422,7 +423,7 @@ void gmem_entry_drop(struct gmem *g, unsigned long v)
 		atomic_long_dec(&g->nr_private);
 		page_drop(page);
 	} else if (v & GMEM_SHARED) {
-		atomic_long_dec(&g->nr_shared);
+		gmem_count_shared(g, -1);
 		gmem_shared_put(page);
 	} else if (v & GMEM_ZEROED) {
 		atomic_long_dec(&g->nr_zeroed);

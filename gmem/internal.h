@@ -132,6 +132,8 @@ struct gmem_dir {
  * @uid: owner; constant
  * @ns: owner's user namespace, referenced; constant
  * @salt: mixed into digests, so that bucket positions cannot be guessed; constant
+ * @nr_shared: sum of the same of its gmems
+ * @nr_shared_pages: shared pages that those entries point at
  * @node: in the table of domains; under its lock, read by RCU
  * @rcu: after the last reference
  */
@@ -140,6 +142,8 @@ struct gmem_domain {
 	kuid_t uid;
 	struct user_namespace *ns;
 	u32 salt;
+	atomic_long_t nr_shared;
+	atomic_long_t nr_shared_pages;
 	struct hlist_node node;
 	struct rcu_head rcu;
 };
@@ -162,6 +166,7 @@ struct gmem_domain {
  * @nr_chunks: chunks in the directories
  * @nr_dirs: directories
  * @all: in the list of gmems; under its lock
+ * @rcu: after the last reference
  * @root: directories, set once by cmpxchg
  */
 struct gmem {
@@ -181,6 +186,7 @@ struct gmem {
 	atomic_long_t nr_chunks;
 	atomic_long_t nr_dirs;
 	struct list_head all;
+	struct rcu_head rcu;
 	struct gmem_dir *root[];
 };
 
@@ -337,6 +343,13 @@ int gmem_mmap(struct file *file, struct vm_area_struct *vma);
 
 /* punch.c */
 void gmem_punch_all(struct gmem *g);
+
+/* An entry of @g begins (1) or ceases (-1) to point at a shared page. */
+static inline void gmem_count_shared(struct gmem *g, int n)
+{
+	atomic_long_add(n, &g->nr_shared);
+	atomic_long_add(n, &g->domain->nr_shared);
+}
 
 /* domain.c */
 struct gmem_domain *gmem_domain_get(kuid_t uid, struct user_namespace *ns);

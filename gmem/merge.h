@@ -54,7 +54,7 @@ struct gmem_totals {
 void gmem_set_merge_hooks(const struct gmem_merge_hooks *hooks);
 void gmem_merge_forget(struct page *page);
 int gmem_merge_check(struct seq_file *m);
-void gmem_count_shared_page(int n);
+void gmem_count_shared_page(struct gmem_domain *d, int n);
 long gmem_shared_pages(void);
 void gmem_shared_put(struct page *page);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What people and tests want to know of an address space: how much memory it has, and
- * whether its TDP tables say what the gmems' indexes say.  Changes nothing.
+ * What tests want to know of an address space: whether its TDP tables say what the
+ * gmems' indexes say, and its slots are where they are looked for.  Changes nothing.
  *
  * The hard part is that gmem must not be asked with mmu->lock held.  So the checker
  * notes the leaves of a batch, asks, and looks at a leaf that seems wrong once more:
@@ -10,40 +10,8 @@
 #include <linux/mm.h>
 #include <linux/seq_file.h>
 
-#include <ditto.h>
 #include "mmu/slots.h"
 #include "mmu/tdp.h"
-
-static void stats_add_gmem(struct ditto_vm_info *info, struct gmem *gmem)
-{
-	struct ditto_gmem_stats st;
-
-	gmem_stats(gmem, &st);
-	info->resident_bytes += st.private_bytes + st.shared_bytes;
-	info->shared_bytes += st.shared_bytes;
-	info->saved_bytes += st.private_bytes + st.shared_bytes - st.charged_bytes;
-}
-
-/**
- * mmu_stats - fill in the bytes of a struct ditto_vm_info
- * @mmu: takes its slots_lock; may sleep
- * @info: zeroed; only the *_bytes members are written
- *
- * A gmem that several slots map is counted once.
- */
-void mmu_stats(struct mmu *mmu, struct ditto_vm_info *info)
-{
-	struct mmu_slots *slots;
-	unsigned int i;
-
-	mutex_lock(&mmu->slots_lock);
-	slots = mmu_slots_locked(mmu);
-	info->ram_bytes = mmu->nr_pages << PAGE_SHIFT;
-	for (i = 0; i < slots->nr; i++)
-		if (slots->slot[i]->counts_gmem)
-			stats_add_gmem(info, slots->slot[i]->gmem);
-	mutex_unlock(&mmu->slots_lock);
-}
 
 #define CHECK_BATCH	64
 
@@ -157,21 +125,54 @@ static int check_tables(struct mmu *mmu, struct seq_file *m)
 	return 1;
 }
 
-static int check_sizes(struct mmu *mmu, struct seq_file *m)
+static u64 tree_pages(struct mmu *mmu, unsigned int copy, unsigned int *nr)
 {
-	struct mmu_slots *slots;
-	u64 sum = 0, nr_pages;
-	unsigned int i;
+	struct rb_node *node;
+	u64 pages = 0;
+
+	for (node = rb_first(&mmu->slots_by_gfn[copy]); node; node = rb_next(node)) {
+		pages += container_of(node - copy, struct memslot, gfn_node[0])->npages;
+		++*nr;
+	}
+	return pages;
+}
+
+static unsigned int hva_slots(struct mmu *mmu)
+{
+	struct interval_tree_node *n;
+	unsigned int nr = 0;
+
+	for (n = interval_tree_iter_first(&mmu->slots_by_hva, 0, ULONG_MAX); n;
+	     n = interval_tree_iter_next(n, 0, ULONG_MAX))
+		nr++;
+	return nr;
+}
+
+/* The trees have the slots that the index by number has, and no others. */
+static int check_slots(struct mmu *mmu, struct seq_file *m)
+{
+	unsigned int nr = 0, users = 0, first = 0, second = 0, hvas;
+	u64 sum = 0, a, b, counted;
+	struct memslot *slot;
+	unsigned long id;
 
 	mutex_lock(&mmu->slots_lock);
-	slots = mmu_slots_locked(mmu);
-	for (i = 0; i < slots->nr; i++)
-		sum += slots->slot[i]->npages;
-	nr_pages = mmu->nr_pages;
+	xa_for_each(&mmu->slots_by_id, id, slot) {
+		sum += slot->npages;
+		users += !slot->gmem;
+		nr++;
+	}
+	read_lock(&mmu->lock);
+	a = tree_pages(mmu, 0, &first);
+	b = tree_pages(mmu, 1, &second);
+	hvas = hva_slots(mmu);
+	read_unlock(&mmu->lock);
+	counted = mmu->nr_pages;
 	mutex_unlock(&mmu->slots_lock);
-	if (sum == nr_pages)
+	if (sum == counted && a == sum && b == sum && first == nr && second == nr && hvas == users)
 		return 0;
-	seq_printf(m, "mmu: memslots of %llu pages, but the counter says %llu\n", sum, nr_pages);
+	seq_printf(m, "mmu: %u memslots of %llu pages, %u of user memory; counted %llu; in the trees %u of %llu, %u of %llu, %u\n",
+		   nr, sum, users, counted, first, a, second, b, hvas);
 	return 1;
 }
 
@@ -182,7 +183,7 @@ static int check_sizes(struct mmu *mmu, struct seq_file *m)
  *
  * Proves, at a quiet moment: each SPTE is in a memslot; of a gmem-backed one it maps
  * the page that the index says, and none writable that is shared; table and page
- * counters equal a recount.  What user-backed slots map, it does not check.
+ * counters equal a recount; every slot is in every tree that it belongs in.  What user-backed slots map, it does not check.
  *
  * Returns the number of violations, or -ENOMEM.
  */
@@ -193,7 +194,7 @@ int mmu_check(struct mmu *mmu, struct seq_file *m)
 
 	if (!batch)
 		return -ENOMEM;
-	violations = check_tables(mmu, m) + check_sizes(mmu, m);
+	violations = check_tables(mmu, m) + check_slots(mmu, m);
 	idx = srcu_read_lock(&mmu->srcu);
 	violations += check_leaves(mmu, batch, m);
 	srcu_read_unlock(&mmu->srcu, idx);

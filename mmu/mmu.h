@@ -12,9 +12,12 @@
 #include <linux/list.h>
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
+#include <linux/rbtree.h>
 #include <linux/sched.h>
+#include <linux/seqlock.h>
 #include <linux/spinlock.h>
 #include <linux/srcu.h>
+#include <linux/xarray.h>
 
 #include "gmem/gmem.h"
 
@@ -26,8 +29,8 @@
 struct ditto_gmem_region;
 struct ditto_vm_info;
 struct emu_fault;
+struct memslot;
 struct mmu;
-struct mmu_slots;
 struct seq_file;
 
 /* What KVM_CAP_NR_MEMSLOTS says: slot numbers are below it. */
@@ -101,12 +104,19 @@ struct paging_mode {
  *
  * @host: constant
  * @slots_lock: serializes changes of memslots
- * @srcu: readers of @slots and of the memslots in it
- * @slots: immutable, sorted; replaced under @slots_lock and @lock for write, so that
- *	either lock holds it still, too
- * @generation: number of @slots; grows with every change, so that a vCPU may cache
- *	what it looked up; read with mmu_generation()
- * @nr_pages: sum of the memslots' sizes; @slots_lock
+ * @srcu: readers of the memslots
+ * @slots_by_gfn: the memslots, in two equal trees: while one changes, readers use the
+ *	other.  Changed under @slots_lock and @lock for write, so that either lock holds
+ *	them still, too; read in sections of @srcu
+ * @slots_seq: how often the trees changed; its last bit is the tree to read
+ * @slots_removed: how many memslots were ever removed; changed like the trees
+ * @slot_hint: the memslot that was found last, or NULL; racy.  A removal changes from
+ *	one to the other, so that who found a removed slot cannot leave it to others
+ * @slots_by_hva: those that user memory backs; @lock
+ * @slots_by_id: by the VMM's number; @slots_lock
+ * @gmems: what backs the gmem-backed ones, each once; @slots_lock, read by RCU
+ * @gmems_tree: the same by address; @slots_lock
+ * @nr_pages: sum of the memslots' sizes; @slots_lock, read without
  * @mm: of user-backed slots; set once under @slots_lock before the first exists
  * @notifier: registered in @mm once that is set
  * @lock: the TDP tables.  Read: faults add entries by cmpxchg.  Write: everything
@@ -125,8 +135,14 @@ struct mmu {
 	const struct mmu_host *host;
 	struct mutex slots_lock;
 	struct srcu_struct srcu;
-	struct mmu_slots __rcu *slots;
-	u64 generation;
+	struct rb_root slots_by_gfn[2];
+	seqcount_latch_t slots_seq;
+	unsigned int slots_removed;
+	struct memslot *slot_hint[2];
+	struct rb_root_cached slots_by_hva;
+	struct xarray slots_by_id;
+	struct list_head gmems;
+	struct rb_root gmems_tree;
 	u64 nr_pages;
 	struct mm_struct *mm;
 	struct mmu_notifier notifier;
@@ -223,8 +239,10 @@ int mmu_tdp_fault(struct mmu *mmu, struct fault_streaks *streaks, gpa_t gpa, u32
 /* The guest wrote to these pages, which were clean; in a read section of mmu->srcu. */
 void mmu_note_written(struct mmu *mmu, const u64 *gpas, unsigned int nr);
 
-/* For people and tests (check.c); may sleep, outside of mmu->srcu. */
+/* For people: any context (gmems.c). */
 void mmu_stats(struct mmu *mmu, struct ditto_vm_info *info);
+
+/* For tests (check.c); may sleep, outside of mmu->srcu. */
 int mmu_check(struct mmu *mmu, struct seq_file *m);
 
 /**
@@ -236,18 +254,6 @@ int mmu_check(struct mmu *mmu, struct seq_file *m);
 static inline hpa_t mmu_root(struct mmu *mmu)
 {
 	return __pa(mmu->root);
-}
-
-/**
- * mmu_generation - number of the present set of memslots
- * @mmu: initialized
- *
- * What was looked up before stays true as long as this returns the same, in one
- * read section of mmu->srcu.
- */
-static inline u64 mmu_generation(struct mmu *mmu)
-{
-	return smp_load_acquire(&mmu->generation);
 }
 
 /**

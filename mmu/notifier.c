@@ -26,19 +26,16 @@ typedef void (*slot_range_fn)(struct mmu *mmu, gfn_t start, gfn_t end, void *arg
 static void for_each_hva_range(struct mmu *mmu, unsigned long start, unsigned long end,
 			       slot_range_fn fn, void *arg)
 {
-	struct mmu_slots *slots = mmu_slots_locked(mmu);
-	unsigned int i;
+	struct interval_tree_node *n;
 
-	if (end <= slots->hva_start || start >= slots->hva_end)
-		return;
-	for (i = 0; i < slots->nr; i++) {
-		struct memslot *s = slots->slot[i];
-		u64 from = max_t(u64, start, s->addr);
-		u64 to = min_t(u64, end, s->addr + (s->npages << PAGE_SHIFT));
+	lockdep_assert_held(&mmu->lock);
+	for (n = interval_tree_iter_first(&mmu->slots_by_hva, start, end - 1); n;
+	     n = interval_tree_iter_next(n, start, end - 1)) {
+		struct memslot *s = container_of(n, struct memslot, hva_node);
+		unsigned long from = max(start, n->start), last = min(end - 1, n->last);
 
-		if (!s->gmem && from < to)
-			fn(mmu, s->base + ((from - s->addr) >> PAGE_SHIFT),
-			   s->base + (PAGE_ALIGN(to - s->addr) >> PAGE_SHIFT), arg);
+		fn(mmu, s->base + ((from - n->start) >> PAGE_SHIFT),
+		   s->base + ((last - n->start) >> PAGE_SHIFT) + 1, arg);
 	}
 }
 

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memslots: creating, moving and deleting them, and finding one.  Owns the set of
- * slots, which is immutable and replaced as a whole, and the life of struct mmu.
- * What is behind a slot belongs to others.
+ * Memslots: creating, moving and deleting them, and finding one.  Owns the trees of
+ * slots and the life of struct mmu.  What is behind a slot belongs to others.
+ *
+ * A change costs what a change of a tree costs, however many slots there are, and a
+ * lookup takes no lock.  The slots are in two trees by gfn, which differ only while
+ * one of them is being changed; a sequence count tells readers to use the other, or
+ * to look again.
  *
  * The hard part is taking a slot away while vCPUs fault in it, the kernel accesses
  * it, and its pages go away underneath:
  *
- * 1. Under mmu->lock for write: publish the set without it, bump the invalidation
- *    sequence, zap its range, flush.  A fault that saw the old set fails its check of
- *    the sequence.  The mmu notifier, which walks the set under that lock, sees either
+ * 1. Under mmu->lock for write: take it out of the trees, bump the invalidation
+ *    sequence, zap its range, flush.  A fault that found it fails its check of the
+ *    sequence.  The mmu notifier, which walks the slots under that lock, sees either
  *    the slot, or no SPTEs of it.
  * 2. Wait for the read sections of mmu->srcu: no accessor uses the slot any more.
  * 3. Unbind and put the gmem, free the slot.
@@ -28,101 +32,137 @@
 /* KVM's limit for one slot, which leaves room for signed page counts. */
 #define SLOT_MAX_PAGES	INT_MAX
 
+/* The slot whose node in the tree @copy this is. */
+static struct memslot *node_slot(struct rb_node *node, unsigned int copy)
+{
+	return container_of(node - copy, struct memslot, gfn_node[0]);
+}
+
+/* In one of the two trees, which may be changing: what is found then is not believed. */
+static struct memslot *tree_find(const struct rb_root *tree, unsigned int copy, gfn_t gfn)
+{
+	struct rb_node *node = READ_ONCE(tree->rb_node);
+
+	while (node) {
+		struct memslot *slot = node_slot(node, copy);
+
+		if (gfn < slot->base)
+			node = READ_ONCE(node->rb_left);
+		else if (!memslot_has(slot, gfn))
+			node = READ_ONCE(node->rb_right);
+		else
+			return slot;
+	}
+	return NULL;
+}
+
 /**
- * slots_search - find the memslot that has a gfn by binary search
- * @slots: kept by the caller
+ * slots_search - find the memslot that has a gfn, and remember it
+ * @mmu: the caller is in a read section of its srcu
  * @gfn: any
  *
- * Returns it and remembers it, or NULL.
+ * Returns it, or NULL.
  */
-struct memslot *slots_search(struct mmu_slots *slots, gfn_t gfn)
+struct memslot *slots_search(struct mmu *mmu, gfn_t gfn)
 {
-	unsigned int lo = 0, hi = slots->nr;
+	/* Before the search: a removal that it does not see has not begun to wait for us. */
+	unsigned int hint = smp_load_acquire(&mmu->slots_removed) & 1;
+	struct memslot *slot;
+	unsigned int seq;
 
-	while (lo < hi) {
-		unsigned int mid = (lo + hi) / 2;
-		struct memslot *slot = slots->slot[mid];
+	do {
+		seq = raw_read_seqcount_latch(&mmu->slots_seq);
+		slot = tree_find(&mmu->slots_by_gfn[seq & 1], seq & 1, gfn);
+	} while (read_seqcount_latch_retry(&mmu->slots_seq, seq));
+	if (slot)
+		smp_store_release(&mmu->slot_hint[hint], slot);
+	return slot;
+}
 
-		if (gfn < slot->base) {
-			hi = mid;
-		} else if (!memslot_has(slot, gfn)) {
-			lo = mid + 1;
-		} else {
-			WRITE_ONCE(slots->last, mid);
-			return slot;
-		}
+static void tree_insert(struct rb_root *tree, unsigned int copy, struct memslot *slot)
+{
+	struct rb_node **link = &tree->rb_node, *parent = NULL;
+
+	while (*link) {
+		parent = *link;
+		link = slot->base < node_slot(parent, copy)->base ? &parent->rb_left :
+								    &parent->rb_right;
 	}
-	return NULL;
+	rb_link_node_rcu(&slot->gfn_node[copy], parent, link);
+	rb_insert_color(&slot->gfn_node[copy], tree);
 }
 
-static struct memslot *slots_by_id(const struct mmu_slots *slots, u32 id)
+static void tree_replace(struct mmu *mmu, unsigned int copy, struct memslot *old,
+			 struct memslot *new)
 {
-	unsigned int i;
-
-	for (i = 0; i < slots->nr; i++)
-		if (slots->slot[i]->id == id)
-			return slots->slot[i];
-	return NULL;
-}
-
-static bool slots_overlap(const struct mmu_slots *slots, const struct memslot *new,
-			  const struct memslot *except)
-{
-	unsigned int i;
-
-	for (i = 0; i < slots->nr; i++) {
-		const struct memslot *s = slots->slot[i];
-
-		if (s != except && s->base < new->base + new->npages &&
-		    new->base < s->base + s->npages)
-			return true;
-	}
-	return false;
-}
-
-static void slots_add(struct mmu_slots *slots, struct memslot *slot)
-{
-	slots->slot[slots->nr++] = slot;
-	if (slot->gmem)
-		return;
-	slots->hva_start = min_t(unsigned long, slots->hva_start, slot->addr);
-	slots->hva_end = max_t(unsigned long, slots->hva_end,
-			       slot->addr + (slot->npages << PAGE_SHIFT));
-}
-
-/* The set @from without @old and with @new; either may be NULL. */
-static struct mmu_slots *slots_copy(const struct mmu_slots *from, const struct memslot *old,
-				    struct memslot *new)
-{
-	struct mmu_slots *to;
-	unsigned int i;
-
-	to = kvzalloc(struct_size(to, slot, from->nr + 1), GFP_KERNEL_ACCOUNT);
-	if (!to)
-		return NULL;
-	to->hva_start = ULONG_MAX;
-	for (i = 0; i < from->nr; i++) {
-		if (new && new->base < from->slot[i]->base) {
-			slots_add(to, new);
-			new = NULL;
-		}
-		if (from->slot[i] != old)
-			slots_add(to, from->slot[i]);
-	}
+	/* Readers go to the other tree. */
+	raw_write_seqcount_latch(&mmu->slots_seq);
+	if (old)
+		rb_erase(&old->gfn_node[copy], &mmu->slots_by_gfn[copy]);
 	if (new)
-		slots_add(to, new);
-	return to;
+		tree_insert(&mmu->slots_by_gfn[copy], copy, new);
 }
 
-static void slots_free_rcu(struct rcu_head *rcu)
+/* @old is no longer found, nor remembered by who begins to look now. */
+static void slots_forget(struct mmu *mmu)
 {
-	kvfree(container_of(rcu, struct mmu_slots, rcu));
+	unsigned int removed = mmu->slots_removed + 1;
+
+	/* Nobody who could still write there is left since the removal before. */
+	WRITE_ONCE(mmu->slot_hint[removed & 1], NULL);
+	smp_store_release(&mmu->slots_removed, removed);
+}
+
+/* Change the trees: whoever looks finds @old or @new, both may be NULL. */
+static void slots_replace(struct mmu *mmu, struct memslot *old, struct memslot *new)
+{
+	lockdep_assert_held_write(&mmu->lock);
+	tree_replace(mmu, 0, old, new);
+	tree_replace(mmu, 1, old, new);
+	if (old && !old->gmem)
+		interval_tree_remove(&old->hva_node, &mmu->slots_by_hva);
+	if (new && !new->gmem)
+		interval_tree_insert(&new->hva_node, &mmu->slots_by_hva);
+	if (old)
+		slots_forget(mmu);
+}
+
+/* The first slot that ends behind @gfn, or NULL. @slots_lock held. */
+static struct memslot *slots_first(struct mmu *mmu, gfn_t gfn)
+{
+	struct rb_node *node = mmu->slots_by_gfn[0].rb_node;
+	struct memslot *found = NULL;
+
+	while (node) {
+		struct memslot *slot = node_slot(node, 0);
+
+		if (gfn < slot->base + slot->npages) {
+			found = slot;
+			node = node->rb_left;
+		} else {
+			node = node->rb_right;
+		}
+	}
+	return found;
+}
+
+static bool slots_overlap(struct mmu *mmu, const struct memslot *new, const struct memslot *except)
+{
+	struct memslot *slot = slots_first(mmu, new->base);
+
+	if (slot && slot == except) {
+		struct rb_node *next = rb_next(&slot->gfn_node[0]);
+
+		slot = next ? node_slot(next, 0) : NULL;
+	}
+	return slot && slot->base < new->base + new->npages;
 }
 
 static void memslot_free(struct memslot *slot)
 {
 	if (slot->gmem) {
 		gmem_unbind(slot->gmem, &slot->binding);
+		gmems_put(slot->mmu, slot->user);
 		gmem_put(slot->gmem);
 	}
 	kvfree(slot->written);
@@ -144,20 +184,6 @@ static int memslot_alloc_written(struct memslot *slot)
 	return 0;
 }
 
-/* Exactly one slot of each gmem is counted by mmu_stats(). */
-static void slots_elect(struct mmu_slots *slots, struct gmem *gmem)
-{
-	struct memslot *first = NULL;
-	unsigned int i;
-
-	for (i = 0; gmem && i < slots->nr; i++) {
-		if (slots->slot[i]->gmem != gmem)
-			continue;
-		slots->slot[i]->counts_gmem = !first;
-		first = slots->slot[i];
-	}
-}
-
 /* More than the tables of all slots need, but bounded: a sparse gmem may be huge. */
 static long slots_max_tables(u64 nr_pages)
 {
@@ -165,14 +191,13 @@ static long slots_max_tables(u64 nr_pages)
 }
 
 /* Step 1 of the plan at the top. Takes mmu->lock; nothing can fail from here on. */
-static void slots_publish(struct mmu *mmu, struct mmu_slots *slots, struct memslot *old)
+static void slots_publish(struct mmu *mmu, struct memslot *old, struct memslot *new)
 {
 	struct tdp_zap zap;
 
 	tdp_zap_init(&zap, old);
 	write_lock(&mmu->lock);
-	rcu_assign_pointer(mmu->slots, slots);
-	smp_store_release(&mmu->generation, mmu->generation + 1);
+	slots_replace(mmu, old, new);
 	mmu_invalidated(mmu);
 	if (old)
 		tdp_zap_range(mmu, &zap, old->base, old->base + old->npages);
@@ -182,49 +207,50 @@ static void slots_publish(struct mmu *mmu, struct mmu_slots *slots, struct memsl
 }
 
 /* Replace @old by @new; either may be NULL. @new is bound already. */
-static void slots_commit(struct mmu *mmu, struct mmu_slots *slots, struct memslot *old,
-			 struct memslot *new)
+static void slots_commit(struct mmu *mmu, struct memslot *old, struct memslot *new)
 {
-	struct mmu_slots *prev = mmu_slots_locked(mmu);
-
-	mmu->nr_pages += (new ? new->npages : 0) - (old ? old->npages : 0);
+	WRITE_ONCE(mmu->nr_pages, mmu->nr_pages + (new ? new->npages : 0) -
+				  (old ? old->npages : 0));
 	WRITE_ONCE(mmu->max_tables, slots_max_tables(mmu->nr_pages));
-	slots_publish(mmu, slots, old);
-	slots_elect(slots, old ? old->gmem : new->gmem);
-	if (!old) {
-		call_srcu(&mmu->srcu, &prev->rcu, slots_free_rcu);
+	slots_publish(mmu, old, new);
+	if (!old)
 		return;
-	}
 	synchronize_srcu_expedited(&mmu->srcu);
-	kvfree(prev);
 	memslot_free(old);
 }
 
-static int slots_delete(struct mmu *mmu, struct memslot *old)
+static int slots_delete(struct mmu *mmu, u32 id)
 {
-	struct mmu_slots *slots;
+	struct memslot *old = xa_erase(&mmu->slots_by_id, id);
 
 	if (!old)
 		return -EINVAL;
-	slots = slots_copy(mmu_slots_locked(mmu), old, NULL);
-	if (!slots)
-		return -ENOMEM;
-	slots_commit(mmu, slots, old, NULL);
+	slots_commit(mmu, old, NULL);
 	return 0;
 }
 
-/* Everything that can fail once memory is there; undone by nobody, so it comes last. */
+/* What can fail and is not undone by kfree(); it comes last. */
 static int memslot_attach(struct memslot *slot)
 {
-	if (!slot->gmem)
+	int err;
+
+	if (!slot->gmem) {
+		slot->hva_node.start = slot->addr;
+		slot->hva_node.last = slot->addr + (slot->npages << PAGE_SHIFT) - 1;
 		return notifier_attach(slot->mmu);
-	return binding_attach(slot);
+	}
+	slot->user = gmems_get(slot->mmu, slot->gmem);
+	if (!slot->user)
+		return -ENOMEM;
+	err = binding_attach(slot);
+	if (err)
+		gmems_put(slot->mmu, slot->user);
+	return err;
 }
 
 /* Create @tmpl, or move @old to it. Takes over the reference to its gmem on success. */
 static int slots_create(struct mmu *mmu, const struct memslot *tmpl, struct memslot *old)
 {
-	struct mmu_slots *slots;
 	struct memslot *new;
 	int err = -ENOMEM;
 
@@ -233,17 +259,19 @@ static int slots_create(struct mmu *mmu, const struct memslot *tmpl, struct mems
 		return -ENOMEM;
 	if (memslot_alloc_written(new))
 		goto free_new;
-	slots = slots_copy(mmu_slots_locked(mmu), old, new);
-	if (!slots)
+	/* So that the store below needs no memory. */
+	err = xa_reserve(&mmu->slots_by_id, new->id, GFP_KERNEL);
+	if (err)
 		goto free_new;
 	err = memslot_attach(new);
 	if (err)
-		goto free_slots;
-	slots_commit(mmu, slots, old, new);
+		goto release;
+	xa_store(&mmu->slots_by_id, new->id, new, GFP_NOWAIT);
+	slots_commit(mmu, old, new);
 	return 0;
 
-free_slots:
-	kvfree(slots);
+release:
+	xa_release(&mmu->slots_by_id, new->id);
 free_new:
 	kvfree(new->written);
 	kfree(new);
@@ -259,12 +287,11 @@ static bool memslot_same_backing(const struct memslot *a, const struct memslot *
 /* As KVM: a slot that exists may move, and change in no other way. */
 static int slots_set(struct mmu *mmu, const struct memslot *tmpl)
 {
-	struct mmu_slots *slots = mmu_slots_locked(mmu);
-	struct memslot *old = slots_by_id(slots, tmpl->id);
+	struct memslot *old = xa_load(&mmu->slots_by_id, tmpl->id);
 
 	if (old && !memslot_same_backing(old, tmpl))
 		return -EINVAL;
-	if (slots_overlap(slots, tmpl, old))
+	if (slots_overlap(mmu, tmpl, old))
 		return -EEXIST;
 	if (old && old->base == tmpl->base) {
 		if (old->gmem)
@@ -326,7 +353,7 @@ int mmu_set_user_region(struct mmu *mmu, const struct kvm_userspace_memory_regio
 
 	mutex_lock(&mmu->slots_lock);
 	if (!tmpl.npages)
-		err = slots_delete(mmu, slots_by_id(mmu_slots_locked(mmu), tmpl.id));
+		err = slots_delete(mmu, tmpl.id);
 	else if (!notifier_may_attach(mmu))
 		err = -EIO;
 	else
@@ -378,7 +405,7 @@ int mmu_set_gmem_region(struct mmu *mmu, const struct ditto_gmem_region *r)
 	if (tmpl.npages)
 		err = slots_set_gmem(mmu, &tmpl, r);
 	else
-		err = slots_delete(mmu, slots_by_id(mmu_slots_locked(mmu), tmpl.id));
+		err = slots_delete(mmu, tmpl.id);
 	mutex_unlock(&mmu->slots_lock);
 	return err;
 }
@@ -392,30 +419,21 @@ int mmu_set_gmem_region(struct mmu *mmu, const struct ditto_gmem_region *r)
  */
 int mmu_init(struct mmu *mmu, const struct mmu_host *host)
 {
-	struct mmu_slots *slots;
 	int err;
 
 	mmu->host = host;
 	mutex_init(&mmu->slots_lock);
 	rwlock_init(&mmu->lock);
+	seqcount_latch_init(&mmu->slots_seq);
+	xa_init_flags(&mmu->slots_by_id, XA_FLAGS_ACCOUNT);
+	INIT_LIST_HEAD(&mmu->gmems);
 	mmu->max_tables = slots_max_tables(0);
-	slots = kvzalloc(struct_size(slots, slot, 0), GFP_KERNEL_ACCOUNT);
-	if (!slots)
-		return -ENOMEM;
-	slots->hva_start = ULONG_MAX;
-	RCU_INIT_POINTER(mmu->slots, slots);
 	err = tdp_init(mmu);
 	if (err)
-		goto free_slots;
+		return err;
 	err = init_srcu_struct(&mmu->srcu);
 	if (err)
-		goto free_tdp;
-	return 0;
-
-free_tdp:
-	tdp_destroy(mmu);
-free_slots:
-	kvfree(slots);
+		tdp_destroy(mmu);
 	return err;
 }
 
@@ -427,15 +445,14 @@ free_slots:
  */
 void mmu_destroy(struct mmu *mmu)
 {
-	struct mmu_slots *slots = rcu_dereference_protected(mmu->slots, true);
-	unsigned int i;
+	struct memslot *slot;
+	unsigned long id;
 
 	notifier_detach(mmu);
 	tdp_zap_all(mmu, true);
-	for (i = 0; i < slots->nr; i++)
-		memslot_free(slots->slot[i]);
+	xa_for_each(&mmu->slots_by_id, id, slot)
+		memslot_free(slot);
+	xa_destroy(&mmu->slots_by_id);
 	tdp_destroy(mmu);
-	srcu_barrier(&mmu->srcu);
 	cleanup_srcu_struct(&mmu->srcu);
-	kvfree(slots);
 }

@@ -5,26 +5,30 @@
 #ifndef DITTO_MMU_SLOTS_H
 #define DITTO_MMU_SLOTS_H
 
+#include <linux/interval_tree.h>
+#include <linux/rbtree.h>
+
 #include "gmem/gmem.h"
 #include "mmu/mmu.h"
 
 /**
  * struct memslot - a range of guest-physical memory and what backs it
  *
- * All but @counts_gmem and the bits of @written is constant while it is in mmu->slots.
+ * All but the bits of @written and the nodes is constant while it is published.
  *
  * @mmu: that it belongs to
  * @base: first gfn
  * @npages: its size
  * @id: the VMM's number
  * @flags: KVM_MEM_READONLY or 0
+ * @gfn_node: in the two trees mmu->slots_by_gfn
+ * @hva_node: of a user-backed slot: its hvas, in mmu->slots_by_hva
  * @gmem: backs the slot, with a reference; NULL for a user-backed slot
+ * @user: of a gmem-backed slot: what counts it among those of @gmem
  * @binding: in @gmem; from offset binding.node.start on
  * @written: where the format is logged, a bit for each SLOT_REGION of @gmem that may
  *	have dirty leaves; atomic.  Else NULL
  * @addr: what backs the first byte: an offset in bytes into @gmem, or an hva
- * @counts_gmem: mmu_stats() counts @gmem when it sees this slot, because another
- *	slot may have the same; mmu->slots_lock
  */
 struct memslot {
 	struct mmu *mmu;
@@ -32,35 +36,25 @@ struct memslot {
 	u64 npages;
 	u32 id;
 	u32 flags;
+	struct rb_node gfn_node[2];
+	struct interval_tree_node hva_node;
 	struct gmem *gmem;
+	struct mmu_gmem *user;
 	struct gmem_binding binding;
 	unsigned long *written;
 	u64 addr;
-	bool counts_gmem;
-};
-
-/**
- * struct mmu_slots - one set of memslots; immutable but for @last
- * @rcu: frees it
- * @hva_start, @hva_end: enclose the hvas of all user-backed slots
- * @last: index of the slot that was found last; racy, only a hint
- * @nr: length of @slot
- * @slot: sorted by base; ranges do not overlap
- */
-struct mmu_slots {
-	struct rcu_head rcu;
-	unsigned long hva_start, hva_end;
-	unsigned int last;
-	unsigned int nr;
-	struct memslot *slot[];
 };
 
 /* Pages of a gmem, from a multiple of it on, for which @written has one bit. */
 #define SLOT_REGION	512
 
-struct memslot *slots_search(struct mmu_slots *slots, gfn_t gfn);
+struct memslot *slots_search(struct mmu *mmu, gfn_t gfn);
 
 int binding_attach(struct memslot *slot);
+
+/* Which gmems back an address space, each once (gmems.c). */
+struct mmu_gmem *gmems_get(struct mmu *mmu, struct gmem *gmem);
+void gmems_put(struct mmu *mmu, struct mmu_gmem *user);
 
 static inline bool memslot_has(const struct memslot *slot, gfn_t gfn)
 {
@@ -102,13 +96,6 @@ static inline void memslot_note_written(struct memslot *slot, gfn_t gfn)
 		set_bit(memslot_region(slot, memslot_offset(slot, gfn)), slot->written);
 }
 
-/* The present slots, for a holder of one of the two locks that keep them. */
-static inline struct mmu_slots *mmu_slots_locked(struct mmu *mmu)
-{
-	return rcu_dereference_protected(mmu->slots, lockdep_is_held(&mmu->lock) ||
-					 lockdep_is_held(&mmu->slots_lock));
-}
-
 /**
  * mmu_find_slot - the memslot that has a gfn
  * @mmu: the caller is in a read section of its srcu
@@ -119,12 +106,13 @@ static inline struct mmu_slots *mmu_slots_locked(struct mmu *mmu)
  */
 static inline struct memslot *mmu_find_slot(struct mmu *mmu, gfn_t gfn)
 {
-	struct mmu_slots *slots = srcu_dereference(mmu->slots, &mmu->srcu);
-	unsigned int last = READ_ONCE(slots->last);
+	struct memslot *slot;
 
-	if (likely(last < slots->nr && memslot_has(slots->slot[last], gfn)))
-		return slots->slot[last];
-	return slots_search(slots, gfn);
+	RCU_LOCKDEP_WARN(!srcu_read_lock_held(&mmu->srcu), "memslots looked up outside of srcu");
+	slot = READ_ONCE(mmu->slot_hint[READ_ONCE(mmu->slots_removed) & 1]);
+	if (likely(slot && memslot_has(slot, gfn)))
+		return slot;
+	return slots_search(mmu, gfn);
 }
 
 #endif

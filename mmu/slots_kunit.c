@@ -58,15 +58,15 @@ static void user_regions(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(user_cases); i++) {
 		const struct region_case *c = &user_cases[i];
 		struct test_mmu *t = test_mmu_new(test);
-		u64 generation;
+		unsigned long seq;
 		int err;
 
 		KUNIT_ASSERT_EQ(test, test_set_user(t, 1, 0x100000, SZ_64K, hva, 0), 0);
-		generation = mmu_generation(&t->mmu);
+		seq = t->mmu.inv_seq;
 		err = test_set_user(t, c->slot, c->gpa, c->size, hva + c->addr, c->flags);
 		KUNIT_EXPECT_EQ_MSG(test, err, c->err, "%s", c->name);
 		if (c->err)
-			KUNIT_EXPECT_EQ_MSG(test, mmu_generation(&t->mmu), generation,
+			KUNIT_EXPECT_EQ_MSG(test, t->mmu.inv_seq, seq,
 					    "%s", c->name);
 		KUNIT_EXPECT_EQ(test, test_check(test, t), 0);
 		kunit_release_action(test, test_mmu_free, t);
@@ -100,17 +100,17 @@ static void gmem_regions(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(gmem_cases); i++) {
 		const struct region_case *c = &gmem_cases[i];
 		struct test_mmu *t = test_mmu_new(test);
-		u64 generation;
+		unsigned long seq;
 		int err;
 
 		KUNIT_ASSERT_EQ(test, test_set_gmem(t, 1, 0x100000, 0x8000, fd, 0), 0);
-		generation = mmu_generation(&t->mmu);
+		seq = t->mmu.inv_seq;
 		err = mmu_set_gmem_region(&t->mmu, &(struct ditto_gmem_region) {
 			.slot = c->slot, .flags = c->flags, .guest_phys_addr = c->gpa,
 			.memory_size = c->size, .gmem_fd = fd, .gmem_offset = c->addr });
 		KUNIT_EXPECT_EQ_MSG(test, err, c->err, "%s", c->name);
 		if (c->err)
-			KUNIT_EXPECT_EQ_MSG(test, mmu_generation(&t->mmu), generation,
+			KUNIT_EXPECT_EQ_MSG(test, t->mmu.inv_seq, seq,
 					    "%s", c->name);
 		KUNIT_EXPECT_EQ(test, test_check(test, t), 0);
 		kunit_release_action(test, test_mmu_free, t);
@@ -126,7 +126,7 @@ static void gmem_fds(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_set_gmem(t, 0, 0, 0x1000, -1, 0), -EBADF);
 	KUNIT_EXPECT_EQ(test, test_set_gmem(t, 0, 0, 0x1000, 1 << 20, 0), -EBADF);
 	KUNIT_EXPECT_EQ(test, mmu_set_gmem_region(&t->mmu, &r), -EINVAL);
-	KUNIT_EXPECT_EQ(test, t->mmu.generation, 0);
+	KUNIT_EXPECT_EQ(test, t->mmu.inv_seq, 0);
 	/* The kinds do not turn into one another, and either ioctl deletes either. */
 	KUNIT_EXPECT_EQ(test, test_set_gmem(t, 0, 0, 0x1000, fd, 0), 0);
 	KUNIT_EXPECT_EQ(test, test_set_user(t, 0, 0, 0, 0, 0), 0);

@@ -239,7 +239,7 @@ static void delete_and_move(struct kunit *test)
 	}
 	flushes(g.t);
 	mutex_lock(&g.t->mmu.slots_lock);
-	slot = mmu_slots_locked(&g.t->mmu)->slot[0];
+	slot = xa_load(&g.t->mmu.slots_by_id, 0);
 	mutex_unlock(&g.t->mmu.slots_lock);
 	KUNIT_EXPECT_EQ(test, gmem_binding_end(&slot->binding), NPAGES);
 
@@ -269,12 +269,9 @@ static void delete_and_move(struct kunit *test)
 /* The binding's callbacks, as gmem would call them. */
 static struct gmem_binding *binding(struct test_mmu *t)
 {
-	struct gmem_binding *b;
+	struct memslot *slot = xa_load(&t->mmu.slots_by_id, 0);
 
-	mutex_lock(&t->mmu.slots_lock);
-	b = &mmu_slots_locked(&t->mmu)->slot[0]->binding;
-	mutex_unlock(&t->mmu.slots_lock);
-	return b;
+	return &slot->binding;
 }
 
 static void harvest_of(struct kunit *test, u64 dirty_bit)

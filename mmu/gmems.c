@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which gmems back an address space, each once however many slots map it, and how much
+ * memory they hold.  Owns the list; the slots count themselves in and out.
+ *
+ * Who lists machines reads it by RCU and waits for nobody: a slot change may take as
+ * long as the machine's user likes.
+ */
+#include <linux/rculist.h>
+#include <linux/slab.h>
+
+#include <ditto.h>
+#include "mmu/slots.h"
+
+/**
+ * struct mmu_gmem - a gmem that slots of an address space map
+ * @gmem: referenced by those slots
+ * @nr_slots: how many; mmu->slots_lock
+ * @node: in mmu->gmems_tree
+ * @list: in mmu->gmems
+ * @rcu: after the last slot
+ */
+struct mmu_gmem {
+	struct gmem *gmem;
+	unsigned int nr_slots;
+	struct rb_node node;
+	struct list_head list;
+	struct rcu_head rcu;
+};
+
+static struct mmu_gmem *node_gmem(struct rb_node *node)
+{
+	return rb_entry(node, struct mmu_gmem, node);
+}
+
+static int gmems_cmp(const void *gmem, const struct rb_node *node)
+{
+	const struct gmem *other = rb_entry(node, struct mmu_gmem, node)->gmem;
+
+	return gmem < (const void *)other ? -1 : gmem > (const void *)other;
+}
+
+static bool gmems_less(struct rb_node *a, const struct rb_node *b)
+{
+	return gmems_cmp(node_gmem(a)->gmem, b) < 0;
+}
+
+/**
+ * gmems_get - one more slot maps a gmem
+ * @mmu: slots_lock held
+ * @gmem: the slot has a reference, until after gmems_put()
+ *
+ * Returns what to give back, or NULL without memory.
+ */
+struct mmu_gmem *gmems_get(struct mmu *mmu, struct gmem *gmem)
+{
+	struct rb_node *node = rb_find(gmem, &mmu->gmems_tree, gmems_cmp);
+	struct mmu_gmem *user;
+
+	lockdep_assert_held(&mmu->slots_lock);
+	if (node) {
+		user = node_gmem(node);
+		user->nr_slots++;
+		return user;
+	}
+	user = kzalloc(sizeof(*user), GFP_KERNEL_ACCOUNT);
+	if (!user)
+		return NULL;
+	user->gmem = gmem;
+	user->nr_slots = 1;
+	rb_add(&user->node, &mmu->gmems_tree, gmems_less);
+	list_add_tail_rcu(&user->list, &mmu->gmems);
+	return user;
+}
+
+/**
+ * gmems_put - undo gmems_get()
+ * @mmu: slots_lock held, or being destroyed
+ * @user: from gmems_get()
+ */
+void gmems_put(struct mmu *mmu, struct mmu_gmem *user)
+{
+	if (--user->nr_slots)
+		return;
+	rb_erase(&user->node, &mmu->gmems_tree);
+	list_del_rcu(&user->list);
+	kfree_rcu(user, rcu);
+}
+
+/**
+ * mmu_stats - fill in the bytes of a struct ditto_vm_info
+ * @mmu: kept by the caller; any context, no lock is taken
+ * @info: zeroed; only the *_bytes members are written
+ *
+ * A gmem that several slots map is counted once.  Reads counters, and no more: what
+ * they say belongs together only when nothing changes.
+ */
+void mmu_stats(struct mmu *mmu, struct ditto_vm_info *info)
+{
+	struct gmem_usage usage;
+	struct mmu_gmem *user;
+
+	info->ram_bytes = READ_ONCE(mmu->nr_pages) << PAGE_SHIFT;
+	rcu_read_lock();
+	list_for_each_entry_rcu(user, &mmu->gmems, list) {
+		gmem_usage(user->gmem, &usage);
+		info->resident_bytes += usage.resident;
+		info->shared_bytes += usage.shared;
+		info->saved_bytes += usage.saved;
+	}
+	rcu_read_unlock();
+}
