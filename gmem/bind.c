@@ -51,13 +51,64 @@ void gmem_unbind(struct gmem *g, struct gmem_binding *b)
 	up_write(&g->bind_lock);
 }
 
-/* Each binding that overlaps [from, to), with bind_lock held; _s and _e: the overlap. */
+/*
+ * Each binding that overlaps [from, to), with bind_lock held; _s and _e: the overlap.
+ * There may be as many as their owner likes to wait for: others look at gmem_crowded().
+ */
 #define for_each_binding(g, b, from, to, _n, _s, _e)					\
 	for (_n = interval_tree_iter_first(&(g)->bindings, from, (to) - 1);		\
 	     _n && (b = container_of(_n, struct gmem_binding, node),			\
 		    _s = max_t(pgoff_t, from, _n->start),				\
 		    _e = min_t(pgoff_t, to, _n->last + 1), true);			\
-	     _n = interval_tree_iter_next(_n, from, (to) - 1))
+	     _n = interval_tree_iter_next(_n, from, (to) - 1), cond_resched())
+
+static bool bindings_crowded(struct gmem *g, pgoff_t start, pgoff_t end)
+{
+	struct interval_tree_node *n;
+	unsigned int nr = 0;
+
+	if (!down_read_trylock(&g->bind_lock))
+		return true;
+	n = interval_tree_iter_first(&g->bindings, start, end - 1);
+	for (; n && nr <= GMEM_CROWD; n = interval_tree_iter_next(n, start, end - 1))
+		nr++;
+	up_read(&g->bind_lock);
+	return nr > GMEM_CROWD;
+}
+
+static bool vmas_crowded(struct gmem *g)
+{
+	struct address_space *mapping = g->inode->i_mapping;
+	unsigned int nr = 0;
+	struct rb_node *n;
+
+	if (!mapping_mapped(mapping))
+		return false;
+	if (!down_read_trylock(&mapping->i_mmap_rwsem))
+		return true;
+	for (n = rb_first_cached(&mapping->i_mmap); n && nr <= GMEM_CROWD; n = rb_next(n))
+		nr++;
+	up_read(&mapping->i_mmap_rwsem);
+	return nr > GMEM_CROWD;
+}
+
+/**
+ * gmem_crowded() - would taking mappings of a range away be long, or have to wait?
+ * @g: the gmem
+ * @start: first offset
+ * @end: offset after the last
+ *
+ * Whoever works for all gmems leaves such a range alone for now: the time that it
+ * takes is for its own users to spend. Counts no further than it must; waits for no
+ * lock.
+ *
+ * Return: true when there are more than GMEM_CROWD bindings of the range, or mappings
+ * of the gmem in user space, or they are being changed.
+ */
+bool gmem_crowded(struct gmem *g, pgoff_t start, pgoff_t end)
+{
+	return bindings_crowded(g, start, end) || vmas_crowded(g);
+}
 
 /**
  * gmem_zap_bindings() - take away every binding's mappings of [start, end)

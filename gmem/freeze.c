@@ -79,7 +79,7 @@ static bool freeze_mappings(struct gmem_cursor *cur, struct page *page, bool kee
 {
 	pgoff_t off = cur->c->base + cur->slot;
 
-	if (!trylock_page(page))
+	if (gmem_crowded(cur->g, off, off + 1) || !trylock_page(page))
 		return false;
 	unlock_page(page);
 	if (page_count(page) != 1 + gmem_page_mapcount(page))
@@ -101,7 +101,7 @@ static bool freeze_mappings(struct gmem_cursor *cur, struct page *page, bool kee
  * @keep_readers: bindings may keep read-only mappings: the page will stay
  *
  * Return: 0: frozen. -EAGAIN: the entry has something else. -EBUSY: somebody holds the
- * page; it waits some scans. With an error the entry is not frozen.
+ * page, or too many map it; it waits some scans. With an error the entry is not frozen.
  */
 int gmem_freeze(struct gmem_cursor *cur, struct page *page, bool keep_readers)
 {

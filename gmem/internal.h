@@ -326,7 +326,14 @@ struct page *gmem_pages_alloc(struct gmem *g, unsigned int order);
 void gmem_page_free(struct page *page);
 void gmem_entry_drop(struct gmem *g, unsigned long v);
 
+/*
+ * Bindings of one range, or mappings of one gmem in user space, that the merge engine
+ * goes through at most.
+ */
+#define GMEM_CROWD	64
+
 /* bind.c */
+bool gmem_crowded(struct gmem *g, pgoff_t start, pgoff_t end);
 void gmem_zap(struct gmem *g, pgoff_t off, struct page *page);
 void gmem_zap_bindings(struct gmem *g, pgoff_t start, pgoff_t end);
 void gmem_wrprotect_bindings(struct gmem *g, pgoff_t start, pgoff_t end);

@@ -80,6 +80,8 @@ static unsigned int scan_locked(struct gmem_chunk *c, unsigned long *ripe)
 	unsigned int i, n = 0;
 	bool active = false;
 
+	if (gmem_crowded(c->owner, c->base, end))
+		return 0;
 	gmem_harvest_bindings(c->owner, c->base, end, dirty);
 	if (!READ_ONCE(c->active) && bitmap_empty(dirty, GMEM_CHUNK_PAGES))
 		return 0;
