@@ -184,12 +184,6 @@ static int memslot_alloc_written(struct memslot *slot)
 	return 0;
 }
 
-/* More than the tables of all slots need, but bounded: a sparse gmem may be huge. */
-static long slots_max_tables(u64 nr_pages)
-{
-	return min_t(u64, TDP_MIN_TABLES + nr_pages / 128, TDP_MAX_TABLES);
-}
-
 /* Step 1 of the plan at the top. Takes mmu->lock; nothing can fail from here on. */
 static void slots_publish(struct mmu *mmu, struct memslot *old, struct memslot *new)
 {
@@ -211,7 +205,7 @@ static void slots_commit(struct mmu *mmu, struct memslot *old, struct memslot *n
 {
 	WRITE_ONCE(mmu->nr_pages, mmu->nr_pages + (new ? new->npages : 0) -
 				  (old ? old->npages : 0));
-	WRITE_ONCE(mmu->max_tables, slots_max_tables(mmu->nr_pages));
+	WRITE_ONCE(mmu->max_tables, tdp_max_tables(mmu->nr_pages, totalram_pages()));
 	slots_publish(mmu, old, new);
 	if (!old)
 		return;
@@ -427,7 +421,7 @@ int mmu_init(struct mmu *mmu, const struct mmu_host *host)
 	seqcount_latch_init(&mmu->slots_seq);
 	xa_init_flags(&mmu->slots_by_id, XA_FLAGS_ACCOUNT);
 	INIT_LIST_HEAD(&mmu->gmems);
-	mmu->max_tables = slots_max_tables(0);
+	mmu->max_tables = tdp_max_tables(0, totalram_pages());
 	err = tdp_init(mmu);
 	if (err)
 		return err;

@@ -335,11 +335,91 @@ static void stats(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, info.resident_bytes, 0x2000);
 }
 
+/* The tables of a machine whose memory is all there fit below the limit. */
+static void table_limit(struct kunit *test)
+{
+	u64 gib, pages, need;
+
+	for (gib = 1; gib <= 64 << 10; gib *= 2) {
+		pages = gib << (30 - PAGE_SHIFT);
+		need = pages / 512 + pages / 512 / 512 + 64;
+		KUNIT_EXPECT_GE(test, tdp_max_tables(pages, pages), (long)need);
+	}
+	/* A sparse one on a small host gets 1 GiB of them, on a large one in proportion. */
+	KUNIT_EXPECT_EQ(test, tdp_max_tables(BIT_ULL(50), BIT_ULL(22)), 1L << 18);
+	KUNIT_EXPECT_EQ(test, tdp_max_tables(BIT_ULL(50), BIT_ULL(32)), 1L << 25);
+}
+
+/* Pages of a gmem that user space has far apart: slot @id of test_scatter(). */
+static gfn_t scatter_gfn(u32 id)
+{
+	return id * 7919 % 4096 * 3 + 16;
+}
+
+/*
+ * Thousands of slots, in no order, some moved and some gone again: each is found where
+ * it is, nothing is found between them, and the checker agrees.
+ */
+static void scattered_slots(struct kunit *test)
+{
+	struct test_mmu *t = test_mmu_new(test);
+	int fd = test_gmem_new(test, SZ_64K);
+	u32 id, removed;
+	int idx;
+
+	for (id = 0; id < 4096; id++)
+		KUNIT_ASSERT_EQ(test, test_set_gmem(t, id, scatter_gfn(id) << PAGE_SHIFT,
+						    SZ_4K, fd, 0), 0);
+	for (id = 0; id < 4096; id += 7)
+		KUNIT_ASSERT_EQ(test, test_set_gmem(t, id, (scatter_gfn(id) + 1) << PAGE_SHIFT,
+						    SZ_4K, fd, 0), 0);
+	removed = t->mmu.slots_removed;
+	for (id = 3; id < 4096; id += 7)
+		KUNIT_ASSERT_EQ(test, test_set_gmem(t, id, 0, 0, -1, 0), 0);
+	KUNIT_EXPECT_EQ(test, t->mmu.slots_removed - removed, 585);
+	idx = srcu_read_lock(&t->mmu.srcu);
+	for (id = 0; id < 4096; id++) {
+		struct memslot *there = mmu_find_slot(&t->mmu, scatter_gfn(id));
+		struct memslot *beside = mmu_find_slot(&t->mmu, scatter_gfn(id) + 1);
+
+		KUNIT_EXPECT_PTR_EQ(test, mmu_find_slot(&t->mmu, scatter_gfn(id) + 2), NULL);
+		if (id % 7 == 0)
+			swap(there, beside);
+		KUNIT_EXPECT_PTR_EQ(test, beside, NULL);
+		KUNIT_EXPECT_EQ(test, there ? there->id : -1, id % 7 == 3 ? -1 : id);
+	}
+	srcu_read_unlock(&t->mmu.srcu, idx);
+	KUNIT_EXPECT_EQ(test, test_check(test, t), 0);
+}
+
+/* Who found a slot before it went does not leave it to who looks afterwards. */
+static void slot_hints(struct kunit *test)
+{
+	struct test_mmu *t = test_mmu_new(test);
+	int fd = test_gmem_new(test, SZ_64K);
+	struct memslot *slot;
+	int idx, i;
+
+	for (i = 0; i < 3; i++) {
+		KUNIT_ASSERT_EQ(test, test_set_gmem(t, 1, SZ_64K, SZ_64K, fd, 0), 0);
+		idx = srcu_read_lock(&t->mmu.srcu);
+		slot = mmu_find_slot(&t->mmu, 16);
+		KUNIT_ASSERT_NOT_NULL(test, slot);
+		KUNIT_EXPECT_PTR_EQ(test, t->mmu.slot_hint[t->mmu.slots_removed & 1], slot);
+		srcu_read_unlock(&t->mmu.srcu, idx);
+		KUNIT_ASSERT_EQ(test, test_set_gmem(t, 1, 0, 0, -1, 0), 0);
+		KUNIT_EXPECT_PTR_EQ(test, t->mmu.slot_hint[t->mmu.slots_removed & 1], NULL);
+	}
+}
+
 static struct kunit_case slots_cases[] = {
 	KUNIT_CASE(user_regions),
 	KUNIT_CASE(gmem_regions),
 	KUNIT_CASE(gmem_fds),
 	KUNIT_CASE(many_slots),
+	KUNIT_CASE(table_limit),
+	KUNIT_CASE(scattered_slots),
+	KUNIT_CASE(slot_hints),
 	KUNIT_CASE(accesses),
 	KUNIT_CASE(cmpxchg_gmem),
 	KUNIT_CASE(cmpxchg_user),

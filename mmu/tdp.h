@@ -19,9 +19,24 @@ struct memslot;
 #define TDP_MAX_LEVELS	5
 #define TDP_ADDR	GENMASK_ULL(51, 12)
 
-/* mmu->max_tables lies between: 1 MiB for a VM without memory, and 1 GiB. */
+/* mmu->max_tables lies between: 1 MiB for a VM without memory, and 1 GiB or more. */
 #define TDP_MIN_TABLES	256
 #define TDP_MAX_TABLES	(1L << 18)
+
+/**
+ * tdp_max_tables - how many tables an address space may have
+ * @nr_pages: sum of its memslots' sizes
+ * @ram_pages: memory of the host
+ *
+ * Four times what its memory needs when all of it is there; but a sparse gmem may be
+ * huge, so not more than what as much memory as the host's would need, or 1 GiB.
+ */
+static inline long tdp_max_tables(u64 nr_pages, u64 ram_pages)
+{
+	u64 most = max_t(u64, TDP_MAX_TABLES, ram_pages / (TDP_ENTRIES / 4));
+
+	return min_t(u64, TDP_MIN_TABLES + nr_pages / (TDP_ENTRIES / 4), most);
+}
 
 /*
  * Formats without a dirty bit: the leaf was writable, thus perhaps written, when it was
