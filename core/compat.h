@@ -138,6 +138,51 @@ static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
 }
 #endif
 
+/*
+ * 6.2: get_user_pages() can be told to give up when a signal comes.  The build asks
+ * the header.
+ */
+#ifdef DITTO_HAVE_FOLL_INTERRUPTIBLE
+#define COMPAT_FOLL_INTERRUPTIBLE	FOLL_INTERRUPTIBLE
+#else
+#define COMPAT_FOLL_INTERRUPTIBLE	0
+#endif
+
+/*
+ * The frame that a VM_IO or VM_PFNMAP area has at an address: 0, or -errno when there
+ * is none.  mmap_lock is held.  6.12 has an interface of its own for it.
+ */
+#ifdef DITTO_HAVE_FOLLOW_PFNMAP
+static inline int compat_follow_pfn(struct vm_area_struct *vma, unsigned long addr,
+				    u64 *pfn, bool *writable)
+{
+	struct follow_pfnmap_args args = { .vma = vma, .address = addr };
+	int err = follow_pfnmap_start(&args);
+
+	if (err)
+		return err;
+	*pfn = args.pfn;
+	*writable = args.writable;
+	follow_pfnmap_end(&args);
+	return 0;
+}
+#else
+static inline int compat_follow_pfn(struct vm_area_struct *vma, unsigned long addr,
+				    u64 *pfn, bool *writable)
+{
+	spinlock_t *lock;
+	pte_t *pte;
+	int err = follow_pte(vma->vm_mm, addr, &pte, &lock);
+
+	if (err)
+		return err;
+	*pfn = pte_pfn(*pte);
+	*writable = pte_write(*pte);
+	pte_unmap_unlock(pte, lock);
+	return 0;
+}
+#endif
+
 /* 6.6: generic_fillattr() takes the request mask. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
 #define compat_fillattr(idmap, mask, inode, stat) generic_fillattr(idmap, inode, stat)

@@ -26,6 +26,7 @@
 
 #include "mmu/slots.h"
 #include "mmu/tdp.h"
+#include "mmu/user.h"
 
 /* Lost races in one fault, before the guest is asked whether it still wants it. */
 #define FAULT_TRIES	16
@@ -40,8 +41,9 @@
  * @slot: found in step 1
  * @hva: of @gfn's page, for a user-backed slot
  * @pfn: of the page found in step 1
- * @page: held until step 4 is done, for a user-backed slot
+ * @page: held until step 4 is done, for a user-backed slot that is no device's
  * @writable: the page may be mapped writable
+ * @device: it is no memory: not to be cached
  * @nr: pages found: this one, and in streaks->map those behind it
  * @missing: tables that the walk to @gfn lacked when last seen
  * @nr_tables: length of @table
@@ -58,6 +60,7 @@ struct tdp_fault {
 	kvm_pfn_t pfn;
 	struct page *page;
 	bool writable;
+	bool device;
 	int nr;
 	int missing;
 	int nr_tables;
@@ -69,31 +72,28 @@ static bool spte_allows(const struct tdp_format *f, u64 spte, u32 access)
 	return !(access & MMU_WRITE) || (spte & f->writable);
 }
 
-/*
- * The page behind an hva, with a reference.  A read fault takes it writable if that
- * comes for free, which spares the write fault that mostly follows.
- */
+/* A read fault takes the page writable if it can: that spares the write fault to come. */
 static int resolve_user(struct mmu *mmu, struct tdp_fault *fault)
 {
-	int n;
+	struct user_page up;
+	int err;
 
 	if (current->mm != mmu->mm)
 		return -EIO;
 	fault->hva = memslot_addr(fault->slot, fault->gfn << PAGE_SHIFT);
-	fault->writable = true;
-	if (fault->access & MMU_WRITE) {
-		n = get_user_pages_fast(fault->hva, 1, FOLL_WRITE, &fault->page);
-	} else {
-		n = memslot_readonly(fault->slot) ? 0 :
-		    get_user_pages_fast_only(fault->hva, 1, FOLL_WRITE, &fault->page);
-		if (n != 1) {
-			fault->writable = false;
-			n = get_user_pages_fast(fault->hva, 1, 0, &fault->page);
-		}
+	err = user_page_get(mmu->mm, fault->hva, fault->access & MMU_WRITE,
+			    !memslot_readonly(fault->slot), &up);
+	if (err == -EHWPOISON) {
+		/* As if the process had touched it: the VMM may tell its guest. */
+		send_sig_mceerr(BUS_MCEERR_AR, (void __user *)fault->hva, PAGE_SHIFT, current);
+		return -EINTR;
 	}
-	if (n != 1)
-		return n < 0 ? n : -EFAULT;
-	fault->pfn = page_to_pfn(fault->page);
+	if (err)
+		return err;
+	fault->pfn = up.pfn;
+	fault->page = up.page;
+	fault->writable = up.writable && !memslot_readonly(fault->slot);
+	fault->device = up.device;
 	return 0;
 }
 
@@ -161,6 +161,7 @@ static int fault_resolve(struct mmu *mmu, struct tdp_fault *fault)
 	/* Pairs with mmu_invalidated(): no older slots or page than this number. */
 	fault->seq = smp_load_acquire(&mmu->inv_seq);
 	fault->page = NULL;
+	fault->device = false;
 	fault->nr = 1;
 	fault->slot = mmu_find_slot(mmu, fault->gfn);
 	if (!fault->slot)
@@ -273,8 +274,8 @@ static u64 fault_leaf(const struct tdp_format *f, const struct tdp_fault *fault,
 {
 	kvm_pfn_t pfn = fault->pfn & ~(tdp_pages(level) - 1);
 
-	return pfn << PAGE_SHIFT | f->leaf | f->exec | (level > 1 ? f->large : 0) |
-	       fault_bits(f, fault);
+	return pfn << PAGE_SHIFT | (fault->device ? f->device : f->leaf) | f->exec |
+	       (level > 1 ? f->large : 0) | fault_bits(f, fault);
 }
 
 /*
@@ -371,6 +372,18 @@ static void fault_zap_conflict(struct mmu *mmu, const struct tdp_fault *fault)
 	tdp_zap_finish(mmu, &zap, true);
 }
 
+/*
+ * The guest gets at a device for the first time.  Some CPUs want to be prepared for
+ * that at each entry, so who is in the guest comes out before.
+ */
+static void fault_note_device(struct mmu *mmu)
+{
+	write_lock(&mmu->lock);
+	WRITE_ONCE(mmu->maps_device, true);
+	mmu_flush(mmu);
+	write_unlock(&mmu->lock);
+}
+
 /* Steps 3 and 4. */
 static int fault_enter(struct mmu *mmu, struct tdp_fault *fault)
 {
@@ -396,6 +409,8 @@ static int fault_try(struct mmu *mmu, struct tdp_fault *fault)
 
 	if (r != MMU_FAULT_DONE)
 		return r;
+	if (unlikely(fault->device && !READ_ONCE(mmu->maps_device)))
+		fault_note_device(mmu);
 	r = fault_topup(mmu, fault);
 	if (!r)
 		r = fault_enter(mmu, fault);
@@ -415,7 +430,8 @@ static int fault_try(struct mmu *mmu, struct tdp_fault *fault)
  *
  * Returns enum mmu_fault_result; -EFAULT when there is no memory behind the slot, or
  * not for this access; -EIO when a user-backed slot is another process's; -ENOMEM;
- * -EINTR when a fatal signal came.
+ * -EINTR when a signal came before the memory of a user-backed slot did, or SIGBUS
+ * because that is broken, or a fatal one.
  */
 int mmu_tdp_fault(struct mmu *mmu, struct fault_streaks *streaks, gpa_t gpa, u32 access)
 {

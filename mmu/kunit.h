@@ -22,6 +22,7 @@
 
 /* Looks like NPT: bits of an x86 page-table entry. */
 #define TEST_WRITABLE	BIT_ULL(1)
+#define TEST_DEVICE	BIT_ULL(4)
 #define TEST_ACCESSED	BIT_ULL(5)
 #define TEST_DIRTY	BIT_ULL(6)
 #define TEST_LARGE	BIT_ULL(7)
@@ -67,6 +68,7 @@ static inline struct test_mmu *test_mmu_new(struct kunit *test)
 			.max_level = 2,
 			.table = 0x27,
 			.leaf = 0x5,
+			.device = 0x5 | TEST_DEVICE,
 			.writable = TEST_WRITABLE,
 			.accessed = TEST_ACCESSED,
 			.dirty = TEST_DIRTY,

@@ -52,6 +52,7 @@ struct seq_file;
  * @max_level: largest leaf: 1 (4 KiB), 2 (2 MiB)
  * @table: bits of every entry that points at a table
  * @leaf: bits of every leaf (present/readable, memory type)
+ * @device: the same, of a leaf that is no memory of the host's
  * @writable, @exec, @nx, @accessed, @dirty, @large: single bits, 0 where the
  *	format has none (NPT has @nx and no @exec, EPT the reverse)
  * @logged: the CPU logs whenever it sets @dirty, and mmu_note_written() is told
@@ -60,7 +61,7 @@ struct tdp_format {
 	u8 levels;
 	u8 max_level;
 	bool logged;
-	u64 table, leaf;
+	u64 table, leaf, device;
 	u64 writable, exec, nx, accessed, dirty, large;
 };
 
@@ -124,6 +125,7 @@ struct paging_mode {
  * @root: top TDP table; constant
  * @nr_tables: TDP tables allocated, the root included
  * @max_tables: limit for @nr_tables; @slots_lock, read without
+ * @maps_device: a device's memory was ever mapped; written under @lock, read without
  * @inv_seq: invalidations, bumped before pages or memslots that it makes invalid are
  *	freed; written under @lock for write
  * @inv_active: invalidations of @mm in progress; @lock
@@ -151,6 +153,7 @@ struct mmu {
 	u64 *root;
 	atomic_long_t nr_tables;
 	long max_tables;
+	bool maps_device;
 	unsigned long inv_seq;
 	unsigned long inv_active;
 	unsigned long inv_start, inv_end;

@@ -36,6 +36,8 @@ static void svm_probe_caps(void)
 	tdp->max_level = 2;
 	tdp->table = _PAGE_PRESENT | _PAGE_RW | _PAGE_USER | _PAGE_ACCESSED | sme_me_mask;
 	tdp->leaf = _PAGE_PRESENT | _PAGE_USER | sme_me_mask;
+	/* Nested paging combines with the host's MTRRs, which know of devices. */
+	tdp->device = tdp->leaf;
 	tdp->writable = _PAGE_RW;
 	tdp->exec = 0;
 	tdp->nx = _PAGE_NX;

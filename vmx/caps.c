@@ -343,6 +343,8 @@ static void vmx_choose_tdp(void)
 	 */
 	tdp->leaf = VMX_EPT_READABLE_MASK | VMX_EPT_IPAT_BIT |
 		    (VMX_EPTP_MT_WB << VMX_EPT_MT_EPTE_SHIFT);
+	/* EPT replaces the MTRRs. The guest may combine writes, by its PAT. */
+	tdp->device = VMX_EPT_READABLE_MASK | (VMX_EPTP_MT_UC << VMX_EPT_MT_EPTE_SHIFT);
 	tdp->writable = VMX_EPT_WRITABLE_MASK;
 	tdp->exec = VMX_EPT_EXECUTABLE_MASK;
 	tdp->nx = 0;

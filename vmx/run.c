@@ -155,6 +155,10 @@ static noinstr enum vmx_entered vmx_enter_leave(struct vmx_vcpu *vmx, u32 *reaso
 	hostwork_enter_guest();
 	if (static_branch_unlikely(&vmx_flushes_l1d))
 		vmx_flush_l1d(vmx);
+	/* What a device's memory would show the guest of what the CPU did before. */
+	if (static_branch_unlikely(&mmio_stale_data_clear) &&
+	    READ_ONCE(vmx->vcpu.vm->mmu.maps_device))
+		x86_clear_cpu_buffers();
 	if (native_read_cr2() != st->cr2)
 		native_write_cr2(st->cr2);
 	r = vmx_enter(st->gpr, &st->msrs.spec_ctrl, vmx->launched, &vmx->written.host_rsp);

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What is behind an address of the VMM's process: a page of memory, or, where a driver
+ * mapped a device into it, only a frame number.  Who asks takes it into the TDP tables
+ * by the protocol at the top of fault.c, and the mmu notifier takes it out again.
+ *
+ * The hard part is to wait for memory that somebody else provides when he likes
+ * (userfaultfd, FUSE, a dead server), and yet to leave KVM_RUN when a signal comes.
+ */
+#include <linux/mm.h>
+#include <linux/pgtable.h>
+#include <linux/sched/signal.h>
+#include <asm/e820/api.h>
+#include <asm/memtype.h>
+
+#include "core/compat.h"
+#include "mmu/user.h"
+
+/* Handle one fault; 0: done, -EAGAIN: look again, or -errno. Drops the mmap lock. */
+static int fault_in_locked(struct mm_struct *mm, unsigned long hva, bool write)
+{
+	struct vm_area_struct *vma = vma_lookup(mm, hva);
+	vm_fault_t ret;
+
+	if (!vma || !(vma->vm_flags & (write ? VM_WRITE : VM_READ))) {
+		mmap_read_unlock(mm);
+		return -EFAULT;
+	}
+	ret = handle_mm_fault(vma, hva, FAULT_FLAG_DEFAULT | (write ? FAULT_FLAG_WRITE : 0), NULL);
+	/* With these two it has dropped the lock. */
+	if (ret & VM_FAULT_COMPLETED)
+		return 0;
+	if (ret & VM_FAULT_RETRY)
+		return signal_pending(current) ? -EINTR : -EAGAIN;
+	mmap_read_unlock(mm);
+	return ret & VM_FAULT_ERROR ? vm_fault_to_errno(ret, FOLL_HWPOISON) : 0;
+}
+
+/**
+ * user_fault_in - let the kernel handle a fault, as if the process had touched it
+ * @mm: the calling process's
+ * @hva: any address
+ * @write: for a write
+ *
+ * Takes mmap_lock; may sleep for long.  What was there may be gone when it returns.
+ *
+ * Returns 0; -EFAULT, -ENOMEM, -EHWPOISON; -EINTR when a signal came, of any kind.
+ */
+int user_fault_in(struct mm_struct *mm, unsigned long hva, bool write)
+{
+	int err;
+
+	do {
+		if (mmap_read_lock_killable(mm))
+			return -EINTR;
+		err = fault_in_locked(mm, hva, write);
+	} while (err == -EAGAIN);
+	return err;
+}
+
+/* A page that may have to be waited for. 1 or -errno. */
+static int page_wait(struct mm_struct *mm, unsigned long hva, bool write, struct page **page)
+{
+	unsigned int flags = (write ? FOLL_WRITE : 0) | FOLL_HWPOISON | COMPAT_FOLL_INTERRUPTIBLE;
+
+	/* Where GUP does not listen to signals, the waiting is done before it. */
+	if (!COMPAT_FOLL_INTERRUPTIBLE && user_fault_in(mm, hva, write) == -EINTR)
+		return -EINTR;
+	return get_user_pages_unlocked(hva, 1, page, flags);
+}
+
+static int page_get(struct mm_struct *mm, unsigned long hva, bool write, bool want_write,
+		    struct user_page *up)
+{
+	int n = 0;
+
+	up->writable = true;
+	if (write || want_write)
+		n = get_user_pages_fast_only(hva, 1, FOLL_WRITE, &up->page);
+	if (n != 1 && !write) {
+		up->writable = false;
+		n = get_user_pages_fast_only(hva, 1, 0, &up->page);
+	}
+	if (n != 1)
+		n = page_wait(mm, hva, write, &up->page);
+	if (n != 1)
+		return n < 0 ? n : -EFAULT;
+	up->pfn = page_to_pfn(up->page);
+	return 0;
+}
+
+/* Is it no memory of the host's, so that it must not be cached? */
+static bool pfn_is_device(kvm_pfn_t pfn)
+{
+	u64 addr = (u64)pfn << PAGE_SHIFT;
+
+	if (!pfn_valid(pfn))
+		return !e820__mapped_raw_any(addr, addr + PAGE_SIZE - 1, E820_TYPE_RAM);
+	/* Reserved memory may be a device's; its type in the host's PAT tells. */
+	return !is_zero_pfn(pfn) && PageReserved(pfn_to_page(pfn)) &&
+	       (!pat_enabled() || pat_pfn_immune_to_uc_mtrr(pfn));
+}
+
+/* The frame that a driver mapped, if there is one yet. -EAGAIN: there is none. */
+static int pfnmap_look(struct mm_struct *mm, unsigned long hva, bool write, struct user_page *up)
+{
+	struct vm_area_struct *vma;
+	int err = -EFAULT;
+
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	vma = vma_lookup(mm, hva);
+	/* The protection is asked for here: a frame that no access may reach is still found. */
+	if (vma && (vma->vm_flags & (VM_IO | VM_PFNMAP)) &&
+	    (vma->vm_flags & (write ? VM_WRITE : VM_READ)))
+		err = compat_follow_pfn(vma, hva, &up->pfn, &up->writable) ? -EAGAIN : 0;
+	if (!err && write && !up->writable)
+		err = -EAGAIN;
+	mmap_read_unlock(mm);
+	return err;
+}
+
+static int pfnmap_get(struct mm_struct *mm, unsigned long hva, bool write, struct user_page *up)
+{
+	int err = pfnmap_look(mm, hva, write, up);
+
+	if (err == -EAGAIN) {
+		err = user_fault_in(mm, hva, write);
+		if (!err)
+			err = pfnmap_look(mm, hva, write, up);
+	}
+	if (err == -EAGAIN)
+		err = -EFAULT;
+	if (!err)
+		up->device = pfn_is_device(up->pfn);
+	return err;
+}
+
+/**
+ * user_page_get - find what is behind an address of the process
+ * @mm: the calling process's
+ * @hva: page-aligned
+ * @write: it is going to be written to
+ * @want_write: else: take it writable if that comes for free
+ * @up: filled; the caller puts up->page, which is NULL for a frame without reference
+ *
+ * May sleep, and takes mmap_lock.  What it finds is good as long as no invalidation of
+ * the mmu notifier covers it, which the caller finds out by its sequence.
+ *
+ * Returns 0; -EFAULT when there is nothing, or not for this access; -EHWPOISON;
+ * -ENOMEM; -EINTR when a signal came, of any kind, before memory did.
+ */
+int user_page_get(struct mm_struct *mm, unsigned long hva, bool write, bool want_write,
+		  struct user_page *up)
+{
+	int err;
+
+	memset(up, 0, sizeof(*up));
+	err = page_get(mm, hva, write, want_write, up);
+	if (err != -EFAULT)
+		return err;
+	memset(up, 0, sizeof(*up));
+	return pfnmap_get(mm, hva, write, up);
+}
