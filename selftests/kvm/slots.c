@@ -3,10 +3,17 @@
  * Memory slots over process memory: bad ones, and what the process does to the
  * memory while a guest runs on it.
  */
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "vm.h"
@@ -79,6 +86,58 @@ static void many_slots(const void *arg)
 		CHECKED(vm_set_slot(vm, i, 0, 0, 0, NULL));
 	vm_call(vm, "g_arith", 0);
 	vm_free(vm);
+}
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+/* A machine with so many slots beside its memory; only the first of them stays free. */
+static struct vm *crowd(u8 *p, u32 count)
+{
+	struct vm *vm = vm_new(&(struct vm_config) { .user = true });
+	u32 i;
+
+	for (i = 2; i <= count; i++)
+		CHECKED(vm_set_slot(vm, i, 0, 0x10000000 + i * PAGE_SIZE, PAGE_SIZE, p));
+	return vm;
+}
+
+static double change(struct vm *vm, u8 *p)
+{
+	double best = 1e9;
+	u32 i, k;
+
+	for (k = 0; k < 10; k++) {
+		double begin = now();
+
+		for (i = 0; i < 10; i++) {
+			CHECKED(vm_set_slot(vm, 1, 0, 0x10001000, PAGE_SIZE, p));
+			CHECKED(vm_set_slot(vm, 1, 0, 0, 0, NULL));
+		}
+		if (now() - begin < best)
+			best = now() - begin;
+	}
+	return best;
+}
+
+/* Changing a slot costs the same beside many as beside few. */
+static void crowded(const void *arg)
+{
+	u8 *p = anonymous(PAGE_SIZE);
+	struct vm *few = crowd(p, 16), *many = crowd(p, 8192);
+	double cheap = change(few, p), dear = change(many, p);
+
+	note("%.0f us beside 16 slots, %.0f us beside 8192", cheap * 1e5, dear * 1e5);
+	if (dear > 4 * cheap)
+		fail("it takes %.1f times as long", dear / cheap);
+	vm_call(many, "g_arith", 0);
+	vm_free(few);
+	vm_free(many);
 }
 
 /* A guest that reads gva and traces it; what it sees. */
@@ -315,6 +374,221 @@ static void storm(const void *arg)
 	vm_free(vm);
 }
 
+/**
+ * struct stuck - a machine whose vCPU waits for memory that nobody provides
+ * @uffd: of that memory
+ * @page: it
+ * @thread: of the vCPU
+ */
+struct stuck {
+	struct vm *vm;
+	int uffd;
+	u8 *page;
+	pthread_t thread;
+};
+
+static void *enter_once(void *vcpu)
+{
+	return (void *)(long)vcpu_enter(vcpu);
+}
+
+static void ignore(int sig)
+{
+}
+
+/* Memory of which each page waits until somebody gives it. */
+static int withhold(u8 *p, u64 size)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = {
+		.range = { .start = (u64)p, .len = size },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+	if (uffd < 0)
+		skip("no userfaultfd: %s", strerror(errno));
+	CHECKED(ioctl(uffd, UFFDIO_API, &api));
+	CHECKED(ioctl(uffd, UFFDIO_REGISTER, &reg));
+	return uffd;
+}
+
+/* The vCPU waits when this returns. */
+static struct stuck stuck(const char *guest)
+{
+	struct stuck s = { .page = anonymous(PAGE_SIZE) };
+	struct sigaction action = { .sa_handler = ignore };
+	struct pollfd fd;
+
+	sigaction(SIGUSR1, &action, NULL);
+	s.uffd = withhold(s.page, PAGE_SIZE);
+	s.vm = vm_new(&(struct vm_config) { .user = true });
+	CHECKED(vm_set_slot(s.vm, 1, 0, SLOT_GPA, PAGE_SIZE, s.page));
+	vcpu_call(&s.vm->vcpu[0], guest, SLOT_GPA);
+	pthread_create(&s.thread, NULL, enter_once, &s.vm->vcpu[0]);
+	fd = (struct pollfd) { .fd = s.uffd, .events = POLLIN };
+	ASSERT_EQ(poll(&fd, 1, 10000), 1);
+	return s;
+}
+
+static void provide(struct stuck *s)
+{
+	struct uffdio_zeropage zero = { .range = { .start = (u64)s->page, .len = PAGE_SIZE } };
+
+	CHECKED(ioctl(s->uffd, UFFDIO_ZEROPAGE, &zero));
+}
+
+/* What the vCPU's thread ends with within some seconds. */
+static long stuck_join(struct stuck *s)
+{
+	struct timespec until;
+	void *result;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 5;
+	if (pthread_timedjoin_np(s->thread, &result, &until))
+		fail("KVM_RUN does not return");
+	return (long)result;
+}
+
+/* A signal fetches a vCPU out of KVM_RUN while it waits for a page. */
+static void kicked_while_stuck(const void *guest)
+{
+	struct stuck s = stuck(guest);
+
+	ASSERT_EQ(pthread_kill(s.thread, SIGUSR1), 0);
+	ASSERT_EQ(stuck_join(&s), -EINTR);
+	ASSERT_EQ(s.vm->vcpu[0].run->exit_reason, KVM_EXIT_INTR);
+	/* It goes on where it was. */
+	provide(&s);
+	ASSERT_EQ(guest_reads(s.vm), 0);
+	vm_free(s.vm);
+}
+
+static void *delete_slot(void *arg)
+{
+	struct vm *vm = arg;
+
+	CHECKED(vm_set_slot(vm, 1, 0, SLOT_GPA, 0, NULL));
+	return NULL;
+}
+
+/* Whoever lists machines waits neither for the vCPU nor for who waits for that. */
+static void listed_while_stuck(const void *arg)
+{
+	struct ditto_vm_info info[64];
+	struct ditto_vm_list list = { .capacity = 64, .vms = (u64)info };
+	struct stuck s;
+	pthread_t deleter;
+	int i, status;
+	pid_t lister;
+
+	need_ditto();
+	s = stuck("g_read");
+	pthread_create(&deleter, NULL, delete_slot, s.vm);
+	usleep(300 * 1000);
+	lister = fork();
+	if (!lister)
+		_exit(ioctl(dev_open(), DITTO_LIST_VMS, &list) || !list.count);
+	for (i = 0; i < 100 && waitpid(lister, &status, WNOHANG) != lister; i++)
+		usleep(50 * 1000);
+	if (i == 100)
+		fail("the list of machines does not come");
+	ASSERT_EQ(status, 0);
+	provide(&s);
+	stuck_join(&s);
+	pthread_join(deleter, NULL);
+	vm_free(s.vm);
+}
+
+/* Memory that is no page of anything: the host's firmware, by its address. */
+#define BIOS_ADDR	0xf0000
+#define BIOS_SIZE	0x10000
+
+/* The VMM's own mapping of frames; with *at, where something distinctive is. */
+static u8 *map_frames(u64 *at)
+{
+	int fd = open("/dev/mem", O_RDONLY);
+	u8 *p;
+
+	if (fd < 0)
+		skip("/dev/mem: %s", strerror(errno));
+	p = mmap(NULL, BIOS_SIZE, PROT_READ, MAP_SHARED, fd, BIOS_ADDR);
+	if (p == MAP_FAILED)
+		skip("the firmware cannot be mapped: %s", strerror(errno));
+	close(fd);
+	for (*at = 0; *at < BIOS_SIZE; *at += 8)
+		if (*(u32 *)(p + *at) && *(u32 *)(p + *at) != ~0u)
+			return p;
+	skip("there is nothing at %#x", BIOS_ADDR);
+}
+
+static void frames(const void *arg)
+{
+	u64 at;
+	u8 *p = map_frames(&at);
+	u32 want = *(u32 *)(p + at);
+	struct vm *vm = vm_new(&(struct vm_config) { .user = true });
+	struct vcpu *vcpu = &vm->vcpu[0];
+
+	CHECKED(vm_set_slot(vm, 1, 0, SLOT_GPA, BIOS_SIZE, p));
+	vcpu_call(vcpu, "g_read", SLOT_GPA + at);
+	ASSERT_EQ(guest_reads(vm), want);
+	ASSERT_EQ(guest_reads(vm), want);
+	/* The slot follows the mapping; and its protection, which stock KVM overlooks. */
+	if (tap.ditto) {
+		CHECKED(mprotect(p, BIOS_SIZE, PROT_NONE));
+		ASSERT_EQ(vcpu_enter(vcpu), -EFAULT);
+		CHECKED(mprotect(p, BIOS_SIZE, PROT_READ));
+	}
+	ASSERT_EQ(guest_reads(vm), want);
+	CHECKED(munmap(p, BIOS_SIZE));
+	ASSERT_EQ(vcpu_enter(vcpu), -EFAULT);
+	vm_free(vm);
+}
+
+/* What the process may only read, the guest may not write. */
+static void frames_read_only(const void *arg)
+{
+	struct vm *vm;
+	u64 at;
+	u8 *p;
+
+	need_ditto();	/* stock KVM makes it an MMIO exit */
+	p = map_frames(&at);
+	vm = vm_new(&(struct vm_config) { .user = true });
+	CHECKED(vm_set_slot(vm, 1, 0, SLOT_GPA, BIOS_SIZE, p));
+	vcpu_call(&vm->vcpu[0], "g_write_forever", SLOT_GPA);
+	ASSERT_EQ(vcpu_enter(&vm->vcpu[0]), -EFAULT);
+	vm_free(vm);
+}
+
+static siginfo_t bus;
+
+static void on_bus(int sig, siginfo_t *info, void *context)
+{
+	bus = *info;
+}
+
+/* Broken memory: SIGBUS tells the VMM where, as if it had touched it itself. */
+static void poisoned(const void *arg)
+{
+	struct sigaction action = { .sa_sigaction = on_bus, .sa_flags = SA_SIGINFO };
+	u8 *p = anonymous(PAGE_SIZE);
+	struct vm *vm = reader(p, PAGE_SIZE);
+
+	*(u32 *)p = 5;
+	ASSERT_EQ(guest_reads(vm), 5);
+	sigaction(SIGBUS, &action, NULL);
+	if (madvise(p, PAGE_SIZE, MADV_HWPOISON))
+		skip("memory cannot be broken: %s", strerror(errno));
+	memset(&bus, 0, sizeof(bus));
+	ASSERT_EQ(vcpu_enter(&vm->vcpu[0]), -EINTR);
+	ASSERT_EQ(bus.si_code, BUS_MCEERR_AR);
+	ASSERT_EQ(bus.si_addr, p);
+	vm_free(vm);
+}
+
 static const struct tap_test tests[] = {
 	{ "bad_slots", bad_slots },
 	{ "many_slots", many_slots },
@@ -326,6 +600,12 @@ static const struct tap_test tests[] = {
 	{ "forked_guest_writes", forked_guest_writes },
 	{ "moved_in_use", moved_in_use },
 	{ "deleted_in_use", deleted_in_use },
+	{ "crowded", crowded, .seconds = 60 },
+	{ "kicked_while_stuck", kicked_while_stuck, "g_read" },
+	{ "listed_while_stuck", listed_while_stuck },
+	{ "frames", frames },
+	{ "frames_read_only", frames_read_only },
+	{ "poisoned", poisoned },
 	{ "storm", storm, .seconds = 60 },
 };
 
