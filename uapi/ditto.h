@@ -114,7 +114,8 @@ struct ditto_vm_name {
  * @ram_bytes: sum of the memslots' sizes
  * @resident_bytes: of its gmems, offsets that have a page, shared ones included
  * @shared_bytes: of its gmems, offsets that read from a shared page
- * @saved_bytes: @shared_bytes less this machine's fair part of those pages
+ * @saved_bytes: @shared_bytes less this machine's fair part of those pages, estimated:
+ *	as if the pages of its owner were all shared by equally many
  * @name: from DITTO_SET_NAME, or empty
  */
 struct ditto_vm_info {
@@ -146,6 +147,8 @@ struct ditto_vm_list {
 /**
  * DITTO_LIST_VMS - system: the machines of the caller's uid, or every one
  * with CAP_SYS_ADMIN in the initial user namespace
+ *
+ * Reads counters; waits for no machine's users.
  */
 #define DITTO_LIST_VMS		_IOWR(DITTO_IO, 0x04, struct ditto_vm_list)
 
