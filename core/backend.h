@@ -40,51 +40,49 @@ struct x86_event {
 	u32 error;
 };
 
+/*
+ * Why the CPU left the guest, each kind once: X(KIND, name), and LAST for the last one.
+ * It gives EXIT_KIND its number, people the name, and x86/exits.c its table: exit_name()
+ * handles it, and a kind without does not compile.
+ */
+#define EXIT_KINDS(X, LAST)								\
+	X(HOST_IRQ, host_irq)	/* the host's own interrupt, NMI or SMI; nothing to do */ \
+	X(CPUID, cpuid)									\
+	X(HLT, hlt)									\
+	X(IO, io)		/* .io */						\
+	X(MSR, msr)		/* .msr */						\
+	X(CR, cr)		/* .reg */						\
+	X(DR, dr)		/* .reg */						\
+	X(EXCEPTION, exception)	/* .exception */					\
+	X(HYPERCALL, hypercall)								\
+	X(TDP_FAULT, tdp_fault)	/* .tdp */						\
+	X(TDP_MISCONFIG, tdp_misconfig)	/* an entry that none may be; hw[2]: the gpa */	\
+	X(XSETBV, xsetbv)								\
+	X(INVLPG, invlpg)								\
+	X(WBINVD, wbinvd)	/* also WBNOINVD, INVD */				\
+	X(PAUSE, pause)									\
+	X(MONITOR, monitor)								\
+	X(MWAIT, mwait)									\
+	X(RDPMC, rdpmc)									\
+	X(RDTSC, rdtsc)									\
+	X(RDTSCP, rdtscp)								\
+	X(TASK_SWITCH, task_switch)							\
+	X(IRQ_WINDOW, irq_window) /* the guest can take an interrupt now */		\
+	X(NMI_WINDOW, nmi_window) /* the guest can take an NMI now */			\
+	X(UNDEFINED, undefined)	/* an instruction this virtual CPU does not have: #UD */ \
+	X(SHUTDOWN, shutdown)	/* triple fault */					\
+	X(TIMER, timer)		/* vcpu->exit_tsc is reached, or it was in there for long */ \
+	X(APIC_EOI, apic_eoi)	/* .apic: the CPU ended a vector of apic_view.eoi_exits */ \
+	X(APIC_WRITE, apic_write) /* .apic: the CPU wrote a register, the rest is ours */ \
+	X(FAIL_ENTRY, fail_entry) /* the CPU refused the guest state; hw[] says why */	\
+	LAST(UNKNOWN, unknown)
+
 enum exit_kind {
-	EXIT_HOST_IRQ,		/* the host's own interrupt, NMI or SMI; nothing to do */
-	EXIT_CPUID,
-	EXIT_HLT,
-	EXIT_IO,		/* .io */
-	EXIT_MSR,		/* .msr */
-	EXIT_CR,		/* .reg */
-	EXIT_DR,		/* .reg */
-	EXIT_EXCEPTION,		/* .exception */
-	EXIT_HYPERCALL,
-	EXIT_TDP_FAULT,		/* .tdp */
-	EXIT_TDP_MISCONFIG,	/* the tables have an entry that none may be; hw[2]: the gpa */
-	EXIT_XSETBV,
-	EXIT_INVLPG,
-	EXIT_WBINVD,		/* also WBNOINVD, INVD */
-	EXIT_PAUSE,
-	EXIT_MONITOR,
-	EXIT_MWAIT,
-	EXIT_RDPMC,
-	EXIT_RDTSC,
-	EXIT_RDTSCP,
-	EXIT_TASK_SWITCH,
-	EXIT_IRQ_WINDOW,	/* the guest can take an interrupt now */
-	EXIT_NMI_WINDOW,	/* the guest can take an NMI now */
-	EXIT_UNDEFINED,		/* an instruction this virtual CPU does not have: #UD */
-	EXIT_SHUTDOWN,		/* triple fault */
-	EXIT_TIMER,		/* vcpu->exit_tsc is reached, or the guest was in there for long */
-	EXIT_APIC_EOI,		/* .apic: the CPU ended a vector of apic_view.eoi_exits */
-	EXIT_APIC_WRITE,	/* .apic: the CPU wrote a register and leaves the rest to us */
-	EXIT_FAIL_ENTRY,	/* the CPU refused the guest state; hw[] says why */
-	EXIT_UNKNOWN,
+#define EXIT_KIND(kind, name) EXIT_##kind,
+	EXIT_KINDS(EXIT_KIND, EXIT_KIND)
+#undef EXIT_KIND
 	EXIT_NR
 };
-
-/* Their names for people: X(kind, name) for each, LAST for the last. */
-#define EXIT_KINDS(X, LAST) \
-	X(HOST_IRQ, "host_irq") X(CPUID, "cpuid") X(HLT, "hlt") X(IO, "io") X(MSR, "msr") \
-	X(CR, "cr") X(DR, "dr") X(EXCEPTION, "exception") X(HYPERCALL, "hypercall") \
-	X(TDP_FAULT, "tdp_fault") X(TDP_MISCONFIG, "tdp_misconfig") X(XSETBV, "xsetbv") \
-	X(INVLPG, "invlpg") X(WBINVD, "wbinvd") X(PAUSE, "pause") X(MONITOR, "monitor") \
-	X(MWAIT, "mwait") X(RDPMC, "rdpmc") X(RDTSC, "rdtsc") X(RDTSCP, "rdtscp") \
-	X(TASK_SWITCH, "task_switch") X(IRQ_WINDOW, "irq_window") \
-	X(NMI_WINDOW, "nmi_window") X(UNDEFINED, "undefined") X(SHUTDOWN, "shutdown") \
-	X(TIMER, "timer") X(APIC_EOI, "apic_eoi") X(APIC_WRITE, "apic_write") \
-	X(FAIL_ENTRY, "fail_entry") LAST(UNKNOWN, "unknown")
 
 /**
  * struct exit_facts - why the CPU left the guest, without opinion

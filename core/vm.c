@@ -474,7 +474,7 @@ int vm_check_all(struct seq_file *m)
 
 static int vm_show_exits_one(struct vm *vm, void *p)
 {
-#define EXIT_NAME(kind, name) [EXIT_##kind] = name,
+#define EXIT_NAME(kind, name) [EXIT_##kind] = #name,
 	static const char *const names[EXIT_NR] = { EXIT_KINDS(EXIT_NAME, EXIT_NAME) };
 #undef EXIT_NAME
 	struct seq_file *m = p;

@@ -358,6 +358,17 @@ static int exit_undefined(struct vcpu *vcpu, struct exit_facts *f)
 	return exit_ud(vcpu);
 }
 
+/* CPUID says that there is neither. */
+static int exit_monitor(struct vcpu *vcpu, struct exit_facts *f)
+{
+	return exit_ud(vcpu);
+}
+
+static int exit_mwait(struct vcpu *vcpu, struct exit_facts *f)
+{
+	return exit_ud(vcpu);
+}
+
 /* There is no performance monitoring unit, so no counter has this number. */
 static int exit_rdpmc(struct vcpu *vcpu, struct exit_facts *f)
 {
@@ -378,7 +389,12 @@ static int exit_rdtsc(struct vcpu *vcpu, struct exit_facts *f)
 	return exit_advance(vcpu, len);
 }
 
-static int exit_emulation_error(struct vcpu *vcpu, struct exit_facts *f)
+static int exit_rdtscp(struct vcpu *vcpu, struct exit_facts *f)
+{
+	return exit_rdtsc(vcpu, f);
+}
+
+static int exit_task_switch(struct vcpu *vcpu, struct exit_facts *f)
 {
 	return exit_internal_error(vcpu, KVM_INTERNAL_ERROR_EMULATION, f);
 }
@@ -441,43 +457,18 @@ static int exit_apic_write(struct vcpu *vcpu, struct exit_facts *f)
 	return vlapic_written(vcpu, f->apic.offset) ? 1 : exit_unknown(vcpu, f);
 }
 
-static int exit_nothing(struct vcpu *vcpu, struct exit_facts *f)
+/* The host's handler has run when the backend or the run loop enabled interrupts. */
+static int exit_host_irq(struct vcpu *vcpu, struct exit_facts *f)
 {
 	return 1;
 }
 
+/* Each kind's handler has its name: one without does not compile. */
+#define EXIT_HANDLER(kind, name) [EXIT_##kind] = exit_##name,
 static int (*const exit_handlers[EXIT_NR])(struct vcpu *vcpu, struct exit_facts *f) = {
-	[EXIT_HOST_IRQ] = exit_nothing,
-	[EXIT_CPUID] = exit_cpuid,
-	[EXIT_HLT] = exit_hlt,
-	[EXIT_IO] = exit_io,
-	[EXIT_MSR] = exit_msr,
-	[EXIT_CR] = exit_cr,
-	[EXIT_DR] = exit_dr,
-	[EXIT_EXCEPTION] = exit_exception,
-	[EXIT_HYPERCALL] = exit_hypercall,
-	[EXIT_TDP_FAULT] = exit_tdp_fault,
-	[EXIT_TDP_MISCONFIG] = exit_tdp_misconfig,
-	[EXIT_XSETBV] = exit_xsetbv,
-	[EXIT_INVLPG] = exit_invlpg,
-	[EXIT_WBINVD] = exit_wbinvd,
-	[EXIT_PAUSE] = exit_pause,
-	[EXIT_MONITOR] = exit_undefined,
-	[EXIT_MWAIT] = exit_undefined,
-	[EXIT_RDPMC] = exit_rdpmc,
-	[EXIT_RDTSC] = exit_rdtsc,
-	[EXIT_RDTSCP] = exit_rdtsc,
-	[EXIT_TASK_SWITCH] = exit_emulation_error,
-	[EXIT_IRQ_WINDOW] = exit_irq_window,
-	[EXIT_NMI_WINDOW] = exit_nmi_window,
-	[EXIT_UNDEFINED] = exit_undefined,
-	[EXIT_SHUTDOWN] = exit_shutdown,
-	[EXIT_TIMER] = exit_timer,
-	[EXIT_APIC_EOI] = exit_apic_eoi,
-	[EXIT_APIC_WRITE] = exit_apic_write,
-	[EXIT_FAIL_ENTRY] = exit_fail_entry,
-	[EXIT_UNKNOWN] = exit_unknown,
+	EXIT_KINDS(EXIT_HANDLER, EXIT_HANDLER)
 };
+#undef EXIT_HANDLER
 
 /**
  * exit_handle - act on an exit

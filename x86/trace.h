@@ -14,8 +14,8 @@
 #include "core/vm.h"
 
 #ifndef DITTO_TRACE_EXIT
-#define DITTO_TRACE_EXIT(kind, name)	{ EXIT_##kind, name },
-#define DITTO_TRACE_LAST(kind, name)	{ EXIT_##kind, name }
+#define DITTO_TRACE_EXIT(kind, name)	{ EXIT_##kind, #name },
+#define DITTO_TRACE_LAST(kind, name)	{ EXIT_##kind, #name }
 #define DITTO_TRACE_ENUM(kind, name)	TRACE_DEFINE_ENUM(EXIT_##kind);
 #endif
 
