@@ -18,6 +18,7 @@ int vm_create(unsigned long type);
 int vm_list(struct ditto_vm_list *args);
 int vm_check_all(struct seq_file *m);
 void vm_show_exits(struct seq_file *m);
+void vm_flush_tlbs(struct mmu *mmu);	/* not static for its test only */
 int vm_setup(void);
 void vm_teardown(void);
 int vm_ioctl_set_name(struct vm *vm, struct ditto_vm_name *args);

@@ -121,11 +121,9 @@ static __always_inline void vcpu_interrupt(struct vcpu *vcpu, void (*interrupt)(
 	vcpu_wake(vcpu);
 	preempt_disable();
 	smp_mb();
-	if (READ_ONCE(vcpu->mode) == VCPU_IN_GUEST) {
-		cpu = READ_ONCE(vcpu->cpu);
-		if (cpu >= 0 && cpu != smp_processor_id() && cpu_online(cpu))
-			interrupt(cpu);
-	}
+	cpu = vcpu_guest_cpu(vcpu);
+	if (cpu >= 0 && cpu != smp_processor_id() && cpu_online(cpu))
+		interrupt(cpu);
 	preempt_enable();
 }
 

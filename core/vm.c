@@ -43,13 +43,14 @@ static void vm_ack(void *unused)
  * @mmu: of the VM
  *
  * A vCPU that is not in the guest sees the request before it enters.  One that
- * is in the guest is made to leave it, and waited for.
+ * is in the guest is made to leave it, and waited for.  Sleeps not; IRQs on.
  */
-static void vm_flush_tlbs(struct mmu *mmu)
+void vm_flush_tlbs(struct mmu *mmu)
 {
 	struct vm *vm = container_of(mmu, struct vm, mmu);
 	struct cpumask *mask;
 	struct vcpu *vcpu;
+	int cpu;
 	u32 i;
 
 	preempt_disable();
@@ -57,10 +58,10 @@ static void vm_flush_tlbs(struct mmu *mmu)
 	cpumask_clear(mask);
 	vm_for_each_vcpu(vm, i, vcpu) {
 		vcpu_request(vcpu, REQ_TLB_FLUSH);
-		/* Pairs with the store of the mode before the last look at requests. */
 		smp_mb__after_atomic();
-		if (smp_load_acquire(&vcpu->mode) == VCPU_IN_GUEST)
-			cpumask_set_cpu(READ_ONCE(vcpu->cpu), mask);
+		cpu = vcpu_guest_cpu(vcpu);
+		if (cpu >= 0)
+			cpumask_set_cpu(cpu, mask);
 	}
 	smp_call_function_many(mask, vm_ack, NULL, true);
 	preempt_enable();
@@ -158,7 +159,8 @@ void vm_put(struct vm *vm)
 
 /**
  * vm_kill - end a VM after an internal error
- * @vm: every later ioctl on it gives -EIO, and its vCPUs leave KVM_RUN
+ * @vm: every later ioctl on it gives -EIO, and its vCPUs leave KVM_RUN with it,
+ *	whatever they do or wait for there; any context
  */
 void vm_kill(struct vm *vm)
 {
@@ -166,10 +168,8 @@ void vm_kill(struct vm *vm)
 	u32 i;
 
 	WRITE_ONCE(vm->dead, true);
-	vm_for_each_vcpu(vm, i, vcpu) {
-		vcpu_request(vcpu, REQ_UNHALT);
+	vm_for_each_vcpu(vm, i, vcpu)
 		vcpu_kick(vcpu);
-	}
 }
 
 static int vm_init_parts(struct vm *vm)

@@ -91,7 +91,6 @@ enum vcpu_request {
 	REQ_PDPTES,		/* load the PDPTEs of PAE paging */
 	REQ_CLOCK_UPDATE,	/* publish the paravirtual clock again */
 	REQ_SHUTDOWN,		/* triple fault: leave with KVM_EXIT_SHUTDOWN */
-	REQ_UNHALT,		/* wake from HLT without an interrupt */
 };
 
 /* vcpu->mode */
@@ -135,7 +134,8 @@ enum vcpu_mode {
  * @mp_state: KVM_MP_STATE_*; owner
  * @requests: bits of enum vcpu_request; any thread
  * @mode: enum vcpu_mode; written by the owner, read by kickers
- * @cpu: CPU that last loaded it, or -1
+ * @cpu: CPU that last loaded it, or -1, which it can be even with VCPU_IN_GUEST: see
+ *	vcpu_guest_cpu()
  * @loaded: the backend has it on this CPU; owner, preemption off
  * @wait: the owner sleeps here while halted
  * @preempt: tells the backend when the scheduler moves the owner
@@ -265,6 +265,20 @@ DECLARE_PER_CPU(bool, cpus_on);
 static inline bool cpus_here_enabled(void)
 {
 	return raw_cpu_read(cpus_on);
+}
+
+/**
+ * vcpu_guest_cpu - the CPU on which a vCPU may be in the guest
+ * @vcpu: any; preemption off
+ *
+ * The caller has set a request, or the like, and then made a full barrier: a vCPU that is
+ * not in the guest will see it before it enters.  Returns -1 for such a one, also when it
+ * is about to look and no CPU has loaded it yet.
+ */
+static inline int vcpu_guest_cpu(struct vcpu *vcpu)
+{
+	/* Pairs with the store of the mode before the last look at requests. */
+	return smp_load_acquire(&vcpu->mode) == VCPU_IN_GUEST ? READ_ONCE(vcpu->cpu) : -1;
 }
 
 void vcpu_kick(struct vcpu *vcpu);

@@ -244,7 +244,7 @@ static void table_derive(struct vcpu_cpuid *c)
 	e = table_find(c, 0, 0);
 	c->zero_out_of_range = e && vendor_is_amd(e);
 	e = table_find(c, 0x80000008, 0);
-	c->maxphyaddr = e && (e->eax & 0xff) ? min_t(u32, e->eax & 0xff, 52) : 36;
+	c->maxphyaddr = e && (e->eax & 0xff) ? clamp_t(u32, e->eax & 0xff, 32, 52) : 36;
 	c->cr4_reserved = cpuid_cr4_reserved(c->word) | cpuid_host.cr4_reserved;
 	c->efer_reserved = cpuid_efer_reserved(c->word) | cpuid_host.efer_reserved;
 	c->xcr0_allowed = derive_xcr0(c);

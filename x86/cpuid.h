@@ -24,7 +24,8 @@ struct vcpu;
  * @next: likewise the entry after each
  * @word: the feature words, for cpuid_has()
  * @zero_out_of_range: as AMD's CPUs do; Intel's give the last basic leaf
- * @maxphyaddr: guest-physical address bits (leaf 0x80000008), 36 without it
+ * @maxphyaddr: guest-physical address bits (leaf 0x80000008), 36 without it; 32 to 52,
+ *	whatever the VMM says: no CPU has fewer or more
  * @cr4_reserved: bits of cr4 that this guest may not set
  * @efer_reserved: likewise efer
  * @xcr0_allowed: bits of xcr0 that this guest may set; 0 without XSAVE

@@ -323,6 +323,25 @@ static void cpuid_amd_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vcpu->st.gpr[EMU_RDX], 0xa20f10ULL);
 }
 
+/* Widths that no CPU has are not believed: shifts and masks are made of what remains. */
+static void maxphyaddr_test(struct kunit *test, struct vcpu *vcpu)
+{
+	static const struct { u32 eax; u8 width; } cases[] = {
+		{ 0, 36 }, { 1, 32 }, { 18, 32 }, { 31, 32 }, { 0x3020, 32 }, { 52, 52 },
+		{ 53, 52 }, { 0xff, 52 },
+	};
+	struct kvm_cpuid_entry2 table[] = { { .function = 0x80000008 } };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		table[0].eax = cases[i].eax;
+		KUNIT_ASSERT_EQ(test, set_table(test, vcpu, table, ARRAY_SIZE(table)), 0);
+		KUNIT_EXPECT_EQ_MSG(test, vcpu->cpuid.maxphyaddr, cases[i].width, "eax %#x",
+				    cases[i].eax);
+	}
+	KUNIT_ASSERT_EQ(test, set_table(test, vcpu, intel_table, ARRAY_SIZE(intel_table)), 0);
+}
+
 static void cpuid_derived_test(struct kunit *test)
 {
 	struct vcpu *vcpu = the_vcpu(test);
@@ -331,6 +350,7 @@ static void cpuid_derived_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vcpu->cpuid.cr4_reserved, cpuid_host_cr4_reserved());
 	KUNIT_ASSERT_EQ(test, set_table(test, vcpu, intel_table, ARRAY_SIZE(intel_table)), 0);
 	KUNIT_EXPECT_EQ(test, vcpu->cpuid.maxphyaddr, 39);
+	maxphyaddr_test(test, vcpu);
 	KUNIT_EXPECT_EQ(test, vcpu->cpuid.efer_reserved, ~(u64)(EFER_LME | EFER_LMA | EFER_NX));
 	KUNIT_EXPECT_TRUE(test, vcpu->cpuid.cr4_reserved & X86_CR4_SMAP);
 	KUNIT_EXPECT_TRUE(test, vcpu->cpuid.cr4_reserved & X86_CR4_FSGSBASE);

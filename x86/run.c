@@ -79,7 +79,6 @@ static int run_requests(struct vcpu *vcpu)
 		backend->set_tdp_root(vcpu, root);
 		vcpu_request(vcpu, REQ_TLB_FLUSH);
 	}
-	clear_bit(REQ_UNHALT, &vcpu->requests);
 	return 1;
 }
 
@@ -202,15 +201,20 @@ static bool run_can_run(struct vcpu *vcpu)
 	return vcpu->mp_state == KVM_MP_STATE_RUNNABLE;
 }
 
-/* Is there something that run_housekeeping() or run_wake_up() would act on? */
-static bool run_has_work(struct vcpu *vcpu)
+/**
+ * vcpu_has_work - is there something that ends the sleep of a vCPU?
+ * @vcpu: owned; it is halted, or waits for INIT or SIPI
+ *
+ * What run_housekeeping() or run_wake_up() would act on, and the VM's end.
+ */
+bool vcpu_has_work(struct vcpu *vcpu)
 {
-	if (vlapic_has_init_sipi(vcpu))
+	if (vlapic_has_init_sipi(vcpu) || READ_ONCE(vcpu->vm->dead))
 		return true;
 	if (vcpu->mp_state != KVM_MP_STATE_HALTED)
 		return false;
 	return vlapic_timer_expired(vcpu) || events_wake(vcpu) ||
-	       (READ_ONCE(vcpu->requests) & (BIT(REQ_UNHALT) | BIT(REQ_SHUTDOWN)));
+	       (READ_ONCE(vcpu->requests) & BIT(REQ_SHUTDOWN));
 }
 
 /* Sleep until the vCPU has something to do or the thread is wanted elsewhere. */
@@ -222,7 +226,7 @@ static void run_sleep(struct vcpu *vcpu)
 	prepare_to_rcuwait(&vcpu->wait);
 	for (;;) {
 		set_current_state(TASK_INTERRUPTIBLE);
-		if (run_has_work(vcpu) || hostwork_pending())
+		if (vcpu_has_work(vcpu) || hostwork_pending())
 			break;
 		schedule();
 	}
@@ -234,7 +238,7 @@ static void run_sleep(struct vcpu *vcpu)
 /* A halted vCPU goes on when an interrupt, an NMI or a request wants it to. */
 static bool run_wake_up(struct vcpu *vcpu)
 {
-	if (vcpu->mp_state != KVM_MP_STATE_HALTED || !run_has_work(vcpu))
+	if (vcpu->mp_state != KVM_MP_STATE_HALTED || !vcpu_has_work(vcpu))
 		return false;
 	vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
 	vcpu_request(vcpu, REQ_EVENT);

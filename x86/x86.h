@@ -56,6 +56,7 @@ void vcpu_sipi(struct vcpu *vcpu, u8 vector);
 
 /* run.c */
 int vcpu_run(struct vcpu *vcpu);
+bool vcpu_has_work(struct vcpu *vcpu);
 /* exits.c: 1: go on; 0: return to user space, vcpu->run is filled; -errno */
 int exit_handle(struct vcpu *vcpu, struct exit_facts *facts);
 int vcpu_halt(struct vcpu *vcpu);
