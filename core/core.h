@@ -29,8 +29,8 @@ int vm_ioctl_set_boot_cpu_id(struct vm *vm, unsigned long id);
 /* vcpu.c */
 int vcpu_create(struct vm *vm, unsigned long id);
 void vcpu_destroy(struct vcpu *vcpu);
-int vcpu_ioctl_run(struct vcpu *vcpu, unsigned long arg);
-int vcpu_ioctl_nmi(struct vcpu *vcpu, unsigned long arg);
+int vcpu_ioctl_run(struct vcpu *vcpu);
+int vcpu_ioctl_nmi(struct vcpu *vcpu);
 int vcpu_ioctl_interrupt(struct vcpu *vcpu, struct kvm_interrupt *irq);
 int vcpu_ioctl_set_signal_mask(struct vcpu *vcpu, void __user *arg);
 

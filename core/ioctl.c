@@ -18,11 +18,14 @@
 #define IN	BIT(0)	/* the fixed-size argument is copied in */
 #define OUT	BIT(1)	/* ... and out, when the handler gives no error */
 #define LOCK	BIT(2)	/* VM: vm->lock; vCPU: its mutex, and it is loaded */
+#define VALUE	BIT(3)	/* the argument is a number */
+#define USER	BIT(4)	/* the argument is a pointer that the handler follows */
 
 /**
  * struct ioctl_entry - one ioctl
  * @cmd: the whole number, argument's size included
- * @flags: above; without IN and OUT the handler gets the argument as it is
+ * @flags: above.  Without IN, OUT, VALUE and USER there is no argument: callers leave
+ *	in the register what lies there, and nobody looks at it
  * @fn: object and argument; result of the ioctl
  */
 struct ioctl_entry {
@@ -39,8 +42,7 @@ struct ioctl_entry {
 #define BY_USER(handler)						\
 	static long do_##handler(void *obj, void *arg) { return handler(obj, (void __user *)arg); }
 #define BY_NOTHING(handler)						\
-	static long do_##handler(void *obj, void *arg)			\
-	{ return arg ? -EINVAL : handler(obj); }
+	static long do_##handler(void *obj, void *none) { return handler(obj); }
 
 static int system_version(void *none)
 {
@@ -105,13 +107,13 @@ BY_USER(system_get_msrs)
 
 static const struct ioctl_entry system_ioctls[] = {
 	{ KVM_GET_API_VERSION, 0, do_system_version },
-	{ KVM_CREATE_VM, 0, do_system_create_vm },
-	{ KVM_CHECK_EXTENSION, 0, do_system_check_extension },
+	{ KVM_CREATE_VM, VALUE, do_system_create_vm },
+	{ KVM_CHECK_EXTENSION, VALUE, do_system_check_extension },
 	{ KVM_GET_VCPU_MMAP_SIZE, 0, do_system_mmap_size },
-	{ KVM_GET_SUPPORTED_CPUID, 0, do_system_supported_cpuid },
-	{ KVM_GET_MSR_INDEX_LIST, 0, do_system_msr_index_list },
-	{ KVM_GET_MSR_FEATURE_INDEX_LIST, 0, do_system_msr_feature_index_list },
-	{ KVM_GET_MSRS, 0, do_system_get_msrs },
+	{ KVM_GET_SUPPORTED_CPUID, USER, do_system_supported_cpuid },
+	{ KVM_GET_MSR_INDEX_LIST, USER, do_system_msr_index_list },
+	{ KVM_GET_MSR_FEATURE_INDEX_LIST, USER, do_system_msr_feature_index_list },
+	{ KVM_GET_MSRS, USER, do_system_get_msrs },
 	{ DITTO_CREATE_GMEM, IN, do_system_create_gmem },
 	{ DITTO_LIST_VMS, IN | OUT, do_system_list_vms },
 	{ }
@@ -160,31 +162,31 @@ static const struct ioctl_entry vm_ioctls[] = {
 	{ KVM_IRQ_LINE, IN, do_irqchip_ioctl_irq_line },
 	{ KVM_IRQ_LINE_STATUS, IN | OUT, do_irqchip_ioctl_irq_line },
 	{ KVM_SIGNAL_MSI, IN, do_irqchip_ioctl_signal_msi },
-	{ KVM_CHECK_EXTENSION, 0, do_vm_check_extension },
-	{ KVM_CREATE_VCPU, LOCK, do_vcpu_create },
+	{ KVM_CHECK_EXTENSION, VALUE, do_vm_check_extension },
+	{ KVM_CREATE_VCPU, VALUE | LOCK, do_vcpu_create },
 	{ KVM_SET_USER_MEMORY_REGION, IN | LOCK, do_vm_set_user_region },
 	{ DITTO_SET_GMEM_REGION, IN | LOCK, do_vm_set_gmem_region },
 	{ DITTO_SET_NAME, IN | LOCK, do_vm_ioctl_set_name },
-	{ KVM_SET_TSS_ADDR, LOCK, do_vm_ioctl_set_tss_addr },
+	{ KVM_SET_TSS_ADDR, VALUE | LOCK, do_vm_ioctl_set_tss_addr },
 	{ KVM_SET_IDENTITY_MAP_ADDR, IN | LOCK, do_vm_ioctl_set_identity_map_addr },
-	{ KVM_SET_BOOT_CPU_ID, LOCK, do_vm_ioctl_set_boot_cpu_id },
+	{ KVM_SET_BOOT_CPU_ID, VALUE | LOCK, do_vm_ioctl_set_boot_cpu_id },
 	{ KVM_CREATE_IRQCHIP, LOCK, do_irqchip_create },
 	{ KVM_CREATE_PIT2, IN | LOCK, do_irqchip_ioctl_create_pit },
 	{ KVM_GET_IRQCHIP, IN | OUT, do_irqchip_ioctl_get_chip },
 	{ KVM_SET_IRQCHIP, IN, do_irqchip_ioctl_set_chip },
 	{ KVM_GET_PIT2, OUT, do_irqchip_ioctl_get_pit },
 	{ KVM_SET_PIT2, IN, do_irqchip_ioctl_set_pit },
-	{ KVM_SET_GSI_ROUTING, 0, do_irqchip_set_routing },
+	{ KVM_SET_GSI_ROUTING, USER, do_irqchip_set_routing },
 	{ KVM_IRQFD, IN, do_irqfd_ioctl },
 	{ KVM_IOEVENTFD, IN, do_ioeventfd_ioctl },
 	{ KVM_GET_CLOCK, OUT | LOCK, do_vm_ioctl_get_clock },
 	{ KVM_SET_CLOCK, IN | LOCK, do_vm_ioctl_set_clock },
 	{ KVM_GET_TSC_KHZ, LOCK, do_vm_ioctl_get_tsc_khz },
-	{ KVM_SET_TSC_KHZ, LOCK, do_vm_ioctl_set_tsc_khz },
+	{ KVM_SET_TSC_KHZ, VALUE | LOCK, do_vm_ioctl_set_tsc_khz },
 	{ }
 };
 
-BY_VALUE(vcpu_ioctl_nmi)
+BY_NOTHING(vcpu_ioctl_nmi)
 BY_STRUCT(vcpu_ioctl_interrupt)
 BY_USER(vcpu_ioctl_set_signal_mask)
 BY_STRUCT(vcpu_ioctl_get_regs)
@@ -223,18 +225,18 @@ static const struct ioctl_entry vcpu_ioctls[] = {
 	{ KVM_INTERRUPT, IN | LOCK, do_vcpu_ioctl_interrupt },
 	{ KVM_NMI, LOCK, do_vcpu_ioctl_nmi },
 	{ KVM_TRANSLATE, IN | OUT | LOCK, do_vcpu_ioctl_translate },
-	{ KVM_SET_SIGNAL_MASK, LOCK, do_vcpu_ioctl_set_signal_mask },
+	{ KVM_SET_SIGNAL_MASK, USER | LOCK, do_vcpu_ioctl_set_signal_mask },
 	{ KVM_GET_FPU, OUT | LOCK, do_vcpu_ioctl_get_fpu },
 	{ KVM_SET_FPU, IN | LOCK, do_vcpu_ioctl_set_fpu },
-	{ KVM_GET_XSAVE, LOCK, do_vcpu_ioctl_get_xsave },
-	{ KVM_GET_XSAVE2, LOCK, do_vcpu_ioctl_get_xsave2 },
-	{ KVM_SET_XSAVE, LOCK, do_vcpu_ioctl_set_xsave },
+	{ KVM_GET_XSAVE, USER | LOCK, do_vcpu_ioctl_get_xsave },
+	{ KVM_GET_XSAVE2, USER | LOCK, do_vcpu_ioctl_get_xsave2 },
+	{ KVM_SET_XSAVE, USER | LOCK, do_vcpu_ioctl_set_xsave },
 	{ KVM_GET_XCRS, OUT | LOCK, do_vcpu_ioctl_get_xcrs },
 	{ KVM_SET_XCRS, IN | LOCK, do_vcpu_ioctl_set_xcrs },
-	{ KVM_SET_CPUID2, LOCK, do_vcpu_ioctl_set_cpuid2 },
-	{ KVM_GET_CPUID2, LOCK, do_vcpu_ioctl_get_cpuid2 },
-	{ KVM_GET_MSRS, LOCK, do_vcpu_ioctl_get_msrs },
-	{ KVM_SET_MSRS, LOCK, do_vcpu_ioctl_set_msrs },
+	{ KVM_SET_CPUID2, USER | LOCK, do_vcpu_ioctl_set_cpuid2 },
+	{ KVM_GET_CPUID2, USER | LOCK, do_vcpu_ioctl_get_cpuid2 },
+	{ KVM_GET_MSRS, USER | LOCK, do_vcpu_ioctl_get_msrs },
+	{ KVM_SET_MSRS, USER | LOCK, do_vcpu_ioctl_set_msrs },
 	{ KVM_GET_DEBUGREGS, OUT | LOCK, do_vcpu_ioctl_get_debugregs },
 	{ KVM_SET_DEBUGREGS, IN | LOCK, do_vcpu_ioctl_set_debugregs },
 	{ KVM_GET_VCPU_EVENTS, OUT | LOCK, do_vcpu_ioctl_get_vcpu_events },
@@ -244,7 +246,7 @@ static const struct ioctl_entry vcpu_ioctls[] = {
 	{ KVM_GET_LAPIC, OUT | LOCK, do_vlapic_ioctl_get },
 	{ KVM_SET_LAPIC, IN | LOCK, do_vlapic_ioctl_set },
 	{ KVM_GET_TSC_KHZ, LOCK, do_vcpu_ioctl_get_tsc_khz },
-	{ KVM_SET_TSC_KHZ, LOCK, do_vcpu_ioctl_set_tsc_khz },
+	{ KVM_SET_TSC_KHZ, VALUE | LOCK, do_vcpu_ioctl_set_tsc_khz },
 	{ KVM_KVMCLOCK_CTRL, LOCK, do_vcpu_ioctl_kvmclock_ctrl },
 	{ }
 };
@@ -298,7 +300,7 @@ static long ioctl_call(const struct ioctl_entry *e, void *obj, unsigned long uar
 {
 	if (e->flags & (IN | OUT))
 		return ioctl_copy(e, obj, uarg);
-	return e->fn(obj, (void *)uarg);
+	return e->fn(obj, e->flags & (VALUE | USER) ? (void *)uarg : NULL);
 }
 
 static long device_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
@@ -344,7 +346,7 @@ static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
 	if (!mutex_trylock(&vcpu->mutex) && mutex_lock_killable(&vcpu->mutex))
 		return -EINTR;
 	vcpu_load(vcpu);
-	r = likely(!e) ? vcpu_ioctl_run(vcpu, uarg) : ioctl_call(e, vcpu, uarg);
+	r = likely(!e) ? vcpu_ioctl_run(vcpu) : ioctl_call(e, vcpu, uarg);
 	vcpu_put(vcpu);
 	mutex_unlock(&vcpu->mutex);
 	return r;

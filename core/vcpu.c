@@ -371,23 +371,19 @@ static int vcpu_run_with_sigset(struct vcpu *vcpu)
 /**
  * vcpu_ioctl_run - KVM_RUN
  * @vcpu: owned and loaded
- * @arg: must be 0
  *
  * Returns as vcpu_run().
  */
-int vcpu_ioctl_run(struct vcpu *vcpu, unsigned long arg)
+int vcpu_ioctl_run(struct vcpu *vcpu)
 {
-	if (arg)
-		return -EINVAL;
 	return unlikely(vcpu->sigset_active) ? vcpu_run_with_sigset(vcpu) : vcpu_run(vcpu);
 }
 
 /**
  * vcpu_ioctl_nmi - KVM_NMI
  * @vcpu: owned
- * @arg: unused, as in KVM
  */
-int vcpu_ioctl_nmi(struct vcpu *vcpu, unsigned long arg)
+int vcpu_ioctl_nmi(struct vcpu *vcpu)
 {
 	vcpu_nmi(vcpu);
 	return 0;
