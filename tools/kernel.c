@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define SECTOR			512u
+#define PARAGRAPH		16u
 #define HEADER_OFFSET		0x1f1u
 #define HEADER_END_BASE		0x202u	/* plus the byte at 0x201: end of the header */
 #define BOOT_FLAG		0xaa55
@@ -125,14 +126,25 @@ static const char *header_refuse(const struct setup_header *hdr)
 	return NULL;
 }
 
+/* The header counts paragraphs: of the last one the file may lack a part, which is 0. */
+static const char *measure(struct kernel *k)
+{
+	uint64_t wanted = k->hdr.syssize * (uint64_t)PARAGRAPH, have;
+
+	k->payload_offset = ((k->hdr.setup_sects ?: 4) + 1) * (uint64_t)SECTOR;
+	have = k->file.size > k->payload_offset ? k->file.size - k->payload_offset : 0;
+	if (wanted >= have + PARAGRAPH)
+		return "truncated kernel image";
+	k->payload_size = wanted < have ? wanted : have;
+	return NULL;
+}
+
 static const char *size_refuse(const struct kernel *k)
 {
 	uint64_t payload_end = (uint64_t)k->hdr.payload_offset + k->hdr.payload_length;
 
 	if (k->payload_size <= ENTRY_64)
 		return "damaged kernel image (no code)";
-	if (k->payload_offset + k->payload_size > k->file.size)
-		return "truncated kernel image";
 	if (payload_end > k->payload_size)
 		return "damaged kernel image (payload reaches beyond its end)";
 	return NULL;
@@ -153,11 +165,9 @@ static const char *kernel_refuse(struct kernel *k)
 	if (k->hdr.boot_flag != BOOT_FLAG)
 		return foreign_file(head);
 	why = header_refuse(&k->hdr);
-	if (why)
-		return why;
-	k->payload_offset = ((k->hdr.setup_sects ?: 4) + 1) * (uint64_t)SECTOR;
-	k->payload_size = k->hdr.syssize * 16ULL;
-	return size_refuse(k);
+	if (!why)
+		why = measure(k);
+	return why ?: size_refuse(k);
 }
 
 /**
