@@ -12,6 +12,8 @@
 
 #include <argp.h>
 #include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,6 +149,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
+/* A machine whose console goes nowhere is a mistake, and > /dev/null is easily said. */
+static int check_stdout(void)
+{
+	int flags = fcntl(STDOUT_FILENO, F_GETFL);
+
+	if (flags >= 0 && (flags & O_ACCMODE) != O_RDONLY)
+		return 0;
+	complain("standard output: %s", strerror(EBADF));
+	return -1;
+}
+
 /* Nothing but reading: the order makes the exit status say what is wrong first. */
 static int run_prepare(struct run *run)
 {
@@ -154,7 +167,7 @@ static int run_prepare(struct run *run)
 
 	boot->kernel.file.fd = boot->initrd.fd = -1;
 	boot->ram_size = run->config.ram_size;
-	if (image_open(&boot->kernel.file, run->kernel) < 0)
+	if (check_stdout() < 0 || image_open(&boot->kernel.file, run->kernel) < 0)
 		return VM_ERROR;
 	if (kernel_check(&boot->kernel) < 0)
 		return VM_BAD_KERNEL;
@@ -178,7 +191,7 @@ static bool was_told_to_end(int status)
 static int run_machine(struct run *run)
 {
 	static struct vm vm;	/* large: consoles and vCPUs are in it */
-	int status = VM_ERROR;
+	int status = VM_ERROR, ret;
 
 	if (!vm_create(&vm, &run->config) && !vm_start(&vm, &run->boot)) {
 		run_close_files(run);
@@ -186,9 +199,14 @@ static int run_machine(struct run *run)
 	}
 	vm_join(&vm);
 	status = vm.status;
-	console_finish(&vm.console, !was_told_to_end(status));
+	ret = console_finish(&vm.console, !was_told_to_end(status));
 	terminal_restore();
 	vm_destroy(&vm);
+	/* The end of an orderly machine is not orderly when it was not seen. */
+	if (ret < 0 && (status == VM_POWEROFF || status == VM_REBOOT)) {
+		complain("standard output: %s", strerror(-ret));
+		status = VM_ERROR;
+	}
 	return status;
 }
 

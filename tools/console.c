@@ -19,11 +19,13 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #define CTRL_A		0x01
 #define FLUSH_DELAY_NS	4000000		/* nobody sees 4 ms */
 #define FLUSH_BYTES	4096		/* also what a pipe takes without blocking */
+#define SILENCE_MS	10000		/* then a user may wonder */
 
 enum { WAIT_WAKE, WAIT_TIMER, WAIT_SIGNAL, WAIT_IN, WAIT_OUT, WAIT_COUNT };
 
@@ -107,6 +109,7 @@ void console_put(struct console *c, uint8_t byte)
 	pthread_mutex_lock(&c->lock);
 	while (c->out_len == sizeof(c->out) && !c->closed)
 		pthread_cond_wait(&c->room, &c->lock);
+	c->heard = true;
 	if (!c->closed) {
 		c->out[c->out_len++] = byte;
 		len = c->out_len;
@@ -181,9 +184,13 @@ void console_close(struct console *c)
  * console_finish() - write what is left; main thread, vCPUs have ended
  * @c: the console
  * @patient: wait for a slow reader; else write only what is taken at once
+ *
+ * Return: 0, also when a signal ended the wait, or -errno of a write.
  */
-void console_finish(struct console *c, bool patient)
+int console_finish(struct console *c, bool patient)
 {
+	int ret;
+
 	struct pollfd p[] = {
 		{ .fd = STDOUT_FILENO, .events = POLLOUT },
 		{ .fd = c->signal_fd, .events = POLLIN },
@@ -195,9 +202,13 @@ void console_finish(struct console *c, bool patient)
 		if (n < 0 && errno == EINTR)
 			continue;
 		/* A signal now means: do not wait for that reader. */
-		if (n <= 0 || !p[0].revents || out_write(c) < 0)
+		if (n <= 0 || !p[0].revents)
 			break;
+		ret = out_write(c);
+		if (ret < 0)
+			return ret;
 	}
+	return 0;
 }
 
 /* One byte from the terminal. The escape must work even if the guest takes nothing. */
@@ -290,6 +301,49 @@ static bool drain(int fd)
 	return read(fd, &count, sizeof(count)) == sizeof(count);
 }
 
+static bool was_heard(struct console *c)
+{
+	bool heard;
+
+	pthread_mutex_lock(&c->lock);
+	heard = c->heard;
+	pthread_mutex_unlock(&c->lock);
+	return heard;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+/* How long poll() may wait: for ever, but while it is open whether the guest ever speaks. */
+static int silence_left(struct console *c)
+{
+	int64_t left = c->speak_by - now_ms();
+
+	if (!c->speak_by)
+		return -1;
+	if (was_heard(c)) {
+		c->speak_by = 0;
+		return -1;
+	}
+	return left > 0 ? left : 0;
+}
+
+/* A kernel that cannot unpack itself says so nowhere when it was told to be quiet. */
+static void tell_silence(struct console *c)
+{
+	if (silence_left(c))
+		return;
+	c->speak_by = 0;
+	complain("nothing was heard from the guest for %d seconds: is its console ttyS0? "
+		 "A damaged kernel may have stopped without a word%s", SILENCE_MS / 1000,
+		 c->is_tty ? " (Ctrl-A x quits)\r" : "");
+}
+
 static void console_wait(struct console *c)
 {
 	struct pollfd p[WAIT_COUNT] = {
@@ -300,8 +354,9 @@ static void console_wait(struct console *c)
 		[WAIT_OUT] = { .fd = c->flush ? STDOUT_FILENO : -1, .events = POLLOUT },
 	};
 
-	if (poll(p, WAIT_COUNT, -1) < 0)
+	if (poll(p, WAIT_COUNT, silence_left(c)) < 0)
 		return;
+	tell_silence(c);
 	if (p[WAIT_SIGNAL].revents)
 		signal_ready(c);
 	if (p[WAIT_WAKE].revents && drain(c->wake_fd) && out_pending(c) >= FLUSH_BYTES)
@@ -321,6 +376,7 @@ static void console_wait(struct console *c)
 void console_run(struct console *c)
 {
 	c->is_tty = terminal_raw();
+	c->speak_by = now_ms() + SILENCE_MS;
 	while (c->vm->status == VM_RUNNING) {
 		console_wait(c);
 		in_feed(c);

@@ -18,11 +18,13 @@ struct vm;
  * @wake_fd: constant; eventfd: the main loop has to look again
  * @timer_fd: constant; timerfd: output has waited long enough
  * @signal_fd: constant; signalfd: somebody wants us to end or to stop
- * @lock: protects @out, @out_len, @closed
+ * @lock: protects @out, @out_len, @closed, @heard
  * @room: signalled when @out has room, or @closed
  * @out: output that was not written yet; only the main thread takes from it
  * @out_len: how much
  * @closed: nobody will take any more; swallow it
+ * @heard: the guest has sent a byte
+ * @speak_by: main thread: when the user is told that there was none, in ms; 0: never
  * @flush: main thread: write @out now
  * @is_tty: main thread: standard input is a terminal, so Ctrl-A means something
  * @escape: main thread: Ctrl-A was the last byte
@@ -37,7 +39,8 @@ struct console {
 	pthread_cond_t room;
 	uint8_t out[CONSOLE_OUT];
 	size_t out_len;
-	bool closed;
+	bool closed, heard;
+	int64_t speak_by;
 	bool flush, is_tty, escape, eof;
 	uint8_t in[CONSOLE_IN];
 	size_t in_len;
@@ -48,7 +51,7 @@ void console_run(struct console *c);
 void console_put(struct console *c, uint8_t byte);
 void console_wake(struct console *c);
 void console_close(struct console *c);
-void console_finish(struct console *c, bool patient);
+int console_finish(struct console *c, bool patient);
 void console_destroy(struct console *c);
 
 #endif

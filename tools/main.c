@@ -6,7 +6,9 @@
 #include "cmd.h"
 #include "util.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,16 +76,32 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-/* A file opened later must not become standard input or output by its number. */
+/*
+ * A file opened later must not become standard input or output by its number.  What
+ * stands there instead is opened the wrong way round, so that who reads or writes it
+ * gets the error that a closed one gives.
+ */
 static void keep_standard_fds(void)
 {
 	int fd;
 
 	do {
-		fd = open("/dev/null", O_RDWR);
+		fd = open("/dev/null", fcntl(STDIN_FILENO, F_GETFD) < 0 ? O_WRONLY : O_RDONLY);
 	} while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd >= 0)
 		close(fd);
+}
+
+/* The last of all: what was printed and did not arrive is no success. */
+static void check_output(void)
+{
+	bool failed = ferror(stdout);
+
+	errno = 0;
+	if (!fflush(stdout) && !failed)
+		return;
+	complain("standard output: %s", strerror(errno ?: EIO));
+	_exit(EXIT_FAILURE);
 }
 
 int main(int argc, char **argv)
@@ -94,6 +112,7 @@ int main(int argc, char **argv)
 	char name[32];
 
 	keep_standard_fds();
+	atexit(check_output);
 	argp_err_exit_status = 1;
 	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &choice);
 	snprintf(name, sizeof(name), "ditto %s", choice.command->name);

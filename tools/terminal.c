@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The user's terminal: raw while a guest uses it, and as it was on every way
- * out that a process can see: return, exit(), and the signals of a crash. The
- * signals that ask us to end are the console's, which ends in order.
+ * out that a process can see: return, exit(), and every signal that ends it but
+ * SIGKILL. The signals that ask us to end are the console's, which ends in order.
  */
 #include "terminal.h"
 #include "util.h"
@@ -29,19 +29,32 @@ void terminal_restore(void)
 }
 
 /* SA_RESETHAND: the second time, on return to the fault or by raise(), it kills. */
-static void on_crash(int sig)
+static void on_death(int sig)
 {
 	terminal_restore();
 	raise(sig);
 }
 
-static void catch_crashes(void)
+static bool kills(int sig)
 {
-	static const int crashes[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
-	struct sigaction sa = { .sa_handler = on_crash, .sa_flags = SA_RESETHAND };
+	switch (sig) {
+	case SIGKILL: case SIGSTOP:			/* nobody sees these */
+	case SIGTSTP: case SIGTTIN: case SIGTTOU:	/* stop; the first is the console's */
+	case SIGCHLD: case SIGCONT: case SIGURG: case SIGWINCH:	/* do nothing */
+		return false;
+	default:
+		return true;
+	}
+}
 
-	for (size_t i = 0; i < ARRAY_SIZE(crashes); i++)
-		sigaction(crashes[i], &sa, NULL);
+/* Crashes, and whatever else ends a process that has no handler for it. */
+static void catch_deaths(void)
+{
+	struct sigaction sa = { .sa_handler = on_death, .sa_flags = SA_RESETHAND }, old;
+
+	for (int sig = 1; sig <= SIGRTMAX; sig++)
+		if (kills(sig) && !sigaction(sig, NULL, &old) && old.sa_handler == SIG_DFL)
+			sigaction(sig, &sa, NULL);
 }
 
 /**
@@ -59,7 +72,7 @@ bool terminal_raw(void)
 	if (!caught) {
 		caught = true;
 		atexit(terminal_restore);
-		catch_crashes();
+		catch_deaths();
 	}
 	raw = saved;
 	cfmakeraw(&raw);
