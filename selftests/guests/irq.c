@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "guests.h"
@@ -340,6 +341,127 @@ static bool user_irq(struct vcpu *vcpu)
 	return true;
 }
 
+/* With the controllers in the kernel the window is theirs: nobody is told. */
+static void ask_window(struct vm *vm)
+{
+	vm->vcpu[0].run->request_interrupt_window = 1;
+}
+
+static bool line_5_no_window(struct vcpu *vcpu)
+{
+	ASSERT(vcpu->run->exit_reason != KVM_EXIT_IRQ_WINDOW_OPEN);
+	return line_5(vcpu);
+}
+
+/* The VMM sees where its APIC has gone, and puts it back. */
+static bool apic_base_moves(struct vcpu *vcpu)
+{
+	struct kvm_sregs sregs;
+	u32 value;
+
+	if (!traced(vcpu, &value))
+		return false;
+	sregs = vcpu_sregs(vcpu);
+	if (value == 1)
+		ASSERT_EQ(sregs.apic_base, 0xfee00900);
+	if (value == 2) {
+		ASSERT_EQ(sregs.apic_base, 0xfed00900);
+		ASSERT_EQ(vcpu->run->apic_base, 0xfed00900);
+		sregs.apic_base = 0xfee00100;
+		CHECKED(ioctl(vcpu->fd, KVM_SET_SREGS, &sregs));
+		ASSERT_EQ(vcpu_sregs(vcpu).apic_base, 0xfee00100);
+		sregs.apic_base = ~0ull;
+		ASSERT_ERRNO(ioctl(vcpu->fd, KVM_SET_SREGS, &sregs), EINVAL);
+	}
+	return true;
+}
+
+#define TICK_NS		10000151ull	/* 11932 of 1193182 Hz */
+
+static u64 now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ull + now.tv_nsec;
+}
+
+static u64 pit_began;
+static volatile bool pit_back;
+
+static u32 ticks_of(struct vm *vm)
+{
+	return ((volatile u32 *)vm_symbol(vm, "g_count"))[VEC(2)];
+}
+
+/* Ticks that were due and have not come, give or take the one that is just due. */
+static s64 ticks_missing(struct vm *vm)
+{
+	u64 due = (now_ns() - pit_began) / TICK_NS;
+
+	return (s64)due - ticks_of(vm);
+}
+
+/* The guest has started its timer, and then does not run for a second. */
+static bool away(struct vcpu *vcpu)
+{
+	u32 value;
+
+	if (!traced(vcpu, &value))
+		return false;
+	pit_began = now_ns();
+	usleep(1000000);
+	ASSERT(ticks_missing(vcpu->vm) >= 98);
+	pit_back = true;
+	return true;
+}
+
+/* However slow this machine is, what the guest missed comes in the end, and no more. */
+static void *await_ticks(void *arg)
+{
+	struct vm *vm = arg;
+
+	while (!pit_back || ticks_missing(vm) > 2)
+		usleep(1000);
+	ASSERT(ticks_missing(vm) >= -2);
+	vm_var(vm, u32, "g_pit_stop") = 1;
+	return NULL;
+}
+
+/* It ticks again, and what was missed is gone. */
+static void *await_loss(void *arg)
+{
+	struct vm *vm = arg;
+
+	while (!pit_back || ticks_of(vm) < 20)
+		usleep(1000);
+	ASSERT(ticks_missing(vm) >= 90);
+	vm_var(vm, u32, "g_pit_stop") = 1;
+	return NULL;
+}
+
+static void watch(struct vm *vm, void *(*fn)(void *vm))
+{
+	pthread_t thread;
+
+	ASSERT(!pthread_create(&thread, NULL, fn, vm));
+	pthread_detach(thread);
+}
+
+static void pit_makes_up(struct vm *vm)
+{
+	ASSERT(vm_cap(vm, KVM_CAP_REINJECT_CONTROL) == 1);
+	watch(vm, await_ticks);
+}
+
+static void pit_drops(struct vm *vm)
+{
+	struct kvm_reinject_control control = { .pit_reinject = 0 };
+
+	CHECKED(ioctl(vm->fd, KVM_REINJECT_CONTROL, &control));
+	watch(vm, await_loss);
+}
+
 static const struct guest_test tests[] = {
 	{ .name = "g_ioapic_edge", .on_exit = line_5 },
 	{ .name = "g_ioapic_level", .on_exit = line_9 },
@@ -369,6 +491,12 @@ static const struct guest_test tests[] = {
 	{ .name = "g_timer_periodic" },
 	{ .name = "g_timer_deadline", .before = need_deadline },
 	{ .name = "g_pit", .config.pit = true },
+	{ .name = "pit_late_ioapic", .entry = "g_pit_100hz", .config.pit = true,
+	  .before = pit_makes_up, .on_exit = away, .seconds = 60 },
+	{ .name = "pit_late_pic", .entry = "g_pit_100hz", .arg = 1, .config.pit = true,
+	  .before = pit_makes_up, .on_exit = away, .seconds = 60 },
+	{ .name = "pit_dropped", .entry = "g_pit_100hz", .config.pit = true,
+	  .before = pit_drops, .on_exit = away, .seconds = 60 },
 	{ .name = "g_nmi", .on_exit = nmis },
 	{ .name = "g_nmi_wakes_hlt", .on_exit = nmi_later },
 	{ .name = "g_nmi_again", .on_exit = nmis },
@@ -388,6 +516,9 @@ static const struct guest_test tests[] = {
 	{ .name = "g_lapic_registers" },
 	{ .name = "g_x2apic", .before = need_x2apic },
 	{ .name = "g_user_irq", .config.no_irqchip = true, .on_exit = user_irq },
+	{ .name = "window_not_asked", .entry = "g_ioapic_edge", .before = ask_window,
+	  .on_exit = line_5_no_window },
+	{ .name = "g_user_apic_base", .config.no_irqchip = true, .on_exit = apic_base_moves },
 	{ .name = "g_held", .seconds = 60 },
 	{ .name = "g_flood", .seconds = 60, .before = NULL },
 };

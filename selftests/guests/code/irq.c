@@ -192,6 +192,26 @@ void g_ioeventfd_wide(void)
 	U64(GUEST_MMIO + 0x808) = 0xff00000012345678;
 }
 
+/* The local APIC is the VMM's, the MSR is there: trace 2 says that it has moved. */
+void g_user_apic_base(void)
+{
+	u32 r[4];
+
+	CHECK_EQ(rdmsr(0x1b), 0xfee00900);
+	wrmsr(0x1b, rdmsr(0x1b));
+	trace(1);
+	wrmsr(0x1b, 0xfed00900);
+	trace(2);
+	CHECK_EQ(rdmsr(0x1b), 0xfee00100);
+	cpuid(1, 0, r);
+	CHECK_EQ(r[3] & 1 << 9, 0);
+	wrmsr(0x1b, 0xfee00900);
+	cpuid(1, 0, r);
+	CHECK_EQ(r[3] & 1 << 9, 1 << 9);
+	TRY("wrmsr", : : "c"(0x1b), "a"(0xfee00901), "d"(0));
+	CHECK_TRAP(13, 0);
+}
+
 static void timer(u32 mode, u32 count)
 {
 	lapic_write(TIMER_DIVIDE, 0xb);		/* by 1 */
@@ -276,6 +296,32 @@ void g_pit(void)
 	outb(0x40, 0);
 	outb(0x43, 0xe2);
 	(void)inb(0x40);
+}
+
+/*
+ * 100 ticks a second, which the VMM counts in g_count[VEC(2)] until it sets g_pit_stop.
+ * By the PIC and LINT0 with @pic, else by the IOAPIC.
+ */
+volatile u32 g_pit_stop;
+
+void g_pit_100hz(u64 pic)
+{
+	lapic_enable();
+	if (pic) {
+		lapic_write(LVT_LINT0, 0x700);
+		g_eoi = EOI_PIC;
+		pic_init(VEC(2));
+		outb(0x21, 0xfe);
+	} else {
+		ioapic_route(0, VEC(2), 0);
+	}
+	outb(0x43, 0x34);
+	outb(0x40, 0x9c);
+	outb(0x40, 0x2e);		/* 11932: 10 ms */
+	trace(1);
+	sti();
+	while (!g_pit_stop)
+		pause();
 }
 
 static volatile u32 nmis, nmi_depth, nmi_nested;
