@@ -342,6 +342,15 @@ static void events_collect_nmis(struct vcpu *vcpu)
 				ev->nmi_pending + atomic_xchg(&ev->nmi_asked, 0));
 }
 
+/*
+ * Only a VMM that injects by itself can do something with the window: with the
+ * controllers in the kernel, which would not tell it, the guest would leave for ever.
+ */
+static bool events_vmm_wants_window(struct vcpu *vcpu)
+{
+	return !vcpu->apic && READ_ONCE(vcpu->run->request_interrupt_window);
+}
+
 static void events_arm_windows(struct vcpu *vcpu, bool injected)
 {
 	struct vcpu_events *ev = &vcpu->ev;
@@ -364,7 +373,7 @@ static void events_arm_windows(struct vcpu *vcpu, bool injected)
 	 * While the interrupt waits for its window, the guest may raise its TPR
 	 * above it: look again then, too.
 	 */
-	if (events_irq_queued(vcpu) || vcpu->run->request_interrupt_window)
+	if (events_irq_queued(vcpu) || events_vmm_wants_window(vcpu))
 		windows |= WINDOW_IRQ | WINDOW_CR8;
 	else if (vcpu->apic && vlapic_tpr_blocks(vcpu))
 		windows |= WINDOW_CR8;

@@ -111,10 +111,10 @@ bool vlapic_tpr_blocks(struct vcpu *vcpu);
 void vlapic_accept_init_sipi(struct vcpu *vcpu);
 /*
  * KVM_MP_STATE_SIPI_RECEIVED and kvm_vcpu_events.sipi_vector: a SIPI waits (set
- * mp_state to KVM_MP_STATE_INIT_RECEIVED with it); the last SIPI's vector.
+ * mp_state to KVM_MP_STATE_INIT_RECEIVED with it); where to.
  */
-void vlapic_post_sipi(struct vcpu *vcpu, u8 vector);
-u8 vlapic_sipi_vector(struct vcpu *vcpu);
+void vlapic_post_sipi(struct vcpu *vcpu);
+void vlapic_set_sipi_vector(struct vcpu *vcpu, u8 vector);
 
 /*
  * Timer expired since last asked: move it into the IRR and, when periodic, arm
@@ -125,8 +125,8 @@ void vlapic_timer_sync(struct vcpu *vcpu);
 void vlapic_tsc_changed(struct vcpu *vcpu);
 
 /*
- * MSR_IA32_APICBASE.  Without in-kernel APIC it reads as enabled at the default
- * address; the VMM's writes are then ignored and the guest's refused.
+ * MSR_IA32_APICBASE.  Without in-kernel APIC it is kept and checked all the same: the VMM,
+ * whose APIC it moves, reads it in kvm_run and in struct kvm_sregs.
  */
 u64 vlapic_get_base(struct vcpu *vcpu);
 int vlapic_set_base(struct vcpu *vcpu, u64 base, bool by_vmm);	/* 0 or X86_FAULT */

@@ -328,23 +328,32 @@ void vlapic_clear(struct vlapic *apic)
 	vcpu_request(vcpu, REQ_EVENT);
 }
 
+static void put_base(struct vcpu *vcpu, u64 base)
+{
+	if (vcpu->apic)
+		vcpu->apic->base = base;
+	else
+		vcpu->msr.apic_base = base;
+}
+
 /**
  * vlapic_reset - power-on or INIT
  * @vcpu: owned by the caller; process context
  * @init: INIT, which keeps the base MSR
+ *
+ * Where the APIC is the VMM's the base MSR is all that there is.
  */
 void vlapic_reset(struct vcpu *vcpu, bool init)
 {
 	struct vlapic *apic = vcpu->apic;
 
+	if (!init)
+		put_base(vcpu, APIC_DEFAULT_PHYS_BASE | MSR_IA32_APICBASE_ENABLE |
+			       (vcpu->id == vcpu->vm->bsp_id ? MSR_IA32_APICBASE_BSP : 0));
 	if (!apic)
 		return;
-	if (!init) {
-		apic->base = APIC_DEFAULT_PHYS_BASE | MSR_IA32_APICBASE_ENABLE;
-		if (vcpu->id == vcpu->vm->bsp_id)
-			apic->base |= MSR_IA32_APICBASE_BSP;
+	if (!init)
 		xchg(&apic->signals, 0);
-	}
 	vlapic_clear(apic);
 	apicmap_update(apic_chip(apic), apic);
 }
@@ -430,33 +439,29 @@ void vlapic_accept_init_sipi(struct vcpu *vcpu)
 		return;
 	if (vcpu->mp_state != KVM_MP_STATE_INIT_RECEIVED)
 		return;
-	vcpu_sipi(vcpu, vlapic_sipi_vector(vcpu));
+	smp_rmb();	/* pairs with accept_sipi() */
+	vcpu_sipi(vcpu, READ_ONCE(apic->sipi_vector));
 	vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
 }
 
 /**
- * vlapic_post_sipi - make a SIPI wait
- * @vcpu: owned by the caller
+ * vlapic_set_sipi_vector - where a SIPI that waits is to start the vCPU
+ * @vcpu: owned by the caller; without an APIC nothing waits
  * @vector: start address / 4096
  */
-void vlapic_post_sipi(struct vcpu *vcpu, u8 vector)
+void vlapic_set_sipi_vector(struct vcpu *vcpu, u8 vector)
 {
-	const struct apic_msg msg = { .mode = APIC_DM_STARTUP, .vector = vector, .exclude = -1 };
-
 	if (vcpu->apic)
-		vlapic_accept(vcpu->apic, &msg);
+		WRITE_ONCE(vcpu->apic->sipi_vector, vector);
 }
 
 /**
- * vlapic_sipi_vector - of the SIPI that waits, or came last
- * @vcpu: owned by the caller
+ * vlapic_post_sipi - make a SIPI wait, with the vector that came or was set last
+ * @vcpu: owned by the caller, with an APIC
  */
-u8 vlapic_sipi_vector(struct vcpu *vcpu)
+void vlapic_post_sipi(struct vcpu *vcpu)
 {
-	if (!vcpu->apic)
-		return 0;
-	smp_rmb();	/* pairs with accept_sipi() */
-	return READ_ONCE(vcpu->apic->sipi_vector);
+	set_bit(VLAPIC_SIGNAL_SIPI, &vcpu->apic->signals);
 }
 
 /**
@@ -488,16 +493,13 @@ void vlapic_set_cr8(struct vcpu *vcpu, u64 cr8)
  */
 u64 vlapic_get_base(struct vcpu *vcpu)
 {
-	if (vcpu->apic)
-		return vcpu->apic->base;
-	return APIC_DEFAULT_PHYS_BASE | MSR_IA32_APICBASE_ENABLE |
-	       (vcpu->id == vcpu->vm->bsp_id ? MSR_IA32_APICBASE_BSP : 0);
+	return vcpu->apic ? vcpu->apic->base : vcpu->msr.apic_base;
 }
 
 /* SDM figure 11-27: off <-> xAPIC -> x2APIC -> off; the VMM may go anywhere valid. */
 static bool base_is_legal(struct vcpu *vcpu, u64 base, bool by_vmm)
 {
-	u64 old = vcpu->apic->base, known = MSR_IA32_APICBASE_BSP | MSR_IA32_APICBASE_ENABLE;
+	u64 old = vlapic_get_base(vcpu), known = MSR_IA32_APICBASE_BSP | MSR_IA32_APICBASE_ENABLE;
 
 	known |= GENMASK_ULL(vcpu->cpuid.maxphyaddr - 1, PAGE_SHIFT);
 	if (by_vmm || cpuid_has(vcpu, X86_FEATURE_X2APIC))
@@ -519,16 +521,19 @@ static bool base_is_legal(struct vcpu *vcpu, u64 base, bool by_vmm)
  * @base: new value
  * @by_vmm: any valid state goes, not only legal transitions
  *
- * Returns 0 or X86_FAULT.  SDM 11.4.4, 11.12.5.
+ * Where the APIC is the VMM's, that learns of it when it asks.  Returns 0 or X86_FAULT.
+ * SDM 11.4.4, 11.12.5.
  */
 int vlapic_set_base(struct vcpu *vcpu, u64 base, bool by_vmm)
 {
 	struct vlapic *apic = vcpu->apic;
 
-	if (!apic)
-		return by_vmm ? 0 : X86_FAULT;
 	if (!base_is_legal(vcpu, base, by_vmm))
 		return X86_FAULT;
+	if (!apic) {
+		put_base(vcpu, base);
+		return 0;
+	}
 	if (!by_vmm && vlapic_hw_enabled(apic) && !(base & MSR_IA32_APICBASE_ENABLE))
 		vlapic_clear(apic);
 	if ((base ^ apic->base) & X2APIC_ENABLE) {

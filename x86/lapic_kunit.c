@@ -152,7 +152,7 @@ static void lapic_test_ipi_modes(struct kunit *test)
 
 	KUNIT_EXPECT_FALSE(test, vlapic_has_init_sipi(ap));
 	board_send_ipi(self, 2, APIC_DM_STARTUP | 0x12);
-	KUNIT_EXPECT_EQ(test, vlapic_sipi_vector(ap), 0x12);
+	KUNIT_EXPECT_EQ(test, ap->apic->sipi_vector, 0x12);
 	board_send_ipi(self, 2, APIC_DM_INIT | APIC_INT_ASSERT | APIC_INT_LEVELTRIG);
 	/* INIT forgets the start-up; its deassert does nothing. */
 	KUNIT_EXPECT_EQ(test, ap->apic->signals, BIT(VLAPIC_SIGNAL_INIT));
@@ -161,7 +161,7 @@ static void lapic_test_ipi_modes(struct kunit *test)
 	board_send_ipi(self, 2, APIC_DM_STARTUP | 0x9a);
 	KUNIT_EXPECT_EQ(test, ap->apic->signals,
 			BIT(VLAPIC_SIGNAL_INIT) | BIT(VLAPIC_SIGNAL_SIPI));
-	KUNIT_EXPECT_EQ(test, vlapic_sipi_vector(ap), 0x9a);
+	KUNIT_EXPECT_EQ(test, ap->apic->sipi_vector, 0x9a);
 
 	/* A start-up that nobody waits for is dropped. */
 	ap->apic->signals = BIT(VLAPIC_SIGNAL_SIPI);
@@ -268,6 +268,29 @@ static void x2apic_all(struct kunit *test, struct board *b)
 	board_apic_on(b);
 	for (id = 0; id < NR_VCPUS; id++)
 		KUNIT_ASSERT_EQ(test, vlapic_set_base(&b->vcpu[id], 0xfee00c00, true), 0);
+}
+
+/* A vCPU whose local APIC is the VMM's has the MSR, by the same rules. */
+static void lapic_test_base_without(struct kunit *test)
+{
+	struct board *b = test->priv;
+	struct vcpu *vcpu = &b->vcpu[0];
+	struct vlapic *apic = vcpu->apic;
+
+	vcpu->apic = NULL;
+	vlapic_reset(vcpu, false);
+	KUNIT_EXPECT_EQ(test, vlapic_get_base(vcpu), 0xfee00900ull);
+	KUNIT_EXPECT_EQ(test, vlapic_set_base(vcpu, 0xfee00900, false), 0);
+	KUNIT_EXPECT_EQ(test, vlapic_set_base(vcpu, 0xfed00800, true), 0);
+	KUNIT_EXPECT_EQ(test, vlapic_get_base(vcpu), 0xfed00800ull);
+	KUNIT_EXPECT_EQ(test, vlapic_set_base(vcpu, 0x1fee00000800, false), X86_FAULT);
+	KUNIT_EXPECT_EQ(test, vlapic_set_base(vcpu, 0xfee00400, true), X86_FAULT);
+	KUNIT_EXPECT_EQ(test, vlapic_set_base(vcpu, 0xfed00000, false), 0);
+	/* Off to x2APIC is no step that a guest can make. */
+	KUNIT_EXPECT_EQ(test, vlapic_set_base(vcpu, 0xfed00c00, false), X86_FAULT);
+	vlapic_reset(vcpu, true);
+	KUNIT_EXPECT_EQ(test, vlapic_get_base(vcpu), 0xfed00000ull);
+	vcpu->apic = apic;
 }
 
 static void lapic_test_x2apic(struct kunit *test)
@@ -617,6 +640,7 @@ static struct kunit_case lapic_kunit_cases[] = {
 	KUNIT_CASE(lapic_test_errors),
 	KUNIT_CASE(lapic_test_mmio_forms),
 	KUNIT_CASE(lapic_test_base),
+	KUNIT_CASE(lapic_test_base_without),
 	KUNIT_CASE(lapic_test_x2apic),
 	KUNIT_CASE(lapic_test_map),
 	KUNIT_CASE(lapic_test_timer_math),

@@ -13,6 +13,8 @@
 
 /**
  * struct vcpu_msrs - MSRs of one vCPU that no hardware holds; owner
+ * @apic_base: IA32_APIC_BASE of a vCPU whose local APIC is the VMM's; else it is in
+ *	struct vlapic
  * @tsc_adjust: IA32_TSC_ADJUST
  * @misc_enable: IA32_MISC_ENABLE
  * @ucode_rev: microcode revision that the guest sees
@@ -26,6 +28,7 @@
  * @mtrr_var: base and mask of each variable range
  */
 struct vcpu_msrs {
+	u64 apic_base;
 	u64 tsc_adjust;
 	u64 misc_enable;
 	u64 ucode_rev;

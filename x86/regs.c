@@ -198,9 +198,9 @@ static void set_exception_event(struct vcpu_events *ev, const struct kvm_vcpu_ev
  * @events: from the VMM
  *
  * 0; -EINVAL for flags of capabilities that are not there (SMM, exception
- * payloads, triple faults) or an exception that does not exist.  A SIPI's vector
- * matters only while the SIPI waits, and that is vlapic_post_sipi()'s: accepted,
- * not used.
+ * payloads, triple faults) or an exception that does not exist.  A SIPI's vector is that
+ * of KVM_MP_STATE_SIPI_RECEIVED, set before or after; without an APIC in the kernel it is
+ * accepted and means nothing.
  */
 int vcpu_ioctl_set_vcpu_events(struct vcpu *vcpu, struct kvm_vcpu_events *events)
 {
@@ -220,6 +220,8 @@ int vcpu_ioctl_set_vcpu_events(struct vcpu *vcpu, struct kvm_vcpu_events *events
 		atomic_set(&ev->nmi_asked, 0);
 		ev->nmi_pending = min_t(u8, events->nmi.pending, 2);
 	}
+	if (events->flags & KVM_VCPUEVENT_VALID_SIPI_VECTOR)
+		vlapic_set_sipi_vector(vcpu, events->sipi_vector);
 	if (events->flags & KVM_VCPUEVENT_VALID_SHADOW)
 		vcpu->st.shadow = shadow_from_kvm(events->interrupt.shadow);
 	vcpu_request(vcpu, REQ_EVENT);
@@ -246,6 +248,9 @@ int vcpu_ioctl_get_mp_state(struct vcpu *vcpu, struct kvm_mp_state *state)
  * @vcpu: owned
  * @state: from the VMM
  *
+ * KVM_MP_STATE_SIPI_RECEIVED is a vCPU that waited for a SIPI, which has come: the next
+ * KVM_RUN or KVM_GET_MP_STATE starts it.
+ *
  * 0; -EINVAL for a state that does not exist, or that needs the in-kernel APIC.
  */
 int vcpu_ioctl_set_mp_state(struct vcpu *vcpu, struct kvm_mp_state *state)
@@ -255,6 +260,7 @@ int vcpu_ioctl_set_mp_state(struct vcpu *vcpu, struct kvm_mp_state *state)
 		break;
 	case KVM_MP_STATE_UNINITIALIZED:
 	case KVM_MP_STATE_INIT_RECEIVED:
+	case KVM_MP_STATE_SIPI_RECEIVED:
 	case KVM_MP_STATE_HALTED:
 		if (!vcpu->apic)
 			return -EINVAL;
@@ -263,6 +269,10 @@ int vcpu_ioctl_set_mp_state(struct vcpu *vcpu, struct kvm_mp_state *state)
 		return -EINVAL;
 	}
 	vcpu->mp_state = state->mp_state;
+	if (state->mp_state == KVM_MP_STATE_SIPI_RECEIVED) {
+		vcpu->mp_state = KVM_MP_STATE_INIT_RECEIVED;
+		vlapic_post_sipi(vcpu);
+	}
 	vcpu_request(vcpu, REQ_EVENT);
 	return 0;
 }

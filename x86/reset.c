@@ -103,8 +103,7 @@ void vcpu_reset(struct vcpu *vcpu, bool init)
 	}
 	vcpu_changed(vcpu, ST_ALL & ~ST_TSC);
 	vcpu_request(vcpu, REQ_TLB_FLUSH);
-	if (vcpu->apic)
-		vlapic_reset(vcpu, init);
+	vlapic_reset(vcpu, init);
 }
 
 /**

@@ -74,11 +74,10 @@ static bool bases_valid(const struct kvm_sregs *sregs)
 	       cpuid_canonical(sregs->gdt.base) && cpuid_canonical(sregs->idt.base);
 }
 
+/* Outside of long mode L means nothing, and guests do load descriptors that have it. */
 static bool code_segment_valid(const struct kvm_sregs *sregs)
 {
-	if (!(sregs->efer & EFER_LMA))
-		return !sregs->cs.l;
-	return !sregs->cs.l || !sregs->cs.db;
+	return !(sregs->efer & EFER_LMA) || !sregs->cs.l || !sregs->cs.db;
 }
 
 static bool sregs_valid(struct vcpu *vcpu, struct kvm_sregs *sregs)

@@ -49,16 +49,40 @@ static bool set_segments(struct vcpu *vcpu)
 	return true;
 }
 
+/* What a GET gave, a SET takes, whatever mode the guest is in; and nothing changes. */
+static bool round_trip(struct vcpu *vcpu)
+{
+	struct kvm_sregs sregs = vcpu_sregs(vcpu), again;
+	struct kvm_vcpu_events events;
+	struct kvm_debugregs debug;
+
+	if (!tap.ditto)
+		return false;
+	CHECKED(ioctl(vcpu->fd, KVM_SET_SREGS, &sregs));
+	again = vcpu_sregs(vcpu);
+	ASSERT(!memcmp(&sregs, &again, sizeof(sregs)));
+	CHECKED(ioctl(vcpu->fd, KVM_GET_VCPU_EVENTS, &events));
+	CHECKED(ioctl(vcpu->fd, KVM_SET_VCPU_EVENTS, &events));
+	CHECKED(ioctl(vcpu->fd, KVM_GET_DEBUGREGS, &debug));
+	CHECKED(ioctl(vcpu->fd, KVM_SET_DEBUGREGS, &debug));
+	return false;
+}
+
 static const struct guest_test tests[] = {
 	{ .name = "m_reset", .mode = MODE_RESET, .before = put_reset_vector,
+	  .on_exit = round_trip,
 	  TRACES(0x60000010) },
-	{ .name = "m_real", .mode = MODE_REAL, TRACES(0xbeef, 0x60, 0x111, 0xde, 0x222) },
-	{ .name = "m_unreal", .mode = MODE_REAL, TRACES(0x77777777, 0x0102) },
-	{ .name = "m_prot32", .mode = MODE_PROT32,
+	{ .name = "m_real", .mode = MODE_REAL, .on_exit = round_trip,
+	  TRACES(0xbeef, 0x60, 0x111, 0xde, 0x222) },
+	{ .name = "m_unreal", .mode = MODE_REAL, .on_exit = round_trip,
+	  TRACES(0x77777777, 0x0102) },
+	{ .name = "m_long_bit", .mode = MODE_PROT32, .on_exit = round_trip,
+	  TRACES(0x30, 0x31) },
+	{ .name = "m_prot32", .mode = MODE_PROT32, .on_exit = round_trip,
 	  TRACES(0x11223345, 0x04030201, 0x11223345, 0x1230) },
 	{ .name = "m_rings", .mode = MODE_PROT32, .on_exit = set_segments,
 	  TRACES(0x303000) },
-	{ .name = "m_climb", .mode = MODE_REAL, .after = check_efer,
+	{ .name = "m_climb", .mode = MODE_REAL, .on_exit = round_trip, .after = check_efer,
 	  TRACES(CR0_REAL, CR0_PROT, CR0_PAGED, 0xcafe, 0xbabe, 0xcafe, 0x500, 0x12345678,
 		 0x100, 0x16, 0x17, 0x60, CR0_REAL) },
 };

@@ -221,6 +221,35 @@ static void mp_state(const void *arg)
 	vm_free(vm);
 }
 
+/* A SIPI that came while the machine was moved: a state, and a vector beside it. */
+static void sipi_received(const void *arg)
+{
+	struct vm *vm = vm_new(&(struct vm_config) { .vcpus = 2 });
+	struct kvm_vcpu_events events = { .flags = KVM_VCPUEVENT_VALID_SIPI_VECTOR };
+	struct kvm_mp_state mp = { .mp_state = KVM_MP_STATE_SIPI_RECEIVED };
+	int fd = vm->vcpu[1].fd;
+	u32 i;
+
+	for (i = 0; i < 2; i++) {	/* in either order */
+		events.sipi_vector = 0x12 + i;
+		if (!i)
+			CHECKED(ioctl(fd, KVM_SET_VCPU_EVENTS, &events));
+		CHECKED(ioctl(fd, KVM_SET_MP_STATE, &mp));
+		if (i)
+			CHECKED(ioctl(fd, KVM_SET_VCPU_EVENTS, &events));
+		CHECKED(ioctl(fd, KVM_GET_MP_STATE, &mp));
+		ASSERT_EQ(mp.mp_state, KVM_MP_STATE_RUNNABLE);
+		ASSERT_EQ(vcpu_sregs(&vm->vcpu[1]).cs.selector, 0x1200 + i * 0x100);
+		ASSERT_EQ(vcpu_sregs(&vm->vcpu[1]).cs.base, 0x12000 + i * 0x1000);
+		ASSERT_EQ(vcpu_regs(&vm->vcpu[1]).rip, 0);
+		mp.mp_state = KVM_MP_STATE_SIPI_RECEIVED;
+	}
+	vm_free(vm);
+	vm = vm_new(&(struct vm_config) { .no_irqchip = true });
+	ASSERT_ERRNO(ioctl(vm->vcpu[0].fd, KVM_SET_MP_STATE, &mp), EINVAL);
+	vm_free(vm);
+}
+
 static void lapic(const void *arg)
 {
 	struct vm *vm = vm_new(NULL);
@@ -399,7 +428,7 @@ static void migrate(const void *arg)
 static const struct tap_test tests[] = {
 	{ "regs", regs }, { "sregs", sregs }, { "fpu", fpu }, { "xsave", xsave },
 	{ "msrs", msrs }, { "debug_registers", debug_registers }, { "events", events },
-	{ "mp_state", mp_state }, { "lapic", lapic }, { "irqchips", irqchips },
+	{ "mp_state", mp_state }, { "sipi_received", sipi_received }, { "lapic", lapic }, { "irqchips", irqchips },
 	{ "clock", vm_clock }, { "tsc_frequency", tsc_frequency }, { "migrate", migrate },
 };
 

@@ -69,6 +69,7 @@ low_gdt:
 	.quad 0x00cf9b000000ffff	/* 0x18 32-bit code */
 	.quad 0x00009b000000ffff	/* 0x20 16-bit code */
 	.quad 0x000093000000ffff	/* 0x28 16-bit data */
+	.quad 0x00ef9b000000ffff	/* 0x30 32-bit code with the bit that says 64-bit */
 low_gdt_end:
 low_gdt_pointer:
 	.word low_gdt_end - low_gdt - 1
@@ -370,6 +371,17 @@ prot32_gp:
 	out %eax, (%dx)
 	movl $prot32_on, (%esp)
 	iret
+
+/* A code segment whose descriptor has L means nothing new outside of long mode. */
+	.globl m_long_bit
+m_long_bit:
+	lgdtl low_gdt_pointer
+	ljmp $0x30, $1f
+1:	trace 0x30
+	inc %eax			/* a REX prefix in 64-bit code */
+	mov $GUEST_PORT_TRACE, %dx
+	out %eax, (%dx)
+	finish
 
 /* At the reset vector lies a far jump to here, seen through the low alias. */
 	.code16
