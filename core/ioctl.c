@@ -146,6 +146,7 @@ BY_NOTHING(irqchip_create)
 BY_STRUCT(irqchip_ioctl_create_pit)
 BY_STRUCT(irqchip_ioctl_get_chip)
 BY_STRUCT(irqchip_ioctl_set_chip)
+BY_USER(irqchip_ioctl_reinject)
 BY_STRUCT(irqchip_ioctl_get_pit)
 BY_STRUCT(irqchip_ioctl_set_pit)
 BY_STRUCT(irqchip_ioctl_irq_line)
@@ -174,6 +175,8 @@ static const struct ioctl_entry vm_ioctls[] = {
 	{ KVM_CREATE_PIT2, IN | LOCK, do_irqchip_ioctl_create_pit },
 	{ KVM_GET_IRQCHIP, IN | OUT, do_irqchip_ioctl_get_chip },
 	{ KVM_SET_IRQCHIP, IN, do_irqchip_ioctl_set_chip },
+	/* Its number does not say that it has an argument, or of which size. */
+	{ KVM_REINJECT_CONTROL, USER, do_irqchip_ioctl_reinject },
 	{ KVM_GET_PIT2, OUT, do_irqchip_ioctl_get_pit },
 	{ KVM_SET_PIT2, IN, do_irqchip_ioctl_set_pit },
 	{ KVM_SET_GSI_ROUTING, USER, do_irqchip_set_routing },

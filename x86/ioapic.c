@@ -35,6 +35,23 @@ static bool is_vectored(u32 mode)
 	return mode == APIC_DM_FIXED || mode == APIC_DM_LOWEST;
 }
 
+/*
+ * An edge is about to be sent whose end somebody waits for, for the first time with this
+ * vector: a CPU that ends interrupts by itself has to be told that we want to hear of it.
+ * Should it end this one before, that end is missed.  Lock held.
+ */
+static void expect_end(struct irqchip *chip, u8 vector)
+{
+	struct vcpu *vcpu;
+	u32 i;
+
+	__set_bit(vector, chip->ioapic.edge_ends);
+	vm_for_each_vcpu(chip->vm, i, vcpu) {
+		vcpu_request(vcpu, REQ_EVENT);
+		vcpu_kick(vcpu);
+	}
+}
+
 /* Send what the pin's entry says.  Lock held.  Returns as irqchip_set_irq(). */
 static int send_pin(struct irqchip *chip, unsigned int pin)
 {
@@ -54,6 +71,9 @@ static int send_pin(struct irqchip *chip, unsigned int pin)
 	msg.level = entry->fields.trig_mode && is_vectored(msg.mode);
 	if (msg.level && entry->fields.remote_irr)
 		return 0;
+	if (!msg.level && !vioapic_wants_edge(chip, msg.vector) &&
+	    irqchip_wants_ack(chip, KVM_IRQCHIP_IOAPIC, pin))
+		expect_end(chip, msg.vector);
 	ret = vlapic_send(chip, &msg);
 	/* Nobody took it, so nobody will end it: it stays to be sent. */
 	if (msg.level && ret >= 0)
@@ -101,7 +121,10 @@ int vioapic_set_pin(struct irqchip *chip, unsigned int pin, enum irq_source sour
 	return ret;
 }
 
-/* Clear remote IRR of the pins that sent @vector; returns them.  Lock held. */
+/*
+ * Clear remote IRR of the pins that sent @vector; returns them, and those that may have,
+ * as an edge leaves no trace.  Lock held.
+ */
 static u32 end_vector(struct vioapic *ioapic, u8 vector)
 {
 	unsigned int pin;
@@ -110,7 +133,8 @@ static u32 end_vector(struct vioapic *ioapic, u8 vector)
 	for (pin = 0; pin < KVM_IOAPIC_NUM_PINS; pin++) {
 		typeof(&ioapic->regs.redirtbl[0]) entry = &ioapic->regs.redirtbl[pin];
 
-		if (entry->fields.vector != vector || !entry->fields.remote_irr)
+		if (entry->fields.vector != vector ||
+		    (entry->fields.trig_mode && !entry->fields.remote_irr))
 			continue;
 		entry->fields.remote_irr = 0;
 		ended |= BIT(pin);
@@ -119,7 +143,8 @@ static u32 end_vector(struct vioapic *ioapic, u8 vector)
 }
 
 /**
- * vioapic_eoi - a local APIC broadcasts the end of a level-triggered interrupt
+ * vioapic_eoi - a local APIC tells of the end of an interrupt: of each level-triggered
+ * one, and of edge-triggered ones that vioapic_wants_edge()
  * @chip: the VM's controllers
  * @vector: which
  *

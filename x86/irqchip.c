@@ -395,6 +395,24 @@ void irqchip_notify_ack(struct irqchip *chip, unsigned int chip_id, unsigned int
 }
 
 /**
+ * irqchip_wants_ack - may somebody wait for the acknowledge of a pin's interrupt?
+ * @chip: the VM's controllers
+ * @chip_id: KVM_IRQCHIP_*
+ * @pin: of that chip
+ *
+ * Any context.
+ */
+bool irqchip_wants_ack(struct irqchip *chip, unsigned int chip_id, unsigned int pin)
+{
+	int gsi;
+
+	rcu_read_lock();
+	gsi = rcu_dereference(chip->routing)->gsi_of[chip_id][pin];
+	rcu_read_unlock();
+	return gsi >= 0 && test_bit(gsi, chip->acked_gsis);
+}
+
+/**
  * irqchip_add_ack_notifier - be told of acknowledges
  * @vm: any
  * @n: gsi and acked are set
@@ -408,6 +426,8 @@ int irqchip_add_ack_notifier(struct vm *vm, struct irq_ack_notifier *n)
 	if (!chip)
 		return -ENXIO;
 	mutex_lock(&chip->lock);
+	if (n->gsi < IRQCHIP_MAX_ROUTES)
+		set_bit(n->gsi, chip->acked_gsis);
 	hlist_add_head_rcu(&n->link, &chip->notifiers);
 	mutex_unlock(&chip->lock);
 	return 0;

@@ -81,6 +81,7 @@ int irqchip_ioctl_set_chip(struct vm *vm, struct kvm_irqchip *arg);
 /* KVM_CREATE_PIT2: vm->lock held.  -ENOENT without irqchip, -EEXIST, -EINVAL. */
 int irqchip_ioctl_create_pit(struct vm *vm, struct kvm_pit_config *arg);
 /* KVM_GET_PIT2, KVM_SET_PIT2: -ENXIO without PIT, -EINVAL */
+int irqchip_ioctl_reinject(struct vm *vm, void __user *arg);
 int irqchip_ioctl_get_pit(struct vm *vm, struct kvm_pit_state2 *arg);
 int irqchip_ioctl_set_pit(struct vm *vm, struct kvm_pit_state2 *arg);
 /* KVM_SET_GSI_ROUTING: @arg is struct kvm_irq_routing.  -EINVAL, -EFAULT, -ENOMEM. */

@@ -44,11 +44,14 @@ struct vpic {
  * @lock: everything below
  * @regs: registers; regs.irr has a bit per line that is high
  * @sources: by pin, a bit per enum irq_source that holds the line high
+ * @edge_ends: vectors of edge-triggered pins whose acknowledge somebody has asked for;
+ *	bits are only ever set, under @lock, and read without it
  * @dev: the registers' page
  */
 struct vioapic {
 	raw_spinlock_t lock;
 	struct kvm_ioapic_state regs;
+	DECLARE_BITMAP(edge_ends, VLAPIC_VECTORS);
 	u8 sources[KVM_IOAPIC_NUM_PINS];
 	struct io_device dev;
 };
@@ -73,6 +76,9 @@ struct vpit_channel {
  * @flags: KVM_PIT_FLAGS_*
  * @timer: of channel 0
  * @period: ns, 0 when @timer fires once; set while @timer is not running
+ * @reinject: ticks that come too late are owed to the guest; also read without the lock
+ * @owed: how many; any context
+ * @ack: tells of the end of counter 0's interrupts
  * @dev, @speaker: ports 0x40 and 0x61
  * @has_speaker: @speaker is registered; constant
  */
@@ -83,6 +89,9 @@ struct vpit {
 	u32 flags;
 	struct hrtimer timer;
 	u64 period;
+	bool reinject;
+	atomic_t owed;
+	struct irq_ack_notifier ack;
 	struct io_device dev, speaker;
 	bool has_speaker;
 };
@@ -98,6 +107,7 @@ struct irq_routing;
  * @pit: or NULL; set once under vm->lock
  * @routing: GSIs to pins and messages; RCU
  * @notifiers: struct irq_ack_notifier; RCU
+ * @acked_gsis: GSIs that have, or had, one; bits are only ever set, under @lock
  * @rcu: frees it
  */
 struct irqchip {
@@ -109,12 +119,14 @@ struct irqchip {
 	struct vpit *pit;
 	struct irq_routing __rcu *routing;
 	struct hlist_head notifiers;
+	DECLARE_BITMAP(acked_gsis, IRQCHIP_MAX_ROUTES);
 	struct rcu_head rcu;
 };
 
 /* irqchip.c */
 u64 irqchip_min_period_ns(void);
 void irqchip_notify_ack(struct irqchip *chip, unsigned int chip_id, unsigned int pin);
+bool irqchip_wants_ack(struct irqchip *chip, unsigned int chip_id, unsigned int pin);
 struct irq_routing *irqchip_build_routing(const struct kvm_irq_routing_entry *entries, u32 nr);
 struct irq_routing *irqchip_default_routing(void);
 int irqchip_msi_decode(u64 address, u32 data, struct apic_msg *msg);
@@ -144,6 +156,13 @@ int vioapic_register(struct irqchip *chip);
 void vioapic_unregister(struct irqchip *chip);
 int vioapic_set_pin(struct irqchip *chip, unsigned int pin, enum irq_source source, bool level);
 void vioapic_eoi(struct irqchip *chip, u8 vector);
+
+/* Is the end of @vector to be told to vioapic_eoi(), even if it was edge-triggered? */
+static inline bool vioapic_wants_edge(const struct irqchip *chip, u8 vector)
+{
+	return test_bit(vector, chip->ioapic.edge_ends);
+}
+
 void vioapic_get_state(struct irqchip *chip, struct kvm_ioapic_state *state);
 int vioapic_set_state(struct irqchip *chip, const struct kvm_ioapic_state *state);
 

@@ -256,12 +256,15 @@ bool vlapic_tpr_blocks(struct vcpu *vcpu)
  * @apic: whose
  * @vector: which, no longer in service
  *
- * Owner; process context.  SDM 11.8.5: a level-triggered one is broadcast.
+ * Owner; process context.  SDM 11.8.5: a level-triggered one is broadcast.  Of others
+ * that came from the IOAPIC somebody in the kernel may want to know.
  */
 void vlapic_ended(struct vlapic *apic, u8 vector)
 {
-	if (vlapic_has_vector(apic, APIC_TMR, vector))
-		vioapic_eoi(apic_chip(apic), vector);
+	struct irqchip *chip = apic_chip(apic);
+
+	if (vlapic_has_vector(apic, APIC_TMR, vector) || vioapic_wants_edge(chip, vector))
+		vioapic_eoi(chip, vector);
 }
 
 /**

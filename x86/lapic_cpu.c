@@ -20,11 +20,12 @@
  * @apic: whose; what was posted is collected
  * @view: filled
  *
- * Owner; interrupts may be off.  Only the end of a level-triggered interrupt
- * concerns anybody outside of the APIC.
+ * Owner; interrupts may be off.  Only the end of a level-triggered interrupt concerns
+ * anybody outside of the APIC, and that of an edge which the IOAPIC says.
  */
 void vlapic_view(struct vlapic *apic, struct apic_view *view)
 {
+	const unsigned long *edges = apic->vcpu->vm->irqchip->ioapic.edge_ends;
 	unsigned int i;
 
 	vlapic_collect(apic);
@@ -33,7 +34,8 @@ void vlapic_view(struct vlapic *apic, struct apic_view *view)
 	view->in_service = vlapic_highest(apic, APIC_ISR);
 	for (i = 0; i < ARRAY_SIZE(view->eoi_exits); i++)
 		view->eoi_exits[i] = vlapic_get(apic, APIC_TMR + i * 0x20) |
-				     (u64)vlapic_get(apic, APIC_TMR + i * 0x20 + 0x10) << 32;
+				     (u64)vlapic_get(apic, APIC_TMR + i * 0x20 + 0x10) << 32 |
+				     READ_ONCE(edges[i]);
 }
 
 /* Registers that stand in the page as RDMSR gives them. */

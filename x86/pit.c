@@ -4,21 +4,26 @@
  * third one gated and read through port 0x61.  State is kept in KVM's layout.
  *
  * Counters do not tick: the count at any moment follows from the time since it
- * was loaded.  Only counter 0 needs a host timer.  Its ticks are pulses; the
- * PIC and IOAPIC remember at most one, so ticks that the guest was too late for
- * are lost and not made up for.
+ * was loaded.  Only counter 0 needs a host timer.  Its ticks are pulses, of which the
+ * PIC and IOAPIC remember at most one.  The others that a guest was too late for are
+ * owed to it, unless the VMM wants them dropped, and come one by one: with the end of
+ * the last one, or else with the next tick.
  */
 #include <linux/bcd.h>
 #include <linux/hrtimer.h>
 #include <linux/math64.h>
 #include <linux/slab.h>
 #include <linux/timex.h>
+#include <linux/uaccess.h>
 
 #include "core/vm.h"
 #include "x86/irqchip_impl.h"
 #include "x86/pit.h"
 
 #define PORT_CONTROL	3	/* of the four at 0x40 */
+#define PIT_GSI		0
+/* Ticks that can be owed: days of the fastest.  Added to itself it still fits. */
+#define MAX_OWED	(INT_MAX / 2)
 
 /* st.read_state, st.write_state, st.count_latched: the byte that comes next */
 #define BYTE_NONE	0
@@ -141,16 +146,60 @@ static u32 from_register(const struct kvm_pit_channel_state *st, u16 val)
 	return count ?: modulus(st);
 }
 
+/* Any context.  Returns as irqchip_set_irq(). */
+static int pulse(struct vpit *pit)
+{
+	int ret = irqchip_set_irq(pit->chip->vm, IRQ_SOURCE_PIT, PIT_GSI, true);
+
+	irqchip_set_irq(pit->chip->vm, IRQ_SOURCE_PIT, PIT_GSI, false);
+	return ret;
+}
+
+/*
+ * One of the ticks that are owed.  It is taken before it is sent, so that nobody else
+ * sends it too, and owed again when one waits still: then that one's end comes here.
+ */
+static void deliver_owed(struct vpit *pit)
+{
+	int ret;
+
+	if (atomic_dec_if_positive(&pit->owed) < 0)
+		return;
+	ret = pulse(pit);
+	if (!ret)
+		atomic_inc(&pit->owed);
+	else if (ret < 0)	/* masked: the guest does not want them */
+		atomic_set(&pit->owed, 0);
+}
+
+/* struct irq_ack_notifier: the guest has ended an interrupt of ours. */
+static void tick_ended(struct irq_ack_notifier *notifier)
+{
+	deliver_owed(container_of(notifier, struct vpit, ack));
+}
+
 static enum hrtimer_restart tick(struct hrtimer *timer)
 {
 	struct vpit *pit = container_of(timer, struct vpit, timer);
+	u64 ticks = 1;
 
-	irqchip_set_irq(pit->chip->vm, IRQ_SOURCE_PIT, 0, true);
-	irqchip_set_irq(pit->chip->vm, IRQ_SOURCE_PIT, 0, false);
-	if (!pit->period)
-		return HRTIMER_NORESTART;
-	hrtimer_forward_now(timer, ns_to_ktime(pit->period));
-	return HRTIMER_RESTART;
+	if (pit->period)
+		ticks = hrtimer_forward_now(timer, ns_to_ktime(pit->period)) ?: 1;
+	if (!READ_ONCE(pit->reinject)) {
+		pulse(pit);
+	} else {
+		if (atomic_read(&pit->owed) < MAX_OWED)
+			atomic_add(min_t(u64, ticks, MAX_OWED), &pit->owed);
+		deliver_owed(pit);
+	}
+	return pit->period ? HRTIMER_RESTART : HRTIMER_NORESTART;
+}
+
+/* Lock held.  What was owed by what counter 0 did until now is so no longer. */
+static void stop_timer(struct vpit *pit)
+{
+	hrtimer_cancel(&pit->timer);
+	atomic_set(&pit->owed, 0);
 }
 
 /* Counter 0 was programmed: its interrupts begin, or end.  Lock held. */
@@ -159,7 +208,7 @@ static void restart_timer(struct vpit *pit)
 	const struct kvm_pit_channel_state *st = &pit->channel[0].st;
 	u64 wait = vpit_ns(st->count);
 
-	hrtimer_cancel(&pit->timer);
+	stop_timer(pit);
 	if ((pit->flags & KVM_PIT_FLAGS_HPET_LEGACY) || st->mode > 4 || st->mode == 1)
 		return;
 	pit->period = 0;
@@ -265,7 +314,7 @@ static void write_control(struct vpit *pit, u8 val)
 	ch->paused = true;
 	ch->elapsed = 0;
 	if (nr == 0)
-		hrtimer_cancel(&pit->timer);
+		stop_timer(pit);
 }
 
 static void write_count(struct vpit *pit, unsigned int nr, u8 val)
@@ -402,6 +451,8 @@ void vpit_init(struct vpit *pit, struct irqchip *chip)
 	mutex_init(&pit->lock);
 	hrtimer_init(&pit->timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_SOFT);
 	pit->timer.function = tick;
+	pit->reinject = true;
+	pit->ack = (struct irq_ack_notifier){ .gsi = PIT_GSI, .acked = tick_ended };
 	pit->dev = (struct io_device){ .ops = &port_ops, .addr = 0x40, .len = 4 };
 	pit->speaker = (struct io_device){ .ops = &speaker_ops, .addr = 0x61, .len = 1 };
 	for (nr = 0; nr < 3; nr++) {
@@ -428,7 +479,8 @@ static int register_ports(struct vpit *pit)
  * vpit_free - end the PIT
  * @pit: or NULL
  *
- * On return neither its timer nor a vCPU uses it.  Sleeps.
+ * On return neither its timer nor a vCPU uses it.  Sleeps.  As no vCPU runs any more,
+ * nobody looks for acknowledge notifiers either: the list ends with the controllers.
  */
 void vpit_free(struct vpit *pit)
 {
@@ -470,6 +522,7 @@ int irqchip_ioctl_create_pit(struct vm *vm, struct kvm_pit_config *arg)
 		kfree(pit);
 		return ret;
 	}
+	irqchip_add_ack_notifier(vm, &pit->ack);
 	smp_store_release(&chip->pit, pit);
 	return 0;
 }
@@ -479,6 +532,31 @@ static struct vpit *vm_pit(struct vm *vm)
 	struct irqchip *chip = READ_ONCE(vm->irqchip);
 
 	return chip ? smp_load_acquire(&chip->pit) : NULL;
+}
+
+/**
+ * irqchip_ioctl_reinject - KVM_REINJECT_CONTROL: what becomes of ticks that come too late
+ * @vm: any
+ * @arg: struct kvm_reinject_control; not 0: the guest gets them later, as it does unless
+ *	told otherwise; 0: they are dropped
+ *
+ * Takes pit.lock.  Returns 0, -EFAULT, or -ENXIO without PIT.
+ */
+int irqchip_ioctl_reinject(struct vm *vm, void __user *arg)
+{
+	struct kvm_reinject_control control;
+	struct vpit *pit = vm_pit(vm);
+
+	if (copy_from_user(&control, arg, sizeof(control)))
+		return -EFAULT;
+	if (!pit)
+		return -ENXIO;
+	mutex_lock(&pit->lock);
+	WRITE_ONCE(pit->reinject, control.pit_reinject);
+	if (!control.pit_reinject)
+		atomic_set(&pit->owed, 0);
+	mutex_unlock(&pit->lock);
+	return 0;
 }
 
 /**
@@ -548,7 +626,7 @@ int irqchip_ioctl_set_pit(struct vm *vm, struct kvm_pit_state2 *arg)
 		if (!channel_is_valid(&arg->channels[nr]))
 			return -EINVAL;
 	mutex_lock(&pit->lock);
-	hrtimer_cancel(&pit->timer);
+	stop_timer(pit);
 	pit->flags = arg->flags;
 	for (nr = 0; nr < 3; nr++)
 		restore_channel(pit, nr, &arg->channels[nr]);

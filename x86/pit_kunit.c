@@ -138,11 +138,94 @@ static void pit_test_gate(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, board_in(b, 0x61) & 0x21, 0x20);
 }
 
+/* Interrupts that the guest takes and ends one after another, at most @limit. */
+static unsigned int pit_take(struct board *b, u8 vector, unsigned int limit)
+{
+	unsigned int got = 0;
+
+	while (got < limit && vcpu_take_irq(&b->vcpu[0]) == vector) {
+		got++;
+		if (vector == 0x30)
+			board_out(b, 0x20, 0x20);
+		else
+			board_apic_write(&b->vcpu[0], APIC_EOI, 0);
+	}
+	return got;
+}
+
+static void pit_begin(struct board *b, u8 control, u16 count)
+{
+	board_out(b, 0x43, control);
+	board_out(b, 0x40, count);
+	board_out(b, 0x40, count >> 8);
+}
+
+/* Ticks that came too late are owed, and each comes with the end of the one before. */
+static void pit_test_owed(struct kunit *test)
+{
+	struct board *b = test->priv;
+	struct vpit *pit;
+
+	pit_create(test, b);
+	pit = b->vm.irqchip->pit;
+	board_pic_setup(b, 0x01);
+	pit_begin(b, 0x34, 1193);		/* mode 2, 1 ms */
+	msleep(25);
+	KUNIT_EXPECT_GE(test, atomic_read(&pit->owed), 20);
+	KUNIT_EXPECT_EQ(test, pit_take(b, 0x30, 20), 20u);
+	/* Not more than one at once: the next comes with an end. */
+	KUNIT_EXPECT_EQ(test, vcpu_take_irq(&b->vcpu[0]) >= 0 ? 1 : 0, 1);
+	/* A counter that is programmed anew owes nothing. */
+	msleep(10);
+	KUNIT_EXPECT_GE(test, atomic_read(&pit->owed), 1);
+	board_out(b, 0x43, 0x34);
+	KUNIT_EXPECT_EQ(test, atomic_read(&pit->owed), 0);
+	board_out(b, 0x20, 0x20);
+	pit_take(b, 0x30, 2);
+	KUNIT_EXPECT_EQ(test, vcpu_take_irq(&b->vcpu[0]), -1);
+	/* What a mask holds back is lost. */
+	board_out(b, 0x21, 0xff);
+	pit_begin(b, 0x34, 1193);
+	msleep(10);
+	KUNIT_EXPECT_EQ(test, atomic_read(&pit->owed), 0);
+	/* And so is all when the VMM says so. */
+	pit->reinject = false;
+	board_out(b, 0x21, 0);
+	msleep(25);
+	KUNIT_EXPECT_EQ(test, atomic_read(&pit->owed), 0);
+}
+
+/* Through the IOAPIC: the end of an edge, of which the local APICs then tell. */
+static void pit_test_owed_ioapic(struct kunit *test)
+{
+	struct board *b = test->priv;
+	struct apic_view view;
+
+	pit_create(test, b);
+	board_apic_on(b);
+	board_out(b, 0x21, 0xff);
+	board_ioapic_write(b, 0x10, 0x51);
+	vlapic_view(b->vcpu[0].apic, &view);
+	KUNIT_EXPECT_EQ(test, view.eoi_exits[1], 0ull);
+	pit_begin(b, 0x34, 1193);
+	msleep(25);
+	KUNIT_EXPECT_EQ(test, pit_take(b, 0x51, 20), 20u);
+	KUNIT_EXPECT_FALSE(test, vlapic_has_vector(b->vcpu[0].apic, APIC_TMR, 0x51));
+	vlapic_view(b->vcpu[0].apic, &view);
+	KUNIT_EXPECT_EQ(test, view.eoi_exits[1], BIT_ULL(0x51 - 64));
+	/* Nobody waits for the end of other edges. */
+	board_ioapic_write(b, 0x10 + 2 * 5, 0x52);
+	board_pulse(b, 5);
+	KUNIT_EXPECT_FALSE(test, vioapic_wants_edge(b->vm.irqchip, 0x52));
+}
+
+/* A VMM that wants none of the ticks that come too late. */
 static void pit_test_interrupt(struct kunit *test)
 {
 	struct board *b = test->priv;
 
 	pit_create(test, b);
+	b->vm.irqchip->pit->reinject = false;
 	board_pic_setup(b, 0x01);
 	board_out(b, 0x43, 0x34);		/* 0, low then high, mode 2 */
 	board_out(b, 0x40, 0xa9);
@@ -212,6 +295,8 @@ static struct kunit_case pit_kunit_cases[] = {
 	KUNIT_CASE(pit_test_counting),
 	KUNIT_CASE(pit_test_ports),
 	KUNIT_CASE(pit_test_gate),
+	KUNIT_CASE(pit_test_owed),
+	KUNIT_CASE(pit_test_owed_ioapic),
 	KUNIT_CASE(pit_test_interrupt),
 	KUNIT_CASE(pit_test_state),
 	{}

@@ -71,6 +71,7 @@ static void extensions(const void *arg)
 		KVM_CAP_IRQCHIP, KVM_CAP_HLT, KVM_CAP_USER_MEMORY, KVM_CAP_SET_TSS_ADDR,
 		KVM_CAP_EXT_CPUID, KVM_CAP_CLOCKSOURCE, KVM_CAP_NR_VCPUS, KVM_CAP_NR_MEMSLOTS,
 		KVM_CAP_MP_STATE, KVM_CAP_IRQ_ROUTING, KVM_CAP_IRQFD, KVM_CAP_PIT2,
+		KVM_CAP_REINJECT_CONTROL,
 		KVM_CAP_IOEVENTFD, KVM_CAP_ADJUST_CLOCK, KVM_CAP_VCPU_EVENTS,
 		KVM_CAP_DEBUGREGS, KVM_CAP_GET_TSC_KHZ,
 		KVM_CAP_MAX_VCPUS, KVM_CAP_SIGNAL_MSI, KVM_CAP_READONLY_MEM,
@@ -128,6 +129,7 @@ static void bad_pointers(const void *arg)
 		KVM_SET_USER_MEMORY_REGION, KVM_IRQ_LINE, KVM_IRQFD, KVM_IOEVENTFD,
 		KVM_SET_GSI_ROUTING, KVM_SIGNAL_MSI, KVM_GET_IRQCHIP, KVM_SET_IRQCHIP,
 		KVM_GET_CLOCK, KVM_SET_CLOCK, KVM_GET_PIT2, KVM_SET_PIT2, KVM_CREATE_PIT2,
+		KVM_REINJECT_CONTROL,
 	};
 	static const unsigned long on_vcpu[] = {
 		KVM_GET_REGS, KVM_SET_REGS, KVM_GET_SREGS, KVM_SET_SREGS, KVM_GET_FPU,
@@ -203,12 +205,14 @@ static void wrong_order(const void *arg)
 	struct kvm_pit_config pit = { };
 	struct kvm_irqchip chip = { };
 	struct kvm_pit_state2 state;
+	struct kvm_reinject_control reinject = { };
 	struct vcpu *vcpu;
 
 	ASSERT_ERRNO(ioctl(vm->fd, KVM_IRQ_LINE, &line), ENXIO);
 	ASSERT_ERRNO(ioctl(vm->fd, KVM_GET_IRQCHIP, &chip), ENXIO);
 	ASSERT_ERRNO(ioctl(vm->fd, KVM_CREATE_PIT2, &pit), ENOENT);
 	ASSERT_ERRNO(ioctl(vm->fd, KVM_GET_PIT2, &state), ENXIO);
+	ASSERT_ERRNO(ioctl(vm->fd, KVM_REINJECT_CONTROL, &reinject), ENXIO);
 	vcpu = vm_add_vcpu(vm, 0);
 	ASSERT_ERRNO(ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0), EINVAL);
 	ASSERT(ioctl(vcpu->fd, KVM_GET_LAPIC, calloc(1, PAGE_SIZE)) == -1);
