@@ -148,8 +148,11 @@ struct exit_facts {
 #define WINDOW_NMI	BIT(1)	/* exit when the guest can take an NMI */
 #define WINDOW_CR8	BIT(2)	/* exit when the guest writes cr8 */
 
-/* Vectors whose delivery could loop inside the CPU for ever: always exits. */
-#define EXCEPTIONS_ALWAYS	(BIT(1) | BIT(17))	/* #DB, #AC */
+/*
+ * Vectors that exit instead of being delivered, always: #DB and #AC, whose delivery could
+ * loop inside the CPU for ever, and #MC, which is the host's, wherever it strikes.
+ */
+#define EXCEPTION_EXITS		(BIT(1) | BIT(17) | BIT(18))
 
 /**
  * struct posted - interrupts on their way to a local APIC; any context, atomic bits
@@ -241,8 +244,6 @@ struct backend_caps {
  * @flush_tlb: no translation of this guest survives the next entry; IRQs off
  * @set_tdp_root: the table to use from the next entry on
  * @pass_msr: may the guest read/write this MSR without an exit
- * @set_exception_exits: a bit per vector that exits instead of being delivered; a backend
- *	may let others exit, too
  * @set_dr_exits: do accesses to debug registers exit?  On at first
  * @show_apic: what the local APIC has become; IRQs off.  Called only where
  *	irq_delivery or x2apic_reads say so, else it may be NULL
@@ -274,7 +275,6 @@ struct backend_ops {
 	void (*flush_tlb)(struct vcpu *vcpu);
 	void (*set_tdp_root)(struct vcpu *vcpu, hpa_t root);
 	void (*pass_msr)(struct vcpu *vcpu, u32 msr, bool read, bool write);
-	void (*set_exception_exits)(struct vcpu *vcpu, u32 vectors);
 	void (*set_dr_exits)(struct vcpu *vcpu, bool on);
 	void (*show_apic)(struct vcpu *vcpu, const struct apic_view *view);
 	void (*notify)(int cpu);

@@ -181,6 +181,5 @@ const struct backend_ops svm_backend = {
 	.flush_tlb = svm_flush_tlb,
 	.set_tdp_root = svm_set_tdp_root,
 	.pass_msr = svm_pass_msr,
-	.set_exception_exits = svm_set_exception_exits,
 	.set_dr_exits = svm_set_dr_exits,
 };

@@ -100,7 +100,6 @@ enum svm_nmi {
  * @msrpm: MSR permission map; constant address
  * @asid: the one in @vmcb
  * @windows: WINDOW_* that are armed
- * @exceptions: vectors that shared code wants to see
  * @nmi_busy: nmi.c has something armed, or something to arm
  * @nmi: see there
  * @iret_rip, @iret_rsp: of the IRET of SVM_NMI_LEAVE
@@ -118,7 +117,6 @@ struct svm_vcpu {
 	void *msrpm;
 	struct svm_asid asid;
 	u32 windows;
-	u32 exceptions;
 	bool nmi_busy;
 	enum svm_nmi nmi;
 	bool stepping, stepped, in_shadow;
@@ -177,7 +175,6 @@ void svm_set_window(struct vcpu *vcpu, u32 windows);
 void svm_flush_tlb(struct vcpu *vcpu);
 void svm_set_tdp_root(struct vcpu *vcpu, hpa_t root);
 void svm_pass_msr(struct vcpu *vcpu, u32 msr, bool read, bool write);
-void svm_set_exception_exits(struct vcpu *vcpu, u32 vectors);
 void svm_set_dr_exits(struct vcpu *vcpu, bool on);
 void svm_update_exceptions(struct svm_vcpu *svm);
 void svm_update_windows(struct svm_vcpu *svm);

@@ -35,7 +35,7 @@ static void svm_init_intercepts(struct svm_vcpu *svm)
 	for (i = 0; i < ARRAY_SIZE(svm_always); i++)
 		svm_intercept(svm, svm_always[i], true);
 	svm_set_dr_exits(&svm->vcpu, true);
-	svm_set_exception_exits(&svm->vcpu, 0);
+	svm_update_exceptions(svm);
 	if (boot_cpu_has(X86_FEATURE_PAUSEFILTER)) {
 		svm->vmcb->control.pause_filter_count = 3000;
 		svm_intercept(svm, INTERCEPT_PAUSE, true);
@@ -224,23 +224,9 @@ void svm_pass_msr(struct vcpu *vcpu, u32 msr, bool read, bool write)
  */
 void svm_update_exceptions(struct svm_vcpu *svm)
 {
-	/* A machine check is the host's, wherever it strikes. */
 	svm->vmcb->control.intercepts[INTERCEPT_EXCEPTION] =
-		svm->exceptions | BIT(X86_TRAP_MC) | (svm->stepping ? IRET_FAULTS : 0);
+		EXCEPTION_EXITS | (svm->stepping ? IRET_FAULTS : 0);
 	svm_dirty(svm, CLEAN_INTERCEPTS);
-}
-
-/**
- * svm_set_exception_exits - backend_ops.set_exception_exits
- * @vcpu: owned
- * @vectors: bit per vector
- */
-void svm_set_exception_exits(struct vcpu *vcpu, u32 vectors)
-{
-	struct svm_vcpu *svm = to_svm(vcpu);
-
-	svm->exceptions = vectors | EXCEPTIONS_ALWAYS;
-	svm_update_exceptions(svm);
 }
 
 /**

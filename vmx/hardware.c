@@ -136,7 +136,6 @@ const struct backend_ops vmx_backend = {
 	.flush_tlb = vmx_flush_tlb,
 	.set_tdp_root = vmx_set_tdp_root,
 	.pass_msr = vmx_pass_msr,
-	.set_exception_exits = vmx_set_exception_exits,
 	.set_dr_exits = vmx_set_dr_exits,
 	.show_apic = vmx_show_apic,
 	.notify = vmx_notify,

@@ -67,7 +67,6 @@ int vmx_vcpu_init(struct vcpu *vcpu)
 	vmx->cpu_ctl = vmx_caps.control[VMX_CPU];
 	if (vmx_uses(VMX_CPU, CPU_BASED_TPR_SHADOW))
 		vmx->cpu_ctl &= ~(CPU_BASED_CR8_LOAD_EXITING | CPU_BASED_CR8_STORE_EXITING);
-	vmx_set_exception_exits(vcpu, 0);
 	return 0;
 }
 
@@ -99,11 +98,10 @@ static void vmx_write_controls(struct vmx_vcpu *vmx)
 	vmcs_write(SECONDARY_VM_EXEC_CONTROL, vmx->cpu2);
 	vmcs_write(VM_EXIT_CONTROLS, vmx_caps.control[VMX_EXIT]);
 	vmcs_write(VM_ENTRY_CONTROLS, vmx_caps.control[VMX_ENTRY]);
-	vmcs_write(EXCEPTION_BITMAP, vmx->exceptions);
+	vmcs_write(EXCEPTION_BITMAP, EXCEPTION_EXITS);
 	vmx->written.cpu_ctl = vmx->cpu_ctl;
 	vmx->written.cpu2 = vmx->cpu2;
 	vmx->written.entry_ctl = vmx_caps.control[VMX_ENTRY];
-	vmx->written.exceptions = vmx->exceptions;
 	if (vmx->vpid)
 		vmcs_write(VIRTUAL_PROCESSOR_ID, vmx->vpid);
 	vmx->written.timer = vmx_caps.watchdog;
@@ -269,17 +267,6 @@ void vmx_pass_msr(struct vcpu *vcpu, u32 msr, bool read, bool write)
 		bit += 0x2000;
 	__assign_bit(bit, vmx->msr_bitmap, !read);
 	__assign_bit(bit + 0x4000, vmx->msr_bitmap, !write || !vmx_can_pass_writes(msr));
-}
-
-/**
- * vmx_set_exception_exits - backend_ops.set_exception_exits
- * @vcpu: owned
- * @vectors: bit per vector
- */
-void vmx_set_exception_exits(struct vcpu *vcpu, u32 vectors)
-{
-	/* A machine check is the host's, wherever it strikes. */
-	to_vmx(vcpu)->exceptions = vectors | EXCEPTIONS_ALWAYS | BIT(X86_TRAP_MC);
 }
 
 static void vmx_arm(struct vmx_vcpu *vmx, u32 bit, bool on)

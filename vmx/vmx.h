@@ -104,7 +104,7 @@ struct vmx_written {
 	u64 host_cr3, host_cr4, host_fs_base;
 	unsigned long host_rsp;
 	u32 interruptibility;
-	u32 cpu_ctl, cpu2, exceptions, entry_ctl;
+	u32 cpu_ctl, cpu2, entry_ctl;
 	u32 timer;
 	u64 eoi_exits[4];
 };
@@ -124,7 +124,6 @@ struct vmx_written {
  * @eptp: EPT pointer
  * @cpu2: secondary controls but for "virtualize x2APIC mode"; constant
  * @cpu_ctl: processor-based controls that the next entry wants
- * @exceptions: exception bitmap that the next entry wants
  * @flush: the next entry begins with INVEPT
  * @new_cpu: and with INVVPID: this CPU may have seen the vCPU before
  * @injecting_nmi: the next entry delivers an NMI
@@ -151,7 +150,6 @@ struct vmx_vcpu {
 	u64 eptp;
 	u32 cpu2;
 	u32 cpu_ctl;
-	u32 exceptions;
 	bool flush;
 	bool new_cpu;
 	bool injecting_nmi;
@@ -250,7 +248,6 @@ void vmx_set_window(struct vcpu *vcpu, u32 windows);
 void vmx_flush_tlb(struct vcpu *vcpu);
 void vmx_set_tdp_root(struct vcpu *vcpu, hpa_t root);
 void vmx_pass_msr(struct vcpu *vcpu, u32 msr, bool read, bool write);
-void vmx_set_exception_exits(struct vcpu *vcpu, u32 vectors);
 void vmx_set_dr_exits(struct vcpu *vcpu, bool on);
 void vmx_show_apic(struct vcpu *vcpu, const struct apic_view *view);
 void vmx_notify(int cpu);

@@ -55,7 +55,6 @@ bool cpuid_has(struct vcpu *vcpu, unsigned int feature);
 bool cpuid_host_has(unsigned int feature);
 bool cpuid_host_is_amd(void);
 /* Bits of cr4 and efer that no guest on this host can have. */
-u64 cpuid_host_cr4_reserved(void);
 u64 cpuid_host_efer_reserved(void);
 /* Bits of xcr0 that a guest on this host can have. */
 u64 cpuid_host_xcr0(void);

@@ -228,12 +228,6 @@ bool cpuid_host_is_amd(void)
 	       boot_cpu_data.x86_vendor == X86_VENDOR_HYGON;
 }
 
-/** cpuid_host_cr4_reserved - bits of cr4 that no guest on this host can set */
-u64 cpuid_host_cr4_reserved(void)
-{
-	return cpuid_host.cr4_reserved;
-}
-
 /** cpuid_host_efer_reserved - bits of EFER that no guest on this host can set */
 u64 cpuid_host_efer_reserved(void)
 {

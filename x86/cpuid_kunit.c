@@ -10,6 +10,7 @@
 #include <asm/mtrr.h>
 #include <asm/processor-flags.h>
 
+#include "x86/cpuid_impl.h"
 #include "x86/state_kunit.h"
 
 static int set_table(struct kunit *test, struct vcpu *vcpu, const struct kvm_cpuid_entry2 *table,
@@ -347,7 +348,7 @@ static void cpuid_derived_test(struct kunit *test)
 	struct vcpu *vcpu = the_vcpu(test);
 	u32 r[4];
 
-	KUNIT_EXPECT_EQ(test, vcpu->cpuid.cr4_reserved, cpuid_host_cr4_reserved());
+	KUNIT_EXPECT_EQ(test, vcpu->cpuid.cr4_reserved, cpuid_host.cr4_reserved);
 	KUNIT_ASSERT_EQ(test, set_table(test, vcpu, intel_table, ARRAY_SIZE(intel_table)), 0);
 	KUNIT_EXPECT_EQ(test, vcpu->cpuid.maxphyaddr, 39);
 	maxphyaddr_test(test, vcpu);
@@ -355,7 +356,7 @@ static void cpuid_derived_test(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, vcpu->cpuid.cr4_reserved & X86_CR4_SMAP);
 	KUNIT_EXPECT_TRUE(test, vcpu->cpuid.cr4_reserved & X86_CR4_FSGSBASE);
 	KUNIT_EXPECT_EQ(test, vcpu->cpuid.cr4_reserved & X86_CR4_SMEP,
-			cpuid_host_cr4_reserved() & X86_CR4_SMEP);
+			cpuid_host.cr4_reserved & X86_CR4_SMEP);
 	KUNIT_EXPECT_EQ(test, vcpu->cpuid.xcr0_allowed,
 			cpuid_host_xcr0() & XFEATURE_MASK_FPSSE);
 

@@ -448,7 +448,7 @@ static enum emu_result decode_operands(struct emu_decoder *d, const u8 spec[3])
 /* 6. Checks that need no state */
 static enum emu_result decode_checks(struct emu_ctxt *c)
 {
-	if (emu_long(c) ? c->flags & EMU_F_NO64 : c->flags & EMU_F_ONLY64)
+	if (emu_long(c) && c->flags & EMU_F_NO64)
 		return emu_ud(c);
 	if (c->lock && c->op->exec &&
 	    !(c->flags & EMU_F_LOCK && c->dst.type == EMU_OPND_MEM))

@@ -29,7 +29,6 @@ enum {
 /* Short names for the flags, only for the tables. */
 #define MODRM	EMU_F_MODRM
 #define NO64	EMU_F_NO64
-#define ONLY64	EMU_F_ONLY64
 #define D64	EMU_F_D64
 #define F64	EMU_F_F64
 #define LOCK	EMU_F_LOCK

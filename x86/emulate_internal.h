@@ -61,7 +61,6 @@ static_assert(EMU_NR_KINDS <= 32);
 /* What decode must know about an opcode. */
 #define EMU_F_MODRM	BIT(0)
 #define EMU_F_NO64	BIT(1)	/* #UD in 64-bit mode */
-#define EMU_F_ONLY64	BIT(2)	/* no such opcode outside 64-bit mode */
 #define EMU_F_D64	BIT(3)	/* 64-bit mode: operand size 8 unless 66 */
 #define EMU_F_F64	BIT(4)	/* 64-bit mode: operand size 8 always */
 #define EMU_F_REGONLY	BIT(26)	/* ModRM.mod is ignored: always the register form */
