@@ -412,9 +412,11 @@ static void races(struct kunit *test)
 	}
 	msleep(1500);
 	for (i = 0; i < RACERS; i++) {
+		/* However long that takes here. */
+		while (READ_ONCE(r[i].ops) <= 100)
+			msleep(10);
 		kthread_stop(t[i]);
 		KUNIT_EXPECT_EQ(test, r[i].wrong, 0);
-		KUNIT_EXPECT_GT(test, r[i].ops, 100);
 	}
 	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
 	for (i = 0; i < RACERS; i++)

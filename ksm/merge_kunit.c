@@ -362,7 +362,9 @@ static void races(struct kunit *test)
 		t[i] = kthread_run(race, &r[i], "ditto-race%u", i);
 		KUNIT_ASSERT_FALSE(test, IS_ERR(t[i]));
 	}
-	while (time_before(jiffies, end)) {
+	/* For a while, and however long it takes here until enough has happened. */
+	while (time_before(jiffies, end) || merged <= 100 || READ_ONCE(r[0].ops) <= 100 ||
+	       READ_ONCE(r[1].ops) <= 100) {
 		merged += passes(2, MERGE_SHARED);
 		if (merged % 16 == 0)
 			KUNIT_EXPECT_EQ(test, gmem_unshare(s[0].g), 0);
@@ -371,10 +373,8 @@ static void races(struct kunit *test)
 	for (i = 0; i < 2; i++) {
 		kthread_stop(t[i]);
 		KUNIT_EXPECT_EQ(test, r[i].wrong, 0);
-		KUNIT_EXPECT_GT(test, r[i].ops, 100);
 	}
-	merged += passes(12, MERGE_SHARED);
-	KUNIT_EXPECT_GT(test, merged, 100);
+	passes(12, MERGE_SHARED);
 	KUNIT_EXPECT_LE(test, gmem_shared_pages(), 3);
 	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
 	unmake(&s[0]);

@@ -607,6 +607,8 @@ static int race_fault(void *arg)
 	struct race *r = arg;
 	u64 n = 0;
 
+	if (!streaks)
+		atomic_inc(&r->bad);
 	while (!READ_ONCE(r->stop) && streaks) {
 		int err;
 
@@ -667,7 +669,8 @@ static void race_slots(struct race *r)
 {
 	unsigned long end = jiffies + 3 * HZ;
 
-	while (time_before(jiffies, end)) {
+	/* For a while, and however long it takes here until enough has happened. */
+	while (time_before(jiffies, end) || (atomic_read(&r->faults) <= 1000 && !atomic_read(&r->bad))) {
 		if (test_set_gmem(r->g.t, 0, 0, 0, -1, 0) ||
 		    test_set_gmem(r->g.t, 0, BASE, NPAGES * PAGE_SIZE, r->fd, 0))
 			atomic_inc(&r->bad);
@@ -689,6 +692,9 @@ static void race_gmem(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, test_set_gmem(r.g.t, 0, BASE, NPAGES * PAGE_SIZE, r.fd, 0), 0);
 	for (i = 0; i < ARRAY_SIZE(threads); i++)
 		task[i] = kthread_run(threads[i], &r, "ditto-race%d", i);
+	for (i = 0; i < ARRAY_SIZE(threads); i++)
+		if (IS_ERR(task[i]))
+			atomic_inc(&r.bad);
 	race_slots(&r);
 	WRITE_ONCE(r.stop, true);
 	for (i = 0; i < ARRAY_SIZE(threads); i++)

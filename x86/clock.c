@@ -127,18 +127,19 @@ static bool tsc_looks_same(const struct vm_clock *c, u32 khz, u64 tsc, u64 elaps
 }
 
 /**
- * vcpu_sync_tsc - the VMM writes a TSC
+ * vcpu_sync_tsc_at - the VMM writes a TSC, at a moment that the caller names
  * @vcpu: owned
  * @tsc: new value
+ * @host_tsc: when, by the host's TSC
+ * @ns: and by its clock that goes on while it sleeps
  *
  * Takes vm->clock.lock.
  */
-void vcpu_sync_tsc(struct vcpu *vcpu, u64 tsc)
+void vcpu_sync_tsc_at(struct vcpu *vcpu, u64 tsc, u64 host_tsc, u64 ns)
 {
 	struct vm_clock *c = &vcpu->vm->clock;
-	u64 host_tsc, ns, offset;
+	u64 offset;
 
-	host_sample(&host_tsc, &ns);
 	spin_lock(&c->lock);
 	if (host_tsc_stable() &&
 	    tsc_looks_same(c, vcpu->clock.tsc_khz, tsc, ns - c->last_ns))
@@ -153,6 +154,21 @@ void vcpu_sync_tsc(struct vcpu *vcpu, u64 tsc)
 	c->last_khz = vcpu->clock.tsc_khz;
 	spin_unlock(&c->lock);
 	tsc_set_offset(vcpu, offset);
+}
+
+/**
+ * vcpu_sync_tsc - the VMM writes a TSC, now
+ * @vcpu: owned
+ * @tsc: new value
+ *
+ * Takes vm->clock.lock.
+ */
+void vcpu_sync_tsc(struct vcpu *vcpu, u64 tsc)
+{
+	u64 host_tsc, ns;
+
+	host_sample(&host_tsc, &ns);
+	vcpu_sync_tsc_at(vcpu, tsc, host_tsc, ns);
 }
 
 static bool khz_is_host(unsigned long khz)

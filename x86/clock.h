@@ -72,6 +72,7 @@ u64 vcpu_tsc(struct vcpu *vcpu);
 void vcpu_set_tsc(struct vcpu *vcpu, u64 tsc);
 /* The VMM writes it: values that look like one clock become one clock. */
 void vcpu_sync_tsc(struct vcpu *vcpu, u64 tsc);
+void vcpu_sync_tsc_at(struct vcpu *vcpu, u64 tsc, u64 host_tsc, u64 ns);
 /* The vCPU was loaded on another CPU than before. */
 void vcpu_clock_migrated(struct vcpu *vcpu);
 /* REQ_CLOCK_UPDATE: write the time page again. Process context, may sleep. */

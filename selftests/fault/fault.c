@@ -339,12 +339,12 @@ static long merge(void)
 	unsigned int i;
 
 	knob_write(DITTO_KSM "run", 1);
-	for (i = 0; i < 1000 && knob_read(DITTO_KSM "pages_sharing") < 400; i++)
+	for (i = 0; i < 10000 && knob_read(DITTO_KSM "pages_sharing") < 400; i++)
 		usleep(10000);
 	knob_write(DITTO_KSM "run", 0);
 	equal_check(1);
 	/* A failure may delay the engine, but not for good. */
-	return i < 1000 ? 0 : -ETIMEDOUT;
+	return i < 10000 ? 0 : -ETIMEDOUT;
 }
 
 static void merge_before(void)

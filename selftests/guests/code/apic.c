@@ -341,6 +341,7 @@ static void timer(u32 mode, u32 count)
 void g_apic_timer(u64 mode)
 {
 	u64 before, seen;
+	bool in_time;
 	u32 i;
 
 	begin(mode);
@@ -389,10 +390,12 @@ void g_apic_timer(u64 mode)
 	before = rdtsc();
 	wrmsr(0x6e0, before + 60000000);
 	wrmsr(0x6e0, 0);
+	in_time = rdtsc() < before + 60000000;	/* a slow host may have let it pass */
 	sti();
 	while (rdtsc() < before + 61000000)
 		pause();
-	CHECK_EQ(g_count[VEC(2)], 6);
+	CHECK(g_count[VEC(2)] == 6 || (!in_time && g_count[VEC(2)] == 7));
+	i = g_count[VEC(2)];
 	/* One that was long over when interrupts came on is one. */
 	cli();
 	wrmsr(0x6e0, rdtsc() + 1000);
@@ -402,7 +405,7 @@ void g_apic_timer(u64 mode)
 	CHECK_EQ(bit_of(IRR, VEC(2)), 1);
 	sti();
 	spin(10);
-	CHECK_EQ(g_count[VEC(2)], 7);
+	CHECK_EQ(g_count[VEC(2)], i + 1);
 }
 
 static volatile u32 pic_irqs;
