@@ -391,7 +391,7 @@ static volatile bool pit_back;
 
 static u32 ticks_of(struct vm *vm)
 {
-	return ((volatile u32 *)vm_symbol(vm, "g_count"))[VEC(2)];
+	return ((volatile u32 *)vm_symbol(vm, "g_count"))[VEC(8)];
 }
 
 /* Ticks that were due and have not come, give or take the one that is just due. */

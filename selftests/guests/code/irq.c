@@ -230,6 +230,7 @@ void g_timer_oneshot(void)
 	spin(20000);
 	CHECK_EQ(g_count[VEC(1)], 1);
 	/* Stopped by a count of 0, minutes before its end: a busy host may be slow. */
+	lapic_write(TIMER_INIT, 0);
 	lapic_write(TIMER_DIVIDE, 0xa);		/* by 128 */
 	lapic_write(TIMER_INIT, 0xffffffff);
 	lapic_write(TIMER_INIT, 0);
@@ -300,7 +301,7 @@ void g_pit(void)
 }
 
 /*
- * 100 ticks a second, which the VMM counts in g_count[VEC(2)] until it sets g_pit_stop.
+ * 100 ticks a second, which the VMM counts in g_count[VEC(8)] until it sets g_pit_stop.
  * By the PIC and LINT0 with @pic, else by the IOAPIC.
  */
 volatile u32 g_pit_stop;
@@ -311,10 +312,10 @@ void g_pit_100hz(u64 pic)
 	if (pic) {
 		lapic_write(LVT_LINT0, 0x700);
 		g_eoi = EOI_PIC;
-		pic_init(VEC(2));
+		pic_init(VEC(8));		/* the lowest three bits are the line */
 		outb(0x21, 0xfe);
 	} else {
-		ioapic_route(0, VEC(2), 0);
+		ioapic_route(0, VEC(8), 0);
 	}
 	outb(0x43, 0x34);
 	outb(0x40, 0x9c);
