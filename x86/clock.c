@@ -106,13 +106,20 @@ void vcpu_set_tsc(struct vcpu *vcpu, u64 tsc)
 	tsc_set_offset(vcpu, tsc - tsc_scaled(vcpu, rdtsc_ordered()));
 }
 
+/* What @khz makes of @ns; wraps as a TSC does, where a wide division would trap. */
+static u64 tsc_ticks(u64 ns, u32 khz)
+{
+	return ns / NSEC_PER_MSEC * khz + ns % NSEC_PER_MSEC * khz / NSEC_PER_MSEC;
+}
+
 /*
- * Does @tsc, written @elapsed ns after the last one, look like the same clock?
+ * Does @tsc, written @elapsed ns after the last one, look like the same clock?  Two
+ * threads may come in the other order than they looked at the time: then it is below 0.
  * Zero always does, for a vCPU that joins a running VM.  Otherwise within a
  * second of what the last one reads by now, but the VMM's first value makes a new
  * clock.
  */
-static bool tsc_looks_same(const struct vm_clock *c, u32 khz, u64 tsc, u64 elapsed)
+static bool tsc_looks_same(const struct vm_clock *c, u32 khz, u64 tsc, s64 elapsed)
 {
 	u64 expected, second = khz * 1000ULL;
 
@@ -122,7 +129,7 @@ static bool tsc_looks_same(const struct vm_clock *c, u32 khz, u64 tsc, u64 elaps
 		return true;
 	if (!c->tsc_by_vmm)
 		return false;
-	expected = c->last_tsc + mul_u64_u32_div(elapsed, khz, NSEC_PER_MSEC);
+	expected = c->last_tsc + tsc_ticks(max(elapsed, 0LL), khz);
 	return tsc - expected < second || expected - tsc < second;
 }
 

@@ -684,6 +684,10 @@ static void tsc_test(struct kunit *test)
 		KUNIT_EXPECT_NE(test, b->st.tsc_offset, a->st.tsc_offset);
 		sync_pair(a, 900000 * second, b, 900060 * second, 0);
 		KUNIT_EXPECT_NE(test, b->st.tsc_offset, a->st.tsc_offset);
+		/* A century later, and before it: nothing that a host may trip over. */
+		vcpu_sync_tsc_at(b, 1, rdtsc(), ktime_get_boottime_ns() + BIT_ULL(61));
+		vcpu_sync_tsc_at(a, second / 2, rdtsc(), ktime_get_boottime_ns());
+		KUNIT_EXPECT_EQ(test, a->st.tsc_offset, b->st.tsc_offset);
 		vcpu_sync_tsc(a, 0);
 		KUNIT_EXPECT_EQ(test, a->st.tsc_offset, b->st.tsc_offset);
 	}
