@@ -38,18 +38,22 @@ static void copy(void *to, const void *from, size_t len)
 	}
 }
 
-static void read_in_page(struct gmem *g, u64 pos, void *buf, size_t len)
+static int read_in_page(struct gmem *g, u64 pos, void *buf, size_t len)
 {
 	unsigned long *e, v;
+	int ret = 0;
 
 	rcu_read_lock();
 	e = gmem_entry(g, pos >> PAGE_SHIFT);
 	v = e ? READ_ONCE(*e) : 0;
-	if (likely(v & GMEM_PRESENT))
+	if (unlikely(!(v & GMEM_PRESENT)))
+		memset(buf, 0, len);
+	else if (likely(!PageHWPoison(gmem_entry_page(v))))
 		copy(buf, gmem_entry_va(v) + offset_in_page(pos), len);
 	else
-		memset(buf, 0, len);
+		ret = -EHWPOISON;
 	rcu_read_unlock();
+	return ret;
 }
 
 /**
@@ -61,17 +65,21 @@ static void read_in_page(struct gmem *g, u64 pos, void *buf, size_t len)
  *
  * Any context that can be in an RCU section. Allocates nothing.
  *
- * Return: 0, or -EFAULT if any of it is beyond the end; @buf is then untouched.
+ * Return: 0; -EFAULT if any of it is beyond the end, @buf is then untouched; -EHWPOISON
+ * if the memory of a page is bad, those before it are then read.
  */
 int gmem_read(struct gmem *g, u64 pos, void *buf, size_t len)
 {
 	size_t n;
+	int ret;
 
 	if (!in_bounds(g, pos, len))
 		return -EFAULT;
 	for (; len; pos += n, buf += n, len -= n) {
 		n = min_t(size_t, len, PAGE_SIZE - offset_in_page(pos));
-		read_in_page(g, pos, buf, n);
+		ret = read_in_page(g, pos, buf, n);
+		if (unlikely(ret))
+			return ret;
 	}
 	return 0;
 }
@@ -85,8 +93,8 @@ int gmem_read(struct gmem *g, u64 pos, void *buf, size_t len)
  * ends. A binding over @off hears of it, by a zap, before other bytes take their place.
  * Allocates nothing.
  *
- * Return: the page's address, or NULL: the page is empty and reads as zero, or is
- * beyond the end.
+ * Return: the page's address, or NULL: gmem_read() knows why. The page is empty and
+ * reads as zero, or its memory is bad, or it is beyond the end.
  */
 const void *gmem_peek(struct gmem *g, pgoff_t off)
 {
@@ -96,7 +104,9 @@ const void *gmem_peek(struct gmem *g, pgoff_t off)
 		return NULL;
 	e = gmem_entry(g, off);
 	v = e ? READ_ONCE(*e) : 0;
-	return likely(v & GMEM_PRESENT) ? gmem_entry_va(v) : NULL;
+	if (unlikely(!(v & GMEM_PRESENT) || PageHWPoison(gmem_entry_page(v))))
+		return NULL;
+	return gmem_entry_va(v);
 }
 
 /* In an RCU section: a reference to the private page at @e, or NULL. */
@@ -127,27 +137,36 @@ static void note_write(struct gmem_chunk *c, pgoff_t off)
 
 typedef bool (*access_fn)(void *va, void *arg);
 
+/* access_private() on a page that is private by now, or -EAGAIN. In an RCU section. */
+static int try_private(struct gmem *g, u64 pos, access_fn fn, void *arg)
+{
+	pgoff_t off = pos >> PAGE_SHIFT;
+	struct gmem_chunk *c = gmem_chunk_lookup(g, off);
+	struct page *page = c ? hold_private(&c->entry[off % GMEM_CHUNK_PAGES]) : NULL;
+	int ret = 0;
+
+	if (unlikely(!page))
+		return -EAGAIN;
+	if (unlikely(PageHWPoison(page)))
+		ret = -EHWPOISON;
+	else if (fn(page_address(page) + offset_in_page(pos), arg))
+		note_write(c, off);
+	put_page(page);
+	return ret;
+}
+
 /* Call fn on the private page of @pos, with the page held; make it private if needed. */
 static int access_private(struct gmem *g, u64 pos, access_fn fn, void *arg)
 {
-	pgoff_t off = pos >> PAGE_SHIFT;
-	struct gmem_chunk *c;
-	struct page *page;
 	int ret;
 
 	for (;;) {
 		rcu_read_lock();
-		c = gmem_chunk_lookup(g, off);
-		page = c ? hold_private(&c->entry[off % GMEM_CHUNK_PAGES]) : NULL;
-		if (likely(page)) {
-			if (fn(page_address(page) + offset_in_page(pos), arg))
-				note_write(c, off);
-			put_page(page);
-		}
+		ret = try_private(g, pos, fn, arg);
 		rcu_read_unlock();
-		if (likely(page))
-			return 0;
-		ret = gmem_own(g, off);
+		if (likely(ret != -EAGAIN))
+			return ret;
+		ret = gmem_own(g, pos >> PAGE_SHIFT);
 		if (ret)
 			return ret;
 	}
@@ -176,7 +195,7 @@ static bool write_fn(void *va, void *arg)
  * Process context, no lock held; may sleep. Does not wait where the pages are private.
  *
  * Return: 0; -EFAULT if any of it is beyond the end, nothing is written then;
- * -ENOMEM or -EINTR, with the pages before the failing one written.
+ * -ENOMEM, -EHWPOISON or -EINTR, with the pages before the failing one written.
  */
 int gmem_write(struct gmem *g, u64 pos, const void *buf, size_t len)
 {
@@ -240,7 +259,7 @@ static bool cmpxchg_fn(void *va, void *arg)
  * Process context, no lock held; may sleep. Makes the page private either way.
  *
  * Return: 0 if exchanged; 1 if something else was there; -EINVAL for a size or
- * alignment that cannot be; -EFAULT beyond the end; -ENOMEM; -EINTR.
+ * alignment that cannot be; -EFAULT beyond the end; -ENOMEM; -EHWPOISON; -EINTR.
  */
 int gmem_cmpxchg(struct gmem *g, u64 pos, unsigned int size, u64 *old, u64 new)
 {
@@ -276,7 +295,8 @@ static struct page *hold_any(struct gmem *g, pgoff_t off)
  * is punched; one pinned for reading is a snapshot from the next write to a shared or
  * empty entry on. A binding over @off hears of both: zap.
  *
- * Return: the page's address, or ERR_PTR: -EFAULT beyond the end, -ENOMEM, -EINTR.
+ * Return: the page's address, or ERR_PTR: -EFAULT beyond the end, -ENOMEM, -EHWPOISON,
+ * -EINTR.
  */
 void *gmem_pin_page(struct gmem *g, pgoff_t off, bool write)
 {
@@ -291,6 +311,10 @@ void *gmem_pin_page(struct gmem *g, pgoff_t off, bool write)
 		e = gmem_entry(g, off);
 		page = write ? (e ? hold_private(e) : NULL) : hold_any(g, off);
 		rcu_read_unlock();
+		if (page && PageHWPoison(page)) {
+			put_page(page);
+			return ERR_PTR(-EHWPOISON);
+		}
 		if (page)
 			return page_address(page);
 		ret = gmem_own(g, off);

@@ -7,6 +7,7 @@
  * cmpxchg; the rest goes through the chunk's mutex. See internal.h for the races.
  */
 #include <linux/highmem.h>
+#include <linux/uaccess.h>
 
 #include "gmem/internal.h"
 #include "gmem/merge.h"
@@ -62,6 +63,46 @@ static bool fill_run(struct gmem *g, struct gmem_chunk *c, unsigned int slot, un
 	return filled;
 }
 
+/* Copy a page whose memory may be bad. 0 or -EHWPOISON. */
+static int copy_page_mc(struct page *to, struct page *from)
+{
+	if (PageHWPoison(from))
+		return -EHWPOISON;
+	if (likely(!copy_mc_to_kernel(page_address(to), page_address(from), PAGE_SIZE)))
+		return 0;
+	memory_failure_queue(page_to_pfn(from), 0);
+	return -EHWPOISON;
+}
+
+/**
+ * gmem_quarantine() - a page was found poisoned: nobody shall stumble over it
+ * @g: the gmem
+ * @off: where it was found
+ *
+ * Process context, no lock held but mmap_lock. Takes every mapping of it in this gmem
+ * away, so that whoever used it faults, and is told. It stays until it is punched.
+ */
+void gmem_quarantine(struct gmem *g, pgoff_t off)
+{
+	struct gmem_chunk *c = gmem_chunk_find(g, off);
+	unsigned int slot = off % GMEM_CHUNK_PAGES;
+	struct page *page;
+	unsigned long v;
+
+	if (!c)
+		return;
+	mutex_lock(&c->lock);
+	v = READ_ONCE(c->entry[slot]);
+	page = gmem_entry_page(v);
+	if (!c->dead && (v & GMEM_PRESENT) && PageHWPoison(page)) {
+		v = gmem_entry_lock(c, slot);
+		gmem_zap(g, off, page);
+		gmem_entry_unlock(c, slot, v & ~GMEM_UWRITE);
+	}
+	mutex_unlock(&c->lock);
+	gmem_chunk_put(c);
+}
+
 /* The general case, chunk->lock held. @new is consumed on success. */
 static int entry_break(struct gmem *g, struct gmem_chunk *c, unsigned int slot,
 		       struct page *new, bool zeroed)
@@ -76,7 +117,10 @@ static int entry_break(struct gmem *g, struct gmem_chunk *c, unsigned int slot,
 
 	v = gmem_entry_lock(c, slot);
 	if (v & GMEM_SHARED) {
-		copy_highpage(new, gmem_entry_page(v));
+		if (copy_page_mc(new, gmem_entry_page(v))) {
+			gmem_entry_unlock(c, slot, v);
+			return -EHWPOISON;
+		}
 		atomic_long_inc(&g->nr_breaks);
 	}
 	gmem_zap(g, c->base + slot, v & GMEM_SHARED ? gmem_entry_page(v) : gmem_zero_page);
@@ -110,6 +154,8 @@ static int own_entry(struct gmem *g, struct gmem_chunk *c, unsigned int slot, un
 	}
 	if (ret)
 		gmem_page_free(new);
+	if (ret == -EHWPOISON)
+		gmem_quarantine(g, c->base + slot);
 	return ret == -EEXIST ? 0 : ret;
 }
 
@@ -179,7 +225,8 @@ static int own_run(struct gmem *g, pgoff_t off, unsigned int n)
  * have taken that back already, so the caller looks, and calls again.
  * Process context, no lock held but mmap_lock.
  *
- * Return: 0, -ENOMEM, or -EINTR when a fatal signal came.
+ * Return: 0; -ENOMEM; -EHWPOISON: what is to be copied is a page with bad memory; or
+ * -EINTR when a fatal signal came.
  */
 int gmem_own(struct gmem *g, pgoff_t off)
 {
@@ -196,6 +243,8 @@ static unsigned int fault_more(const unsigned long *e, struct gmem_mapping *out,
 
 		if ((v & (GMEM_PRESENT | GMEM_LOCKED)) != GMEM_PRESENT)
 			break;
+		if (PageHWPoison(gmem_entry_page(v)))
+			break;
 		out[i].pfn = (v & GMEM_ADDR) >> PAGE_SHIFT;
 		out[i].writable = !(v & GMEM_SHARED);
 	}
@@ -204,7 +253,7 @@ static unsigned int fault_more(const unsigned long *e, struct gmem_mapping *out,
 
 /*
  * Resolve without waiting or allocating, in an RCU section: how many, or -EAGAIN if
- * that won't do.
+ * that won't do, or -EHWPOISON.
  */
 static int fault_lockless(struct gmem *g, pgoff_t off, bool write, struct gmem_mapping *out,
 			  unsigned int n)
@@ -218,6 +267,8 @@ static int fault_lockless(struct gmem *g, pgoff_t off, bool write, struct gmem_m
 	if (v & GMEM_LOCKED)
 		return -EAGAIN;
 	if (v & GMEM_PRESENT) {
+		if (PageHWPoison(gmem_entry_page(v)))
+			return -EHWPOISON;
 		if (write && (v & GMEM_SHARED))
 			return -EAGAIN;
 		out->pfn = (v & GMEM_ADDR) >> PAGE_SHIFT;
@@ -257,6 +308,8 @@ int gmem_fault_run(struct gmem *g, pgoff_t off, bool write, struct gmem_mapping 
 		rcu_read_lock();
 		ret = fault_lockless(g, off, write, out, n);
 		rcu_read_unlock();
+		if (ret == -EHWPOISON)
+			gmem_quarantine(g, off);
 		if (ret != -EAGAIN)
 			return ret;
 		ret = write ? own_run(g, off, n) : gmem_settle(g, off);
@@ -274,7 +327,8 @@ int gmem_fault_run(struct gmem *g, pgoff_t off, bool write, struct gmem_mapping 
  *
  * Process context, no lock held. A write makes the entry private.
  *
- * Return: 0; -EFAULT beyond the end; -ENOMEM; -EINTR when a fatal signal came.
+ * Return: 0; -EFAULT beyond the end; -ENOMEM; -EHWPOISON: the page's memory is bad;
+ * -EINTR when a fatal signal came.
  */
 int gmem_fault(struct gmem *g, pgoff_t off, bool write, struct gmem_mapping *out)
 {

@@ -79,7 +79,7 @@ static bool freeze_mappings(struct gmem_cursor *cur, struct page *page, bool kee
 {
 	pgoff_t off = cur->c->base + cur->slot;
 
-	if (gmem_crowded(cur->g, off, off + 1) || !trylock_page(page))
+	if (PageHWPoison(page) || gmem_crowded(cur->g, off, off + 1) || !trylock_page(page))
 		return false;
 	unlock_page(page);
 	if (page_count(page) != 1 + gmem_page_mapcount(page))

@@ -147,8 +147,8 @@ void gmem_mark_dirty(struct gmem *g, pgoff_t off);
 /*
  * The kernel's own accesses (access.c); pos and len in bytes, may cross pages.
  * Reads take no lock and no reference. 0, or -EFAULT beyond the end with nothing
- * done, or -ENOMEM / -EINTR from a write that had to allocate, pages before that
- * one written.
+ * done, or -EHWPOISON for a page with bad memory, or -ENOMEM / -EINTR from a write
+ * that had to allocate, pages before that one done.
  */
 int gmem_read(struct gmem *g, u64 pos, void *buf, size_t len);
 const void *gmem_peek(struct gmem *g, pgoff_t off);

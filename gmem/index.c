@@ -17,6 +17,12 @@
 
 struct page *gmem_zero_page;
 
+/*
+ * When the memory cgroup, or the host, has no more, whoever asked is told. Nobody is
+ * killed for it: the one who touches a page need not be in the cgroup that pays.
+ */
+#define GMEM_GFP	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+
 static struct kmem_cache *chunk_cache;
 static atomic_long_t nr_shared_pages;
 
@@ -100,7 +106,7 @@ static struct gmem_dir *dir_get(struct gmem *g, pgoff_t off)
 
 	if (dir)
 		return dir;
-	new = kzalloc(sizeof(*new), GFP_KERNEL_ACCOUNT);
+	new = kzalloc(sizeof(*new), GMEM_GFP);
 	if (!new)
 		return NULL;
 	dir = cmpxchg(slot, NULL, new);
@@ -114,7 +120,7 @@ static struct gmem_dir *dir_get(struct gmem *g, pgoff_t off)
 
 static struct gmem_chunk *chunk_alloc(struct gmem *g, pgoff_t off)
 {
-	struct gmem_chunk *c = kmem_cache_zalloc(chunk_cache, GFP_KERNEL);
+	struct gmem_chunk *c = kmem_cache_zalloc(chunk_cache, GMEM_GFP);
 
 	if (!c)
 		return NULL;
@@ -346,7 +352,7 @@ struct page *gmem_page_alloc(struct gmem *g, bool zero)
 	struct mem_cgroup *old = set_active_memcg(g->memcg);
 	struct page *page;
 
-	page = alloc_page(GFP_HIGHUSER | __GFP_ACCOUNT | (zero ? __GFP_ZERO : 0));
+	page = alloc_page(GMEM_GFP | __GFP_HARDWALL | (zero ? __GFP_ZERO : 0));
 	set_active_memcg(old);
 	return page;
 }
@@ -365,8 +371,8 @@ struct page *gmem_pages_alloc(struct gmem *g, unsigned int order)
 	struct mem_cgroup *old = set_active_memcg(g->memcg);
 	struct page *page;
 
-	page = alloc_pages((GFP_HIGHUSER & ~__GFP_RECLAIM) | __GFP_KSWAPD_RECLAIM |
-			   __GFP_NORETRY | __GFP_NOWARN | __GFP_ACCOUNT | __GFP_ZERO, order);
+	page = alloc_pages(GFP_NOWAIT | __GFP_HARDWALL | __GFP_NORETRY | __GFP_NOWARN |
+			   __GFP_ACCOUNT | __GFP_ZERO, order);
 	set_active_memcg(old);
 	if (page)
 		split_page(page, order);

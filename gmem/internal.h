@@ -344,6 +344,7 @@ void gmem_unmap_user(struct gmem *g, pgoff_t start, pgoff_t end);
 /* fault.c */
 int gmem_own(struct gmem *g, pgoff_t off);
 int gmem_settle(struct gmem *g, pgoff_t off);
+void gmem_quarantine(struct gmem *g, pgoff_t off);
 
 /* umap.c */
 int gmem_mmap(struct file *file, struct vm_area_struct *vma);

@@ -152,7 +152,7 @@ static int chunk_unshare(struct gmem *g, struct gmem_chunk *c)
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		ret = gmem_own(g, c->base + i);
-		if (ret)
+		if (ret && ret != -EHWPOISON)	/* what cannot be read stays shared */
 			return ret;
 		cond_resched();
 	}

@@ -72,10 +72,29 @@ static struct page *peek_locked(struct gmem *g, pgoff_t off)
  */
 #define MAX_PAGE_REFS	(INT_MAX / 2)
 
-/* A fatal signal is not an error of the mapping: return, and it will be taken. */
+/*
+ * A fatal signal is not an error of the mapping: return, and it will be taken. Without
+ * memory it is a bus error: VM_FAULT_OOM would have the access tried again for ever,
+ * because there is no kill to wait for (GMEM_GFP).
+ */
 static vm_fault_t to_vm_fault(int err)
 {
-	return err == -EINTR ? VM_FAULT_NOPAGE : vmf_error(err);
+	switch (err) {
+	case -EINTR:
+		return VM_FAULT_NOPAGE;
+	case -EHWPOISON:
+		return VM_FAULT_HWPOISON;
+	default:
+		return VM_FAULT_SIGBUS;
+	}
+}
+
+/* @page, referenced and locked, cannot be mapped. */
+static vm_fault_t refuse(struct page *page, vm_fault_t why)
+{
+	unlock_page(page);
+	put_page(page);
+	return why;
 }
 
 static vm_fault_t gmem_vm_fault(struct vm_fault *vmf)
@@ -95,10 +114,13 @@ static vm_fault_t gmem_vm_fault(struct vm_fault *vmf)
 		if (page)
 			break;
 	}
-	if (page_count(page) > MAX_PAGE_REFS) {
-		unlock_page(page);
-		put_page(page);
-		return VM_FAULT_SIGBUS;
+	if (page_count(page) > MAX_PAGE_REFS)
+		return refuse(page, VM_FAULT_SIGBUS);
+	/* The kernel would look for the mapping in the page, which has none. */
+	if (PageHWPoison(page)) {
+		refuse(page, 0);
+		gmem_quarantine(g, vmf->pgoff);
+		return VM_FAULT_HWPOISON;
 	}
 	vmf->page = page;
 	return VM_FAULT_LOCKED;
@@ -133,6 +155,10 @@ static vm_fault_t gmem_vm_page_mkwrite(struct vm_fault *vmf)
 
 	if (vmf->pgoff >= g->npages)
 		return VM_FAULT_SIGBUS;
+	if (PageHWPoison(vmf->page)) {
+		gmem_quarantine(g, vmf->pgoff);
+		return VM_FAULT_HWPOISON;
+	}
 	lock_page(vmf->page);
 	if (allow_write(g, vmf->pgoff, vmf->page))
 		return VM_FAULT_LOCKED;

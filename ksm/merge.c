@@ -35,7 +35,8 @@ static struct page *pick(struct gmem_cursor *cur, u32 *digest, bool *zero)
 	rcu_read_lock();
 	v = gmem_cursor_entry(cur);
 	if (!gmem_entry_private(v) ||
-	    (v & (GMEM_PENDING | GMEM_LOCKED | GMEM_DIRTY)) != GMEM_PENDING) {
+	    (v & (GMEM_PENDING | GMEM_LOCKED | GMEM_DIRTY)) != GMEM_PENDING ||
+	    PageHWPoison(gmem_entry_page(v))) {
 		rcu_read_unlock();
 		return NULL;
 	}
@@ -64,7 +65,8 @@ static enum merge_result merge_zero(struct gmem_cursor *cur, struct page *page)
 static enum merge_result join_shared(struct gmem_cursor *cur, struct page *page,
 				     struct merge_candidate *cand)
 {
-	if (!merge_pages_equal(page_address(page), page_address(cand->page)))
+	if (PageHWPoison(cand->page) ||
+	    !merge_pages_equal(page_address(page), page_address(cand->page)))
 		return MERGE_MISMATCH;
 	gmem_replace(cur, cand->page);
 	cand->page = NULL;	/* the sharer counted in advance is this entry now */

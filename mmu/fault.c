@@ -430,6 +430,7 @@ static int fault_try(struct mmu *mmu, struct tdp_fault *fault)
  *
  * Returns enum mmu_fault_result; -EFAULT when there is no memory behind the slot, or
  * not for this access; -EIO when a user-backed slot is another process's; -ENOMEM;
+ * -EHWPOISON when the memory of a gmem's page is broken;
  * -EINTR when a signal came before the memory of a user-backed slot did, or SIGBUS
  * because that is broken, or a fatal one.
  */

@@ -11,7 +11,6 @@
  * killed. Every page has a shadow that says what must be in it. The checker must be
  * clean after each test.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -32,7 +31,7 @@
 #include <unistd.h>
 #include <linux/falloc.h>
 
-#include "../../uapi/ditto.h"
+#include <ditto.h>
 
 #define PAGE	4096UL
 #define KSM	"/sys/kernel/ditto/ksm/"
@@ -427,7 +426,7 @@ static void test_merge(void)
 	EXPECT(stats(pr.fd[0]).shared_bytes == 6 * 99 * PAGE);
 	EXPECT(stats(pr.fd[0]).private_bytes == 0);
 	charged = stats(pr.fd[0]).charged_bytes;	/* rounds down */
-	EXPECT(charged <= 99 * PAGE / 2 && charged > 98 * PAGE / 2, "%ld", charged);
+	EXPECT(charged <= (long)(99 * PAGE / 2) && charged > (long)(98 * PAGE / 2), "%ld", charged);
 	EXPECT(pair_right(&pr, 100));
 
 	/* A write breaks this one only. */
