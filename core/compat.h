@@ -117,6 +117,13 @@
 #define compat_rcu_note_guest()	rcu_virt_note_context_switch(smp_processor_id())
 #endif
 
+/* 6.2: RSS is counted per CPU. The kernel's own function traces, for itself only. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+#define compat_mm_rss_add(mm, n)	percpu_counter_add(&(mm)->rss_stat[MM_SHMEMPAGES], n)
+#else
+#define compat_mm_rss_add(mm, n)	atomic_long_add(n, &(mm)->rss_stat.count[MM_SHMEMPAGES])
+#endif
+
 #ifndef __counted_by
 #define __counted_by(member)
 #endif

@@ -113,7 +113,7 @@ static int main_setup_memory(void)
 	main_kobj = kobject_create_and_add("ditto", kernel_kobj);
 	if (!main_kobj)
 		return -ENOMEM;
-	err = gmem_init();
+	err = gmem_init(main_kobj);
 	if (err)
 		goto put_kobj;
 	err = merge_init(main_kobj);

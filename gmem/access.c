@@ -274,14 +274,15 @@ int gmem_cmpxchg(struct gmem *g, u64 pos, unsigned int size, u64 *old, u64 new)
 	return ret ?: !a.swapped;
 }
 
-/* In an RCU section: a reference to what is at @off to be read, or NULL. */
+/* In an RCU section: a reference to what is at @off to be read, or NULL: settle it. */
 static struct page *hold_any(struct gmem *g, pgoff_t off)
 {
 	unsigned long *e = gmem_entry(g, off);
 	unsigned long v = e ? READ_ONCE(*e) : 0;
-	struct page *page = v & GMEM_PRESENT ? gmem_entry_page(v) : gmem_zero_page;
+	struct page *page = v & GMEM_PRESENT ? gmem_entry_page(v) : READ_ONCE(g->zero);
 
-	get_page(page);
+	if (page)
+		get_page(page);
 	return page;
 }
 
@@ -317,7 +318,7 @@ void *gmem_pin_page(struct gmem *g, pgoff_t off, bool write)
 		}
 		if (page)
 			return page_address(page);
-		ret = gmem_own(g, off);
+		ret = write ? gmem_own(g, off) : gmem_settle(g, off);
 		if (ret)
 			return ERR_PTR(ret);
 	}

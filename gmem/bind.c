@@ -218,13 +218,15 @@ void gmem_unmap_user(struct gmem *g, pgoff_t start, pgoff_t end)
  * gmem_zap() - take away every mapping of one offset, of whatever kind
  * @g: the gmem
  * @off: the offset; its entry is locked
- * @page: what the entry says, or the zero page
+ * @page: what the entry says, or the zero page; NULL if there is none yet
  */
 void gmem_zap(struct gmem *g, pgoff_t off, struct page *page)
 {
-	lock_page(page);
-	unlock_page(page);
-	if (gmem_page_mapcount(page))
-		gmem_unmap_user(g, off, off + 1);
+	if (page) {
+		lock_page(page);
+		unlock_page(page);
+		if (gmem_page_mapcount(page))
+			gmem_unmap_user(g, off, off + 1);
+	}
 	gmem_zap_bindings(g, off, off + 1);
 }

@@ -129,10 +129,10 @@ static void check_mapping(void *ctx, pgoff_t off, unsigned long pfn, bool writab
 	e = gmem_entry(ck->g, off);
 	v = e ? READ_ONCE(*e) : 0;
 	rcu_read_unlock();
-	page = v & GMEM_PRESENT ? gmem_entry_page(v) : gmem_zero_page;
-	if (pfn != page_to_pfn(page))
+	page = v & GMEM_PRESENT ? gmem_entry_page(v) : READ_ONCE(ck->g->zero);
+	if (!page || pfn != page_to_pfn(page))
 		violation(ck, "offset %#lx: pfn %#lx mapped, %#lx in the index", off, pfn,
-			  page_to_pfn(page));
+			  page ? page_to_pfn(page) : 0);
 	if (writable && !gmem_entry_private(v))
 		violation(ck, "offset %#lx: mapped writable, entry %#lx", off, v);
 	if (!(v & (GMEM_PRESENT | GMEM_ZMAP)))

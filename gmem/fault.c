@@ -25,7 +25,7 @@ static bool fill_quick(struct gmem *g, struct gmem_chunk *c, unsigned int slot,
 	if (!try_cmpxchg(&c->entry[slot], &v, gmem_entry_make(new, flags)))
 		return false;
 	gmem_chunk_touch(c);
-	atomic_long_inc(&g->nr_private);
+	gmem_count_private(g, 1);
 	gmem_entry_drop(g, v);
 	return true;
 }
@@ -59,7 +59,7 @@ static bool fill_run(struct gmem *g, struct gmem_chunk *c, unsigned int slot, un
 	}
 	if (filled)
 		gmem_chunk_touch(c);
-	atomic_long_add(filled, &g->nr_private);
+	gmem_count_private(g, filled);
 	return filled;
 }
 
@@ -123,12 +123,12 @@ static int entry_break(struct gmem *g, struct gmem_chunk *c, unsigned int slot,
 		}
 		atomic_long_inc(&g->nr_breaks);
 	}
-	gmem_zap(g, c->base + slot, v & GMEM_SHARED ? gmem_entry_page(v) : gmem_zero_page);
+	gmem_zap(g, c->base + slot, v & GMEM_SHARED ? gmem_entry_page(v) : READ_ONCE(g->zero));
 	if (v & (GMEM_SHARED | GMEM_ZEROED))
 		flags |= GMEM_WAIT(GMEM_WAIT_BROKE);
 	gmem_page_adopt(new, c, slot);
 	gmem_entry_unlock(c, slot, gmem_entry_make(new, flags));
-	atomic_long_inc(&g->nr_private);
+	gmem_count_private(g, 1);
 	gmem_entry_drop(g, v);
 	return 0;
 }
@@ -169,25 +169,39 @@ static int wait_entry(struct gmem_chunk *c)
 	return ret;
 }
 
+/* See that an empty entry can be read. A bad zero page is none: it gets one of its own. */
+static int settle_empty(struct gmem *g, pgoff_t off)
+{
+	struct page *zero = gmem_zero_page(g);
+
+	if (!zero)
+		return -ENOMEM;
+	return PageHWPoison(zero) ? gmem_own(g, off) : 0;
+}
+
 /**
  * gmem_settle() - see that an offset has a chunk and its entry is in no transition
  * @g: the gmem
  * @off: below its size
  *
- * Process context, no lock held but mmap_lock. What it settled may be unsettled again
- * by the time the caller looks.
+ * An empty one has a zero page to be read then. Process context, no lock held but
+ * mmap_lock. What it settled may be unsettled again by the time the caller looks.
  *
  * Return: 0, -ENOMEM, or -EINTR when a fatal signal came.
  */
 int gmem_settle(struct gmem *g, pgoff_t off)
 {
 	struct gmem_chunk *c = gmem_chunk_get(g, off);
+	unsigned long v;
 	int ret = 0;
 
 	if (IS_ERR(c))
 		return PTR_ERR(c);
-	if (READ_ONCE(c->entry[off % GMEM_CHUNK_PAGES]) & GMEM_LOCKED)
+	v = READ_ONCE(c->entry[off % GMEM_CHUNK_PAGES]);
+	if (v & GMEM_LOCKED)
 		ret = wait_entry(c);
+	else if (!(v & GMEM_PRESENT))
+		ret = settle_empty(g, off);
 	gmem_chunk_put(c);
 	return ret;
 }
@@ -241,9 +255,8 @@ static unsigned int fault_more(const unsigned long *e, struct gmem_mapping *out,
 	for (i = 1; i < n; i++) {
 		unsigned long v = READ_ONCE(e[i]);
 
-		if ((v & (GMEM_PRESENT | GMEM_LOCKED)) != GMEM_PRESENT)
-			break;
-		if (PageHWPoison(gmem_entry_page(v)))
+		if ((v & (GMEM_PRESENT | GMEM_LOCKED)) != GMEM_PRESENT ||
+		    PageHWPoison(gmem_entry_page(v)))
 			break;
 		out[i].pfn = (v & GMEM_ADDR) >> PAGE_SHIFT;
 		out[i].writable = !(v & GMEM_SHARED);
@@ -259,6 +272,7 @@ static int fault_lockless(struct gmem *g, pgoff_t off, bool write, struct gmem_m
 			  unsigned int n)
 {
 	unsigned long *e = gmem_entry(g, off);
+	struct page *zero;
 	unsigned long v;
 
 	if (unlikely(!e))
@@ -275,9 +289,10 @@ static int fault_lockless(struct gmem *g, pgoff_t off, bool write, struct gmem_m
 		out->writable = !(v & GMEM_SHARED);
 		return fault_more(e, out, n);
 	}
-	if (write || !gmem_entry_set(e, v, GMEM_ZMAP))
+	zero = READ_ONCE(g->zero);
+	if (write || !zero || PageHWPoison(zero) || !gmem_entry_set(e, v, GMEM_ZMAP))
 		return -EAGAIN;
-	out->pfn = page_to_pfn(gmem_zero_page);
+	out->pfn = page_to_pfn(zero);
 	out->writable = false;
 	return 1;
 }

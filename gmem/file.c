@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A gmem's life, and its face as a file: creation, references, the list of all gmems,
- * fstat, fallocate, ioctl. Files live on a pseudo file system of our own, so that each
+ * fstat, fallocate, ioctl. Files live in a mount that nobody else sees, so that each
  * has an inode with a size and an address space that user mappings hang off. The gmem
  * outlives its file while memslots refer to it; the file holds the module.
  */
@@ -10,11 +10,9 @@
 #include <linux/fs.h>
 #include <linux/falloc.h>
 #include <linux/file.h>
-#include <linux/fs_context.h>
 #include <linux/memcontrol.h>
 #include <linux/module.h>
 #include <linux/mount.h>
-#include <linux/pseudo_fs.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -24,15 +22,8 @@
 #include "gmem/internal.h"
 #include "gmem/merge.h"
 
-#define GMEM_FS_MAGIC	0x44495454	/* "DITT" */
-
-/*
- * Mounted while a gmem lives. Mounted for the module's life it would hold the module,
- * or else be unmounted by an fput() that comes too late for the module's exit.
- */
-static struct file_system_type gmem_fs_type;
+/* Where the inodes are; between init and exit. */
 static struct vfsmount *gmem_mnt;
-static int gmem_mnt_count;
 static LIST_HEAD(gmem_list);
 static DEFINE_SPINLOCK(gmem_list_lock);
 static u64 last_id;	/* under gmem_list_lock */
@@ -60,27 +51,41 @@ struct gmem *gmem_get(struct gmem *g)
 	return g;
 }
 
-static void gmem_release(struct kref *ref)
+/* Punched from end to end, which takes as long as it is large. */
+static void gmem_free(struct work_struct *work)
 {
-	struct gmem *g = container_of(ref, struct gmem, ref);
+	struct gmem *g = container_of(work, struct gmem, free_work);
 
-	spin_lock(&gmem_list_lock);
-	list_del(&g->all);
-	spin_unlock(&gmem_list_lock);
-	WARN_ON_ONCE(!RB_EMPTY_ROOT(&g->bindings.rb_root));
 	gmem_punch_all(g);
 	WARN_ON_ONCE(atomic_long_read(&g->nr_private) || atomic_long_read(&g->nr_shared));
+	gmem_weight_end(g);
+	gmem_page_free(g->zero);
 	gmem_index_free(g);
 	gmem_domain_put(g->domain);
 	mem_cgroup_put(g->memcg);
 	iput(g->inode);
-	simple_release_fs(&gmem_mnt, &gmem_mnt_count);
 	kvfree_rcu(g, rcu);	/* gmem_usage() */
+	gmem_leaving(-1);
+}
+
+static void gmem_release(struct kref *ref)
+{
+	struct gmem *g = container_of(ref, struct gmem, ref);
+
+	gmem_leaving(1);
+	spin_lock(&gmem_list_lock);
+	list_del(&g->all);
+	spin_unlock(&gmem_list_lock);
+	WARN_ON_ONCE(!RB_EMPTY_ROOT(&g->bindings.rb_root));
+	INIT_WORK(&g->free_work, gmem_free);
+	if (!gmem_free_later(g))
+		gmem_free(&g->free_work);
 }
 
 /**
  * gmem_put() - give back a reference
- * @g: the gmem; with the last reference its pages are freed, which may take long
+ * @g: the gmem; with the last reference its pages are freed. That may take long; a
+ *	kernel thread does not wait for it
  *
  * Process context, no lock held.
  */
@@ -146,7 +151,7 @@ unsigned long gmem_overhead(struct gmem *g)
 {
 	unsigned long roots = DIV_ROUND_UP(g->npages, 1UL << GMEM_ROOT_SHIFT);
 
-	return struct_size(g, root, roots) +
+	return struct_size(g, root, roots) + (READ_ONCE(g->zero) ? PAGE_SIZE : 0) +
 	       atomic_long_read(&g->nr_dirs) * sizeof(struct gmem_dir) +
 	       atomic_long_read(&g->nr_chunks) * sizeof(struct gmem_chunk);
 }
@@ -353,17 +358,12 @@ static const struct inode_operations gmem_iops = {
 static struct inode *gmem_new_inode(struct gmem *g)
 {
 	struct inode *inode;
-	int ret;
 
-	ret = simple_pin_fs(&gmem_fs_type, &gmem_mnt, &gmem_mnt_count);
-	if (ret)
-		return ERR_PTR(ret);
 	inode = alloc_anon_inode(gmem_mnt->mnt_sb);
-	if (IS_ERR(inode)) {
-		simple_release_fs(&gmem_mnt, &gmem_mnt_count);
+	if (IS_ERR(inode))
 		return inode;
-	}
 	inode->i_mode |= S_IFREG;
+	inode->i_flags |= S_NOCMTIME;	/* it is memory: writes leave no time */
 	inode->i_op = &gmem_iops;
 	inode->i_private = g;
 	inode->i_blkbits = PAGE_SHIFT;
@@ -407,6 +407,7 @@ static struct gmem *gmem_new(u64 size, u32 flags)
 		goto put_domain;
 	}
 	g->memcg = get_mem_cgroup_from_mm(current->mm);
+	gmem_weight_begin(g);
 	spin_lock(&gmem_list_lock);
 	g->id = ++last_id;
 	list_add_tail(&g->all, &gmem_list);
@@ -516,36 +517,60 @@ struct gmem *gmem_get_fd(int fd)
 	return g;
 }
 
-static int gmem_fs_init_context(struct fs_context *fc)
+/*
+ * A superblock of the kernel's own kind. The last reference to it is a file's, dropped
+ * after the file has let go of the module: what it needs then must not be ours.
+ */
+static int gmem_fs_init(void)
 {
-	if (!init_pseudo(fc, GMEM_FS_MAGIC))
-		return -ENOMEM;
-	fc->s_iflags |= SB_I_NOEXEC;
+	struct file_system_type *type = get_fs_type("ramfs");	/* built in, always */
+
+	if (!type)
+		return -ENODEV;
+	gmem_mnt = kern_mount(type);
+	if (IS_ERR(gmem_mnt))
+		return PTR_ERR(gmem_mnt);
+	gmem_mnt->mnt_sb->s_iflags |= SB_I_NOEXEC;
 	return 0;
 }
 
-/*
- * No owner: the module mounts it for itself, and a mount would hold its owner for
- * ever. What keeps the module is each open file.
- */
-static struct file_system_type gmem_fs_type = {
-	.name = "ditto_gmem",
-	.init_fs_context = gmem_fs_init_context,
-	.kill_sb = kill_anon_super,
-};
-
 /**
  * gmem_init() - before the first gmem
+ * @parent: where the directory "gmem" of figures goes: /sys/kernel/ditto
  *
- * Return: 0 or -ENOMEM.
+ * Return: 0 or -errno, nothing left behind.
  */
-int gmem_init(void)
+int gmem_init(struct kobject *parent)
 {
-	return gmem_index_init();
+	int ret = gmem_index_init();
+
+	if (ret)
+		return ret;
+	ret = gmem_later_init();
+	if (ret)
+		goto index;
+	ret = gmem_weight_init(parent);
+	if (ret)
+		goto later;
+	ret = gmem_fs_init();
+	if (ret)
+		goto weight;
+	return 0;
+
+weight:
+	gmem_weight_exit();
+later:
+	gmem_later_exit();
+index:
+	gmem_index_exit();
+	return ret;
 }
 
 /** gmem_exit() - after the last gmem; waits for what RCU still has to free. */
 void gmem_exit(void)
 {
+	kern_unmount(gmem_mnt);
+	gmem_weight_exit();
+	gmem_later_exit();
 	gmem_index_exit();
 }

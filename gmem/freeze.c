@@ -136,7 +136,7 @@ void gmem_share(struct gmem_cursor *cur)
 {
 	struct page *page = gmem_entry_page(gmem_cursor_entry(cur));
 
-	atomic_long_dec(&cur->g->nr_private);
+	gmem_count_private(cur->g, -1);
 	gmem_count_shared(cur->g, 1);
 	gmem_count_shared_page(cur->g->domain, 1);
 	gmem_entry_unlock(cur->c, cur->slot, gmem_entry_make(page, GMEM_SHARED));

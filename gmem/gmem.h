@@ -121,8 +121,9 @@ static inline pgoff_t gmem_binding_end(const struct gmem_binding *b)
 }
 
 /* Life (file.c). A memslot holds a reference of its own; the fd is another. */
-int gmem_init(void);
+int gmem_init(struct kobject *parent);
 void gmem_exit(void);
+void gmem_drain(void);
 int gmem_ioctl_create(const struct ditto_create_gmem *args);
 struct gmem *gmem_create_obj(u64 size, u32 flags);
 int gmem_create(u64 size, u32 flags);

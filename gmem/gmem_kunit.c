@@ -47,7 +47,7 @@ static void fault_zero_then_write(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, gmem_fault(g, 1024, false, &map), -EFAULT);
 	KUNIT_EXPECT_EQ(test, gmem_fault(g, 7, false, &map), 0);
-	KUNIT_EXPECT_EQ(test, map.pfn, page_to_pfn(gmem_zero_page));
+	KUNIT_EXPECT_EQ(test, map.pfn, page_to_pfn(g->zero));
 	KUNIT_EXPECT_FALSE(test, map.writable);
 	KUNIT_EXPECT_EQ(test, nr_private(g), 0);
 
@@ -91,7 +91,7 @@ static void fault_runs(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fault_run(g, 1024, true, map), -EFAULT);
 	/* A read makes nothing. */
 	KUNIT_EXPECT_EQ(test, fault_run(g, 200, false, map), 1);
-	KUNIT_EXPECT_EQ(test, map[0].pfn, page_to_pfn(gmem_zero_page));
+	KUNIT_EXPECT_EQ(test, map[0].pfn, page_to_pfn(g->zero));
 	KUNIT_EXPECT_EQ(test, nr_private(g), 0);
 
 	/* A write makes a power of two of pages, all different, zero, and ours. */
@@ -265,7 +265,7 @@ static void pins(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, va[5], 77);		/* an orphan, but ours */
 	gmem_unpin_page(g, 3, va, true);
 	va = gmem_pin_page(g, 3, false);
-	KUNIT_EXPECT_PTR_EQ(test, (struct page *)virt_to_page(va), gmem_zero_page);
+	KUNIT_EXPECT_PTR_EQ(test, (struct page *)virt_to_page(va), g->zero);
 	gmem_unpin_page(g, 3, va, false);
 	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
 	gmem_put(g);
@@ -329,7 +329,7 @@ static void freezing(struct kunit *test)
 	page = pfn_to_page(f->pfn[5]);
 	cur.c = gmem_chunk_find(g, 0);
 	mutex_lock(&cur.c->lock);
-	KUNIT_EXPECT_EQ(test, gmem_freeze(&cur, gmem_zero_page, false), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, gmem_freeze(&cur, ZERO_PAGE(0), false), -EAGAIN);
 	KUNIT_EXPECT_EQ(test, gmem_freeze(&cur, page, true), 0);
 	KUNIT_EXPECT_NE(test, f->pfn[5], 0);
 	KUNIT_EXPECT_FALSE(test, f->writable[5]);
@@ -352,6 +352,68 @@ static void freezing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
 	fake_free(g, f);
 	gmem_put(g);
+}
+
+/* No gmem waits for another's zero page, or uses up its references. */
+static void zero_pages(struct kunit *test)
+{
+	struct gmem *a = make(test, 16), *b = make(test, 16);
+	void *pa, *pb;
+
+	KUNIT_EXPECT_NULL(test, a->zero);
+	pa = gmem_pin_page(a, 3, false);
+	pb = gmem_pin_page(b, 3, false);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(pa) || IS_ERR(pb));
+	KUNIT_EXPECT_PTR_NE(test, pa, pb);
+	KUNIT_EXPECT_NULL(test, memchr_inv(pa, 0, PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, page_count(a->zero), 2);
+	KUNIT_EXPECT_EQ(test, nr_private(a), 0);
+	gmem_unpin_page(a, 3, pa, false);
+	gmem_unpin_page(b, 3, pb, false);
+	gmem_put(a);
+	gmem_put(b);
+}
+
+/* What is dropped is freed, though not at once, and all of it. */
+static void freed_later(struct kunit *test)
+{
+	struct gmem *g = make(test, 512);
+	struct page *page;
+	pgoff_t off;
+	u64 *va;
+
+	for (off = 0; off < 512; off++)
+		KUNIT_ASSERT_EQ(test, gmem_write(g, off << PAGE_SHIFT, &off, 8), 0);
+	va = gmem_pin_page(g, 9, true);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(va));
+	page = virt_to_page(va);
+	gmem_later_flush();
+	KUNIT_EXPECT_EQ(test, gmem_punch(g, 0, 512), 0);
+	gmem_later_flush();
+	KUNIT_EXPECT_EQ(test, gmem_pages_waiting(), 0);
+	KUNIT_EXPECT_EQ(test, page_count(page), 1);
+	KUNIT_EXPECT_EQ(test, *va, 9);
+	gmem_unpin_page(g, 9, va, false);
+	gmem_put(g);
+}
+
+/* A kernel thread that drops the last reference does not free what is large. */
+static void put_by_thread(struct kunit *test)
+{
+	struct gmem *g = make(test, 64 * GMEM_CHUNK_PAGES);
+	struct gmem_chunk *c;
+	pgoff_t off;
+
+	for (off = 0; off < g->npages; off += GMEM_CHUNK_PAGES)
+		KUNIT_ASSERT_EQ(test, gmem_write(g, off << PAGE_SHIFT, &off, 8), 0);
+	c = gmem_chunk_find(g, 0);
+	mutex_lock(&c->lock);	/* who frees it stands here */
+	gmem_put(g);
+	KUNIT_EXPECT_TRUE(test, gmem_anyone_leaving());
+	mutex_unlock(&c->lock);
+	gmem_chunk_put(c);
+	gmem_drain();
+	KUNIT_EXPECT_FALSE(test, gmem_anyone_leaving());
 }
 
 /* A "vCPU" that writes what it owns and must find it again; zero after a punch. */
@@ -435,6 +497,9 @@ static struct kunit_case gmem_cases[] = {
 	KUNIT_CASE(pins),
 	KUNIT_CASE(scanning),
 	KUNIT_CASE(freezing),
+	KUNIT_CASE(zero_pages),
+	KUNIT_CASE(freed_later),
+	KUNIT_CASE(put_by_thread),
 	KUNIT_CASE(races),
 	{}
 };

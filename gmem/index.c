@@ -15,8 +15,6 @@
 #include "gmem/internal.h"
 #include "gmem/merge.h"
 
-struct page *gmem_zero_page;
-
 /*
  * When the memory cgroup, or the host, has no more, whoever asked is told. Nobody is
  * killed for it: the one who touches a page need not be in the cgroup that pays.
@@ -79,16 +77,9 @@ int gmem_merge_check(struct seq_file *m)
  */
 int gmem_index_init(void)
 {
-	gmem_zero_page = alloc_page(GFP_KERNEL | __GFP_ZERO);
-	if (!gmem_zero_page)
-		return -ENOMEM;
 	chunk_cache = kmem_cache_create("ditto_gmem_chunk", sizeof(struct gmem_chunk),
 					L1_CACHE_BYTES, SLAB_ACCOUNT, NULL);
-	if (!chunk_cache) {
-		put_page(gmem_zero_page);
-		return -ENOMEM;
-	}
-	return 0;
+	return chunk_cache ? 0 : -ENOMEM;
 }
 
 /** gmem_index_exit() - the mirror of gmem_index_init(); no gmem exists any more. */
@@ -96,7 +87,6 @@ void gmem_index_exit(void)
 {
 	rcu_barrier();
 	kmem_cache_destroy(chunk_cache);
-	put_page(gmem_zero_page);
 }
 
 static struct gmem_dir *dir_get(struct gmem *g, pgoff_t off)
@@ -389,9 +379,29 @@ void gmem_page_free(struct page *page)
 		put_page(page);
 }
 
-static void page_put_rcu(struct rcu_head *rcu)
+/**
+ * gmem_zero_page() - the page that a gmem's empty entries read from
+ * @g: the gmem
+ *
+ * Each has its own, so that none waits for another's page lock, and none can use up
+ * the references that the others need.
+ *
+ * Return: the page, which lives as long as the gmem; or NULL when out of memory.
+ */
+struct page *gmem_zero_page(struct gmem *g)
 {
-	put_page(container_of(rcu, struct page, rcu_head));
+	struct page *zero = READ_ONCE(g->zero), *new;
+
+	if (zero)
+		return zero;
+	new = gmem_page_alloc(g, true);
+	if (!new)
+		return NULL;
+	zero = cmpxchg(&g->zero, NULL, new);
+	if (!zero)
+		return new;
+	gmem_page_free(new);
+	return zero;
 }
 
 /* The index lets go of a page that no entry points at any more. */
@@ -400,7 +410,7 @@ static void page_drop(struct page *page)
 	gmem_merge_forget(page);
 	set_page_private(page, 0);
 	page->index = 0;
-	call_rcu(&page->rcu_head, page_put_rcu);
+	gmem_put_page_later(page);
 }
 
 /**
@@ -426,7 +436,7 @@ void gmem_entry_drop(struct gmem *g, unsigned long v)
 	struct page *page = gmem_entry_page(v);
 
 	if (gmem_entry_private(v)) {
-		atomic_long_dec(&g->nr_private);
+		gmem_count_private(g, -1);
 		page_drop(page);
 	} else if (v & GMEM_SHARED) {
 		gmem_count_shared(g, -1);

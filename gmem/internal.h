@@ -30,7 +30,7 @@
  *
  * 4. Why a page that is dropped is not used any more.
  *	- By a lockless reader (gmem_read, a fault): the index's own page reference is
- *	  dropped by RCU, and they look up and use the page in one RCU section.
+ *	  dropped by RCU (later.c), and they look up and use the page in one RCU section.
  *	- By a binder: its sequence count (gmem.h). The lookup in gmem_fault() either
  *	  sees GMEM_LOCKED and waits, or came before it, and then the zap comes after
  *	  step 1 of the binder and is noticed in step 3.
@@ -65,7 +65,9 @@
 #include <linux/rcupdate.h>
 #include <linux/refcount.h>
 #include <linux/rwsem.h>
+#include <linux/spinlock.h>
 #include <linux/uidgid.h>
+#include <linux/workqueue.h>
 
 #include "gmem/gmem.h"
 
@@ -148,6 +150,21 @@ struct gmem_domain {
 	struct rcu_head rcu;
 };
 
+/* Pages by which a gmem's weight may be wrong. */
+#define GMEM_WEIGHT_STEP	64
+
+/**
+ * struct gmem_weight - a gmem in the RSS of its owner (weight.c)
+ * @lock: all of this
+ * @mm: the owner's, its structure referenced; NULL while there is none
+ * @pages: how many pages are in its RSS on account of this gmem
+ */
+struct gmem_weight {
+	spinlock_t lock;
+	struct mm_struct *mm;
+	long pages;
+};
+
 /**
  * struct gmem - a guest memory object
  * @ref: of the file, of memslots, of a scan
@@ -157,6 +174,9 @@ struct gmem_domain {
  * @inode: user mappings hang off its i_mapping; referenced; constant
  * @memcg: the creator's, which pages and index are charged to; referenced; constant
  * @domain: who may share; referenced; constant; NULL if nobody
+ * @zero: the page that empty entries read from; NULL until one is read, then constant
+ * @weight: in its owner's RSS
+ * @free_work: frees it, where who dropped the last reference does not
  * @bind_lock: held for read while callbacks run
  * @bindings: interval tree of gmem_binding; under @bind_lock
  * @nr_private: entries with a page of their own
@@ -177,6 +197,9 @@ struct gmem {
 	struct inode *inode;
 	struct mem_cgroup *memcg;
 	struct gmem_domain *domain;
+	struct page *zero;
+	struct gmem_weight weight;
+	struct work_struct free_work;
 	struct rw_semaphore bind_lock;
 	struct rb_root_cached bindings;
 	atomic_long_t nr_private;
@@ -189,9 +212,6 @@ struct gmem {
 	struct rcu_head rcu;
 	struct gmem_dir *root[];
 };
-
-/* The page that empty entries read from; constant between init and exit. */
-extern struct page *gmem_zero_page;
 
 static inline bool gmem_entry_private(unsigned long v)
 {
@@ -243,7 +263,7 @@ static inline unsigned long *gmem_entry(const struct gmem *g, pgoff_t off)
  * points at (nobody else looks at these words of a page that is in no cache and on
  * no LRU list). Written before the page is in an entry, or under chunk->lock.
  *
- *	lru	node in the merge index, or the rcu_head once it is dropped
+ *	lru	node in the merge index, or in a queue of later.c once it is dropped
  *	private	private page: its chunk. Shared page: its domain, plus 1
  *	index	low half: private: slot in the chunk; shared: sharers. High: digest
  */
@@ -324,6 +344,7 @@ bool gmem_entry_set(unsigned long *e, unsigned long v, unsigned long set);
 struct page *gmem_page_alloc(struct gmem *g, bool zero);
 struct page *gmem_pages_alloc(struct gmem *g, unsigned int order);
 void gmem_page_free(struct page *page);
+struct page *gmem_zero_page(struct gmem *g);
 void gmem_entry_drop(struct gmem *g, unsigned long v);
 
 /*
@@ -345,6 +366,23 @@ void gmem_unmap_user(struct gmem *g, pgoff_t start, pgoff_t end);
 int gmem_own(struct gmem *g, pgoff_t off);
 int gmem_settle(struct gmem *g, pgoff_t off);
 void gmem_quarantine(struct gmem *g, pgoff_t off);
+
+/* later.c */
+int gmem_later_init(void);
+void gmem_later_exit(void);
+void gmem_later_flush(void);
+void gmem_put_page_later(struct page *page);
+long gmem_pages_waiting(void);
+void gmem_leaving(int n);
+bool gmem_anyone_leaving(void);
+bool gmem_free_later(struct gmem *g);
+
+/* weight.c */
+int gmem_weight_init(struct kobject *parent);
+void gmem_weight_exit(void);
+void gmem_weight_begin(struct gmem *g);
+void gmem_weight_end(struct gmem *g);
+void gmem_count_private(struct gmem *g, long n);
 
 /* umap.c */
 int gmem_mmap(struct file *file, struct vm_area_struct *vma);

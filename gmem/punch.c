@@ -14,7 +14,8 @@
 #include "gmem/trace.h"
 
 /* Lock what is there (with @empties: everything), and wait for user faults in flight. */
-static bool punch_lock(struct gmem_chunk *c, unsigned int from, unsigned int to, bool empties)
+static bool punch_lock(struct gmem *g, struct gmem_chunk *c, unsigned int from,
+		       unsigned int to, bool empties)
 {
 	struct page *page;
 	bool any = false;
@@ -30,7 +31,7 @@ static bool punch_lock(struct gmem_chunk *c, unsigned int from, unsigned int to,
 		any = true;
 		if (!(v & (GMEM_PRESENT | GMEM_ZMAP)))
 			continue;
-		page = v & GMEM_PRESENT ? gmem_entry_page(v) : gmem_zero_page;
+		page = v & GMEM_PRESENT ? gmem_entry_page(v) : READ_ONCE(g->zero);
 		lock_page(page);
 		unlock_page(page);
 	}
@@ -61,7 +62,7 @@ static bool chunk_punch(struct gmem *g, struct gmem_chunk *c, unsigned int from,
 
 	if (c->dead)
 		return false;
-	if (punch_lock(c, from, to, retire)) {
+	if (punch_lock(g, c, from, to, retire)) {
 		gmem_zap_bindings(g, c->base + from, c->base + to);
 		gmem_unmap_user(g, c->base + from, c->base + to);
 	}

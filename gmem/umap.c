@@ -25,10 +25,10 @@ static struct page *peek(struct gmem *g, pgoff_t off, unsigned long **e, unsigne
 	if (*v & GMEM_PRESENT) {
 		page = gmem_entry_page(*v);
 	} else {
-		if (!gmem_entry_set(*e, *v, GMEM_ZMAP))
+		page = READ_ONCE(g->zero);
+		if (!page || PageHWPoison(page) || !gmem_entry_set(*e, *v, GMEM_ZMAP))
 			return NULL;
 		*v |= GMEM_ZMAP;
-		page = gmem_zero_page;
 	}
 	get_page(page);
 	return page;

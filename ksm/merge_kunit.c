@@ -304,10 +304,10 @@ static void digests(struct kunit *test)
 		d = merge_digest(page, 1);
 		KUNIT_EXPECT_NE(test, d, zero);
 		KUNIT_EXPECT_FALSE(test, merge_page_zero(page));
-		KUNIT_EXPECT_FALSE(test, merge_pages_equal(page, page_address(gmem_zero_page)));
+		KUNIT_EXPECT_FALSE(test, merge_pages_equal(page, page_address(ZERO_PAGE(0))));
 		page[i] = 0;
 	}
-	KUNIT_EXPECT_TRUE(test, merge_pages_equal(page, page_address(gmem_zero_page)));
+	KUNIT_EXPECT_TRUE(test, merge_pages_equal(page, page_address(ZERO_PAGE(0))));
 }
 
 /* "vCPUs" of two guests that write few contents, verify, and are merged meanwhile. */

@@ -293,6 +293,7 @@ void merge_exit(void)
 {
 	merge_sysfs_remove();
 	merge_thread_stop();
+	gmem_drain();	/* what the thread let go of last still has pages in the index */
 	merge_index_exit();
 	gmem_set_merge_hooks(NULL);
 }

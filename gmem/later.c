@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What is freed later: pages that lockless readers may still look at, and whole gmems
+ * whose last reference was dropped by somebody who must not wait that long. Owns the
+ * queues and their workers. A page waits in the queue of the CPU that dropped it; one
+ * grace period serves all that came together, however many they are, and they are
+ * freed in process context, so that no softirq runs for long.
+ */
+#include <linux/delay.h>
+#include <linux/llist.h>
+#include <linux/percpu.h>
+#include <linux/workqueue.h>
+
+#include "gmem/internal.h"
+
+/* A gmem with more chunks than these is not freed by a kernel thread. */
+#define QUICK_CHUNKS	8
+
+/**
+ * struct later - pages on their way back, of one CPU
+ * @next: what came since the grace period at hand began; linked by page->lru
+ * @waiting: what waits for it; the worker's
+ * @armed: a grace period is running, or the worker is
+ * @pages: in both lists
+ * @work: the worker, after a grace period
+ */
+struct later {
+	struct llist_head next;
+	struct llist_node *waiting;
+	atomic_t armed;
+	atomic_long_t pages;
+	struct rcu_work work;
+};
+
+static DEFINE_PER_CPU(struct later, laters);
+static struct workqueue_struct *later_wq;
+
+/* Gmems that are being freed, by whomever. */
+static atomic_t leaving;
+
+static void later_begin(struct later *l)
+{
+	l->waiting = llist_del_all(&l->next);
+	queue_rcu_work(later_wq, &l->work);
+}
+
+/* Begin, if nobody has. What was added before must be seen by who finds it armed. */
+static void later_arm(struct later *l)
+{
+	smp_mb();	/* pairs with itself: the list, then @armed; and the other way round */
+	if (!atomic_read(&l->armed) && !atomic_xchg(&l->armed, 1))
+		later_begin(l);
+}
+
+static void later_work(struct work_struct *work)
+{
+	struct later *l = container_of(to_rcu_work(work), struct later, work);
+	struct llist_node *node, *next;
+
+	llist_for_each_safe(node, next, l->waiting) {
+		put_page(container_of((struct list_head *)node, struct page, lru));
+		atomic_long_dec(&l->pages);
+		cond_resched();
+	}
+	if (!llist_empty(&l->next)) {
+		later_begin(l);
+		return;
+	}
+	atomic_set(&l->armed, 0);
+	smp_mb();	/* as in later_arm() */
+	if (!llist_empty(&l->next))
+		later_arm(l);
+}
+
+/**
+ * gmem_put_page_later() - put a page when no RCU section can still look at it
+ * @page: a page that no entry points at any more; its lru word is used
+ *
+ * Any context but hard interrupts. Allocates nothing.
+ */
+void gmem_put_page_later(struct page *page)
+{
+	struct later *l = raw_cpu_ptr(&laters);	/* whichever: the queue is lockless */
+
+	atomic_long_inc(&l->pages);
+	llist_add((struct llist_node *)&page->lru, &l->next);
+	later_arm(l);
+}
+
+/** gmem_pages_waiting() - Return: how many pages are on their way back. */
+long gmem_pages_waiting(void)
+{
+	long sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += atomic_long_read(&per_cpu_ptr(&laters, cpu)->pages);
+	return sum;
+}
+
+/**
+ * gmem_later_flush() - wait until pages dropped before are free
+ *
+ * Process context; hold no lock that an RCU section waits for. Waits for a grace
+ * period or two; what others drop meanwhile may remain.
+ */
+void gmem_later_flush(void)
+{
+	int cpu, rounds;
+
+	for_each_possible_cpu(cpu) {
+		struct later *l = per_cpu_ptr(&laters, cpu);
+
+		for (rounds = 0; rounds < 2 && atomic_read(&l->armed); rounds++)
+			flush_rcu_work(&l->work);
+	}
+}
+
+/**
+ * gmem_leaving() - a gmem begins or ceases to be freed
+ * @n: 1 or -1
+ */
+void gmem_leaving(int n)
+{
+	atomic_add(n, &leaving);
+}
+
+/** gmem_anyone_leaving() - Return: whether a gmem is being freed now. */
+bool gmem_anyone_leaving(void)
+{
+	return atomic_read(&leaving);
+}
+
+/**
+ * gmem_free_later() - may the caller leave the freeing of a gmem to a worker?
+ * @g: a gmem without references; its @free_work is set up
+ *
+ * A kernel thread has others to serve. A process pays for what it held, so that it
+ * cannot make gmems faster than they are freed.
+ *
+ * Return: true: done, or about to be. false: the caller has to free it.
+ */
+bool gmem_free_later(struct gmem *g)
+{
+	if (!(current->flags & PF_KTHREAD) || atomic_long_read(&g->nr_chunks) <= QUICK_CHUNKS)
+		return false;
+	return queue_work(later_wq, &g->free_work);
+}
+
+/**
+ * gmem_drain() - wait until gmems without references are gone
+ *
+ * Process context; nobody makes or drops gmems any more.
+ */
+void gmem_drain(void)
+{
+	flush_workqueue(later_wq);
+}
+
+/**
+ * gmem_later_init() - before the first gmem
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int gmem_later_init(void)
+{
+	int cpu;
+
+	later_wq = alloc_workqueue("ditto_gmem", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	if (!later_wq)
+		return -ENOMEM;
+	for_each_possible_cpu(cpu)
+		INIT_RCU_WORK(&per_cpu_ptr(&laters, cpu)->work, later_work);
+	return 0;
+}
+
+/** gmem_later_exit() - the mirror of gmem_later_init(): everything is freed. */
+void gmem_later_exit(void)
+{
+	int cpu;
+
+	gmem_drain();
+	for_each_possible_cpu(cpu)
+		while (atomic_read(&per_cpu_ptr(&laters, cpu)->armed))
+			flush_rcu_work(&per_cpu_ptr(&laters, cpu)->work);
+	destroy_workqueue(later_wq);
+}

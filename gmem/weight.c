@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What guest memory weighs: for the OOM killer, in the RSS of who holds it, and for
+ * people, in /sys/kernel/ditto/gmem/. A gmem's private pages, which are what would
+ * come back with it, are added to the shared-memory counter of its owner's mm: its
+ * maker, and when that is gone the next process that adds to it. The hard part is to
+ * take back exactly what was added, whatever ends first: the gmem counts what it
+ * added, and keeps the mm's structure (not its memory) until it has taken it back.
+ */
+#include <linux/delay.h>
+#include <linux/kobject.h>
+#include <linux/oom.h>
+#include <linux/percpu_counter.h>
+#include <linux/sched/mm.h>
+#include <linux/sysfs.h>
+
+#include "core/compat.h"
+#include "gmem/internal.h"
+#include "gmem/merge.h"
+
+static struct percpu_counter nr_private_pages;
+static atomic_long_t nr_gmems;
+static struct kobject *gmem_kobj;
+
+/* The mm that would be charged for what the current task does, or NULL. */
+static struct mm_struct *weigher(void)
+{
+	return current->flags & PF_KTHREAD ? NULL : current->mm;
+}
+
+/* The owner is gone: the current task takes over. Returns the mm to let go of. */
+static struct mm_struct *weight_inherit(struct gmem_weight *w)
+{
+	struct mm_struct *old = w->mm, *new = weigher();
+
+	if (!new || (old && atomic_read(&old->mm_users)))
+		return NULL;
+	if (old)
+		compat_mm_rss_add(old, -w->pages);
+	mmgrab(new);
+	w->mm = new;
+	w->pages = 0;
+	return old;
+}
+
+/* Bring the owner's RSS up to date. */
+static void weight_update(struct gmem *g)
+{
+	struct gmem_weight *w = &g->weight;
+	struct mm_struct *old;
+	long pages;
+
+	spin_lock(&w->lock);
+	old = weight_inherit(w);
+	pages = atomic_long_read(&g->nr_private);
+	if (w->mm) {
+		compat_mm_rss_add(w->mm, pages - w->pages);
+		WRITE_ONCE(w->pages, pages);
+	}
+	spin_unlock(&w->lock);
+	if (old)
+		mmdrop(old);
+}
+
+/**
+ * gmem_count_private() - a gmem has more or fewer private pages
+ * @g: the gmem
+ * @n: how many more
+ *
+ * Process context; a chunk's lock may be held.
+ */
+void gmem_count_private(struct gmem *g, long n)
+{
+	long pages = atomic_long_add_return(n, &g->nr_private);
+
+	percpu_counter_add(&nr_private_pages, n);
+	/* In steps: the owner's counter is shared by all of its threads. */
+	if (unlikely(abs(pages - READ_ONCE(g->weight.pages)) >= GMEM_WEIGHT_STEP))
+		weight_update(g);
+}
+
+/**
+ * gmem_weight_begin() - the current process is the owner of a new gmem
+ * @g: the gmem
+ */
+void gmem_weight_begin(struct gmem *g)
+{
+	spin_lock_init(&g->weight.lock);
+	g->weight.mm = weigher();
+	if (g->weight.mm)
+		mmgrab(g->weight.mm);
+	atomic_long_inc(&nr_gmems);
+}
+
+/**
+ * gmem_weight_end() - a gmem has been punched for the last time
+ * @g: the gmem
+ */
+void gmem_weight_end(struct gmem *g)
+{
+	struct gmem_weight *w = &g->weight;
+
+	atomic_long_dec(&nr_gmems);
+	if (!w->mm)
+		return;
+	compat_mm_rss_add(w->mm, -w->pages);
+	mmdrop(w->mm);
+}
+
+/* How often to wait for gmems that are being freed, before it does not count any more. */
+#define OOM_PATIENCE	100
+
+/*
+ * The kernel is about to kill somebody. If memory is on its way back already, wait for
+ * it instead: a machine that just ended may have had enough. One at a time: oom_lock.
+ */
+static int weight_oom(struct notifier_block *nb, unsigned long unused, void *freed)
+{
+	static unsigned int waited;
+	long waiting = gmem_pages_waiting();
+
+	if (!gmem_anyone_leaving()) {
+		waited = 0;
+	} else if (waited < OOM_PATIENCE) {
+		waited++;
+		msleep(20);
+		++*(unsigned long *)freed;
+	}
+	if (waiting > 0) {
+		gmem_later_flush();
+		*(unsigned long *)freed += waiting;
+	}
+	return NOTIFY_OK;
+}
+
+static struct notifier_block weight_oom_nb = {
+	.notifier_call = weight_oom,
+};
+
+#define FIGURE(_name, _value)							\
+static ssize_t _name##_show(struct kobject *kobj, struct kobj_attribute *attr,	\
+			    char *buf)						\
+{										\
+	return sysfs_emit(buf, "%ld\n", (long)(_value));			\
+}										\
+static struct kobj_attribute _name##_attr = __ATTR_RO(_name)
+
+FIGURE(objects, atomic_long_read(&nr_gmems));
+FIGURE(private_pages, percpu_counter_sum(&nr_private_pages));
+FIGURE(shared_pages, gmem_shared_pages());
+FIGURE(freeing_pages, gmem_pages_waiting());
+
+static struct attribute *gmem_attrs[] = {
+	&objects_attr.attr,
+	&private_pages_attr.attr,
+	&shared_pages_attr.attr,
+	&freeing_pages_attr.attr,
+	NULL,
+};
+
+static const struct attribute_group gmem_group = {
+	.attrs = gmem_attrs,
+};
+
+static int weight_sysfs_add(struct kobject *parent)
+{
+	int ret;
+
+	gmem_kobj = kobject_create_and_add("gmem", parent);
+	if (!gmem_kobj)
+		return -ENOMEM;
+	ret = sysfs_create_group(gmem_kobj, &gmem_group);
+	if (ret)
+		kobject_put(gmem_kobj);
+	return ret;
+}
+
+/**
+ * gmem_weight_init() - before the first gmem
+ * @parent: where the directory "gmem" of figures goes
+ *
+ * Return: 0 or -errno, nothing left behind.
+ */
+int gmem_weight_init(struct kobject *parent)
+{
+	int ret = percpu_counter_init(&nr_private_pages, 0, GFP_KERNEL);
+
+	if (ret)
+		return ret;
+	ret = weight_sysfs_add(parent);
+	if (ret)
+		goto counter;
+	ret = register_oom_notifier(&weight_oom_nb);
+	if (ret)
+		goto sysfs;
+	return 0;
+
+sysfs:
+	sysfs_remove_group(gmem_kobj, &gmem_group);
+	kobject_put(gmem_kobj);
+counter:
+	percpu_counter_destroy(&nr_private_pages);
+	return ret;
+}
+
+/** gmem_weight_exit() - the mirror of gmem_weight_init(); no gmem exists any more. */
+void gmem_weight_exit(void)
+{
+	unregister_oom_notifier(&weight_oom_nb);
+	sysfs_remove_group(gmem_kobj, &gmem_group);
+	kobject_put(gmem_kobj);
+	percpu_counter_destroy(&nr_private_pages);
+}
