@@ -3,7 +3,14 @@
  * Mappings of a gmem in user space: mmap and page faults. The kernel writes the page
  * table after our handler returned, under the page's lock, so entries are checked
  * under that lock (internal.h, point 4). Pages are ordinary: GUP and O_DIRECT work.
- * Every page is mapped read-only first; page_mkwrite says when it is written.
+ *
+ * A mapping is of one of two kinds. It begins as an open one: it has private pages
+ * only, and each of them counts as written from when it is mapped, so nobody needs to
+ * be told when it is. The kernel lets such a mapping be pinned for long (io_uring,
+ * VFIO, RDMA), which it refuses where page_mkwrite is. When a page must be mapped that
+ * may not be written, because it is shared or is the zero page, the mapping becomes a
+ * watched one, for good: every page is mapped read-only first, and page_mkwrite says
+ * when it is written.
  */
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -97,35 +104,6 @@ static vm_fault_t refuse(struct page *page, vm_fault_t why)
 	return why;
 }
 
-static vm_fault_t gmem_vm_fault(struct vm_fault *vmf)
-{
-	struct gmem *g = vmf->vma->vm_private_data;
-	bool write = vmf->flags & FAULT_FLAG_WRITE;
-	struct page *page;
-	int ret;
-
-	if (vmf->pgoff >= g->npages)
-		return VM_FAULT_SIGBUS;
-	for (;;) {
-		ret = write ? gmem_own(g, vmf->pgoff) : gmem_settle(g, vmf->pgoff);
-		if (ret)
-			return to_vm_fault(ret);
-		page = peek_locked(g, vmf->pgoff);
-		if (page)
-			break;
-	}
-	if (page_count(page) > MAX_PAGE_REFS)
-		return refuse(page, VM_FAULT_SIGBUS);
-	/* The kernel would look for the mapping in the page, which has none. */
-	if (PageHWPoison(page)) {
-		refuse(page, 0);
-		gmem_quarantine(g, vmf->pgoff);
-		return VM_FAULT_HWPOISON;
-	}
-	vmf->page = page;
-	return VM_FAULT_LOCKED;
-}
-
 /* Under the page's lock: note that user space may write to @page, if it may. */
 static bool allow_write(struct gmem *g, pgoff_t off, struct page *page)
 {
@@ -148,6 +126,77 @@ static bool allow_write(struct gmem *g, pgoff_t off, struct page *page)
 	return ok;
 }
 
+static const struct vm_operations_struct gmem_open_ops;
+static const struct vm_operations_struct gmem_watched_ops;
+
+/*
+ * An open mapping becomes a watched one, before this task enters a page into it that
+ * may not be written. Others may be in faults in it, so: what each of them enters is
+ * private, and may be writable or not; who writes to our page later has taken the
+ * page table's lock after we did, and sees the new kind; and there is no way back,
+ * so nobody finds page_mkwrite gone between looking and calling. The kernel neither
+ * merges it with a mapping of the other kind, as it is VM_DONTEXPAND, nor forgets to
+ * take the protection from the kind when it changes that (mprotect).
+ */
+static void watch(struct vm_area_struct *vma)
+{
+	WRITE_ONCE(vma->vm_page_prot, vm_get_page_prot(vma->vm_flags & ~VM_SHARED));
+	WRITE_ONCE(vma->vm_ops, &gmem_watched_ops);
+}
+
+static bool is_open(struct vm_area_struct *vma)
+{
+	return READ_ONCE(vma->vm_ops) == &gmem_open_ops;
+}
+
+/*
+ * Make the mapping one that may have @page, which is locked. False: start again. For a
+ * write it had been made private, but was merged since; or it is in a transition.
+ */
+static bool admit(struct vm_fault *vmf, struct gmem *g, struct page *page)
+{
+	if (!is_open(vmf->vma) || allow_write(g, vmf->pgoff, page))
+		return true;
+	if (vmf->flags & FAULT_FLAG_WRITE)
+		return false;
+	if (page != READ_ONCE(g->zero) && !gmem_page_is_shared(page))
+		return false;
+	watch(vmf->vma);
+	return true;
+}
+
+static vm_fault_t gmem_vm_fault(struct vm_fault *vmf)
+{
+	struct gmem *g = vmf->vma->vm_private_data;
+	bool write = vmf->flags & FAULT_FLAG_WRITE;
+	struct page *page;
+	int ret;
+
+	if (vmf->pgoff >= g->npages)
+		return VM_FAULT_SIGBUS;
+	for (;;) {
+		ret = write ? gmem_own(g, vmf->pgoff) : gmem_settle(g, vmf->pgoff);
+		if (ret)
+			return to_vm_fault(ret);
+		page = peek_locked(g, vmf->pgoff);
+		if (!page)
+			continue;
+		/* The kernel would look for the mapping in the page, which has none. */
+		if (PageHWPoison(page)) {
+			refuse(page, 0);
+			gmem_quarantine(g, vmf->pgoff);
+			return VM_FAULT_HWPOISON;
+		}
+		if (page_count(page) > MAX_PAGE_REFS)
+			return refuse(page, VM_FAULT_SIGBUS);
+		if (admit(vmf, g, page))
+			break;
+		refuse(page, 0);
+	}
+	vmf->page = page;
+	return VM_FAULT_LOCKED;
+}
+
 static vm_fault_t gmem_vm_page_mkwrite(struct vm_fault *vmf)
 {
 	struct gmem *g = vmf->vma->vm_private_data;
@@ -167,7 +216,11 @@ static vm_fault_t gmem_vm_page_mkwrite(struct vm_fault *vmf)
 	return ret ? to_vm_fault(ret) : VM_FAULT_NOPAGE;
 }
 
-static const struct vm_operations_struct gmem_vm_ops = {
+static const struct vm_operations_struct gmem_open_ops = {
+	.fault = gmem_vm_fault,
+};
+
+static const struct vm_operations_struct gmem_watched_ops = {
 	.fault = gmem_vm_fault,
 	.page_mkwrite = gmem_vm_page_mkwrite,
 };
@@ -192,7 +245,7 @@ int gmem_mmap(struct file *file, struct vm_area_struct *vma)
 		return -EINVAL;
 	vm_flags_set(vma, VM_DONTEXPAND);
 	vma->vm_private_data = g;
-	vma->vm_ops = &gmem_vm_ops;
+	vma->vm_ops = &gmem_open_ops;
 	file_accessed(file);
 	return 0;
 }
