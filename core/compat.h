@@ -12,6 +12,8 @@
 #include <linux/syscore_ops.h>
 #include <linux/version.h>
 #include <asm/apic.h>
+#include <asm/msr.h>
+#include <asm/nospec-branch.h>
 #include <asm/reboot.h>
 #include <asm/vmx.h>
 
@@ -57,17 +59,52 @@
 #endif
 
 /*
- * Since 6.6, and stable kernels since, hypervisors tell the kernel what to call
- * when it crashes; before, it knows by itself how to switch SVM and VMX off, but
- * not which VMCSs are where.  The build asks the header.
+ * A kernel that owns VMXON and SVME itself lends them, and tells of its crashes, to
+ * its own KVM only.
  */
-#ifdef DITTO_HAVE_EMERGENCY
-#define compat_emergency_register	cpu_emergency_register_virt_callback
-#define compat_emergency_unregister	cpu_emergency_unregister_virt_callback
-#else
-#define compat_emergency_register(fn)	((void)(fn))
-#define compat_emergency_unregister(fn)	((void)(fn))
+#if __has_include(<asm/virt.h>)
+#error "this kernel owns VMXON and SVME (asm/virt.h), and lends them to KVM only"
 #endif
+
+/*
+ * Hypervisors tell the kernel what to call when it crashes; without, the next kernel
+ * would begin with virtualization on.  The build asks the header.
+ */
+#if !defined(DITTO_HAVE_EMERGENCY) || !(IS_ENABLED(CONFIG_KVM_INTEL) || IS_ENABLED(CONFIG_KVM_AMD))
+#error "kernel without cpu_emergency_register_virt_callback(), or built without KVM"
+#endif
+
+/*
+ * VMSCAPE: what a guest has taught the branch predictor is not for the user space of
+ * the CPU it ran on.  A kernel that does not know the bug does nothing against it.
+ */
+#if defined(X86_FEATURE_IBPB_EXIT_TO_USER)
+#define compat_guest_trained()						\
+	do {								\
+		if (cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER))	\
+			this_cpu_write(x86_ibpb_exit_to_user, true);	\
+	} while (0)
+#elif defined(X86_BUG_VMSCAPE)
+#error "this kernel's way to mitigate VMSCAPE is another than X86_FEATURE_IBPB_EXIT_TO_USER"
+#else
+#define compat_guest_trained()	do { } while (0)
+#endif
+
+/*
+ * Zen 5's answer to SRSO, on this CPU while it may run guests.  Kernels that do not know
+ * it have chosen another.
+ */
+static inline void compat_srso_reduce(bool on)
+{
+#ifdef X86_FEATURE_SRSO_BP_SPEC_REDUCE
+	if (!boot_cpu_has(X86_FEATURE_SRSO_BP_SPEC_REDUCE))
+		return;
+	if (on)
+		msr_set_bit(MSR_ZEN4_BP_CFG, MSR_ZEN4_BP_CFG_BP_SPEC_REDUCE_BIT);
+	else
+		msr_clear_bit(MSR_ZEN4_BP_CFG, MSR_ZEN4_BP_CFG_BP_SPEC_REDUCE_BIT);
+#endif
+}
 
 /* 6.9: the host may take its events through FRED. */
 #ifdef X86_CR4_FRED

@@ -170,6 +170,8 @@ static bool run_enter(struct vcpu *vcpu, struct exit_facts *facts)
 
 	run_guest(vcpu, facts);
 
+	/* While it is this CPU that ran the guest. */
+	compat_guest_trained();
 	run_epoch_end(vcpu);
 	smp_store_release(&vcpu->mode, VCPU_OUTSIDE);
 	/* The interrupt that ended the guest is taken here, in the guest's time. */
