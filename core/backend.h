@@ -222,9 +222,10 @@ struct backend_caps {
  * @probe: 0, or -ENODEV (the CPU has none), -EPERM (firmware disabled it);
  *	@why becomes one clear phrase
  * @setup: allocate what the module needs; @teardown: free it
- * @cpu_enable: on each CPU, IRQs or preemption off; -EBUSY when another
- *	hypervisor has this CPU
- * @cpu_disable: likewise
+ * @cpu_enable: on each CPU, IRQs off, one CPU at a time; -EBUSY when another
+ *	hypervisor has this CPU, -EPERM when the firmware disabled it, -ENODEV when it
+ *	lacks what the first CPU has; @why becomes a phrase then
+ * @cpu_disable: on each CPU, IRQs off
  * @emergency_disable: leave the CPU clean for a crash kernel or the firmware;
  *	any context
  * @vcpu_init, @vcpu_free: the hardware's control structures
@@ -259,7 +260,7 @@ struct backend_ops {
 	int (*probe)(const char **why);
 	int (*setup)(void);
 	void (*teardown)(void);
-	int (*cpu_enable)(void);
+	int (*cpu_enable)(const char **why);
 	void (*cpu_disable)(void);
 	void (*emergency_disable)(void);
 

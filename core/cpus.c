@@ -25,13 +25,16 @@ static enum cpuhp_state cpus_state;
 /* Also from IPIs and with IRQs off: this CPU only. */
 static int cpus_enable_here(void)
 {
+	const char *why = "";
 	unsigned long flags;
 	int err;
 
 	local_irq_save(flags);
-	err = backend->cpu_enable();
+	err = backend->cpu_enable(&why);
 	__this_cpu_write(cpus_on, !err);
 	local_irq_restore(flags);
+	if (err)
+		pr_err("CPU %u: %s\n", raw_smp_processor_id(), why);
 	return err;
 }
 
@@ -49,11 +52,7 @@ static void cpus_disable_here(void *unused)
 
 static int cpus_online(unsigned int cpu)
 {
-	int err = cpus_enable_here();
-
-	if (err)
-		pr_err("CPU %u: virtualization is in use by another hypervisor\n", cpu);
-	return err;
+	return cpus_enable_here();
 }
 
 static int cpus_offline(unsigned int cpu)
@@ -85,8 +84,8 @@ COMPAT_SYSCORE(cpus_syscore, cpus_suspend, cpus_resume, cpus_shutdown);
 /**
  * cpus_enable - switch virtualization on, on every CPU now and later online
  *
- * Returns 0, or -EBUSY when another hypervisor has a CPU; then nothing is
- * switched.
+ * Returns 0, or what backend_ops.cpu_enable returned on a CPU; then nothing is
+ * switched, and the log says why.
  */
 int cpus_enable(void)
 {

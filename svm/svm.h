@@ -94,10 +94,32 @@ enum svm_nmi {
 };
 
 /**
+ * struct svm_machine - what decides whether guests can run on a machine
+ * @svm, @npt: its CPUs have SVM, and nested paging
+ * @encrypted: it is a guest itself whose memory is encrypted
+ * @tlb_mmatch: its CPUs have erratum 383
+ * @firmware_off: the firmware has disabled SVM
+ */
+struct svm_machine {
+	bool svm, npt, encrypted, tlb_mmatch, firmware_off;
+};
+
+/**
+ * struct svm_cpu_caps - what one CPU's SVM can do
+ * @nr_asids: number of ASIDs, that of the host included
+ * @features: as CPUID says
+ */
+struct svm_cpu_caps {
+	u32 nr_asids, features;
+};
+
+extern struct backend_caps svm_caps;
+
+/**
  * struct svm_vcpu - a vCPU on SVM; owner's
  * @vcpu: must be first
- * @vmcb: the control block, and its address @vmcb_pa; constant
- * @msrpm: MSR permission map; constant address
+ * @vmcb: the control block, its page @vmcb_page and its address @vmcb_pa; constant
+ * @msrpm: MSR permission map, and its pages @msrpm_pages; constant
  * @asid: the one in @vmcb
  * @windows: WINDOW_* that are armed
  * @nmi_busy: nmi.c has something armed, or something to arm
@@ -113,8 +135,10 @@ enum svm_nmi {
 struct svm_vcpu {
 	struct vcpu vcpu;
 	struct vmcb *vmcb;
+	struct page *vmcb_page;
 	u64 vmcb_pa;
 	void *msrpm;
+	struct page *msrpm_pages;
 	struct svm_asid asid;
 	u32 windows;
 	bool nmi_busy;
@@ -160,6 +184,18 @@ static inline void svm_intercept(struct svm_vcpu *svm, unsigned int bit, bool on
 }
 
 extern struct page *svm_iopm;
+
+/* caps.c */
+int svm_verdict(const struct svm_machine *m, const char **why);
+const char *svm_lacks(const struct svm_cpu_caps *first, const struct svm_cpu_caps *here);
+int svm_cpu_verdict(bool on, bool off, const struct svm_cpu_caps *here, const char **why);
+int svm_check_cpu(u64 efer, const char **why);
+int svm_probe(const char **why);
+
+/* pages.c */
+bool svm_pages_unsafe(unsigned long pfn);
+struct page *svm_pages_alloc(gfp_t gfp, unsigned int order);
+void svm_pages_free(struct page *page, unsigned int order);
 
 /* enter.S */
 void svm_enter(u64 *gpr, u64 guest_pa, u64 host_pa, const u64 *spec_ctrl, u32 sti);

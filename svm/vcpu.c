@@ -47,7 +47,7 @@ static void svm_init_control(struct svm_vcpu *svm)
 	struct vmcb_control_area *c = &svm->vmcb->control;
 
 	c->iopm_base_pa = svm_page_pa(svm_iopm);
-	c->msrpm_base_pa = __sme_pa(svm->msrpm);
+	c->msrpm_base_pa = svm_page_pa(svm->msrpm_pages);
 	c->nested_ctl = SVM_NESTED_CTL_NP_ENABLE;
 	/* The host's IF decides over physical interrupts, the guest's over virtual. */
 	c->int_ctl = V_INTR_MASKING_MASK;
@@ -65,14 +65,16 @@ int svm_vcpu_init(struct vcpu *vcpu)
 	struct svm_vcpu *svm = to_svm(vcpu);
 
 	svm_nmi_init(svm);
-	svm->vmcb = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	svm->msrpm = (void *)__get_free_pages(GFP_KERNEL_ACCOUNT, MSRPM_ORDER);
-	if (!svm->vmcb || !svm->msrpm) {
+	svm->vmcb_page = svm_pages_alloc(GFP_KERNEL_ACCOUNT | __GFP_ZERO, 0);
+	svm->msrpm_pages = svm_pages_alloc(GFP_KERNEL_ACCOUNT, MSRPM_ORDER);
+	if (!svm->vmcb_page || !svm->msrpm_pages) {
 		svm_vcpu_free(vcpu);
 		return -ENOMEM;
 	}
+	svm->vmcb = page_address(svm->vmcb_page);
+	svm->msrpm = page_address(svm->msrpm_pages);
 	memset(svm->msrpm, 0xff, PAGE_SIZE << MSRPM_ORDER);
-	svm->vmcb_pa = __sme_pa(svm->vmcb);
+	svm->vmcb_pa = svm_page_pa(svm->vmcb_page);
 	svm_init_control(svm);
 	return 0;
 }
@@ -104,8 +106,8 @@ void svm_vcpu_free(struct vcpu *vcpu)
 	struct svm_vcpu *svm = to_svm(vcpu);
 
 	svm_nmi_free(svm);
-	free_page((unsigned long)svm->vmcb);
-	free_pages((unsigned long)svm->msrpm, MSRPM_ORDER);
+	svm_pages_free(svm->vmcb_page, 0);
+	svm_pages_free(svm->msrpm_pages, MSRPM_ORDER);
 }
 
 /*

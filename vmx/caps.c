@@ -75,6 +75,38 @@ MODULE_PARM_DESC(pml, "VMX: let the CPU log which pages the guest writes to");
 struct vmx_caps vmx_caps;
 struct backend_caps vmx_backend_caps;
 
+/*
+ * CPUs whose preemption timer does not count as it should, or does not end the guest:
+ * family, model and stepping in CPUID's form, with Intel's numbers of the errata.
+ */
+static const u32 vmx_broken_timers[] = {
+	0x000206e6,	/* BA86 */
+	0x00020652,	/* AAX65, AAT59, AAU65 */
+	0x00020655,	/* AAU65 */
+	0x000106e5,	/* AAO95, AAN92, AAP86 */
+	0x000106a0,	/* AAM126 */
+	0x000106a1,	/* AAM126 */
+	0x000106a4,	/* AAJ124 */
+	0x000106a5,	/* AAM126, AAK139, AAJ124 */
+	0x000306a8,	/* Xeon E3-1220 v2: known without a number */
+};
+
+/**
+ * vmx_timer_broken - can the preemption timer of a CPU not be relied on?
+ * @signature: EAX of its CPUID leaf 1
+ */
+bool vmx_timer_broken(u32 signature)
+{
+	int i;
+
+	/* Neither the type nor what is reserved. */
+	signature &= ~(GENMASK(15, 12) | GENMASK(31, 28));
+	for (i = 0; i < ARRAY_SIZE(vmx_broken_timers); i++)
+		if (vmx_broken_timers[i] == signature)
+			return true;
+	return false;
+}
+
 /* What a control does, in the manual's words (25.6 to 25.8). */
 struct vmx_control {
 	enum vmx_word word;
@@ -162,7 +194,7 @@ static u32 vmx_wanted(enum vmx_word word)
 	}
 }
 
-static u64 vmx_cap_msr(enum vmx_word word)
+static u64 vmx_cap_msr(u64 basic, enum vmx_word word)
 {
 	static const u32 plain[VMX_NR_WORDS] = {
 		MSR_IA32_VMX_PINBASED_CTLS, MSR_IA32_VMX_PROCBASED_CTLS,
@@ -176,7 +208,7 @@ static u64 vmx_cap_msr(enum vmx_word word)
 	};
 	u64 cap = 0;
 
-	rdmsrl_safe(vmx_caps.basic & VMX_BASIC_TRUE_CTLS ? exact[word] : plain[word], &cap);
+	rdmsrl_safe(basic & VMX_BASIC_TRUE_CTLS ? exact[word] : plain[word], &cap);
 	return cap;
 }
 
@@ -191,7 +223,7 @@ static const char *vmx_missing(enum vmx_word word, u64 cap)
 }
 
 /* NULL, or the name of what is missing. */
-static const char *vmx_probe_controls(void)
+static const char *vmx_probe_controls(struct vmx_caps *caps)
 {
 	/* The primary word says whether the MSR of the secondary one is there. */
 	static const enum vmx_word order[] = { VMX_CPU, VMX_CPU2, VMX_PIN, VMX_EXIT, VMX_ENTRY };
@@ -199,7 +231,7 @@ static const char *vmx_probe_controls(void)
 
 	for (i = 0; i < ARRAY_SIZE(order); i++) {
 		enum vmx_word word = order[i];
-		u64 cap = vmx_cap_msr(word);
+		u64 cap = vmx_cap_msr(caps->basic, word);
 		const char *missing = vmx_missing(word, cap);
 		u32 required = 0;
 
@@ -209,29 +241,30 @@ static const char *vmx_probe_controls(void)
 			if (vmx_required[j].word == word)
 				required |= vmx_required[j].bit;
 		vmx_adjust(cap, required & ~vmx_dynamic[word], vmx_wanted(word),
-			   &vmx_caps.control[word]);
+			   &caps->control[word]);
 	}
 	return NULL;
 }
 
 /* What guests find in CPUID must work: these two do only where a control says so. */
-static const char *vmx_probe_instructions(void)
+static const char *vmx_probe_instructions(const struct vmx_caps *caps)
 {
-	if (boot_cpu_has(X86_FEATURE_RDTSCP) && !vmx_uses(VMX_CPU2, SECONDARY_EXEC_ENABLE_RDTSCP))
+	u32 cpu2 = caps->control[VMX_CPU2];
+
+	if (boot_cpu_has(X86_FEATURE_RDTSCP) && !(cpu2 & SECONDARY_EXEC_ENABLE_RDTSCP))
 		return "RDTSCP in guests";
-	if (boot_cpu_has(X86_FEATURE_INVPCID) &&
-	    !vmx_uses(VMX_CPU2, SECONDARY_EXEC_ENABLE_INVPCID))
+	if (boot_cpu_has(X86_FEATURE_INVPCID) && !(cpu2 & SECONDARY_EXEC_ENABLE_INVPCID))
 		return "INVPCID in guests";
 	return NULL;
 }
 
-static const char *vmx_probe_ept(void)
+static const char *vmx_probe_ept(struct vmx_caps *caps)
 {
 	u64 cap;
 
 	if (rdmsrl_safe(MSR_IA32_VMX_EPT_VPID_CAP, &cap))
 		return "EPT";
-	vmx_caps.ept_vpid = cap;
+	caps->ept_vpid = cap;
 	if (!(cap & VMX_EPT_PAGE_WALK_4_BIT))
 		return "4-level EPT";
 	if (!(cap & VMX_EPTP_WB_BIT))
@@ -241,20 +274,116 @@ static const char *vmx_probe_ept(void)
 	return NULL;
 }
 
-static const char *vmx_probe_basic(void)
+static const char *vmx_probe_basic(struct vmx_caps *caps)
 {
-	u64 basic;
+	u64 basic, cr0, cr4;
 
 	if (rdmsrl_safe(MSR_IA32_VMX_BASIC, &basic) ||
-	    rdmsrl_safe(MSR_IA32_VMX_MISC, &vmx_caps.misc))
+	    rdmsrl_safe(MSR_IA32_VMX_MISC, &caps->misc) ||
+	    rdmsrl_safe(MSR_IA32_VMX_CR0_FIXED0, &cr0) ||
+	    rdmsrl_safe(MSR_IA32_VMX_CR4_FIXED0, &cr4))
 		return "its capability MSRs";
-	vmx_caps.basic = basic;
+	caps->basic = basic;
+	/* Unrestricted guests are free in these two (27.3.1.1). */
+	caps->cr0_set = cr0 & ~(u64)(X86_CR0_PE | X86_CR0_PG);
+	caps->cr4_set = cr4;
 	if (vmx_basic_vmcs_size(basic) > PAGE_SIZE)
 		return "VMCSs of a page at most";
 	/* Bits 53:50: how the CPU accesses VMCSs. */
 	if (((basic >> 50) & 0xf) != 6)
 		return "write-back VMCSs";
 	return NULL;
+}
+
+/* All that this CPU can do and we use; NULL, or the name of what is missing. */
+static const char *vmx_read_caps(struct vmx_caps *caps)
+{
+	const char *missing;
+
+	memset(caps, 0, sizeof(*caps));
+	missing = vmx_probe_basic(caps) ?: vmx_probe_controls(caps) ?: vmx_probe_ept(caps);
+	if (!missing && vmx_timer_broken(cpuid_eax(1)))
+		caps->control[VMX_PIN] &= ~PIN_BASED_VMX_PREEMPTION_TIMER;
+	return missing;
+}
+
+/* What we look at in MSR_IA32_VMX_EPT_VPID_CAP. */
+#define VMX_EPT_VPID_USED						\
+	(VMX_EPT_PAGE_WALK_4_BIT | VMX_EPTP_WB_BIT | VMX_EPT_2MB_PAGE_BIT |	\
+	 VMX_EPT_INVEPT_BIT | VMX_EPT_AD_BIT | VMX_EPT_EXTENT_CONTEXT_BIT |	\
+	 VMX_EPT_EXTENT_GLOBAL_BIT |						\
+	 (VMX_VPID_INVVPID_BIT | VMX_VPID_EXTENT_SINGLE_CONTEXT_BIT |		\
+	  VMX_VPID_EXTENT_GLOBAL_CONTEXT_BIT) << 32)
+
+/* Of the CPU that loads the module, before anything was chosen. */
+static struct vmx_caps vmx_first;
+
+/**
+ * vmx_differs - what about a CPU's VMX is not as another one's
+ * @first: that other one
+ * @here: the CPU
+ *
+ * A vCPU's VMCS, made for one of them, must do on all of them.  Returns a name, or NULL.
+ */
+const char *vmx_differs(const struct vmx_caps *first, const struct vmx_caps *here)
+{
+	if (first->basic != here->basic)
+		return "VMCS";
+	if (memcmp(first->control, here->control, sizeof(first->control)))
+		return "controls";
+	if (first->cr0_set != here->cr0_set || first->cr4_set != here->cr4_set)
+		return "fixed bits of CR0 or CR4";
+	if ((first->ept_vpid ^ here->ept_vpid) & VMX_EPT_VPID_USED)
+		return "EPT or VPID";
+	if (vmx_misc_preemption_timer_rate(first->misc) !=
+	    vmx_misc_preemption_timer_rate(here->misc))
+		return "preemption timer";
+	return NULL;
+}
+
+/**
+ * vmx_cpu_verdict - can this CPU be switched on?
+ * @has: the kernel believes that it has VMX, and its firmware allows it
+ * @on: it is on already
+ * @differs: vmx_differs() from the first
+ * @why: set when not; constant, or valid until the next call anywhere
+ *
+ * Returns 0, -EBUSY, -EPERM or -ENODEV.
+ */
+int vmx_cpu_verdict(bool has, bool on, const char *differs, const char **why)
+{
+	static char phrase[64];
+
+	if (!has) {
+		*why = "VMX is disabled by the firmware";
+		return -EPERM;
+	}
+	if (on) {
+		*why = "VMX is in use by another hypervisor (kvm_intel?): unload it first";
+		return -EBUSY;
+	}
+	if (!differs)
+		return 0;
+	scnprintf(phrase, sizeof(phrase), "its VMX is not the first CPU's: %s", differs);
+	*why = phrase;
+	return -ENODEV;
+}
+
+/**
+ * vmx_check_cpu - vmx_cpu_verdict() of this CPU
+ * @on: see there
+ * @why: see there
+ */
+int vmx_check_cpu(bool on, const char **why)
+{
+	/* Too large for a stack, and one CPU comes at a time. */
+	static struct vmx_caps here;
+	const char *differs = NULL;
+	bool has = this_cpu_has(X86_FEATURE_VMX);
+
+	if (has)
+		differs = vmx_read_caps(&here) ?: vmx_differs(&vmx_first, &here);
+	return vmx_cpu_verdict(has, on, differs, why);
 }
 
 /* INVVPID of a single VPID, or no VPIDs. */
@@ -305,17 +434,6 @@ static void vmx_choose_posting(void)
 		return;
 	vmx_caps.control[VMX_PIN] &= ~PIN_BASED_POSTED_INTR;
 	vmx_caps.control[VMX_EXIT] &= ~VM_EXIT_ACK_INTR_ON_EXIT;
-}
-
-static void vmx_choose_fixed(void)
-{
-	u64 cr0, cr4;
-
-	rdmsrl(MSR_IA32_VMX_CR0_FIXED0, cr0);
-	rdmsrl(MSR_IA32_VMX_CR4_FIXED0, cr4);
-	/* Unrestricted guests are free in these two (27.3.1.1). */
-	vmx_caps.cr0_set = cr0 & ~(u64)(X86_CR0_PE | X86_CR0_PG);
-	vmx_caps.cr4_set = cr4;
 }
 
 /*
@@ -373,7 +491,6 @@ static void vmx_choose(void)
 	vmx_choose_vpid();
 	vmx_choose_apic();
 	vmx_choose_posting();
-	vmx_choose_fixed();
 	vmx_choose_tdp();
 	vmx_choose_timer();
 	vmx_backend_caps.max_asid = vmx_uses(VMX_CPU2, SECONDARY_EXEC_ENABLE_VPID) ?
@@ -404,13 +521,13 @@ int vmx_probe(const char **why)
 		*why = "the host kernel uses FRED";
 		return -ENODEV;
 	}
-	missing = vmx_probe_basic() ?: vmx_probe_controls() ?: vmx_probe_ept() ?:
-		  vmx_probe_instructions();
+	missing = vmx_read_caps(&vmx_first) ?: vmx_probe_instructions(&vmx_first);
 	if (missing) {
 		snprintf(phrase, sizeof(phrase), "this CPU's VMX lacks %s", missing);
 		*why = phrase;
 		return -ENODEV;
 	}
+	vmx_caps = vmx_first;
 	vmx_choose();
 	return 0;
 }

@@ -47,6 +47,7 @@ static int vmx_alloc_pages(void)
 
 static void vmx_teardown(void)
 {
+	vmx_counters_teardown();
 	vmx_l1tf_teardown();
 	vmx_free_pages();
 }
@@ -59,6 +60,8 @@ static int vmx_setup(void)
 		err = vmx_l1tf_setup();
 	if (err)
 		vmx_teardown();
+	else
+		vmx_counters_setup();
 	return err;
 }
 
@@ -73,19 +76,21 @@ failed:
 	return -EIO;
 }
 
-static int vmx_cpu_enable(void)
+static int vmx_cpu_enable(const char **why)
 {
 	struct vmx_cpu *vc = this_cpu_ptr(&vmx_cpus);
+	int err = vmx_check_cpu(__read_cr4() & X86_CR4_VMXE, why);
 
-	if (__read_cr4() & X86_CR4_VMXE)
-		return -EBUSY;
+	if (err)
+		return err;
 	/* Where tracing and VMX exclude each other, tracing yields. */
 	intel_pt_handle_vmx(1);
 	cr4_set_bits(X86_CR4_VMXE);
 	if (vmx_on(page_to_phys(vc->vmxon))) {
 		cr4_clear_bits(X86_CR4_VMXE);
 		intel_pt_handle_vmx(0);
-		return -EBUSY;
+		*why = "VMXON was refused, though the firmware allows VMX";
+		return -EIO;
 	}
 	vc->on = true;
 	vmx_invalidate_all();

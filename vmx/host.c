@@ -125,7 +125,6 @@ void vmx_load_guest(struct vmx_vcpu *vmx)
 	host->gs_base = current->thread.gsbase;
 	savesegment(ds, host->ds);
 	savesegment(es, host->es);
-	host->debugctl = get_debugctlmsr();
 	vmcs_update(HOST_FS_BASE, vmx->written.host_fs_base, host->fs_base);
 	native_wrmsrl(MSR_KERNEL_GS_BASE, vmx->kernel_gs_base);
 	vmx_switch_msrs(this_cpu_ptr(&vmx_cpus)->msr, vmx->msr);

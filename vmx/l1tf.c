@@ -57,6 +57,22 @@ static void l1tf_choose(void)
 }
 
 /**
+ * vmx_l1d_fill - make each page another one
+ * @p: the first
+ * @nr: how many; less than 256
+ *
+ * A hypervisor below that merges pages would leave one of equal ones, which fills a
+ * single page's worth of the cache.
+ */
+void vmx_l1d_fill(u8 *p, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		memset(p + i * PAGE_SIZE, i + 1, PAGE_SIZE);
+}
+
+/**
  * vmx_l1tf_setup - learn what the kernel wants, and tell its sysfs what we do
  *
  * Returns 0 or -ENOMEM.
@@ -71,8 +87,11 @@ int vmx_l1tf_setup(void)
 	static_branch_enable(&vmx_flushes_l1d);
 	if (boot_cpu_has(X86_FEATURE_FLUSH_L1D))
 		return 0;
-	l1tf_pages = alloc_pages(GFP_KERNEL | __GFP_ZERO, L1D_ORDER);
-	return l1tf_pages ? 0 : -ENOMEM;
+	l1tf_pages = alloc_pages(GFP_KERNEL, L1D_ORDER);
+	if (!l1tf_pages)
+		return -ENOMEM;
+	vmx_l1d_fill(page_address(l1tf_pages), 1 << L1D_ORDER);
+	return 0;
 }
 
 /** vmx_l1tf_teardown - undo vmx_l1tf_setup() */

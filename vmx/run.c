@@ -95,6 +95,8 @@ static void vmx_to_guest(struct vmx_vcpu *vmx)
 		vmx->vcpu.apic_page[APIC_TASKPRI] = st->cr8 << 4;
 	if (unlikely(vmx->flush))
 		vmx_invalidate(vmx);
+	if (static_branch_unlikely(&vmx_has_counters))
+		vmx_switch_counters(vmx);
 	/* Last: it should count as little as possible of what is not the guest. */
 	if (vmx->vcpu.exit_tsc || w->timer != vmx_caps.watchdog)
 		vmx_set_timer(vmx);
@@ -185,6 +187,8 @@ static enum vmx_entered vmx_enter_with_dr(struct vmx_vcpu *vmx, u32 *reason)
 
 static enum vmx_entered vmx_try(struct vmx_vcpu *vmx, u32 *reason)
 {
+	/* Interrupts and perf's calls from other CPUs change it: as it is now. */
+	unsigned long debugctl = get_debugctlmsr();
 	enum vmx_entered r;
 
 	if (unlikely(!(vmx->cpu_ctl & CPU_BASED_MOV_DR_EXITING)))
@@ -192,8 +196,8 @@ static enum vmx_entered vmx_try(struct vmx_vcpu *vmx, u32 *reason)
 	else
 		r = vmx_enter_leave(vmx, reason);
 	/* Every exit clears it. */
-	if (unlikely(vmx->host.debugctl))
-		update_debugctlmsr(vmx->host.debugctl);
+	if (unlikely(debugctl))
+		update_debugctlmsr(debugctl);
 	return r;
 }
 

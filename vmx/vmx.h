@@ -10,6 +10,7 @@
 #include <linux/jump_label.h>
 #include <linux/list.h>
 #include <asm/asm.h>
+#include <asm/perf_event.h>
 #include <asm/vmx.h>
 
 #include "core/vm.h"
@@ -86,12 +87,23 @@ DECLARE_PER_CPU(struct vmx_cpu, vmx_cpus);
  * struct vmx_host - the host's state that a vCPU's thread gets back; owner
  * @fs_base, @gs_base: of the thread's user mode
  * @ds, @es, @fs, @gs: selectors
- * @debugctl: MSR_IA32_DEBUGCTLMSR, which an exit clears
  */
 struct vmx_host {
 	u64 fs_base, gs_base;
-	u64 debugctl;
 	u16 ds, es, fs, gs;
+};
+
+/* Of the host's performance counters, those that an entry and an exit switch at once. */
+#define VMX_NR_COUNTERS	16
+
+/**
+ * struct vmx_counters - MSRs of the host's performance counters that guests must not have
+ * @guest: loaded by an entry
+ * @host: loaded by an exit; as many, of the same MSRs
+ */
+struct vmx_counters {
+	struct vmx_msr_entry guest[VMX_NR_COUNTERS];
+	struct vmx_msr_entry host[VMX_NR_COUNTERS];
 };
 
 /**
@@ -106,6 +118,7 @@ struct vmx_written {
 	u32 interruptibility;
 	u32 cpu_ctl, cpu2, entry_ctl;
 	u32 timer;
+	u32 nr_counters;
 	u64 eoi_exits[4];
 };
 
@@ -133,6 +146,7 @@ struct vmx_written {
  *	what vmx_load_guest() loads
  * @kernel_gs_base: the guest's, while the CPU does not hold it
  * @msr: the guest's values of enum vmx_msr; only the guest's exits change them
+ * @counters: see there; the VMCS has its address
  * @host: see there
  * @written: see there
  */
@@ -158,6 +172,7 @@ struct vmx_vcpu {
 	bool guest_msrs;
 	u64 kernel_gs_base;
 	u64 msr[VMX_NR_MSRS];
+	struct vmx_counters counters;
 	struct vmx_host host;
 	struct vmx_written written;
 };
@@ -210,11 +225,16 @@ failed:
 /* caps.c */
 int vmx_probe(const char **why);
 bool vmx_adjust(u64 cap, u32 required, u32 wanted, u32 *control);
+bool vmx_timer_broken(u32 signature);
+const char *vmx_differs(const struct vmx_caps *first, const struct vmx_caps *here);
+int vmx_cpu_verdict(bool has, bool on, const char *differs, const char **why);
+int vmx_check_cpu(bool on, const char **why);
 
 /* l1tf.c */
 DECLARE_STATIC_KEY_FALSE(vmx_flushes_l1d);
 int vmx_l1tf_setup(void);
 void vmx_l1tf_teardown(void);
+void vmx_l1d_fill(u8 *p, unsigned int nr);
 void vmx_flush_l1d(struct vmx_vcpu *vmx);
 
 /* tlb.c */
@@ -266,6 +286,14 @@ void vmx_dr_facts(u64 qualification, struct exit_facts *f);
 void vmx_ept_facts(u64 qualification, struct exit_facts *f);
 void vmx_log_facts(const u64 *log, u16 index, struct exit_facts *f);
 void vmx_vectoring(u32 info, u32 error, u32 insn_len, struct x86_event *e);
+
+/* counters.c */
+DECLARE_STATIC_KEY_FALSE(vmx_has_counters);
+void vmx_counters_setup(void);
+void vmx_counters_teardown(void);
+unsigned int vmx_counters_differ(struct vmx_counters *c, const struct perf_guest_switch_msr *msr,
+				 unsigned int nr);
+void vmx_switch_counters(struct vmx_vcpu *vmx);
 
 /* run.c */
 void vmx_run(struct vcpu *vcpu, struct exit_facts *facts);

@@ -348,6 +348,103 @@ static void timer_counts(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vmx_timer_count(1, 0, 0, U32_MAX), 2);
 }
 
+static void mixed_cpus(struct kunit *test)
+{
+	const struct vmx_caps first = {
+		.control = { 0x7f, 0xb5a07dfa, 0xab, 0x36fff, 0xd1ff },
+		.basic = 0xda040000000012, .misc = 0x7004c1e7, .ept_vpid = 0xf0106f34141,
+		.cr0_set = 0x20, .cr4_set = 0x2000,
+	};
+	struct vmx_caps here = first;
+	int i;
+
+	KUNIT_EXPECT_NULL(test, vmx_differs(&first, &here));
+	here.misc ^= BIT(5);		/* not the rate of the timer */
+	here.ept_vpid ^= BIT(0);	/* execute-only pages */
+	KUNIT_EXPECT_NULL(test, vmx_differs(&first, &here));
+	here.misc ^= 1;
+	KUNIT_EXPECT_STREQ(test, vmx_differs(&first, &here), "preemption timer");
+	for (i = 0; i < VMX_NR_WORDS; i++) {
+		here = first;
+		here.control[i] ^= BIT(6);
+		KUNIT_EXPECT_STREQ(test, vmx_differs(&first, &here), "controls");
+	}
+	here = first;
+	here.basic++;
+	KUNIT_EXPECT_STREQ(test, vmx_differs(&first, &here), "VMCS");
+	here = first;
+	here.cr4_set = 0;
+	KUNIT_EXPECT_STREQ(test, vmx_differs(&first, &here), "fixed bits of CR0 or CR4");
+	here = first;
+	here.ept_vpid &= ~VMX_EPT_AD_BIT;
+	KUNIT_EXPECT_STREQ(test, vmx_differs(&first, &here), "EPT or VPID");
+}
+
+static void cpus_refused(struct kunit *test)
+{
+	const char *why = "";
+
+	KUNIT_EXPECT_EQ(test, vmx_cpu_verdict(true, false, NULL, &why), 0);
+	KUNIT_EXPECT_EQ(test, vmx_cpu_verdict(true, true, NULL, &why), -EBUSY);
+	KUNIT_EXPECT_NOT_NULL(test, strstr(why, "kvm_intel"));
+	KUNIT_EXPECT_EQ(test, vmx_cpu_verdict(false, false, NULL, &why), -EPERM);
+	KUNIT_EXPECT_NOT_NULL(test, strstr(why, "firmware"));
+	KUNIT_EXPECT_EQ(test, vmx_cpu_verdict(true, false, "controls", &why), -ENODEV);
+	KUNIT_EXPECT_NOT_NULL(test, strstr(why, "controls"));
+}
+
+static void timers_broken(struct kunit *test)
+{
+	KUNIT_EXPECT_TRUE(test, vmx_timer_broken(0x106a5));
+	KUNIT_EXPECT_TRUE(test, vmx_timer_broken(0x306a8));
+	KUNIT_EXPECT_TRUE(test, vmx_timer_broken(0xf000c000 | 0x20652));
+	KUNIT_EXPECT_FALSE(test, vmx_timer_broken(0x306a9));
+	KUNIT_EXPECT_FALSE(test, vmx_timer_broken(0x906ea));
+	KUNIT_EXPECT_FALSE(test, vmx_timer_broken(0));
+}
+
+static void counters_switched(struct kunit *test)
+{
+	struct perf_guest_switch_msr msr[VMX_NR_COUNTERS] = {
+		{ .msr = MSR_CORE_PERF_GLOBAL_CTRL, .host = 0x70000000f, .guest = 0x70000000e },
+		{ .msr = MSR_IA32_DS_AREA, .host = 1ULL << 40, .guest = 1ULL << 40 },
+		{ .msr = MSR_IA32_PEBS_ENABLE, .host = 1, .guest = 0 },
+	};
+	struct vmx_counters *c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, c);
+	KUNIT_EXPECT_EQ(test, vmx_counters_differ(c, msr, 0), 0);
+	KUNIT_EXPECT_EQ(test, vmx_counters_differ(c, msr, 2), 1);
+	KUNIT_EXPECT_EQ(test, vmx_counters_differ(c, msr, 3), 2);
+	KUNIT_EXPECT_EQ(test, c->guest[0].index, MSR_CORE_PERF_GLOBAL_CTRL);
+	KUNIT_EXPECT_EQ(test, c->guest[0].value, 0x70000000eULL);
+	KUNIT_EXPECT_EQ(test, c->host[0].value, 0x70000000fULL);
+	KUNIT_EXPECT_EQ(test, c->guest[1].index, MSR_IA32_PEBS_ENABLE);
+	KUNIT_EXPECT_EQ(test, c->host[1].index, MSR_IA32_PEBS_ENABLE);
+	KUNIT_EXPECT_EQ(test, c->guest[1].value, 0ULL);
+	KUNIT_EXPECT_EQ(test, c->host[1].value, 1ULL);
+	for (i = 0; i < VMX_NR_COUNTERS; i++)
+		msr[i] = (struct perf_guest_switch_msr){ .msr = 0x186 + i, .host = 1 };
+	KUNIT_EXPECT_EQ(test, vmx_counters_differ(c, msr, i), i);
+	KUNIT_EXPECT_EQ(test, c->host[i - 1].index, 0x186 + i - 1);
+	/* The manual wants both lists at multiples of 16. */
+	KUNIT_EXPECT_EQ(test, offsetof(struct vmx_vcpu, counters) % 16, 0);
+	KUNIT_EXPECT_EQ(test, offsetof(struct vmx_counters, host) % 16, 0);
+}
+
+static void l1d_pages_differ(struct kunit *test)
+{
+	u8 *p = kunit_kzalloc(test, 4 * PAGE_SIZE, GFP_KERNEL);
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	vmx_l1d_fill(p, 4);
+	for (i = 1; i < 4; i++)
+		KUNIT_EXPECT_NE(test, memcmp(p, p + i * PAGE_SIZE, PAGE_SIZE), 0);
+	KUNIT_EXPECT_NOT_NULL(test, memchr_inv(p, 0, PAGE_SIZE));
+}
+
 static struct kunit_case vmx_cases[] = {
 	KUNIT_CASE(adjust_takes_what_may_be),
 	KUNIT_CASE(adjust_refuses_what_may_not),
@@ -362,6 +459,11 @@ static struct kunit_case vmx_cases[] = {
 	KUNIT_CASE(virtual_8086_mode),
 	KUNIT_CASE(real_mode),
 	KUNIT_CASE(timer_counts),
+	KUNIT_CASE(mixed_cpus),
+	KUNIT_CASE(cpus_refused),
+	KUNIT_CASE(timers_broken),
+	KUNIT_CASE(counters_switched),
+	KUNIT_CASE(l1d_pages_differ),
 	{}
 };
 

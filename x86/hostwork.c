@@ -6,6 +6,7 @@
  */
 #include <linux/entry-kvm.h>
 #include <linux/kvm_host.h>
+#include <linux/perf_event.h>
 #include <linux/ptrace.h>
 #include <linux/slab.h>
 #include <asm/desc.h>
@@ -75,6 +76,22 @@ void hostwork_take_irq(u8 vector)
 		return;
 	store_idt(&idt);
 	hostwork_call_gate(gate_offset((gate_desc *)idt.address + vector));
+}
+
+/**
+ * hostwork_counters - what MSRs of performance counters should hold in host and guest
+ * @nr: set to how many there are
+ *
+ * As far as this CPU has counters that differ.  Guests have none of their own, which the
+ * kernel wants to read in KVM's type.  IRQs off; NULL, or valid until they are on.
+ */
+struct perf_guest_switch_msr *hostwork_counters(int *nr)
+{
+#if IS_ENABLED(CONFIG_PERF_EVENTS) && IS_ENABLED(CONFIG_CPU_SUP_INTEL)
+	return perf_guest_get_msrs(nr, &hostwork_sink->arch.pmu);
+#else
+	return NULL;
+#endif
 }
 
 /* When this CPU last told RCU that it had been in a guest. */

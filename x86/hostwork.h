@@ -31,6 +31,7 @@ void hostwork_exit(void);
 int hostwork_do(void);
 void hostwork_machine_check(void);
 void hostwork_take_irq(u8 vector);
+struct perf_guest_switch_msr *hostwork_counters(int *nr);
 
 /**
  * hostwork_pending - must hostwork_do() run before the next entry?

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Pages that the CPU itself uses while a guest runs: VMCBs, host save areas, permission
+ * maps.
+ *
+ * Where the host keeps a reverse map of memory (SEV-SNP), the CPU marks some of them in
+ * it as in use, and some CPUs then take the 2 MiB around a page at the very beginning
+ * of them for in use: a write by anybody to any of it faults.  None of ours begins there.
+ * It costs nothing to do so everywhere.
+ */
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include <linux/pgtable.h>
+
+#include "svm/svm.h"
+
+/**
+ * svm_pages_unsafe - may the CPU take what is around these pages for in use?
+ * @pfn: of the first
+ */
+bool svm_pages_unsafe(unsigned long pfn)
+{
+	return IS_ALIGNED(pfn, PTRS_PER_PMD);
+}
+
+/**
+ * svm_pages_alloc - 2^order pages in a row, for the CPU's use
+ * @gfp: may have __GFP_ZERO and __GFP_ACCOUNT, must be able to sleep
+ * @order: at most that of eight pages
+ *
+ * Of twice as many the half is returned that is safe; each page counts for itself.
+ * Returns NULL when there is no memory.
+ */
+struct page *svm_pages_alloc(gfp_t gfp, unsigned int order)
+{
+	struct page *all = alloc_pages(gfp, order + 1), *unused;
+	unsigned int i, nr = 1 << order;
+
+	if (!all)
+		return NULL;
+	split_page(all, order + 1);
+	unused = svm_pages_unsafe(page_to_pfn(all)) ? all : all + nr;
+	for (i = 0; i < nr; i++)
+		__free_page(unused + i);
+	return unused == all ? all + nr : all;
+}
+
+/**
+ * svm_pages_free - undo svm_pages_alloc()
+ * @page: the first, or NULL
+ * @order: as there
+ */
+void svm_pages_free(struct page *page, unsigned int order)
+{
+	unsigned int i;
+
+	for (i = 0; page && i < 1 << order; i++)
+		__free_page(page + i);
+}
