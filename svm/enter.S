@@ -57,15 +57,18 @@ SYM_FUNC_START(svm_enter)
 	push	%rdi			/* gpr */
 
 	/*
-	 * The guest's SPEC_CTRL, when it differs.  No return or indirect branch
-	 * from here to VMRUN.
+	 * The guest's SPEC_CTRL and the host's, when it is more than the host's: what CPUs
+	 * do that virtualize it.  No return or indirect branch from here to VMRUN.
 	 */
 	mov	%rcx, %r9
 	ALTERNATIVE_2 "jmp 2f", "", X86_FEATURE_MSR_SPEC_CTRL, \
 		"jmp 2f", X86_FEATURE_V_SPEC_CTRL
-	mov	(%r9), %eax
-	cmp	PER_CPU_VAR(x86_spec_ctrl_current), %eax
+	mov	PER_CPU_VAR(x86_spec_ctrl_current), %eax
+	mov	%eax, %ecx
+	not	%ecx
+	test	%ecx, (%r9)
 	je	2f
+	or	(%r9), %eax
 	mov	$MSR_IA32_SPEC_CTRL, %ecx
 	xor	%edx, %edx
 	wrmsr
@@ -117,6 +120,25 @@ SYM_FUNC_START(svm_enter)
 	mov	%r14, R14(%rax)
 	mov	%r15, R15(%rax)
 
+	/*
+	 * Leave the guest's values to no speculative reader: not to what is called from
+	 * here on, and not to a return that finds no address yet.
+	 */
+	xor	%ecx, %ecx
+	xor	%edx, %edx
+	xor	%ebx, %ebx
+	xor	%ebp, %ebp
+	xor	%esi, %esi
+	xor	%edi, %edi
+	xor	%r8d, %r8d
+	xor	%r9d, %r9d
+	xor	%r10d, %r10d
+	xor	%r11d, %r11d
+	xor	%r12d, %r12d
+	xor	%r13d, %r13d
+	xor	%r14d, %r14d
+	xor	%r15d, %r15d
+
 	pop	%rax			/* guest_pa */
 30:	vmsave	%rax
 31:
@@ -131,7 +153,9 @@ SYM_FUNC_START(svm_enter)
 	ALTERNATIVE_2 "jmp 5f", "", X86_FEATURE_MSR_SPEC_CTRL, \
 		"jmp 5f", X86_FEATURE_V_SPEC_CTRL
 	mov	PER_CPU_VAR(x86_spec_ctrl_current), %eax
-	cmp	(%r8), %eax
+	mov	%eax, %ecx
+	not	%ecx
+	test	%ecx, (%r8)
 	je	5f
 	mov	$MSR_IA32_SPEC_CTRL, %ecx
 	xor	%edx, %edx
@@ -139,16 +163,6 @@ SYM_FUNC_START(svm_enter)
 5:
 	/* Before interrupts: their returns are not sanitized. */
 	UNTRAIN_RET_VM
-
-	/* Leave the guest's values to no speculative reader. */
-	xor	%ecx, %ecx
-	xor	%edx, %edx
-	xor	%esi, %esi
-	xor	%edi, %edi
-	xor	%r8d, %r8d
-	xor	%r9d, %r9d
-	xor	%r10d, %r10d
-	xor	%r11d, %r11d
 
 	pop	%rbx
 	pop	%r12

@@ -4,6 +4,8 @@
  * is decided in x86/; here stands only what this CPU's exit codes mean.
  */
 #include <linux/moduleparam.h>
+#include <asm/cpufeature.h>
+#include <asm/processor.h>
 #include <asm/processor-flags.h>
 #include <asm/traps.h>
 
@@ -252,6 +254,9 @@ static noinstr void svm_enter_leave(struct svm_vcpu *svm)
 	svm_insn("clgi");
 	hostwork_enter_guest();
 	asm volatile("sti" ::: "memory");
+	/* A divider that keeps what it divided last keeps nothing of the host's. */
+	if (static_cpu_has_bug(X86_BUG_DIV0))
+		amd_clear_divider();
 	svm_enter(svm->vcpu.st.gpr, svm->vmcb_pa, __this_cpu_read(svm_cpus.host_pa),
 		  &svm->vcpu.st.msrs.spec_ctrl,
 		  svm_quirk_sti_shadow ? svm->vcpu.st.shadow : 0);

@@ -131,6 +131,7 @@ extern struct backend_caps svm_caps;
  * @in_shadow: an NMI waits for the end of the guest's interrupt shadow
  * @shadow_timer: ends the guest some time after the shadow, if nothing else does
  * @guest_tsc_aux: the CPU holds the guest's TSC_AUX
+ * @host_debugctl: what svm_put() sets again in the CPU's DEBUGCTL
  */
 struct svm_vcpu {
 	struct vcpu vcpu;
@@ -148,6 +149,7 @@ struct svm_vcpu {
 	u64 step_dr6;
 	struct hrtimer shadow_timer;
 	bool guest_tsc_aux;
+	unsigned long host_debugctl;
 };
 
 /*

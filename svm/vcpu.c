@@ -6,6 +6,7 @@
  */
 #include <linux/gfp.h>
 #include <linux/mem_encrypt.h>
+#include <asm/debugreg.h>
 #include <asm/msr.h>
 #include <asm/trapnr.h>
 
@@ -124,6 +125,37 @@ static void svm_save_host(const struct svm_cpu *sc)
 	host->save.ldtr = (struct vmcb_seg) {};
 }
 
+/*
+ * Only LBR virtualization switches DEBUGCTL: a guest would run with the host's, and a bus
+ * lock or a branch of its end in a #DB that it does not expect.  Both act in user mode
+ * only, which the thread is far from until it is put.  The rest is the performance
+ * counters', who change it at any time, and does nothing to a guest.
+ */
+#define SVM_DEBUGCTL_OFF	(DEBUGCTLMSR_BTF | DEBUGCTLMSR_BUS_LOCK_DETECT)
+
+/* The counters' bits are changed by interrupts. */
+static void svm_change_debugctl(unsigned long off, unsigned long on)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	update_debugctlmsr((get_debugctlmsr() & ~off) | on);
+	local_irq_restore(flags);
+}
+
+static void svm_load_debugctl(struct svm_vcpu *svm)
+{
+	svm->host_debugctl = get_debugctlmsr() & SVM_DEBUGCTL_OFF;
+	if (unlikely(svm->host_debugctl))
+		svm_change_debugctl(SVM_DEBUGCTL_OFF, 0);
+}
+
+static void svm_put_debugctl(struct svm_vcpu *svm)
+{
+	if (unlikely(svm->host_debugctl))
+		svm_change_debugctl(0, svm->host_debugctl);
+}
+
 /**
  * svm_load - backend_ops.load: the vCPU's thread comes to a CPU
  * @vcpu: owned by this thread
@@ -140,6 +172,7 @@ void svm_load(struct vcpu *vcpu, int cpu)
 	}
 	svm_save_host(sc);
 	svm_load_tsc_aux(svm);
+	svm_load_debugctl(svm);
 }
 
 /**
@@ -150,6 +183,7 @@ void svm_put(struct vcpu *vcpu)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 
+	svm_put_debugctl(svm);
 	hostwork_load_ldt();
 	if (!svm->guest_tsc_aux)
 		return;

@@ -65,13 +65,16 @@ SYM_FUNC_START(vmx_enter)
 	mov	%edx, %ebx		/* launched */
 
 	/*
-	 * The guest's SPEC_CTRL, when it differs.  No return or indirect branch
+	 * The guest's SPEC_CTRL and the host's, when it is more than the host's; where
+	 * IBRS is what slows guests down, the guest's alone.  No return or indirect branch
 	 * from here to the guest.
 	 */
 	ALTERNATIVE "jmp 2f", "", X86_FEATURE_MSR_SPEC_CTRL
-	mov	(%rsi), %eax
-	cmp	PER_CPU_VAR(x86_spec_ctrl_current), %eax
+	mov	PER_CPU_VAR(x86_spec_ctrl_current), %eax
+	mov	%eax, %ecx
+	ALTERNATIVE "not %ecx; test %ecx, (%rsi)", "cmp %ecx, (%rsi)", X86_FEATURE_KERNEL_IBRS
 	je	2f
+	ALTERNATIVE "or (%rsi), %eax", "mov (%rsi), %eax", X86_FEATURE_KERNEL_IBRS
 	mov	$MSR_IA32_SPEC_CTRL, %ecx
 	xor	%edx, %edx
 	wrmsr
@@ -126,6 +129,24 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 	mov	%r15, R15(%rax)
 	xor	%ebx, %ebx		/* VMX_ENTERED */
 .Lleft:
+	/*
+	 * Leave the guest's values to no speculative reader: not to what is called from
+	 * here on, and not to a return that finds no address yet.
+	 */
+	xor	%ecx, %ecx
+	xor	%edx, %edx
+	xor	%ebp, %ebp
+	xor	%esi, %esi
+	xor	%edi, %edi
+	xor	%r8d, %r8d
+	xor	%r9d, %r9d
+	xor	%r10d, %r10d
+	xor	%r11d, %r11d
+	xor	%r12d, %r12d
+	xor	%r13d, %r13d
+	xor	%r14d, %r14d
+	xor	%r15d, %r15d
+
 	/* Before anything returns: the guest may have filled the RSB. */
 	FILL_RETURN_BUFFER %rax, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT, \
 		X86_FEATURE_RSB_VMEXIT_LITE
@@ -136,7 +157,9 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 	mov	PER_CPU_VAR(x86_spec_ctrl_current), %eax
 	/* IBRS without "always on" protects from what ran before it is written. */
 	ALTERNATIVE "", "jmp 4f", X86_FEATURE_KERNEL_IBRS
-	cmp	(%rsi), %eax
+	mov	%eax, %ecx
+	not	%ecx
+	test	%ecx, (%rsi)
 	je	5f
 4:
 	mov	$MSR_IA32_SPEC_CTRL, %ecx
@@ -147,17 +170,7 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 	ALTERNATIVE "", "lfence", X86_FEATURE_MSR_SPEC_CTRL
 	CLEAR_BRANCH_HISTORY_VMEXIT
 
-	/* Leave the guest's values to no speculative reader. */
 	mov	%ebx, %eax
-	xor	%ecx, %ecx
-	xor	%edx, %edx
-	xor	%esi, %esi
-	xor	%edi, %edi
-	xor	%r8d, %r8d
-	xor	%r9d, %r9d
-	xor	%r10d, %r10d
-	xor	%r11d, %r11d
-
 	pop	%rbx
 	pop	%r12
 	pop	%r13

@@ -187,8 +187,11 @@ static enum vmx_entered vmx_enter_with_dr(struct vmx_vcpu *vmx, u32 *reason)
 
 static enum vmx_entered vmx_try(struct vmx_vcpu *vmx, u32 *reason)
 {
-	/* Interrupts and perf's calls from other CPUs change it: as it is now. */
-	unsigned long debugctl = get_debugctlmsr();
+	/*
+	 * Interrupts and perf's calls from other CPUs change it: as it is now.  All bits
+	 * that there are stand in the lower half.
+	 */
+	u32 debugctl = get_debugctlmsr();
 	enum vmx_entered r;
 
 	if (unlikely(!(vmx->cpu_ctl & CPU_BASED_MOV_DR_EXITING)))
