@@ -13,7 +13,12 @@ struct seq_file;
 int cpus_enable(void);
 void cpus_disable(void);
 
+/* clocksource.c */
+void clocksource_watch(void);
+void clocksource_unwatch(void);
+
 /* vm.c */
+void vm_clocks_unstable(void);
 int vm_create(unsigned long type);
 int vm_list(struct ditto_vm_list *args);
 int vm_check_all(struct seq_file *m);

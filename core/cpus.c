@@ -18,6 +18,7 @@
 
 #include "core/compat.h"
 #include "core/core.h"
+#include "x86/clock.h"
 
 DEFINE_PER_CPU(bool, cpus_on);
 static enum cpuhp_state cpus_state;
@@ -64,11 +65,13 @@ static int cpus_offline(unsigned int cpu)
 /* The last CPU, after the others went offline; nothing else runs. */
 static void cpus_suspend(void)
 {
+	clock_suspend();
 	cpus_disable_here(NULL);
 }
 
 static void cpus_resume(void)
 {
+	clock_resume();
 	/* It was ours before; firmware does not take it. */
 	WARN_ON_ONCE(cpus_enable_here());
 }

@@ -155,6 +155,7 @@ static int main_setup_cpu(void)
 	err = cpus_enable();
 	if (err)
 		goto teardown_eventfds;
+	clocksource_watch();
 	/* Once, and not with each VM: the switch patches the scheduler's code. */
 	preempt_notifier_inc();
 	return 0;
@@ -173,6 +174,7 @@ teardown_backend:
 static void main_teardown_cpu(void)
 {
 	preempt_notifier_dec();
+	clocksource_unwatch();
 	cpus_disable();
 	eventfds_teardown();
 	vm_teardown();

@@ -52,8 +52,7 @@ static __always_inline void vcpu_arrive(struct vcpu *vcpu, int cpu)
 		return;
 	vcpu_barrier(vcpu);
 	backend->load(vcpu, cpu);
-	if (unlikely(vcpu->cpu != cpu))
-		vcpu_clock_migrated(vcpu);
+	vcpu_clock_load(vcpu, vcpu->cpu != cpu);
 	vcpu->cpu = cpu;
 }
 

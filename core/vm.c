@@ -14,6 +14,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/user_namespace.h>
+#include <asm/tsc.h>
 
 #include "core/core.h"
 #include "core/eventfd.h"
@@ -239,6 +240,9 @@ int vm_create(unsigned long type)
 	if (IS_ERR(vm))
 		return PTR_ERR(vm);
 	vm_list_add(vm);
+	/* Whoever tells those in the list may have just been there. */
+	if (unlikely(check_tsc_unstable()))
+		vm_clock_unstable(vm);
 	fd = anon_inode_getfd("ditto-vm", &vm_fops, vm, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		vm_put(vm);
@@ -409,6 +413,18 @@ static int vm_for_each(int (*fn)(struct vm *vm, void *ctx), void *ctx)
 		}
 	}
 	return 0;
+}
+
+static int vm_clock_one(struct vm *vm, void *unused)
+{
+	vm_clock_unstable(vm);
+	return 0;
+}
+
+/** vm_clocks_unstable - vm_clock_unstable() for all; process context */
+void vm_clocks_unstable(void)
+{
+	vm_for_each(vm_clock_one, NULL);
 }
 
 static int vm_list_one(struct vm *vm, void *ctx)

@@ -9,6 +9,10 @@
  * VM are computed from one (host TSC, ns) pair, so where the host's TSC is stable
  * and the offsets are equal, the clocks are equal to the last bit, and the page
  * tells the guest so.  The pair is taken anew only when the VMM sets the clock.
+ *
+ * The host's TSC is counted here as if it had gone on while the host slept: where the
+ * hardware began anew, clock_shift makes up for it, and is part of what the backend is
+ * told.  So nothing in a guest falls back, and its TSC, its clock and its deadlines agree.
  */
 #include <linux/ktime.h>
 #include <linux/kvm_para.h>
@@ -28,6 +32,64 @@ static bool host_tsc_stable(void)
 	return !check_tsc_unstable();
 }
 
+/* What the hardware's TSC lacks; changes while nothing else runs. */
+static u64 clock_shift;
+
+/* As of clock_suspend(). */
+static u64 suspend_tsc, suspend_ns;
+
+/* The host's TSC, that does not fall back. */
+static u64 host_tsc_now(void)
+{
+	return rdtsc_ordered() + READ_ONCE(clock_shift);
+}
+
+/**
+ * clock_gap - what to add to a TSC after the host slept
+ * @before: TSC before
+ * @now: TSC after
+ * @slept_ns: time between, by a clock that may count in whole seconds
+ * @khz: of the TSC
+ *
+ * 0 where the TSC did not stop.
+ */
+u64 clock_gap(u64 before, u64 now, u64 slept_ns, u32 khz)
+{
+	u64 expected = before + mul_u64_u32_div(slept_ns, khz, NSEC_PER_MSEC);
+	u64 tolerance = 2000ULL * khz;
+
+	if (now >= before && now - expected + tolerance <= 2 * tolerance)
+		return 0;
+	return expected - now;
+}
+
+/** clock_suspend - the host goes to sleep; the last CPU, IRQs off */
+void clock_suspend(void)
+{
+	suspend_tsc = host_tsc_now();
+	suspend_ns = ktime_get_boottime_ns();
+}
+
+/**
+ * clock_slept - the host slept: count its TSC as if that had gone on
+ * @before: TSC before, as it is counted here
+ * @slept_ns: for how long
+ *
+ * Nothing else runs.
+ */
+void clock_slept(u64 before, u64 slept_ns)
+{
+	u64 gap = clock_gap(before, host_tsc_now(), slept_ns, tsc_khz);
+
+	WRITE_ONCE(clock_shift, clock_shift + gap);
+}
+
+/** clock_resume - it is awake again; the first CPU, IRQs off, and the host's time goes on */
+void clock_resume(void)
+{
+	clock_slept(suspend_tsc, ktime_get_boottime_ns() - suspend_ns);
+}
+
 /* TSC and boottime of one instant, as well as software can. */
 static void host_sample(u64 *tsc, u64 *ns)
 {
@@ -40,9 +102,9 @@ static void host_sample(u64 *tsc, u64 *ns)
 		u64 now;
 
 		local_irq_save(flags);
-		before = rdtsc_ordered();
+		before = host_tsc_now();
 		now = ktime_get_boottime_ns();
-		after = rdtsc_ordered();
+		after = host_tsc_now();
 		local_irq_restore(flags);
 		if (after - before >= best)
 			continue;
@@ -67,7 +129,19 @@ static u64 tsc_scaled(const struct vcpu *vcpu, u64 host_tsc)
  */
 u64 vcpu_tsc(struct vcpu *vcpu)
 {
-	return tsc_scaled(vcpu, rdtsc_ordered()) + vcpu->st.tsc_offset;
+	return tsc_scaled(vcpu, host_tsc_now()) + vcpu->clock.tsc_offset;
+}
+
+/* What the hardware adds to its own TSC. */
+static void tsc_push(struct vcpu *vcpu)
+{
+	struct vcpu_clock *c = &vcpu->clock;
+
+	c->shift = READ_ONCE(clock_shift);
+	vcpu->st.tsc_offset = c->tsc_offset + tsc_scaled(vcpu, c->shift);
+	vcpu_changed(vcpu, ST_TSC);
+	if (vcpu->apic)
+		vlapic_tsc_changed(vcpu);
 }
 
 /* Every vCPU shall write its page again. */
@@ -84,13 +158,11 @@ static void vm_clock_update_all(struct vm *vm)
 
 static void tsc_set_offset(struct vcpu *vcpu, u64 offset)
 {
-	if (vcpu->st.tsc_offset == offset)
+	if (vcpu->clock.tsc_offset == offset)
 		return;
 	/* Others read it without owning the vCPU: tscs_match(). */
-	WRITE_ONCE(vcpu->st.tsc_offset, offset);
-	vcpu_changed(vcpu, ST_TSC);
-	if (vcpu->apic)
-		vlapic_tsc_changed(vcpu);
+	WRITE_ONCE(vcpu->clock.tsc_offset, offset);
+	tsc_push(vcpu);
 	/* Own page because of the offset, the others' because they may not match now. */
 	vcpu_request(vcpu, REQ_CLOCK_UPDATE);
 	vm_clock_update_all(vcpu->vm);
@@ -103,7 +175,7 @@ static void tsc_set_offset(struct vcpu *vcpu, u64 offset)
  */
 void vcpu_set_tsc(struct vcpu *vcpu, u64 tsc)
 {
-	tsc_set_offset(vcpu, tsc - tsc_scaled(vcpu, rdtsc_ordered()));
+	tsc_set_offset(vcpu, tsc - tsc_scaled(vcpu, host_tsc_now()));
 }
 
 /* What @khz makes of @ns; wraps as a TSC does, where a wide division would trap. */
@@ -200,10 +272,8 @@ static void tsc_set_khz(struct vcpu *vcpu, u32 khz)
 	c->tsc_khz = khz;
 	c->tsc_ratio = khz_is_host(khz) ? TSC_RATIO_ONE :
 		       mul_u64_u32_div(TSC_RATIO_ONE, khz, tsc_khz);
-	vcpu_changed(vcpu, ST_TSC);
+	tsc_push(vcpu);
 	vcpu_request(vcpu, REQ_CLOCK_UPDATE);
-	if (vcpu->apic)
-		vlapic_tsc_changed(vcpu);
 }
 
 /* What the guest's TSC really ticks at. */
@@ -224,6 +294,7 @@ void vm_clock_init(struct vm *vm)
 	memset(c, 0, sizeof(*c));
 	spin_lock_init(&c->lock);
 	c->tsc_khz = tsc_khz;
+	c->stable = host_tsc_stable();
 	host_sample(&c->base_tsc, &ns);
 	c->boot_offset = -(s64)ns;
 }
@@ -240,14 +311,19 @@ void vcpu_clock_init(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_clock_migrated - the vCPU was loaded on another CPU than before
- * @vcpu: owned; preemption may be off
+ * vcpu_clock_load - the vCPU is being loaded
+ * @vcpu: owned; preemption is off
+ * @moved: on another CPU than before: nothing changes where the host's TSCs agree
  *
- * Nothing changes where the host's TSCs agree.
+ * What is to be done is done before the next entry.
  */
-void vcpu_clock_migrated(struct vcpu *vcpu)
+void vcpu_clock_load(struct vcpu *vcpu, bool moved)
 {
-	if (unlikely(!host_tsc_stable()) && (vcpu->clock.system_time_msr & KVM_MSR_ENABLED))
+	const struct vcpu_clock *c = &vcpu->clock;
+
+	if (unlikely(c->shift != READ_ONCE(clock_shift)) ||
+	    (moved && !READ_ONCE(vcpu->vm->clock.stable) &&
+	     (c->system_time_msr & KVM_MSR_ENABLED)))
 		vcpu_request(vcpu, REQ_CLOCK_UPDATE);
 }
 
@@ -268,23 +344,54 @@ static void pvclock_scale(u32 khz, u32 *mul, s8 *shift)
 	*mul = min_t(u64, div64_u64(ns, ticks), U32_MAX);
 }
 
+/* Kvmclock in ns at a TSC of the host. @c->lock held. */
+static u64 clock_at_tsc(const struct vm_clock *c, u64 host_tsc)
+{
+	u32 mul;
+	s8 shift;
+
+	pvclock_scale(tsc_khz, &mul, &shift);
+	return c->base_ns + pvclock_scale_delta(host_tsc - c->base_tsc, mul, shift);
+}
+
 /* Kvmclock in ns and the host's TSC at one instant. */
 static void vm_clock_now(struct vm *vm, u64 *host_tsc, u64 *clock_ns)
 {
 	struct vm_clock *c = &vm->clock;
 	u64 ns;
-	u32 mul;
-	s8 shift;
 
 	host_sample(host_tsc, &ns);
 	spin_lock(&c->lock);
-	if (host_tsc_stable()) {
-		pvclock_scale(tsc_khz, &mul, &shift);
-		*clock_ns = c->base_ns + pvclock_scale_delta(*host_tsc - c->base_tsc, mul, shift);
-	} else {
-		*clock_ns = ns + c->boot_offset;
+	*clock_ns = c->stable ? clock_at_tsc(c, *host_tsc) : ns + c->boot_offset;
+	spin_unlock(&c->lock);
+}
+
+/**
+ * vm_clock_unstable - the host's TSC cannot be relied on any more
+ * @vm: any; process context
+ *
+ * From here on the kvmclock follows the host's boottime, and no page tells its guest that
+ * all CPUs' clocks are one.  What the two clocks were apart by the host's own corrections
+ * is kept, so that the guest's does not step back; more is the TSC's fault, and dropped.
+ */
+void vm_clock_unstable(struct vm *vm)
+{
+	struct vm_clock *c = &vm->clock;
+	u64 host_tsc, ns, age;
+	s64 apart;
+
+	host_sample(&host_tsc, &ns);
+	spin_lock(&c->lock);
+	if (c->stable) {
+		age = ns + c->boot_offset;
+		apart = clock_at_tsc(c, host_tsc) - age;
+		/* No clock is corrected by more than one in a thousand. */
+		if (abs(apart) <= NSEC_PER_SEC + age / 1000)
+			c->boot_offset += apart;
+		WRITE_ONCE(c->stable, false);
 	}
 	spin_unlock(&c->lock);
+	vm_clock_update_all(vm);
 }
 
 /* Have all vCPUs this offset? */
@@ -294,28 +401,33 @@ static bool tscs_match(struct vm *vm, u64 offset)
 	u32 i;
 
 	vm_for_each_vcpu(vm, i, vcpu)
-		if (READ_ONCE(vcpu->st.tsc_offset) != offset)
+		if (READ_ONCE(vcpu->clock.tsc_offset) != offset)
 			return false;
 	return true;
 }
 
-static void time_info_fill(struct vcpu *vcpu, struct pvclock_vcpu_time_info *info)
+/**
+ * vcpu_time_info - what the vCPU's time page should say
+ * @vcpu: owned
+ * @info: filled, but for the version
+ */
+void vcpu_time_info(struct vcpu *vcpu, struct pvclock_vcpu_time_info *info)
 {
 	struct vm_clock *c = &vcpu->vm->clock;
 	u64 host_tsc, ns;
+	bool stable;
 
 	memset(info, 0, sizeof(*info));
-	if (host_tsc_stable()) {
-		spin_lock(&c->lock);
-		host_tsc = c->base_tsc;
-		ns = c->base_ns;
-		spin_unlock(&c->lock);
-		if (tscs_match(vcpu->vm, vcpu->st.tsc_offset))
-			info->flags |= PVCLOCK_TSC_STABLE_BIT;
-	} else {
+	spin_lock(&c->lock);
+	stable = c->stable;
+	host_tsc = c->base_tsc;
+	ns = c->base_ns;
+	spin_unlock(&c->lock);
+	if (!stable)
 		vm_clock_now(vcpu->vm, &host_tsc, &ns);
-	}
-	info->tsc_timestamp = tsc_scaled(vcpu, host_tsc) + vcpu->st.tsc_offset;
+	else if (tscs_match(vcpu->vm, vcpu->clock.tsc_offset))
+		info->flags |= PVCLOCK_TSC_STABLE_BIT;
+	info->tsc_timestamp = tsc_scaled(vcpu, host_tsc) + vcpu->clock.tsc_offset;
 	info->system_time = ns;
 	pvclock_scale(tsc_real_khz(vcpu), &info->tsc_to_system_mul, &info->tsc_shift);
 }
@@ -338,7 +450,7 @@ static void time_info_write(struct vcpu *vcpu, gpa_t gpa, struct pvclock_vcpu_ti
 }
 
 /**
- * vcpu_clock_update - write the vCPU's time page again
+ * vcpu_clock_update - let the TSC follow a sleep of the host, and write the page again
  * @vcpu: owned; process context, may sleep
  *
  * For REQ_CLOCK_UPDATE.  A page that is not memory is not written.
@@ -351,9 +463,11 @@ void vcpu_clock_update(struct vcpu *vcpu)
 	struct pvclock_vcpu_time_info info, old;
 	int idx;
 
+	if (unlikely(c->shift != READ_ONCE(clock_shift)))
+		tsc_push(vcpu);
 	if (!(c->system_time_msr & KVM_MSR_ENABLED))
 		return;
-	time_info_fill(vcpu, &info);
+	vcpu_time_info(vcpu, &info);
 	idx = srcu_read_lock(&mmu->srcu);
 	/* The guest clears this flag when it has seen it. */
 	if (!guest_read(mmu, gpa, &old, sizeof(old)))
@@ -439,9 +553,10 @@ int vm_ioctl_get_clock(struct vm *vm, struct kvm_clock_data *data)
 	memset(data, 0, sizeof(*data));
 	vm_clock_now(vm, &host_tsc, &ns);
 	data->clock = ns;
-	if (host_tsc_stable()) {
+	if (READ_ONCE(vm->clock.stable)) {
 		data->flags = CLOCK_FLAGS;
-		data->host_tsc = host_tsc;
+		/* The VMM compares it with what it reads itself. */
+		data->host_tsc = host_tsc - READ_ONCE(clock_shift);
 		data->realtime = ktime_get_real_ns();
 	}
 	return 0;

@@ -10,6 +10,7 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
+struct pvclock_vcpu_time_info;
 struct vcpu;
 struct vm;
 
@@ -24,10 +25,11 @@ struct vm;
  * struct vm_clock - time of a VM
  * @lock: all members; innermost
  * @tsc_khz: frequency that new vCPUs get
- * @base_tsc: host TSC at which the kvmclock read @base_ns
+ * @base_tsc: host TSC, as clock.c counts it, at which the kvmclock read @base_ns
  * @base_ns: every vCPU's page is computed from this one pair, so that their
  *	clocks agree exactly
- * @boot_offset: kvmclock minus host boottime, ns, for hosts without stable TSC
+ * @stable: the kvmclock follows the host's TSC; once false, it stays so
+ * @boot_offset: kvmclock minus host boottime, ns; followed when not @stable
  * @tsc_written: a TSC was set since creation: the three below are valid
  * @tsc_by_vmm: the VMM set one to other than 0
  * @last_tsc: the value that was set last
@@ -39,6 +41,7 @@ struct vm_clock {
 	spinlock_t lock;
 	u32 tsc_khz;
 	u64 base_tsc, base_ns;
+	bool stable;
 	s64 boot_offset;
 	bool tsc_written, tsc_by_vmm;
 	u64 last_tsc, last_ns, last_offset;
@@ -50,6 +53,8 @@ struct vm_clock {
  * @tsc_khz: its TSC frequency
  * @tsc_ratio: to the host's, TSC_RATIO_ONE when the same; the backend loads it
  *	where the hardware scales
+ * @tsc_offset: guest TSC minus the host's, scaled, as clock.c counts that
+ * @shift: of the host's TSC that st.tsc_offset takes into account
  * @system_time_msr: MSR_KVM_SYSTEM_TIME_NEW as written, bit 0 enables
  * @wall_clock_msr: MSR_KVM_WALL_CLOCK_NEW as written
  * @version: of the page that @system_time_msr points at
@@ -58,13 +63,23 @@ struct vm_clock {
 struct vcpu_clock {
 	u32 tsc_khz;
 	u64 tsc_ratio;
+	u64 tsc_offset;
+	u64 shift;
 	u64 system_time_msr;
 	u64 wall_clock_msr;
 	u32 version;
 	bool guest_stopped;
 };
 
+/* The host sleeps and wakes up; the last CPU, IRQs off. */
+void clock_suspend(void);
+void clock_resume(void);
+void clock_slept(u64 before, u64 slept_ns);
+u64 clock_gap(u64 before, u64 now, u64 slept_ns, u32 khz);
+
 void vm_clock_init(struct vm *vm);
+/* The host's TSC cannot be relied on any more. Process context. */
+void vm_clock_unstable(struct vm *vm);
 void vcpu_clock_init(struct vcpu *vcpu);
 /* The TSC as the guest reads it at this instant. */
 u64 vcpu_tsc(struct vcpu *vcpu);
@@ -73,8 +88,9 @@ void vcpu_set_tsc(struct vcpu *vcpu, u64 tsc);
 /* The VMM writes it: values that look like one clock become one clock. */
 void vcpu_sync_tsc(struct vcpu *vcpu, u64 tsc);
 void vcpu_sync_tsc_at(struct vcpu *vcpu, u64 tsc, u64 host_tsc, u64 ns);
-/* The vCPU was loaded on another CPU than before. */
-void vcpu_clock_migrated(struct vcpu *vcpu);
+/* The vCPU is being loaded; @moved: on another CPU than before. */
+void vcpu_clock_load(struct vcpu *vcpu, bool moved);
+void vcpu_time_info(struct vcpu *vcpu, struct pvclock_vcpu_time_info *info);
 /* REQ_CLOCK_UPDATE: write the time page again. Process context, may sleep. */
 void vcpu_clock_update(struct vcpu *vcpu);
 void vcpu_set_system_time_msr(struct vcpu *vcpu, u64 val);

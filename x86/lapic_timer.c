@@ -371,13 +371,17 @@ void vlapic_timer_sync(struct vcpu *vcpu)
 }
 
 /**
- * vlapic_tsc_changed - the guest's TSC jumped or changed its pace
+ * vlapic_tsc_changed - the guest's TSC, or the host's, jumped or changed its pace
  * @vcpu: owned by the caller; process context
  */
 void vlapic_tsc_changed(struct vcpu *vcpu)
 {
 	struct vlapic *apic = vcpu->apic;
 
-	if (apic && vlapic_timer_get_deadline(apic))
+	if (!apic)
+		return;
+	if (vlapic_timer_get_deadline(apic))
 		vlapic_timer_set_deadline(apic, apic->timer.deadline);
+	else if (vcpu->exit_tsc)
+		timer_arm(apic, ktime_get_ns());
 }

@@ -12,6 +12,7 @@
 #include <asm/fpu/xcr.h>
 #include <asm/msr-index.h>
 #include <asm/processor-flags.h>
+#include <asm/pvclock.h>
 #include <asm/traps.h>
 #include <asm/tsc.h>
 
@@ -753,6 +754,101 @@ static void clock_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vcpu_ioctl_kvmclock_ctrl(w->vcpu), -EINVAL);
 }
 
+static void clock_gap_test(struct kunit *test)
+{
+	const u32 khz = 3000000;
+	const u64 second = 3000000000ULL, before = 1000000 * second;
+
+	/* It went on, as exactly as a clock of whole seconds can tell. */
+	KUNIT_EXPECT_EQ(test, clock_gap(before, before + 60 * second, 60 * NSEC_PER_SEC, khz),
+			0ULL);
+	KUNIT_EXPECT_EQ(test, clock_gap(before, before + second, 2 * NSEC_PER_SEC, khz), 0ULL);
+	KUNIT_EXPECT_EQ(test, clock_gap(before, before + 3 * second, 2 * NSEC_PER_SEC, khz), 0ULL);
+	/* It began anew, stood still, or is of another boot. */
+	KUNIT_EXPECT_EQ(test, clock_gap(before, second, 60 * NSEC_PER_SEC, khz),
+			before + 59 * second);
+	KUNIT_EXPECT_EQ(test, clock_gap(before, before, 60 * NSEC_PER_SEC, khz), 60 * second);
+	KUNIT_EXPECT_EQ(test, clock_gap(second, 60 * second, 10 * NSEC_PER_SEC, khz),
+			-49 * second);
+	/* Less than the tolerance, but back. */
+	KUNIT_EXPECT_EQ(test, clock_gap(before, before - 1, 0, khz), 1ULL);
+}
+
+static void slept_test(struct kunit *test)
+{
+	struct state_world *w = test->priv;
+	struct vcpu *vcpu = w->vcpu;
+	u64 hour = 3600ULL * 1000 * tsc_khz, second = 1000ULL * tsc_khz;
+	u64 tsc = vcpu_tsc(vcpu), offset = vcpu->st.tsc_offset;
+	struct kvm_clock_data before, after;
+
+	vm_ioctl_get_clock(w->vm, &before);
+	/* The TSC was an hour further, and the host slept for ten seconds. */
+	clock_slept(rdtsc_ordered() + vcpu->clock.shift + hour, 10 * NSEC_PER_SEC);
+	vm_ioctl_get_clock(w->vm, &after);
+	KUNIT_EXPECT_GE(test, vcpu_tsc(vcpu), tsc + hour + 10 * second);
+	if (before.flags & KVM_CLOCK_TSC_STABLE) {
+		KUNIT_EXPECT_GE(test, after.clock, before.clock + 3600 * NSEC_PER_SEC);
+		KUNIT_EXPECT_LE(test, after.host_tsc, rdtsc_ordered());
+	}
+	/* The hardware hears of it at the next load, before the next entry. */
+	KUNIT_EXPECT_EQ(test, vcpu->st.tsc_offset, offset);
+	clear_bit(REQ_CLOCK_UPDATE, &vcpu->requests);
+	vcpu->st.dirty = 0;
+	vcpu_clock_load(vcpu, false);
+	KUNIT_EXPECT_TRUE(test, test_bit(REQ_CLOCK_UPDATE, &vcpu->requests));
+	vcpu_clock_update(vcpu);
+	/* Less what went by since the TSC was read. */
+	KUNIT_EXPECT_GT(test, vcpu->st.tsc_offset - offset, hour);
+	KUNIT_EXPECT_LT(test, vcpu->st.tsc_offset - offset, 2 * hour);
+	KUNIT_EXPECT_TRUE(test, vcpu->st.dirty & ST_TSC);
+	clear_bit(REQ_CLOCK_UPDATE, &vcpu->requests);
+	vcpu_clock_load(vcpu, false);
+	KUNIT_EXPECT_FALSE(test, test_bit(REQ_CLOCK_UPDATE, &vcpu->requests));
+}
+
+static void tsc_unstable_test(struct kunit *test)
+{
+	struct state_world *w = test->priv;
+	struct pvclock_vcpu_time_info info;
+	struct kvm_clock_data before, after;
+
+	if (check_tsc_unstable())
+		kunit_skip(test, "this host's TSC is unstable already");
+	vcpu_time_info(w->vcpu, &info);
+	KUNIT_EXPECT_TRUE(test, info.flags & PVCLOCK_TSC_STABLE_BIT);
+	/* The host's other clock is half a second behind. */
+	w->vm->clock.boot_offset -= NSEC_PER_SEC / 2;
+	KUNIT_ASSERT_EQ(test, xa_err(xa_store(&w->vm->vcpus, 0, w->vcpu, GFP_KERNEL)), 0);
+	w->vm->nr_vcpus = 1;
+	clear_bit(REQ_CLOCK_UPDATE, &w->vcpu->requests);
+	vm_ioctl_get_clock(w->vm, &before);
+	KUNIT_EXPECT_TRUE(test, before.flags & KVM_CLOCK_TSC_STABLE);
+	vm_clock_unstable(w->vm);
+	vm_ioctl_get_clock(w->vm, &after);
+	KUNIT_EXPECT_FALSE(test, after.flags & KVM_CLOCK_TSC_STABLE);
+	KUNIT_EXPECT_GE(test, after.clock, before.clock);
+	KUNIT_EXPECT_TRUE(test, test_bit(REQ_CLOCK_UPDATE, &w->vcpu->requests));
+	vcpu_time_info(w->vcpu, &info);
+	KUNIT_EXPECT_FALSE(test, info.flags & PVCLOCK_TSC_STABLE_BIT);
+	w->vm->nr_vcpus = 0;
+	xa_destroy(&w->vm->vcpus);
+}
+
+static void tsc_far_off_test(struct kunit *test)
+{
+	struct state_world *w = test->priv;
+	struct kvm_clock_data now;
+
+	if (check_tsc_unstable())
+		kunit_skip(test, "this host's TSC is unstable already");
+	/* The TSC has jumped by an hour: that is not for the guest. */
+	w->vm->clock.base_tsc -= 3600ULL * 1000 * tsc_khz;
+	vm_clock_unstable(w->vm);
+	vm_ioctl_get_clock(w->vm, &now);
+	KUNIT_EXPECT_LT(test, now.clock, 600 * NSEC_PER_SEC);
+}
+
 static struct kunit_case state_cases[] = {
 	KUNIT_CASE(cr_test),
 	KUNIT_CASE(cr8_test),
@@ -773,6 +869,10 @@ static struct kunit_case state_cases[] = {
 	KUNIT_CASE(tsc_adjust_test),
 	KUNIT_CASE(tsc_khz_test),
 	KUNIT_CASE(clock_test),
+	KUNIT_CASE(clock_gap_test),
+	KUNIT_CASE(slept_test),
+	KUNIT_CASE(tsc_unstable_test),
+	KUNIT_CASE(tsc_far_off_test),
 	{}
 };
 

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Watching the host's clock: when its TSC turns out to be unreliable, every VM must know.
+ *
+ * The hard part is where the kernel says so: at an update of its time, in an interrupt and
+ * under the lock that a wake-up would take.  Hence the two steps to a context that may
+ * walk through all VMs.
+ */
+#include <linux/irq_work.h>
+#include <linux/notifier.h>
+#include <linux/pvclock_gtod.h>
+#include <linux/workqueue.h>
+#include <asm/tsc.h>
+
+#include "core/core.h"
+
+static bool clocksource_told;
+
+static void clocksource_tell(struct work_struct *work)
+{
+	vm_clocks_unstable();
+}
+static DECLARE_WORK(clocksource_work, clocksource_tell);
+
+static void clocksource_irq(struct irq_work *work)
+{
+	schedule_work(&clocksource_work);
+}
+static struct irq_work clocksource_irq_work = IRQ_WORK_INIT(clocksource_irq);
+
+/* At each tick at the least, so the usual case is short. */
+static int clocksource_update(struct notifier_block *nb, unsigned long unused, void *timekeeper)
+{
+	if (likely(!check_tsc_unstable()) || READ_ONCE(clocksource_told))
+		return NOTIFY_DONE;
+	WRITE_ONCE(clocksource_told, true);
+	irq_work_queue(&clocksource_irq_work);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block clocksource_notifier = { .notifier_call = clocksource_update };
+
+/** clocksource_watch - tell all VMs when the host's TSC turns unstable */
+void clocksource_watch(void)
+{
+	pvclock_gtod_register_notifier(&clocksource_notifier);
+}
+
+/** clocksource_unwatch - undo clocksource_watch() */
+void clocksource_unwatch(void)
+{
+	pvclock_gtod_unregister_notifier(&clocksource_notifier);
+	irq_work_sync(&clocksource_irq_work);
+	cancel_work_sync(&clocksource_work);
+}
