@@ -6,6 +6,9 @@
  */
 #include <linux/kvm_para.h>
 #include <linux/sched.h>
+#include <asm/cpu.h>
+#include <asm/cpufeature.h>
+#include <asm/processor-flags.h>
 #include <asm/traps.h>
 
 #include "x86/irqchip.h"
@@ -258,9 +261,47 @@ static int exit_dr(struct vcpu *vcpu, struct exit_facts *f)
 	return 1;
 }
 
+/**
+ * exit_is_alignment_check - is an #AC what the guest asked for?
+ * @cpl: as it struck
+ * @cr0: likewise
+ * @rflags: likewise
+ *
+ * SDM 6.15, interrupt 17.
+ */
+bool exit_is_alignment_check(u8 cpl, u64 cr0, u64 rflags)
+{
+	return cpl == 3 && (cr0 & X86_CR0_AM) && (rflags & X86_EFLAGS_AC);
+}
+
+/*
+ * The host makes its CPUs fault on locked accesses that cross a cache line, because they
+ * stop all others.  Such a fault is not the guest's: the kernel warns and lets the thread
+ * go on, slowed down, or, where it is told to kill, the VMM hears of it.
+ */
+static bool exit_is_split_lock(struct vcpu *vcpu)
+{
+	if (!boot_cpu_has(X86_FEATURE_SPLIT_LOCK_DETECT))
+		return false;
+	vcpu_need(vcpu, ST_CODE);
+	return !exit_is_alignment_check(vcpu->st.code.cpl, vcpu->st.cr0, vcpu->st.rflags);
+}
+
+static int exit_split_lock(struct vcpu *vcpu, struct exit_facts *f)
+{
+	if (handle_guest_split_lock(vcpu->st.rip))
+		return 1;
+	vcpu->run->exit_reason = KVM_EXIT_EXCEPTION;
+	vcpu->run->ex.exception = X86_TRAP_AC;
+	vcpu->run->ex.error_code = f->exception.error;
+	return 0;
+}
+
 /* Those that could loop in the CPU, or that the backend had to see: the guest gets them back. */
 static int exit_exception(struct vcpu *vcpu, struct exit_facts *f)
 {
+	if (f->exception.vector == X86_TRAP_AC && exit_is_split_lock(vcpu))
+		return exit_split_lock(vcpu, f);
 	if (f->exception.vector == X86_TRAP_DB)
 		vcpu_queue_debug(vcpu, f->exception.payload);
 	else if (f->exception.vector == X86_TRAP_PF)

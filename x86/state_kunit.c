@@ -849,6 +849,14 @@ static void tsc_far_off_test(struct kunit *test)
 	KUNIT_EXPECT_LT(test, now.clock, 600 * NSEC_PER_SEC);
 }
 
+static void alignment_check_test(struct kunit *test)
+{
+	KUNIT_EXPECT_TRUE(test, exit_is_alignment_check(3, X86_CR0_AM, X86_EFLAGS_AC));
+	KUNIT_EXPECT_FALSE(test, exit_is_alignment_check(0, X86_CR0_AM, X86_EFLAGS_AC));
+	KUNIT_EXPECT_FALSE(test, exit_is_alignment_check(3, ~(u64)X86_CR0_AM, X86_EFLAGS_AC));
+	KUNIT_EXPECT_FALSE(test, exit_is_alignment_check(3, X86_CR0_AM, ~(u64)X86_EFLAGS_AC));
+}
+
 static struct kunit_case state_cases[] = {
 	KUNIT_CASE(cr_test),
 	KUNIT_CASE(cr8_test),
@@ -873,6 +881,7 @@ static struct kunit_case state_cases[] = {
 	KUNIT_CASE(slept_test),
 	KUNIT_CASE(tsc_unstable_test),
 	KUNIT_CASE(tsc_far_off_test),
+	KUNIT_CASE(alignment_check_test),
 	{}
 };
 

@@ -59,6 +59,7 @@ int vcpu_run(struct vcpu *vcpu);
 bool vcpu_has_work(struct vcpu *vcpu);
 /* exits.c: 1: go on; 0: return to user space, vcpu->run is filled; -errno */
 int exit_handle(struct vcpu *vcpu, struct exit_facts *facts);
+bool exit_is_alignment_check(u8 cpl, u64 cr0, u64 rflags);
 int vcpu_halt(struct vcpu *vcpu);
 /* skip.c */
 u64 vcpu_wrap_rip(struct vcpu *vcpu, u64 rip);
