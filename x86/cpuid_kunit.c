@@ -167,6 +167,21 @@ static void msr_tsc_aux_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, val, 3ULL);
 }
 
+/* And so is SFMASK's, which the host loads with its own WRMSR on VMX. */
+static void msr_sfmask_test(struct kunit *test)
+{
+	struct vcpu *vcpu = the_vcpu(test);
+	u64 val;
+
+	KUNIT_EXPECT_EQ(test, msr_write(vcpu, MSR_SYSCALL_MASK, ~0ULL, true), X86_FAULT);
+	KUNIT_EXPECT_EQ(test, msr_write(vcpu, MSR_SYSCALL_MASK, 0xffffffffULL, false), 0);
+	KUNIT_EXPECT_EQ(test, vcpu->st.msrs.sfmask, 0xffffffffULL);
+	vcpu->cpuid.zero_out_of_range = true;
+	KUNIT_EXPECT_EQ(test, msr_write(vcpu, MSR_SYSCALL_MASK, BIT_ULL(63) | 0x47700, true), 0);
+	KUNIT_EXPECT_EQ(test, msr_read(vcpu, MSR_SYSCALL_MASK, &val, false), 0);
+	KUNIT_EXPECT_EQ(test, val, 0x47700ULL);
+}
+
 static void msr_passthrough_test(struct kunit *test)
 {
 	state_fake_passed = 0;
@@ -398,6 +413,7 @@ static struct kunit_case cpuid_cases[] = {
 	KUNIT_CASE(msr_test),
 	KUNIT_CASE(msr_claimed_test),
 	KUNIT_CASE(msr_tsc_aux_test),
+	KUNIT_CASE(msr_sfmask_test),
 	KUNIT_CASE(msr_passthrough_test),
 	KUNIT_CASE(cpuid_offer_test),
 	KUNIT_CASE(cpuid_no_xsave_test),

@@ -423,6 +423,20 @@ static int tsc_aux_write(struct msr_access *a)
 	return 0;
 }
 
+/*
+ * Loaded into the hardware, whose upper half is reserved: Intel's CPUs refuse it, AMD's
+ * drop it.
+ */
+static int sfmask_write(struct msr_access *a)
+{
+	if (!a->vcpu->cpuid.zero_out_of_range && a->val >> 32)
+		return X86_FAULT;
+	vcpu_need(a->vcpu, ST_MSRS);
+	a->vcpu->st.msrs.sfmask = (u32)a->val;
+	vcpu_changed(a->vcpu, ST_MSRS);
+	return 0;
+}
+
 static int hwcr_write(struct msr_access *a)
 {
 	a->val &= ~HWCR_IGNORED;
@@ -520,7 +534,7 @@ static const struct msr_desc msr_table[] = {
 	{ MSR_CSTAR, MSR_CSTAR, ALWAYS, MSR_SAVED | MSR_SWITCHED | MSR_DIRECT | MSR_CANONICAL,
 	  SWITCHED(cstar), ANY },
 	{ MSR_SYSCALL_MASK, MSR_SYSCALL_MASK, ALWAYS, MSR_SAVED | MSR_SWITCHED | MSR_DIRECT,
-	  SWITCHED(sfmask), ANY },
+	  SWITCHED(sfmask), ANY, .write = sfmask_write },
 	{ MSR_FS_BASE, MSR_GS_BASE, ALWAYS, MSR_DIRECT | MSR_CANONICAL, CALLS(segment_base) },
 	{ MSR_KERNEL_GS_BASE, MSR_KERNEL_GS_BASE, ALWAYS,
 	  MSR_SAVED | MSR_SWITCHED | MSR_DIRECT | MSR_CANONICAL, SWITCHED(kernel_gs_base), ANY },
