@@ -110,6 +110,7 @@ static void device_probe(struct device *dev)
 static const char *why_no_device(const struct info *info)
 {
 	const struct host *h = &info->host;
+	static char others[160];
 
 	if (info->dev.err == EACCES)
 		return "no permission for the device: run as root, or join its group";
@@ -117,8 +118,12 @@ static const char *why_no_device(const struct info *info)
 		return "the CPU has neither SVM nor VMX, or firmware or a hypervisor hides it";
 	if (h->firmware == NO)
 		return "firmware has disabled virtualization: enable SVM or VT-x there";
-	if (!h->module && h->others[0])
-		return "another hypervisor is loaded: unload it, then load the module";
+	if (!h->module && h->others[0]) {
+		snprintf(others, sizeof(others),
+			 "loaded, and may have the CPUs: %s: unload it with rmmod, then load ditto",
+			 h->others);
+		return others;
+	}
 	if (!h->module)
 		return "the module is not loaded: modprobe ditto, or insmod ditto.ko";
 	return "the device cannot be opened";
