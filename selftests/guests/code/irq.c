@@ -495,7 +495,8 @@ static void iret_without_stack(u64 page)
 	invlpg(page + 4096);
 	trap.vector = NO_TRAP;
 	asm volatile(TRY_BEGIN "movq %0, %%rsp\n2:\tiretq\n1:" :: "r"(page + 4088) : "memory", "cc");
-	CHECK_EQ(trap.cr2, page + 4096);
+	/* Which word of the frame a CPU reads first is its own affair. */
+	CHECK_EQ(trap.cr2 & ~4095ul, page + 4096);
 	CHECK_TRAP(14, 0);
 	CHECK_EQ(trap.rflags & TF, 0);
 	*pte = was;
