@@ -9,6 +9,13 @@
 
 #include "vm.h"
 
+/* Whoever started us need not guess how long that takes here. */
+static void say_so(void)
+{
+	puts("holding");
+	fflush(stdout);
+}
+
 static void run_forever(void)
 {
 	static const u8 code[] = { 0x0f, 0xa2, 0xeb, 0xfc };	/* cpuid; jmp to it */
@@ -16,6 +23,7 @@ static void run_forever(void)
 
 	memcpy(vm->ram + 0x8000, code, sizeof(code));
 	vcpu_enter_mode(&vm->vcpu[0], MODE_REAL, 0x8000);
+	say_so();
 	fail("KVM_RUN ended: exit %d", vcpu_enter(&vm->vcpu[0]));
 }
 
@@ -36,6 +44,7 @@ static void hold(const char *what)
 		}
 	}
 	close(dev);
+	say_so();
 	pause();
 }
 
