@@ -40,7 +40,7 @@ static struct gmem_domain *domain_alloc(kuid_t uid, struct user_namespace *ns)
 	refcount_set(&d->refs, 1);
 	d->uid = uid;
 	d->ns = get_user_ns(ns);
-	d->salt = get_random_u32();
+	get_random_bytes(&d->key, sizeof(d->key));
 	return d;
 }
 

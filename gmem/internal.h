@@ -65,6 +65,7 @@
 #include <linux/rcupdate.h>
 #include <linux/refcount.h>
 #include <linux/rwsem.h>
+#include <linux/siphash.h>
 #include <linux/spinlock.h>
 #include <linux/uidgid.h>
 #include <linux/workqueue.h>
@@ -133,7 +134,7 @@ struct gmem_dir {
  * @refs: of the gmems in it
  * @uid: owner; constant
  * @ns: owner's user namespace, referenced; constant
- * @salt: mixed into digests, so that bucket positions cannot be guessed; constant
+ * @key: of digests, so that none can be guessed; constant
  * @nr_shared: sum of the same of its gmems
  * @nr_shared_pages: shared pages that those entries point at
  * @node: in the table of domains; under its lock, read by RCU
@@ -143,7 +144,7 @@ struct gmem_domain {
 	refcount_t refs;
 	kuid_t uid;
 	struct user_namespace *ns;
-	u32 salt;
+	hsiphash_key_t key;
 	atomic_long_t nr_shared;
 	atomic_long_t nr_shared_pages;
 	struct hlist_node node;

@@ -1,72 +1,87 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Reading pages: all zero, equal, and a 32-bit digest that equal pages of one domain
- * have in common. The digest only finds candidates; nothing is merged on its word, so
- * it is chosen for cost: the CPU's CRC32 instruction in four streams (one would wait
- * for its own result), stirred with the domain's salt. Loops are unrolled by hand, for
- * they are most of what the engine costs.
+ * have in common. The digest only finds candidates; nothing is merged on its word. But
+ * who could choose pages with equal digests could hide pages from one another, so
+ * contents meet a secret before anything is lost of them:
+ *
+ *	1. Each quarter of the page goes through NH (the hash inside of UMAC): words are
+ *	   added to secret ones and multiplied in pairs, the full products summed up.
+ *	   Whatever two quarters are chosen, if they differ so do their sums, but for
+ *	   one secret in 2^64.
+ *	2. SipHash, with the domain's key, makes 32 bits of the four sums. So the digests
+ *	   of one domain tell nothing of another's.
+ *
+ * No vector registers: saving the FPU's would cost as much as they would spare. Loops
+ * are unrolled by hand, for they are most of what the engine costs.
  */
-#include <linux/jhash.h>
 #include <linux/mm.h>
-#include <linux/xxhash.h>
-#include <asm/cpufeature.h>
+#include <linux/random.h>
+#include <linux/siphash.h>
 
 #include "ksm/internal.h"
 
-#define STREAMS		4
-#define STREAM_WORDS	(PAGE_SIZE / sizeof(u64) / STREAMS)
+#define BLOCKS		4
+#define BLOCK_WORDS	(PAGE_SIZE / sizeof(u64) / BLOCKS)
+
+typedef unsigned __int128 nh_sum;
+
+/* Constant once the engine runs. */
+static u64 nh_key[BLOCK_WORDS] __read_mostly;
 
 #ifdef DITTO_KUNIT
-u32 (*merge_digest_override)(const void *page, u32 salt);
+u32 (*merge_digest_override)(const void *page, const hsiphash_key_t *key);
 #endif
 
-static __always_inline u64 crc_word(u64 crc, u64 word)
+/** merge_digest_init() - choose the secret; before the first digest. */
+void merge_digest_init(void)
 {
-	asm("crc32q %1, %0" : "+r" (crc) : "rm" (word));
-	return crc;
+	get_random_bytes(nh_key, sizeof(nh_key));
 }
 
-static u32 digest_crc(const u64 *p, u32 salt)
+static __always_inline nh_sum nh_pair(const u64 *p, const u64 *k)
 {
-	const u64 *end = p + STREAM_WORDS;
-	u64 a = 0, b = 0, c = 0, d = 0;
-	u32 crc[STREAMS];
+	return (nh_sum)(p[0] + k[0]) * (p[1] + k[1]);
+}
 
-	for (; p < end; p += 4) {
-#define STEP(i)								\
-		a = crc_word(a, p[i]);					\
-		b = crc_word(b, p[i + STREAM_WORDS]);			\
-		c = crc_word(c, p[i + 2 * STREAM_WORDS]);		\
-		d = crc_word(d, p[i + 3 * STREAM_WORDS])
-		STEP(0);
-		STEP(1);
-		STEP(2);
-		STEP(3);
-#undef STEP
+static __always_inline nh_sum nh(const u64 *p)
+{
+	const u64 *k = nh_key, *end = nh_key + BLOCK_WORDS;
+	nh_sum sum = 0;
+
+	for (; k < end; p += 16, k += 16) {
+		sum += nh_pair(p, k);
+		sum += nh_pair(p + 2, k + 2);
+		sum += nh_pair(p + 4, k + 4);
+		sum += nh_pair(p + 6, k + 6);
+		sum += nh_pair(p + 8, k + 8);
+		sum += nh_pair(p + 10, k + 10);
+		sum += nh_pair(p + 12, k + 12);
+		sum += nh_pair(p + 14, k + 14);
 	}
-	crc[0] = a;
-	crc[1] = b;
-	crc[2] = c;
-	crc[3] = d;
-	return jhash2(crc, STREAMS, salt);
+	return sum;
 }
 
 /**
  * merge_digest() - digest of a page
  * @page: its contents; may change meanwhile
- * @salt: the domain's
+ * @key: the domain's
  *
  * Return: the digest.
  */
-u32 merge_digest(const void *page, u32 salt)
+u32 merge_digest(const void *page, const hsiphash_key_t *key)
 {
+	const u64 *p = page;
+	nh_sum sum[BLOCKS];
+	unsigned int i;
+
 #ifdef DITTO_KUNIT
 	if (merge_digest_override)
-		return merge_digest_override(page, salt);
+		return merge_digest_override(page, key);
 #endif
-	if (likely(boot_cpu_has(X86_FEATURE_XMM4_2)))
-		return digest_crc(page, salt);
-	return xxh64(page, PAGE_SIZE, salt);
+	for (i = 0; i < BLOCKS; i++, p += BLOCK_WORDS)
+		sum[i] = nh(p);
+	return hsiphash(sum, sizeof(sum), key);
 }
 
 /**

@@ -66,11 +66,12 @@ struct merge_knobs {
 extern struct merge_knobs merge_knobs;
 
 /* digest.c */
-u32 merge_digest(const void *page, u32 salt);
+void merge_digest_init(void);
+u32 merge_digest(const void *page, const hsiphash_key_t *key);
 bool merge_page_zero(const void *page);
 bool merge_pages_equal(const void *a, const void *b);
 #ifdef DITTO_KUNIT
-extern u32 (*merge_digest_override)(const void *page, u32 salt);
+extern u32 (*merge_digest_override)(const void *page, const hsiphash_key_t *key);
 #endif
 
 /* index.c */

@@ -43,7 +43,7 @@ static struct page *pick(struct gmem_cursor *cur, u32 *digest, bool *zero)
 	va = gmem_entry_va(v);
 	*zero = merge_page_zero(va);
 	if (!*zero)
-		*digest = merge_digest(va, cur->g->domain->salt);
+		*digest = merge_digest(va, &cur->g->domain->key);
 	rcu_read_unlock();
 	return gmem_entry_page(v);
 }
@@ -76,7 +76,7 @@ static enum merge_result join_shared(struct gmem_cursor *cur, struct page *page,
 /* The candidate is frozen and not equal: if it changed since, it has to be seen again. */
 static void thaw_candidate(struct merge_candidate *cand)
 {
-	u32 digest = merge_digest(page_address(cand->page), cand->cur.g->domain->salt);
+	u32 digest = merge_digest(page_address(cand->page), &cand->cur.g->domain->key);
 
 	if (digest == *gmem_page_digest(cand->page)) {
 		gmem_thaw(&cand->cur, 0);
@@ -133,7 +133,7 @@ static enum merge_result merge_with(struct gmem_cursor *cur, struct page *page, 
 	if (ret == MERGE_SHARED)
 		return ret;
 	if (ret == MERGE_MISMATCH &&
-	    merge_digest(page_address(page), cur->g->domain->salt) != digest) {
+	    merge_digest(page_address(page), &cur->g->domain->key) != digest) {
 		gmem_thaw(cur, GMEM_DIRTY | GMEM_WAIT(GMEM_WAIT_BUSY));
 		return MERGE_VOLATILE;
 	}

@@ -202,7 +202,7 @@ static void other_domain(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, b.g->domain);
 	KUNIT_ASSERT_PTR_NE(test, b.g->domain, own);
 	gmem_domain_put(own);
-	b.g->domain->salt = a.g->domain->salt;	/* equal digests: the domain decides */
+	b.g->domain->key = a.g->domain->key;	/* equal digests: the domain decides */
 	for (i = 0; i < 20; i++) {
 		KUNIT_ASSERT_EQ(test, put(&a, i, 7 + i / 10), 0);
 		KUNIT_ASSERT_EQ(test, put(&b, i, 7 + i / 10), 0);
@@ -236,7 +236,7 @@ static void pinned_page(struct kunit *test)
 	unmake(&a);
 }
 
-static u32 one_digest(const void *page, u32 salt)
+static u32 one_digest(const void *page, const hsiphash_key_t *key)
 {
 	return 12345;
 }
@@ -294,20 +294,90 @@ static void unmerge(struct kunit *test)
 static void digests(struct kunit *test)
 {
 	u64 *page = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
-	u32 zero = merge_digest(page, 1), d;
+	const hsiphash_key_t key = { { 1, 2 } }, other = { { 1, 3 } };
+	u32 zero = merge_digest(page, &key), d;
 	unsigned int i;
 
 	KUNIT_EXPECT_TRUE(test, merge_page_zero(page));
-	KUNIT_EXPECT_NE(test, merge_digest(page, 2), zero);
+	KUNIT_EXPECT_NE(test, merge_digest(page, &other), zero);
 	for (i = 0; i < PAGE_SIZE / 8; i++) {
 		page[i] = 1ULL << 63;
-		d = merge_digest(page, 1);
+		d = merge_digest(page, &key);
 		KUNIT_EXPECT_NE(test, d, zero);
 		KUNIT_EXPECT_FALSE(test, merge_page_zero(page));
 		KUNIT_EXPECT_FALSE(test, merge_pages_equal(page, page_address(ZERO_PAGE(0))));
 		page[i] = 0;
 	}
 	KUNIT_EXPECT_TRUE(test, merge_pages_equal(page, page_address(ZERO_PAGE(0))));
+}
+
+/* The remainder that CRC32C leaves of one word, as the CPU's instruction has it. */
+static u32 crc32c_word(u64 word)
+{
+	unsigned int i;
+
+	for (i = 0; i < 64; i++)
+		word = (word >> 1) ^ (word & 1 ? 0x82f63b78 : 0);
+	return word;
+}
+
+/* Change two words so that every CRC32C of them, whatever its seed, stays the same. */
+static void craft(u64 *page, unsigned int word, u64 change)
+{
+	page[word] ^= change;
+	page[word + 1] ^= crc32c_word(change);
+}
+
+/*
+ * Changes that cancel out in what is linear, or where no carry leaves the word: whoever
+ * can choose pages with one digest keeps others from merging.
+ */
+static void crafted_digests(struct kunit *test)
+{
+	u64 *page = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
+	const hsiphash_key_t key = { { 1, 2 } };
+	unsigned int i, same = 0;
+	u32 plain;
+
+	memset64(page, 0x0123456789abcdef, PAGE_SIZE / 8);
+	plain = merge_digest(page, &key);
+	for (i = 0; i < PAGE_SIZE / 8 - 1; i++) {
+		craft(page, i, i + 1);
+		same += merge_digest(page, &key) == plain;
+		craft(page, i, i + 1);
+		page[i] ^= 1ULL << 63;
+		page[i + 1] ^= 1ULL << 63;
+		same += merge_digest(page, &key) == plain;
+		page[i + 1] ^= 1ULL << 63;
+		swap(page[i], page[i + 1]);
+		same += merge_digest(page, &key) == plain;
+		page[i + 1] ^= 1ULL << 63;
+	}
+	KUNIT_EXPECT_EQ(test, merge_digest(page, &key), plain);
+	KUNIT_EXPECT_EQ(test, same, 0);
+}
+
+/* A guest with pages crafted after another's content: that merges all the same. */
+static void crafted_pages(struct kunit *test)
+{
+	struct guest a = make(test, 2), evil = make(test, 64);
+	u64 *page = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
+	pgoff_t i;
+
+	KUNIT_ASSERT_EQ(test, put(&a, 0, 77), 0);
+	KUNIT_EXPECT_EQ(test, passes(2, MERGE_UNIQUE), 1);
+	memset64(page, 77, PAGE_SIZE / 8);
+	for (i = 0; i < 64; i++) {
+		craft(page, 2 * i, 1 + i);
+		KUNIT_ASSERT_EQ(test, gmem_write(evil.g, i << PAGE_SHIFT, page, PAGE_SIZE), 0);
+		craft(page, 2 * i, 1 + i);
+	}
+	KUNIT_EXPECT_EQ(test, passes(2, MERGE_UNIQUE), 64);
+	KUNIT_ASSERT_EQ(test, put(&a, 1, 77), 0);
+	KUNIT_EXPECT_EQ(test, passes(2, MERGE_SHARED), 1);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	unmake(&a);
+	unmake(&evil);
 }
 
 /* "vCPUs" of two guests that write few contents, verify, and are merged meanwhile. */
@@ -385,6 +455,8 @@ static void races(struct kunit *test)
 
 static struct kunit_case merge_cases[] = {
 	KUNIT_CASE(digests),
+	KUNIT_CASE(crafted_digests),
+	KUNIT_CASE(crafted_pages),
 	KUNIT_CASE(equal_pages),
 	KUNIT_CASE(unequal_pages),
 	KUNIT_CASE(zero_pages),

@@ -272,6 +272,7 @@ int merge_init(struct kobject *parent)
 {
 	int ret;
 
+	merge_digest_init();
 	gmem_set_merge_hooks(&hooks);
 	ret = merge_thread_start();
 	if (ret)
