@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The from-scratch checker of guest memory: recounts every page, entry and counter of
- * every gmem, and compares what the bindings have mapped with what the index says. It
+ * every gmem, and compares what the bindings and user space have mapped with what the
+ * index says. It
  * relies on none of the counters that it checks. Call it when nobody uses the gmems:
  * what changes meanwhile is reported as wrong. Allocates while it holds a chunk's lock,
  * which nobody else may.
  */
+#include <linux/pagemap.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/xarray.h>
@@ -139,6 +141,54 @@ static void check_mapping(void *ctx, pgoff_t off, unsigned long pfn, bool writab
 		violation(ck, "offset %#lx: zero page mapped unnoticed", off);
 }
 
+/**
+ * struct user_walk - the page tables of one mapping in user space
+ * @ck: the check
+ * @vma: the mapping
+ */
+struct user_walk {
+	struct check *ck;
+	struct vm_area_struct *vma;
+};
+
+/* One page that user space maps: as above; and that it may be written must be known. */
+static int check_user_pte(pte_t *pte, unsigned long addr, void *data)
+{
+	struct user_walk *walk = data;
+	struct check *ck = walk->ck;
+	pgoff_t off = linear_page_index(walk->vma, addr);
+	unsigned long *e, v;
+
+	if (!pte_present(*pte) || off >= ck->g->npages)
+		return 0;
+	check_mapping(ck, off, pte_pfn(*pte), pte_write(*pte));
+	rcu_read_lock();
+	e = gmem_entry(ck->g, off);
+	v = e ? READ_ONCE(*e) : 0;
+	rcu_read_unlock();
+	if (pte_write(*pte) && !(v & GMEM_UWRITE))
+		violation(ck, "offset %#lx: writable by user space unnoticed", off);
+	return 0;
+}
+
+/* The lock keeps mappings, and the page tables below them, from going away. */
+static void check_user(struct check *ck)
+{
+	struct address_space *mapping = ck->g->inode->i_mapping;
+	struct user_walk walk = { .ck = ck };
+	struct rb_node *node;
+
+	i_mmap_lock_read(mapping);
+	for (node = rb_first_cached(&mapping->i_mmap); node; node = rb_next(node)) {
+		walk.vma = rb_entry(node, struct vm_area_struct, shared.rb);
+		apply_to_existing_page_range(walk.vma->vm_mm, walk.vma->vm_start,
+					     walk.vma->vm_end - walk.vma->vm_start,
+					     check_user_pte, &walk);
+		cond_resched();
+	}
+	i_mmap_unlock_read(mapping);
+}
+
 static void check_counter(struct check *ck, const char *name, long have, long recount)
 {
 	if (have != recount)
@@ -166,6 +216,7 @@ static void check_gmem(struct check *ck)
 	check_counter(ck, "nr_zeroed", atomic_long_read(&g->nr_zeroed), ck->zeroed);
 	check_counter(ck, "nr_chunks", atomic_long_read(&g->nr_chunks), ck->chunks);
 	gmem_check_bindings(g, check_mapping, ck);
+	check_user(ck);
 }
 
 /* After all entries: does every shared page know how many there are? */

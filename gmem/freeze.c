@@ -101,7 +101,8 @@ static bool freeze_mappings(struct gmem_cursor *cur, struct page *page, bool kee
  * @keep_readers: bindings may keep read-only mappings: the page will stay
  *
  * Return: 0: frozen. -EAGAIN: the entry has something else. -EBUSY: somebody holds the
- * page, or too many map it; it waits some scans. With an error the entry is not frozen.
+ * page, or too many map it; it waits some scans. With an error the entry is not frozen,
+ * and user space may still have it mapped, writable if it had.
  */
 int gmem_freeze(struct gmem_cursor *cur, struct page *page, bool keep_readers)
 {
@@ -110,7 +111,8 @@ int gmem_freeze(struct gmem_cursor *cur, struct page *page, bool keep_readers)
 	gmem_entry_lock(cur->c, cur->slot);
 	if (freeze_mappings(cur, page, keep_readers))
 		return 0;
-	gmem_thaw(cur, GMEM_DIRTY | GMEM_WAIT(GMEM_WAIT_BUSY));
+	gmem_thaw(cur, (gmem_cursor_entry(cur) & GMEM_UWRITE) | GMEM_DIRTY |
+		  GMEM_WAIT(GMEM_WAIT_BUSY));
 	return -EBUSY;
 }
 
@@ -119,7 +121,8 @@ int gmem_freeze(struct gmem_cursor *cur, struct page *page, bool keep_readers)
  * @cur: the frozen entry
  * @soft: all that remains to be done for it. The bindings' dirty bits went with the
  *	mappings, so: GMEM_PENDING if it is to be examined again, GMEM_DIRTY and a wait
- *	if it changed or is in use, 0 only if it has been examined while frozen.
+ *	if it changed or is in use, 0 only if it has been examined while frozen. And
+ *	GMEM_UWRITE if it had that and user space's mappings may be there.
  */
 void gmem_thaw(struct gmem_cursor *cur, unsigned long soft)
 {

@@ -317,6 +317,86 @@ static void scanning(struct kunit *test)
 	gmem_put(g);
 }
 
+/* User space may write the page, and somebody holds it: both have to stay known. */
+static void freezing_written(struct kunit *test)
+{
+	struct gmem *g = make(test, 512);
+	struct gmem_cursor cur = { .g = g, .slot = 5 };
+	struct page *page;
+	unsigned long v;
+	void *pin;
+
+	pin = gmem_pin_page(g, 5, true);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(pin));
+	page = virt_to_page(pin);
+	cur.c = gmem_chunk_find(g, 5);
+	v = gmem_cursor_entry(&cur);
+	KUNIT_ASSERT_TRUE(test, gmem_entry_set(&cur.c->entry[5], v, GMEM_UWRITE));
+	mutex_lock(&cur.c->lock);
+	KUNIT_EXPECT_EQ(test, gmem_freeze(&cur, page, false), -EBUSY);
+	v = gmem_cursor_entry(&cur);
+	KUNIT_EXPECT_EQ(test, v & GMEM_SOFT, GMEM_UWRITE | GMEM_DIRTY | GMEM_WAIT(GMEM_WAIT_BUSY));
+	gmem_unpin_page(g, 5, pin, false);
+	KUNIT_EXPECT_EQ(test, gmem_freeze(&cur, page, false), 0);
+	gmem_thaw(&cur, 0);
+	KUNIT_EXPECT_EQ(test, gmem_cursor_entry(&cur) & GMEM_SOFT, 0);
+	mutex_unlock(&cur.c->lock);
+	gmem_chunk_put(cur.c);
+	gmem_put(g);
+}
+
+/* A binding that, told to forget a page, takes a reference to it instead, late. */
+static void holding_zap(struct gmem_binding *b, pgoff_t start, pgoff_t end)
+{
+	struct fake *f = container_of(b, struct fake, b);
+
+	if (f->pfn[start])
+		get_page(pfn_to_page(f->pfn[start]));
+	fake_zap(b, start, end);
+}
+
+static void holding_wrprotect(struct gmem_binding *b, pgoff_t start, pgoff_t end)
+{
+	struct fake *f = container_of(b, struct fake, b);
+
+	if (f->writable[start])
+		get_page(pfn_to_page(f->pfn[start]));
+	fake_wrprotect(b, start, end);
+}
+
+static const struct gmem_binding_ops holding_ops = {
+	.zap = holding_zap,
+	.wrprotect = holding_wrprotect,
+	.harvest = fake_harvest,
+};
+
+/* References that come while mappings are taken away count like those before. */
+static void freezing_late(struct kunit *test)
+{
+	struct gmem *g = make(test, 512);
+	struct fake *f = fake_new(test, g, 0, 512);
+	struct gmem_cursor cur = { .g = g, .slot = 5 };
+	struct page *page;
+	int keep;
+
+	f->b.ops = &holding_ops;
+	cur.c = gmem_chunk_get(g, 5);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(cur.c));
+	for (keep = 0; keep < 2; keep++) {
+		KUNIT_EXPECT_EQ(test, fake_write(g, f, 5, 1), 0);
+		page = pfn_to_page(f->pfn[5]);
+		mutex_lock(&cur.c->lock);
+		KUNIT_EXPECT_EQ(test, gmem_freeze(&cur, page, keep), -EBUSY);
+		mutex_unlock(&cur.c->lock);
+		KUNIT_EXPECT_EQ(test, page_count(page), 2);
+		put_page(page);
+		KUNIT_EXPECT_TRUE(test, gmem_cursor_entry(&cur) & GMEM_DIRTY);
+	}
+	gmem_chunk_put(cur.c);
+	fake_free(g, f);
+	gmem_put(g);
+}
+
 static void freezing(struct kunit *test)
 {
 	struct gmem *g = make(test, 512);
@@ -497,6 +577,8 @@ static struct kunit_case gmem_cases[] = {
 	KUNIT_CASE(pins),
 	KUNIT_CASE(scanning),
 	KUNIT_CASE(freezing),
+	KUNIT_CASE(freezing_written),
+	KUNIT_CASE(freezing_late),
 	KUNIT_CASE(zero_pages),
 	KUNIT_CASE(freed_later),
 	KUNIT_CASE(put_by_thread),

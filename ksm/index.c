@@ -180,6 +180,40 @@ bool merge_index_find(struct gmem_domain *domain, u32 digest, unsigned int nth,
 	return found;
 }
 
+/* Examined, and not written since as far as anybody has noticed. */
+static bool calm(struct page *page)
+{
+	struct gmem_chunk *c;
+
+	if (gmem_page_is_shared(page))
+		return true;
+	c = gmem_page_chunk(page);
+	return !(READ_ONCE(c->entry[*gmem_page_slot(page)]) & (GMEM_DIRTY | GMEM_PENDING));
+}
+
+/*
+ * Two equal pages that have both been examined: each of them waits for a change that
+ * will not come. @node: the first; the others are behind it.
+ */
+static int check_lost(struct seq_file *m, struct hlist_node *node)
+{
+	struct page *page = gmem_node_page(node), *other;
+
+	for (node = node->next; node; node = node->next) {
+		other = gmem_node_page(node);
+		if (*gmem_page_digest(page) != *gmem_page_digest(other) ||
+		    gmem_page_domain(page) != gmem_page_domain(other) ||
+		    (gmem_page_is_shared(page) && gmem_page_is_shared(other)) ||
+		    !calm(page) || !calm(other) ||
+		    !merge_pages_equal(page_address(page), page_address(other)))
+			continue;
+		seq_printf(m, "violation: merge index: pfn %#lx and %#lx are equal, unmerged\n",
+			   page_to_pfn(page), page_to_pfn(other));
+		return 1;
+	}
+	return 0;
+}
+
 /* One page of a bucket, for the checker. */
 static int check_page(struct seq_file *m, struct page *page, unsigned long bucket,
 		      unsigned long *private)
@@ -219,7 +253,8 @@ int merge_index_check(struct seq_file *m)
 		lock = lock_of(i);
 		spin_lock(lock);
 		hlist_for_each(node, &buckets[i])
-			bad += check_page(m, gmem_node_page(node), i, &private);
+			bad += check_page(m, gmem_node_page(node), i, &private) +
+			       check_lost(m, node);
 		spin_unlock(lock);
 		cond_resched();
 	}

@@ -25,7 +25,8 @@ enum merge_result {
 	MERGE_UNIQUE,		/* there is none equal to it */
 	MERGE_VOLATILE,		/* it changed under our hands, or somebody holds it */
 	MERGE_MISMATCH,		/* (inside merge.c) the candidate is not equal */
-	MERGE_BUSY,		/* (inside merge.c) the candidate is in use */
+	MERGE_STALE,		/* (inside merge.c) the candidate has left the index */
+	MERGE_BUSY,		/* (inside merge.c) the candidate could not be looked at */
 };
 
 /* Those that merge_one() returns, for people. */

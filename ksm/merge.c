@@ -12,9 +12,13 @@
  *
  * What fails at step 2 or 3 waits some scans. What fails at step 4 because the digests
  * were of other contents (somebody wrote meanwhile) waits too; if they were right after
- * all, the next page with that digest is tried.
+ * all, the next page with that digest is tried. A candidate that changed, or that
+ * somebody holds, leaves the index until it has been examined anew: it will then find
+ * the page that did not find it.
  *
  * Of the two chunk locks needed for a private candidate, the second is only tried for.
+ * If that fails the page may not go into the index: it would not look for its equal
+ * again. It stays as it is, to be examined in the next scan.
  */
 #include <linux/mm.h>
 
@@ -74,29 +78,31 @@ static enum merge_result join_shared(struct gmem_cursor *cur, struct page *page,
 }
 
 /* The candidate is frozen and not equal: if it changed since, it has to be seen again. */
-static void thaw_candidate(struct merge_candidate *cand)
+static enum merge_result thaw_candidate(struct merge_candidate *cand)
 {
 	u32 digest = merge_digest(page_address(cand->page), &cand->cur.g->domain->key);
 
 	if (digest == *gmem_page_digest(cand->page)) {
 		gmem_thaw(&cand->cur, 0);
-		return;
+		return MERGE_MISMATCH;
 	}
 	gmem_merge_forget(cand->page);
 	gmem_thaw(&cand->cur, GMEM_DIRTY | GMEM_WAIT(GMEM_WAIT_BUSY));
+	return MERGE_STALE;
 }
 
 /* Step 4 and on against a private page, whose chunk's lock is held too. */
 static enum merge_result join_private(struct gmem_cursor *cur, struct page *page,
 				      struct merge_candidate *cand)
 {
-	if (hlist_unhashed(gmem_page_node(cand->page)) ||
-	    gmem_freeze(&cand->cur, cand->page, true))
-		return MERGE_BUSY;
-	if (!merge_pages_equal(page_address(page), page_address(cand->page))) {
-		thaw_candidate(cand);
-		return MERGE_MISMATCH;
+	if (hlist_unhashed(gmem_page_node(cand->page)))
+		return MERGE_STALE;
+	if (gmem_freeze(&cand->cur, cand->page, true)) {
+		gmem_merge_forget(cand->page);
+		return MERGE_STALE;
 	}
+	if (!merge_pages_equal(page_address(page), page_address(cand->page)))
+		return thaw_candidate(cand);
 	merge_index_share(cand->page, cand->cur.g->domain);
 	gmem_share(&cand->cur);
 	atomic_inc(gmem_page_sharers(cand->page));
@@ -121,7 +127,10 @@ static enum merge_result join(struct gmem_cursor *cur, struct page *page,
 	return ret;
 }
 
-/* Steps 2 to 6 against one candidate. The chunk's lock is held. */
+/*
+ * Steps 2 to 6 against one candidate. The chunk's lock is held. The bindings' dirty bits
+ * went with the mappings: a write since step 1 shows in the digest and nowhere else.
+ */
 static enum merge_result merge_with(struct gmem_cursor *cur, struct page *page, u32 digest,
 				    struct merge_candidate *cand)
 {
@@ -132,8 +141,7 @@ static enum merge_result merge_with(struct gmem_cursor *cur, struct page *page, 
 	ret = join(cur, page, cand);
 	if (ret == MERGE_SHARED)
 		return ret;
-	if (ret == MERGE_MISMATCH &&
-	    merge_digest(page_address(page), &cur->g->domain->key) != digest) {
+	if (merge_digest(page_address(page), &cur->g->domain->key) != digest) {
 		gmem_thaw(cur, GMEM_DIRTY | GMEM_WAIT(GMEM_WAIT_BUSY));
 		return MERGE_VOLATILE;
 	}
@@ -164,12 +172,41 @@ static enum merge_result keep(struct gmem_cursor *cur, struct page *page, u32 di
 	return ret;
 }
 
-static enum merge_result examine(struct gmem_cursor *cur)
+/*
+ * Try the pages with this digest. Those that leave the index meanwhile are not skipped
+ * the next time, or one that moved up would be.
+ */
+static enum merge_result search(struct gmem_cursor *cur, struct page *page, u32 digest)
 {
+	unsigned int tries, skip = 0, left = 0;
 	struct merge_candidate cand;
 	enum merge_result ret;
+	bool busy = false;
+
+	for (tries = 0; tries < MAX_TRIES; tries++) {
+		if (!merge_index_find(cur->g->domain, digest, skip, &cand))
+			break;
+		mutex_lock(&cur->c->lock);
+		ret = merge_with(cur, page, digest, &cand);
+		mutex_unlock(&cur->c->lock);
+		candidate_put(&cand);
+		if (ret == MERGE_SHARED || ret == MERGE_VOLATILE)
+			return ret;
+		busy |= ret == MERGE_BUSY;
+		if (ret == MERGE_STALE)
+			left++;
+		else
+			skip++;
+	}
+	if (busy || (left && tries == MAX_TRIES))
+		return MERGE_VOLATILE;
+	return keep(cur, page, digest);
+}
+
+static enum merge_result examine(struct gmem_cursor *cur)
+{
+	enum merge_result ret;
 	struct page *page;
-	unsigned int n;
 	u32 digest;
 	bool zero;
 
@@ -182,17 +219,7 @@ static enum merge_result examine(struct gmem_cursor *cur)
 		mutex_unlock(&cur->c->lock);
 		return ret;
 	}
-	for (n = 0; n < MAX_TRIES; n++) {
-		if (!merge_index_find(cur->g->domain, digest, n, &cand))
-			break;
-		mutex_lock(&cur->c->lock);
-		ret = merge_with(cur, page, digest, &cand);
-		mutex_unlock(&cur->c->lock);
-		candidate_put(&cand);
-		if (ret == MERGE_SHARED || ret == MERGE_VOLATILE)
-			return ret;
-	}
-	return keep(cur, page, digest);
+	return search(cur, page, digest);
 }
 
 /**

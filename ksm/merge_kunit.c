@@ -3,6 +3,7 @@
  * KUnit tests of the merge engine, without its thread: scan and merge are called by the
  * test, so every result is exact. The fake MMU of gmem is the only thing that maps.
  */
+#include <linux/completion.h>
 #include <linux/delay.h>
 #include <linux/kthread.h>
 #include <ditto.h>
@@ -311,6 +312,104 @@ static void digests(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, merge_pages_equal(page, page_address(ZERO_PAGE(0))));
 }
 
+/* A thread that holds a chunk's lock, as somebody's fault may. */
+struct holder {
+	struct gmem_chunk *c;
+	struct completion held;
+	struct completion release;
+};
+
+static int hold_chunk(void *arg)
+{
+	struct holder *h = arg;
+
+	mutex_lock(&h->c->lock);
+	complete(&h->held);
+	wait_for_completion(&h->release);
+	mutex_unlock(&h->c->lock);
+	return 0;
+}
+
+/* Candidates whose chunk is busy: the pages that equal them are merged later. */
+static void busy_candidates(struct kunit *test)
+{
+	struct guest a = make(test, 64), b = make(test, 64);
+	struct holder h = { .c = gmem_chunk_get(a.g, 0) };
+	unsigned int count[MERGE_BUSY + 1] = { 0 };
+	struct task_struct *t;
+	pgoff_t i;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(h.c));
+	init_completion(&h.held);
+	init_completion(&h.release);
+	for (i = 0; i < 64; i++)
+		KUNIT_ASSERT_EQ(test, put(&a, i, i + 1), 0);
+	KUNIT_EXPECT_EQ(test, passes(2, MERGE_UNIQUE), 64);
+	for (i = 0; i < 64; i++)
+		KUNIT_ASSERT_EQ(test, put(&b, i, i + 1), 0);
+	t = kthread_run(hold_chunk, &h, "ditto-hold");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(t));
+	wait_for_completion(&h.held);
+	mutex_lock(&merge_knobs.lock);
+	for (i = 0; i < 2; i++)
+		pass(b.g, count);
+	mutex_unlock(&merge_knobs.lock);
+	KUNIT_EXPECT_EQ(test, count[MERGE_SHARED] + count[MERGE_UNIQUE], 0);
+	KUNIT_EXPECT_EQ(test, count[MERGE_VOLATILE], 64);
+	complete(&h.release);
+	mutex_lock(&h.c->lock);		/* the thread is through */
+	mutex_unlock(&h.c->lock);
+	KUNIT_EXPECT_EQ(test, passes(1, MERGE_SHARED), 64);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	gmem_chunk_put(h.c);
+	unmake(&a);
+	unmake(&b);
+}
+
+/* A candidate that somebody holds, and one that was written: the next ones are found. */
+static void held_candidates(struct kunit *test)
+{
+	struct guest a = make(test, 8);
+	u64 *pin;
+
+	KUNIT_ASSERT_EQ(test, put(&a, 0, 5), 0);
+	KUNIT_EXPECT_EQ(test, passes(2, MERGE_UNIQUE), 1);
+	pin = gmem_pin_page(a.g, 0, true);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(pin));
+	KUNIT_ASSERT_EQ(test, put(&a, 1, 5), 0);
+	KUNIT_EXPECT_EQ(test, passes(2, MERGE_UNIQUE), 1);	/* 0 cannot be had */
+	gmem_unpin_page(a.g, 0, pin, false);
+	KUNIT_EXPECT_EQ(test, passes(2 + GMEM_WAIT_BUSY, MERGE_SHARED), 1);
+	KUNIT_EXPECT_EQ(test, shared(a.g), 2);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	unmake(&a);
+}
+
+/* The checker knows pages that wait for a change though they are equal. */
+static void lost_merge(struct kunit *test)
+{
+	struct guest a = make(test, 8);
+	struct gmem_cursor cur = { .g = a.g, .slot = 1 };
+	u32 digest;
+
+	KUNIT_ASSERT_EQ(test, put(&a, 0, 5), 0);
+	KUNIT_EXPECT_EQ(test, passes(2, MERGE_UNIQUE), 1);
+	KUNIT_ASSERT_EQ(test, put(&a, 1, 5), 0);
+	KUNIT_EXPECT_EQ(test, passes(1, MERGE_SHARED), 0);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	cur.c = gmem_chunk_find(a.g, 0);
+	mutex_lock(&merge_knobs.lock);
+	mutex_lock(&cur.c->lock);
+	digest = *gmem_page_digest(pfn_to_page(a.f->pfn[0]));
+	KUNIT_EXPECT_TRUE(test, gmem_examined(&cur, pfn_to_page(a.f->pfn[1])));
+	merge_index_insert(pfn_to_page(a.f->pfn[1]), digest);
+	mutex_unlock(&cur.c->lock);
+	mutex_unlock(&merge_knobs.lock);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 1);
+	gmem_chunk_put(cur.c);
+	unmake(&a);
+}
+
 /* The remainder that CRC32C leaves of one word, as the CPU's instruction has it. */
 static u32 crc32c_word(u64 word)
 {
@@ -463,6 +562,9 @@ static struct kunit_case merge_cases[] = {
 	KUNIT_CASE(other_domain),
 	KUNIT_CASE(pinned_page),
 	KUNIT_CASE(collisions),
+	KUNIT_CASE(busy_candidates),
+	KUNIT_CASE(held_candidates),
+	KUNIT_CASE(lost_merge),
 	KUNIT_CASE(unmerge),
 	KUNIT_CASE(races),
 	{}

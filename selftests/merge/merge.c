@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -284,6 +285,42 @@ static void direct_io_writes(const void *arg)
 	unlink(path);
 }
 
+/*
+ * A page that the kernel holds (a pipe does) cannot be frozen, and stays mapped. What is
+ * written to it through that mapping has to be noticed all the same. It is taken for a
+ * candidate after it was written, and before its own chunk is scanned again.
+ */
+static void writes_while_held(const void *arg)
+{
+	struct iovec iov = { .iov_len = PAGE_SIZE };
+	static u8 sink[PAGE_SIZE];
+	int pipes[2];
+
+	make(0);
+	fill(map[2], 3);
+	fill(map[1], 1);
+	engine_on();
+	scans(4);
+	iov.iov_base = map[1];
+	CHECKED(pipe(pipes));
+	ASSERT_EQ(CHECKED(vmsplice(pipes[1], &iov, 1, 0)), PAGE_SIZE);
+	knob("sleep_millisecs", 50);	/* time between two passes */
+	scans(1);
+	fill(map[0], 1);
+	scans(1);
+	fill(map[1], 2);		/* here the digest in the index is still that of 1 */
+	scans(1);
+	ASSERT_EQ(knob_violations(), 0);
+	engine_on();
+	scans(12);			/* found to be like no other */
+	ASSERT_EQ(CHECKED(read(pipes[0], sink, PAGE_SIZE)), PAGE_SIZE);
+	ASSERT_EQ(counter("pages_sharing"), 0);
+	fill(map[1], 3);
+	settle("pages_sharing", 1);
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
 /* And a guest. */
 static void guest_writes(const void *arg)
 {
@@ -484,6 +521,7 @@ static const struct tap_test tests[] = {
 	{ "within_one", within_one, .seconds = 60 },
 	{ "mapping_writes", mapping_writes, .seconds = 60 },
 	{ "direct_io_writes", direct_io_writes, .seconds = 60 },
+	{ "writes_while_held", writes_while_held, .seconds = 60 },
 	{ "guest_writes", guest_writes, .seconds = 60 },
 	{ "guest_rewrites", guest_rewrites, .seconds = 60 },
 	{ "punch_and_close", punch_and_close, .seconds = 60 },
