@@ -25,6 +25,7 @@
  * @private: of @g, recounted; so the next three
  * @shared: entries that point at shared pages
  * @zeroed: entries with GMEM_ZEROED
+ * @pending: entries with GMEM_PENDING
  * @chunks: chunks
  */
 struct check {
@@ -36,6 +37,7 @@ struct check {
 	long private;
 	long shared;
 	long zeroed;
+	long pending;
 	long chunks;
 };
 
@@ -92,6 +94,7 @@ static void check_entry(struct check *ck, struct gmem_chunk *c, unsigned int slo
 {
 	unsigned long v = READ_ONCE(c->entry[slot]);
 
+	ck->pending += !!(v & GMEM_PENDING);
 	if (v & GMEM_LOCKED)
 		violation(ck, "offset %#lx: locked by nobody", c->base + slot);
 	if (v & GMEM_SHARED && v & GMEM_UWRITE)
@@ -201,7 +204,7 @@ static void check_gmem(struct check *ck)
 	struct gmem_chunk *c;
 	pgoff_t off;
 
-	ck->private = ck->shared = ck->zeroed = ck->chunks = 0;
+	ck->private = ck->shared = ck->zeroed = ck->pending = ck->chunks = 0;
 	for (off = gmem_next_chunk(g, 0); off < g->npages;
 	     off = gmem_next_chunk(g, off + GMEM_CHUNK_PAGES)) {
 		c = gmem_chunk_find(g, off);
@@ -214,6 +217,7 @@ static void check_gmem(struct check *ck)
 	check_counter(ck, "nr_private", atomic_long_read(&g->nr_private), ck->private);
 	check_counter(ck, "nr_shared", atomic_long_read(&g->nr_shared), ck->shared);
 	check_counter(ck, "nr_zeroed", atomic_long_read(&g->nr_zeroed), ck->zeroed);
+	check_counter(ck, "nr_pending", atomic_long_read(&g->nr_pending), ck->pending);
 	check_counter(ck, "nr_chunks", atomic_long_read(&g->nr_chunks), ck->chunks);
 	gmem_check_bindings(g, check_mapping, ck);
 	check_user(ck);

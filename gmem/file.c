@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A gmem's life, and its face as a file: creation, references, the list of all gmems,
- * fstat, fallocate, ioctl. Files live in a mount that nobody else sees, so that each
- * has an inode with a size and an address space that user mappings hang off. The gmem
- * outlives its file while memslots refer to it; the file holds the module.
+ * A gmem's life, and its face as a file: creation, references, fstat, fallocate, ioctl.
+ * Files live in a mount that nobody else sees, so that each has an inode with a size and
+ * an address space that user mappings hang off. The gmem outlives its file while memslots
+ * refer to it; the file holds the module.
  */
 #define pr_fmt(fmt) "ditto: " fmt
 
@@ -24,9 +24,6 @@
 
 /* Where the inodes are; between init and exit. */
 static struct vfsmount *gmem_mnt;
-static LIST_HEAD(gmem_list);
-static DEFINE_SPINLOCK(gmem_list_lock);
-static u64 last_id;	/* under gmem_list_lock */
 
 /**
  * gmem_size() - size in bytes
@@ -61,6 +58,7 @@ static void gmem_free(struct work_struct *work)
 	gmem_weight_end(g);
 	gmem_page_free(g->zero);
 	gmem_index_free(g);
+	gmem_tenant_put(g->tenant);
 	gmem_domain_put(g->domain);
 	mem_cgroup_put(g->memcg);
 	iput(g->inode);
@@ -73,9 +71,7 @@ static void gmem_release(struct kref *ref)
 	struct gmem *g = container_of(ref, struct gmem, ref);
 
 	gmem_leaving(1);
-	spin_lock(&gmem_list_lock);
-	list_del(&g->all);
-	spin_unlock(&gmem_list_lock);
+	gmem_unregister(g);
 	WARN_ON_ONCE(!RB_EMPTY_ROOT(&g->bindings.rb_root));
 	INIT_WORK(&g->free_work, gmem_free);
 	if (!gmem_free_later(g))
@@ -95,53 +91,6 @@ void gmem_put(struct gmem *g)
 }
 
 /**
- * gmem_next() - walk over all gmems
- * @prev: the last one, whose reference is given back, or NULL to begin
- * @mergeable: only those that take part in merging
- *
- * Return: the next one, with a reference, or NULL at the end.
- */
-struct gmem *gmem_next(struct gmem *prev, bool mergeable)
-{
-	struct gmem *g;
-	bool found = false;
-
-	spin_lock(&gmem_list_lock);
-	g = list_prepare_entry(prev, &gmem_list, all);
-	list_for_each_entry_continue(g, &gmem_list, all) {
-		if ((!mergeable || g->domain) && kref_get_unless_zero(&g->ref)) {
-			found = true;
-			break;
-		}
-	}
-	spin_unlock(&gmem_list_lock);
-	if (prev)
-		gmem_put(prev);
-	return found ? g : NULL;
-}
-
-/**
- * gmem_at() - find a place in the order of gmems again
- * @id: of a gmem, which may be gone
- *
- * Return: the first mergeable gmem whose id is @id or greater, with a reference, or NULL.
- */
-struct gmem *gmem_at(u64 id)
-{
-	struct gmem *g, *found = NULL;
-
-	spin_lock(&gmem_list_lock);
-	list_for_each_entry(g, &gmem_list, all) {
-		if (g->id >= id && g->domain && kref_get_unless_zero(&g->ref)) {
-			found = g;
-			break;
-		}
-	}
-	spin_unlock(&gmem_list_lock);
-	return found;
-}
-
-/**
  * gmem_overhead() - bytes of bookkeeping
  * @g: the gmem
  *
@@ -154,28 +103,6 @@ unsigned long gmem_overhead(struct gmem *g)
 	return struct_size(g, root, roots) + (READ_ONCE(g->zero) ? PAGE_SIZE : 0) +
 	       atomic_long_read(&g->nr_dirs) * sizeof(struct gmem_dir) +
 	       atomic_long_read(&g->nr_chunks) * sizeof(struct gmem_chunk);
-}
-
-/**
- * gmem_totals() - sum up all gmems that take part in merging
- * @t: the sums
- */
-void gmem_totals(struct gmem_totals *t)
-{
-	struct gmem *g;
-
-	memset(t, 0, sizeof(*t));
-	spin_lock(&gmem_list_lock);
-	list_for_each_entry(g, &gmem_list, all) {
-		if (!g->domain)
-			continue;
-		t->private_pages += atomic_long_read(&g->nr_private);
-		t->shared_entries += atomic_long_read(&g->nr_shared);
-		t->zeroed_entries += atomic_long_read(&g->nr_zeroed);
-		t->overhead += gmem_overhead(g);
-	}
-	spin_unlock(&gmem_list_lock);
-	t->shared_pages = gmem_shared_pages();
 }
 
 /* In an RCU section: a chunk's fair part of the shared pages, in 1/256 bytes. */
@@ -400,6 +327,9 @@ static struct gmem *gmem_new(u64 size, u32 flags)
 		g->domain = gmem_domain_get(current_euid(), current_user_ns());
 		if (!g->domain)
 			goto free;
+		g->tenant = gmem_tenant_get(current_euid(), current_user_ns());
+		if (!g->tenant)
+			goto put_domain;
 	}
 	g->inode = gmem_new_inode(g);
 	if (IS_ERR(g->inode)) {
@@ -408,13 +338,17 @@ static struct gmem *gmem_new(u64 size, u32 flags)
 	}
 	g->memcg = get_mem_cgroup_from_mm(current->mm);
 	gmem_weight_begin(g);
-	spin_lock(&gmem_list_lock);
-	g->id = ++last_id;
-	list_add_tail(&g->all, &gmem_list);
-	spin_unlock(&gmem_list_lock);
+	ret = gmem_register(g);
+	if (ret)
+		goto weight;
 	return g;
 
+weight:
+	gmem_weight_end(g);
+	mem_cgroup_put(g->memcg);
+	iput(g->inode);
 put_domain:
+	gmem_tenant_put(g->tenant);
 	gmem_domain_put(g->domain);
 free:
 	kvfree(g);

@@ -71,6 +71,7 @@ bool gmem_examined(struct gmem_cursor *cur, struct page *page)
 		return false;
 	while (!try_cmpxchg(&cur->c->entry[cur->slot], &v, v & ~GMEM_PENDING))
 		;
+	gmem_count_pending(cur->g, v, 0);
 	return true;
 }
 
@@ -126,9 +127,10 @@ int gmem_freeze(struct gmem_cursor *cur, struct page *page, bool keep_readers)
  */
 void gmem_thaw(struct gmem_cursor *cur, unsigned long soft)
 {
-	unsigned long v = gmem_cursor_entry(cur) & ~(GMEM_LOCKED | GMEM_SOFT);
+	unsigned long v = gmem_cursor_entry(cur);
 
-	gmem_entry_unlock(cur->c, cur->slot, v | soft);
+	gmem_count_pending(cur->g, v, soft);
+	gmem_entry_unlock(cur->c, cur->slot, (v & ~(GMEM_LOCKED | GMEM_SOFT)) | soft);
 }
 
 /**
@@ -137,8 +139,10 @@ void gmem_thaw(struct gmem_cursor *cur, unsigned long soft)
  */
 void gmem_share(struct gmem_cursor *cur)
 {
-	struct page *page = gmem_entry_page(gmem_cursor_entry(cur));
+	unsigned long v = gmem_cursor_entry(cur);
+	struct page *page = gmem_entry_page(v);
 
+	gmem_count_pending(cur->g, v, 0);
 	gmem_count_private(cur->g, -1);
 	gmem_count_shared(cur->g, 1);
 	gmem_count_shared_page(cur->g->domain, 1);

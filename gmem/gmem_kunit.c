@@ -5,6 +5,7 @@
  */
 #include <linux/delay.h>
 #include <linux/kthread.h>
+#include <linux/user_namespace.h>
 #include <ditto.h>
 
 #include "gmem/fake.h"
@@ -434,6 +435,114 @@ static void freezing(struct kunit *test)
 	gmem_put(g);
 }
 
+/* One uid more has one domain more, wherever its hash leads. */
+static void owners_apart(struct kunit *test)
+{
+	struct gmem_domain **d = kunit_kcalloc(test, 2000, sizeof(*d), GFP_KERNEL);
+	unsigned int i, j, same = 0;
+
+	for (i = 0; i < 2000; i++) {
+		d[i] = gmem_domain_get(KUIDT_INIT(100000 + i), &init_user_ns);
+		KUNIT_ASSERT_NOT_NULL(test, d[i]);
+	}
+	for (i = 0; i < 2000; i++)
+		for (j = 0; j < i; j++)
+			same += d[i] == d[j];
+	KUNIT_EXPECT_EQ(test, same, 0);
+	for (i = 0; i < 2000; i++)
+		gmem_domain_put(d[i]);
+}
+
+/* The namespaces that a user makes, and all uids in them, have their turn as his. */
+static void tenants(struct kunit *test)
+{
+	struct user_namespace *ns = kunit_kzalloc(test, 2 * sizeof(*ns), GFP_KERNEL);
+	const kuid_t some = KUIDT_INIT(4711), sub = KUIDT_INIT(165536);
+	unsigned int before = gmem_tenants();
+	struct gmem_tenant *t[4];
+
+	ns[0].parent = &init_user_ns;
+	ns[0].owner = some;
+	ns[1].parent = &ns[0];
+	ns[1].owner = sub;
+	t[0] = gmem_tenant_get(some, &init_user_ns);
+	t[1] = gmem_tenant_get(sub, &ns[0]);
+	t[2] = gmem_tenant_get(sub, &ns[1]);
+	t[3] = gmem_tenant_get(sub, &init_user_ns);
+	KUNIT_ASSERT_NOT_NULL(test, t[0]);
+	KUNIT_EXPECT_PTR_EQ(test, t[1], t[0]);
+	KUNIT_EXPECT_PTR_EQ(test, t[2], t[0]);
+	KUNIT_EXPECT_PTR_NE(test, t[3], t[0]);
+	KUNIT_EXPECT_EQ(test, gmem_tenants(), before + 2);
+	gmem_tenant_put(t[3]);
+	ns[0].owner = GLOBAL_ROOT_UID;	/* its uids are other people's */
+	t[3] = gmem_tenant_get(sub, &ns[1]);
+	KUNIT_EXPECT_EQ(test, t[3]->uid, 165536);
+	gmem_tenant_put(t[0]);
+	gmem_tenant_put(t[1]);
+	gmem_tenant_put(t[2]);
+	gmem_tenant_put(t[3]);
+	KUNIT_EXPECT_EQ(test, gmem_tenants(), before);
+}
+
+/* Looking for chunks in large empty objects is done in short steps, and finds them all. */
+static void seeking(struct kunit *test)
+{
+	const pgoff_t last = (GMEM_MAX_SIZE >> PAGE_SHIFT) - 1, some = 5UL << GMEM_ROOT_SHIFT;
+	struct gmem *g = make(test, last + 1);
+	unsigned int steps = 0;
+	pgoff_t off;
+
+	KUNIT_EXPECT_EQ(test, gmem_scan_seek(g, 0), last + 1);	/* nothing at all */
+	KUNIT_ASSERT_EQ(test, gmem_write(g, last << PAGE_SHIFT, "x", 1), 0);
+	KUNIT_ASSERT_EQ(test, gmem_write(g, some << PAGE_SHIFT, "x", 1), 0);
+	off = gmem_scan_seek(g, 0);
+	KUNIT_EXPECT_EQ(test, off, some);
+	KUNIT_EXPECT_EQ(test, gmem_scan_seek(g, off + 3), some);
+	for (off += GMEM_CHUNK_PAGES; off < last - GMEM_CHUNK_PAGES && steps < 1000; steps++)
+		off = gmem_scan_seek(g, off);
+	KUNIT_EXPECT_EQ(test, off, round_down(last, GMEM_CHUNK_PAGES));
+	KUNIT_EXPECT_GT(test, steps, 100);
+	KUNIT_EXPECT_LT(test, steps, 200);
+	KUNIT_EXPECT_GE(test, gmem_scan_seek(g, off + GMEM_CHUNK_PAGES), last + 1);
+	gmem_put(g);
+}
+
+/* A chunk that too many have bound is not asked what was written, nor frozen. */
+static void crowds(struct kunit *test)
+{
+	struct fake **f = kunit_kcalloc(test, GMEM_CROWD + 1, sizeof(*f), GFP_KERNEL);
+	struct gmem *g = make(test, 512);
+	struct gmem_cursor cur = { .g = g, .slot = 5 };
+	DECLARE_BITMAP(ripe, GMEM_CHUNK_PAGES);
+	struct page *page;
+	unsigned int i;
+
+	for (i = 0; i <= GMEM_CROWD; i++)
+		f[i] = fake_new(test, g, 0, 512);
+	KUNIT_EXPECT_EQ(test, fake_write(g, f[0], 5, 1), 0);
+	page = pfn_to_page(f[0]->pfn[5]);
+	for (i = 0; i < 4; i++)
+		KUNIT_EXPECT_EQ(test, scan(g, ripe), 0);
+	KUNIT_EXPECT_TRUE(test, f[0]->dirty[5]);
+	cur.c = gmem_chunk_find(g, 0);
+	mutex_lock(&cur.c->lock);
+	KUNIT_EXPECT_EQ(test, gmem_freeze(&cur, page, false), -EBUSY);
+	mutex_unlock(&cur.c->lock);
+	KUNIT_EXPECT_TRUE(test, f[0]->writable[5]);
+	fake_free(g, f[GMEM_CROWD]);
+	mutex_lock(&cur.c->lock);
+	KUNIT_EXPECT_EQ(test, gmem_freeze(&cur, page, false), 0);
+	gmem_thaw(&cur, GMEM_PENDING);
+	mutex_unlock(&cur.c->lock);
+	KUNIT_EXPECT_EQ(test, scan(g, ripe), 1);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	gmem_chunk_put(cur.c);
+	for (i = 0; i < GMEM_CROWD; i++)
+		fake_free(g, f[i]);
+	gmem_put(g);
+}
+
 /* No gmem waits for another's zero page, or uses up its references. */
 static void zero_pages(struct kunit *test)
 {
@@ -579,6 +688,10 @@ static struct kunit_case gmem_cases[] = {
 	KUNIT_CASE(freezing),
 	KUNIT_CASE(freezing_written),
 	KUNIT_CASE(freezing_late),
+	KUNIT_CASE(owners_apart),
+	KUNIT_CASE(tenants),
+	KUNIT_CASE(seeking),
+	KUNIT_CASE(crowds),
 	KUNIT_CASE(zero_pages),
 	KUNIT_CASE(freed_later),
 	KUNIT_CASE(put_by_thread),

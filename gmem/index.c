@@ -46,6 +46,13 @@ void gmem_merge_forget(struct page *page)
 		merge_hooks->forget(page);
 }
 
+/** gmem_merge_idle() - the last gmem that took part in merging is gone. */
+void gmem_merge_idle(void)
+{
+	if (merge_hooks)
+		merge_hooks->idle();
+}
+
 /** gmem_count_shared_page() - @n more shared pages of a domain exist */
 void gmem_count_shared_page(struct gmem_domain *d, int n)
 {
@@ -435,6 +442,7 @@ void gmem_entry_drop(struct gmem *g, unsigned long v)
 {
 	struct page *page = gmem_entry_page(v);
 
+	gmem_count_pending(g, v, 0);
 	if (gmem_entry_private(v)) {
 		gmem_count_private(g, -1);
 		page_drop(page);

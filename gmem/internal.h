@@ -169,12 +169,13 @@ struct gmem_weight {
 /**
  * struct gmem - a guest memory object
  * @ref: of the file, of memslots, of a scan
- * @id: counts up in the order of creation, from 1; constant once listed
+ * @id: counts up in the order of creation, from 1; constant
  * @npages: size; constant
  * @flags: DITTO_GMEM_*; constant
  * @inode: user mappings hang off its i_mapping; referenced; constant
  * @memcg: the creator's, which pages and index are charged to; referenced; constant
  * @domain: who may share; referenced; constant; NULL if nobody
+ * @tenant: with whom it is scanned; referenced; constant; NULL if it is not
  * @zero: the page that empty entries read from; NULL until one is read, then constant
  * @weight: in its owner's RSS
  * @free_work: frees it, where who dropped the last reference does not
@@ -186,7 +187,7 @@ struct gmem_weight {
  * @nr_breaks: shared entries that a write turned private, ever
  * @nr_chunks: chunks in the directories
  * @nr_dirs: directories
- * @all: in the list of gmems; under its lock
+ * @nr_pending: entries with GMEM_PENDING
  * @rcu: after the last reference
  * @root: directories, set once by cmpxchg
  */
@@ -198,6 +199,7 @@ struct gmem {
 	struct inode *inode;
 	struct mem_cgroup *memcg;
 	struct gmem_domain *domain;
+	struct gmem_tenant *tenant;
 	struct page *zero;
 	struct gmem_weight weight;
 	struct work_struct free_work;
@@ -209,7 +211,7 @@ struct gmem {
 	atomic_long_t nr_breaks;
 	atomic_long_t nr_chunks;
 	atomic_long_t nr_dirs;
-	struct list_head all;
+	atomic_long_t nr_pending;
 	struct rcu_head rcu;
 	struct gmem_dir *root[];
 };
@@ -323,6 +325,13 @@ static inline void gmem_page_adopt(struct page *page, struct gmem_chunk *c, unsi
 	*gmem_page_slot(page) = slot;
 }
 
+/* One entry is or is not to be examined any more: @old and @new are its values. */
+static inline void gmem_count_pending(struct gmem *g, unsigned long old, unsigned long new)
+{
+	if ((old ^ new) & GMEM_PENDING)
+		atomic_long_add(new & GMEM_PENDING ? 1 : -1, &g->nr_pending);
+}
+
 /* How many page tables of user space map it. */
 static inline int gmem_page_mapcount(struct page *page)
 {
@@ -401,5 +410,10 @@ static inline void gmem_count_shared(struct gmem *g, int n)
 /* domain.c */
 struct gmem_domain *gmem_domain_get(kuid_t uid, struct user_namespace *ns);
 void gmem_domain_put(struct gmem_domain *d);
+
+/* tenant.c */
+struct gmem_tenant *gmem_tenant_get(kuid_t uid, struct user_namespace *ns);
+int gmem_register(struct gmem *g);
+void gmem_unregister(struct gmem *g);
 
 #endif

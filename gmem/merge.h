@@ -7,6 +7,9 @@
 #ifndef DITTO_GMEM_MERGE_H
 #define DITTO_GMEM_MERGE_H
 
+#include <linux/bitmap.h>
+#include <linux/xarray.h>
+
 #include "gmem/internal.h"
 
 struct seq_file;
@@ -16,10 +19,52 @@ struct seq_file;
  * @forget: a page that is in the merge index leaves its entry, or has been written;
  *	called with its chunk's lock held; when it returns the page is not in the index
  * @check: the engine's part of the checker: prints, returns the number of violations
+ * @idle: there is no tenant any more; may be called from anywhere that may sleep
  */
 struct gmem_merge_hooks {
 	void (*forget)(struct page *page);
 	int (*check)(struct seq_file *m);
+	void (*idle)(void);
+};
+
+/**
+ * struct gmem_pass - how far the engine has come with a tenant; under its own lock
+ * @active: a pass is under way
+ * @id: of the gmem at hand, or the next one's is not less
+ * @off: first offset of the chunk at hand
+ * @slot: next slot to look at in @ripe
+ * @in_chunk: @ripe is that of the chunk at hand
+ * @ripe: pages to examine
+ * @ended: when the last pass ended, in jiffies
+ * @start: the start of the engine (merge_knobs.starts) that it has seen
+ * @round: the last round over all tenants in which a pass ended
+ * @credit: nanoseconds that it may use, or has used too many
+ */
+struct gmem_pass {
+	bool active;
+	bool in_chunk;
+	unsigned int slot;
+	u64 id;
+	pgoff_t off;
+	DECLARE_BITMAP(ripe, GMEM_CHUNK_PAGES);
+	unsigned long ended;
+	unsigned int start;
+	unsigned long round;
+	s64 credit;
+};
+
+/**
+ * struct gmem_tenant - whose gmems are scanned in turns with those of others
+ * @refs: of gmems, until they have let go of their pages, and of the engine
+ * @uid: which user's; constant
+ * @gmems: by id
+ * @pass: how far the engine has come
+ */
+struct gmem_tenant {
+	refcount_t refs;
+	unsigned long uid;
+	struct xarray gmems;
+	struct gmem_pass pass;
 };
 
 /**
@@ -40,6 +85,7 @@ struct gmem_cursor {
  * @shared_entries: entries that point at a shared page
  * @shared_pages: shared pages
  * @zeroed_entries: entries that merging emptied and nobody has written since
+ * @pending_pages: private pages that were scanned, and wait to be examined
  * @overhead: bytes of index
  */
 struct gmem_totals {
@@ -47,6 +93,7 @@ struct gmem_totals {
 	unsigned long shared_entries;
 	unsigned long shared_pages;
 	unsigned long zeroed_entries;
+	unsigned long pending_pages;
 	unsigned long overhead;
 };
 
@@ -58,13 +105,21 @@ void gmem_count_shared_page(struct gmem_domain *d, int n);
 long gmem_shared_pages(void);
 void gmem_shared_put(struct page *page);
 
-/* file.c */
+void gmem_merge_idle(void);
+
+/* tenant.c */
+struct gmem_tenant *gmem_tenant_at(unsigned long uid);
+void gmem_tenant_put(struct gmem_tenant *t);
+unsigned int gmem_tenants(void);
+struct gmem *gmem_tenant_gmem(struct gmem_tenant *t, u64 id);
 struct gmem *gmem_next(struct gmem *prev, bool mergeable);
-struct gmem *gmem_at(u64 id);
 void gmem_totals(struct gmem_totals *t);
+
+/* file.c */
 unsigned long gmem_overhead(struct gmem *g);
 
 /* scan.c */
+pgoff_t gmem_scan_seek(struct gmem *g, pgoff_t off);
 unsigned int gmem_scan_chunk(struct gmem_chunk *c, unsigned long *ripe);
 int gmem_unshare(struct gmem *g);
 

@@ -4,7 +4,8 @@
  * for long enough to be examined. Collects the dirty bits of bindings, the writes of
  * the kernel (GMEM_DIRTY), and user mappings that were writable (GMEM_UWRITE; those
  * are taken away, so that the next write is noticed). A chunk where nothing happened
- * costs the bindings' harvest and nothing else.
+ * costs the bindings' harvest and nothing else. No step takes long, whatever a gmem's
+ * users do: that bounds how long the engine, and suspending the host, wait for it.
  */
 #include <linux/bitmap.h>
 #include <linux/pagemap.h>
@@ -67,10 +68,45 @@ static bool entry_scan(struct gmem_chunk *c, unsigned int slot, bool dirty, bool
 		else
 			ripe = true;
 	} while (new != v && !try_cmpxchg(&c->entry[slot], &v, new));
+	gmem_count_pending(c->owner, v, new);
 	*active = true;
 	if (!ripe)
 		gmem_merge_forget(gmem_entry_page(v));
 	return ripe;
+}
+
+/* Chunks that do not exist, looked up for one step of the engine. */
+#define SEEK_STEPS	512
+
+/**
+ * gmem_scan_seek() - skip what has no chunk, for a while
+ * @g: the gmem
+ * @off: where to begin, rounded down to a chunk
+ *
+ * Return: the first offset, at or after @off's chunk, of a chunk that exists; or where
+ * to go on from, if there is none near; or the gmem's size in pages, or more.
+ */
+pgoff_t gmem_scan_seek(struct gmem *g, pgoff_t off)
+{
+	unsigned int n;
+	bool found;
+
+	if (!atomic_long_read(&g->nr_chunks))
+		return g->npages;
+	off = round_down(off, GMEM_CHUNK_PAGES);
+	for (n = 0; n < SEEK_STEPS && off < g->npages; n++) {
+		if (!READ_ONCE(g->root[off >> GMEM_ROOT_SHIFT])) {
+			off = round_up(off + 1, 1UL << GMEM_ROOT_SHIFT);
+			continue;
+		}
+		rcu_read_lock();
+		found = gmem_chunk_lookup(g, off);
+		rcu_read_unlock();
+		if (found)
+			break;
+		off += GMEM_CHUNK_PAGES;
+	}
+	return off;
 }
 
 static unsigned int scan_locked(struct gmem_chunk *c, unsigned long *ripe)
@@ -132,7 +168,8 @@ static void chunk_forget(struct gmem_chunk *c)
 		if (!gmem_entry_private(v))
 			continue;
 		gmem_merge_forget(gmem_entry_page(v));
-		gmem_entry_set(&c->entry[i], v, GMEM_PENDING);
+		if (gmem_entry_set(&c->entry[i], v, GMEM_PENDING))
+			gmem_count_pending(c->owner, v, GMEM_PENDING);
 	}
 	if (!c->dead)
 		gmem_chunk_touch(c);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The merge index: pages by digest. A hash table of fixed size, allocated when merging
- * first runs; its nodes are in the struct pages, so a page in it costs nothing. In it
+ * The merge index: pages by digest. A hash table of fixed size, there while there is
+ * something to merge; its nodes are in the struct pages, so a page in it costs nothing. In it
  * are all shared pages, and the private pages that have been examined and not written
  * since. The hard part is holding what was found: under a bucket's lock a page cannot
  * leave the index, hence not its entry, hence its chunk and gmem are there.
@@ -23,12 +23,13 @@
 #define MAX_WALK		64
 #define MAX_SHARERS		(1 << 30)
 
-/* Constant while any page is in the index. */
+/* Constant while any page is in the index; changed under merge_knobs.lock. */
 static struct hlist_head *buckets;
 static unsigned long nr_buckets;
 
 static spinlock_t locks[NR_LOCKS];
-static atomic_long_t nr_unshared;	/* private pages in the index */
+static atomic_long_t nr_indexed;	/* pages in the index */
+static atomic_long_t nr_unshared;	/* of them, private ones */
 
 static unsigned long bucket_of(u32 digest)
 {
@@ -41,7 +42,7 @@ static spinlock_t *lock_of(u32 digest)
 }
 
 /**
- * merge_index_init() - allocate the table, if it is not there yet
+ * merge_index_init() - allocate the table, if it is not there
  *
  * Called with merge_knobs.lock held, from process context.
  *
@@ -63,10 +64,23 @@ int merge_index_init(void)
 	return 0;
 }
 
+/**
+ * merge_index_release() - free the table if it is empty
+ *
+ * Called with merge_knobs.lock held, which keeps pages out.
+ */
+void merge_index_release(void)
+{
+	if (!buckets || atomic_long_read_acquire(&nr_indexed))
+		return;
+	kvfree(buckets);
+	buckets = NULL;
+}
+
 /** merge_index_exit() - free the table; every page has left it. */
 void merge_index_exit(void)
 {
-	WARN_ON_ONCE(atomic_long_read(&nr_unshared));
+	WARN_ON_ONCE(atomic_long_read(&nr_indexed) || atomic_long_read(&nr_unshared));
 	kvfree(buckets);
 	buckets = NULL;
 }
@@ -96,6 +110,7 @@ void merge_index_insert(struct page *page, u32 digest)
 	*gmem_page_digest(page) = digest;
 	hlist_add_head(gmem_page_node(page), &buckets[bucket_of(digest)]);
 	atomic_long_inc(&nr_unshared);
+	atomic_long_inc(&nr_indexed);
 	spin_unlock(lock);
 }
 
@@ -112,6 +127,7 @@ void merge_index_forget(struct page *page)
 		hlist_del_init(gmem_page_node(page));
 		if (!gmem_page_is_shared(page))
 			atomic_long_dec(&nr_unshared);
+		atomic_long_dec_return_release(&nr_indexed);
 	}
 	spin_unlock(lock);
 }
@@ -249,6 +265,7 @@ int merge_index_check(struct seq_file *m)
 	spinlock_t *lock;
 	int bad = 0;
 
+	mutex_lock(&merge_knobs.lock);
 	for (i = 0; buckets && i < nr_buckets; i++) {
 		lock = lock_of(i);
 		spin_lock(lock);
@@ -258,6 +275,7 @@ int merge_index_check(struct seq_file *m)
 		spin_unlock(lock);
 		cond_resched();
 	}
+	mutex_unlock(&merge_knobs.lock);
 	if (private != merge_index_unshared()) {
 		seq_printf(m, "violation: merge index: %lu unshared pages, recounted %lu\n",
 			   merge_index_unshared(), private);

@@ -50,10 +50,12 @@ struct merge_candidate {
  * struct merge_knobs - what the operator sets and reads
  * @lock: one batch of the thread, or one change of @run, at a time
  * @run: MERGE_*; written under @lock
- * @pages_to_scan: pages per batch
+ * @pages_to_scan: pages per batch, which may take so long that each takes 50 us
  * @sleep_millisecs: between batches
- * @full_scans: passes over all guest memory; under @lock
+ * @full_scans: passes over all guest memory: of every tenant's; under @lock
  * @pages_scanned: pages examined; under @lock
+ * @starts: how often @run was set: passes do not wait for their time then; under @lock
+ * @changes: how often something changed that the thread has to see
  */
 struct merge_knobs {
 	struct mutex lock;
@@ -62,6 +64,8 @@ struct merge_knobs {
 	unsigned int sleep_millisecs;
 	unsigned long full_scans;
 	unsigned long pages_scanned;
+	unsigned int starts;
+	atomic_t changes;
 };
 
 extern struct merge_knobs merge_knobs;
@@ -78,6 +82,7 @@ extern u32 (*merge_digest_override)(const void *page, const hsiphash_key_t *key)
 /* index.c */
 int merge_index_init(void);
 void merge_index_exit(void);
+void merge_index_release(void);
 unsigned long merge_index_bytes(void);
 unsigned long merge_index_unshared(void);
 void merge_index_insert(struct page *page, u32 digest);

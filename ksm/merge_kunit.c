@@ -4,6 +4,7 @@
  * test, so every result is exact. The fake MMU of gmem is the only thing that maps.
  */
 #include <linux/completion.h>
+#include <linux/cred.h>
 #include <linux/delay.h>
 #include <linux/kthread.h>
 #include <ditto.h>
@@ -68,6 +69,7 @@ static unsigned int passes(unsigned int n, enum merge_result what)
 	struct gmem *g;
 
 	mutex_lock(&merge_knobs.lock);
+	merge_index_init();	/* the thread releases it while there is no gmem */
 	while (n--)
 		for (g = gmem_next(NULL, true); g; g = gmem_next(g, true))
 			pass(g, count);
@@ -216,6 +218,48 @@ static void other_domain(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
 	unmake(&a);
 	unmake(&b);
+}
+
+/* An object of another user, as the system call makes it. */
+static struct guest make_as(struct kunit *test, u64 pages, kuid_t uid)
+{
+	struct cred *cred = prepare_creds();
+	const struct cred *old;
+	struct guest s;
+
+	KUNIT_ASSERT_NOT_NULL(test, cred);
+	cred->euid = uid;
+	old = override_creds(cred);
+	s = make(test, pages);
+	revert_creds(old);
+	put_cred(cred);
+	return s;
+}
+
+/* Two users' guests do not merge, each one's own do. */
+static void two_users(struct kunit *test)
+{
+	struct guest s[3] = {
+		make(test, 20),
+		make_as(test, 20, KUIDT_INIT(4711)),
+		make_as(test, 20, KUIDT_INIT(4712)),
+	};
+	pgoff_t i;
+
+	KUNIT_EXPECT_PTR_NE(test, s[0].g->domain, s[1].g->domain);
+	KUNIT_EXPECT_PTR_NE(test, s[1].g->domain, s[2].g->domain);
+	KUNIT_EXPECT_PTR_NE(test, s[1].g->tenant, s[2].g->tenant);
+	for (i = 0; i < 60; i++)
+		KUNIT_ASSERT_EQ(test, put(&s[i / 20], i % 20, 7 + i % 10), 0);
+	KUNIT_EXPECT_EQ(test, passes(2, MERGE_SHARED), 30);
+	KUNIT_EXPECT_EQ(test, gmem_shared_pages(), 30);
+	for (i = 0; i < 3; i++)
+		get(&s[i], 0);
+	KUNIT_EXPECT_NE(test, s[0].f->pfn[0], s[1].f->pfn[0]);
+	KUNIT_EXPECT_NE(test, s[1].f->pfn[0], s[2].f->pfn[0]);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	for (i = 0; i < 3; i++)
+		unmake(&s[i]);
 }
 
 static void pinned_page(struct kunit *test)
@@ -381,6 +425,19 @@ static void held_candidates(struct kunit *test)
 	gmem_unpin_page(a.g, 0, pin, false);
 	KUNIT_EXPECT_EQ(test, passes(2 + GMEM_WAIT_BUSY, MERGE_SHARED), 1);
 	KUNIT_EXPECT_EQ(test, shared(a.g), 2);
+
+	/* Unlike pages with one digest: the first cannot be had, behind it is an equal. */
+	merge_digest_override = one_digest;
+	KUNIT_ASSERT_EQ(test, put(&a, 2, 6), 0);
+	KUNIT_EXPECT_EQ(test, passes(2, MERGE_UNIQUE), 1);
+	KUNIT_ASSERT_EQ(test, put(&a, 3, 7), 0);
+	KUNIT_EXPECT_EQ(test, passes(2, MERGE_UNIQUE), 1);
+	pin = gmem_pin_page(a.g, 3, true);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(pin));
+	KUNIT_ASSERT_EQ(test, put(&a, 4, 6), 0);
+	KUNIT_EXPECT_EQ(test, passes(2, MERGE_SHARED), 1);
+	gmem_unpin_page(a.g, 3, pin, false);
+	merge_digest_override = NULL;
 	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
 	unmake(&a);
 }
@@ -560,6 +617,7 @@ static struct kunit_case merge_cases[] = {
 	KUNIT_CASE(unequal_pages),
 	KUNIT_CASE(zero_pages),
 	KUNIT_CASE(other_domain),
+	KUNIT_CASE(two_users),
 	KUNIT_CASE(pinned_page),
 	KUNIT_CASE(collisions),
 	KUNIT_CASE(busy_candidates),

@@ -49,6 +49,7 @@ static ssize_t pages_to_scan_store(struct kobject *kobj, struct kobj_attribute *
 	if (kstrtouint(buf, 10, &pages))
 		return -EINVAL;
 	WRITE_ONCE(merge_knobs.pages_to_scan, pages);
+	merge_thread_wake();
 	return count;
 }
 KNOB(pages_to_scan);
@@ -121,8 +122,7 @@ static ssize_t pages_volatile_show(struct kobject *kobj, struct kobj_attribute *
 	struct gmem_totals t;
 
 	gmem_totals(&t);
-	return sysfs_emit(buf, "%ld\n",
-			  max(0L, (long)(t.private_pages - merge_index_unshared())));
+	return sysfs_emit(buf, "%lu\n", t.pending_pages);
 }
 KNOB_RO(pages_volatile);
 

@@ -1,10 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The merge engine's thread: which pages to look at, and when. A pass goes over all
- * chunks of all gmems in the order of their creation; a chunk is first asked what was
- * written since the last pass, and only pages that were written before that, and not
- * since, are read. Between two batches the thread holds no reference, only a position,
- * so that it keeps no gmem alive.
+ * chunks of a tenant's gmems in the order of their creation; a chunk is first asked what
+ * was written since the last pass, and only pages that were written before that, and not
+ * since, are read.
+ *
+ * 1. A batch, between two sleeps, is so many pages, and so much time as these should
+ *    take at most: what costs time and finds no page ends it, too.
+ * 2. In a batch the tenants have turns, a slice of time each. Who has used more than his
+ *    slice goes without until that is made up for. Each has passes of his own, so nobody
+ *    waits for the end of another's.
+ * 3. A turn is steps of a few pages, or one chunk. No step takes long. After each the
+ *    batch ends if the engine is to stop, a knob has changed, or the system suspends.
+ *
+ * Between two steps the thread holds no reference, only a position, so that it keeps no
+ * gmem alive.
  */
 #define pr_fmt(fmt) "ditto: " fmt
 
@@ -18,183 +28,274 @@
 #include "ksm/ksm.h"
 
 /*
- * Passes begin at least so many sleeps apart: a page is calm when it has not been
- * written for one pass, and that should mean something when there is little to scan.
+ * A tenant's passes begin at least so many sleeps apart: a page is calm when it has not
+ * been written for one pass, and that should mean something when there is little to scan.
  */
 #define PASS_SLEEPS	10
 
-/* Sleep while there is nothing to scan at all. */
-#define IDLE_MSECS	1000
+/* What a page of a batch may take at most; most take a tenth of that. */
+#define PAGE_NSECS	(50 * NSEC_PER_USEC)
+
+#define SLICE_NSECS	NSEC_PER_MSEC
+#define STEP_PAGES	16
 
 struct merge_knobs merge_knobs = {
 	.lock = __MUTEX_INITIALIZER(merge_knobs.lock),
 	.pages_to_scan = 100,
 	.sleep_millisecs = 20,
+	.starts = 1,
 };
 
 static struct task_struct *thread;
 static DECLARE_WAIT_QUEUE_HEAD(thread_wait);
 
+/* All under merge_knobs.lock: */
+static unsigned long turn_uid;		/* the tenant who had the last turn */
+static unsigned long round = 1;		/* of all tenants: each has ended a pass */
+
 /**
- * struct position - where the pass is; all under merge_knobs.lock
- * @id: of the gmem at hand, or one that is gone
- * @off: first offset of the chunk at hand
- * @slot: next slot to look at in @ripe
- * @in_chunk: @ripe is that of the chunk at hand
- * @ripe: pages to examine
- * @seen: gmems seen in this pass
- * @next_pass: when the next pass may begin, in jiffies
+ * struct batch - what the thread does between two sleeps
+ * @pages: that may still be looked at
+ * @end: when it has to end, in nanoseconds
+ * @changes: merge_knobs.changes when it began
+ * @pass_ended: some tenant's has
  */
-static struct position {
-	u64 id;
-	pgoff_t off;
-	unsigned int slot;
-	bool in_chunk;
-	DECLARE_BITMAP(ripe, GMEM_CHUNK_PAGES);
-	unsigned int seen;
-	unsigned long next_pass;
-} pos;
+struct batch {
+	long pages;
+	u64 end;
+	int changes;
+	bool pass_ended;
+};
 
 static bool running(void)
 {
 	return READ_ONCE(merge_knobs.run) == MERGE_RUN && !kthread_should_stop();
 }
 
-/* Examine the ripe pages of the chunk at hand. Returns the budget that is left. */
-static long scan_ripe(struct gmem *g, struct gmem_chunk *c, long budget)
+static bool more(const struct batch *b)
+{
+	return b->pages > 0 && running() && atomic_read(&merge_knobs.changes) == b->changes &&
+	       !freezing(current) && ktime_get_ns() < b->end;
+}
+
+/* 3. Examine some of the ripe pages of the chunk at hand. */
+static void scan_ripe(struct batch *b, struct gmem_pass *pass, struct gmem *g,
+		      struct gmem_chunk *c)
 {
 	struct gmem_cursor cur = { .g = g, .c = c };
+	unsigned int n;
 
-	while (budget > 0 && running()) {
-		pos.slot = find_next_bit(pos.ripe, GMEM_CHUNK_PAGES, pos.slot);
-		if (pos.slot >= GMEM_CHUNK_PAGES) {
-			pos.in_chunk = false;
-			pos.off += GMEM_CHUNK_PAGES;
-			break;
-		}
-		cur.slot = pos.slot++;
-		merge_one(&cur);
-		merge_knobs.pages_scanned++;
-		budget--;
-		cond_resched();
-	}
-	return budget;
-}
-
-static long scan_chunk(struct gmem *g, struct gmem_chunk *c, long budget)
-{
-	if (!pos.in_chunk) {
-		bitmap_zero(pos.ripe, GMEM_CHUNK_PAGES);
-		gmem_scan_chunk(c, pos.ripe);
-		pos.in_chunk = true;
-		pos.slot = 0;
-		budget--;
-	}
-	return scan_ripe(g, c, budget);
-}
-
-/* Go on in a gmem, until its end or that of the budget. */
-static long scan_gmem(struct gmem *g, long budget)
-{
-	struct gmem_chunk *c;
-	pgoff_t off;
-
-	while (budget > 0 && running()) {
-		/* Nobody but us has it: let it go. */
-		off = kref_read(&g->ref) == 1 ? g->npages : gmem_next_chunk(g, pos.off);
-		if (off != pos.off)
-			pos.in_chunk = false;
-		pos.off = off;
-		if (off >= g->npages)
-			break;
-		c = gmem_chunk_find(g, off);
-		if (!c) {
-			pos.in_chunk = false;
-			pos.off += GMEM_CHUNK_PAGES;
-			continue;
-		}
-		budget = scan_chunk(g, c, budget);
-		gmem_chunk_put(c);
-	}
-	return budget;
-}
-
-static void begin_gmem(struct gmem *g)
-{
-	if (g->id == pos.id)
-		return;
-	pos.id = g->id;
-	pos.off = 0;
-	pos.in_chunk = false;
-	pos.seen++;
-}
-
-static void end_pass(void)
-{
-	unsigned int msecs = READ_ONCE(merge_knobs.sleep_millisecs);
-
-	if (pos.seen)
-		merge_knobs.full_scans++;
-	if (!pos.seen)
-		msecs = IDLE_MSECS;
-	else if (check_mul_overflow(msecs, (unsigned int)PASS_SLEEPS, &msecs))
-		msecs = UINT_MAX;
-	memset(&pos, 0, sizeof(pos));
-	pos.next_pass = jiffies + msecs_to_jiffies(msecs);
-}
-
-/* One batch: @budget pages, less at the end of a pass. */
-static void batch(long budget)
-{
-	struct gmem *g;
-
-	if (!pos.id && time_before(jiffies, pos.next_pass))
-		return;
-	while (budget > 0 && running()) {
-		g = gmem_at(pos.id);
-		if (g && g->id == pos.id && pos.off >= g->npages) {
-			gmem_put(g);
-			g = gmem_at(pos.id + 1);
-		}
-		if (!g) {
-			end_pass();
+	for (n = 0; n < STEP_PAGES && b->pages > 0; n++) {
+		pass->slot = find_next_bit(pass->ripe, GMEM_CHUNK_PAGES, pass->slot);
+		if (pass->slot >= GMEM_CHUNK_PAGES) {
+			pass->in_chunk = false;
+			pass->off += GMEM_CHUNK_PAGES;
 			return;
 		}
-		begin_gmem(g);
-		budget = scan_gmem(g, budget);
-		gmem_put(g);
-		cond_resched();
+		cur.slot = pass->slot++;
+		merge_one(&cur);
+		merge_knobs.pages_scanned++;
+		b->pages--;
 	}
 }
 
-static void thread_sleep(void)
+/* Ask a chunk what is ripe. */
+static void scan_chunk(struct batch *b, struct gmem_pass *pass, struct gmem_chunk *c)
+{
+	bitmap_zero(pass->ripe, GMEM_CHUNK_PAGES);
+	pass->slot = 0;
+	pass->in_chunk = gmem_scan_chunk(c, pass->ripe);
+	if (!pass->in_chunk)
+		pass->off += GMEM_CHUNK_PAGES;
+	b->pages--;
+}
+
+static void scan_gmem(struct batch *b, struct gmem_pass *pass, struct gmem *g)
+{
+	struct gmem_chunk *c;
+
+	if (!pass->in_chunk)
+		pass->off = gmem_scan_seek(g, pass->off);
+	if (pass->off >= g->npages)
+		return;
+	c = gmem_chunk_find(g, pass->off);
+	if (!c) {
+		pass->in_chunk = false;
+		return;
+	}
+	if (pass->in_chunk)
+		scan_ripe(b, pass, g, c);
+	else
+		scan_chunk(b, pass, c);
+	gmem_chunk_put(c);
+}
+
+static void go_to_gmem(struct gmem_pass *pass, u64 id)
+{
+	pass->id = id;
+	pass->off = 0;
+	pass->in_chunk = false;
+}
+
+static void end_pass(struct batch *b, struct gmem_pass *pass)
+{
+	go_to_gmem(pass, 0);
+	pass->active = false;
+	pass->ended = jiffies;
+	pass->round = round;
+	b->pass_ended = true;
+}
+
+static void step(struct batch *b, struct gmem_tenant *t)
+{
+	struct gmem_pass *pass = &t->pass;
+	struct gmem *g = gmem_tenant_gmem(t, pass->id);
+
+	if (!g) {
+		end_pass(b, pass);
+		return;
+	}
+	if (g->id != pass->id)
+		go_to_gmem(pass, g->id);
+	if (kref_read(&g->ref) == 1)	/* nobody but us has it: let it go */
+		pass->off = g->npages;
+	else
+		scan_gmem(b, pass, g);
+	if (pass->off >= g->npages)
+		go_to_gmem(pass, g->id + 1);
+	gmem_put(g);
+}
+
+/* May a tenant's next pass begin? By what the knobs say now, whatever they said then. */
+static bool due(struct gmem_pass *pass)
 {
 	unsigned int msecs = READ_ONCE(merge_knobs.sleep_millisecs);
+
+	if (pass->start != merge_knobs.starts)
+		return true;
+	if (check_mul_overflow(msecs, (unsigned int)PASS_SLEEPS, &msecs))
+		msecs = UINT_MAX;
+	return time_after_eq(jiffies, pass->ended + msecs_to_jiffies(msecs));
+}
+
+/* 2. A tenant's turn. False if he has nothing to do. */
+static bool turn(struct batch *b, struct gmem_tenant *t)
+{
+	struct gmem_pass *pass = &t->pass;
+	u64 begin;
+
+	if (!pass->active && !due(pass))
+		return false;
+	pass->active = true;
+	pass->start = merge_knobs.starts;
+	pass->credit += SLICE_NSECS;
+	begin = ktime_get_ns();
+	while (pass->active && more(b) && (s64)(ktime_get_ns() - begin) < pass->credit) {
+		step(b, t);
+		cond_resched();
+	}
+	pass->credit = min_t(s64, pass->credit - (ktime_get_ns() - begin), 0);
+	return true;
+}
+
+/* The next tenant, round and round, or NULL if there is none. */
+static struct gmem_tenant *next_tenant(void)
+{
+	struct gmem_tenant *t = gmem_tenant_at(turn_uid + 1) ?: gmem_tenant_at(0);
+
+	if (t)
+		turn_uid = t->uid;
+	return t;
+}
+
+/* Has every tenant's pass ended since this was last so? */
+static void count_round(void)
+{
+	struct gmem_tenant *t;
+	unsigned long uid = 0;
+	bool ended = true;
+
+	for (t = gmem_tenant_at(uid); t && ended; t = gmem_tenant_at(uid)) {
+		ended = t->pass.round == round;
+		uid = t->uid + 1;
+		gmem_tenant_put(t);
+	}
+	if (ended) {
+		merge_knobs.full_scans++;
+		round++;
+	} else if (t) {
+		gmem_tenant_put(t);
+	}
+}
+
+/* 1. A batch. */
+static void batch(struct batch *b)
+{
+	unsigned int idle = 0;
+	struct gmem_tenant *t;
+
+	while (more(b) && idle < gmem_tenants()) {
+		t = next_tenant();
+		if (!t)
+			break;
+		if (turn(b, t))
+			idle = 0;
+		else
+			idle++;
+		gmem_tenant_put(t);
+		cond_resched();
+	}
+	if (b->pass_ended)
+		count_round();
+}
+
+/* The table of the merge index is there while there is somebody to merge. */
+static bool index_ready(void)
+{
+	if (gmem_tenants())
+		return running() && !merge_index_init();
+	merge_index_release();
+	return false;
+}
+
+static void thread_sleep(int changes)
+{
+	unsigned long timeout = msecs_to_jiffies(READ_ONCE(merge_knobs.sleep_millisecs));
 
 	if (running())
 		wait_event_freezable_timeout(thread_wait, kthread_should_stop() ||
-			READ_ONCE(merge_knobs.sleep_millisecs) != msecs,
-			max(1UL, msecs_to_jiffies(msecs)));
+			atomic_read(&merge_knobs.changes) != changes, max(1UL, timeout));
 	else
-		wait_event_freezable(thread_wait, running() || kthread_should_stop());
+		wait_event_freezable(thread_wait, kthread_should_stop() ||
+			atomic_read(&merge_knobs.changes) != changes);
 }
 
 static int thread_main(void *unused)
 {
+	struct batch b;
+
 	set_freezable();
 	set_user_nice(current, 5);
 	while (!kthread_should_stop()) {
+		b = (struct batch) {
+			.pages = READ_ONCE(merge_knobs.pages_to_scan),
+			.changes = atomic_read(&merge_knobs.changes),
+		};
+		b.end = ktime_get_ns() + b.pages * PAGE_NSECS;
 		mutex_lock(&merge_knobs.lock);
-		batch(merge_knobs.pages_to_scan);
+		if (index_ready())
+			batch(&b);
 		mutex_unlock(&merge_knobs.lock);
-		thread_sleep();
+		try_to_freeze();
+		thread_sleep(b.changes);
 	}
 	return 0;
 }
 
-/** merge_thread_wake() - a knob changed that the thread waits for. */
+/** merge_thread_wake() - something changed that the thread has to see at once. */
 void merge_thread_wake(void)
 {
+	atomic_inc(&merge_knobs.changes);
 	wake_up_interruptible(&thread_wait);
 }
 
@@ -218,7 +319,7 @@ static int unmerge_all(void)
  * @run: MERGE_*
  *
  * With MERGE_UNMERGE it returns when everything is unshared; if that fails the engine is
- * stopped, and part of it is unshared.
+ * stopped, and part of it is unshared. With MERGE_RUN the next pass begins at once.
  *
  * Return: 0, -ENOMEM, or -EINTR when a fatal signal came.
  */
@@ -228,7 +329,8 @@ int merge_set_run(unsigned int run)
 
 	WRITE_ONCE(merge_knobs.run, MERGE_STOP);	/* the batch that runs ends now */
 	mutex_lock(&merge_knobs.lock);
-	if (run == MERGE_RUN)
+	merge_knobs.starts++;
+	if (run == MERGE_RUN && gmem_tenants())
 		ret = merge_index_init();
 	else if (run == MERGE_UNMERGE)
 		ret = unmerge_all();
@@ -258,6 +360,7 @@ void merge_thread_stop(void)
 static const struct gmem_merge_hooks hooks = {
 	.forget = merge_index_forget,
 	.check = merge_index_check,
+	.idle = merge_thread_wake,
 };
 
 /**

@@ -50,7 +50,7 @@ static const struct {
 	{ "pages_shared", "shared pages that exist" },
 	{ "pages_sharing", "more places that use them: the pages saved" },
 	{ "pages_unshared", "looked at, unique so far" },
-	{ "pages_volatile", "change too often to be merged" },
+	{ "pages_volatile", "changed since they were looked at, or are held" },
 	{ "pages_scanned", "pages looked at since the module was loaded" },
 	{ "ksm_zero_pages", "pages that were all zero and cost nothing now" },
 	{ "use_zero_pages", "1: pages full of zeros are given back" },

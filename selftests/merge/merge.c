@@ -3,14 +3,17 @@
  * The merge engine through its knobs: exact counts for known contents, and
  * every kind of write breaks exactly what it must. ditto only.
  */
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "knobs.h"
@@ -470,6 +473,216 @@ static void other_owner(const void *arg)
 	ASSERT_EQ(status, 0);
 }
 
+static double now(void)
+{
+	struct timespec ts;
+
+	CHECKED(clock_gettime(CLOCK_MONOTONIC, &ts));
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+/* A test host may be slow, and the counters are polled: a second, and what that takes. */
+#define SOON 3.0
+
+/* Set a knob, and soon there is a scan. */
+static void scan_soon(const char *name, long value)
+{
+	long until = counter("full_scans") + 1;
+	double begin = now();
+
+	knob(name, value);
+	while (counter("full_scans") < until) {
+		if (now() - begin > SOON)
+			fail("no scan %.1f s after %s = %ld", SOON, name, value);
+		usleep(20000);
+	}
+}
+
+/* A knob says what happens now, not from the end of a sleep on that another one began. */
+static void knobs_at_once(const void *arg)
+{
+	static const long sleeps[] = { 60000, 3600000, 4294967295 };
+	size_t i;
+
+	make(0);
+	keep_scanning();
+	for (i = 0; i < ARRAY_SIZE(sleeps); i++) {
+		engine_on();
+		scans(1);
+		knob("sleep_millisecs", sleeps[i]);
+		usleep(300000);
+		scan_soon("sleep_millisecs", 20);
+		knob("sleep_millisecs", sleeps[i]);
+		usleep(300000);
+		knob("run", 0);
+		scan_soon("run", 1);
+	}
+	knob("run", 0);
+	knob("pages_to_scan", 0);
+	knob("run", 1);
+	usleep(300000);
+	scan_soon("pages_to_scan", 4294967295);
+}
+
+/* The one counter that may be negative. */
+static long profit(void)
+{
+	return knob_read(DITTO_KSM "general_profit");
+}
+
+/* What was never looked at is not volatile, and what is gone costs nothing. */
+static void counters(const void *arg)
+{
+	double begin;
+	unsigned int i;
+
+	make(0);
+	fill_equal();
+	ASSERT_EQ(counter("pages_volatile"), 0);
+	ASSERT_EQ(counter("pages_unshared"), 0);
+	for (i = 1; i < COUNT; i++) {
+		munmap(map[i], SIZE);
+		close(gmem[i]);
+	}
+	engine_on();
+	settle("pages_unshared", PAGES);
+	ASSERT_EQ(counter("pages_volatile"), 0);
+	ASSERT(profit() < 0);
+	knob("run", 0);
+	munmap(map[0], SIZE);
+	close(gmem[0]);
+	for (begin = now(); profit(); usleep(20000))
+		if (now() - begin > SOON)
+			fail("general_profit is %ld", profit());
+	ASSERT_EQ(counter("pages_volatile"), 0);
+	ASSERT_EQ(counter("pages_unshared"), 0);
+}
+
+/* How long it takes until two equal pages are one. */
+static double time_to_merge(void)
+{
+	long want = counter("pages_sharing") + 1;
+	static unsigned int page;
+	double begin = now();
+
+	page++;
+	fill(map[0] + page * PAGE_SIZE, page);
+	fill(map[1] + page * PAGE_SIZE, page);
+	while (counter("pages_sharing") != want)
+		usleep(2000);
+	return now() - begin;
+}
+
+/* Another user's many objects, that cost a scan time and find it nothing to do. */
+static void crowd_of_objects(const void *arg)
+{
+	struct rlimit files = { 10000, 10000 };
+	double alone, crowded;
+	int ready[2];
+	pid_t child;
+	char c;
+
+	make(0);
+	knob("pages_to_scan", 100);
+	knob("sleep_millisecs", 1);
+	knob("run", 1);
+	alone = time_to_merge();
+	CHECKED(pipe(ready));
+	child = fork();
+	if (!child) {
+		int i, dev = dev_open();
+		struct ditto_create_gmem args = { .size = 1ul << 40 };
+
+		CHECKED(setrlimit(RLIMIT_NOFILE, &files));
+		CHECKED(setresuid(12345, 12345, 12345));
+		for (i = 0; i < 8000; i++)
+			CHECKED(ioctl(dev, DITTO_CREATE_GMEM, &args));
+		CHECKED(write(ready[1], "x", 1));
+		pause();
+	}
+	ASSERT_EQ(CHECKED(read(ready[0], &c, 1)), 1);
+	crowded = time_to_merge() + time_to_merge();
+	crowded /= 2;
+	printf("# merged in %.2f s, beside 8000 objects in %.2f s\n", alone, crowded);
+	kill(child, SIGKILL);
+	CHECKED(waitpid(child, NULL, 0));
+	ASSERT(crowded < 3 * alone + 1);
+}
+
+/* The engine's thread. */
+static int engine_pid(void)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	char path[300], name[32];
+	int pid = 0, fd;
+
+	ASSERT(proc != NULL);
+	while (!pid && (entry = readdir(proc))) {
+		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
+		fd = open(path, O_RDONLY);
+		if (fd < 0)
+			continue;
+		memset(name, 0, sizeof(name));
+		if (read(fd, name, sizeof(name) - 1) > 0 && !strcmp(name, "ditto-ksmd\n"))
+			pid = atoi(entry->d_name);
+		close(fd);
+	}
+	closedir(proc);
+	ASSERT(pid);
+	return pid;
+}
+
+/* What a pass over memory that is written all the time takes of a CPU, in milliseconds. */
+static double pass_time(int pid, volatile u8 *page)
+{
+	char path[64];
+	long begin, scanned;
+
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", pid);
+	begin = knob_read(path);
+	scanned = counter("full_scans");
+	while (counter("full_scans") < scanned + 10) {
+		(*page)++;
+		usleep(1000);
+	}
+	return (knob_read(path) - begin) / 10e6;
+}
+
+/* What too many have mapped is left alone, and merged once it is not. */
+static void crowd_of_mappings(const void *arg)
+{
+	unsigned int i, many = 20000;
+	int pid = engine_pid();
+	double few, lots;
+	u8 **more;
+
+	make(0);
+	fill(map[0], 1);
+	fill(map[1], 1);
+	more = calloc(many, sizeof(*more));
+	ASSERT(more != NULL);
+	engine_on();
+	few = pass_time(pid, map[0] + PAGE_SIZE);
+	settle("pages_sharing", 1);
+	for (i = 0; i < many; i++)
+		more[i] = gmem_map(gmem[0], PAGE_SIZE * 2);
+	lots = pass_time(pid, map[0] + PAGE_SIZE);
+	printf("# a pass takes %.2f ms, with %u mappings %.2f ms\n", few, many, lots);
+	fill(map[0], 2);
+	fill(map[1], 2);
+	scans(10);
+	ASSERT_EQ(counter("pages_sharing"), 0);
+	ASSERT_EQ(*(u64 *)more[many - 1], *(u64 *)map[1]);
+	ASSERT_EQ(knob_violations(), 0);
+	for (i = 0; i < many; i++)
+		munmap(more[i], PAGE_SIZE * 2);
+	settle("pages_sharing", 1);
+	verify(map[0], 2);
+	verify(map[1], 2);
+	free(more);
+}
+
 static void bad_knobs(const void *arg)
 {
 	static const char *const text[] = { "3", "-1", "x", "", "99999999999999999999" };
@@ -527,6 +740,10 @@ static const struct tap_test tests[] = {
 	{ "punch_and_close", punch_and_close, .seconds = 60 },
 	{ "unmerge", unmerge, .seconds = 60 }, { "no_merge", no_merge, .seconds = 60 },
 	{ "other_owner", other_owner, .seconds = 60 }, { "bad_knobs", bad_knobs },
+	{ "knobs_at_once", knobs_at_once, .seconds = 60 },
+	{ "counters", counters, .seconds = 60 },
+	{ "crowd_of_objects", crowd_of_objects, .seconds = 90 },
+	{ "crowd_of_mappings", crowd_of_mappings, .seconds = 90 },
 	{ "killed", killed, .seconds = 90 },
 };
 

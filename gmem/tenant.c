@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * All gmems there are, by id; and those that take part in merging, by tenant. A tenant
+ * is who can be made to wait for his own: the merge engine goes round the tenants, not
+ * the gmems, so that nobody is served less because another has many. Owns both indexes
+ * and their locks. Whoever is found is referenced before the lock is released.
+ *
+ * A user can make user namespaces, and has many uids in them. So a tenant is the user
+ * who made the outermost of the namespaces that he is in; where that was root, who runs
+ * other people's containers, it is the uid by itself.
+ */
+#include <linux/cred.h>
+#include <linux/slab.h>
+#include <linux/user_namespace.h>
+#include <linux/xarray.h>
+
+#include "gmem/internal.h"
+#include "gmem/merge.h"
+
+static DEFINE_XARRAY(gmems);		/* by id */
+static DEFINE_XARRAY(tenants);		/* by uid */
+static atomic64_t last_id;
+static atomic_t nr_tenants;
+
+/* Gmems summed up, or passed over, without a break. */
+#define AT_A_TIME	64
+
+static kuid_t tenant_uid(kuid_t uid, struct user_namespace *ns)
+{
+	if (ns == &init_user_ns)
+		return uid;
+	while (ns->parent != &init_user_ns)
+		ns = ns->parent;
+	return uid_eq(ns->owner, GLOBAL_ROOT_UID) ? uid : ns->owner;
+}
+
+/* The tenant of @key, with a reference, or NULL. */
+static struct gmem_tenant *tenant_find(unsigned long key)
+{
+	struct gmem_tenant *t;
+
+	xa_lock(&tenants);
+	t = xa_load(&tenants, key);
+	if (t)
+		refcount_inc(&t->refs);
+	xa_unlock(&tenants);
+	return t;
+}
+
+static struct gmem_tenant *tenant_alloc(void)
+{
+	struct gmem_tenant *t = kzalloc(sizeof(*t), GFP_KERNEL_ACCOUNT);
+
+	if (!t)
+		return NULL;
+	refcount_set(&t->refs, 1);
+	xa_init(&t->gmems);
+	return t;
+}
+
+/**
+ * gmem_tenant_get() - the tenant of an owner
+ * @uid: the owner
+ * @ns: its user namespace
+ *
+ * May sleep.
+ *
+ * Return: the tenant, with a reference, or NULL when out of memory.
+ */
+struct gmem_tenant *gmem_tenant_get(kuid_t uid, struct user_namespace *ns)
+{
+	unsigned long key = __kuid_val(tenant_uid(uid, ns));
+	struct gmem_tenant *t, *new = NULL;
+	void *old = NULL;
+
+	for (;;) {
+		t = tenant_find(key);
+		if (t)
+			break;
+		if (!new)
+			new = tenant_alloc();
+		if (!new)
+			return NULL;
+		new->uid = key;
+		old = xa_cmpxchg(&tenants, key, NULL, new, GFP_KERNEL_ACCOUNT);
+		if (!old) {
+			atomic_inc(&nr_tenants);
+			return new;
+		}
+		if (xa_is_err(old))
+			break;
+	}
+	kfree(new);
+	return t;
+}
+
+/**
+ * gmem_tenant_put() - give back a reference
+ * @t: the tenant, or NULL
+ */
+void gmem_tenant_put(struct gmem_tenant *t)
+{
+	if (!t || refcount_dec_not_one(&t->refs))
+		return;
+	xa_lock(&tenants);
+	if (!refcount_dec_and_test(&t->refs)) {
+		xa_unlock(&tenants);
+		return;
+	}
+	__xa_erase(&tenants, t->uid);
+	xa_unlock(&tenants);
+	kfree(t);
+	if (atomic_dec_and_test(&nr_tenants))
+		gmem_merge_idle();
+}
+
+/**
+ * gmem_tenant_at() - go round the tenants
+ * @uid: where to look from
+ *
+ * Return: the first tenant whose uid is @uid or greater, with a reference, or NULL.
+ */
+struct gmem_tenant *gmem_tenant_at(unsigned long uid)
+{
+	XA_STATE(xas, &tenants, uid);
+	struct gmem_tenant *t;
+
+	xas_lock(&xas);
+	t = xas_find(&xas, ULONG_MAX);
+	if (t)
+		refcount_inc(&t->refs);
+	xas_unlock(&xas);
+	return t;
+}
+
+/** gmem_tenants() - Return: how many tenants there are. */
+unsigned int gmem_tenants(void)
+{
+	return atomic_read(&nr_tenants);
+}
+
+/* The first gmem whose id is @id or greater, with a reference, or NULL. */
+static struct gmem *find_gmem(struct xarray *xa, u64 id)
+{
+	XA_STATE(xas, xa, id);
+	struct gmem *g;
+
+	xas_lock(&xas);
+	do {	/* those that are on their way out leave the index first of all */
+		g = xas_find(&xas, ULONG_MAX);
+	} while (g && !kref_get_unless_zero(&g->ref));
+	xas_unlock(&xas);
+	return g;
+}
+
+/**
+ * gmem_tenant_gmem() - find a place in the order of a tenant's gmems again
+ * @t: the tenant
+ * @id: of a gmem, which may be gone
+ *
+ * Return: the first gmem of @t whose id is @id or greater, with a reference, or NULL.
+ */
+struct gmem *gmem_tenant_gmem(struct gmem_tenant *t, u64 id)
+{
+	return find_gmem(&t->gmems, id);
+}
+
+/**
+ * gmem_next() - walk over all gmems
+ * @prev: the last one, whose reference is given back, or NULL to begin
+ * @mergeable: only those that take part in merging
+ *
+ * Return: the next one, with a reference, or NULL at the end.
+ */
+struct gmem *gmem_next(struct gmem *prev, bool mergeable)
+{
+	u64 id;
+
+	do {
+		id = prev ? prev->id + 1 : 0;
+		if (prev)
+			gmem_put(prev);
+		prev = find_gmem(&gmems, id);
+	} while (prev && mergeable && !prev->domain);
+	return prev;
+}
+
+/**
+ * gmem_register() - a new gmem can be found from now on
+ * @g: complete but for its id; its tenant is known if it takes part in merging
+ *
+ * May sleep.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int gmem_register(struct gmem *g)
+{
+	int ret;
+
+	g->id = atomic64_inc_return(&last_id);
+	ret = xa_err(xa_store(&gmems, g->id, g, GFP_KERNEL_ACCOUNT));
+	if (ret || !g->tenant)
+		return ret;
+	ret = xa_err(xa_store(&g->tenant->gmems, g->id, g, GFP_KERNEL_ACCOUNT));
+	if (ret)
+		xa_erase(&gmems, g->id);
+	return ret;
+}
+
+/**
+ * gmem_unregister() - a gmem cannot be found any more
+ * @g: without references; its tenant stays, until it has let go of its pages
+ */
+void gmem_unregister(struct gmem *g)
+{
+	if (g->tenant)
+		xa_erase(&g->tenant->gmems, g->id);
+	xa_erase(&gmems, g->id);
+}
+
+static void totals_add(struct gmem_totals *t, struct gmem *g)
+{
+	t->private_pages += atomic_long_read(&g->nr_private);
+	t->shared_entries += atomic_long_read(&g->nr_shared);
+	t->zeroed_entries += atomic_long_read(&g->nr_zeroed);
+	t->pending_pages += atomic_long_read(&g->nr_pending);
+	t->overhead += gmem_overhead(g);
+}
+
+/**
+ * gmem_totals() - sum up all gmems that take part in merging
+ * @t: the sums
+ *
+ * May sleep.
+ */
+void gmem_totals(struct gmem_totals *t)
+{
+	XA_STATE(xas, &gmems, 0);
+	unsigned int n = 0;
+	struct gmem *g;
+
+	memset(t, 0, sizeof(*t));
+	xas_lock(&xas);
+	xas_for_each(&xas, g, ULONG_MAX) {
+		if (g->domain)
+			totals_add(t, g);
+		if (++n % AT_A_TIME)
+			continue;
+		xas_pause(&xas);
+		xas_unlock(&xas);
+		cond_resched();
+		xas_lock(&xas);
+	}
+	xas_unlock(&xas);
+	t->shared_pages = gmem_shared_pages();
+}
