@@ -20,7 +20,7 @@ enum event_type {
 	EVENT_NMI = 2,
 	EVENT_EXCEPTION = 3,	/* fault or trap the CPU found */
 	EVENT_SOFT_INT = 4,	/* INT n, pushes the rip after the instruction */
-	EVENT_SOFT_EXC = 6,	/* INT3 and INTO, likewise */
+	EVENT_SOFT_EXC = 6,	/* INT3, INTO and INT1, likewise */
 	EVENT_NONE = 0xff,
 };
 
@@ -29,7 +29,8 @@ enum event_type {
  * @type: enum event_type
  * @vector: IDT index
  * @has_error: @error is pushed
- * @insn_len: of the instruction that raised it (EVENT_SOFT_*), else 0
+ * @insn_len: of the instruction that raised it (EVENT_SOFT_*).  As a fact 0 says that rip
+ *	stands on that instruction, which can be executed again; to @inject it is never 0
  * @error: error code
  */
 struct x86_event {
@@ -87,7 +88,8 @@ enum exit_kind {
 /**
  * struct exit_facts - why the CPU left the guest, without opinion
  * @kind: enum exit_kind
- * @insn_len: length of the exiting instruction, 0 when the CPU does not say
+ * @insn_len: length of the exiting instruction, 0 when the CPU does not say, or when the
+ *	exit is not an instruction's: of the exceptions only INT1 has one, and rip stands on it
  * @vectoring: an event whose delivery this exit cut off, or EVENT_NONE
  * @written: where tdp.logged, gpas of pages whose dirty bit the CPU set since the last
  *	exit, @nr_written of them; valid until the next entry

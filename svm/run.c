@@ -83,6 +83,7 @@ static void svm_exception_facts(struct svm_vcpu *svm, u8 vector, struct exit_fac
 		f->kind = EXIT_HOST_IRQ;
 		return;
 	}
+	f->insn_len = 0;
 	f->kind = EXIT_EXCEPTION;
 	f->exception.vector = vector;
 	f->exception.has_error = vector == X86_TRAP_DF || vector == X86_TRAP_AC ||
@@ -105,12 +106,23 @@ static void svm_reg_facts(const struct vmcb_control_area *c, u32 code, struct ex
 							 f->kind == EXIT_DR))
 		f->reg.gpr = c->exit_info_1 & 0xf;
 }
+/* One that we injected goes in again; rip of a CPU without nRIP is put back for it. */
+static void svm_soft_vectoring(struct svm_vcpu *svm, struct x86_event *e)
+{
+	if (!svm->soft_len || svm->vcpu.st.rip != svm->soft_rip)
+		return;
+	e->insn_len = svm->soft_len;
+	if (!boot_cpu_has(X86_FEATURE_NRIPS))
+		svm->vcpu.st.rip -= svm->soft_len;
+}
+
 
 /*
- * An event whose delivery was cut (15.7.2).  INT n, INT3 and INTO are simply
- * executed again: rip still stands on them.
+ * An event whose delivery was cut (15.7.2).  On an INT n, INT3 or INTO of the guest's rip
+ * still stands.
  */
-static void svm_vectoring(const struct vmcb_control_area *c, struct x86_event *e)
+static void svm_vectoring(struct svm_vcpu *svm, struct x86_event *e)
+	const struct vmcb_control_area *c = &svm->vmcb->control;
 {
 	u32 info = c->exit_int_info;
 
@@ -129,8 +141,10 @@ static void svm_vectoring(const struct vmcb_control_area *c, struct x86_event *e
 		e->type = EVENT_NMI;
 		break;
 	case SVM_EXITINTINFO_TYPE_EXEPT:
-		if (e->vector != X86_TRAP_BP && e->vector != X86_TRAP_OF)
-			e->type = EVENT_EXCEPTION;
+		e->type = exc_is_soft(e->vector) ? EVENT_SOFT_EXC : EVENT_EXCEPTION;
+		break;
+	case SVM_EXITINTINFO_TYPE_SOFT:
+		e->type = EVENT_SOFT_INT;
 		break;
 	}
 }
@@ -282,9 +296,10 @@ void svm_run(struct vcpu *vcpu, struct exit_facts *facts)
 		facts->vectoring.type = EVENT_NONE;
 	} else {
 		svm_from_guest(svm);
-		svm_vectoring(c, &facts->vectoring);
+		svm_vectoring(svm, &facts->vectoring);
 	}
 	svm_facts(svm, facts);
 	if (unlikely(facts->kind == EXIT_SHUTDOWN))
 		svm_vcpu_renew(svm);
 }
+	svm->soft_len = 0;

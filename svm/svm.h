@@ -130,6 +130,8 @@ extern struct backend_caps svm_caps;
  * @step_dr6: the guest's DR6 at the entry with our TF
  * @in_shadow: an NMI waits for the end of the guest's interrupt shadow
  * @shadow_timer: ends the guest some time after the shadow, if nothing else does
+ * @soft_len: of the instruction whose software event goes in with this entry, else 0
+ * @soft_rip: the VMCB's rip then
  * @guest_tsc_aux: the CPU holds the guest's TSC_AUX
  * @host_debugctl: what svm_put() sets again in the CPU's DEBUGCTL
  */
@@ -148,6 +150,8 @@ struct svm_vcpu {
 	u64 iret_rip, iret_rsp;
 	u64 step_dr6;
 	struct hrtimer shadow_timer;
+	u8 soft_len;
+	u64 soft_rip;
 	bool guest_tsc_aux;
 	unsigned long host_debugctl;
 };

@@ -12,6 +12,7 @@
 
 #include "svm/svm.h"
 #include "x86/hostwork.h"
+#include "x86/x86.h"
 
 #define MSRPM_ORDER	1
 
@@ -322,6 +323,23 @@ void svm_set_window(struct vcpu *vcpu, u32 windows)
 	svm_update_windows(svm);
 }
 
+/*
+ * Of a software event the CPU pushes the address behind the instruction: nRIP, or, when it
+ * has none, rip as it is (15.20).
+ */
+static void svm_inject_soft(struct svm_vcpu *svm, u8 len)
+{
+	struct x86_state *st = &svm->vcpu.st;
+	u64 next = vcpu_wrap_rip(&svm->vcpu, st->rip + len);
+
+	if (boot_cpu_has(X86_FEATURE_NRIPS))
+		svm->vmcb->control.next_rip = next;
+	else
+		st->rip = next;
+	svm->soft_len = len;
+	svm->soft_rip = st->rip;
+}
+
 /**
  * svm_inject - backend_ops.inject
  * @vcpu: loaded; IRQs off
@@ -329,9 +347,14 @@ void svm_set_window(struct vcpu *vcpu, u32 windows)
  */
 void svm_inject(struct vcpu *vcpu, const struct x86_event *event)
 {
-	struct vmcb_control_area *c = &to_svm(vcpu)->vmcb->control;
+	struct svm_vcpu *svm = to_svm(vcpu);
+	struct vmcb_control_area *c = &svm->vmcb->control;
+	/* INT3 and INTO are exceptions like any other here. */
+	u32 type = event->type == EVENT_SOFT_EXC ? EVENT_EXCEPTION : event->type;
 
-	c->event_inj = event->vector | (event->type << SVM_EVTINJ_TYPE_SHIFT) |
+	if (unlikely(event->insn_len))
+		svm_inject_soft(svm, event->insn_len);
+	c->event_inj = event->vector | (type << SVM_EVTINJ_TYPE_SHIFT) |
 		       SVM_EVTINJ_VALID | (event->has_error ? SVM_EVTINJ_VALID_ERR : 0);
 	c->event_inj_err = event->error;
 }

@@ -125,8 +125,8 @@ void vmx_ept_facts(u64 qualification, struct exit_facts *f)
  * @insn_len: the exit's instruction length
  * @e: set
  *
- * INT3, INTO and INT1 are simply executed again: rip still stands on them.  So
- * does it for INT n, unless it was injected.
+ * rip stands on the instruction that raised a software event, if one did and it was not
+ * injected.  INT1 is never injected.
  */
 void vmx_vectoring(u32 info, u32 error, u32 insn_len, struct x86_event *e)
 {
@@ -161,6 +161,13 @@ void vmx_vectoring(u32 info, u32 error, u32 insn_len, struct x86_event *e)
  */
 void vmx_log_facts(const u64 *log, u16 index, struct exit_facts *f)
 {
+	case INTR_TYPE_SOFT_EXCEPTION:
+		e->type = EVENT_SOFT_EXC;
+		e->insn_len = insn_len;
+		break;
+	case INTR_TYPE_PRIV_SW_EXCEPTION:
+		e->type = EVENT_SOFT_EXC;
+		break;
 	u16 first = index < VMX_LOG_ENTRIES ? index + 1 : 0;
 
 	f->written = log + first;
@@ -211,6 +218,9 @@ static void vmx_exception_facts(struct vmx_vcpu *vmx, struct exit_facts *f)
 		f->exception.payload = vmcs_read(EXIT_QUALIFICATION) & DEBUG_BITS;
 }
 
+	/* INT1 exits before it is over, whatever its exception is (28.2.2). */
+	if ((info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_PRIV_SW_EXCEPTION)
+		f->insn_len = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
 static void vmx_violation_facts(struct vmx_vcpu *vmx, struct exit_facts *f)
 {
 	u64 qualification = vmcs_read(EXIT_QUALIFICATION);

@@ -349,7 +349,8 @@ void vmx_inject(struct vcpu *vcpu, const struct x86_event *event)
 
 	if (event->has_error) {
 		info |= INTR_INFO_DELIVER_CODE_MASK;
-		vmcs_write(VM_ENTRY_EXCEPTION_ERROR_CODE, event->error);
+		/* It has 16 bits (27.2.1.3), which the VMM need not know. */
+		vmcs_write(VM_ENTRY_EXCEPTION_ERROR_CODE, (u16)event->error);
 	}
 	if (event->type == EVENT_SOFT_INT || event->type == EVENT_SOFT_EXC)
 		vmcs_write(VM_ENTRY_INSTRUCTION_LEN, event->insn_len);

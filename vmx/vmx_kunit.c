@@ -185,8 +185,14 @@ static void cut_deliveries(struct kunit *test)
 	vmx_vectoring(0x80000480, 0, 2, &e);
 	KUNIT_EXPECT_EQ(test, e.type, EVENT_SOFT_INT);
 	KUNIT_EXPECT_EQ(test, e.insn_len, 2);
-	vmx_vectoring(0x80000603, 0, 1, &e);	/* INT3 is executed again */
-	KUNIT_EXPECT_EQ(test, e.type, EVENT_NONE);
+	vmx_vectoring(0x80000603, 0, 1, &e);
+	KUNIT_EXPECT_EQ(test, e.type, EVENT_SOFT_EXC);
+	KUNIT_EXPECT_EQ(test, e.vector, X86_TRAP_BP);
+	KUNIT_EXPECT_EQ(test, e.insn_len, 1);
+	vmx_vectoring(0x80000501, 0, 1, &e);	/* INT1 is executed again */
+	KUNIT_EXPECT_EQ(test, e.type, EVENT_SOFT_EXC);
+	KUNIT_EXPECT_EQ(test, e.vector, X86_TRAP_DB);
+	KUNIT_EXPECT_EQ(test, e.insn_len, 0);
 }
 
 static void image_init(struct vmx_image *g)

@@ -53,6 +53,24 @@ static bool exc_is_fault(u8 vector)
 	       vector != X86_TRAP_DF && vector != X86_TRAP_MC;
 }
 
+/**
+ * exc_is_soft - is this exception an instruction's, which its frame leads behind?
+ * @vector: X86_TRAP_*
+ *
+ * INT3's or INTO's.  INT1's is #DB, which others raise, too.
+ */
+bool exc_is_soft(u8 vector)
+{
+	return vector == X86_TRAP_BP || vector == X86_TRAP_OF;
+}
+
+/* The CPU pushes an error code with these, and refuses to with all others. */
+static bool exc_has_error_code(u8 vector)
+{
+	return vector == X86_TRAP_DF || vector == X86_TRAP_AC || vector == X86_TRAP_CP ||
+	       (vector >= X86_TRAP_TS && vector <= X86_TRAP_PF);
+}
+
 static void events_queue(struct vcpu *vcpu, u8 vector, bool has_error, u32 error,
 			 bool has_payload, u64 payload)
 {
@@ -76,6 +94,7 @@ static void events_queue(struct vcpu *vcpu, u8 vector, bool has_error, u32 error
 	ev->exc_injected = false;
 	ev->exc_pending = true;
 	ev->exc_vector = vector;
+	ev->exc_len = 0;
 	ev->exc_has_error = has_error;
 	ev->exc_error = error;
 	ev->exc_has_payload = has_payload;
@@ -150,6 +169,8 @@ void vcpu_nmi(struct vcpu *vcpu)
  * events_cut - learn from an exit that it cut a delivery
  * @vcpu: owned
  * @e: from the backend; not EVENT_NONE
+ *
+ * What an instruction raised that rip still stands on, it raises again.
  */
 void events_cut(struct vcpu *vcpu, const struct x86_event *e)
 {
@@ -159,6 +180,8 @@ void events_cut(struct vcpu *vcpu, const struct x86_event *e)
 	ev->nmi_injected = false;
 	ev->irq_injected = false;
 	vcpu_request(vcpu, REQ_EVENT);
+	if ((e->type == EVENT_SOFT_INT || e->type == EVENT_SOFT_EXC) && !e->insn_len)
+		return;
 	switch (e->type) {
 	case EVENT_NMI:
 		ev->nmi_injected = true;
@@ -167,6 +190,7 @@ void events_cut(struct vcpu *vcpu, const struct x86_event *e)
 	case EVENT_SOFT_EXC:
 		ev->exc_injected = true;
 		ev->exc_vector = e->vector;
+		ev->exc_len = e->insn_len;
 		ev->exc_has_error = e->has_error;
 		ev->exc_error = e->error;
 		ev->exc_has_payload = false;
@@ -191,8 +215,8 @@ static void events_inject_exception(struct vcpu *vcpu)
 	struct x86_event e = {
 		.type = EVENT_EXCEPTION,
 		.vector = ev->exc_vector,
-		.has_error = ev->exc_has_error && (vcpu->st.cr0 & X86_CR0_PE),
-		.error = ev->exc_error,
+		.has_error = exc_has_error_code(ev->exc_vector) && (vcpu->st.cr0 & X86_CR0_PE),
+		.error = ev->exc_has_error ? ev->exc_error : 0,
 	};
 
 	events_deliver(vcpu, &e);
@@ -204,6 +228,11 @@ static void events_inject_exception(struct vcpu *vcpu)
  */
 void events_apply_payload(struct vcpu *vcpu)
 {
+/*
+ * The VMM may say of an exception what no CPU would: an error code where there is none,
+ * or none where there is one, or INT3 without the length of the instruction.  CPUs refuse
+ * to enter with such an event, or push a frame of another size than the guest expects.
+ */
 	struct vcpu_events *ev = &vcpu->ev;
 	struct x86_state *st = &vcpu->st;
 
@@ -214,6 +243,10 @@ void events_apply_payload(struct vcpu *vcpu)
 		vcpu_need(vcpu, ST_CR);
 		st->cr2 = ev->exc_payload;
 		vcpu_changed(vcpu, ST_CR);
+	if (exc_is_soft(ev->exc_vector)) {
+		e.type = EVENT_SOFT_EXC;
+		e.insn_len = ev->exc_len ?: 1;
+	}
 	} else if (ev->exc_vector == X86_TRAP_DB) {
 		vcpu_need(vcpu, ST_DR);
 		st->dr6 = (st->dr6 & ~(u64)DR_TRAP_BITS) | DR6_RESERVED | ev->exc_payload;
@@ -249,7 +282,6 @@ static void events_inject_irq(struct vcpu *vcpu)
 	struct x86_event e = {
 		.type = ev->irq_soft ? EVENT_SOFT_INT : EVENT_IRQ,
 		.vector = ev->irq_vector,
-		.insn_len = ev->soft_len,
 	};
 
 	events_deliver(vcpu, &e);
@@ -271,6 +303,9 @@ static bool events_reinject(struct vcpu *vcpu)
 	return true;
 }
 
+	/* The VMM cannot say how long the INT n was: without prefixes. */
+	if (ev->irq_soft)
+		e.insn_len = ev->soft_len ?: 2;
 static bool events_irq_open(struct vcpu *vcpu)
 {
 	return (vcpu->st.rflags & X86_EFLAGS_IF) && !vcpu->st.shadow;

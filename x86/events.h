@@ -22,6 +22,7 @@ struct x86_event;
  * @exc_pending: found, not yet given to the CPU (payload not yet applied)
  * @exc_injected: given to the CPU, delivery not yet complete
  * @exc_vector, @exc_has_error, @exc_error: it
+ * @exc_len: of the INT3 or INTO that raised it, 0: not known
  * @exc_has_payload, @exc_payload: cr2 or dr6 bits, applied at injection
  * @irq_injected, @irq_soft, @irq_vector, @soft_len: an interrupt whose delivery
  *	an exit cut
@@ -34,6 +35,7 @@ struct x86_event;
 struct vcpu_events {
 	bool exc_pending, exc_injected;
 	u8 exc_vector;
+	u8 exc_len;
 	bool exc_has_error;
 	u32 exc_error;
 	bool exc_has_payload;
@@ -114,4 +116,5 @@ void events_inject(struct vcpu *vcpu);
 void events_apply_payload(struct vcpu *vcpu);
 bool events_wake(struct vcpu *vcpu);
 
+bool exc_is_soft(u8 vector);
 #endif

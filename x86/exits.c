@@ -302,6 +302,9 @@ static int exit_exception(struct vcpu *vcpu, struct exit_facts *f)
 {
 	if (f->exception.vector == X86_TRAP_AC && exit_is_split_lock(vcpu))
 		return exit_split_lock(vcpu, f);
+	/* INT1 has ended, and comes before a single step's trap. */
+	if (unlikely(f->insn_len))
+		vcpu_end_insn(vcpu, f->insn_len);
 	if (f->exception.vector == X86_TRAP_DB)
 		vcpu_queue_debug(vcpu, f->exception.payload);
 	else if (f->exception.vector == X86_TRAP_PF)

@@ -121,8 +121,10 @@ static u8 shadow_to_kvm(u8 shadow)
 
 static u8 shadow_from_kvm(u8 shadow)
 {
-	return (shadow & KVM_X86_SHADOW_INT_STI ? SHADOW_STI : 0) |
-	       (shadow & KVM_X86_SHADOW_INT_MOV_SS ? SHADOW_MOV_SS : 0);
+	/* A CPU has one of them, and VMX refuses both (27.3.1.5): the one that blocks more. */
+	if (shadow & KVM_X86_SHADOW_INT_MOV_SS)
+		return SHADOW_MOV_SS;
+	return shadow & KVM_X86_SHADOW_INT_STI ? SHADOW_STI : 0;
 }
 
 static void get_interrupt_event(struct vcpu *vcpu, struct kvm_vcpu_events *events)
@@ -157,7 +159,8 @@ int vcpu_ioctl_get_vcpu_events(struct vcpu *vcpu, struct kvm_vcpu_events *events
 	if (ev->exc_pending)
 		events_apply_payload(vcpu);
 	if (ev->exc_pending || ev->exc_injected) {
-		events->exception.injected = 1;
+		/* Nor a software exception: rip stands on its instruction. */
+		events->exception.injected = !exc_is_soft(ev->exc_vector);
 		events->exception.nr = ev->exc_vector;
 		events->exception.has_error_code = ev->exc_has_error;
 		events->exception.error_code = ev->exc_has_error ? ev->exc_error : 0;
@@ -188,6 +191,7 @@ static void set_exception_event(struct vcpu_events *ev, const struct kvm_vcpu_ev
 	ev->exc_has_payload = false;
 	ev->exc_injected = events->exception.injected;
 	ev->exc_vector = events->exception.nr;
+	ev->exc_len = 0;
 	ev->exc_has_error = events->exception.has_error_code;
 	ev->exc_error = events->exception.error_code;
 }

@@ -37,6 +37,7 @@ int vcpu_set_cr0(struct vcpu *vcpu, u64 val);
 int vcpu_set_cr3(struct vcpu *vcpu, u64 val);
 int vcpu_set_cr4(struct vcpu *vcpu, u64 val);
 int vcpu_set_cr8(struct vcpu *vcpu, u64 val);
+bool vcpu_cr3_usable(struct vcpu *vcpu, u64 cr3);
 void vcpu_reload_pdptes(struct vcpu *vcpu);
 int vcpu_set_efer(struct vcpu *vcpu, u64 val, bool by_vmm);
 int vcpu_set_xcr0(struct vcpu *vcpu, u64 val);
@@ -97,11 +98,11 @@ static __always_inline bool vcpu_memo_mode(const struct vcpu *vcpu, const struct
 }
 
 /**
- * vcpu_advance - an instruction of @len bytes at rip has ended
+ * vcpu_end_insn - an instruction of @len bytes at rip has ended, and no trap is due
  * @vcpu: owned and loaded
  * @len: its length
  */
-static inline void vcpu_advance(struct vcpu *vcpu, u8 len)
+static inline void vcpu_end_insn(struct vcpu *vcpu, u8 len)
 {
 	struct x86_state *st = &vcpu->st;
 	u64 rip = st->rip + len;
@@ -112,7 +113,17 @@ static inline void vcpu_advance(struct vcpu *vcpu, u8 len)
 	st->rip = rip;
 	st->shadow = 0;
 	st->rflags &= ~X86_EFLAGS_RF;
-	if (unlikely(st->rflags & X86_EFLAGS_TF))
+}
+
+/**
+ * vcpu_advance - an instruction of @len bytes at rip has ended
+ * @vcpu: owned and loaded
+ * @len: its length
+ */
+static inline void vcpu_advance(struct vcpu *vcpu, u8 len)
+{
+	vcpu_end_insn(vcpu, len);
+	if (unlikely(vcpu->st.rflags & X86_EFLAGS_TF))
 		vcpu_queue_debug(vcpu, DR_STEP);
 }
 

@@ -10,7 +10,7 @@
 
 static const struct guest_group *const groups[] = {
 	&cpu_group, &io_group, &mmio_group, &fault_group, &mode_group, &irq_group, &apic_group,
-	&smp_group, &state_group,
+	&smp_group, &state_group, &event_group,
 };
 
 bool traced(struct vcpu *vcpu, u32 *value)
