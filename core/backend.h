@@ -41,6 +41,14 @@ struct x86_event {
 	u32 error;
 };
 
+/* What asked for a switch to another hardware task (as VMX numbers it, SDM table 28-2). */
+enum task_source {
+	TASK_CALL = 0,
+	TASK_IRET = 1,
+	TASK_JMP = 2,
+	TASK_GATE = 3,		/* a task gate in the IDT */
+};
+
 /*
  * Why the CPU left the guest, each kind once: X(KIND, name), and LAST for the last one.
  * It gives EXIT_KIND its number, people the name, and x86/exits.c its table: exit_name()
@@ -67,7 +75,7 @@ struct x86_event {
 	X(RDPMC, rdpmc)									\
 	X(RDTSC, rdtsc)									\
 	X(RDTSCP, rdtscp)								\
-	X(TASK_SWITCH, task_switch)							\
+	X(TASK_SWITCH, task_switch) /* .task; .vectoring, if a gate of the IDT was met */ \
 	X(IRQ_WINDOW, irq_window) /* the guest can take an interrupt now */		\
 	X(NMI_WINDOW, nmi_window) /* the guest can take an NMI now */			\
 	X(UNDEFINED, undefined)	/* an instruction this virtual CPU does not have: #UD */ \
@@ -99,6 +107,8 @@ enum exit_kind {
  * @tdp: @access is MMU_READ | MMU_WRITE | MMU_EXEC; @table_walk: made by the
  *	CPU's walk of the guest's own tables
  * @exception: @payload is cr2 for #PF, the new dr6 bits for #DB
+ * @task: the @selector of the TSS, and what @source (enum task_source) led there.  For an
+ *	instruction @insn_len is its length or 0; rflags is what the old task's would be
  * @apic: the @vector that ended, or the @offset of the register; the instruction is over
  * @host_vector: the host's interrupt that ended the guest, where the exit has
  *	acknowledged it and its handler is still to run; else 0, which is what a backend
@@ -137,6 +147,10 @@ struct exit_facts {
 			u32 error;
 			u64 payload;
 		} exception;
+		struct {
+			u16 selector;
+			u8 source;
+		} task;
 		struct {
 			u8 vector;
 			u16 offset;

@@ -33,7 +33,6 @@ static const u8 svm_kinds[0x90] = {
 	[SVM_EXIT_HLT] = EXIT_HLT + 1,
 	[SVM_EXIT_INVLPG] = EXIT_INVLPG + 1,
 	[SVM_EXIT_INVLPGA] = EXIT_UNDEFINED + 1,
-	[SVM_EXIT_TASK_SWITCH] = EXIT_TASK_SWITCH + 1,
 	[SVM_EXIT_SHUTDOWN] = EXIT_SHUTDOWN + 1,
 	[SVM_EXIT_VMRUN] = EXIT_UNDEFINED + 1,
 	[SVM_EXIT_VMMCALL] = EXIT_HYPERCALL + 1,
@@ -83,8 +82,8 @@ static void svm_exception_facts(struct svm_vcpu *svm, u8 vector, struct exit_fac
 		f->kind = EXIT_HOST_IRQ;
 		return;
 	}
-	f->insn_len = 0;
 	f->kind = EXIT_EXCEPTION;
+	f->insn_len = 0;
 	f->exception.vector = vector;
 	f->exception.has_error = vector == X86_TRAP_DF || vector == X86_TRAP_AC ||
 				 (vector >= X86_TRAP_TS && vector <= X86_TRAP_PF);
@@ -106,6 +105,7 @@ static void svm_reg_facts(const struct vmcb_control_area *c, u32 code, struct ex
 							 f->kind == EXIT_DR))
 		f->reg.gpr = c->exit_info_1 & 0xf;
 }
+
 /* One that we injected goes in again; rip of a CPU without nRIP is put back for it. */
 static void svm_soft_vectoring(struct svm_vcpu *svm, struct x86_event *e)
 {
@@ -116,14 +116,13 @@ static void svm_soft_vectoring(struct svm_vcpu *svm, struct x86_event *e)
 		svm->vcpu.st.rip -= svm->soft_len;
 }
 
-
 /*
  * An event whose delivery was cut (15.7.2).  On an INT n, INT3 or INTO of the guest's rip
  * still stands.
  */
 static void svm_vectoring(struct svm_vcpu *svm, struct x86_event *e)
-	const struct vmcb_control_area *c = &svm->vmcb->control;
 {
+	const struct vmcb_control_area *c = &svm->vmcb->control;
 	u32 info = c->exit_int_info;
 
 	e->type = EVENT_NONE;
@@ -147,6 +146,35 @@ static void svm_vectoring(struct svm_vcpu *svm, struct x86_event *e)
 		e->type = EVENT_SOFT_INT;
 		break;
 	}
+	if (e->type == EVENT_SOFT_INT || e->type == EVENT_SOFT_EXC)
+		svm_soft_vectoring(svm, e);
+}
+
+/* What the CPU would have saved as the old task's RF (15.14.1). */
+#define SVM_TASK_RF	BIT_ULL(48)
+
+static void svm_task_facts(struct svm_vcpu *svm, struct exit_facts *f)
+{
+	const struct vmcb_control_area *c = &svm->vmcb->control;
+	struct x86_event *e = &f->vectoring;
+	u64 info = c->exit_info_2;
+
+	f->kind = EXIT_TASK_SWITCH;
+	f->task.selector = c->exit_info_1;
+	if (info & BIT_ULL(SVM_EXITINFOSHIFT_TS_REASON_IRET))
+		f->task.source = TASK_IRET;
+	else if (info & BIT_ULL(SVM_EXITINFOSHIFT_TS_REASON_JMP))
+		f->task.source = TASK_JMP;
+	else
+		f->task.source = e->type == EVENT_NONE ? TASK_CALL : TASK_GATE;
+	if (f->task.source != TASK_GATE)
+		e->type = EVENT_NONE;
+	e->has_error = info & BIT_ULL(SVM_EXITINFOSHIFT_TS_HAS_ERROR_CODE);
+	e->error = info;
+	if (info & SVM_TASK_RF)
+		svm->vcpu.st.rflags |= X86_EFLAGS_RF;
+	else
+		svm->vcpu.st.rflags &= ~X86_EFLAGS_RF;
 }
 
 static u8 svm_insn_len(const struct vmcb_control_area *c, u64 rip)
@@ -183,6 +211,8 @@ static void svm_facts(struct svm_vcpu *svm, struct exit_facts *f)
 		f->kind = EXIT_NMI_WINDOW;
 	} else if (code >= SVM_EXIT_EXCP_BASE && code <= SVM_EXIT_LAST_EXCP) {
 		svm_exception_facts(svm, code - SVM_EXIT_EXCP_BASE, f);
+	} else if (code == SVM_EXIT_TASK_SWITCH) {
+		svm_task_facts(svm, f);
 	} else if (code == SVM_EXIT_IRET) {
 		svm_nmi_iret(svm);
 		f->kind = EXIT_HOST_IRQ;
@@ -298,8 +328,8 @@ void svm_run(struct vcpu *vcpu, struct exit_facts *facts)
 		svm_from_guest(svm);
 		svm_vectoring(svm, &facts->vectoring);
 	}
+	svm->soft_len = 0;
 	svm_facts(svm, facts);
 	if (unlikely(facts->kind == EXIT_SHUTDOWN))
 		svm_vcpu_renew(svm);
 }
-	svm->soft_len = 0;

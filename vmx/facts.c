@@ -28,7 +28,6 @@ static const u8 vmx_kinds[] = {
 	[EXIT_REASON_INIT_SIGNAL] = KIND(HOST_IRQ),
 	[EXIT_REASON_INTERRUPT_WINDOW] = KIND(IRQ_WINDOW),
 	[EXIT_REASON_NMI_WINDOW] = KIND(NMI_WINDOW),
-	[EXIT_REASON_TASK_SWITCH] = KIND(TASK_SWITCH),
 	[EXIT_REASON_CPUID] = INSN(CPUID),
 	[VMX_REASON_GETSEC] = KIND(UNDEFINED),
 	[EXIT_REASON_HLT] = INSN(HLT),
@@ -105,6 +104,18 @@ void vmx_dr_facts(u64 qualification, struct exit_facts *f)
 }
 
 /**
+ * vmx_task_facts - decode the qualification of a task switch (table 28-2)
+ * @qualification: of the exit
+ * @f: .kind and .task are set
+ */
+void vmx_task_facts(u64 qualification, struct exit_facts *f)
+{
+	f->kind = EXIT_TASK_SWITCH;
+	f->task.selector = qualification;
+	f->task.source = qualification >> 30 & 3;
+}
+
+/**
  * vmx_ept_facts - decode the qualification of an EPT violation (table 28-7)
  * @qualification: of the exit
  * @f: .kind and .tdp are set, but the gpa
@@ -150,6 +161,13 @@ void vmx_vectoring(u32 info, u32 error, u32 insn_len, struct x86_event *e)
 		e->type = EVENT_SOFT_INT;
 		e->insn_len = insn_len;
 		break;
+	case INTR_TYPE_SOFT_EXCEPTION:
+		e->type = EVENT_SOFT_EXC;
+		e->insn_len = insn_len;
+		break;
+	case INTR_TYPE_PRIV_SW_EXCEPTION:
+		e->type = EVENT_SOFT_EXC;
+		break;
 	}
 }
 
@@ -161,13 +179,6 @@ void vmx_vectoring(u32 info, u32 error, u32 insn_len, struct x86_event *e)
  */
 void vmx_log_facts(const u64 *log, u16 index, struct exit_facts *f)
 {
-	case INTR_TYPE_SOFT_EXCEPTION:
-		e->type = EVENT_SOFT_EXC;
-		e->insn_len = insn_len;
-		break;
-	case INTR_TYPE_PRIV_SW_EXCEPTION:
-		e->type = EVENT_SOFT_EXC;
-		break;
 	u16 first = index < VMX_LOG_ENTRIES ? index + 1 : 0;
 
 	f->written = log + first;
@@ -207,6 +218,9 @@ static void vmx_exception_facts(struct vmx_vcpu *vmx, struct exit_facts *f)
 	}
 	if ((info & INTR_INFO_UNBLOCK_NMI) && vector != X86_TRAP_DF)
 		vmx_block_nmi_again(vmx, f);
+	/* INT1 exits before it is over, whatever its exception is (28.2.2). */
+	if ((info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_PRIV_SW_EXCEPTION)
+		f->insn_len = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
 	f->kind = EXIT_EXCEPTION;
 	f->exception.vector = vector;
 	f->exception.has_error = info & INTR_INFO_DELIVER_CODE_MASK;
@@ -218,9 +232,6 @@ static void vmx_exception_facts(struct vmx_vcpu *vmx, struct exit_facts *f)
 		f->exception.payload = vmcs_read(EXIT_QUALIFICATION) & DEBUG_BITS;
 }
 
-	/* INT1 exits before it is over, whatever its exception is (28.2.2). */
-	if ((info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_PRIV_SW_EXCEPTION)
-		f->insn_len = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
 static void vmx_violation_facts(struct vmx_vcpu *vmx, struct exit_facts *f)
 {
 	u64 qualification = vmcs_read(EXIT_QUALIFICATION);
@@ -241,6 +252,19 @@ static void vmx_log_full_facts(struct vmx_vcpu *vmx, struct exit_facts *f)
 	f->kind = EXIT_HOST_IRQ;
 	if (vmcs_read(EXIT_QUALIFICATION) & INTR_INFO_UNBLOCK_NMI)
 		vmx_block_nmi_again(vmx, f);
+}
+
+/* The length is an instruction's, if one asked for the switch (28.2.5). */
+static void vmx_switch_facts(struct exit_facts *f)
+{
+	u64 qualification = vmcs_read(EXIT_QUALIFICATION);
+
+	vmx_fetch_vectoring(f);
+	vmx_task_facts(qualification, f);
+	f->hw[1] = qualification;
+	if (f->task.source != TASK_GATE || f->vectoring.type == EVENT_SOFT_INT ||
+	    f->vectoring.type == EVENT_SOFT_EXC)
+		f->insn_len = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
 }
 
 /* Where exits acknowledge interrupts, this one is in service, and nobody serves it yet. */
@@ -296,12 +320,12 @@ static noinline void vmx_other_facts(struct vmx_vcpu *vmx, u32 reason, u8 kind,
 		f->kind = kind - 1;
 		if (unlikely(reason == EXIT_REASON_EPT_MISCONFIG))
 			f->hw[2] = vmcs_read(GUEST_PHYSICAL_ADDRESS);
-		else if (unlikely(reason == EXIT_REASON_TASK_SWITCH))
-			vmx_fetch_vectoring(f);
 		else if (reason == EXIT_REASON_EXTERNAL_INTERRUPT)
 			vmx_host_irq_facts(f);
 	} else if (reason == EXIT_REASON_EXCEPTION_NMI) {
 		vmx_exception_facts(vmx, f);
+	} else if (reason == EXIT_REASON_TASK_SWITCH) {
+		vmx_switch_facts(f);
 	} else if (reason == EXIT_REASON_PML_FULL) {
 		vmx_log_full_facts(vmx, f);
 	} else {

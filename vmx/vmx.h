@@ -283,6 +283,7 @@ void vmx_facts(struct vmx_vcpu *vmx, u32 reason, struct exit_facts *f);
 void vmx_io_facts(u64 qualification, struct exit_facts *f);
 void vmx_cr_facts(u64 qualification, struct exit_facts *f);
 void vmx_dr_facts(u64 qualification, struct exit_facts *f);
+void vmx_task_facts(u64 qualification, struct exit_facts *f);
 void vmx_ept_facts(u64 qualification, struct exit_facts *f);
 void vmx_log_facts(const u64 *log, u16 index, struct exit_facts *f);
 void vmx_vectoring(u32 info, u32 error, u32 insn_len, struct x86_event *e);

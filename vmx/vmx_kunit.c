@@ -165,6 +165,19 @@ static void logged_writes(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, f.written, &log[0]);
 }
 
+static void task_switches(struct kunit *test)
+{
+	struct exit_facts f;
+
+	vmx_task_facts(0xc0000058, &f);
+	KUNIT_EXPECT_EQ(test, f.kind, EXIT_TASK_SWITCH);
+	KUNIT_EXPECT_EQ(test, f.task.selector, 0x58);
+	KUNIT_EXPECT_EQ(test, f.task.source, TASK_GATE);
+	vmx_task_facts(0x40000060, &f);
+	KUNIT_EXPECT_EQ(test, f.task.selector, 0x60);
+	KUNIT_EXPECT_EQ(test, f.task.source, TASK_IRET);
+}
+
 static void cut_deliveries(struct kunit *test)
 {
 	struct x86_event e;
@@ -460,6 +473,7 @@ static struct kunit_case vmx_cases[] = {
 	KUNIT_CASE(register_qualifications),
 	KUNIT_CASE(ept_qualifications),
 	KUNIT_CASE(logged_writes),
+	KUNIT_CASE(task_switches),
 	KUNIT_CASE(cut_deliveries),
 	KUNIT_CASE(refusals_have_names),
 	KUNIT_CASE(virtual_8086_mode),

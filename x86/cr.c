@@ -78,26 +78,47 @@ bool cr_consistent(struct vcpu *vcpu, u64 cr0, u64 cr3, u64 cr4, u64 efer)
 	return !lma || ((cr4 & X86_CR4_PAE) && !(cr3 & above(vcpu->cpuid.maxphyaddr)));
 }
 
-/*
- * Load the four page-directory-pointer-table entries of PAE paging, as the
- * instructions do that change these registers; false when the guest gets #GP
- * for what is there.  Under NPT the CPU reads them itself when it needs them,
- * under EPT it has registers for them.
- */
-static bool load_pdptes(struct vcpu *vcpu, u64 cr3)
+/* Read the four page-directory-pointer-table entries of PAE paging; are they valid? */
+static bool read_pdptes(struct vcpu *vcpu, u64 cr3, u64 pdpte[4])
 {
 	const u64 reserved = above(vcpu->cpuid.maxphyaddr) | GENMASK(8, 5) | GENMASK(2, 1);
-	u64 pdpte[4];
 	int i, idx, r;
 
 	idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
-	r = guest_read(&vcpu->vm->mmu, cr3 & GENMASK(31, 5), pdpte, sizeof(pdpte));
+	r = guest_read(&vcpu->vm->mmu, cr3 & GENMASK(31, 5), pdpte, 4 * sizeof(*pdpte));
 	srcu_read_unlock(&vcpu->vm->mmu.srcu, idx);
 	if (r)
 		return false;
 	for (i = 0; i < 4; i++)
 		if ((pdpte[i] & 1) && (pdpte[i] & reserved))
 			return false;
+	return true;
+}
+
+/**
+ * vcpu_cr3_usable - may cr3 have this value, as paging is now?
+ * @vcpu: owned; process context
+ * @cr3: 32 bits; the vCPU is not in long mode
+ */
+bool vcpu_cr3_usable(struct vcpu *vcpu, u64 cr3)
+{
+	const struct x86_state *st = &vcpu->st;
+	u64 pdpte[4];
+
+	return !pae_paging(st->cr0, st->cr4, st->efer) || read_pdptes(vcpu, cr3, pdpte);
+}
+
+/*
+ * Load the page-directory-pointer-table entries, as the instructions do that change
+ * these registers; false when the guest gets #GP for what is there.  Under NPT the CPU
+ * reads them itself when it needs them, under EPT it has registers for them.
+ */
+static bool load_pdptes(struct vcpu *vcpu, u64 cr3)
+{
+	u64 pdpte[4];
+
+	if (!read_pdptes(vcpu, cr3, pdpte))
+		return false;
 	memcpy(vcpu->st.pdpte, pdpte, sizeof(pdpte));
 	vcpu_changed(vcpu, ST_PDPTE);
 	return true;

@@ -64,10 +64,10 @@ bool exc_is_soft(u8 vector)
 	return vector == X86_TRAP_BP || vector == X86_TRAP_OF;
 }
 
-/* The CPU pushes an error code with these, and refuses to with all others. */
+/* CPUs push an error code with these, and refuse to with others. No guest has #CP. */
 static bool exc_has_error_code(u8 vector)
 {
-	return vector == X86_TRAP_DF || vector == X86_TRAP_AC || vector == X86_TRAP_CP ||
+	return vector == X86_TRAP_DF || vector == X86_TRAP_AC ||
 	       (vector >= X86_TRAP_TS && vector <= X86_TRAP_PF);
 }
 
@@ -203,12 +203,36 @@ void events_cut(struct vcpu *vcpu, const struct x86_event *e)
 	}
 }
 
+/**
+ * events_taken - an event that an exit cut was delivered in software
+ * @vcpu: owned
+ * @e: that event, or EVENT_NONE
+ * @faulted: a fault of the delivery is about to be queued.  An exception waits for it then,
+ *	as the two may make a double fault; anything else is lost, as in a CPU
+ */
+void events_taken(struct vcpu *vcpu, const struct x86_event *e, bool faulted)
+{
+	struct vcpu_events *ev = &vcpu->ev;
+
+	if (!faulted)
+		ev->exc_injected = false;
+	ev->nmi_injected = false;
+	ev->irq_injected = false;
+	if (e->type == EVENT_NMI)
+		ev->nmi_masked = true;
+}
+
 static void events_deliver(struct vcpu *vcpu, const struct x86_event *e)
 {
 	trace_ditto_inject(vcpu, e);
 	backend->inject(vcpu, e);
 }
 
+/*
+ * The VMM may say of an exception what no CPU would: an error code where there is none,
+ * or none where there is one, or INT3 without the length of the instruction.  CPUs refuse
+ * to enter with such an event, or push a frame of another size than the guest expects.
+ */
 static void events_inject_exception(struct vcpu *vcpu)
 {
 	struct vcpu_events *ev = &vcpu->ev;
@@ -219,6 +243,10 @@ static void events_inject_exception(struct vcpu *vcpu)
 		.error = ev->exc_has_error ? ev->exc_error : 0,
 	};
 
+	if (exc_is_soft(ev->exc_vector)) {
+		e.type = EVENT_SOFT_EXC;
+		e.insn_len = ev->exc_len ?: 1;
+	}
 	events_deliver(vcpu, &e);
 }
 
@@ -228,11 +256,6 @@ static void events_inject_exception(struct vcpu *vcpu)
  */
 void events_apply_payload(struct vcpu *vcpu)
 {
-/*
- * The VMM may say of an exception what no CPU would: an error code where there is none,
- * or none where there is one, or INT3 without the length of the instruction.  CPUs refuse
- * to enter with such an event, or push a frame of another size than the guest expects.
- */
 	struct vcpu_events *ev = &vcpu->ev;
 	struct x86_state *st = &vcpu->st;
 
@@ -243,10 +266,6 @@ void events_apply_payload(struct vcpu *vcpu)
 		vcpu_need(vcpu, ST_CR);
 		st->cr2 = ev->exc_payload;
 		vcpu_changed(vcpu, ST_CR);
-	if (exc_is_soft(ev->exc_vector)) {
-		e.type = EVENT_SOFT_EXC;
-		e.insn_len = ev->exc_len ?: 1;
-	}
 	} else if (ev->exc_vector == X86_TRAP_DB) {
 		vcpu_need(vcpu, ST_DR);
 		st->dr6 = (st->dr6 & ~(u64)DR_TRAP_BITS) | DR6_RESERVED | ev->exc_payload;
@@ -284,6 +303,9 @@ static void events_inject_irq(struct vcpu *vcpu)
 		.vector = ev->irq_vector,
 	};
 
+	/* The VMM cannot say how long the INT n was: without prefixes. */
+	if (ev->irq_soft)
+		e.insn_len = ev->soft_len ?: 2;
 	events_deliver(vcpu, &e);
 }
 
@@ -303,9 +325,6 @@ static bool events_reinject(struct vcpu *vcpu)
 	return true;
 }
 
-	/* The VMM cannot say how long the INT n was: without prefixes. */
-	if (ev->irq_soft)
-		e.insn_len = ev->soft_len ?: 2;
 static bool events_irq_open(struct vcpu *vcpu)
 {
 	return (vcpu->st.rflags & X86_EFLAGS_IF) && !vcpu->st.shadow;

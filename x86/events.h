@@ -112,9 +112,10 @@ void vcpu_queue_fault(struct vcpu *vcpu, const struct emu_fault *fault);
 void vcpu_nmi(struct vcpu *vcpu);
 
 void events_cut(struct vcpu *vcpu, const struct x86_event *vectoring);
+void events_taken(struct vcpu *vcpu, const struct x86_event *e, bool faulted);
 void events_inject(struct vcpu *vcpu);
 void events_apply_payload(struct vcpu *vcpu);
 bool events_wake(struct vcpu *vcpu);
-
 bool exc_is_soft(u8 vector);
+
 #endif

@@ -440,7 +440,7 @@ static int exit_rdtscp(struct vcpu *vcpu, struct exit_facts *f)
 
 static int exit_task_switch(struct vcpu *vcpu, struct exit_facts *f)
 {
-	return exit_internal_error(vcpu, KVM_INTERNAL_ERROR_EMULATION, f);
+	return vcpu_task_switch(vcpu, f);
 }
 
 static int exit_irq_window(struct vcpu *vcpu, struct exit_facts *f)

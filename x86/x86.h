@@ -69,6 +69,8 @@ int vcpu_len_unknown(struct vcpu *vcpu, const struct exit_facts *facts, u8 opcod
 /* emuglue.c: the emulator's view of a vCPU. Results as exit_handle(). */
 int vcpu_insn_len(struct vcpu *vcpu, const struct exit_facts *facts);
 int vcpu_emulate(struct vcpu *vcpu, const struct exit_facts *facts);
+/* taskglue.c */
+int vcpu_task_switch(struct vcpu *vcpu, const struct exit_facts *facts);
 
 /**
  * vcpu_paging_mode - what a walk of the guest's page tables needs to know

@@ -48,7 +48,7 @@ struct guest_group {
 };
 
 extern const struct guest_group cpu_group, io_group, mmio_group, fault_group, mode_group,
-	irq_group, apic_group, smp_group, state_group, event_group;
+	irq_group, apic_group, smp_group, state_group, event_group, task_group;
 
 /* True, once, for the trace that the guest just sent; its value is in *value. */
 bool traced(struct vcpu *vcpu, u32 *value);

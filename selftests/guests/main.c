@@ -10,7 +10,7 @@
 
 static const struct guest_group *const groups[] = {
 	&cpu_group, &io_group, &mmio_group, &fault_group, &mode_group, &irq_group, &apic_group,
-	&smp_group, &state_group, &event_group,
+	&smp_group, &state_group, &event_group, &task_group,
 };
 
 bool traced(struct vcpu *vcpu, u32 *value)
@@ -97,7 +97,8 @@ static char *full_name(const char *group, const char *name)
 {
 	char *full;
 
-	if (!strncmp(name, "g_", 2) || !strncmp(name, "m_", 2))
+	if (!strncmp(name, "g_", 2) || !strncmp(name, "m_", 2) ||
+	    !strncmp(name, "t_", 2))
 		name += 2;
 	if (asprintf(&full, "%s/%s", group, name) < 0)
 		abort();

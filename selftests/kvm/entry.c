@@ -131,11 +131,9 @@ static void impossible_events(const void *arg)
 		struct vm *vm = vm_new(NULL);
 		struct vcpu *vcpu = &vm->vcpu[0];
 		struct kvm_sregs sregs;
-		struct kvm_regs regs;
 		int exit;
 
 		vcpu_call(vcpu, "g_arith", 0);
-		regs = vcpu_regs(vcpu);
 		sregs = vcpu_sregs(vcpu);
 		set_events(vcpu, &bad[i]);
 		exit = vcpu_enter(vcpu);
@@ -144,7 +142,8 @@ static void impossible_events(const void *arg)
 			fail("event %zu: exit %s", i, exit_name(exit));
 		set_events(vcpu, &none);
 		CHECKED(ioctl(vcpu->fd, KVM_SET_SREGS, &sregs));
-		CHECKED(ioctl(vcpu->fd, KVM_SET_REGS, &regs));
+		/* Not the registers of before: whoever went on in an instruction's middle used the stack. */
+		vcpu_call(vcpu, "g_arith", 0);
 		vcpu_run_done(vcpu);
 		vm_free(vm);
 	}
