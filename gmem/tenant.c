@@ -198,12 +198,16 @@ int gmem_register(struct gmem *g)
 	int ret;
 
 	g->id = atomic64_inc_return(&last_id);
+	/* Once it is in @gmems others hold references: nothing may fail after that. */
+	if (g->tenant && xa_reserve(&g->tenant->gmems, g->id, GFP_KERNEL_ACCOUNT))
+		return -ENOMEM;
 	ret = xa_err(xa_store(&gmems, g->id, g, GFP_KERNEL_ACCOUNT));
-	if (ret || !g->tenant)
+	if (!g->tenant)
 		return ret;
-	ret = xa_err(xa_store(&g->tenant->gmems, g->id, g, GFP_KERNEL_ACCOUNT));
 	if (ret)
-		xa_erase(&gmems, g->id);
+		xa_release(&g->tenant->gmems, g->id);
+	else
+		xa_store(&g->tenant->gmems, g->id, g, GFP_KERNEL_ACCOUNT);
 	return ret;
 }
 
