@@ -60,9 +60,9 @@
 
 /*
  * A kernel that owns VMXON and SVME itself lends them, and tells of its crashes, to
- * its own KVM only.
+ * its own KVM only.  The build looks for the header.
  */
-#if __has_include(<asm/virt.h>)
+#ifdef DITTO_KERNEL_OWNS_VIRT
 #error "this kernel owns VMXON and SVME (asm/virt.h), and lends them to KVM only"
 #endif
 
@@ -222,6 +222,8 @@ static inline int compat_follow_pfn(struct vm_area_struct *vma, unsigned long ad
 		return err;
 	*pfn = pte_pfn(*pte);
 	*writable = pte_write(*pte);
+	/* For sparse, which does not see follow_pte() take it. */
+	__acquire(lock);
 	pte_unmap_unlock(pte, lock);
 	return 0;
 }

