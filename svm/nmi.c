@@ -109,7 +109,8 @@ static void svm_await_shadow(struct svm_vcpu *svm)
 		svm->in_shadow = wait;
 		svm_update_windows(svm);
 	}
-	if (wait && !hrtimer_is_queued(&svm->shadow_timer))
+	/* Also one that is queued still, perhaps on the CPU where the vCPU was. */
+	if (wait)
 		hrtimer_start(&svm->shadow_timer, ns_to_ktime(SHADOW_NS),
 			      HRTIMER_MODE_REL_PINNED_HARD);
 }
@@ -137,7 +138,8 @@ static bool svm_step_ended(struct svm_vcpu *svm)
 	struct vmcb_save_area *v = &svm->vmcb->save;
 	u64 new = v->dr6 & ~svm->step_dr6;
 
-	if (!svm->stepping || !(v->dr6 & DR_STEP) ||
+	/* DR6 may have had BS before; who stands on the IRET has not ended it. */
+	if (!svm->stepping || !(v->dr6 & DR_STEP) || svm_at_iret(svm) ||
 	    svm->vmcb->control.exit_code != SVM_EXIT_EXCP_BASE + X86_TRAP_DB)
 		return false;
 	v->dr6 &= ~DR_STEP | svm->step_dr6;

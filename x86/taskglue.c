@@ -161,10 +161,18 @@ static bool task_is_instruction(const struct exit_facts *f)
 	       f->vectoring.type == EVENT_SOFT_EXC;
 }
 
+/* Where no delivery was cut, only the event's type means anything: the rest is older. */
+static struct x86_event task_event(const struct exit_facts *f)
+{
+	if (f->vectoring.type == EVENT_NONE)
+		return (struct x86_event) { .type = EVENT_NONE };
+	return f->vectoring;
+}
+
 /* Its length; 0: the guest's fault for it is queued; -errno. */
 static int task_insn_len(struct vcpu *vcpu, const struct exit_facts *f)
 {
-	return f->vectoring.insn_len ?: vcpu_insn_len(vcpu, f);
+	return task_event(f).insn_len ?: vcpu_insn_len(vcpu, f);
 }
 
 static void glue_begin(struct task_glue *g, struct vcpu *vcpu, const struct exit_facts *f,
@@ -176,7 +184,7 @@ static void glue_begin(struct task_glue *g, struct vcpu *vcpu, const struct exit
 	g->t.ops = &task_ops;
 	g->t.owner = g;
 	g->t.st = &vcpu->st;
-	g->t.event = f->vectoring;
+	g->t.event = task_event(f);
 	g->t.selector = f->task.selector;
 	g->t.source = f->task.source;
 	g->t.next_eip = vcpu->st.rip + len;

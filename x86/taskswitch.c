@@ -484,13 +484,15 @@ static enum emu_result task_load_seg(struct task_switch *t, enum emu_seg nr)
 static enum emu_result task_load_segs(struct task_switch *t)
 {
 	static const u8 order[] = { EMU_CS, EMU_SS, EMU_DS, EMU_ES, EMU_FS, EMU_GS };
-	enum emu_result r = task_load_ldt(t);
+	enum emu_result r;
 	int i;
 
-	if (r == EMU_OK && (t->new.eflags & X86_EFLAGS_VM)) {
+	/* Whatever its LDT is: a CPU enters VM86 mode with no other segments. */
+	if (t->new.eflags & X86_EFLAGS_VM)
 		task_load_vm86(t);
-		return EMU_OK;
-	}
+	r = task_load_ldt(t);
+	if (t->new.eflags & X86_EFLAGS_VM)
+		return r;
 	for (i = 0; i < ARRAY_SIZE(order) && r == EMU_OK; i++)
 		r = task_load_seg(t, order[i]);
 	return r;
