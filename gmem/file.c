@@ -169,8 +169,9 @@ void gmem_stats(struct gmem *g, struct ditto_gmem_stats *st)
  */
 void gmem_usage(struct gmem *g, struct gmem_usage *u)
 {
-	u64 nr_private = atomic_long_read(&g->nr_private);
-	u64 nr_shared = atomic_long_read(&g->nr_shared);
+	/* Counters that others change meanwhile may be below 0 for a moment. */
+	u64 nr_private = max(0L, atomic_long_read(&g->nr_private));
+	u64 nr_shared = max(0L, atomic_long_read(&g->nr_shared));
 	u64 entries, pages;
 
 	u->resident = (nr_private + nr_shared) << PAGE_SHIFT;

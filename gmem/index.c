@@ -342,14 +342,21 @@ bool gmem_entry_set(unsigned long *e, unsigned long v, unsigned long set)
  * @g: the gmem
  * @zero: filled with zero
  *
+ * May sleep, until pages that were dropped before are free.
+ *
  * Return: the page, or NULL.
  */
 struct page *gmem_page_alloc(struct gmem *g, bool zero)
 {
 	struct mem_cgroup *old = set_active_memcg(g->memcg);
-	struct page *page;
+	gfp_t gfp = GMEM_GFP | __GFP_HARDWALL | (zero ? __GFP_ZERO : 0);
+	struct page *page = alloc_page(gfp);
 
-	page = alloc_page(GMEM_GFP | __GFP_HARDWALL | (zero ? __GFP_ZERO : 0));
+	/* What was dropped a moment ago is charged until it is free. */
+	if (!page && gmem_pages_waiting() > 0) {
+		gmem_later_flush();
+		page = alloc_page(gfp);
+	}
 	set_active_memcg(old);
 	return page;
 }

@@ -119,16 +119,18 @@ static int weight_oom(struct notifier_block *nb, unsigned long unused, void *fre
 	static unsigned int waited;
 	long waiting = gmem_pages_waiting();
 
-	if (!gmem_anyone_leaving()) {
+	/* Patience has an end: a trickle of pages must keep nobody from being killed. */
+	if ((waiting <= 0 && !gmem_anyone_leaving()) || waited >= OOM_PATIENCE) {
 		waited = 0;
-	} else if (waited < OOM_PATIENCE) {
-		waited++;
-		msleep(20);
-		++*(unsigned long *)freed;
+		return NOTIFY_OK;
 	}
+	waited++;
 	if (waiting > 0) {
 		gmem_later_flush();
 		*(unsigned long *)freed += waiting;
+	} else {
+		msleep(20);
+		++*(unsigned long *)freed;
 	}
 	return NOTIFY_OK;
 }
