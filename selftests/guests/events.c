@@ -69,6 +69,11 @@ static bool inject_int_n(struct vcpu *vcpu)
 	return true;
 }
 
+static void needs_next_rip(struct vm *vm)
+{
+	bochs_amd_lacks("this CPU injects software events without the VMCB's next-RIP");
+}
+
 /* #GP without the error code that it always has, and with more than the CPU has of it. */
 static bool inject_gp(struct vcpu *vcpu)
 {
@@ -109,12 +114,12 @@ static void both_shadows(struct vm *vm)
 
 static const struct guest_test tests[] = {
 	{ .name = "g_int1", .after = has_int1 },
-	{ .name = "soft_int3", .entry = "g_soft_event", .arg = 3, .on_exit = inject_int3,
-	  TRACES(1) },
-	{ .name = "soft_into", .entry = "g_soft_event", .arg = 4, .on_exit = inject_into,
-	  TRACES(1) },
-	{ .name = "soft_int_n", .entry = "g_soft_event", .arg = 0x80, .on_exit = inject_int_n,
-	  TRACES(2) },
+	{ .name = "soft_int3", .entry = "g_soft_event", .arg = 3, .before = needs_next_rip,
+	  .on_exit = inject_int3, TRACES(1) },
+	{ .name = "soft_into", .entry = "g_soft_event", .arg = 4, .before = needs_next_rip,
+	  .on_exit = inject_into, TRACES(1) },
+	{ .name = "soft_int_n", .entry = "g_soft_event", .arg = 0x80, .before = needs_next_rip,
+	  .on_exit = inject_int_n, TRACES(2) },
 	{ .name = "gp_without_error", .entry = "g_soft_event", .arg = 13, .on_exit = inject_gp,
 	  TRACES(0) },
 	{ .name = "gp_wide_error", .entry = "g_soft_event", .arg = 13, .on_exit = inject_gp_wide,

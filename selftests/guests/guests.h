@@ -53,6 +53,9 @@ extern const struct guest_group cpu_group, io_group, mmio_group, fault_group, mo
 /* True, once, for the trace that the guest just sent; its value is in *value. */
 bool traced(struct vcpu *vcpu, u32 *value);
 
+/* Skips on Bochs's AMD CPUs, for what Documentation/emulators.md says that they cannot. */
+void bochs_amd_lacks(const char *what);
+
 /* For on_exit: a trace of 1 raises the line of a GSI, any other lowers it. */
 bool trace_moves_line(struct vcpu *vcpu, u32 gsi);
 

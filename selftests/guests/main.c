@@ -24,6 +24,15 @@ bool traced(struct vcpu *vcpu, u32 *value)
 	return true;
 }
 
+void bochs_amd_lacks(const char *what)
+{
+	const char *host = getenv("DITTO_HOST");
+
+	if (host && !strcmp(host, "vmx") &&
+	    cpuid_find(cpuid_supported(), 0, 0)->ebx == 0x68747541)
+		skip("%s", what);
+}
+
 bool trace_moves_line(struct vcpu *vcpu, u32 gsi)
 {
 	u32 value;
