@@ -146,9 +146,9 @@ static struct gmem *find_gmem(struct xarray *xa, u64 id)
 	struct gmem *g;
 
 	xas_lock(&xas);
-	do {	/* those that are on their way out leave the index first of all */
+	do {	/* a place that is only reserved, or one on its way out of the index */
 		g = xas_find(&xas, ULONG_MAX);
-	} while (g && !kref_get_unless_zero(&g->ref));
+	} while (g && (xa_is_zero(g) || !kref_get_unless_zero(&g->ref)));
 	xas_unlock(&xas);
 	return g;
 }
