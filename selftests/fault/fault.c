@@ -9,6 +9,8 @@
  * space where those can. They are taken out, reading the count among them.
  */
 #include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -362,9 +364,26 @@ static long unmerge(void)
 	return result;
 }
 
-/* A write to a shared page that finds no memory is tried again. */
+/* An access through a mapping that finds no memory is a SIGBUS, and can be repeated. */
+static sigjmp_buf no_memory;
+
+static void on_bus(int number)
+{
+	siglongjmp(no_memory, 1);
+}
+
+static void catch_bus(void)
+{
+	struct sigaction action = { .sa_handler = on_bus };
+
+	sigaction(SIGBUS, &action, NULL);
+}
+
+/* A write to a shared page that finds no memory can be tried again. */
 static long break_shared(void)
 {
+	catch_bus();
+	sigsetjmp(no_memory, 1);
 	for (u64 at = 0; at < 2 * MIB; at += PAGE_SIZE)
 		equal[at] = 2;
 	equal_check(2);
@@ -377,6 +396,11 @@ static long first_touch(void)
 
 	if (p == MAP_FAILED)
 		return -errno;
+	catch_bus();
+	if (sigsetjmp(no_memory, 1)) {
+		munmap(p, 4 * MIB);
+		return -ENOMEM;
+	}
 	for (u64 at = 0; at < 4 * MIB; at += 16 * PAGE_SIZE) {
 		p[at] = 1;
 		ASSERT_EQ(p[at + 1], 0);
