@@ -12,8 +12,8 @@
  *	2. SipHash, with the domain's key, makes 32 bits of the four sums. So the digests
  *	   of one domain tell nothing of another's.
  *
- * No vector registers: saving the FPU's would cost as much as they would spare. Loops
- * are unrolled by hand, for they are most of what the engine costs.
+ * No vector registers, for which the FPU's state would have to be saved. Loops are
+ * unrolled by hand.
  */
 #include <linux/mm.h>
 #include <linux/random.h>
