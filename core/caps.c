@@ -5,8 +5,8 @@
 #include <linux/kvm.h>
 
 #include "core/core.h"
-#include "x86/irqchip.h"
-#include "x86/x86.h"
+#include "x86/board/irqchip.h"
+#include "x86/run/x86.h"
 
 /* Capabilities that are a constant. */
 static const struct {

@@ -5,7 +5,7 @@
 #ifndef DITTO_CORE_CORE_H
 #define DITTO_CORE_CORE_H
 
-#include "core/vm.h"
+#include "x86/machine/vm.h"
 
 struct seq_file;
 

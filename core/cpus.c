@@ -16,9 +16,9 @@
 #include <linux/percpu.h>
 #include <linux/syscore_ops.h>
 
-#include "core/compat.h"
+#include "compat.h"
 #include "core/core.h"
-#include "x86/clock.h"
+#include "x86/cpu/clock.h"
 
 DEFINE_PER_CPU(bool, cpus_on);
 static enum cpuhp_state cpus_state;

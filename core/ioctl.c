@@ -8,12 +8,12 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "core/compat.h"
+#include "compat.h"
 #include "core/core.h"
-#include "core/eventfd.h"
+#include "x86/board/eventfd.h"
 #include "gmem/gmem.h"
-#include "x86/irqchip.h"
-#include "x86/x86.h"
+#include "x86/board/irqchip.h"
+#include "x86/run/x86.h"
 
 #define IN	BIT(0)	/* the fixed-size argument is copied in */
 #define OUT	BIT(1)	/* ... and out, when the handler gives no error */

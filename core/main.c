@@ -13,11 +13,11 @@
 #include <linux/seq_file.h>
 
 #include "core/core.h"
-#include "core/eventfd.h"
+#include "x86/board/eventfd.h"
 #include "gmem/gmem.h"
 #include "ksm/ksm.h"
-#include "x86/hostwork.h"
-#include "x86/x86.h"
+#include "x86/cpu/hostwork.h"
+#include "x86/run/x86.h"
 
 static bool kvm_node;
 module_param(kvm_node, bool, 0444);

@@ -15,10 +15,10 @@
 #include <linux/uaccess.h>
 #include <asm/nospec-branch.h>
 
-#include "core/compat.h"
+#include "compat.h"
 #include "core/core.h"
-#include "x86/irqchip.h"
-#include "x86/x86.h"
+#include "x86/board/irqchip.h"
+#include "x86/run/x86.h"
 
 /* vCPU that ran on this CPU last, only compared, never followed. */
 static DEFINE_PER_CPU(const struct vcpu *, vcpu_last);
@@ -135,7 +135,7 @@ static void vcpu_interrupt_host(int cpu)
  * vcpu_kick - make a vCPU look at its requests soon
  * @vcpu: any; any context
  *
- * The request must have been set before; see x86/run.c for the barriers.
+ * The request must have been set before; see x86/run/run.c for the barriers.
  */
 void vcpu_kick(struct vcpu *vcpu)
 {

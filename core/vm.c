@@ -17,8 +17,8 @@
 #include <asm/tsc.h>
 
 #include "core/core.h"
-#include "core/eventfd.h"
-#include "x86/irqchip.h"
+#include "x86/board/eventfd.h"
+#include "x86/board/irqchip.h"
 
 /**
  * struct vm_bucket - the VMs that were created on one CPU
@@ -69,7 +69,7 @@ void vm_flush_tlbs(struct mmu *mmu)
 }
 
 #ifdef DITTO_DEBUG
-/* mmu_host.check_epoch; what a vCPU publishes is described in x86/run.c. */
+/* mmu_host.check_epoch; what a vCPU publishes is described in x86/run/run.c. */
 static bool vm_check_epoch(struct mmu *mmu, u64 epoch)
 {
 	struct vm *vm = container_of(mmu, struct vm, mmu);
@@ -119,7 +119,7 @@ static void vm_free_vcpus(struct vm *vm)
 }
 
 /*
- * The order is that of x86/irqchip.h, and the address space goes before the vCPUs:
+ * The order is that of x86/board/irqchip.h, and the address space goes before the vCPUs:
  * until its slots are gone, merging and the mmu notifier flush the vCPUs' TLBs.
  */
 static void vm_free(struct vm *vm)

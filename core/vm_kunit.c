@@ -4,8 +4,8 @@
  * its TLBs, in the states that no test of running guests can hold on to.
  */
 #include "core/core.h"
-#include "x86/board_kunit.h"
-#include "x86/x86.h"
+#include "x86/board/board_kunit.h"
+#include "x86/run/x86.h"
 
 /* Those that wait for INIT or SIPI hear of the end of their VM, too. */
 static void vm_test_kill_wakes(struct kunit *test)

@@ -18,7 +18,7 @@
 #include <linux/uaccess.h>
 #include <ditto.h>
 
-#include "core/compat.h"
+#include "compat.h"
 #include "gmem/internal.h"
 #include "gmem/merge.h"
 

@@ -15,7 +15,7 @@
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 
-#include "core/compat.h"
+#include "compat.h"
 #include "gmem/internal.h"
 
 /* What is at @off, with a reference, and the entry it was in; or NULL. In RCU. */

@@ -14,7 +14,7 @@
 #include <linux/sched/mm.h>
 #include <linux/sysfs.h>
 
-#include "core/compat.h"
+#include "compat.h"
 #include "gmem/internal.h"
 #include "gmem/merge.h"
 

@@ -9,7 +9,7 @@
 #include <linux/uaccess.h>
 #include <asm/cpufeature.h>
 
-#include "core/compat.h"
+#include "compat.h"
 #include "mmu/slots.h"
 
 static void __user *slot_hva(const struct memslot *slot, gpa_t gpa)

@@ -13,7 +13,7 @@
 #include <asm/e820/api.h>
 #include <asm/memtype.h>
 
-#include "core/compat.h"
+#include "compat.h"
 #include "mmu/user.h"
 
 /* Handle one fault; 0: done, -EAGAIN: look again, or -errno. Drops the mmap lock. */

@@ -18,7 +18,7 @@
 
 #include "mmu/memo.h"
 #include "mmu/slots.h"
-#include "x86/emulate.h"
+#include "x86/emulate/emulate.h"
 
 /* Entries, all modes. */
 #define PT_PRESENT	BIT_ULL(0)

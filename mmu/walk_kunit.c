@@ -9,7 +9,7 @@
 
 #include "mmu/kunit.h"
 #include "mmu/memo.h"
-#include "x86/emulate.h"
+#include "x86/emulate/emulate.h"
 
 #define P	BIT_ULL(0)
 #define W	BIT_ULL(1)

@@ -14,7 +14,7 @@
 #include <asm/msr.h>
 #include <asm/reboot.h>
 
-#include "core/compat.h"
+#include "compat.h"
 #include "svm/svm.h"
 
 /* Two pages and the byte after, as the permission of ports 0xfffd..0xffff (15.10.1). */

@@ -10,7 +10,7 @@
 #include <asm/traps.h>
 
 #include "svm/svm.h"
-#include "x86/hostwork.h"
+#include "x86/cpu/hostwork.h"
 
 static bool svm_quirk_sti_shadow __read_mostly;
 module_param_named(quirk_sti_shadow, svm_quirk_sti_shadow, bool, 0444);

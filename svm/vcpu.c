@@ -11,8 +11,8 @@
 #include <asm/trapnr.h>
 
 #include "svm/svm.h"
-#include "x86/hostwork.h"
-#include "x86/x86.h"
+#include "x86/cpu/hostwork.h"
+#include "x86/run/x86.h"
 
 #define MSRPM_ORDER	1
 

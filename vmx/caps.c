@@ -10,7 +10,7 @@
 #include <asm/msr.h>
 #include <asm/tsc.h>
 
-#include "core/compat.h"
+#include "compat.h"
 #include "vmx/vmx.h"
 
 /* Milliseconds in the guest without any exit, before the watchdog ends them. */

@@ -10,7 +10,7 @@
 #include <asm/msr.h>
 
 #include "vmx/vmx.h"
-#include "x86/hostwork.h"
+#include "x86/cpu/hostwork.h"
 
 /* This host has counters. */
 DEFINE_STATIC_KEY_FALSE(vmx_has_counters);

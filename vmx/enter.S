@@ -12,7 +12,7 @@
 #include <asm/nospec-branch.h>
 #include <asm/percpu.h>
 
-#include "core/compat-asm.h"
+#include "compat-asm.h"
 
 /* Indices of struct x86_state.gpr, which are those of the instruction encoding. */
 #define RAX	(0 * 8)

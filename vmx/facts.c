@@ -12,7 +12,7 @@
 #include <asm/traps.h>
 
 #include "vmx/vmx.h"
-#include "x86/hostwork.h"
+#include "x86/cpu/hostwork.h"
 
 /* Of a #DB's qualification, bits that stand where they do in dr6 (table 28-1). */
 #define DEBUG_BITS	(DR_TRAP_BITS | BIT(13) | DR_STEP)

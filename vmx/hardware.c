@@ -11,7 +11,7 @@
 #include <linux/perf_event.h>
 #include <asm/tlbflush.h>
 
-#include "core/compat.h"
+#include "compat.h"
 #include "vmx/vmx.h"
 
 DEFINE_PER_CPU(struct vmx_cpu, vmx_cpus);

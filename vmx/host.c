@@ -15,7 +15,7 @@
 #include <asm/segment.h>
 
 #include "vmx/vmx.h"
-#include "x86/hostwork.h"
+#include "x86/cpu/hostwork.h"
 
 static const u32 vmx_msr_index[VMX_NR_MSRS] = {
 	[VMX_STAR] = MSR_STAR,

@@ -14,7 +14,7 @@
 #include <asm/msr.h>
 #include <asm/processor.h>
 
-#include "core/compat.h"
+#include "compat.h"
 #include "vmx/vmx.h"
 
 /* Twice the largest L1D of CPUs without the flush command. */

@@ -12,7 +12,7 @@
 #include <asm/tlbflush.h>
 
 #include "vmx/vmx.h"
-#include "x86/hostwork.h"
+#include "x86/cpu/hostwork.h"
 
 /* After these nothing ran that could have brought secrets into the L1 data cache. */
 #define QUIET_EXITS	(BIT(EXIT_HOST_IRQ) | BIT(EXIT_CPUID) | BIT(EXIT_CR) | BIT(EXIT_DR) | \

@@ -14,7 +14,7 @@
 #include <asm/msr-index.h>
 #include <asm/trapnr.h>
 
-#include "core/compat.h"
+#include "compat.h"
 #include "vmx/vmx.h"
 
 /* PAUSE-loop exiting (25.6.13): 128 cycles apart is a loop, 4096 of it is enough. */

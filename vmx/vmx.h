@@ -13,7 +13,7 @@
 #include <asm/perf_event.h>
 #include <asm/vmx.h>
 
-#include "core/vm.h"
+#include "x86/machine/vm.h"
 
 /* Exit reason (25.9.1): the reason itself, and that nothing was entered. */
 #define VMX_REASON		GENMASK(15, 0)

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "x86/emulate_internal.h"
+#include "x86/emulate/internal.h"
 
 static u64 seed = 88172645463325252ULL;
 static unsigned int fail_one_in;	/* an op fails with this chance, 0: never */

@@ -7,7 +7,7 @@
 #ifndef DITTO_SELFTESTS_EMU_GEN_H
 #define DITTO_SELFTESTS_EMU_GEN_H
 
-#include "x86/emulate_internal.h"
+#include "x86/emulate/internal.h"
 
 #define CODE_PAGE	0x10000000UL
 #define DATA_PAGE	0x10010000UL

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Differences between kernel versions that assembly meets; see compat.h.
+ *
+ * What keeps guests from the host's secrets is never replaced by nothing: a kernel
+ * whose headers lack it does not get a module.
+ */
+#ifndef DITTO_CORE_COMPAT_ASM_H
+#define DITTO_CORE_COMPAT_ASM_H
+
+#include <asm/nospec-branch.h>
+
+/*
+ * 6.1 has one kind of untraining for every way into the kernel, and leaves
+ * "spec_rstack_overflow=ibpb-vmexit" to who comes back from a guest.
+ */
+#ifndef UNTRAIN_RET_VM
+#ifndef X86_FEATURE_IBPB_ON_VMEXIT
+#error "kernel without X86_FEATURE_IBPB_ON_VMEXIT: it is too old to know SRSO, or too new"
+#endif
+#define UNTRAIN_RET_VM							\
+	UNTRAIN_RET;							\
+	ALTERNATIVE "", "call entry_ibpb", X86_FEATURE_IBPB_ON_VMEXIT
+#endif
+
+#ifndef VM_CLEAR_CPU_BUFFERS
+#error "kernel without VM_CLEAR_CPU_BUFFERS: it is too old to know TSA, or too new"
+#endif
+
+#endif

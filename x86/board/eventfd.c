@@ -1,0 +1,615 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Eventfds wired to a VM.  An irqfd turns a signal into an interrupt; an
+ * ioeventfd turns a guest's write into a signal.  The interrupt is raised right
+ * in the eventfd's wake-up, with interrupts off and its wait queue locked.
+ *
+ * The hard part is the end of an irqfd: it ends by DEASSIGN, by the eventfd's
+ * last close (seen in the wake-up, where nothing may sleep), or with the VM.
+ * Whoever takes it off the list queues its one shutdown work; waiting for the
+ * workqueue then waits for all of them.
+ */
+#include <linux/atomic.h>
+#include <linux/eventfd.h>
+#include <linux/file.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/poll.h>
+#include <linux/rculist.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "compat.h"
+#include "x86/board/eventfd.h"
+#include "x86/machine/vm.h"
+#include "x86/board/irqchip.h"
+
+#define PIO_END		0x10000
+
+/**
+ * struct vm_eventfds - all of a VM's
+ * @vm: constant
+ * @lock: one assign or deassign at a time; @ioeventfds
+ * @irqfds_lock: @irqfds; taken with interrupts off, inside eventfds' own locks
+ * @irqfds: active ones
+ * @nr_irqfds: those, and the ones whose shutdown is not complete
+ * @resample_lock: @resamplers and their members; also taken by shutdown
+ * @resamplers: one per GSI that has irqfds with a resamplefd
+ * @ioeventfds: registered ones
+ */
+struct vm_eventfds {
+	struct vm *vm;
+	struct mutex lock;
+	spinlock_t irqfds_lock;
+	struct list_head irqfds;
+	atomic_t nr_irqfds;
+	struct mutex resample_lock;
+	struct list_head resamplers;
+	struct list_head ioeventfds;
+};
+
+/**
+ * struct resampler - irqfds that share one level-triggered GSI
+ * @vm: constant
+ * @notifier: tells when the guest has acknowledged the GSI
+ * @link: in vm_eventfds.resamplers; resample_lock
+ * @irqfds: by irqfd.resample_link; changed under resample_lock, read under RCU
+ */
+struct resampler {
+	struct vm *vm;
+	struct irq_ack_notifier notifier;
+	struct list_head link;
+	struct list_head irqfds;
+};
+
+/**
+ * struct irqfd - an eventfd that raises an interrupt
+ * @all: constant
+ * @ctx: the eventfd; constant
+ * @gsi: constant
+ * @resample_ctx: signalled on acknowledge, or NULL; constant
+ * @resampler: with @resample_ctx; constant until shutdown
+ * @resample_link: in the resampler's list
+ * @link: in vm_eventfds.irqfds; empty once shutdown is queued; irqfds_lock
+ * @wait: in the eventfd's wait queue, from assignment to shutdown
+ * @table: used once, to enter @wait
+ * @shutdown: ends it
+ */
+struct irqfd {
+	struct vm_eventfds *all;
+	struct eventfd_ctx *ctx;
+	u32 gsi;
+	struct eventfd_ctx *resample_ctx;
+	struct resampler *resampler;
+	struct list_head resample_link;
+	struct list_head link;
+	wait_queue_entry_t wait;
+	poll_table table;
+	struct work_struct shutdown;
+};
+
+/**
+ * struct ioeventfd - a guest's write that signals an eventfd
+ * @link: in vm_eventfds.ioeventfds; its lock
+ * @dev: address and length, 0 for any
+ * @bus: where @dev is registered; constant
+ * @ctx: the eventfd; constant
+ * @match: only writes of @data; constant
+ * @data: value, cut to the length; constant
+ */
+struct ioeventfd {
+	struct list_head link;
+	struct io_device dev;
+	struct iobus *bus;
+	struct eventfd_ctx *ctx;
+	bool match;
+	u64 data;
+};
+
+static struct workqueue_struct *irqfd_queue;
+
+/* Any context. */
+static void irqfd_inject(struct irqfd *irqfd)
+{
+	struct vm *vm = irqfd->all->vm;
+
+	if (irqfd->resample_ctx) {
+		irqchip_set_irq(vm, IRQ_SOURCE_RESAMPLE, irqfd->gsi, true);
+		return;
+	}
+	irqchip_set_irq(vm, IRQ_SOURCE_IRQFD, irqfd->gsi, true);
+	irqchip_set_irq(vm, IRQ_SOURCE_IRQFD, irqfd->gsi, false);
+}
+
+/* Under rcu_read_lock(); interrupts may be off. */
+static void resampler_acked(struct irq_ack_notifier *notifier)
+{
+	struct resampler *resampler = container_of(notifier, struct resampler, notifier);
+	struct irqfd *irqfd;
+
+	irqchip_set_irq(resampler->vm, IRQ_SOURCE_RESAMPLE, notifier->gsi, false);
+	list_for_each_entry_rcu(irqfd, &resampler->irqfds, resample_link)
+		compat_eventfd_signal(irqfd->resample_ctx);
+}
+
+static struct resampler *resampler_find(struct vm_eventfds *all, u32 gsi)
+{
+	struct resampler *resampler;
+
+	list_for_each_entry(resampler, &all->resamplers, link)
+		if (resampler->notifier.gsi == gsi)
+			return resampler;
+	return NULL;
+}
+
+static struct resampler *resampler_create(struct vm_eventfds *all, u32 gsi)
+{
+	struct resampler *resampler = kzalloc(sizeof(*resampler), GFP_KERNEL_ACCOUNT);
+	int ret;
+
+	if (!resampler)
+		return ERR_PTR(-ENOMEM);
+	resampler->vm = all->vm;
+	INIT_LIST_HEAD(&resampler->irqfds);
+	resampler->notifier.gsi = gsi;
+	resampler->notifier.acked = resampler_acked;
+	ret = irqchip_add_ack_notifier(all->vm, &resampler->notifier);
+	if (ret) {
+		kfree(resampler);
+		return ERR_PTR(ret);
+	}
+	list_add(&resampler->link, &all->resamplers);
+	return resampler;
+}
+
+static int resampler_join(struct vm_eventfds *all, struct irqfd *irqfd)
+{
+	struct resampler *resampler;
+
+	mutex_lock(&all->resample_lock);
+	resampler = resampler_find(all, irqfd->gsi);
+	if (!resampler)
+		resampler = resampler_create(all, irqfd->gsi);
+	if (!IS_ERR(resampler)) {
+		list_add_rcu(&irqfd->resample_link, &resampler->irqfds);
+		irqfd->resampler = resampler;
+	}
+	mutex_unlock(&all->resample_lock);
+	return PTR_ERR_OR_ZERO(resampler);
+}
+
+/* Sleeps until no acknowledge uses @irqfd. */
+static void resampler_leave(struct vm_eventfds *all, struct irqfd *irqfd)
+{
+	struct resampler *resampler = irqfd->resampler;
+
+	if (!resampler)
+		return;
+	mutex_lock(&all->resample_lock);
+	list_del_rcu(&irqfd->resample_link);
+	if (list_empty(&resampler->irqfds)) {
+		list_del(&resampler->link);
+		irqchip_del_ack_notifier(all->vm, &resampler->notifier);
+		/* Nobody is left who would lower the line. */
+		irqchip_set_irq(all->vm, IRQ_SOURCE_RESAMPLE, irqfd->gsi, false);
+		synchronize_rcu();
+		kfree(resampler);
+	} else {
+		synchronize_rcu();
+	}
+	mutex_unlock(&all->resample_lock);
+}
+
+static void irqfd_free(struct irqfd *irqfd)
+{
+	struct vm_eventfds *all = irqfd->all;
+
+	resampler_leave(all, irqfd);
+	if (irqfd->resample_ctx)
+		eventfd_ctx_put(irqfd->resample_ctx);
+	if (irqfd->ctx)
+		eventfd_ctx_put(irqfd->ctx);
+	kfree(irqfd);
+	atomic_dec(&all->nr_irqfds);
+}
+
+static void irqfd_shutdown(struct work_struct *work)
+{
+	struct irqfd *irqfd = container_of(work, struct irqfd, shutdown);
+	u64 count;
+
+	eventfd_ctx_remove_wait_queue(irqfd->ctx, &irqfd->wait, &count);
+	irqfd_free(irqfd);
+}
+
+/* irqfds_lock held.  On return @irqfd may be gone. */
+static void irqfd_deactivate(struct irqfd *irqfd)
+{
+	list_del_init(&irqfd->link);
+	queue_work(irqfd_queue, &irqfd->shutdown);
+}
+
+/* The eventfd's wait queue is locked, interrupts are off. */
+static int irqfd_wakeup(wait_queue_entry_t *wait, unsigned int mode, int sync, void *key)
+{
+	struct irqfd *irqfd = container_of(wait, struct irqfd, wait);
+	struct vm_eventfds *all = irqfd->all;
+	__poll_t events = key_to_poll(key);
+	unsigned long flags;
+	int taken = 0;
+	u64 count;
+
+	if (events & EPOLLIN) {
+		/* Take the count, or writers would block once it is at its limit. */
+		eventfd_ctx_do_read(irqfd->ctx, &count);
+		irqfd_inject(irqfd);
+		taken = 1;
+	}
+	if (events & EPOLLHUP) {
+		spin_lock_irqsave(&all->irqfds_lock, flags);
+		if (!list_empty(&irqfd->link))
+			irqfd_deactivate(irqfd);
+		spin_unlock_irqrestore(&all->irqfds_lock, flags);
+	}
+	return taken;
+}
+
+static void irqfd_enter_queue(struct file *file, wait_queue_head_t *head, poll_table *table)
+{
+	struct irqfd *irqfd = container_of(table, struct irqfd, table);
+
+	add_wait_queue_priority(head, &irqfd->wait);
+}
+
+static bool irqfd_exists(struct vm_eventfds *all, struct eventfd_ctx *ctx)
+{
+	struct irqfd *irqfd;
+	bool found = false;
+
+	spin_lock_irq(&all->irqfds_lock);
+	list_for_each_entry(irqfd, &all->irqfds, link)
+		found |= irqfd->ctx == ctx;
+	spin_unlock_irq(&all->irqfds_lock);
+	return found;
+}
+
+/* @all->lock held; the caller's reference to @file keeps the eventfd open. */
+static void irqfd_activate(struct vm_eventfds *all, struct irqfd *irqfd, struct file *file)
+{
+	__poll_t events;
+
+	init_waitqueue_func_entry(&irqfd->wait, irqfd_wakeup);
+	init_poll_funcptr(&irqfd->table, irqfd_enter_queue);
+	spin_lock_irq(&all->irqfds_lock);
+	list_add_tail(&irqfd->link, &all->irqfds);
+	spin_unlock_irq(&all->irqfds_lock);
+	events = vfs_poll(file, &irqfd->table);
+	/* It was signalled before we listened. */
+	if (events & EPOLLIN)
+		irqfd_inject(irqfd);
+}
+
+static struct irqfd *irqfd_alloc(struct vm_eventfds *all, u32 gsi)
+{
+	struct irqfd *irqfd = kzalloc(sizeof(*irqfd), GFP_KERNEL_ACCOUNT);
+
+	if (!irqfd)
+		return NULL;
+	atomic_inc(&all->nr_irqfds);
+	irqfd->all = all;
+	irqfd->gsi = gsi;
+	INIT_LIST_HEAD(&irqfd->link);
+	INIT_WORK(&irqfd->shutdown, irqfd_shutdown);
+	return irqfd;
+}
+
+/* Fill in the eventfds.  On error the caller frees @irqfd. */
+static int irqfd_take_contexts(struct irqfd *irqfd, struct file *file,
+			       const struct kvm_irqfd *arg)
+{
+	struct eventfd_ctx *ctx = eventfd_ctx_fileget(file);
+
+	if (IS_ERR(ctx))
+		return PTR_ERR(ctx);
+	irqfd->ctx = ctx;
+	if (!(arg->flags & KVM_IRQFD_FLAG_RESAMPLE))
+		return 0;
+	ctx = eventfd_ctx_fdget(arg->resamplefd);
+	if (IS_ERR(ctx))
+		return PTR_ERR(ctx);
+	irqfd->resample_ctx = ctx;
+	return 0;
+}
+
+static int irqfd_assign_file(struct vm_eventfds *all, struct file *file,
+			     const struct kvm_irqfd *arg)
+{
+	struct irqfd *irqfd = irqfd_alloc(all, arg->gsi);
+	int ret;
+
+	if (!irqfd)
+		return -ENOMEM;
+	ret = irqfd_take_contexts(irqfd, file, arg);
+	if (ret)
+		goto free;
+	mutex_lock(&all->lock);
+	ret = irqfd_exists(all, irqfd->ctx) ? -EBUSY : 0;
+	if (!ret && irqfd->resample_ctx)
+		ret = resampler_join(all, irqfd);
+	if (!ret)
+		irqfd_activate(all, irqfd, file);
+	mutex_unlock(&all->lock);
+	if (!ret)
+		return 0;
+free:
+	irqfd_free(irqfd);
+	return ret;
+}
+
+static int irqfd_assign(struct vm *vm, const struct kvm_irqfd *arg)
+{
+	struct file *file;
+	int ret;
+
+	if (!READ_ONCE(vm->irqchip) || arg->gsi >= IRQCHIP_MAX_ROUTES)
+		return -EINVAL;
+	file = fget(arg->fd);
+	if (!file)
+		return -EBADF;
+	ret = irqfd_assign_file(vm->eventfds, file, arg);
+	fput(file);
+	return ret;
+}
+
+static int irqfd_deassign(struct vm_eventfds *all, const struct kvm_irqfd *arg)
+{
+	struct eventfd_ctx *ctx = eventfd_ctx_fdget(arg->fd);
+	struct irqfd *irqfd, *next;
+
+	if (IS_ERR(ctx))
+		return PTR_ERR(ctx);
+	mutex_lock(&all->lock);
+	spin_lock_irq(&all->irqfds_lock);
+	list_for_each_entry_safe(irqfd, next, &all->irqfds, link)
+		if (irqfd->ctx == ctx && irqfd->gsi == arg->gsi)
+			irqfd_deactivate(irqfd);
+	spin_unlock_irq(&all->irqfds_lock);
+	mutex_unlock(&all->lock);
+	eventfd_ctx_put(ctx);
+	/* The caller relies on no interrupt coming any more. */
+	flush_workqueue(irqfd_queue);
+	return 0;
+}
+
+/**
+ * irqfd_ioctl - KVM_IRQFD
+ * @vm: any
+ * @arg: copied in
+ *
+ * Takes vm_eventfds.lock; sleeps.  DEASSIGN of what is not assigned is no error,
+ * as in KVM.  Returns 0; -EINVAL for unknown flags, without irqchip, for a GSI
+ * out of range, or no eventfd; -EBADF; -EBUSY when the eventfd already drives
+ * this VM; -ENOMEM.
+ */
+int irqfd_ioctl(struct vm *vm, struct kvm_irqfd *arg)
+{
+	if (arg->flags & ~(KVM_IRQFD_FLAG_DEASSIGN | KVM_IRQFD_FLAG_RESAMPLE))
+		return -EINVAL;
+	if (arg->flags & KVM_IRQFD_FLAG_DEASSIGN)
+		return irqfd_deassign(vm->eventfds, arg);
+	return irqfd_assign(vm, arg);
+}
+
+static u64 value_of(const void *data, unsigned int len)
+{
+	u64 val = 0;
+
+	memcpy(&val, data, min_t(size_t, len, sizeof(val)));
+	return val;
+}
+
+static int ioeventfd_access(struct io_device *dev, struct vcpu *vcpu, u64 addr,
+			    unsigned int len, void *data, bool write)
+{
+	struct ioeventfd *io = container_of(dev, struct ioeventfd, dev);
+
+	if (!write || addr != dev->addr || (dev->len && len != dev->len))
+		return -EOPNOTSUPP;
+	if (io->match && value_of(data, len) != io->data)
+		return -EOPNOTSUPP;
+	compat_eventfd_signal(io->ctx);
+	return 0;
+}
+
+static const struct io_device_ops ioeventfd_ops = { .access = ioeventfd_access };
+
+/* May one write be meant for both? */
+static bool ioeventfds_collide(const struct ioeventfd *a, const struct ioeventfd *b)
+{
+	if (a->bus != b->bus || a->dev.addr != b->dev.addr)
+		return false;
+	if (!a->dev.len || !b->dev.len)
+		return true;
+	return a->dev.len == b->dev.len && (!a->match || !b->match || a->data == b->data);
+}
+
+static bool ioeventfds_equal(const struct ioeventfd *a, const struct ioeventfd *b)
+{
+	return a->bus == b->bus && a->dev.addr == b->dev.addr && a->dev.len == b->dev.len &&
+	       a->ctx == b->ctx && a->match == b->match && a->data == b->data;
+}
+
+static int ioeventfd_check(const struct kvm_ioeventfd *arg)
+{
+	const u32 known = KVM_IOEVENTFD_FLAG_DATAMATCH | KVM_IOEVENTFD_FLAG_PIO |
+			  KVM_IOEVENTFD_FLAG_DEASSIGN;
+
+	if (arg->flags & ~known)
+		return -EINVAL;
+	if (arg->len > 8 || (arg->len && !is_power_of_2(arg->len)))
+		return -EINVAL;
+	if (!arg->len && (arg->flags & KVM_IOEVENTFD_FLAG_DATAMATCH))
+		return -EINVAL;
+	if (arg->addr + arg->len < arg->addr)
+		return -EINVAL;
+	if ((arg->flags & KVM_IOEVENTFD_FLAG_PIO) && arg->addr + max(arg->len, 1u) > PIO_END)
+		return -EINVAL;
+	return 0;
+}
+
+/* What @arg describes; the caller owns a reference of .ctx, or IS_ERR(.ctx). */
+static struct ioeventfd ioeventfd_parse(struct vm *vm, const struct kvm_ioeventfd *arg)
+{
+	struct ioeventfd io = {
+		.dev = { .ops = &ioeventfd_ops, .addr = arg->addr, .len = arg->len },
+		.bus = arg->flags & KVM_IOEVENTFD_FLAG_PIO ? &vm->pio : &vm->mmio,
+		.ctx = eventfd_ctx_fdget(arg->fd),
+		.match = arg->flags & KVM_IOEVENTFD_FLAG_DATAMATCH,
+	};
+
+	/* Whole: a value that @len bytes cannot have is never written. */
+	if (io.match)
+		io.data = arg->datamatch;
+	return io;
+}
+
+static void ioeventfd_free(struct ioeventfd *io)
+{
+	iobus_unregister(io->bus, &io->dev);
+	list_del(&io->link);
+	eventfd_ctx_put(io->ctx);
+	kfree(io);
+}
+
+/* Takes over @want's reference when it succeeds.  @all->lock held. */
+static int ioeventfd_assign(struct vm_eventfds *all, const struct ioeventfd *want)
+{
+	struct ioeventfd *io;
+	int ret;
+
+	list_for_each_entry(io, &all->ioeventfds, link)
+		if (ioeventfds_collide(io, want))
+			return -EEXIST;
+	io = kmemdup(want, sizeof(*want), GFP_KERNEL_ACCOUNT);
+	if (!io)
+		return -ENOMEM;
+	ret = iobus_register(io->bus, &io->dev);
+	if (ret) {
+		kfree(io);
+		return ret;
+	}
+	list_add_tail(&io->link, &all->ioeventfds);
+	return 0;
+}
+
+/* @all->lock held. */
+static int ioeventfd_deassign(struct vm_eventfds *all, const struct ioeventfd *which)
+{
+	struct ioeventfd *io;
+
+	list_for_each_entry(io, &all->ioeventfds, link) {
+		if (ioeventfds_equal(io, which)) {
+			ioeventfd_free(io);
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+/**
+ * ioeventfd_ioctl - KVM_IOEVENTFD
+ * @vm: any
+ * @arg: copied in
+ *
+ * Takes vm_eventfds.lock; sleeps.  Returns 0; -EINVAL for flags, length, range
+ * or no eventfd; -EBADF; -EEXIST when it collides with another one; -ENOENT
+ * when there is nothing to deassign; -ENOSPC, -ENOMEM.
+ */
+int ioeventfd_ioctl(struct vm *vm, struct kvm_ioeventfd *arg)
+{
+	struct vm_eventfds *all = vm->eventfds;
+	bool deassign = arg->flags & KVM_IOEVENTFD_FLAG_DEASSIGN;
+	struct ioeventfd io;
+	int ret = ioeventfd_check(arg);
+
+	if (ret)
+		return ret;
+	io = ioeventfd_parse(vm, arg);
+	if (IS_ERR(io.ctx))
+		return PTR_ERR(io.ctx);
+	mutex_lock(&all->lock);
+	ret = deassign ? ioeventfd_deassign(all, &io) : ioeventfd_assign(all, &io);
+	mutex_unlock(&all->lock);
+	if (ret || deassign)
+		eventfd_ctx_put(io.ctx);
+	return ret;
+}
+
+/**
+ * vm_eventfds_init - begin
+ * @vm: being created
+ *
+ * Returns 0 or -ENOMEM.
+ */
+int vm_eventfds_init(struct vm *vm)
+{
+	struct vm_eventfds *all = kzalloc(sizeof(*all), GFP_KERNEL_ACCOUNT);
+
+	if (!all)
+		return -ENOMEM;
+	all->vm = vm;
+	mutex_init(&all->lock);
+	spin_lock_init(&all->irqfds_lock);
+	INIT_LIST_HEAD(&all->irqfds);
+	mutex_init(&all->resample_lock);
+	INIT_LIST_HEAD(&all->resamplers);
+	INIT_LIST_HEAD(&all->ioeventfds);
+	vm->eventfds = all;
+	return 0;
+}
+
+/**
+ * vm_eventfds_destroy - detach all of a VM's eventfds
+ * @vm: no ioctl is in flight
+ *
+ * Sleeps until no eventfd reaches the VM.
+ */
+void vm_eventfds_destroy(struct vm *vm)
+{
+	struct vm_eventfds *all = vm->eventfds;
+	struct ioeventfd *io, *next_io;
+	struct irqfd *irqfd, *next;
+
+	if (!all)
+		return;
+	spin_lock_irq(&all->irqfds_lock);
+	list_for_each_entry_safe(irqfd, next, &all->irqfds, link)
+		irqfd_deactivate(irqfd);
+	spin_unlock_irq(&all->irqfds_lock);
+	if (atomic_read(&all->nr_irqfds))
+		flush_workqueue(irqfd_queue);
+	WARN_ON_ONCE(atomic_read(&all->nr_irqfds));
+	list_for_each_entry_safe(io, next_io, &all->ioeventfds, link)
+		ioeventfd_free(io);
+	vm->eventfds = NULL;
+	kfree(all);
+}
+
+/**
+ * eventfds_setup - at module load
+ *
+ * Returns 0 or -ENOMEM.
+ */
+int eventfds_setup(void)
+{
+	irqfd_queue = alloc_workqueue("ditto-irqfd", 0, 0);
+	return irqfd_queue ? 0 : -ENOMEM;
+}
+
+/** eventfds_teardown - at module unload; no VM lives */
+void eventfds_teardown(void)
+{
+	destroy_workqueue(irqfd_queue);
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The local APIC's part that the CPU itself can play: it delivers what the IRR
+ * requests, ends it, and reads and writes registers of an x2APIC, all in
+ * vcpu->apic_page.  Here stands what it has to be told for that, and what follows
+ * from what it reports.
+ *
+ * The hard part is that the page is the CPU's while the guest runs.  So what others
+ * request is posted, and collected by the CPU when it is notified, or before the next
+ * entry; whatever the owner changes in the page asks for REQ_EVENT, and only then is the
+ * CPU told anew.
+ */
+#include "x86/machine/vm.h"
+#include "x86/board/irqchip_impl.h"
+#include "x86/board/lapic.h"
+#include "x86/run/x86.h"
+
+/**
+ * vlapic_view - what the CPU must know
+ * @apic: whose; what was posted is collected
+ * @view: filled
+ *
+ * Owner; interrupts may be off.  Only the end of a level-triggered interrupt concerns
+ * anybody outside of the APIC, and that of an edge which the IOAPIC says.
+ */
+void vlapic_view(struct vlapic *apic, struct apic_view *view)
+{
+	const unsigned long *edges = apic->vcpu->vm->irqchip->ioapic.edge_ends;
+	unsigned int i;
+
+	vlapic_collect(apic);
+	view->x2apic = vlapic_x2apic(apic);
+	view->requested = vlapic_hw_enabled(apic) ? vlapic_highest(apic, APIC_IRR) : 0;
+	view->in_service = vlapic_highest(apic, APIC_ISR);
+	for (i = 0; i < ARRAY_SIZE(view->eoi_exits); i++)
+		view->eoi_exits[i] = vlapic_get(apic, APIC_TMR + i * 0x20) |
+				     (u64)vlapic_get(apic, APIC_TMR + i * 0x20 + 0x10) << 32 |
+				     READ_ONCE(edges[i]);
+}
+
+/* Registers that stand in the page as RDMSR gives them. */
+static bool reads_pass(struct vlapic *apic, u32 offset)
+{
+	u32 val;
+
+	switch (offset) {
+	case APIC_TMCCT:	/* counts */
+	case APIC_ICR:		/* its upper half is elsewhere */
+		return false;
+	case APIC_PROCPRI:	/* kept by who delivers */
+		return backend->caps->irq_delivery;
+	default:
+		return vlapic_reg_read(apic, offset, &val);
+	}
+}
+
+static bool writes_pass(u32 offset)
+{
+	return offset == APIC_TASKPRI || offset == APIC_EOI || offset == APIC_SELF_IPI;
+}
+
+static void pass_msrs(struct vlapic *apic, bool x2apic)
+{
+	const struct backend_caps *caps = backend->caps;
+	u32 offset;
+
+	for (offset = 0; offset < KVM_APIC_REG_SIZE; offset += 0x10)
+		backend->pass_msr(apic->vcpu, APIC_BASE_MSR + (offset >> 4),
+				  x2apic && caps->x2apic_reads && reads_pass(apic, offset),
+				  x2apic && caps->x2apic_writes && writes_pass(offset));
+	apic->msrs_pass = x2apic;
+}
+
+/**
+ * vlapic_show - tell the CPU what has become of the local APIC
+ * @vcpu: loaded, with an APIC of which the CPU does a part; IRQs off
+ *
+ * Call when REQ_EVENT was taken.
+ */
+void vlapic_show(struct vcpu *vcpu)
+{
+	struct vlapic *apic = vcpu->apic;
+	struct apic_view view;
+
+	vlapic_view(apic, &view);
+	if (unlikely(view.x2apic != apic->msrs_pass))
+		pass_msrs(apic, view.x2apic);
+	backend->show_apic(vcpu, &view);
+}
+
+/**
+ * vlapic_written - the CPU wrote a register without effect
+ * @vcpu: owned by the caller; process context
+ * @offset: of the register
+ *
+ * Returns false when that cannot be: what it does not do itself are SELF IPIs with
+ * a vector below 16.
+ */
+bool vlapic_written(struct vcpu *vcpu, u32 offset)
+{
+	if (!vcpu->apic || offset != APIC_SELF_IPI)
+		return false;
+	vlapic_error(vcpu->apic, APIC_ESR_SENDILL);
+	return true;
+}

@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Interrupt messages: which local APICs a message addresses, and what happens
+ * at each.  Owns the address map and the IPIs of the ICR; not the senders
+ * outside (ioapic.c, irqchip.c), nor what the owner does with its IRR (lapic.c).
+ *
+ * Messages come from any context, also hard interrupts.  Delivery is lock-free:
+ * post the vector at the target, tell its CPU or its owner.  Who floods
+ * others with messages spends its own time.
+ */
+#include <linux/bitmap.h>
+#include <linux/rcupdate.h>
+
+#include "x86/machine/vm.h"
+#include "x86/run/events.h"
+#include "x86/board/irqchip_impl.h"
+#include "x86/board/lapic.h"
+
+static void put_bit(unsigned long *set, u32 id, bool value)
+{
+	if (test_bit(id, set) == value)
+		return;
+	if (value)
+		set_bit(id, set);
+	else
+		clear_bit(id, set);
+}
+
+/**
+ * apicmap_update - make messages find an APIC where its registers say
+ * @chip: the VM's controllers
+ * @apic: whose base, LDR or DFR has changed
+ *
+ * Owner, or before the vCPU is known to anybody.  SDM 11.6.2, 11.12.10.
+ */
+void apicmap_update(struct irqchip *chip, struct vlapic *apic)
+{
+	bool present = vlapic_hw_enabled(apic);
+	bool xapic = present && !vlapic_x2apic(apic);
+	u32 logical = GET_APIC_LOGICAL_ID(vlapic_get(apic, APIC_LDR));
+	u32 dfr = vlapic_get(apic, APIC_DFR);
+	bool flat = xapic && dfr == APIC_DFR_FLAT;
+	bool cluster = xapic && dfr == APIC_DFR_CLUSTER;
+	struct apic_map *map = &chip->map;
+	u32 id = apic->vcpu->id, i;
+
+	for (i = 0; i < 8; i++)
+		put_bit(map->flat[i], id, flat && (logical & BIT(i)));
+	for (i = 0; i < ARRAY_SIZE(map->cluster); i++)
+		put_bit(map->cluster[i], id,
+			cluster && logical >> 4 == i / 4 && (logical & BIT(i % 4)));
+	put_bit(map->x2apic, id, present && !xapic);
+	put_bit(map->present, id, present);
+	/* Whoever finds the APIC finds it complete. */
+	smp_store_release(&map->apic[id], apic);
+}
+
+/**
+ * apicmap_remove - no message finds this APIC any more
+ * @chip: the VM's controllers
+ * @apic: about to be freed
+ *
+ * Sleeps until senders that may have found it are done.
+ */
+void apicmap_remove(struct irqchip *chip, struct vlapic *apic)
+{
+	/* A vCPU that failed to be created must leave alone who has the id. */
+	if (chip->map.apic[apic->vcpu->id] != apic)
+		return;
+	WRITE_ONCE(chip->map.apic[apic->vcpu->id], NULL);
+	clear_bit(apic->vcpu->id, chip->map.present);
+	synchronize_rcu();
+}
+
+static void add_set(unsigned long *set, const unsigned long *more)
+{
+	bitmap_or(set, set, more, VLAPIC_MAX_IDS);
+}
+
+static void resolve_logical(const struct apic_map *map, u32 dest, unsigned long *set)
+{
+	u32 i, cluster = dest >> 16;
+	const unsigned long *members;
+	unsigned long matches;
+
+	bitmap_zero(set, VLAPIC_MAX_IDS);
+	if (dest <= 0xff) {
+		for (i = 0; i < 8; i++)
+			if (dest & BIT(i))
+				add_set(set, map->flat[i]);
+		for (i = 0; i < 4; i++)
+			if (dest & BIT(i))
+				add_set(set, map->cluster[(dest >> 4) * 4 + i]);
+	}
+	if (cluster < VLAPIC_MAX_IDS / 16) {
+		members = &map->x2apic[cluster * 16 / BITS_PER_LONG];
+		matches = (unsigned long)(dest & 0xffff) << (cluster * 16 % BITS_PER_LONG);
+		set[cluster * 16 / BITS_PER_LONG] |= READ_ONCE(*members) & matches;
+	}
+}
+
+/**
+ * apicmap_resolve - who gets a message
+ * @map: the map
+ * @msg: the message
+ * @set: out: APIC ids, VLAPIC_MAX_IDS bits; ids of absent APICs may be in it
+ *
+ * Any context.  SDM 11.6.2: physical, flat, cluster and x2APIC logical
+ * destinations; each APIC matches by the mode that it is in.
+ */
+void apicmap_resolve(const struct apic_map *map, const struct apic_msg *msg,
+		     unsigned long *set)
+{
+	if (msg->broadcast) {
+		bitmap_copy(set, map->present, VLAPIC_MAX_IDS);
+	} else if (msg->logical) {
+		resolve_logical(map, msg->dest, set);
+	} else {
+		bitmap_zero(set, VLAPIC_MAX_IDS);
+		if (msg->dest < VLAPIC_MAX_IDS && test_bit(msg->dest, map->present))
+			__set_bit(msg->dest, set);
+	}
+	if (msg->exclude >= 0)
+		__clear_bit(msg->exclude, set);
+}
+
+static void wake_owner(struct vlapic *apic)
+{
+	vcpu_request(apic->vcpu, REQ_EVENT);
+	vcpu_kick(apic->vcpu);
+}
+
+/**
+ * vlapic_raise - request an interrupt
+ * @apic: the target
+ * @vector: 16 or more
+ * @level: its EOI goes to the IOAPIC
+ *
+ * Any context.  Returns 1, or 0 when the vector was already requested.  A CPU that
+ * delivers by itself must know before whose end it has to report: so a vector that was
+ * edge-triggered and now is not, or the other way round, waits for the owner.
+ */
+int vlapic_raise(struct vlapic *apic, u8 vector, bool level)
+{
+	bool waits = vlapic_has_vector(apic, APIC_IRR, vector);
+	bool same = vlapic_has_vector(apic, APIC_TMR, vector) == level;
+	struct posted *posted = likely(same) ? &apic->posted : &apic->held[level];
+
+	/* Whoever posts it first also sees to it that it is taken, once for several. */
+	if (test_and_set_bit(vector, posted->vectors))
+		return 0;
+	if (!test_and_set_bit(0, &posted->any)) {
+		if (likely(same))
+			vcpu_notify(apic->vcpu);
+		else
+			wake_owner(apic);
+	}
+	/* The CPU may be just delivering what waits, so it was posted all the same. */
+	return !waits;
+}
+
+/**
+ * vlapic_error - note an error, and raise the error interrupt for a new one
+ * @apic: where
+ * @bit: APIC_ESR_*
+ *
+ * Any context.  SDM 11.5.3.
+ */
+void vlapic_error(struct vlapic *apic, u32 bit)
+{
+	u32 lvt = vlapic_lvt(apic, VLAPIC_LVT_ERROR);
+
+	if (atomic_fetch_or(bit, &apic->errors) & bit)
+		return;
+	if (lvt & APIC_LVT_MASKED)
+		return;
+	if ((lvt & APIC_VECTOR_MASK) < VLAPIC_FIRST_VECTOR)
+		atomic_or(APIC_ESR_RECVILL, &apic->errors);
+	else
+		vlapic_raise(apic, lvt & APIC_VECTOR_MASK, false);
+}
+
+static int accept_vector(struct vlapic *apic, u8 vector, bool level)
+{
+	if (!vlapic_sw_enabled(apic))
+		return -1;
+	if (vector < VLAPIC_FIRST_VECTOR) {
+		vlapic_error(apic, APIC_ESR_RECVILL);
+		return -1;
+	}
+	return vlapic_raise(apic, vector, level);
+}
+
+static int accept_init(struct vlapic *apic)
+{
+	/* INIT makes the CPU forget a start-up that came before. */
+	xchg(&apic->signals, BIT(VLAPIC_SIGNAL_INIT));
+	wake_owner(apic);
+	return 1;
+}
+
+static int accept_sipi(struct vlapic *apic, u8 vector)
+{
+	WRITE_ONCE(apic->sipi_vector, vector);
+	smp_wmb();	/* the signal says that the vector is there */
+	set_bit(VLAPIC_SIGNAL_SIPI, &apic->signals);
+	wake_owner(apic);
+	return 1;
+}
+
+/**
+ * vlapic_accept - a message has reached an APIC
+ * @apic: the target
+ * @msg: what
+ *
+ * Any context.  Returns 1, 0 when it merged with one that waits, -1 when the
+ * APIC does not take it.
+ */
+int vlapic_accept(struct vlapic *apic, const struct apic_msg *msg)
+{
+	switch (msg->mode) {
+	case APIC_DM_FIXED:
+	case APIC_DM_LOWEST:
+		return accept_vector(apic, msg->vector, msg->level);
+	case APIC_DM_NMI:
+		vcpu_nmi(apic->vcpu);
+		return 1;
+	case APIC_DM_INIT:
+		return accept_init(apic);
+	case APIC_DM_STARTUP:
+		return accept_sipi(apic, msg->vector);
+	default:	/* there is no SMM; ExtINT comes through LINT0 only */
+		return -1;
+	}
+}
+
+/*
+ * Lowest priority: no CPU since the Pentium 4 promises a particular choice.
+ * Take the APIC by the vector, so that a vector stays where it was.
+ */
+static int send_lowest(struct irqchip *chip, const struct apic_msg *msg,
+		       const unsigned long *set)
+{
+	struct vlapic *able[VLAPIC_MAX_IDS / 16], *apic;
+	unsigned int nr = 0, id;
+
+	for_each_set_bit(id, set, VLAPIC_MAX_IDS) {
+		apic = smp_load_acquire(&chip->map.apic[id]);
+		if (apic && vlapic_sw_enabled(apic))
+			able[nr++] = apic;
+		if (nr == ARRAY_SIZE(able))
+			break;
+	}
+	return nr ? vlapic_accept(able[msg->vector % nr], msg) : -1;
+}
+
+static int send_all(struct irqchip *chip, const struct apic_msg *msg, const unsigned long *set)
+{
+	struct vlapic *apic;
+	unsigned int id;
+	int one, ret = -1;
+
+	for_each_set_bit(id, set, VLAPIC_MAX_IDS) {
+		apic = smp_load_acquire(&chip->map.apic[id]);
+		one = apic ? vlapic_accept(apic, msg) : -1;
+		if (one >= 0)
+			ret = max(ret, 0) + one;
+	}
+	return ret;
+}
+
+/**
+ * vlapic_send - send a message to those that it addresses
+ * @chip: the VM's controllers
+ * @msg: the message
+ *
+ * Any context.  Returns the number of APICs that took it, 0 when it merged
+ * with what waits there, -1 when none took it.
+ */
+int vlapic_send(struct irqchip *chip, const struct apic_msg *msg)
+{
+	DECLARE_BITMAP(set, VLAPIC_MAX_IDS);
+	int ret;
+
+	apicmap_resolve(&chip->map, msg, set);
+	rcu_read_lock();
+	if (msg->mode == APIC_DM_LOWEST)
+		ret = send_lowest(chip, msg, set);
+	else
+		ret = send_all(chip, msg, set);
+	rcu_read_unlock();
+	return ret;
+}
+
+/**
+ * vlapic_deliver_lvt - a local interrupt source fires
+ * @apic: whose
+ * @lvt: which source
+ *
+ * Any context.  ExtINT only tells the owner to look: it asks the PIC then.
+ * Returns as vlapic_accept().  SDM 11.5.1.
+ */
+int vlapic_deliver_lvt(struct vlapic *apic, enum vlapic_lvt lvt)
+{
+	u32 reg = vlapic_lvt(apic, lvt);
+
+	if (reg & APIC_LVT_MASKED)
+		return -1;
+	switch (reg & APIC_MODE_MASK) {
+	case APIC_DM_FIXED:
+		return accept_vector(apic, reg & APIC_VECTOR_MASK, false);
+	case APIC_DM_NMI:
+		vcpu_nmi(apic->vcpu);
+		return 1;
+	case APIC_DM_EXTINT:
+		wake_owner(apic);
+		return 1;
+	default:
+		return -1;
+	}
+}
+
+/* The destination field of the ICR, in the sender's mode. */
+static void decode_icr_dest(struct vlapic *apic, struct apic_msg *msg)
+{
+	u32 high = vlapic_get(apic, APIC_ICR2);
+
+	if (vlapic_x2apic(apic)) {
+		msg->dest = high;
+		msg->broadcast = high == VLAPIC_DEST_ALL_X2APIC;
+	} else {
+		msg->dest = GET_XAPIC_DEST_FIELD(high);
+		msg->broadcast = msg->dest == VLAPIC_DEST_ALL_XAPIC;
+	}
+	switch (vlapic_get(apic, APIC_ICR) & APIC_DEST_ALLBUT) {
+	case APIC_DEST_SELF:
+		msg->dest = apic->vcpu->id;
+		msg->logical = false;
+		msg->broadcast = false;
+		break;
+	case APIC_DEST_ALLBUT:
+		msg->exclude = apic->vcpu->id;
+		fallthrough;
+	case APIC_DEST_ALLINC:
+		msg->broadcast = true;
+	}
+}
+
+/**
+ * vlapic_send_icr - send the IPI that the ICR describes
+ * @apic: the sender's
+ *
+ * Owner.  SDM 11.6.1.
+ */
+void vlapic_send_icr(struct vlapic *apic)
+{
+	u32 low = vlapic_get(apic, APIC_ICR);
+	struct apic_msg msg = {
+		.exclude = -1,
+		.vector = low & APIC_VECTOR_MASK,
+		.mode = low & APIC_DM_FIXED_MASK,
+		.logical = low & APIC_DEST_LOGICAL,
+	};
+	bool has_vector = msg.mode == APIC_DM_FIXED || msg.mode == APIC_DM_LOWEST;
+
+	/* The deassert half of the INIT protocol of the 486 era: nothing to do. */
+	if (msg.mode == APIC_DM_INIT && (low & APIC_INT_LEVELTRIG) && !(low & APIC_INT_ASSERT))
+		return;
+	if (has_vector && msg.vector < VLAPIC_FIRST_VECTOR) {
+		vlapic_error(apic, APIC_ESR_SENDILL);
+		return;
+	}
+	decode_icr_dest(apic, &msg);
+	vlapic_send(apic->vcpu->vm->irqchip, &msg);
+}

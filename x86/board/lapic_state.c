@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Save and restore of a local APIC in KVM's layout: the xAPIC page's registers,
+ * whatever mode the APIC is in.  All of it is the owner's, in process context.
+ *
+ * The id and the version are not the VMM's to choose; what it passes for them
+ * is ignored, as is the x2APIC's logical id, which follows from the id.
+ */
+#include <linux/bitmap.h>
+#include <linux/string.h>
+
+#include "x86/machine/vm.h"
+#include "x86/board/irqchip_impl.h"
+#include "x86/board/lapic.h"
+
+static_assert(sizeof(struct kvm_lapic_state) == KVM_APIC_REG_SIZE);
+
+static u32 get_reg(const struct kvm_lapic_state *state, u32 offset)
+{
+	u32 val;
+
+	memcpy(&val, state->regs + offset, sizeof(val));
+	return val;
+}
+
+static void put_reg(struct kvm_lapic_state *state, u32 offset, u32 val)
+{
+	memcpy(state->regs + offset, &val, sizeof(val));
+}
+
+/**
+ * vlapic_ioctl_get - KVM_GET_LAPIC
+ * @vcpu: owned by the caller
+ * @state: out
+ *
+ * Returns 0, or -EINVAL without APIC.
+ */
+int vlapic_ioctl_get(struct vcpu *vcpu, struct kvm_lapic_state *state)
+{
+	struct vlapic *apic = vcpu->apic;
+	u32 offset, val;
+
+	if (!apic)
+		return -EINVAL;
+	/* An expiry that nobody has seen must not be lost. */
+	vlapic_timer_sync(vcpu);
+	memset(state, 0, sizeof(*state));
+	for (offset = 0; offset < KVM_APIC_REG_SIZE; offset += 0x10)
+		if (vlapic_reg_read(apic, offset, &val))
+			put_reg(state, offset, val);
+	/* As they are at one time: the TMR says what the requests are. */
+	vlapic_collect(apic);
+	for (offset = APIC_TMR; offset < APIC_ESR; offset += 0x10)
+		put_reg(state, offset, vlapic_get(apic, offset));
+	put_reg(state, APIC_ID, vcpu->id << 24);
+	put_reg(state, APIC_ICR2, vlapic_get(apic, APIC_ICR2));
+	put_reg(state, APIC_DFR, vlapic_get(apic, APIC_DFR));
+	return 0;
+}
+
+static bool state_is_valid(const struct kvm_lapic_state *state)
+{
+	u32 mode = get_reg(state, APIC_LVTT) & (3u << 17);
+
+	/* Vectors below 16 are reserved (SDM figure 11-20). */
+	if ((get_reg(state, APIC_ISR) | get_reg(state, APIC_IRR) |
+	     get_reg(state, APIC_TMR)) & 0xffff)
+		return false;
+	return mode != (APIC_LVT_TIMER_PERIODIC | APIC_LVT_TIMER_TSCDEADLINE);
+}
+
+static void set_vectors(struct vlapic *apic, const struct kvm_lapic_state *state, u32 set)
+{
+	u32 offset;
+
+	for (offset = set; offset < set + VLAPIC_VECTORS / 2; offset += 0x10)
+		vlapic_put(apic, offset, get_reg(state, offset));
+}
+
+static void set_registers(struct vlapic *apic, const struct kvm_lapic_state *state)
+{
+	u8 tpr = get_reg(state, APIC_TASKPRI);
+	unsigned int i;
+
+	vlapic_put(apic, APIC_TASKPRI, tpr);
+	apic->vcpu->st.cr8 = tpr >> 4;
+	vlapic_put(apic, APIC_LDR, get_reg(state, APIC_LDR) & APIC_LDR_MASK);
+	vlapic_show_id(apic);
+	vlapic_put(apic, APIC_DFR, get_reg(state, APIC_DFR) | APIC_DFR_CLUSTER);
+	vlapic_put(apic, APIC_ESR, get_reg(state, APIC_ESR) & 0xff);
+	vlapic_put(apic, APIC_ICR2, get_reg(state, APIC_ICR2));
+	vlapic_put(apic, APIC_ICR, get_reg(state, APIC_ICR) & ~APIC_ICR_BUSY);
+	vlapic_put(apic, APIC_TDCR, get_reg(state, APIC_TDCR) & 0xb);
+	vlapic_put(apic, APIC_TMICT, get_reg(state, APIC_TMICT));
+	/* Not masked even if disabled: the BSP's LINT0 is so after a reset. */
+	for (i = 0; i < VLAPIC_LVTS; i++) {
+		u32 offset = vlapic_lvt_offset(i);
+
+		vlapic_put(apic, offset, get_reg(state, offset) & vlapic_lvt_mask(i));
+	}
+	vlapic_put(apic, APIC_SPIV, get_reg(state, APIC_SPIV) & VLAPIC_SVR_WRITABLE);
+}
+
+/*
+ * A one-shot timer whose count is 0 fires again: VMMs that do not keep the
+ * current count would otherwise lose a tick that the guest waits for.
+ */
+static void restart_timer(struct vlapic *apic, u32 count)
+{
+	u32 mode = vlapic_lvt(apic, VLAPIC_LVT_TIMER) & (3u << 17);
+	u32 initial = vlapic_get(apic, APIC_TMICT);
+
+	if (!initial || mode == APIC_LVT_TIMER_TSCDEADLINE)
+		return;
+	if (!count && mode == APIC_LVT_TIMER_PERIODIC)
+		count = initial;
+	vlapic_timer_start(apic, vlapic_timer_ns(apic, min(count, initial)));
+}
+
+/**
+ * vlapic_ioctl_set - KVM_SET_LAPIC
+ * @vcpu: owned by the caller; process context
+ * @state: registers; the APIC base MSR is set before this, a TSC deadline after
+ *
+ * Returns 0, or -EINVAL without APIC or for a state that no APIC can be in.
+ */
+int vlapic_ioctl_set(struct vcpu *vcpu, struct kvm_lapic_state *state)
+{
+	struct vlapic *apic = vcpu->apic;
+
+	if (!apic || !state_is_valid(state))
+		return -EINVAL;
+	vlapic_timer_stop(apic);
+	set_registers(apic, state);
+	vlapic_forget_posted(apic);
+	set_vectors(apic, state, APIC_ISR);
+	set_vectors(apic, state, APIC_TMR);
+	set_vectors(apic, state, APIC_IRR);
+	apicmap_update(vcpu->vm->irqchip, apic);
+	restart_timer(apic, get_reg(state, APIC_TMCCT));
+	vcpu_request(vcpu, REQ_EVENT);
+	return 0;
+}

@@ -1,0 +1,650 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Guest time: the TSC (an offset to the host's, and where the hardware scales, a
+ * ratio) and KVM's paravirtual clock, which is the TSC with a page that says how
+ * to read it as nanoseconds.
+ *
+ * The hard part is that a guest's CPUs must agree.  TSCs that the VMM writes one
+ * after the other get one offset when they look like one clock.  All pages of a
+ * VM are computed from one (host TSC, ns) pair, so where the host's TSC is stable
+ * and the offsets are equal, the clocks are equal to the last bit, and the page
+ * tells the guest so.  The pair is taken anew only when the VMM sets the clock.
+ *
+ * The host's TSC is counted here as if it had gone on while the host slept: where the
+ * hardware began anew, clock_shift makes up for it, and is part of what the backend is
+ * told.  So nothing in a guest falls back, and its TSC, its clock and its deadlines agree.
+ */
+#include <linux/ktime.h>
+#include <linux/kvm_para.h>
+#include <linux/math64.h>
+#include <linux/timekeeping.h>
+
+#include <asm/pvclock.h>
+#include <asm/tsc.h>
+
+#include "x86/board/irqchip.h"
+#include "x86/run/x86.h"
+
+#define TSC_TOLERANCE_PPM	250
+
+static bool host_tsc_stable(void)
+{
+	return !check_tsc_unstable();
+}
+
+/* What the hardware's TSC lacks; changes while nothing else runs. */
+static u64 clock_shift;
+
+/* As of clock_suspend(). */
+static u64 suspend_tsc, suspend_ns;
+
+/* The host's TSC, that does not fall back. */
+static u64 host_tsc_now(void)
+{
+	return rdtsc_ordered() + READ_ONCE(clock_shift);
+}
+
+/**
+ * clock_gap - what to add to a TSC after the host slept
+ * @before: TSC before
+ * @now: TSC after
+ * @slept_ns: time between, by a clock that may count in whole seconds
+ * @khz: of the TSC
+ *
+ * 0 where the TSC did not stop.
+ */
+u64 clock_gap(u64 before, u64 now, u64 slept_ns, u32 khz)
+{
+	u64 expected = before + mul_u64_u32_div(slept_ns, khz, NSEC_PER_MSEC);
+	u64 tolerance = 2000ULL * khz;
+
+	if (now >= before && now - expected + tolerance <= 2 * tolerance)
+		return 0;
+	return expected - now;
+}
+
+/** clock_suspend - the host goes to sleep; the last CPU, IRQs off */
+void clock_suspend(void)
+{
+	suspend_tsc = host_tsc_now();
+	suspend_ns = ktime_get_boottime_ns();
+}
+
+/**
+ * clock_slept - the host slept: count its TSC as if that had gone on
+ * @before: TSC before, as it is counted here
+ * @slept_ns: for how long
+ *
+ * Nothing else runs.
+ */
+void clock_slept(u64 before, u64 slept_ns)
+{
+	u64 gap = clock_gap(before, host_tsc_now(), slept_ns, tsc_khz);
+
+	WRITE_ONCE(clock_shift, clock_shift + gap);
+}
+
+/** clock_resume - it is awake again; the first CPU, IRQs off, and the host's time goes on */
+void clock_resume(void)
+{
+	clock_slept(suspend_tsc, ktime_get_boottime_ns() - suspend_ns);
+}
+
+/* TSC and boottime of one instant, as well as software can. */
+static void host_sample(u64 *tsc, u64 *ns)
+{
+	unsigned long flags;
+	u64 before, after, best = U64_MAX;
+	int i;
+
+	/* An SMI or a slow clock between the reads shows as a long try. */
+	for (i = 0; i < 3; i++) {
+		u64 now;
+
+		local_irq_save(flags);
+		before = host_tsc_now();
+		now = ktime_get_boottime_ns();
+		after = host_tsc_now();
+		local_irq_restore(flags);
+		if (after - before >= best)
+			continue;
+		best = after - before;
+		*tsc = before + best / 2;
+		*ns = now;
+	}
+}
+
+/* TSC */
+
+static u64 tsc_scaled(const struct vcpu *vcpu, u64 host_tsc)
+{
+	if (likely(vcpu->clock.tsc_ratio == TSC_RATIO_ONE))
+		return host_tsc;
+	return mul_u64_u64_shr(host_tsc, vcpu->clock.tsc_ratio, TSC_RATIO_SHIFT);
+}
+
+/**
+ * vcpu_tsc - the TSC as the guest reads it at this instant
+ * @vcpu: owned
+ */
+u64 vcpu_tsc(struct vcpu *vcpu)
+{
+	return tsc_scaled(vcpu, host_tsc_now()) + vcpu->clock.tsc_offset;
+}
+
+/* What the hardware adds to its own TSC. */
+static void tsc_push(struct vcpu *vcpu)
+{
+	struct vcpu_clock *c = &vcpu->clock;
+
+	c->shift = READ_ONCE(clock_shift);
+	vcpu->st.tsc_offset = c->tsc_offset + tsc_scaled(vcpu, c->shift);
+	vcpu_changed(vcpu, ST_TSC);
+	if (vcpu->apic)
+		vlapic_tsc_changed(vcpu);
+}
+
+/* Every vCPU shall write its page again. */
+static void vm_clock_update_all(struct vm *vm)
+{
+	struct vcpu *vcpu;
+	u32 i;
+
+	vm_for_each_vcpu(vm, i, vcpu) {
+		vcpu_request(vcpu, REQ_CLOCK_UPDATE);
+		vcpu_kick(vcpu);
+	}
+}
+
+static void tsc_set_offset(struct vcpu *vcpu, u64 offset)
+{
+	if (vcpu->clock.tsc_offset == offset)
+		return;
+	/* Others read it without owning the vCPU: tscs_match(). */
+	WRITE_ONCE(vcpu->clock.tsc_offset, offset);
+	tsc_push(vcpu);
+	/* Own page because of the offset, the others' because they may not match now. */
+	vcpu_request(vcpu, REQ_CLOCK_UPDATE);
+	vm_clock_update_all(vcpu->vm);
+}
+
+/**
+ * vcpu_set_tsc - the guest writes its TSC
+ * @vcpu: owned
+ * @tsc: new value
+ */
+void vcpu_set_tsc(struct vcpu *vcpu, u64 tsc)
+{
+	tsc_set_offset(vcpu, tsc - tsc_scaled(vcpu, host_tsc_now()));
+}
+
+/* What @khz makes of @ns; wraps as a TSC does, where a wide division would trap. */
+static u64 tsc_ticks(u64 ns, u32 khz)
+{
+	return ns / NSEC_PER_MSEC * khz + ns % NSEC_PER_MSEC * khz / NSEC_PER_MSEC;
+}
+
+/*
+ * Does @tsc, written @elapsed ns after the last one, look like the same clock?  Two
+ * threads may come in the other order than they looked at the time: then it is below 0.
+ * Zero always does, for a vCPU that joins a running VM.  Otherwise within a
+ * second of what the last one reads by now, but the VMM's first value makes a new
+ * clock.
+ */
+static bool tsc_looks_same(const struct vm_clock *c, u32 khz, u64 tsc, s64 elapsed)
+{
+	u64 expected, second = khz * 1000ULL;
+
+	if (!c->tsc_written || c->last_khz != khz)
+		return false;
+	if (!tsc)
+		return true;
+	if (!c->tsc_by_vmm)
+		return false;
+	expected = c->last_tsc + tsc_ticks(max(elapsed, 0LL), khz);
+	return tsc - expected < second || expected - tsc < second;
+}
+
+/**
+ * vcpu_sync_tsc_at - the VMM writes a TSC, at a moment that the caller names
+ * @vcpu: owned
+ * @tsc: new value
+ * @host_tsc: when, by the host's TSC
+ * @ns: and by its clock that goes on while it sleeps
+ *
+ * Takes vm->clock.lock.
+ */
+void vcpu_sync_tsc_at(struct vcpu *vcpu, u64 tsc, u64 host_tsc, u64 ns)
+{
+	struct vm_clock *c = &vcpu->vm->clock;
+	u64 offset;
+
+	spin_lock(&c->lock);
+	if (host_tsc_stable() &&
+	    tsc_looks_same(c, vcpu->clock.tsc_khz, tsc, ns - c->last_ns))
+		offset = c->last_offset;
+	else
+		offset = tsc - tsc_scaled(vcpu, host_tsc);
+	c->tsc_written = true;
+	c->tsc_by_vmm |= tsc != 0;
+	c->last_tsc = tsc_scaled(vcpu, host_tsc) + offset;
+	c->last_ns = ns;
+	c->last_offset = offset;
+	c->last_khz = vcpu->clock.tsc_khz;
+	spin_unlock(&c->lock);
+	tsc_set_offset(vcpu, offset);
+}
+
+/**
+ * vcpu_sync_tsc - the VMM writes a TSC, now
+ * @vcpu: owned
+ * @tsc: new value
+ *
+ * Takes vm->clock.lock.
+ */
+void vcpu_sync_tsc(struct vcpu *vcpu, u64 tsc)
+{
+	u64 host_tsc, ns;
+
+	host_sample(&host_tsc, &ns);
+	vcpu_sync_tsc_at(vcpu, tsc, host_tsc, ns);
+}
+
+static bool khz_is_host(unsigned long khz)
+{
+	u64 diff = khz > tsc_khz ? khz - tsc_khz : tsc_khz - khz;
+
+	return diff * 1000000 <= (u64)tsc_khz * TSC_TOLERANCE_PPM;
+}
+
+/* The host's frequency, near enough; any other one that the hardware can make. */
+static bool khz_valid(unsigned long khz)
+{
+	if (!khz || khz > U32_MAX)
+		return false;
+	return khz_is_host(khz) || (backend->caps->tsc_scaling && khz / 256 < tsc_khz);
+}
+
+static void tsc_set_khz(struct vcpu *vcpu, u32 khz)
+{
+	struct vcpu_clock *c = &vcpu->clock;
+
+	c->tsc_khz = khz;
+	c->tsc_ratio = khz_is_host(khz) ? TSC_RATIO_ONE :
+		       mul_u64_u32_div(TSC_RATIO_ONE, khz, tsc_khz);
+	tsc_push(vcpu);
+	vcpu_request(vcpu, REQ_CLOCK_UPDATE);
+}
+
+/* What the guest's TSC really ticks at. */
+static u32 tsc_real_khz(const struct vcpu *vcpu)
+{
+	return mul_u64_u64_shr(tsc_khz, vcpu->clock.tsc_ratio, TSC_RATIO_SHIFT);
+}
+
+/**
+ * vm_clock_init - start the VM's clock at 0
+ * @vm: being created
+ */
+void vm_clock_init(struct vm *vm)
+{
+	struct vm_clock *c = &vm->clock;
+	u64 ns;
+
+	memset(c, 0, sizeof(*c));
+	spin_lock_init(&c->lock);
+	c->tsc_khz = tsc_khz;
+	c->stable = host_tsc_stable();
+	host_sample(&c->base_tsc, &ns);
+	c->boot_offset = -(s64)ns;
+}
+
+/**
+ * vcpu_clock_init - give a vCPU the TSC that the VM's others have
+ * @vcpu: being created, before vlapic_create(); vcpu->vm is set
+ */
+void vcpu_clock_init(struct vcpu *vcpu)
+{
+	memset(&vcpu->clock, 0, sizeof(vcpu->clock));
+	tsc_set_khz(vcpu, READ_ONCE(vcpu->vm->clock.tsc_khz));
+	vcpu_sync_tsc(vcpu, 0);
+}
+
+/**
+ * vcpu_clock_load - the vCPU is being loaded
+ * @vcpu: owned; preemption is off
+ * @moved: on another CPU than before: nothing changes where the host's TSCs agree
+ *
+ * What is to be done is done before the next entry.
+ */
+void vcpu_clock_load(struct vcpu *vcpu, bool moved)
+{
+	const struct vcpu_clock *c = &vcpu->clock;
+
+	if (unlikely(c->shift != READ_ONCE(clock_shift)) ||
+	    (moved && !READ_ONCE(vcpu->vm->clock.stable) &&
+	     (c->system_time_msr & KVM_MSR_ENABLED)))
+		vcpu_request(vcpu, REQ_CLOCK_UPDATE);
+}
+
+/* Paravirtual clock */
+
+/* ns = ((ticks << shift) * mul) >> 32, mul with all of its 32 bits used. */
+static void pvclock_scale(u32 khz, u32 *mul, s8 *shift)
+{
+	u64 ns = (u64)NSEC_PER_MSEC << 32;
+	u64 ticks = max(khz, 1U);	/* per millisecond */
+
+	for (*shift = 0; ticks >> -*shift > 2 * NSEC_PER_MSEC;)
+		(*shift)--;
+	if (*shift < 0)
+		ns <<= -*shift;
+	for (; ticks <= NSEC_PER_MSEC; ticks <<= 1)
+		(*shift)++;
+	*mul = min_t(u64, div64_u64(ns, ticks), U32_MAX);
+}
+
+/* Kvmclock in ns at a TSC of the host. @c->lock held. */
+static u64 clock_at_tsc(const struct vm_clock *c, u64 host_tsc)
+{
+	u32 mul;
+	s8 shift;
+
+	pvclock_scale(tsc_khz, &mul, &shift);
+	return c->base_ns + pvclock_scale_delta(host_tsc - c->base_tsc, mul, shift);
+}
+
+/* Kvmclock in ns and the host's TSC at one instant. */
+static void vm_clock_now(struct vm *vm, u64 *host_tsc, u64 *clock_ns)
+{
+	struct vm_clock *c = &vm->clock;
+	u64 ns;
+
+	host_sample(host_tsc, &ns);
+	spin_lock(&c->lock);
+	*clock_ns = c->stable ? clock_at_tsc(c, *host_tsc) : ns + c->boot_offset;
+	spin_unlock(&c->lock);
+}
+
+/**
+ * vm_clock_unstable - the host's TSC cannot be relied on any more
+ * @vm: any; process context
+ *
+ * From here on the kvmclock follows the host's boottime, and no page tells its guest that
+ * all CPUs' clocks are one.  What the two clocks were apart by the host's own corrections
+ * is kept, so that the guest's does not step back; more is the TSC's fault, and dropped.
+ */
+void vm_clock_unstable(struct vm *vm)
+{
+	struct vm_clock *c = &vm->clock;
+	u64 host_tsc, ns, age;
+	s64 apart;
+
+	host_sample(&host_tsc, &ns);
+	spin_lock(&c->lock);
+	if (c->stable) {
+		age = ns + c->boot_offset;
+		apart = clock_at_tsc(c, host_tsc) - age;
+		/* No clock is corrected by more than one in a thousand. */
+		if (abs(apart) <= NSEC_PER_SEC + age / 1000)
+			c->boot_offset += apart;
+		WRITE_ONCE(c->stable, false);
+	}
+	spin_unlock(&c->lock);
+	vm_clock_update_all(vm);
+}
+
+/* Have all vCPUs this offset? */
+static bool tscs_match(struct vm *vm, u64 offset)
+{
+	struct vcpu *vcpu;
+	u32 i;
+
+	vm_for_each_vcpu(vm, i, vcpu)
+		if (READ_ONCE(vcpu->clock.tsc_offset) != offset)
+			return false;
+	return true;
+}
+
+/**
+ * vcpu_time_info - what the vCPU's time page should say
+ * @vcpu: owned
+ * @info: filled, but for the version
+ */
+void vcpu_time_info(struct vcpu *vcpu, struct pvclock_vcpu_time_info *info)
+{
+	struct vm_clock *c = &vcpu->vm->clock;
+	u64 host_tsc, ns;
+	bool stable;
+
+	memset(info, 0, sizeof(*info));
+	spin_lock(&c->lock);
+	stable = c->stable;
+	host_tsc = c->base_tsc;
+	ns = c->base_ns;
+	spin_unlock(&c->lock);
+	if (!stable)
+		vm_clock_now(vcpu->vm, &host_tsc, &ns);
+	else if (tscs_match(vcpu->vm, vcpu->clock.tsc_offset))
+		info->flags |= PVCLOCK_TSC_STABLE_BIT;
+	info->tsc_timestamp = tsc_scaled(vcpu, host_tsc) + vcpu->clock.tsc_offset;
+	info->system_time = ns;
+	pvclock_scale(tsc_real_khz(vcpu), &info->tsc_to_system_mul, &info->tsc_shift);
+}
+
+/* Odd version, contents, even version: a reader sees whether it met a write. */
+static void time_info_write(struct vcpu *vcpu, gpa_t gpa, struct pvclock_vcpu_time_info *info)
+{
+	struct mmu *mmu = &vcpu->vm->mmu;
+	u32 *version = &vcpu->clock.version;
+
+	*version = (*version | 1) + 2;
+	if (guest_write(mmu, gpa, version, sizeof(*version)))
+		return;
+	info->version = *version;
+	smp_wmb();	/* the odd version before the contents */
+	guest_write(mmu, gpa, info, sizeof(*info));
+	smp_wmb();	/* the contents before the even version */
+	*version += 1;
+	guest_write(mmu, gpa, version, sizeof(*version));
+}
+
+/**
+ * vcpu_clock_update - let the TSC follow a sleep of the host, and write the page again
+ * @vcpu: owned; process context, may sleep
+ *
+ * For REQ_CLOCK_UPDATE.  A page that is not memory is not written.
+ */
+void vcpu_clock_update(struct vcpu *vcpu)
+{
+	struct vcpu_clock *c = &vcpu->clock;
+	struct mmu *mmu = &vcpu->vm->mmu;
+	gpa_t gpa = c->system_time_msr & ~(u64)KVM_MSR_ENABLED;
+	struct pvclock_vcpu_time_info info, old;
+	int idx;
+
+	if (unlikely(c->shift != READ_ONCE(clock_shift)))
+		tsc_push(vcpu);
+	if (!(c->system_time_msr & KVM_MSR_ENABLED))
+		return;
+	vcpu_time_info(vcpu, &info);
+	idx = srcu_read_lock(&mmu->srcu);
+	/* The guest clears this flag when it has seen it. */
+	if (!guest_read(mmu, gpa, &old, sizeof(old)))
+		info.flags |= old.flags & PVCLOCK_GUEST_STOPPED;
+	if (c->guest_stopped)
+		info.flags |= PVCLOCK_GUEST_STOPPED;
+	c->guest_stopped = false;
+	time_info_write(vcpu, gpa, &info);
+	srcu_read_unlock(&mmu->srcu, idx);
+}
+
+/**
+ * vcpu_set_system_time_msr - MSR_KVM_SYSTEM_TIME_NEW was written
+ * @vcpu: owned
+ * @val: address of the page, bit 0 enables
+ */
+void vcpu_set_system_time_msr(struct vcpu *vcpu, u64 val)
+{
+	vcpu->clock.system_time_msr = val;
+	vcpu_request(vcpu, REQ_CLOCK_UPDATE);
+}
+
+/**
+ * vcpu_set_wall_clock_msr - MSR_KVM_WALL_CLOCK_NEW was written
+ * @vcpu: owned; process context, may sleep
+ * @val: address at which to write the time of day at which the kvmclock was 0
+ */
+void vcpu_set_wall_clock_msr(struct vcpu *vcpu, u64 val)
+{
+	struct mmu *mmu = &vcpu->vm->mmu;
+	struct pvclock_wall_clock wall = {};
+	struct timespec64 ts;
+	u64 host_tsc, ns;
+	u32 version = 0;
+	int idx;
+
+	vcpu->clock.wall_clock_msr = val;
+	if (!val)
+		return;
+	vm_clock_now(vcpu->vm, &host_tsc, &ns);
+	ts = ns_to_timespec64(ktime_get_real_ns() - ns);
+	idx = srcu_read_lock(&mmu->srcu);
+	if (!guest_read(mmu, val, &version, sizeof(version))) {
+		wall.version = (version | 1) + 2;
+		wall.sec = ts.tv_sec;
+		wall.nsec = ts.tv_nsec;
+		guest_write(mmu, val, &wall, sizeof(wall));
+		smp_wmb();	/* the contents before the even version */
+		wall.version++;
+		guest_write(mmu, val, &wall.version, sizeof(wall.version));
+	}
+	srcu_read_unlock(&mmu->srcu, idx);
+}
+
+/* ioctls */
+
+/**
+ * vcpu_ioctl_kvmclock_ctrl - KVM_KVMCLOCK_CTRL: tell the guest that it was paused
+ * @vcpu: owned
+ *
+ * 0; -EINVAL when the guest has no time page.
+ */
+int vcpu_ioctl_kvmclock_ctrl(struct vcpu *vcpu)
+{
+	if (!(vcpu->clock.system_time_msr & KVM_MSR_ENABLED))
+		return -EINVAL;
+	vcpu->clock.guest_stopped = true;
+	vcpu_request(vcpu, REQ_CLOCK_UPDATE);
+	return 0;
+}
+
+/**
+ * vm_ioctl_get_clock - KVM_GET_CLOCK
+ * @vm: any
+ * @data: filled
+ *
+ * Cannot fail.
+ */
+int vm_ioctl_get_clock(struct vm *vm, struct kvm_clock_data *data)
+{
+	u64 host_tsc, ns;
+
+	memset(data, 0, sizeof(*data));
+	vm_clock_now(vm, &host_tsc, &ns);
+	data->clock = ns;
+	if (READ_ONCE(vm->clock.stable)) {
+		data->flags = CLOCK_FLAGS;
+		/* The VMM compares it with what it reads itself. */
+		data->host_tsc = host_tsc - READ_ONCE(clock_shift);
+		data->realtime = ktime_get_real_ns();
+	}
+	return 0;
+}
+
+/**
+ * vm_ioctl_set_clock - KVM_SET_CLOCK
+ * @vm: any
+ * @data: from the VMM; with KVM_CLOCK_REALTIME, the time since then is added
+ *
+ * 0; -EINVAL for unknown flags.
+ */
+int vm_ioctl_set_clock(struct vm *vm, struct kvm_clock_data *data)
+{
+	struct vm_clock *c = &vm->clock;
+	u64 host_tsc, ns, clock = data->clock;
+
+	if (data->flags & ~CLOCK_FLAGS)
+		return -EINVAL;
+	host_sample(&host_tsc, &ns);
+	if (data->flags & KVM_CLOCK_REALTIME) {
+		u64 real = ktime_get_real_ns();
+
+		/* A host that is behind must not make time run backwards. */
+		if (real > data->realtime)
+			clock += real - data->realtime;
+	}
+	spin_lock(&c->lock);
+	c->base_tsc = host_tsc;
+	c->base_ns = clock;
+	c->boot_offset = clock - ns;
+	spin_unlock(&c->lock);
+	vm_clock_update_all(vm);
+	return 0;
+}
+
+/**
+ * vm_ioctl_get_tsc_khz - KVM_GET_TSC_KHZ: what new vCPUs get
+ * @vm: vm->lock held
+ *
+ * kHz; -EIO when the host's TSC is not stable.
+ */
+int vm_ioctl_get_tsc_khz(struct vm *vm)
+{
+	return check_tsc_unstable() ? -EIO : vm->clock.tsc_khz;
+}
+
+/**
+ * vm_ioctl_set_tsc_khz - KVM_SET_TSC_KHZ: what new vCPUs get
+ * @vm: vm->lock held
+ * @khz: 0: the host's
+ *
+ * 0; -EINVAL for a frequency that this host cannot make or when vCPUs exist.
+ */
+int vm_ioctl_set_tsc_khz(struct vm *vm, unsigned long khz)
+{
+	if (!khz)
+		khz = tsc_khz;
+	if (!khz_valid(khz) || vm->nr_vcpus)
+		return -EINVAL;
+	WRITE_ONCE(vm->clock.tsc_khz, khz);
+	return 0;
+}
+
+/**
+ * vcpu_ioctl_get_tsc_khz - KVM_GET_TSC_KHZ
+ * @vcpu: owned
+ *
+ * kHz; -EIO when the host's TSC is not stable.
+ */
+int vcpu_ioctl_get_tsc_khz(struct vcpu *vcpu)
+{
+	return check_tsc_unstable() ? -EIO : vcpu->clock.tsc_khz;
+}
+
+/**
+ * vcpu_ioctl_set_tsc_khz - KVM_SET_TSC_KHZ
+ * @vcpu: owned
+ * @khz: 0: the host's
+ *
+ * 0; -EINVAL for a frequency that this host cannot make.
+ */
+int vcpu_ioctl_set_tsc_khz(struct vcpu *vcpu, unsigned long khz)
+{
+	if (!khz)
+		khz = tsc_khz;
+	if (!khz_valid(khz))
+		return -EINVAL;
+	tsc_set_khz(vcpu, khz);
+	return 0;
+}

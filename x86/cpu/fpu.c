@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The guest's x87, SSE and extended state.  The kernel's guest fpstate holds and
+ * switches it (vcpu_fpu_load() and vcpu_fpu_put() around KVM_RUN); the registers
+ * that say how XSAVE works (XCR0, XSS) and PKRU are switched here, around each
+ * entry.
+ *
+ * Outside of KVM_RUN the state is in memory, maybe compacted and with parts that
+ * are in their initial state left stale: the ioctls go through the kernel's
+ * conversion to the standard format and never look at it directly.
+ */
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <asm/cpufeature.h>
+#include <asm/fpu/xcr.h>
+#include <asm/fpu/xstate.h>
+#include <asm/msr.h>
+#include <asm/special_insns.h>
+
+#include "x86/run/x86.h"
+
+/* XCR0 and XSS of this host; set by fpu_setup(), then constant. */
+static u64 host_xcr0, host_xss;
+
+/**
+ * fpu_setup - learn what the host has in the registers switched here
+ *
+ * Once, while the module is loaded.
+ */
+void fpu_setup(void)
+{
+	if (boot_cpu_has(X86_FEATURE_OSXSAVE))
+		host_xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
+	if (boot_cpu_has(X86_FEATURE_XSAVES))
+		rdmsrl_safe(MSR_IA32_XSS, &host_xss);
+}
+
+/**
+ * vcpu_fpu_init - allocate the state, initialized
+ * @vcpu: being created
+ *
+ * 0 or -ENOMEM.
+ */
+int vcpu_fpu_init(struct vcpu *vcpu)
+{
+	return fpu_alloc_guest_fpstate(&vcpu->fpu) ? 0 : -ENOMEM;
+}
+
+/**
+ * vcpu_fpu_free - free the state
+ * @vcpu: dying; fine when vcpu_fpu_init() failed or did not run
+ */
+void vcpu_fpu_free(struct vcpu *vcpu)
+{
+	fpu_free_guest_fpstate(&vcpu->fpu);
+}
+
+static bool guest_uses_pkru(const struct vcpu *vcpu)
+{
+	return cpu_feature_enabled(X86_FEATURE_PKU) &&
+	       ((vcpu->st.cr4 & X86_CR4_PKE) || (vcpu->st.xcr0 & XFEATURE_MASK_PKRU));
+}
+
+/**
+ * vcpu_load_guest_xcr0 - switch XCR0, XSS and PKRU to the guest's
+ * @vcpu: about to be entered; IRQs off
+ *
+ * A guest without CR4.OSXSAVE cannot use or change the first two.  No guest has
+ * supervisor state, so its XSS is 0.  That matters even where XSAVES is not offered:
+ * SVM cannot take the instruction away.
+ */
+void vcpu_load_guest_xcr0(struct vcpu *vcpu)
+{
+	struct x86_state *st = &vcpu->st;
+
+	if (st->cr4 & X86_CR4_OSXSAVE) {
+		if (st->xcr0 != host_xcr0)
+			xsetbv(XCR_XFEATURE_ENABLED_MASK, st->xcr0);
+		if (st->xss != host_xss)
+			wrmsrl(MSR_IA32_XSS, st->xss);
+	}
+	if (guest_uses_pkru(vcpu)) {
+		st->host_pkru = rdpkru();
+		if (st->pkru != st->host_pkru)
+			wrpkru(st->pkru);
+	}
+}
+
+/**
+ * vcpu_load_host_xcr0 - the reverse, after the exit
+ * @vcpu: just left; IRQs still off; no change of cr4 or xcr0 since entry
+ */
+void vcpu_load_host_xcr0(struct vcpu *vcpu)
+{
+	struct x86_state *st = &vcpu->st;
+
+	if (guest_uses_pkru(vcpu)) {
+		st->pkru = rdpkru();
+		if (st->pkru != st->host_pkru)
+			wrpkru(st->host_pkru);
+	}
+	if (st->cr4 & X86_CR4_OSXSAVE) {
+		if (st->xss != host_xss)
+			wrmsrl(MSR_IA32_XSS, host_xss);
+		if (st->xcr0 != host_xcr0)
+			xsetbv(XCR_XFEATURE_ENABLED_MASK, host_xcr0);
+	}
+}
+
+/* The guest's registers are in the CPU until fpregs_unlock(). */
+static void guest_fpregs_lock(void)
+{
+	fpregs_lock();
+	fpregs_assert_state_consistent();
+	if (test_thread_flag(TIF_NEED_FPU_LOAD))
+		switch_fpu_return();
+}
+
+#define XMM_REGS(op)						\
+	op(0) op(1) op(2) op(3) op(4) op(5) op(6) op(7)		\
+	op(8) op(9) op(10) op(11) op(12) op(13) op(14) op(15)
+
+/**
+ * vcpu_read_xmm - read an XMM register of the guest
+ * @vcpu: owned, inside KVM_RUN, its FPU state loaded
+ * @nr: 0-15
+ * @buf: 16 bytes, filled
+ */
+void vcpu_read_xmm(struct vcpu *vcpu, unsigned int nr, void *buf)
+{
+	struct { u8 byte[16]; } *mem = buf;
+
+	guest_fpregs_lock();
+	switch (nr) {
+#define READ_XMM(n) case n: asm volatile("movdqu %%xmm" #n ", %0" : "=m" (*mem)); break;
+	XMM_REGS(READ_XMM)
+#undef READ_XMM
+	default:
+		WARN_ON_ONCE(1);
+		memset(buf, 0, sizeof(*mem));
+	}
+	fpregs_unlock();
+}
+
+/**
+ * vcpu_write_xmm - write an XMM register of the guest, as SSE instructions do
+ * @vcpu: owned, inside KVM_RUN, its FPU state loaded
+ * @nr: 0-15
+ * @buf: 16 bytes; the upper part of a YMM register is untouched
+ */
+void vcpu_write_xmm(struct vcpu *vcpu, unsigned int nr, const void *buf)
+{
+	const struct { u8 byte[16]; } *mem = buf;
+
+	guest_fpregs_lock();
+	switch (nr) {
+#define WRITE_XMM(n) case n: asm volatile("movdqu %0, %%xmm" #n : : "m" (*mem)); break;
+	XMM_REGS(WRITE_XMM)
+#undef WRITE_XMM
+	default:
+		WARN_ON_ONCE(1);
+	}
+	fpregs_unlock();
+}
+
+/* State in the standard format of XSAVE */
+
+/**
+ * vm_xsave_size - what KVM_CHECK_EXTENSION says of KVM_CAP_XSAVE2
+ *
+ * The bytes that KVM_GET_XSAVE2 writes and KVM_SET_XSAVE reads.
+ */
+u32 vm_xsave_size(void)
+{
+	return max_t(u32, sizeof(struct kvm_xsave), cpuid_xsave_size(cpuid_host_xcr0()));
+}
+
+/* Into a buffer for the caller to kvfree(); NULL: no memory. */
+static struct xregs_state *xsave_get(struct vcpu *vcpu)
+{
+	u32 size = vm_xsave_size();
+	struct xregs_state *x = kvzalloc(size, GFP_KERNEL_ACCOUNT);
+
+	if (x)
+		fpu_copy_guest_fpstate_to_uabi(&vcpu->fpu, x, size,
+					       vcpu->cpuid.xcr0_allowed | XFEATURE_MASK_FPSSE,
+					       vcpu->st.pkru);
+	return x;
+}
+
+static int xsave_set(struct vcpu *vcpu, const struct xregs_state *x)
+{
+	return fpu_copy_uabi_to_guest_fpstate(&vcpu->fpu, x,
+					      cpuid_host_xcr0() | XFEATURE_MASK_FPSSE,
+					      &vcpu->st.pkru);
+}
+
+static int xsave_to_user(struct vcpu *vcpu, void __user *arg, u32 size)
+{
+	struct xregs_state *x = xsave_get(vcpu);
+	int r = 0;
+
+	if (!x)
+		return -ENOMEM;
+	if (copy_to_user(arg, x, size))
+		r = -EFAULT;
+	kvfree(x);
+	return r;
+}
+
+/**
+ * vcpu_ioctl_get_xsave - KVM_GET_XSAVE
+ * @vcpu: owned, outside of KVM_RUN
+ * @arg: struct kvm_xsave, 4096 bytes of it
+ *
+ * 0, -ENOMEM, -EFAULT; -EINVAL when the state is larger.
+ */
+int vcpu_ioctl_get_xsave(struct vcpu *vcpu, void __user *arg)
+{
+	if (vm_xsave_size() > sizeof(struct kvm_xsave))
+		return -EINVAL;
+	return xsave_to_user(vcpu, arg, sizeof(struct kvm_xsave));
+}
+
+/**
+ * vcpu_ioctl_get_xsave2 - KVM_GET_XSAVE2
+ * @vcpu: owned, outside of KVM_RUN
+ * @arg: vm_xsave_size() bytes
+ *
+ * 0, -ENOMEM, -EFAULT.
+ */
+int vcpu_ioctl_get_xsave2(struct vcpu *vcpu, void __user *arg)
+{
+	return xsave_to_user(vcpu, arg, vm_xsave_size());
+}
+
+/**
+ * vcpu_ioctl_set_xsave - KVM_SET_XSAVE
+ * @vcpu: owned, outside of KVM_RUN
+ * @arg: vm_xsave_size() bytes
+ *
+ * 0; -EINVAL for components that this host's guests cannot have, a bad header
+ * or reserved bits of MXCSR; -EFAULT, -ENOMEM.
+ */
+int vcpu_ioctl_set_xsave(struct vcpu *vcpu, void __user *arg)
+{
+	struct xregs_state *x = vmemdup_user(arg, vm_xsave_size());
+	int r;
+
+	if (IS_ERR(x))
+		return PTR_ERR(x);
+	r = xsave_set(vcpu, x);
+	kvfree(x);
+	return r;
+}
+
+/**
+ * vcpu_ioctl_get_fpu - KVM_GET_FPU
+ * @vcpu: owned, outside of KVM_RUN
+ * @fpu: filled
+ *
+ * 0 or -ENOMEM.
+ */
+int vcpu_ioctl_get_fpu(struct vcpu *vcpu, struct kvm_fpu *fpu)
+{
+	struct xregs_state *x = xsave_get(vcpu);
+	const struct fxregs_state *fx;
+
+	if (!x)
+		return -ENOMEM;
+	fx = &x->i387;
+	memset(fpu, 0, sizeof(*fpu));
+	static_assert(sizeof(fpu->fpr) == sizeof(fx->st_space));
+	static_assert(sizeof(fpu->xmm) == sizeof(fx->xmm_space));
+	memcpy(fpu->fpr, fx->st_space, sizeof(fpu->fpr));
+	memcpy(fpu->xmm, fx->xmm_space, sizeof(fpu->xmm));
+	fpu->fcw = fx->cwd;
+	fpu->fsw = fx->swd;
+	fpu->ftwx = fx->twd;
+	fpu->last_opcode = fx->fop;
+	fpu->last_ip = fx->rip;
+	fpu->last_dp = fx->rdp;
+	fpu->mxcsr = fx->mxcsr;
+	kvfree(x);
+	return 0;
+}
+
+/**
+ * vcpu_ioctl_set_fpu - KVM_SET_FPU
+ * @vcpu: owned, outside of KVM_RUN
+ * @fpu: from the VMM
+ *
+ * 0; -EINVAL for reserved bits of MXCSR; -ENOMEM.
+ */
+int vcpu_ioctl_set_fpu(struct vcpu *vcpu, struct kvm_fpu *fpu)
+{
+	struct xregs_state *x = xsave_get(vcpu);
+	struct fxregs_state *fx;
+	int r;
+
+	if (!x)
+		return -ENOMEM;
+	fx = &x->i387;
+	memcpy(fx->st_space, fpu->fpr, sizeof(fpu->fpr));
+	memcpy(fx->xmm_space, fpu->xmm, sizeof(fpu->xmm));
+	fx->cwd = fpu->fcw;
+	fx->swd = fpu->fsw;
+	fx->twd = fpu->ftwx;
+	fx->fop = fpu->last_opcode;
+	fx->rip = fpu->last_ip;
+	fx->rdp = fpu->last_dp;
+	fx->mxcsr = fpu->mxcsr;
+	x->header.xfeatures |= XFEATURE_MASK_FPSSE;
+	r = xsave_set(vcpu, x);
+	kvfree(x);
+	return r;
+}
+
+/**
+ * vcpu_ioctl_get_xcrs - KVM_GET_XCRS
+ * @vcpu: owned
+ * @xcrs: filled: XCR0 is the only one
+ *
+ * 0; -EINVAL when this host's guests have no XSAVE.
+ */
+int vcpu_ioctl_get_xcrs(struct vcpu *vcpu, struct kvm_xcrs *xcrs)
+{
+	if (!cpuid_host_xcr0())
+		return -EINVAL;
+	memset(xcrs, 0, sizeof(*xcrs));
+	xcrs->nr_xcrs = 1;
+	xcrs->xcrs[0].xcr = XCR_XFEATURE_ENABLED_MASK;
+	xcrs->xcrs[0].value = vcpu->st.xcr0;
+	return 0;
+}
+
+/**
+ * vcpu_ioctl_set_xcrs - KVM_SET_XCRS
+ * @vcpu: owned
+ * @xcrs: from the VMM; XCRs other than XCR0 are ignored
+ *
+ * 0; -EINVAL for unknown flags, too many registers, or a value that XSETBV
+ * would refuse.
+ */
+int vcpu_ioctl_set_xcrs(struct vcpu *vcpu, struct kvm_xcrs *xcrs)
+{
+	u32 i;
+
+	if (!cpuid_host_xcr0() || xcrs->nr_xcrs > KVM_MAX_XCRS || xcrs->flags)
+		return -EINVAL;
+	for (i = 0; i < xcrs->nr_xcrs; i++)
+		if (xcrs->xcrs[i].xcr == XCR_XFEATURE_ENABLED_MASK)
+			return vcpu_set_xcr0(vcpu, xcrs->xcrs[i].value) ? -EINVAL : 0;
+	return 0;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The guest's floating-point and extended state, through the kernel's guest
+ * fpstate, and the registers around it that the kernel does not switch.
+ */
+#ifndef DITTO_X86_FPU_H
+#define DITTO_X86_FPU_H
+
+#include <linux/thread_info.h>
+#include <asm/fpu/api.h>
+#include <asm/fpu/types.h>
+#include <asm/processor-flags.h>
+
+#include "x86/machine/vm.h"
+
+int vcpu_fpu_init(struct vcpu *vcpu);
+void vcpu_fpu_free(struct vcpu *vcpu);
+void vcpu_load_guest_xcr0(struct vcpu *vcpu);
+void vcpu_load_host_xcr0(struct vcpu *vcpu);
+void vcpu_read_xmm(struct vcpu *vcpu, unsigned int nr, void *buf);
+void vcpu_write_xmm(struct vcpu *vcpu, unsigned int nr, const void *buf);
+/* KVM_CAP_XSAVE2: bytes that KVM_GET_XSAVE2 writes and KVM_SET_XSAVE reads. */
+u32 vm_xsave_size(void);
+void fpu_setup(void);
+
+/**
+ * vcpu_switches_xcr0 - does the guest use what the next two functions switch?
+ * @vcpu: owned; the answer holds from before an entry until behind it
+ */
+static inline bool vcpu_switches_xcr0(const struct vcpu *vcpu)
+{
+	return (vcpu->st.cr4 & (X86_CR4_OSXSAVE | X86_CR4_PKE)) ||
+	       (vcpu->st.xcr0 & XFEATURE_MASK_PKRU);
+}
+
+/**
+ * vcpu_fpu_load - make the guest's FPU state the current thread's
+ * @vcpu: owned by the caller, who begins KVM_RUN; may sleep
+ */
+static inline void vcpu_fpu_load(struct vcpu *vcpu)
+{
+	fpu_swap_kvm_fpstate(&vcpu->fpu, true);
+}
+
+/**
+ * vcpu_fpu_put - give the thread its own FPU state back
+ * @vcpu: owned by the caller, who ends KVM_RUN
+ */
+static inline void vcpu_fpu_put(struct vcpu *vcpu)
+{
+	fpu_swap_kvm_fpstate(&vcpu->fpu, false);
+}
+
+/**
+ * vcpu_fpu_enter - put the guest's FPU state into the registers before entry
+ *
+ * IRQs off, between vcpu_fpu_load() and vcpu_fpu_put().  An interrupt or a
+ * context switch since then may have used the registers.
+ */
+static inline void vcpu_fpu_enter(void)
+{
+	if (unlikely(test_thread_flag(TIF_NEED_FPU_LOAD)))
+		switch_fpu_return();
+}
+
+#endif

@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The opcode maps: one-byte, 0F, 0F 38 and 0F 3A, and the groups that ModRM or a mandatory prefix selects from.
+ *
+ * Data only.  Operands are written as in the Intel SDM, volume 2, appendix A, so that a map can be read
+ * beside it.  L() is an opcode of which only the length is known: it decodes, but does not execute.
+ * What is in no entry at all is unknown, and no length is guessed for it.
+ */
+#include "x86/emulate/internal.h"
+
+enum {
+	__ = 0,
+	Eb = EMU_OPND(E, b), Ew = EMU_OPND(E, w), Ed = EMU_OPND(E, d), Ev = EMU_OPND(E, v),
+	Ey = EMU_OPND(E, y), Eq = EMU_OPND(E, q),
+	Mb = EMU_OPND(M, b), Mw = EMU_OPND(M, w), Md = EMU_OPND(M, d), Mq = EMU_OPND(M, q),
+	Mdq = EMU_OPND(M, dq), My = EMU_OPND(M, y), Mv = EMU_OPND(M, v),
+	Gb = EMU_OPND(G, b), Gw = EMU_OPND(G, w), Gv = EMU_OPND(G, v), Gy = EMU_OPND(G, y),
+	Rv = EMU_OPND(R, v), Cv = EMU_OPND(C, v), Dv = EMU_OPND(D, v), Sw = EMU_OPND(S, w),
+	Vdq = EMU_OPND(V, dq), Vq = EMU_OPND(V, q), Vd = EMU_OPND(V, d), Vy = EMU_OPND(V, y),
+	Wdq = EMU_OPND(W, dq), Wq = EMU_OPND(W, q), Wd = EMU_OPND(W, d),
+	Ib = EMU_OPND(I, b), Iw = EMU_OPND(I, w), Iz = EMU_OPND(I, z), Iv = EMU_OPND(I, v),
+	Jb = EMU_OPND(J, b), Jz = EMU_OPND(J, z), Ob = EMU_OPND(O, b), Ov = EMU_OPND(O, v),
+	Ab = EMU_OPND(A, b), Av = EMU_OPND(A, v), Az = EMU_OPND(A, z), Zb = EMU_OPND(Z, b),
+	Zv = EMU_OPND(Z, v), CL = EMU_OPND(CL, b), DX = EMU_OPND(DX, w), One = EMU_OPND(ONE, b),
+	Xb = EMU_OPND(X, b), Xv = EMU_OPND(X, v), Xz = EMU_OPND(X, z),
+	Yb = EMU_OPND(Y, b), Yv = EMU_OPND(Y, v), Yz = EMU_OPND(Y, z),
+};
+
+/* Short names for the flags, only for the tables. */
+#define MODRM	EMU_F_MODRM
+#define NO64	EMU_F_NO64
+#define D64	EMU_F_D64
+#define F64	EMU_F_F64
+#define LOCK	EMU_F_LOCK
+#define WO	EMU_F_WRONLY
+#define RO	EMU_F_RDONLY
+#define SSE	(EMU_F_SSE | EMU_F_MODRM)
+#define AL16	EMU_F_ALIGNED
+#define STR	EMU_F_STRING
+#define REPZ	(EMU_F_STRING | EMU_F_REPZ)
+#define PRIV	EMU_F_PRIV
+#define NOACC	EMU_F_NOACCESS
+#define SYSREG	(EMU_F_PRIV | EMU_F_REGONLY)
+
+#define ENTRY3(f, d, s, s2, fn) \
+	{ .flags = (f), .dst = (d), .src = (s), .src2 = (s2), .defined = true, .exec = (fn) }
+#define N(f, d, s, fn)		ENTRY3(f, d, s, 0, fn)			/* no ModRM */
+#define M(f, d, s, fn)		ENTRY3((f) | MODRM, d, s, 0, fn)
+#define M3(f, d, s, s2, fn)	ENTRY3((f) | MODRM, d, s, s2, fn)
+#define L(f, s)			ENTRY3(f, 0, s, 0, NULL)		/* length only */
+#define PFX			{ .flags = EMU_F_PREFIX, .defined = true }
+#define GRP(kind, f, d, s, t) \
+	{ .flags = EMU_F_##kind | (f), .dst = (d), .src = (s), .defined = true, .table = (t) }
+#define G(kind, t)		GRP(kind, MODRM, 0, 0, t)
+
+#define REP4(first, ...) \
+	[first] = __VA_ARGS__, [(first) + 1] = __VA_ARGS__, \
+	[(first) + 2] = __VA_ARGS__, [(first) + 3] = __VA_ARGS__
+#define REP8(first, ...)	REP4(first, __VA_ARGS__), REP4((first) + 4, __VA_ARGS__)
+#define REP16(first, ...)	REP8(first, __VA_ARGS__), REP8((first) + 8, __VA_ARGS__)
+
+/* The six forms of ADD and its kin. */
+#define ALU(n, f, fn) \
+	[n] = M(f, Eb, Gb, fn), [(n) + 1] = M(f, Ev, Gv, fn), \
+	[(n) + 2] = M((f) & ~LOCK, Gb, Eb, fn), [(n) + 3] = M((f) & ~LOCK, Gv, Ev, fn), \
+	[(n) + 4] = N((f) & ~LOCK, Ab, Ib, fn), [(n) + 5] = N((f) & ~LOCK, Av, Iz, fn)
+
+static const struct emu_opcode group1[8] = {
+	N(LOCK, __, __, emu_add), N(LOCK, __, __, emu_or), N(LOCK, __, __, emu_adc),
+	N(LOCK, __, __, emu_sbb), N(LOCK, __, __, emu_and), N(LOCK, __, __, emu_sub),
+	N(LOCK, __, __, emu_xor), N(RO, __, __, emu_cmp),
+};
+
+static const struct emu_opcode group1a[8] = {
+	[0] = N(D64 | WO | EMU_F_POP, Ev, __, emu_pop),
+};
+
+static const struct emu_opcode group2[8] = {
+	N(0, __, __, emu_rol), N(0, __, __, emu_ror), N(0, __, __, emu_rcl), N(0, __, __, emu_rcr),
+	N(0, __, __, emu_shl), N(0, __, __, emu_shr), N(0, __, __, emu_shl), N(0, __, __, emu_sar),
+};
+
+static const struct emu_opcode group3b[8] = {
+	N(RO, Eb, Ib, emu_test), N(RO, Eb, Ib, emu_test),
+	N(LOCK, Eb, __, emu_not), N(LOCK, Eb, __, emu_neg),
+	N(RO, __, Eb, emu_mul), N(RO, __, Eb, emu_imul),
+	N(RO, __, Eb, emu_div), N(RO, __, Eb, emu_idiv),
+};
+
+static const struct emu_opcode group3v[8] = {
+	N(RO, Ev, Iz, emu_test), N(RO, Ev, Iz, emu_test),
+	N(LOCK, Ev, __, emu_not), N(LOCK, Ev, __, emu_neg),
+	N(RO, __, Ev, emu_mul), N(RO, __, Ev, emu_imul),
+	N(RO, __, Ev, emu_div), N(RO, __, Ev, emu_idiv),
+};
+
+static const struct emu_opcode group4[8] = {
+	N(LOCK, Eb, __, emu_inc), N(LOCK, Eb, __, emu_dec),
+};
+
+static const struct emu_opcode group5[8] = {
+	N(LOCK, Ev, __, emu_inc), N(LOCK, Ev, __, emu_dec),
+	N(F64, __, Ev, emu_call_abs), L(0, Mv), N(F64, __, Ev, emu_jmp_abs), L(0, Mv),
+	N(D64, __, Ev, emu_push),
+};
+
+static const struct emu_opcode group6[8] = {
+	L(0, __), L(0, __), L(0, __), L(0, __), L(0, __), L(0, __),
+};
+
+static const struct emu_opcode group7_mem[8] = {
+	L(0, __), L(0, __), L(0, __), L(0, __), N(WO, Ew, __, emu_smsw), L(0, __),
+	N(PRIV, __, Ew, emu_lmsw), N(PRIV | RO | NOACC, Mb, __, emu_invlpg),
+};
+
+/* VMCALL and VMX, MONITOR, SMAP, XSETBV, SVM, SMSW, CET, LMSW, SWAPGS and RDTSCP. */
+static const struct emu_opcode group7_reg[8] = {
+	L(0, __), L(0, __), L(0, __), L(0, __), N(WO, Ev, __, emu_smsw), L(0, __),
+	N(PRIV, __, Ew, emu_lmsw), L(0, __),
+};
+
+static const struct emu_opcode group7[2] = {
+	GRP(GROUP, 0, 0, 0, group7_mem), GRP(GROUP, 0, 0, 0, group7_reg),
+};
+
+static const struct emu_opcode group8[8] = {
+	[4] = N(RO, __, __, emu_bt), N(LOCK, __, __, emu_bts),
+	N(LOCK, __, __, emu_btr), N(LOCK, __, __, emu_btc),
+};
+
+static const struct emu_opcode group9_1[2] = {
+	N(LOCK, Mq, __, emu_cmpxchg_wide), N(LOCK | AL16, Mdq, __, emu_cmpxchg_wide),
+};
+
+static const struct emu_opcode group9_mem[8] = {
+	[1] = GRP(GROUP_W, 0, 0, 0, group9_1),
+	[3] = L(0, __), L(0, __), L(0, __), L(0, __), L(0, __),	/* XSAVES and kin, VMX */
+};
+
+static const struct emu_opcode group9_reg[8] = {
+	[6] = L(0, __), L(0, __),	/* RDRAND, RDSEED, RDPID */
+};
+
+static const struct emu_opcode group9[2] = {
+	GRP(GROUP, 0, 0, 0, group9_mem), GRP(GROUP, 0, 0, 0, group9_reg),
+};
+
+static const struct emu_opcode group11b[8] = { N(WO, Eb, Ib, emu_mov) };
+static const struct emu_opcode group11v[8] = { N(WO, Ev, Iz, emu_mov) };
+
+/* FXSAVE, FXRSTOR, LDMXCSR, STMXCSR, XSAVE, XRSTOR, XSAVEOPT, CLFLUSH. */
+static const struct emu_opcode group15_mem[8] = {
+	L(0, __), L(0, __), L(0, __), L(0, __), L(0, __), L(0, __), L(0, __),
+	N(0, __, __, emu_nop),
+};
+
+/* CLWB and CLFLUSHOPT. */
+static const struct emu_opcode group15_mem_66[8] = {
+	[6] = N(0, __, __, emu_nop), N(0, __, __, emu_nop),
+};
+
+static const struct emu_opcode group15_reg[8] = {
+	L(0, __), L(0, __), L(0, __), L(0, __), L(0, __),
+	N(0, __, __, emu_nop), N(0, __, __, emu_nop), N(0, __, __, emu_nop),	/* the fences */
+};
+
+static const struct emu_opcode group15_mod[2] = {
+	GRP(GROUP, 0, 0, 0, group15_mem), GRP(GROUP, 0, 0, 0, group15_reg),
+};
+
+static const struct emu_opcode group15_mod_66[2] = {
+	GRP(GROUP, 0, 0, 0, group15_mem_66), L(0, __),
+};
+
+/* F3: RDFSBASE and kin. */
+static const struct emu_opcode group15[4] = {
+	GRP(GROUP_MOD, 0, 0, 0, group15_mod), GRP(GROUP_MOD, 0, 0, 0, group15_mod_66),
+	L(0, __), L(0, __),
+};
+
+static const struct emu_opcode op_63[2] = { L(0, Ew), N(WO, Gv, Ed, emu_movsx) };
+
+/* To memory a selector is always 16 bits wide. */
+static const struct emu_opcode op_8c[2] = {
+	N(WO, Ew, Sw, emu_mov_from_sreg), N(WO, Ev, Sw, emu_mov_from_sreg),
+};
+
+static const struct emu_opcode op_0f10[4] = {
+	N(SSE | WO, Vdq, Wdq, emu_sse_mov), N(SSE | WO, Vdq, Wdq, emu_sse_mov),
+	N(SSE | WO, Vd, Wd, emu_sse_mov_low), N(SSE | WO, Vq, Wq, emu_sse_mov_low),
+};
+
+static const struct emu_opcode op_0f11[4] = {
+	N(SSE | WO, Wdq, Vdq, emu_sse_mov), N(SSE | WO, Wdq, Vdq, emu_sse_mov),
+	N(SSE | WO, Wd, Vd, emu_sse_mov_low), N(SSE | WO, Wq, Vq, emu_sse_mov_low),
+};
+
+/* The register forms move between halves, or are other instructions. */
+static const struct emu_opcode op_0f12_m[4] = {
+	N(SSE, Vdq, Mq, emu_sse_mov_low), N(SSE, Vdq, Mq, emu_sse_mov_low), L(0, __), L(0, __),
+};
+
+static const struct emu_opcode op_0f13_m[4] = {
+	N(SSE | WO, Mq, Vdq, emu_sse_mov), N(SSE | WO, Mq, Vdq, emu_sse_mov),
+};
+
+static const struct emu_opcode op_0f16_m[4] = {
+	N(SSE, Vdq, Mq, emu_sse_load_high), N(SSE, Vdq, Mq, emu_sse_load_high), L(0, __),
+};
+
+static const struct emu_opcode op_0f17_m[4] = {
+	N(SSE | WO, Mq, Vdq, emu_sse_store_high), N(SSE | WO, Mq, Vdq, emu_sse_store_high),
+};
+
+static const struct emu_opcode op_0f12[2] = { GRP(GROUP_PFX, 0, 0, 0, op_0f12_m), L(0, __) };
+static const struct emu_opcode op_0f13[2] = { GRP(GROUP_PFX, 0, 0, 0, op_0f13_m) };
+static const struct emu_opcode op_0f16[2] = { GRP(GROUP_PFX, 0, 0, 0, op_0f16_m), L(0, __) };
+static const struct emu_opcode op_0f17[2] = { GRP(GROUP_PFX, 0, 0, 0, op_0f17_m) };
+
+static const struct emu_opcode op_0f28[4] = {
+	N(SSE | WO | AL16, Vdq, Wdq, emu_sse_mov), N(SSE | WO | AL16, Vdq, Wdq, emu_sse_mov),
+};
+
+static const struct emu_opcode op_0f29[4] = {
+	N(SSE | WO | AL16, Wdq, Vdq, emu_sse_mov), N(SSE | WO | AL16, Wdq, Vdq, emu_sse_mov),
+};
+
+static const struct emu_opcode op_0f2b[4] = {
+	N(SSE | WO | AL16, Mdq, Vdq, emu_sse_mov), N(SSE | WO | AL16, Mdq, Vdq, emu_sse_mov),
+};
+
+static const struct emu_opcode op_0f6e[4] = { L(0, __), N(SSE | WO, Vdq, Ey, emu_sse_mov) };
+
+static const struct emu_opcode op_0f6f[4] = {
+	L(0, __), N(SSE | WO | AL16, Vdq, Wdq, emu_sse_mov), N(SSE | WO, Vdq, Wdq, emu_sse_mov),
+};
+
+static const struct emu_opcode op_0f7e[4] = {
+	L(0, __), N(SSE | WO, Ey, Vy, emu_sse_mov), N(SSE | WO, Vdq, Wq, emu_sse_mov),
+};
+
+static const struct emu_opcode op_0f7f[4] = {
+	L(0, __), N(SSE | WO | AL16, Wdq, Vdq, emu_sse_mov), N(SSE | WO, Wdq, Vdq, emu_sse_mov),
+};
+
+/* TZCNT and LZCNT are BSF and BSR on CPUs without them: not ours to guess. */
+static const struct emu_opcode op_0fbc[4] = {
+	N(RO, Gv, Ev, emu_bsf), N(RO, Gv, Ev, emu_bsf), L(0, __), N(RO, Gv, Ev, emu_bsf),
+};
+
+static const struct emu_opcode op_0fbd[4] = {
+	N(RO, Gv, Ev, emu_bsr), N(RO, Gv, Ev, emu_bsr), L(0, __), N(RO, Gv, Ev, emu_bsr),
+};
+
+/* A register that does not compare equal is not written, not even zero-extended. */
+static const struct emu_opcode op_0fb0[2] = {
+	N(LOCK, __, __, emu_cmpxchg), N(RO, __, __, emu_cmpxchg_reg),
+};
+
+static const struct emu_opcode op_0fb8[4] = { [2] = L(0, __) };
+static const struct emu_opcode op_0fc3[4] = { N(WO, My, Gy, emu_mov) };
+
+static const struct emu_opcode op_0fd6[4] = {
+	[1] = N(SSE | WO, Wq, Vq, emu_sse_mov), L(0, __), L(0, __),
+};
+
+static const struct emu_opcode op_0fe7[4] = {
+	L(0, __), N(SSE | WO | AL16, Mdq, Vdq, emu_sse_mov),
+};
+
+static const struct emu_opcode op_0ff0[4] = { [3] = N(SSE | WO, Vdq, Mdq, emu_sse_mov) };
+static const struct emu_opcode op_0f382a[4] = { [1] = N(SSE | WO | AL16, Vdq, Mdq, emu_sse_mov) };
+
+static const struct emu_opcode op_0f38f0[4] = {
+	N(WO, Gv, Mv, emu_movbe), N(WO, Gv, Mv, emu_movbe), [3] = L(0, __),
+};
+
+static const struct emu_opcode op_0f38f1[4] = {
+	N(WO, Mv, Gv, emu_movbe), N(WO, Mv, Gv, emu_movbe), [3] = L(0, __),
+};
+
+const struct emu_opcode emu_map_1[256] = {
+	ALU(0x00, LOCK, emu_add), [0x06] = N(NO64, __, Sw, emu_push_sreg), L(NO64, __),
+	ALU(0x08, LOCK, emu_or), [0x0e] = N(NO64, __, Sw, emu_push_sreg),
+	[0x0f] = GRP(ESCAPE, 0, 0, 0, emu_map_0f),
+	ALU(0x10, LOCK, emu_adc), [0x16] = N(NO64, __, Sw, emu_push_sreg), L(NO64, __),
+	ALU(0x18, LOCK, emu_sbb), [0x1e] = N(NO64, __, Sw, emu_push_sreg), L(NO64, __),
+	ALU(0x20, LOCK, emu_and), [0x26] = PFX, L(NO64, __),
+	ALU(0x28, LOCK, emu_sub), [0x2e] = PFX, L(NO64, __),
+	ALU(0x30, LOCK, emu_xor), [0x36] = PFX, L(NO64, __),
+	ALU(0x38, RO, emu_cmp), [0x3e] = PFX, L(NO64, __),
+	REP8(0x40, N(NO64, Zv, __, emu_inc)),
+	REP8(0x48, N(NO64, Zv, __, emu_dec)),
+	REP8(0x50, N(D64, __, Zv, emu_push)),
+	REP8(0x58, N(D64 | WO, Zv, __, emu_pop)),
+	[0x60] = N(NO64, __, __, emu_pusha), N(NO64, __, __, emu_popa),
+	L(EMU_F_VEX | MODRM | NO64, __), GRP(GROUP_64, MODRM, 0, 0, op_63),
+	PFX, PFX, PFX, PFX,
+	[0x68] = N(D64, __, Iz, emu_push), M3(WO, Gv, Ev, Iz, emu_imul3),
+	N(D64, __, Ib, emu_push), M3(WO, Gv, Ev, Ib, emu_imul3),
+	N(STR | WO, Yb, DX, emu_ins), N(STR | WO, Yz, DX, emu_ins),
+	N(STR, DX, Xb, emu_outs), N(STR, DX, Xz, emu_outs),
+	REP16(0x70, N(F64, __, Jb, emu_jcc)),
+	[0x80] = GRP(GROUP, MODRM, Eb, Ib, group1), GRP(GROUP, MODRM, Ev, Iz, group1),
+	GRP(GROUP, MODRM | NO64, Eb, Ib, group1), GRP(GROUP, MODRM, Ev, Ib, group1),
+	M(RO, Eb, Gb, emu_test), M(RO, Ev, Gv, emu_test),
+	M(LOCK | EMU_F_XCHG, Eb, Gb, emu_xchg), M(LOCK | EMU_F_XCHG, Ev, Gv, emu_xchg),
+	[0x88] = M(WO, Eb, Gb, emu_mov), M(WO, Ev, Gv, emu_mov),
+	M(WO, Gb, Eb, emu_mov), M(WO, Gv, Ev, emu_mov),
+	G(GROUP_MOD, op_8c), M(WO | NOACC, Gv, Mv, emu_lea),
+	L(MODRM, __), G(GROUP, group1a),
+	[0x90] = N(RO, Zv, Av, emu_xchg_nop), N(0, Zv, Av, emu_xchg), N(0, Zv, Av, emu_xchg),
+	N(0, Zv, Av, emu_xchg), REP4(0x94, N(0, Zv, Av, emu_xchg)),
+	[0x98] = N(0, __, __, emu_cbw), N(0, __, __, emu_cwd), ENTRY3(NO64, __, Iz, Iw, NULL),
+	L(0, __), N(D64, __, __, emu_pushf), N(D64, __, __, emu_popf),
+	N(0, __, __, emu_sahf), N(0, __, __, emu_lahf),
+	[0xa0] = N(WO, Ab, Ob, emu_mov), N(WO, Av, Ov, emu_mov),
+	N(WO, Ob, Ab, emu_mov), N(WO, Ov, Av, emu_mov),
+	N(STR | WO, Yb, Xb, emu_movs), N(STR | WO, Yv, Xv, emu_movs),
+	N(REPZ, Xb, Yb, emu_cmps), N(REPZ, Xv, Yv, emu_cmps),
+	N(RO, Ab, Ib, emu_test), N(RO, Av, Iz, emu_test),
+	N(STR | WO, Yb, Ab, emu_stos), N(STR | WO, Yv, Av, emu_stos),
+	N(STR | WO, Ab, Xb, emu_lods), N(STR | WO, Av, Xv, emu_lods),
+	N(REPZ, Ab, Yb, emu_scas), N(REPZ, Av, Yv, emu_scas),
+	REP8(0xb0, N(WO, Zb, Ib, emu_mov)),
+	REP8(0xb8, N(WO, Zv, Iv, emu_mov)),
+	[0xc0] = GRP(GROUP, MODRM, Eb, Ib, group2), GRP(GROUP, MODRM, Ev, Ib, group2),
+	N(F64, __, Iw, emu_ret_imm), N(F64, __, __, emu_ret),
+	L(EMU_F_VEX | MODRM | NO64, __), L(EMU_F_VEX | MODRM | NO64, __),
+	G(GROUP, group11b), G(GROUP, group11v),
+	[0xc8] = ENTRY3(0, __, Iw, Ib, NULL), N(D64, __, __, emu_leave), L(0, Iw), L(0, __),
+	L(0, __), L(0, Ib), L(NO64, __), L(0, __),
+	[0xd0] = GRP(GROUP, MODRM, Eb, One, group2), GRP(GROUP, MODRM, Ev, One, group2),
+	GRP(GROUP, MODRM, Eb, CL, group2), GRP(GROUP, MODRM, Ev, CL, group2),
+	L(NO64, Ib), L(NO64, Ib), N(NO64, __, __, emu_salc), N(0, __, __, emu_xlat),
+	REP8(0xd8, L(MODRM, __)),
+	[0xe0] = N(F64, __, Jb, emu_loop), N(F64, __, Jb, emu_loop), N(F64, __, Jb, emu_loop),
+	N(F64, __, Jb, emu_jcxz),
+	N(WO, Ab, Ib, emu_in), N(WO, Az, Ib, emu_in), N(RO, Ib, Ab, emu_out), N(RO, Ib, Az, emu_out),
+	[0xe8] = N(F64, __, Jz, emu_call_rel), N(F64, __, Jz, emu_jmp_rel),
+	ENTRY3(NO64, __, Iz, Iw, NULL), N(F64, __, Jb, emu_jmp_rel),
+	N(WO, Ab, DX, emu_in), N(WO, Az, DX, emu_in), N(RO, DX, Ab, emu_out), N(RO, DX, Az, emu_out),
+	[0xf0] = PFX, L(0, __), PFX, PFX, L(0, __), N(0, __, __, emu_cmc),
+	G(GROUP, group3b), G(GROUP, group3v),
+	[0xf8] = N(0, __, __, emu_clc), N(0, __, __, emu_stc), N(0, __, __, emu_cli),
+	N(0, __, __, emu_sti), N(0, __, __, emu_cld), N(0, __, __, emu_std),
+	G(GROUP, group4), G(GROUP, group5),
+};
+
+const struct emu_opcode emu_map_0f[256] = {
+	[0x00] = G(GROUP, group6), G(GROUP_MOD, group7), L(MODRM, __), L(MODRM, __),
+	[0x05] = L(0, __), N(PRIV, __, __, emu_clts), L(0, __),
+	L(0, __), N(PRIV, __, __, emu_wbinvd), [0x0b] = N(0, __, __, emu_undefined),
+	[0x0d] = M(NOACC, __, __, emu_nop), L(0, __), L(MODRM, Ib),
+	[0x10] = G(GROUP_PFX, op_0f10), G(GROUP_PFX, op_0f11), G(GROUP_MOD, op_0f12),
+	G(GROUP_MOD, op_0f13), L(MODRM, __), L(MODRM, __), G(GROUP_MOD, op_0f16),
+	G(GROUP_MOD, op_0f17),
+	REP8(0x18, M(NOACC, __, __, emu_nop)),
+	[0x20] = M(SYSREG | WO, Rv, Cv, emu_mov_from_cr), M(SYSREG | WO, Rv, Dv, emu_mov_from_dr),
+	M(SYSREG | WO, Cv, Rv, emu_mov_to_cr), M(SYSREG | WO, Dv, Rv, emu_mov_to_dr),
+	[0x28] = G(GROUP_PFX, op_0f28), G(GROUP_PFX, op_0f29), L(MODRM, __),
+	G(GROUP_PFX, op_0f2b), REP4(0x2c, L(MODRM, __)),
+	[0x30] = L(0, __), L(0, __), L(0, __), L(0, __), L(0, __), L(0, __), [0x37] = L(0, __),
+	[0x38] = GRP(ESCAPE, 0, 0, 0, emu_map_0f38), [0x3a] = GRP(ESCAPE, 0, 0, 0, emu_map_0f3a),
+	REP16(0x40, M(0, Gv, Ev, emu_cmovcc)),
+	REP16(0x50, L(MODRM, __)),
+	REP8(0x60, L(MODRM, __)), REP4(0x68, L(MODRM, __)),
+	[0x6c] = L(MODRM, __), L(MODRM, __), G(GROUP_PFX, op_0f6e), G(GROUP_PFX, op_0f6f),
+	[0x70] = L(MODRM, Ib), L(MODRM, Ib), L(MODRM, Ib), L(MODRM, Ib),
+	L(MODRM, __), L(MODRM, __), L(MODRM, __), L(0, __),
+	[0x7c] = L(MODRM, __), L(MODRM, __), G(GROUP_PFX, op_0f7e), G(GROUP_PFX, op_0f7f),
+	REP16(0x80, N(F64, __, Jz, emu_jcc)),
+	REP16(0x90, M(WO, Eb, __, emu_setcc)),
+	[0xa0] = N(D64, __, Sw, emu_push_sreg), L(D64, __), L(0, __),
+	M(RO | EMU_F_BITOFF, Ev, Gv, emu_bt),
+	M3(0, Ev, Gv, Ib, emu_shld), M3(0, Ev, Gv, CL, emu_shld),
+	[0xa8] = N(D64, __, Sw, emu_push_sreg), L(D64, __), L(0, __),
+	M(LOCK | EMU_F_BITOFF, Ev, Gv, emu_bts),
+	M3(0, Ev, Gv, Ib, emu_shrd), M3(0, Ev, Gv, CL, emu_shrd),
+	G(GROUP_PFX, group15), M(0, Gv, Ev, emu_imul2),
+	[0xb0] = GRP(GROUP_MOD, MODRM, Eb, Gb, op_0fb0), GRP(GROUP_MOD, MODRM, Ev, Gv, op_0fb0),
+	L(MODRM, Mv), M(LOCK | EMU_F_BITOFF, Ev, Gv, emu_btr), L(MODRM, Mv), L(MODRM, Mv),
+	M(WO, Gv, Eb, emu_movzx), M(WO, Gv, Ew, emu_movzx),
+	[0xb8] = G(GROUP_PFX, op_0fb8), M(NOACC, __, __, emu_undefined),
+	GRP(GROUP, MODRM, Ev, Ib, group8), M(LOCK | EMU_F_BITOFF, Ev, Gv, emu_btc),
+	G(GROUP_PFX, op_0fbc), G(GROUP_PFX, op_0fbd),
+	M(WO, Gv, Eb, emu_movsx), M(WO, Gv, Ew, emu_movsx),
+	[0xc0] = M(LOCK, Eb, Gb, emu_xadd), M(LOCK, Ev, Gv, emu_xadd),
+	L(MODRM, Ib), G(GROUP_PFX, op_0fc3), L(MODRM, Ib), L(MODRM, Ib), L(MODRM, Ib),
+	G(GROUP_MOD, group9),
+	REP8(0xc8, N(0, Zv, __, emu_bswap)),
+	[0xd0] = L(MODRM, __), L(MODRM, __), L(MODRM, __), L(MODRM, __), L(MODRM, __),
+	L(MODRM, __), G(GROUP_PFX, op_0fd6), L(MODRM, __),
+	REP8(0xd8, L(MODRM, __)),
+	[0xe0] = L(MODRM, __), L(MODRM, __), L(MODRM, __), L(MODRM, __), L(MODRM, __),
+	L(MODRM, __), L(MODRM, __), G(GROUP_PFX, op_0fe7),
+	REP8(0xe8, L(MODRM, __)),
+	[0xf0] = G(GROUP_PFX, op_0ff0), L(MODRM, __), L(MODRM, __), L(MODRM, __),
+	REP4(0xf4, L(MODRM, __)), REP4(0xf8, L(MODRM, __)),
+	L(MODRM, __), L(MODRM, __), L(MODRM, __), M(NOACC, __, __, emu_undefined),
+};
+
+const struct emu_opcode emu_map_0f38[256] = {
+	[0x00] = L(MODRM, __), L(MODRM, __), L(MODRM, __), L(MODRM, __), L(MODRM, __), L(MODRM, __),
+	L(MODRM, __), L(MODRM, __), L(MODRM, __), L(MODRM, __), L(MODRM, __), L(MODRM, __),
+	[0x10] = L(MODRM, __), [0x14] = L(MODRM, __), L(MODRM, __), [0x17] = L(MODRM, __),
+	[0x1c] = L(MODRM, __), L(MODRM, __), L(MODRM, __),
+	[0x20] = L(MODRM, __), L(MODRM, __), L(MODRM, __), L(MODRM, __), L(MODRM, __), L(MODRM, __),
+	[0x28] = L(MODRM, __), L(MODRM, __), G(GROUP_PFX, op_0f382a), L(MODRM, __),
+	[0x30] = L(MODRM, __), L(MODRM, __), L(MODRM, __), L(MODRM, __), L(MODRM, __), L(MODRM, __),
+	[0x37] = L(MODRM, __), REP8(0x38, L(MODRM, __)), [0x40] = L(MODRM, __), L(MODRM, __),
+	[0x80] = L(MODRM, __), L(MODRM, __), L(MODRM, __),	/* INVEPT, INVVPID, INVPCID */
+	REP4(0xc8, L(MODRM, __)), [0xcc] = L(MODRM, __), L(MODRM, __), [0xcf] = L(MODRM, __),
+	[0xdb] = L(MODRM, __), L(MODRM, __), L(MODRM, __), L(MODRM, __), L(MODRM, __),
+	[0xf0] = G(GROUP_PFX, op_0f38f0), G(GROUP_PFX, op_0f38f1),
+	[0xf5] = L(MODRM, __), L(MODRM, __), [0xf8] = L(MODRM, __), L(MODRM, __),
+};
+
+/* Every opcode of this map has ModRM and an immediate byte. */
+const struct emu_opcode emu_map_0f3a[256] = {
+	REP8(0x08, L(MODRM, Ib)), REP4(0x14, L(MODRM, Ib)),
+	[0x20] = L(MODRM, Ib), L(MODRM, Ib), L(MODRM, Ib), REP4(0x40, L(MODRM, Ib)),
+	REP4(0x60, L(MODRM, Ib)), [0xcc] = L(MODRM, Ib), [0xce] = L(MODRM, Ib), L(MODRM, Ib),
+	[0xdf] = L(MODRM, Ib),
+};

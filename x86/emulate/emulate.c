@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Executing one decoded instruction: load the operands, call its function, write back, commit.
+ *
+ * Owns the order in which things happen.  The hard part is that every access may fail, or be answered by
+ * user space much later: so all register changes are staged (c->staged, next_rip, next_rflags) and become
+ * visible only after the last access, and what is done before that can be done again.
+ */
+#include "x86/emulate/internal.h"
+
+/**
+ * emu_fault_code - the instruction ends in a fault that has an error code
+ * @c: context
+ * @vector: exception number
+ * @error: error code; not delivered in real mode
+ */
+enum emu_result emu_fault_code(struct emu_ctxt *c, u8 vector, u32 error)
+{
+	c->fault.valid = true;
+	c->fault.vector = vector;
+	c->fault.has_error = c->mode != EMU_REAL;
+	c->fault.error = error;
+	c->fault.cr2 = 0;
+	return EMU_FAULT;
+}
+
+/**
+ * emu_fault - the instruction ends in a fault without an error code
+ * @c: context
+ * @vector: exception number
+ */
+enum emu_result emu_fault(struct emu_ctxt *c, u8 vector)
+{
+	emu_fault_code(c, vector, 0);
+	c->fault.has_error = false;
+	return EMU_FAULT;
+}
+
+static void write_reg(struct emu_ctxt *c, const struct emu_staged *s)
+{
+	u64 *reg = &c->regs[s->reg];
+
+	switch (s->size) {
+	case 1:
+		if (s->high)
+			*reg = (*reg & ~0xff00ULL) | (s->val & 0xff) << 8;
+		else
+			*reg = (*reg & ~0xffULL) | (s->val & 0xff);
+		break;
+	case 2:
+		*reg = (*reg & ~0xffffULL) | (s->val & 0xffff);
+		break;
+	case 4:
+		*reg = (u32)s->val;
+		break;
+	default:
+		*reg = s->val;
+	}
+}
+
+/**
+ * emu_commit_regs - make the staged registers real
+ * @c: context
+ */
+void emu_commit_regs(struct emu_ctxt *c)
+{
+	unsigned int i;
+
+	for (i = 0; i < c->nr_staged; i++)
+		write_reg(c, &c->staged[i]);
+	c->nr_staged = 0;
+}
+
+/* Loading operands */
+
+/* How far a bit offset moves the address: whole operands, towards either side. */
+static u64 bit_offset(const struct emu_ctxt *c)
+{
+	s64 bit = emu_sext(c->src.val[0], c->src.size);
+	unsigned int bits = c->dst.size * 8;
+
+	return (bit & ~(s64)(bits - 1)) / 8;
+}
+
+/* The common case of emu_linear(): 64-bit kernel code, no segment base. */
+static inline bool is_flat(const struct emu_ctxt *c, u64 ea, unsigned int size)
+{
+	return emu_long(c) && c->seg < EMU_FS && c->cpl != 3 && emu_canonical_48(ea) &&
+	       emu_canonical_48(ea + size - 1);
+}
+
+static enum emu_result address_operand(struct emu_ctxt *c, struct emu_opnd *o, unsigned int access)
+{
+	u64 ea = emu_effective_address(c);
+	enum emu_result r = EMU_OK;
+
+	if (c->flags & EMU_F_BITOFF)
+		ea = (ea + bit_offset(c)) & emu_mask(c->adsize);
+	if (likely(is_flat(c, ea, o->size)))
+		o->gva = ea;
+	else
+		r = emu_linear(c, c->seg, ea, o->size, access, &o->gva);
+	if (r == EMU_OK && c->flags & EMU_F_ALIGNED && o->gva & 15)
+		return emu_gp0(c);
+	return r;
+}
+
+static void load_xmm(struct emu_ctxt *c, struct emu_opnd *o)
+{
+	c->ops->get_xmm(c, o->reg, o->val);
+	if (o->size < 16) {
+		o->val[0] &= emu_mask(o->size);
+		o->val[1] = 0;
+	}
+}
+
+static enum emu_result load_mem(struct emu_ctxt *c, struct emu_opnd *o, unsigned int access)
+{
+	enum emu_result r;
+
+	o->val[0] = 0;
+	o->val[1] = 0;
+	r = c->ops->read(c, o->gva, o->val, o->size, access);
+	if (r == EMU_OK && access) {
+		o->orig[0] = o->val[0];
+		o->orig[1] = o->val[1];
+	}
+	return r;
+}
+
+/* Control, debug and segment registers are loaded by those who use them. */
+static inline enum emu_result load(struct emu_ctxt *c, struct emu_opnd *o, unsigned int access)
+{
+	if (o->type == EMU_OPND_REG)
+		o->val[0] = c->regs[o->reg] & emu_mask(o->size);
+	else if (o->type == EMU_OPND_MEM)
+		return load_mem(c, o, access);
+	else if (o->type == EMU_OPND_REGH)
+		o->val[0] = (c->regs[o->reg] >> 8) & 0xff;
+	else if (o->type == EMU_OPND_XMM)
+		load_xmm(c, o);
+	return EMU_OK;
+}
+
+static inline enum emu_result load_src(struct emu_ctxt *c)
+{
+	enum emu_result r;
+
+	if (c->src.type == EMU_OPND_MEM) {
+		r = address_operand(c, &c->src, 0);
+		if (r != EMU_OK)
+			return r;
+	}
+	return load(c, &c->src, 0);
+}
+
+static inline enum emu_result load_dst(struct emu_ctxt *c)
+{
+	unsigned int access = c->flags & EMU_F_RDONLY ? 0 : EMU_ACC_WRITE;
+	enum emu_result r;
+
+	if (c->dst.type == EMU_OPND_MEM) {
+		r = address_operand(c, &c->dst, access);
+		if (r != EMU_OK)
+			return r;
+	}
+	return c->flags & EMU_F_WRONLY ? EMU_OK : load(c, &c->dst, access);
+}
+
+/* The source first: a bit offset in it decides where the destination is. */
+static inline enum emu_result load_operands(struct emu_ctxt *c)
+{
+	enum emu_result r;
+
+	if (c->flags & EMU_F_NOACCESS)
+		return EMU_OK;
+	r = load_src(c);
+	if (r == EMU_OK)
+		r = load_dst(c);
+	if (r == EMU_OK && c->src2.type == EMU_OPND_REG)
+		load(c, &c->src2, 0);
+	return r;
+}
+
+/* Writing back */
+
+static enum emu_result write_mem(struct emu_ctxt *c)
+{
+	struct emu_opnd *o = &c->dst;
+
+	/* The parentheses keep the kernel's macro of that name away. */
+	if (c->lock || c->flags & EMU_F_XCHG)
+		return (c->ops->cmpxchg)(c, o->gva, o->orig, o->val, o->size);
+	return c->ops->write(c, o->gva, o->val, o->size, 0);
+}
+
+static inline enum emu_result write_back(struct emu_ctxt *c)
+{
+	if (c->flags & EMU_F_RDONLY)
+		return EMU_OK;
+	switch (c->dst.type) {
+	case EMU_OPND_REG:
+	case EMU_OPND_REGH:
+		emu_stage_opnd(c, &c->dst, c->dst.val[0]);
+		return EMU_OK;
+	case EMU_OPND_MEM:
+		return write_mem(c);
+	case EMU_OPND_XMM:
+		c->ops->set_xmm(c, c->dst.reg, c->dst.val);
+		return EMU_OK;
+	default:
+		return EMU_OK;
+	}
+}
+
+static enum emu_result execute_one(struct emu_ctxt *c)
+{
+	enum emu_result r = load_operands(c);
+
+	if (r == EMU_OK)
+		r = c->op->exec(c);
+	if (r == EMU_OK)
+		r = write_back(c);
+	return r;
+}
+
+/* SSE state must be there and must be on; #NM comes last. */
+static enum emu_result check_sse(struct emu_ctxt *c)
+{
+	u64 cr0 = c->ops->get_cr(c, 0);
+
+	if (cr0 & X86_CR0_EM || !(c->ops->get_cr(c, 4) & X86_CR4_OSFXSR))
+		return emu_ud(c);
+	return cr0 & X86_CR0_TS ? emu_fault(c, X86_TRAP_NM) : EMU_OK;
+}
+
+static enum emu_result check_allowed(struct emu_ctxt *c)
+{
+	if (!c->op->exec)
+		return EMU_UNHANDLED;
+	if (c->flags & EMU_F_PRIV && c->cpl)
+		return emu_gp0(c);
+	return c->flags & EMU_F_SSE ? check_sse(c) : EMU_OK;
+}
+
+static void execute_start(struct emu_ctxt *c)
+{
+	c->device = false;
+	c->restarted = false;
+	c->single_step = false;
+	c->shadow = 0;
+	c->fault.valid = false;
+	c->nr_staged = 0;
+	c->next_rip = c->rip + c->insn_len;
+	if (!emu_long(c))
+		c->next_rip = (u32)c->next_rip;
+	c->next_rflags = c->rflags & ~X86_EFLAGS_RF;
+}
+
+/* Nothing can fail any more. */
+static void commit(struct emu_ctxt *c)
+{
+	c->single_step = c->rflags & X86_EFLAGS_TF && !(c->shadow & EMU_SHADOW_MOV_SS);
+	emu_commit_regs(c);
+	c->rip = c->next_rip;
+	c->rflags = c->next_rflags;
+}
+
+enum emu_result emu_execute(struct emu_ctxt *c)
+{
+	enum emu_result r;
+
+	execute_start(c);
+	r = check_allowed(c);
+	if (r != EMU_OK)
+		return r;
+	r = c->flags & EMU_F_STRING ? emu_run_string(c) : execute_one(c);
+	if (r == EMU_OK)
+		commit(c);
+	return r;
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The stack and near control transfer.
+ *
+ * The stack's width (SS.B, or 8 in 64-bit mode) is not that of the operand: rSP is truncated to one, the
+ * value to the other.
+ */
+#include "x86/emulate/internal.h"
+
+#define POPF_FLAGS (EMU_STATUS_FLAGS | X86_EFLAGS_TF | X86_EFLAGS_DF | X86_EFLAGS_NT | \
+		    X86_EFLAGS_AC | X86_EFLAGS_ID)
+
+static unsigned int stack_width(struct emu_ctxt *c)
+{
+	struct kvm_segment ss;
+
+	if (emu_long(c))
+		return 8;
+	c->ops->get_segment(c, EMU_SS, &ss);
+	return ss.db ? 4 : 2;
+}
+
+/* Write @len bytes below rSP and stage the new rSP. */
+static enum emu_result push_bytes(struct emu_ctxt *c, const void *buf, unsigned int len)
+{
+	unsigned int width = stack_width(c);
+	u64 rsp = (c->regs[EMU_RSP] - len) & emu_mask(width);
+	enum emu_result r;
+
+	r = emu_write_seg(c, EMU_SS, rsp, buf, len);
+	if (r == EMU_OK)
+		emu_stage(c, EMU_RSP, width, rsp);
+	return r;
+}
+
+/* Read @len bytes at rSP and stage rSP + @len + @extra. */
+static enum emu_result pop_bytes(struct emu_ctxt *c, void *buf, unsigned int len, u64 extra)
+{
+	unsigned int width = stack_width(c);
+	u64 rsp = c->regs[EMU_RSP] & emu_mask(width);
+	enum emu_result r;
+
+	r = emu_read_seg(c, EMU_SS, rsp, buf, len);
+	if (r == EMU_OK)
+		emu_stage(c, EMU_RSP, width, rsp + len + extra);
+	return r;
+}
+
+enum emu_result emu_push(struct emu_ctxt *c)
+{
+	return push_bytes(c, c->src.val, c->opsize);
+}
+
+enum emu_result emu_push_sreg(struct emu_ctxt *c)
+{
+	struct kvm_segment seg;
+	u64 val;
+
+	c->ops->get_segment(c, c->src.reg, &seg);
+	val = seg.selector;
+	return push_bytes(c, &val, c->opsize);
+}
+
+/* rSP is staged before the destination is, so that POP rSP ends with the popped value. */
+enum emu_result emu_pop(struct emu_ctxt *c)
+{
+	c->dst.val[0] = 0;
+	return pop_bytes(c, c->dst.val, c->opsize, 0);
+}
+
+/* PUSHA, POPA: register number 7 - i at the i-th slot; POPA skips rSP. */
+enum emu_result emu_pusha(struct emu_ctxt *c)
+{
+	u8 buf[8 * 4];
+	unsigned int i;
+
+	for (i = 0; i < 8; i++)
+		memcpy(buf + i * c->opsize, &c->regs[7 - i], c->opsize);
+	return push_bytes(c, buf, 8 * c->opsize);
+}
+
+enum emu_result emu_popa(struct emu_ctxt *c)
+{
+	enum emu_result r;
+	u8 buf[8 * 4];
+	unsigned int i;
+	u64 val = 0;
+
+	r = pop_bytes(c, buf, 8 * c->opsize, 0);
+	if (r != EMU_OK)
+		return r;
+	for (i = 0; i < 8; i++) {
+		if (7 - i == EMU_RSP)
+			continue;
+		memcpy(&val, buf + i * c->opsize, c->opsize);
+		emu_stage(c, 7 - i, c->opsize, val);
+	}
+	return EMU_OK;
+}
+
+static unsigned int iopl(const struct emu_ctxt *c)
+{
+	return c->rflags >> X86_EFLAGS_IOPL_BIT & 3;
+}
+
+/* PUSHF and POPF in virtual-8086 mode with IOPL < 3: #GP, or with CR4.VME something we do not have. */
+static enum emu_result check_vm86(struct emu_ctxt *c)
+{
+	if (c->mode != EMU_VM86 || iopl(c) == 3)
+		return EMU_OK;
+	return c->ops->get_cr(c, 4) & X86_CR4_VME ? EMU_UNHANDLED : emu_gp0(c);
+}
+
+enum emu_result emu_pushf(struct emu_ctxt *c)
+{
+	u64 val = c->rflags & ~(u64)(X86_EFLAGS_VM | X86_EFLAGS_RF);
+	enum emu_result r = check_vm86(c);
+
+	return r == EMU_OK ? push_bytes(c, &val, c->opsize) : r;
+}
+
+enum emu_result emu_popf(struct emu_ctxt *c)
+{
+	u64 val = 0, mask = POPF_FLAGS;
+	enum emu_result r = check_vm86(c);
+
+	if (r == EMU_OK)
+		r = pop_bytes(c, &val, c->opsize, 0);
+	if (c->cpl == 0)
+		mask |= X86_EFLAGS_IOPL;
+	if (c->cpl <= iopl(c))
+		mask |= X86_EFLAGS_IF;
+	mask &= emu_mask(c->opsize);
+	c->next_rflags = (c->next_rflags & ~mask) | (val & mask);
+	return r;
+}
+
+/* LEAVE: rSP = rBP, then POP rBP. */
+enum emu_result emu_leave(struct emu_ctxt *c)
+{
+	unsigned int width = stack_width(c);
+	u64 rsp = c->regs[EMU_RBP] & emu_mask(width), val = 0;
+	enum emu_result r;
+
+	r = emu_read_seg(c, EMU_SS, rsp, &val, c->opsize);
+	if (r != EMU_OK)
+		return r;
+	emu_stage(c, EMU_RSP, width, rsp + c->opsize);
+	emu_stage(c, EMU_RBP, c->opsize, val);
+	return EMU_OK;
+}
+
+/* Control transfer */
+
+static enum emu_result branch_rel(struct emu_ctxt *c)
+{
+	return emu_branch(c, c->next_rip + c->src.val[0]);
+}
+
+enum emu_result emu_jmp_rel(struct emu_ctxt *c)
+{
+	return branch_rel(c);
+}
+
+enum emu_result emu_jmp_abs(struct emu_ctxt *c)
+{
+	return emu_branch(c, c->src.val[0]);
+}
+
+enum emu_result emu_jcc(struct emu_ctxt *c)
+{
+	return emu_condition(c->rflags, c->opcode) ? branch_rel(c) : EMU_OK;
+}
+
+static enum emu_result call(struct emu_ctxt *c, u64 target)
+{
+	u64 ret = c->next_rip;
+	enum emu_result r = emu_branch(c, target);
+
+	return r == EMU_OK ? push_bytes(c, &ret, c->opsize) : r;
+}
+
+enum emu_result emu_call_rel(struct emu_ctxt *c)
+{
+	return call(c, c->next_rip + c->src.val[0]);
+}
+
+enum emu_result emu_call_abs(struct emu_ctxt *c)
+{
+	return call(c, c->src.val[0]);
+}
+
+static enum emu_result ret(struct emu_ctxt *c, u16 extra)
+{
+	enum emu_result r;
+	u64 target = 0;
+
+	r = pop_bytes(c, &target, c->opsize, extra);
+	return r == EMU_OK ? emu_branch(c, target) : r;
+}
+
+enum emu_result emu_ret(struct emu_ctxt *c)
+{
+	return ret(c, 0);
+}
+
+enum emu_result emu_ret_imm(struct emu_ctxt *c)
+{
+	return ret(c, c->src.val[0]);
+}
+
+/* LOOPNE, LOOPE, LOOP: opcodes E0, E1, E2. */
+enum emu_result emu_loop(struct emu_ctxt *c)
+{
+	u64 count = (c->regs[EMU_RCX] - 1) & emu_mask(c->adsize);
+	bool zf = c->rflags & X86_EFLAGS_ZF;
+	bool taken = count && (c->opcode == 0xe2 || zf == (c->opcode & 1));
+
+	emu_stage(c, EMU_RCX, c->adsize, count);
+	return taken ? branch_rel(c) : EMU_OK;
+}
+
+enum emu_result emu_jcxz(struct emu_ctxt *c)
+{
+	return c->regs[EMU_RCX] & emu_mask(c->adsize) ? EMU_OK : branch_rel(c);
+}

@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Control and debug registers: every write that is not the hardware's own, with
+ * the #GP conditions of the manuals (SDM 2.5 and 4.1, APM 3.1), and what else a
+ * write changes: EFER.LMA, translations, leaf 0xd of CPUID.
+ *
+ * The hard part is that the registers constrain each other; cr_consistent()
+ * says it once, for single writes and for a VMM that sets all of them.
+ */
+#include <asm/msr-index.h>
+#include <asm/processor-flags.h>
+#include <uapi/asm/debugreg.h>
+
+#include "x86/board/irqchip.h"
+#include "x86/run/x86.h"
+
+#define CR0_DEFINED	(X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_ET | \
+			 X86_CR0_NE | X86_CR0_WP | X86_CR0_AM | X86_CR0_NW | X86_CR0_CD | \
+			 X86_CR0_PG)
+
+/* Changes of these make cached translations wrong. */
+#define CR0_TLB		(X86_CR0_PG | X86_CR0_WP)
+#define CR4_TLB		(X86_CR4_PSE | X86_CR4_PAE | X86_CR4_PGE | X86_CR4_PCIDE | \
+			 X86_CR4_SMEP | X86_CR4_SMAP | X86_CR4_PKE | X86_CR4_LA57)
+/* Changes of these make the CPU load the PDPTEs of PAE paging (SDM 4.4.1). */
+#define CR0_PDPTE	(X86_CR0_PG | X86_CR0_CD | X86_CR0_NW)
+#define CR4_PDPTE	(X86_CR4_PSE | X86_CR4_PAE | X86_CR4_PGE | X86_CR4_SMEP)
+
+#define DR6_WRITABLE	(DR_TRAP_BITS | DR_STEP | DR_SWITCH | BIT(13))
+#define DR7_WRITABLE	0xffff23ffULL	/* LEN/RW, GD, LE, GE, L and G */
+#define DR7_FIXED	BIT(10)
+
+/* An address space of 64 - @bits reserved bits on top. */
+static u64 above(unsigned int bits)
+{
+	return bits >= 64 ? 0 : ~0ULL << bits;
+}
+
+static bool pae_paging(u64 cr0, u64 cr4, u64 efer)
+{
+	return (cr0 & X86_CR0_PG) && (cr4 & X86_CR4_PAE) && !(efer & EFER_LMA);
+}
+
+/**
+ * cr_fixup_cr0 - the value that cr0 has after this one was written
+ * @val: upper half clear; undefined bits are ignored, ET is always set
+ */
+u64 cr_fixup_cr0(u64 val)
+{
+	return (val & CR0_DEFINED) | X86_CR0_ET;
+}
+
+static bool cr0_valid(u64 cr0)
+{
+	return !(cr0 >> 32) && (!(cr0 & X86_CR0_NW) || (cr0 & X86_CR0_CD)) &&
+	       (!(cr0 & X86_CR0_PG) || (cr0 & X86_CR0_PE));
+}
+
+/**
+ * cr_consistent - may a CPU be in this state?
+ * @vcpu: whose CPUID says which bits exist; owned
+ * @cr0: proposed
+ * @cr3: proposed
+ * @cr4: proposed
+ * @efer: proposed, LMA included
+ *
+ * The checks that VMRUN and VM entry make (APM 15.5.1, SDM 27.3.1.1).
+ */
+bool cr_consistent(struct vcpu *vcpu, u64 cr0, u64 cr3, u64 cr4, u64 efer)
+{
+	bool lma = efer & EFER_LMA;
+
+	if (!cr0_valid(cr0) || (cr4 & vcpu->cpuid.cr4_reserved) ||
+	    (efer & cpuid_host_efer_reserved()))
+		return false;
+	if (lma != ((efer & EFER_LME) && (cr0 & X86_CR0_PG)))
+		return false;
+	return !lma || ((cr4 & X86_CR4_PAE) && !(cr3 & above(vcpu->cpuid.maxphyaddr)));
+}
+
+/* Read the four page-directory-pointer-table entries of PAE paging; are they valid? */
+static bool read_pdptes(struct vcpu *vcpu, u64 cr3, u64 pdpte[4])
+{
+	const u64 reserved = above(vcpu->cpuid.maxphyaddr) | GENMASK(8, 5) | GENMASK(2, 1);
+	int i, idx, r;
+
+	idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
+	r = guest_read(&vcpu->vm->mmu, cr3 & GENMASK(31, 5), pdpte, 4 * sizeof(*pdpte));
+	srcu_read_unlock(&vcpu->vm->mmu.srcu, idx);
+	if (r)
+		return false;
+	for (i = 0; i < 4; i++)
+		if ((pdpte[i] & 1) && (pdpte[i] & reserved))
+			return false;
+	return true;
+}
+
+/**
+ * vcpu_cr3_usable - may cr3 have this value, as paging is now?
+ * @vcpu: owned; process context
+ * @cr3: 32 bits; the vCPU is not in long mode
+ */
+bool vcpu_cr3_usable(struct vcpu *vcpu, u64 cr3)
+{
+	const struct x86_state *st = &vcpu->st;
+	u64 pdpte[4];
+
+	return !pae_paging(st->cr0, st->cr4, st->efer) || read_pdptes(vcpu, cr3, pdpte);
+}
+
+/*
+ * Load the page-directory-pointer-table entries, as the instructions do that change
+ * these registers; false when the guest gets #GP for what is there.  Under NPT the CPU
+ * reads them itself when it needs them, under EPT it has registers for them.
+ */
+static bool load_pdptes(struct vcpu *vcpu, u64 cr3)
+{
+	u64 pdpte[4];
+
+	if (!read_pdptes(vcpu, cr3, pdpte))
+		return false;
+	memcpy(vcpu->st.pdpte, pdpte, sizeof(pdpte));
+	vcpu_changed(vcpu, ST_PDPTE);
+	return true;
+}
+
+/**
+ * vcpu_reload_pdptes - REQ_PDPTES: the VMM has set the registers that lead to them
+ * @vcpu: owned; process context
+ *
+ * Entries that the instruction would refuse are as good as not present.
+ */
+void vcpu_reload_pdptes(struct vcpu *vcpu)
+{
+	struct x86_state *st = &vcpu->st;
+
+	vcpu_need(vcpu, ST_CR);
+	if (!pae_paging(st->cr0, st->cr4, st->efer) || load_pdptes(vcpu, st->cr3))
+		return;
+	memset(st->pdpte, 0, sizeof(st->pdpte));
+	vcpu_changed(vcpu, ST_PDPTE);
+}
+
+/* The rules for turning paging on and off beyond cr_consistent(). */
+static bool cr0_paging_change_ok(struct vcpu *vcpu, u64 cr0)
+{
+	struct x86_state *st = &vcpu->st;
+
+	if (!((cr0 ^ st->cr0) & X86_CR0_PG))
+		return true;
+	vcpu_need(vcpu, ST_SEGS);
+	if (cr0 & X86_CR0_PG)
+		return !(st->efer & EFER_LME) || !st->seg[EMU_CS].l;
+	return !(st->cr4 & X86_CR4_PCIDE) &&
+	       !((st->efer & EFER_LMA) && st->seg[EMU_CS].l);
+}
+
+/**
+ * vcpu_set_cr0 - MOV to CR0, LMSW and CLTS for the guest
+ * @vcpu: owned; process context
+ * @val: as written; reserved bits in the lower half are ignored
+ *
+ * Activates and leaves long mode with EFER.LME.  0 or X86_FAULT.
+ */
+int vcpu_set_cr0(struct vcpu *vcpu, u64 val)
+{
+	struct x86_state *st = &vcpu->st;
+	u64 cr0 = cr_fixup_cr0(val);
+	u64 changed = cr0 ^ st->cr0;
+	u64 efer = st->efer & ~(u64)EFER_LMA;
+
+	if ((efer & EFER_LME) && (cr0 & X86_CR0_PG))
+		efer |= EFER_LMA;
+	if (!cr0_valid(val) || !cr0_paging_change_ok(vcpu, cr0))
+		return X86_FAULT;
+	vcpu_need(vcpu, ST_CR);
+	if ((efer & EFER_LMA) && !(st->cr4 & X86_CR4_PAE))
+		return X86_FAULT;
+	if (pae_paging(cr0, st->cr4, efer) && (changed & CR0_PDPTE) &&
+	    !load_pdptes(vcpu, st->cr3))
+		return X86_FAULT;
+
+	st->cr0 = cr0;
+	st->efer = efer;
+	vcpu_changed(vcpu, ST_CR);
+	if (changed & CR0_TLB)
+		vcpu_request(vcpu, REQ_TLB_FLUSH);
+	return 0;
+}
+
+/**
+ * vcpu_set_cr3 - MOV to CR3 for the guest
+ * @vcpu: owned; process context
+ * @val: as written; outside of long mode only 32 bits exist
+ *
+ * Always flushes: the "keep translations" bit of PCIDs is a permission.
+ * 0 or X86_FAULT.
+ */
+int vcpu_set_cr3(struct vcpu *vcpu, u64 val)
+{
+	struct x86_state *st = &vcpu->st;
+
+	if (st->efer & EFER_LMA) {
+		if (st->cr4 & X86_CR4_PCIDE)
+			val &= ~X86_CR3_PCID_NOFLUSH;
+		if (val & above(vcpu->cpuid.maxphyaddr))
+			return X86_FAULT;
+	} else {
+		val &= U32_MAX;
+		if (pae_paging(st->cr0, st->cr4, st->efer) && !load_pdptes(vcpu, val))
+			return X86_FAULT;
+	}
+	vcpu_need(vcpu, ST_CR);
+	st->cr3 = val;
+	vcpu_changed(vcpu, ST_CR);
+	vcpu_request(vcpu, REQ_TLB_FLUSH);
+	return 0;
+}
+
+/* The rules for single bits of cr4 beyond cr_consistent(). */
+static bool cr4_change_ok(struct vcpu *vcpu, u64 cr4)
+{
+	struct x86_state *st = &vcpu->st;
+	u64 changed = cr4 ^ st->cr4;
+
+	if (cr4 & vcpu->cpuid.cr4_reserved)
+		return false;
+	if ((st->efer & EFER_LMA) && (!(cr4 & X86_CR4_PAE) || (changed & X86_CR4_LA57)))
+		return false;
+	if (changed & cr4 & X86_CR4_PCIDE)
+		return (st->efer & EFER_LMA) && !(st->cr3 & X86_CR3_PCID_MASK);
+	return true;
+}
+
+/**
+ * vcpu_set_cr4 - MOV to CR4 for the guest
+ * @vcpu: owned; process context
+ * @val: as written
+ *
+ * 0 or X86_FAULT.
+ */
+int vcpu_set_cr4(struct vcpu *vcpu, u64 val)
+{
+	struct x86_state *st = &vcpu->st;
+	u64 changed = val ^ st->cr4;
+
+	vcpu_need(vcpu, ST_CR);
+	if (!cr4_change_ok(vcpu, val))
+		return X86_FAULT;
+	if (pae_paging(st->cr0, val, st->efer) && (changed & CR4_PDPTE) &&
+	    !load_pdptes(vcpu, st->cr3))
+		return X86_FAULT;
+
+	st->cr4 = val;
+	vcpu_changed(vcpu, ST_CR);
+	if (changed & CR4_TLB)
+		vcpu_request(vcpu, REQ_TLB_FLUSH);
+	return 0;
+}
+
+/**
+ * vcpu_set_cr8 - MOV to CR8 for the guest
+ * @vcpu: owned
+ * @val: as written
+ *
+ * 0 or X86_FAULT.
+ */
+int vcpu_set_cr8(struct vcpu *vcpu, u64 val)
+{
+	if (val & ~0xfULL)
+		return X86_FAULT;
+	if (vcpu->apic)
+		vlapic_set_cr8(vcpu, val);
+	else
+		vcpu->st.cr8 = val;
+	return 0;
+}
+
+/**
+ * vcpu_set_efer - write the EFER MSR
+ * @vcpu: owned
+ * @val: as written; LMA is read-only and ignored
+ * @by_vmm: the VMM writes; it may set what this host can do, whatever the
+ *	guest's CPUID says
+ *
+ * 0 or X86_FAULT.
+ */
+int vcpu_set_efer(struct vcpu *vcpu, u64 val, bool by_vmm)
+{
+	struct x86_state *st = &vcpu->st;
+	u64 reserved = by_vmm ? cpuid_host_efer_reserved() : vcpu->cpuid.efer_reserved;
+	u64 changed;
+
+	val = (val & ~(u64)EFER_LMA) | (st->efer & EFER_LMA);
+	changed = val ^ st->efer;
+	if (val & reserved)
+		return X86_FAULT;
+	if ((st->cr0 & X86_CR0_PG) && (changed & EFER_LME))
+		return X86_FAULT;
+	if (!changed)
+		return 0;
+
+	vcpu_need(vcpu, ST_CR);
+	st->efer = val;
+	vcpu_changed(vcpu, ST_CR);
+	if (changed & EFER_NX)
+		vcpu_request(vcpu, REQ_TLB_FLUSH);
+	return 0;
+}
+
+static bool xcr0_valid(u64 xcr0)
+{
+	const u64 avx512 = XFEATURE_MASK_AVX512;
+	const u64 mpx = XFEATURE_MASK_BNDREGS | XFEATURE_MASK_BNDCSR;
+
+	if (!(xcr0 & XFEATURE_MASK_FP))
+		return false;
+	if ((xcr0 & XFEATURE_MASK_YMM) && !(xcr0 & XFEATURE_MASK_SSE))
+		return false;
+	if ((xcr0 & avx512) && ((xcr0 & avx512) != avx512 || !(xcr0 & XFEATURE_MASK_YMM)))
+		return false;
+	return !(xcr0 & mpx) || (xcr0 & mpx) == mpx;
+}
+
+/**
+ * vcpu_set_xcr0 - XSETBV of XCR0
+ * @vcpu: owned; the caller has checked CPL, CR4.OSXSAVE and ecx
+ * @val: as written
+ *
+ * 0 or X86_FAULT (SDM 13.3).
+ */
+int vcpu_set_xcr0(struct vcpu *vcpu, u64 val)
+{
+	if (!xcr0_valid(val) || (val & ~vcpu->cpuid.xcr0_allowed))
+		return X86_FAULT;
+	vcpu->st.xcr0 = val;
+	cpuid_xcr0_changed(vcpu);
+	return 0;
+}
+
+/**
+ * cr_fixup_dr6 - the value that dr6 has after this one was written
+ * @val: upper half clear
+ */
+u64 cr_fixup_dr6(u64 val)
+{
+	return (val & DR6_WRITABLE) | DR6_RESERVED;
+}
+
+/**
+ * cr_fixup_dr7 - the value that dr7 has after this one was written
+ * @val: upper half clear
+ */
+u64 cr_fixup_dr7(u64 val)
+{
+	return (val & DR7_WRITABLE) | DR7_FIXED;
+}
+
+/* dr4 and dr5 are other names of dr6 and dr7, unless CR4.DE makes them #UD. */
+static int dr_resolve(struct vcpu *vcpu, unsigned int *nr)
+{
+	if (*nr > 7)
+		return X86_FAULT_UD;
+	if (*nr == 4 || *nr == 5) {
+		if (vcpu->st.cr4 & X86_CR4_DE)
+			return X86_FAULT_UD;
+		*nr += 2;
+	}
+	return 0;
+}
+
+/**
+ * vcpu_get_dr - MOV from a debug register for the guest
+ * @vcpu: owned
+ * @nr: 0-7
+ * @val: set on success
+ *
+ * DR7.GD is the caller's: it comes before everything else.  0 or X86_FAULT_UD.
+ */
+int vcpu_get_dr(struct vcpu *vcpu, unsigned int nr, u64 *val)
+{
+	struct x86_state *st = &vcpu->st;
+	int r = dr_resolve(vcpu, &nr);
+
+	if (r)
+		return r;
+	vcpu_need(vcpu, ST_DR);
+	*val = nr == 6 ? st->dr6 : nr == 7 ? st->dr7 : st->dr[nr];
+	return 0;
+}
+
+/**
+ * vcpu_set_dr - MOV to a debug register for the guest
+ * @vcpu: owned
+ * @nr: 0-7
+ * @val: as written
+ *
+ * 0, X86_FAULT or X86_FAULT_UD (SDM 18.2).
+ */
+int vcpu_set_dr(struct vcpu *vcpu, unsigned int nr, u64 val)
+{
+	struct x86_state *st = &vcpu->st;
+	int r = dr_resolve(vcpu, &nr);
+
+	if (r)
+		return r;
+	if (nr >= 6 && (val >> 32))
+		return X86_FAULT;
+	vcpu_need(vcpu, ST_DR);
+	if (nr == 6)
+		st->dr6 = cr_fixup_dr6(val);
+	else if (nr == 7)
+		st->dr7 = cr_fixup_dr7(val);
+	else
+		st->dr[nr] = val;
+	vcpu_changed(vcpu, ST_DR);
+	return 0;
+}

@@ -1,0 +1,792 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The emulator's view of a vCPU: its registers, its memory through the guest's
+ * page tables, its devices in the kernel, and those in user space.  What an
+ * instruction does is emulate*.c's affair.
+ *
+ * The hard part is an access that user space must complete in the middle of an
+ * instruction; struct vcpu_io says how.
+ */
+#include <asm/traps.h>
+
+#include "x86/board/irqchip.h"
+#include "x86/run/x86.h"
+
+/**
+ * struct glue - one run of the emulator
+ * @vcpu: whose instruction it is
+ * @mode: how its addresses are translated
+ * @err: why an op gave EMU_UNHANDLED, when the VMM is to hear it
+ */
+struct glue {
+	struct vcpu *vcpu;
+	struct paging_mode mode;
+	int err;
+};
+
+static struct glue *glue_of(struct emu_ctxt *c)
+{
+	return c->owner;
+}
+
+static struct mmu *glue_mmu(struct glue *g)
+{
+	return &g->vcpu->vm->mmu;
+}
+
+static enum emu_mode glue_mode(struct vcpu *vcpu)
+{
+	const struct x86_state *st = &vcpu->st;
+
+	vcpu_need(vcpu, ST_CODE);
+	if (!(st->cr0 & X86_CR0_PE))
+		return EMU_REAL;
+	if (st->rflags & X86_EFLAGS_VM)
+		return EMU_VM86;
+	if ((st->efer & EFER_LMA) && st->code.l)
+		return EMU_PROT64;
+	return st->code.db ? EMU_PROT32 : EMU_PROT16;
+}
+
+static void glue_begin(struct glue *g, struct vcpu *vcpu, const struct emu_ops *ops)
+{
+	struct emu_ctxt *c = &vcpu->emu;
+
+	g->vcpu = vcpu;
+	g->err = 0;
+	vcpu_need(vcpu, ST_CODE | ST_CR);
+	vcpu_paging_mode(vcpu, &g->mode);
+	c->ops = ops;
+	c->owner = g;
+	c->mode = glue_mode(vcpu);
+	c->cpl = vcpu->st.code.cpl;
+	c->regs = vcpu->st.gpr;
+	c->rip = vcpu->st.rip;
+	c->rflags = vcpu->st.rflags;
+	vcpu->io.log_pos = 0;
+	vcpu->io.nr_writes = 0;
+}
+
+/* An accessor's -errno as the emulator's result. */
+static enum emu_result glue_error(struct glue *g, int err)
+{
+	if (err == -EINTR || err == -EAGAIN)
+		return EMU_RETRY;
+	g->err = err;
+	return EMU_UNHANDLED;
+}
+
+static enum emu_result glue_translate(struct emu_ctxt *c, u64 gva, u32 access, gpa_t *gpa)
+{
+	struct glue *g = glue_of(c);
+	int err;
+
+	if (c->cpl == 3 && !(access & MMU_IMPLICIT))
+		access |= MMU_USER;
+	err = mmu_walk_memo(glue_mmu(g), access & MMU_EXEC ? &g->vcpu->fetch_memo :
+			    &g->vcpu->data_memo, &g->mode, gva, access, gpa, &c->fault);
+	if (likely(!err))
+		return EMU_OK;
+	return c->fault.valid ? EMU_FAULT : glue_error(g, err);
+}
+
+static u32 glue_access_bits(unsigned int access)
+{
+	return ((access & EMU_ACC_WRITE) ? MMU_WRITE : MMU_READ) |
+	       ((access & EMU_ACC_SYSTEM) ? MMU_IMPLICIT : 0);
+}
+
+static u32 glue_fetch_access(const struct emu_ctxt *c)
+{
+	return c->cpl == 3 ? MMU_EXEC | MMU_USER : MMU_EXEC;
+}
+
+static enum emu_result glue_fetch(struct emu_ctxt *c, u64 gva, void *buf, unsigned int len)
+{
+	struct glue *g = glue_of(c);
+	enum emu_result r;
+	gpa_t gpa;
+	int err;
+
+	c->fault.valid = false;
+	if (memo_read(glue_mmu(g), &g->vcpu->fetch_memo, &g->mode, gva, glue_fetch_access(c),
+		      buf, len))
+		return EMU_OK;
+	r = glue_translate(c, gva, MMU_EXEC, &gpa);
+	if (r != EMU_OK)
+		return r;
+	err = guest_read(glue_mmu(g), gpa, buf, len);
+	/* Code in a device's memory: nothing that can be told apart from a lost guest. */
+	if (err == -ENXIO)
+		return EMU_UNHANDLED;
+	return err ? glue_error(g, err) : EMU_OK;
+}
+
+/* A page that a device in the kernel moved to, as the APIC may, is looked at first. */
+static bool glue_kernel_device(struct vcpu *vcpu, gpa_t gpa, void *buf, unsigned int len,
+			       bool write)
+{
+	if (vcpu->apic && vlapic_mmio(vcpu, gpa, len, buf, write))
+		return true;
+	if (iobus_nobody(&vcpu->vm->mmio, &vcpu->mmio_miss, gpa, len))
+		return false;
+	return !iobus_access_note(&vcpu->vm->mmio, &vcpu->mmio_miss, vcpu, gpa, len, buf, write);
+}
+
+/* Of a read, @m->data is zero. */
+static void glue_ask_user(struct vcpu *vcpu, const struct vcpu_mmio *m, bool write)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_MMIO;
+	run->mmio.phys_addr = m->gpa;
+	run->mmio.len = m->len;
+	run->mmio.is_write = write;
+	memcpy(run->mmio.data, &m->data, sizeof(run->mmio.data));
+}
+
+/* An answer to another read than this one: somebody changed the instruction meanwhile. */
+static enum emu_result glue_replay(struct vcpu_io *io, gpa_t gpa, void *buf, unsigned int len)
+{
+	const struct vcpu_mmio *m = &io->log[io->log_pos++];
+
+	if (m->gpa != gpa || m->len != len)
+		return EMU_RETRY;
+	memcpy(buf, &m->data, len);
+	return EMU_OK;
+}
+
+static int glue_complete_read(struct vcpu *vcpu);
+
+static enum emu_result glue_device_read(struct glue *g, gpa_t gpa, void *buf, unsigned int len)
+{
+	struct vcpu_io *io = &g->vcpu->io;
+	struct vcpu_mmio *m;
+
+	if (io->log_pos < io->log_len)
+		return glue_replay(io, gpa, buf, len);
+	if (io->log_len == VCPU_IO_LOG)
+		return EMU_UNHANDLED;
+	m = &io->log[io->log_len];
+	*m = (struct vcpu_mmio){ .gpa = gpa, .len = len };
+	if (!glue_kernel_device(g->vcpu, gpa, &m->data, len, false)) {
+		glue_ask_user(g->vcpu, m, false);
+		io->complete = glue_complete_read;
+		return EMU_IO;
+	}
+	io->log_len++;
+	io->log_pos++;
+	memcpy(buf, &m->data, len);
+	return EMU_OK;
+}
+
+static enum emu_result glue_device_write(struct glue *g, gpa_t gpa, const void *buf,
+					 unsigned int len)
+{
+	struct vcpu_mmio m = { .gpa = gpa, .len = len };
+	struct vcpu_io *io = &g->vcpu->io;
+
+	memcpy(&m.data, buf, len);
+	if (glue_kernel_device(g->vcpu, gpa, &m.data, len, true))
+		return EMU_OK;
+	/* INS into read-only memory can get here. */
+	if (io->nr_writes == VCPU_IO_WRITES)
+		return EMU_UNHANDLED;
+	io->writes[io->nr_writes++] = m;
+	return EMU_OK;
+}
+
+/* Devices see at most 8 bytes at a time. */
+static enum emu_result glue_device(struct emu_ctxt *c, gpa_t gpa, void *buf, unsigned int len,
+				   bool write)
+{
+	struct glue *g = glue_of(c);
+	enum emu_result r = EMU_OK;
+
+	c->device = true;
+	while (len && r == EMU_OK) {
+		unsigned int n = min(len, 8u);
+
+		r = write ? glue_device_write(g, gpa, buf, n) : glue_device_read(g, gpa, buf, n);
+		gpa += n;
+		buf += n;
+		len -= n;
+	}
+	return r;
+}
+
+/* An access inside one page. */
+static enum emu_result glue_read_gpa(struct emu_ctxt *c, gpa_t gpa, void *buf, unsigned int len)
+{
+	struct glue *g = glue_of(c);
+	int err = guest_read(glue_mmu(g), gpa, buf, len);
+
+	if (likely(!err))
+		return EMU_OK;
+	return err == -ENXIO ? glue_device(c, gpa, buf, len, false) : glue_error(g, err);
+}
+
+static enum emu_result glue_write_gpa(struct emu_ctxt *c, gpa_t gpa, const void *buf,
+				      unsigned int len)
+{
+	struct glue *g = glue_of(c);
+	int err = guest_write(glue_mmu(g), gpa, buf, len);
+
+	if (likely(!err))
+		return EMU_OK;
+	/* Writes to read-only memory are the VMM's to see, as to a device. */
+	if (err == -ENXIO || err == -EROFS)
+		return glue_device(c, gpa, (void *)buf, len, true);
+	return glue_error(g, err);
+}
+
+static unsigned int glue_in_page(u64 gva, unsigned int len)
+{
+	return min_t(unsigned int, len, PAGE_SIZE - offset_in_page(gva));
+}
+
+static enum emu_result glue_read(struct emu_ctxt *c, u64 gva, void *buf, unsigned int len,
+				 unsigned int access)
+{
+	u32 bits = glue_access_bits(access);
+	enum emu_result r = EMU_OK;
+
+	c->fault.valid = false;
+	while (len && r == EMU_OK) {
+		unsigned int n = glue_in_page(gva, len);
+		gpa_t gpa;
+
+		r = glue_translate(c, gva, bits, &gpa);
+		if (r == EMU_OK)
+			r = glue_read_gpa(c, gpa, buf, n);
+		gva += n;
+		buf += n;
+		len -= n;
+	}
+	return r;
+}
+
+/* At most two pages: both are translated before a byte changes. */
+static enum emu_result glue_write(struct emu_ctxt *c, u64 gva, const void *buf, unsigned int len,
+				  unsigned int access)
+{
+	u32 bits = glue_access_bits(access | EMU_ACC_WRITE);
+	unsigned int n = glue_in_page(gva, len);
+	gpa_t gpa, gpa2 = 0;
+	enum emu_result r;
+
+	c->fault.valid = false;
+	r = glue_translate(c, gva, bits, &gpa);
+	if (r == EMU_OK && n < len)
+		r = glue_translate(c, gva + n, bits, &gpa2);
+	if (r == EMU_OK)
+		r = glue_write_gpa(c, gpa, buf, n);
+	if (r == EMU_OK && n < len)
+		r = glue_write_gpa(c, gpa2, buf + n, len - n);
+	return r;
+}
+
+/* A batch of a string instruction is for memory only: of a device it would overflow the log. */
+static enum emu_result glue_probe_memory(struct emu_ctxt *c, gpa_t gpa)
+{
+	u8 byte;
+
+	return guest_read(glue_mmu(glue_of(c)), gpa, &byte, 1) ? EMU_UNHANDLED : EMU_OK;
+}
+
+static enum emu_result glue_probe(struct emu_ctxt *c, u64 gva, unsigned int len,
+				  unsigned int access)
+{
+	u32 bits = glue_access_bits(access);
+	bool batch = len > 32;
+	enum emu_result r = EMU_OK;
+
+	c->fault.valid = false;
+	while (len && r == EMU_OK) {
+		unsigned int n = glue_in_page(gva, len);
+		gpa_t gpa;
+
+		r = glue_translate(c, gva, bits, &gpa);
+		if (r == EMU_OK && batch)
+			r = glue_probe_memory(c, gpa);
+		gva += n;
+		len -= n;
+	}
+	return r;
+}
+
+static enum emu_result glue_fault(struct emu_ctxt *c, u8 vector, bool has_error)
+{
+	c->fault.valid = true;
+	c->fault.vector = vector;
+	c->fault.has_error = has_error;
+	c->fault.error = 0;
+	return EMU_FAULT;
+}
+
+/*
+ * A locked access across pages is no single atomic operation on any memory that
+ * we could name; the emulator is asked to write, then.
+ */
+static enum emu_result glue_cmpxchg(struct emu_ctxt *c, u64 gva, const void *old,
+				    const void *new, unsigned int len)
+{
+	struct glue *g = glue_of(c);
+	enum emu_result r;
+	u8 seen[16];
+	gpa_t gpa;
+	int err;
+
+	/* As the CPU answered, had another vCPU not put the instruction there meanwhile. */
+	if (len == 16 && !boot_cpu_has(X86_FEATURE_CX16))
+		return glue_fault(c, X86_TRAP_UD, false);
+	if (glue_in_page(gva, len) < len)
+		return glue_write(c, gva, new, len, 0);
+	c->fault.valid = false;
+	r = glue_translate(c, gva, MMU_WRITE, &gpa);
+	if (r != EMU_OK)
+		return r;
+	memcpy(seen, old, len);
+	err = guest_cmpxchg(glue_mmu(g), gpa, seen, new, len);
+	if (!err)
+		return memcmp(seen, old, len) ? EMU_RETRY : EMU_OK;
+	if (err == -ENXIO || err == -EROFS)
+		return glue_device(c, gpa, (void *)new, len, true);
+	return glue_error(g, err);
+}
+
+/* A port access for user space, as many items as one page takes. */
+static void glue_ask_user_pio(struct vcpu *vcpu, u16 port, unsigned int size,
+			      unsigned int count, bool in)
+{
+	struct kvm_run *run = vcpu->run;
+	struct vcpu_io *io = &vcpu->io;
+
+	run->exit_reason = KVM_EXIT_IO;
+	run->io.direction = in ? KVM_EXIT_IO_IN : KVM_EXIT_IO_OUT;
+	run->io.size = size;
+	run->io.port = port;
+	run->io.count = count;
+	run->io.data_offset = KVM_PIO_PAGE_OFFSET * PAGE_SIZE;
+	io->port = port;
+	io->size = size;
+	io->in = in;
+	io->pio_count = count;
+}
+
+/* Items a device in the kernel took, from the first one on. */
+static unsigned int glue_kernel_pio(struct vcpu *vcpu, u16 port, unsigned int size, void *buf,
+				    unsigned int count, bool write)
+{
+	struct iobus *bus = &vcpu->vm->pio;
+	unsigned int i;
+
+	if (iobus_nobody(bus, &vcpu->pio_miss, port, size))
+		return 0;
+	for (i = 0; i < count; i++) {
+		if (iobus_access_note(bus, &vcpu->pio_miss, vcpu, port, size, buf + i * size,
+				      write))
+			break;
+	}
+	return i;
+}
+
+/*
+ * Items for user space, when the kernel did not take the first: a device that lets one
+ * write go, as it is not of its value, may want the next.
+ */
+static unsigned int glue_user_items(struct vcpu *vcpu, u16 port, unsigned int size,
+				    unsigned int count)
+{
+	return iobus_nobody(&vcpu->vm->pio, &vcpu->pio_miss, port, size) ? count : 1;
+}
+
+/* What user space answered: of this very port, and no more items than it was asked for. */
+static enum emu_result glue_pio_answer(struct vcpu *vcpu, u16 port, unsigned int size, void *buf,
+				       unsigned int *count)
+{
+	const struct vcpu_io *io = &vcpu->io;
+
+	if (!io->in || io->port != port || io->size != size)
+		return EMU_RETRY;
+	*count = min_t(unsigned int, *count, io->pio_count);
+	memcpy(buf, vcpu->pio_data, *count * size);
+	return EMU_OK;
+}
+
+static int glue_complete_pio_in(struct vcpu *vcpu);
+static int glue_complete_pio_out(struct vcpu *vcpu);
+
+static enum emu_result glue_pio_in(struct emu_ctxt *c, u16 port, unsigned int size, void *buf,
+				   unsigned int *count)
+{
+	struct vcpu *vcpu = glue_of(c)->vcpu;
+	unsigned int taken;
+
+	c->device = true;
+	if (vcpu->io.pio_answered)
+		return glue_pio_answer(vcpu, port, size, buf, count);
+	taken = glue_kernel_pio(vcpu, port, size, buf, *count, false);
+	if (taken) {
+		*count = taken;
+		return EMU_OK;
+	}
+	glue_ask_user_pio(vcpu, port, size, *count, true);
+	vcpu->io.complete = glue_complete_pio_in;
+	return EMU_IO;
+}
+
+/* Each item goes to the kernel or to user space, in order. */
+static enum emu_result glue_pio_out(struct emu_ctxt *c, u16 port, unsigned int size,
+				    const void *buf, unsigned int *count)
+{
+	struct vcpu *vcpu = glue_of(c)->vcpu;
+	unsigned int taken;
+
+	c->device = true;
+	taken = glue_kernel_pio(vcpu, port, size, (void *)buf, *count, true);
+	if (taken) {
+		*count = taken;
+		return EMU_OK;
+	}
+	*count = glue_user_items(vcpu, port, size, *count);
+	memcpy(vcpu->pio_data, buf, *count * size);
+	glue_ask_user_pio(vcpu, port, size, *count, false);
+	vcpu->io.complete = glue_complete_pio_out;
+	return EMU_OK;
+}
+
+static void glue_get_segment(struct emu_ctxt *c, enum emu_seg nr, struct kvm_segment *seg)
+{
+	struct vcpu *vcpu = glue_of(c)->vcpu;
+
+	vcpu_need(vcpu, ST_SEGS);
+	*seg = vcpu->st.seg[nr];
+}
+
+static u64 glue_get_cr(struct emu_ctxt *c, unsigned int nr)
+{
+	struct vcpu *vcpu = glue_of(c)->vcpu;
+
+	vcpu_need(vcpu, ST_CR);
+	switch (nr) {
+	case 0:
+		return vcpu->st.cr0;
+	case 2:
+		return vcpu->st.cr2;
+	case 3:
+		return vcpu->st.cr3;
+	case 4:
+		return vcpu->st.cr4;
+	default:
+		return vlapic_get_cr8(vcpu);
+	}
+}
+
+static enum emu_result glue_set_cr(struct emu_ctxt *c, unsigned int nr, u64 val)
+{
+	struct vcpu *vcpu = glue_of(c)->vcpu;
+	int fault = 0;
+
+	switch (nr) {
+	case 0:
+		fault = vcpu_set_cr0(vcpu, val);
+		break;
+	case 2:
+		vcpu_need(vcpu, ST_CR);
+		vcpu->st.cr2 = val;
+		vcpu_changed(vcpu, ST_CR);
+		break;
+	case 3:
+		fault = vcpu_set_cr3(vcpu, val);
+		break;
+	case 4:
+		fault = vcpu_set_cr4(vcpu, val);
+		break;
+	default:
+		fault = vcpu_set_cr8(vcpu, val);
+	}
+	return fault ? glue_fault(c, X86_TRAP_GP, true) : EMU_OK;
+}
+
+static enum emu_result glue_dr_result(struct emu_ctxt *c, int fault)
+{
+	if (!fault)
+		return EMU_OK;
+	return fault == X86_FAULT_UD ? glue_fault(c, X86_TRAP_UD, false) :
+				       glue_fault(c, X86_TRAP_GP, true);
+}
+
+static enum emu_result glue_get_dr(struct emu_ctxt *c, unsigned int nr, u64 *val)
+{
+	return glue_dr_result(c, vcpu_get_dr(glue_of(c)->vcpu, nr, val));
+}
+
+static enum emu_result glue_set_dr(struct emu_ctxt *c, unsigned int nr, u64 val)
+{
+	return glue_dr_result(c, vcpu_set_dr(glue_of(c)->vcpu, nr, val));
+}
+
+static void glue_get_xmm(struct emu_ctxt *c, unsigned int nr, void *buf)
+{
+	vcpu_read_xmm(glue_of(c)->vcpu, nr, buf);
+}
+
+static void glue_set_xmm(struct emu_ctxt *c, unsigned int nr, const void *buf)
+{
+	vcpu_write_xmm(glue_of(c)->vcpu, nr, buf);
+}
+
+static enum emu_result glue_invlpg(struct emu_ctxt *c, u64 gva)
+{
+	vcpu_request(glue_of(c)->vcpu, REQ_TLB_FLUSH);
+	return EMU_OK;
+}
+
+static enum emu_result glue_wbinvd(struct emu_ctxt *c)
+{
+	return EMU_OK;
+}
+
+static const struct emu_ops glue_ops = {
+	.fetch = glue_fetch,
+	.read = glue_read,
+	.write = glue_write,
+	.probe = glue_probe,
+	.cmpxchg = glue_cmpxchg,
+	.pio_in = glue_pio_in,
+	.pio_out = glue_pio_out,
+	.get_segment = glue_get_segment,
+	.get_cr = glue_get_cr,
+	.set_cr = glue_set_cr,
+	.get_dr = glue_get_dr,
+	.set_dr = glue_set_dr,
+	.get_xmm = glue_get_xmm,
+	.set_xmm = glue_set_xmm,
+	.invlpg = glue_invlpg,
+	.wbinvd = glue_wbinvd,
+};
+
+/*
+ * KVM_EXIT_INTERNAL_ERROR with the instruction, for people and VMMs.  No program may
+ * end its machine so: outside of the kernel there is no such instruction.
+ */
+static int glue_unhandled(struct vcpu *vcpu)
+{
+	const struct emu_ctxt *c = &vcpu->emu;
+	struct kvm_run *run = vcpu->run;
+
+	if (c->cpl) {
+		vcpu_queue_exception(vcpu, X86_TRAP_UD);
+		return 1;
+	}
+	memset(&run->emulation_failure, 0, sizeof(run->emulation_failure));
+	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
+	run->emulation_failure.suberror = KVM_INTERNAL_ERROR_EMULATION;
+	run->emulation_failure.ndata = 3;
+	run->emulation_failure.flags = KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES;
+	run->emulation_failure.insn_size = min_t(u8, c->fetched, EMU_INSN_MAX);
+	memcpy(run->emulation_failure.insn_bytes, c->insn, run->emulation_failure.insn_size);
+	return 0;
+}
+
+static int glue_delivery_error(struct vcpu *vcpu, const struct exit_facts *f)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
+	run->internal.suberror = KVM_INTERNAL_ERROR_DELIVERY_EV;
+	run->internal.ndata = 3;
+	run->internal.data[0] = f->vectoring.vector | f->vectoring.type << 8;
+	run->internal.data[1] = f->hw[0];
+	run->internal.data[2] = f->tdp.gpa;
+	return 0;
+}
+
+static int glue_emulate(struct vcpu *vcpu);
+
+/* User space has read from its device for us: execute the instruction again. */
+static int glue_complete_read(struct vcpu *vcpu)
+{
+	struct vcpu_io *io = &vcpu->io;
+	struct vcpu_mmio *m = &io->log[io->log_len];
+
+	if (vcpu->st.rip != io->rip)
+		return 1;
+	memcpy(&m->data, vcpu->run->mmio.data, m->len);
+	io->log_len++;
+	return glue_emulate(vcpu);
+}
+
+static int glue_complete_pio_in(struct vcpu *vcpu)
+{
+	if (vcpu->st.rip != vcpu->io.rip)
+		return 1;
+	vcpu->io.pio_answered = true;
+	return glue_emulate(vcpu);
+}
+
+static int glue_next_write(struct vcpu *vcpu)
+{
+	struct vcpu_io *io = &vcpu->io;
+	unsigned int i = io->next_write;
+
+	if (i >= io->nr_writes) {
+		io->nr_writes = 0;
+		return 1;
+	}
+	io->next_write++;
+	glue_ask_user(vcpu, &io->writes[i], true);
+	io->complete = glue_next_write;
+	return 0;
+}
+
+/* OUTS: the data is on its way, nothing comes back. */
+static int glue_complete_pio_out(struct vcpu *vcpu)
+{
+	return 1;
+}
+
+static int glue_ok(struct vcpu *vcpu)
+{
+	struct emu_ctxt *c = &vcpu->emu;
+	struct vcpu_io *io = &vcpu->io;
+
+	vcpu->st.rip = c->rip;
+	vcpu->st.rflags = c->rflags;
+	vcpu->st.shadow = c->shadow;
+	if (c->single_step)
+		vcpu_queue_debug(vcpu, DR_STEP);
+	/* OUTS waits for user space to take what it wrote. */
+	if (io->complete)
+		return 0;
+	io->next_write = 0;
+	return io->nr_writes ? glue_next_write(vcpu) : 1;
+}
+
+/* What it queued so far is forgotten, and queued again with the answer. */
+static int glue_wait_for_user(struct vcpu *vcpu)
+{
+	vcpu->io.rip = vcpu->st.rip;
+	return 0;
+}
+
+static int glue_result(struct glue *g, enum emu_result r)
+{
+	struct vcpu *vcpu = g->vcpu;
+
+	switch (r) {
+	case EMU_OK:
+		return glue_ok(vcpu);
+	case EMU_IO:
+		return glue_wait_for_user(vcpu);
+	default:
+		break;
+	}
+	/* The instruction ends here: nobody is to answer it, or to be told. */
+	vcpu->io.complete = NULL;
+	if (r == EMU_UNHANDLED)
+		return g->err ? g->err : glue_unhandled(vcpu);
+	if (r == EMU_FAULT)
+		vcpu_queue_fault(vcpu, &vcpu->emu.fault);
+	return 1;
+}
+
+/* Do the first @len of 16 bytes differ? */
+static bool insn_differs(const u8 *a, const u8 *b, unsigned int len)
+{
+	u64 x[2], y[2];
+
+	memcpy(x, a, sizeof(x));
+	memcpy(y, b, sizeof(y));
+	if (len <= 8)
+		return (x[0] ^ y[0]) << (64 - 8 * len);
+	return x[0] != y[0] || (x[1] ^ y[1]) << (128 - 8 * len);
+}
+
+/*
+ * Is the instruction at rip the one that was decoded last?  A driver's loop executes
+ * the same few, and what decoding gives depends on the bytes and the mode alone.
+ */
+static bool glue_is_decoded(struct glue *g)
+{
+	struct vcpu *vcpu = g->vcpu;
+	struct emu_ctxt *c = &vcpu->emu;
+	u8 insn[16];
+
+	static_assert(sizeof(c->insn) >= sizeof(insn));
+	if (!vcpu->emu_decoded || c->mode != EMU_PROT64 ||
+	    offset_in_page(c->rip) > PAGE_SIZE - sizeof(insn) ||
+	    !memo_read(glue_mmu(g), &vcpu->fetch_memo, &g->mode, c->rip, glue_fetch_access(c),
+		       insn, sizeof(insn)))
+		return false;
+	return !insn_differs(insn, c->insn, c->insn_len);
+}
+
+static enum emu_result glue_decode(struct glue *g)
+{
+	struct vcpu *vcpu = g->vcpu;
+	enum emu_result r;
+
+	if (glue_is_decoded(g))
+		return EMU_OK;
+	r = emu_decode(&vcpu->emu, 0);
+	vcpu->emu_decoded = r == EMU_OK && vcpu->emu.mode == EMU_PROT64;
+	return r;
+}
+
+/* Decode what stands at rip, execute it, and say what comes next. */
+static int glue_emulate(struct vcpu *vcpu)
+{
+	struct glue g;
+	enum emu_result r;
+
+	glue_begin(&g, vcpu, &glue_ops);
+	r = glue_decode(&g);
+	if (r == EMU_OK)
+		r = emu_execute(&vcpu->emu);
+	return glue_result(&g, r);
+}
+
+/**
+ * vcpu_emulate - execute the instruction at rip in software
+ * @vcpu: owned and loaded, its FPU too; the caller is in vm->mmu.srcu
+ * @f: the exit that asks for it
+ *
+ * As exit_handle().
+ */
+int vcpu_emulate(struct vcpu *vcpu, const struct exit_facts *f)
+{
+	/* Not the instruction at rip made this access. */
+	if (f->kind == EXIT_TDP_FAULT && f->vectoring.type != EVENT_NONE)
+		return glue_delivery_error(vcpu, f);
+	/* No answer of user space to another instruction is good for this one. */
+	vcpu->io.log_len = 0;
+	vcpu->io.pio_answered = false;
+	return glue_emulate(vcpu);
+}
+
+/**
+ * vcpu_insn_len - length of the instruction that caused an exit
+ * @vcpu: owned and loaded; rip stands on it
+ * @f: the exit
+ *
+ * Returns it; 0 when it cannot be fetched, the guest's fault is then queued, or
+ * when what stands there is no instruction that we know: another vCPU has
+ * rewritten it since, and the guest executes what is there now; -errno.
+ */
+int vcpu_insn_len(struct vcpu *vcpu, const struct exit_facts *f)
+{
+	struct glue g;
+	enum emu_result r;
+
+	if (likely(f->insn_len))
+		return f->insn_len;
+	glue_begin(&g, vcpu, &glue_ops);
+	r = glue_decode(&g);
+	if (r == EMU_OK)
+		return vcpu->emu.insn_len;
+	if (r == EMU_FAULT)
+		vcpu_queue_fault(vcpu, &vcpu->emu.fault);
+	return r == EMU_UNHANDLED ? g.err : 0;
+}

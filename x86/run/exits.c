@@ -1,0 +1,538 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What follows from each exit, once for both vendors.  A handler gives 1 to go
+ * on in the guest, 0 to return to user space with vcpu->run filled, or -errno.
+ * Memory-mapped devices and string I/O go on to emulate_vcpu.c.
+ */
+#include <linux/kvm_para.h>
+#include <linux/sched.h>
+#include <asm/cpu.h>
+#include <asm/cpufeature.h>
+#include <asm/processor-flags.h>
+#include <asm/traps.h>
+
+#include "x86/board/irqchip.h"
+#include "x86/board/lapic.h"
+#include "x86/run/trace.h"
+#include "x86/run/x86.h"
+
+static int exit_internal_error(struct vcpu *vcpu, u32 suberror, const struct exit_facts *f)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
+	run->internal.suberror = suberror;
+	run->internal.ndata = 4;
+	run->internal.data[0] = f->hw[0];
+	run->internal.data[1] = f->hw[1];
+	run->internal.data[2] = f->hw[2];
+	run->internal.data[3] = vcpu->cpu;
+	return 0;
+}
+
+static int exit_gp(struct vcpu *vcpu)
+{
+	vcpu_queue_exception_error(vcpu, X86_TRAP_GP, 0);
+	return 1;
+}
+
+static int exit_ud(struct vcpu *vcpu)
+{
+	vcpu_queue_exception(vcpu, X86_TRAP_UD);
+	return 1;
+}
+
+/* The instruction could not be read, and nothing of it was done: see vcpu_len(). */
+static int exit_again(int len)
+{
+	return len ? len : 1;
+}
+
+static int exit_advance(struct vcpu *vcpu, int len)
+{
+	vcpu_advance(vcpu, len);
+	return 1;
+}
+
+/* A function that acts for the guest gave @fault; skip its instruction if none. */
+static int exit_done(struct vcpu *vcpu, int fault, int len)
+{
+	return fault ? exit_gp(vcpu) : exit_advance(vcpu, len);
+}
+
+static u8 exit_cpl(struct vcpu *vcpu)
+{
+	vcpu_need(vcpu, ST_CODE);
+	return vcpu->st.code.cpl;
+}
+
+static int exit_cpuid(struct vcpu *vcpu, struct exit_facts *f)
+{
+	int len = vcpu_len(vcpu, f, 2);
+	u64 *gpr = vcpu->st.gpr;
+	struct cpuid_regs r;
+
+	if (unlikely(len <= 0))
+		return exit_again(len);
+	r = cpuid_query(vcpu, gpr[EMU_RAX], gpr[EMU_RCX]);
+	gpr[EMU_RAX] = r.eax;
+	gpr[EMU_RBX] = r.ebx;
+	gpr[EMU_RCX] = r.ecx;
+	gpr[EMU_RDX] = r.edx;
+	return exit_advance(vcpu, len);
+}
+
+static int exit_hlt(struct vcpu *vcpu, struct exit_facts *f)
+{
+	int len = vcpu_len(vcpu, f, 1);
+
+	if (unlikely(len <= 0))
+		return exit_again(len);
+	vcpu_advance(vcpu, len);
+	return vcpu_halt(vcpu);
+}
+
+/**
+ * vcpu_halt - the guest executed HLT
+ * @vcpu: owned; rip is behind the instruction
+ *
+ * As exit_handle().  Without interrupt controllers in the kernel, user space
+ * knows what would end the halt.
+ */
+int vcpu_halt(struct vcpu *vcpu)
+{
+	if (vcpu->apic) {
+		vcpu->mp_state = KVM_MP_STATE_HALTED;
+		return 1;
+	}
+	vcpu->run->exit_reason = KVM_EXIT_HLT;
+	return 0;
+}
+
+static void exit_io_result(struct vcpu *vcpu, u8 size, u32 val)
+{
+	u64 *rax = &vcpu->st.gpr[EMU_RAX];
+
+	/* A 32-bit result clears the upper half, as any 32-bit write does. */
+	if (size == 4)
+		*rax = val;
+	else if (size == 2)
+		*rax = (*rax & ~0xffffull) | (u16)val;
+	else
+		*rax = (*rax & ~0xffull) | (u8)val;
+}
+
+static int exit_io_complete(struct vcpu *vcpu)
+{
+	/* User space moved rip (a reset, say): the instruction is not there any more. */
+	if (vcpu->st.rip != vcpu->io.rip)
+		return 1;
+	if (vcpu->io.in)
+		exit_io_result(vcpu, vcpu->io.size, READ_ONCE(*(u32 *)vcpu->pio_data));
+	vcpu_advance(vcpu, vcpu->io.insn_len);
+	return 1;
+}
+
+/* IN or OUT of one item, for user space; rip stays until it has answered. */
+static int exit_io_user(struct vcpu *vcpu, const struct exit_facts *f, u8 len)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_IO;
+	run->io.direction = f->io.in ? KVM_EXIT_IO_IN : KVM_EXIT_IO_OUT;
+	run->io.size = f->io.size;
+	run->io.port = f->io.port;
+	run->io.count = 1;
+	run->io.data_offset = KVM_PIO_PAGE_OFFSET * PAGE_SIZE;
+	/* As many bytes as an item can have; those behind it are of no meaning. */
+	*(u32 *)vcpu->pio_data = vcpu->st.gpr[EMU_RAX];
+	vcpu->io.in = f->io.in;
+	vcpu->io.size = f->io.size;
+	vcpu->io.rip = vcpu->st.rip;
+	vcpu->io.insn_len = len;
+	vcpu->io.complete = exit_io_complete;
+	return 0;
+}
+
+static int exit_io(struct vcpu *vcpu, struct exit_facts *f)
+{
+	struct iobus *bus = &vcpu->vm->pio;
+	u32 val = vcpu->st.gpr[EMU_RAX];
+	int len = f->insn_len;
+
+	if (f->io.string)
+		return vcpu_emulate(vcpu, f);
+	if (unlikely(!len)) {
+		len = vcpu_insn_len(vcpu, f);
+		if (len <= 0)
+			return exit_again(len);
+	}
+	if (iobus_nobody(bus, &vcpu->pio_miss, f->io.port, f->io.size) ||
+	    iobus_access_note(bus, &vcpu->pio_miss, vcpu, f->io.port, f->io.size, &val,
+			      !f->io.in))
+		return exit_io_user(vcpu, f, len);
+	if (f->io.in)
+		exit_io_result(vcpu, f->io.size, val);
+	return exit_advance(vcpu, len);
+}
+
+static int exit_msr(struct vcpu *vcpu, struct exit_facts *f)
+{
+	u64 *gpr = vcpu->st.gpr;
+	u32 index = gpr[EMU_RCX];
+	u64 val = (u32)gpr[EMU_RAX] | gpr[EMU_RDX] << 32;
+	int fault, len = vcpu_len(vcpu, f, 2);
+
+	if (unlikely(len <= 0))
+		return exit_again(len);
+	if (f->msr.write)
+		return exit_done(vcpu, msr_write(vcpu, index, val, false), len);
+	fault = msr_read(vcpu, index, &val, false);
+	if (!fault) {
+		gpr[EMU_RAX] = (u32)val;
+		gpr[EMU_RDX] = val >> 32;
+	}
+	return exit_done(vcpu, fault, len);
+}
+
+static int exit_set_cr(struct vcpu *vcpu, u8 nr, u64 val)
+{
+	switch (nr) {
+	case 0:
+		return vcpu_set_cr0(vcpu, val);
+	case 3:
+		return vcpu_set_cr3(vcpu, val);
+	case 4:
+		return vcpu_set_cr4(vcpu, val);
+	default:
+		return vcpu_set_cr8(vcpu, val);
+	}
+}
+
+static u64 exit_get_cr(struct vcpu *vcpu, u8 nr)
+{
+	switch (nr) {
+	case 0:
+		return vcpu->st.cr0;
+	case 3:
+		vcpu_need(vcpu, ST_CR);
+		return vcpu->st.cr3;
+	case 4:
+		return vcpu->st.cr4;
+	default:
+		return vlapic_get_cr8(vcpu);
+	}
+}
+
+static bool exit_is_long(struct vcpu *vcpu)
+{
+	vcpu_need(vcpu, ST_CODE);
+	return (vcpu->st.efer & EFER_LMA) && vcpu->st.code.l;
+}
+
+/* Where the CPU does not name the register, or the instruction was CLTS or LMSW. */
+static int exit_cr(struct vcpu *vcpu, struct exit_facts *f)
+{
+	u64 *gpr;
+	int len;
+
+	if (f->reg.gpr == EMU_NR_REGS)
+		return vcpu_emulate(vcpu, f);
+	len = vcpu_len(vcpu, f, 3);
+	if (unlikely(len <= 0))
+		return exit_again(len);
+	gpr = &vcpu->st.gpr[f->reg.gpr];
+	if (!f->reg.write) {
+		*gpr = exit_get_cr(vcpu, f->reg.nr);
+		return exit_advance(vcpu, len);
+	}
+	return exit_done(vcpu, exit_set_cr(vcpu, f->reg.nr,
+					   exit_is_long(vcpu) ? *gpr : (u32)*gpr), len);
+}
+
+/*
+ * The guest gets the debug registers until its next exit, and executes the
+ * instruction itself: the CPU knows best what it may do.
+ */
+static int exit_dr(struct vcpu *vcpu, struct exit_facts *f)
+{
+	vcpu_need(vcpu, ST_DR);
+	vcpu->guest_dr = true;
+	return 1;
+}
+
+/**
+ * exit_is_alignment_check - is an #AC what the guest asked for?
+ * @cpl: as it struck
+ * @cr0: likewise
+ * @rflags: likewise
+ *
+ * SDM 6.15, interrupt 17.
+ */
+bool exit_is_alignment_check(u8 cpl, u64 cr0, u64 rflags)
+{
+	return cpl == 3 && (cr0 & X86_CR0_AM) && (rflags & X86_EFLAGS_AC);
+}
+
+/*
+ * The host makes its CPUs fault on locked accesses that cross a cache line, because they
+ * stop all others.  Such a fault is not the guest's: the kernel warns and lets the thread
+ * go on, slowed down, or, where it is told to kill, the VMM hears of it.
+ */
+static bool exit_is_split_lock(struct vcpu *vcpu)
+{
+	if (!boot_cpu_has(X86_FEATURE_SPLIT_LOCK_DETECT))
+		return false;
+	vcpu_need(vcpu, ST_CODE);
+	return !exit_is_alignment_check(vcpu->st.code.cpl, vcpu->st.cr0, vcpu->st.rflags);
+}
+
+static int exit_split_lock(struct vcpu *vcpu, struct exit_facts *f)
+{
+	if (handle_guest_split_lock(vcpu->st.rip))
+		return 1;
+	vcpu->run->exit_reason = KVM_EXIT_EXCEPTION;
+	vcpu->run->ex.exception = X86_TRAP_AC;
+	vcpu->run->ex.error_code = f->exception.error;
+	return 0;
+}
+
+/* Those that could loop in the CPU, or that the backend had to see: the guest gets them back. */
+static int exit_exception(struct vcpu *vcpu, struct exit_facts *f)
+{
+	if (f->exception.vector == X86_TRAP_AC && exit_is_split_lock(vcpu))
+		return exit_split_lock(vcpu, f);
+	/* INT1 has ended, and comes before a single step's trap. */
+	if (unlikely(f->insn_len))
+		vcpu_end_insn(vcpu, f->insn_len);
+	if (f->exception.vector == X86_TRAP_DB)
+		vcpu_queue_debug(vcpu, f->exception.payload);
+	else if (f->exception.vector == X86_TRAP_PF)
+		vcpu_queue_page_fault(vcpu, f->exception.payload, f->exception.error);
+	else if (f->exception.has_error)
+		vcpu_queue_exception_error(vcpu, f->exception.vector, f->exception.error);
+	else
+		vcpu_queue_exception(vcpu, f->exception.vector);
+	return 1;
+}
+
+/* No hypercall is offered (no KVM_FEATURE_ bit says so), so all are unknown. */
+static int exit_hypercall(struct vcpu *vcpu, struct exit_facts *f)
+{
+	s64 ret = exit_cpl(vcpu) ? -KVM_EPERM : -KVM_ENOSYS;
+	int len = vcpu_len(vcpu, f, 3);
+
+	if (unlikely(len <= 0))
+		return exit_again(len);
+	vcpu->st.gpr[EMU_RAX] = exit_is_long(vcpu) ? ret : (u32)ret;
+	return exit_advance(vcpu, len);
+}
+
+static int exit_tdp_fault(struct vcpu *vcpu, struct exit_facts *f)
+{
+	int r = mmu_tdp_fault(&vcpu->vm->mmu, &vcpu->streaks, f->tdp.gpa, f->tdp.access);
+
+	trace_ditto_fault(vcpu, f->tdp.gpa, f->tdp.access, r);
+	switch (r) {
+	case MMU_FAULT_DONE:
+		return 1;
+	case MMU_FAULT_MMIO:
+	case MMU_FAULT_READONLY:
+		return vcpu_emulate(vcpu, f);
+	default:
+		return r;
+	}
+}
+
+/* Our own bug, and what it says is lost when the VM goes: keep it for people. */
+static int exit_tdp_misconfig(struct vcpu *vcpu, struct exit_facts *f)
+{
+	WARN_ONCE(1, "ditto: vm %llu: impossible TDP entry for gpa %#llx\n", vcpu->vm->id,
+		  f->hw[2]);
+	vm_kill(vcpu->vm);
+	return exit_internal_error(vcpu, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON, f);
+}
+
+static int exit_xsetbv(struct vcpu *vcpu, struct exit_facts *f)
+{
+	const u64 *gpr = vcpu->st.gpr;
+	u64 val = (u32)gpr[EMU_RAX] | gpr[EMU_RDX] << 32;
+	int len;
+
+	if (!(vcpu->st.cr4 & X86_CR4_OSXSAVE))
+		return exit_ud(vcpu);
+	if (exit_cpl(vcpu) || (u32)gpr[EMU_RCX])
+		return exit_gp(vcpu);
+	len = vcpu_len(vcpu, f, 3);
+	if (unlikely(len <= 0))
+		return exit_again(len);
+	return exit_done(vcpu, vcpu_set_xcr0(vcpu, val), len);
+}
+
+static int exit_invlpg(struct vcpu *vcpu, struct exit_facts *f)
+{
+	return vcpu_emulate(vcpu, f);
+}
+
+/* No device of a guest sees memory past the caches: nothing to write back. */
+static int exit_wbinvd(struct vcpu *vcpu, struct exit_facts *f)
+{
+	int len = vcpu_len(vcpu, f, 2);
+
+	return len > 0 ? exit_advance(vcpu, len) : exit_again(len);
+}
+
+/* The guest spins: whoever it waits for may want this CPU. */
+static int exit_pause(struct vcpu *vcpu, struct exit_facts *f)
+	__must_hold(&vcpu->vm->mmu.srcu)
+{
+	int len = vcpu_len(vcpu, f, 2);
+
+	if (unlikely(len <= 0))
+		return exit_again(len);
+	vcpu_advance(vcpu, len);
+	srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
+	yield();
+	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
+	return 1;
+}
+
+static int exit_undefined(struct vcpu *vcpu, struct exit_facts *f)
+{
+	return exit_ud(vcpu);
+}
+
+/* CPUID says that there is neither. */
+static int exit_monitor(struct vcpu *vcpu, struct exit_facts *f)
+{
+	return exit_ud(vcpu);
+}
+
+static int exit_mwait(struct vcpu *vcpu, struct exit_facts *f)
+{
+	return exit_ud(vcpu);
+}
+
+/* There is no performance monitoring unit, so no counter has this number. */
+static int exit_rdpmc(struct vcpu *vcpu, struct exit_facts *f)
+{
+	return exit_gp(vcpu);
+}
+
+static int exit_rdtsc(struct vcpu *vcpu, struct exit_facts *f)
+{
+	int len = vcpu_len(vcpu, f, f->kind == EXIT_RDTSCP ? 3 : 2);
+	u64 tsc = vcpu_tsc(vcpu);
+
+	if (unlikely(len <= 0))
+		return exit_again(len);
+	vcpu->st.gpr[EMU_RAX] = (u32)tsc;
+	vcpu->st.gpr[EMU_RDX] = tsc >> 32;
+	if (f->kind == EXIT_RDTSCP)
+		vcpu->st.gpr[EMU_RCX] = (u32)vcpu->st.msrs.tsc_aux;
+	return exit_advance(vcpu, len);
+}
+
+static int exit_rdtscp(struct vcpu *vcpu, struct exit_facts *f)
+{
+	return exit_rdtsc(vcpu, f);
+}
+
+static int exit_task_switch(struct vcpu *vcpu, struct exit_facts *f)
+{
+	return vcpu_task_switch(vcpu, f);
+}
+
+static int exit_irq_window(struct vcpu *vcpu, struct exit_facts *f)
+{
+	vcpu_request(vcpu, REQ_EVENT);
+	if (vcpu->apic || !vcpu->run->request_interrupt_window || vcpu->ev.user_irq >= 0)
+		return 1;
+	vcpu->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
+	return 0;
+}
+
+static int exit_nmi_window(struct vcpu *vcpu, struct exit_facts *f)
+{
+	vcpu_request(vcpu, REQ_EVENT);
+	return 1;
+}
+
+/* Where nothing is left of the guest, the VMM finds it as an INIT would leave it. */
+static int exit_shutdown(struct vcpu *vcpu, struct exit_facts *f)
+{
+	if (backend->caps->shutdown_loses_state)
+		vcpu_reset(vcpu, true);
+	vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
+	return 0;
+}
+
+static int exit_fail_entry(struct vcpu *vcpu, struct exit_facts *f)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_FAIL_ENTRY;
+	run->fail_entry.hardware_entry_failure_reason = f->hw[0];
+	run->fail_entry.cpu = vcpu->cpu;
+	return 0;
+}
+
+static int exit_unknown(struct vcpu *vcpu, struct exit_facts *f)
+{
+	return exit_internal_error(vcpu, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON, f);
+}
+
+static int exit_timer(struct vcpu *vcpu, struct exit_facts *f)
+{
+	vlapic_timer_exit(vcpu);
+	return 1;
+}
+
+static int exit_apic_eoi(struct vcpu *vcpu, struct exit_facts *f)
+{
+	if (!vcpu->apic)
+		return exit_unknown(vcpu, f);
+	vlapic_ended(vcpu->apic, f->apic.vector);
+	return 1;
+}
+
+static int exit_apic_write(struct vcpu *vcpu, struct exit_facts *f)
+{
+	return vlapic_written(vcpu, f->apic.offset) ? 1 : exit_unknown(vcpu, f);
+}
+
+/* The host's handler has run when the backend or the run loop enabled interrupts. */
+static int exit_host_irq(struct vcpu *vcpu, struct exit_facts *f)
+{
+	return 1;
+}
+
+/* Each kind's handler has its name: one without does not compile. */
+#define EXIT_HANDLER(kind, name) [EXIT_##kind] = exit_##name,
+static int (*const exit_handlers[EXIT_NR])(struct vcpu *vcpu, struct exit_facts *f) = {
+	EXIT_KINDS(EXIT_HANDLER, EXIT_HANDLER)
+};
+#undef EXIT_HANDLER
+
+/**
+ * exit_handle - act on an exit
+ * @vcpu: owned and loaded; the caller is in vm->mmu.srcu
+ * @facts: from the backend
+ *
+ * Returns 1 to enter again, 0 to return to user space with vcpu->run filled,
+ * or -errno for KVM_RUN.
+ */
+int exit_handle(struct vcpu *vcpu, struct exit_facts *facts)
+{
+	vcpu->exits[facts->kind]++;
+	switch (facts->kind) {
+	case EXIT_CPUID:
+		return exit_cpuid(vcpu, facts);
+	case EXIT_TDP_FAULT:
+		return exit_tdp_fault(vcpu, facts);
+	case EXIT_IO:
+		return exit_io(vcpu, facts);
+	default:
+		return exit_handlers[facts->kind](vcpu, facts);
+	}
+}

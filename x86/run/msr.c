@@ -1,0 +1,886 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Model-specific registers: one table says for each what it is, whether it
+ * exists, which bits it has and where it lives; the guest's RDMSR and WRMSR and
+ * the VMM's KVM_GET_MSRS and KVM_SET_MSRS go through it.  The local APIC's MSRs,
+ * EFER, the TSC and the clocks are other files' and are called from here.
+ *
+ * The hard part is whom to refuse: an MSR that the table does not have, or whose
+ * feature the guest lacks, is #GP; but the VMM may set what it restores from
+ * elsewhere before it has set CPUID, as long as this host can do it.
+ */
+#include <linux/kvm_para.h>
+#include <linux/nospec.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <asm/cpufeature.h>
+#include <asm/msr.h>
+#include <asm/mtrr.h>
+#include <asm/nospec-branch.h>
+
+#include "x86/board/irqchip.h"
+#include "x86/run/x86.h"
+
+#define PAT_RESET		0x0007040600070406ULL
+#define UCODE_REV_AMD		0x01000065
+#define UCODE_REV_INTEL		0x100000000ULL
+#define HWCR_TSC_FREQ_SEL	BIT_ULL(24)	/* the TSC counts at the P0 frequency */
+#define HWCR_MC_STATUS_WR_EN	BIT_ULL(18)
+/* TLB cache disable, FERR disable, IGNNE emulation: nothing here depends on them. */
+#define HWCR_IGNORED		(BIT_ULL(3) | BIT_ULL(6) | BIT_ULL(8))
+/* Extended configuration space through ports 0xcf8/0xcfc: Linux switches it on. */
+#define NB_CFG_CF8_EXT		BIT_ULL(46)
+#define MTRR_CAP		(MTRR_VAR_RANGES | BIT(8) /* fixed */ | BIT(10) /* WC */)
+#define MTRR_DEF_TYPE_BITS	(0xffULL | BIT(10) | BIT(11))
+#define VM_CR_SVM_OFF		(BIT(3) /* locked */ | BIT(4) /* SVM disabled */)
+#define ARCH_CAPS_SAFE		(ARCH_CAP_RDCL_NO | ARCH_CAP_IBRS_ALL | ARCH_CAP_RSBA | \
+				 ARCH_CAP_SKIP_VMENTRY_L1DFLUSH | ARCH_CAP_SSB_NO | \
+				 ARCH_CAP_MDS_NO | ARCH_CAP_PSCHANGE_MC_NO | ARCH_CAP_TAA_NO | \
+				 ARCH_CAP_SBDR_SSDP_NO | ARCH_CAP_FBSDP_NO | ARCH_CAP_PSDP_NO | \
+				 ARCH_CAP_FB_CLEAR | ARCH_CAP_RRSBA | ARCH_CAP_BHI_NO | \
+				 ARCH_CAP_PBRSB_NO | ARCH_CAP_GDS_NO | ARCH_CAP_RFDS_NO | \
+				 ARCH_CAP_RFDS_CLEAR)
+
+#define ALWAYS		0xffff		/* msr_desc.feature: none needed */
+#define X2APIC_FIRST	0x800
+#define X2APIC_LAST	0x8ff
+
+/* msr_desc.flags */
+#define MSR_SAVED	BIT(0)	/* in KVM_GET_MSR_INDEX_LIST */
+#define MSR_READONLY	BIT(1)	/* the guest's writes are #GP, the VMM's are not */
+#define MSR_CANONICAL	BIT(2)	/* holds a linear address */
+#define MSR_SWITCHED	BIT(3)	/* a member of st.msrs: ST_MSRS */
+#define MSR_DIRECT	BIT(4)	/* the guest needs no exit for it */
+
+/**
+ * struct msr_access - one read or write in flight
+ * @vcpu: whose
+ * @index: of the MSR
+ * @val: read: set by the handler; write: the new value
+ * @by_vmm: not the guest
+ */
+struct msr_access {
+	struct vcpu *vcpu;
+	u32 index;
+	u64 val;
+	bool by_vmm;
+};
+
+/**
+ * struct msr_desc - MSRs @first to @last
+ * @first: index
+ * @last: index
+ * @feature: X86_FEATURE_* that the guest needs for them, or ALWAYS
+ * @flags: MSR_*
+ * @offset: in struct vcpu, of the u64 (an array, for a range) that holds it;
+ *	0 when there is none: it reads as 0 then, and no other value can be written
+ * @bits: that can be set; a write of others is refused
+ * @read: instead of @offset; 0 or X86_FAULT
+ * @write: instead of @offset, or to check a value and, returning 0, store it itself
+ */
+struct msr_desc {
+	u32 first, last;
+	u16 feature;
+	u8 flags;
+	u32 offset;
+	u64 bits;
+	int (*read)(struct msr_access *a);
+	int (*write)(struct msr_access *a);
+};
+
+/*
+ * A feature must be the host's first, whatever the VMM put into CPUID: some of
+ * these MSRs are loaded into the hardware.  The VMM may use all of those, and so
+ * may a guest without CPUID.
+ */
+static bool msr_feature(const struct msr_access *a, unsigned int feature)
+{
+	if (!cpuid_host_has(feature))
+		return false;
+	return a->by_vmm || !a->vcpu->cpuid.nent || cpuid_has(a->vcpu, feature);
+}
+
+/* Handlers, in the order of the table */
+
+static int tsc_read(struct msr_access *a)
+{
+	a->val = vcpu_tsc(a->vcpu);
+	return 0;
+}
+
+/* The guest's own write shows in TSC_ADJUST; the VMM restores that by itself. */
+static int tsc_write(struct msr_access *a)
+{
+	struct vcpu *vcpu = a->vcpu;
+
+	if (a->by_vmm) {
+		vcpu_sync_tsc(vcpu, a->val);
+	} else {
+		vcpu->msr.tsc_adjust += a->val - vcpu_tsc(vcpu);
+		vcpu_set_tsc(vcpu, a->val);
+	}
+	return 0;
+}
+
+static int tsc_adjust_write(struct msr_access *a)
+{
+	struct vcpu *vcpu = a->vcpu;
+	u64 delta = a->val - vcpu->msr.tsc_adjust;
+
+	if (!a->by_vmm && delta)
+		vcpu_set_tsc(vcpu, vcpu_tsc(vcpu) + delta);
+	vcpu->msr.tsc_adjust = a->val;
+	return 0;
+}
+
+static int apic_base_read(struct msr_access *a)
+{
+	a->val = vlapic_get_base(a->vcpu);
+	return 0;
+}
+
+static int apic_base_write(struct msr_access *a)
+{
+	return vlapic_set_base(a->vcpu, a->val, a->by_vmm);
+}
+
+/* The VMM may save and restore a deadline that no APIC keeps: none. */
+static bool no_deadline(const struct msr_access *a)
+{
+	return a->by_vmm && a->index == MSR_IA32_TSC_DEADLINE && !a->val;
+}
+
+static int vlapic_read(struct msr_access *a)
+{
+	if (!a->vcpu->apic)
+		return no_deadline(a) ? 0 : X86_FAULT;
+	return vlapic_msr_read(a->vcpu, a->index, &a->val);
+}
+
+static int vlapic_write(struct msr_access *a)
+{
+	if (!a->vcpu->apic)
+		return no_deadline(a) ? 0 : X86_FAULT;
+	return vlapic_msr_write(a->vcpu, a->index, a->val);
+}
+
+static bool spec_ctrl_exists(struct msr_access *a, unsigned int intel, unsigned int amd)
+{
+	return msr_feature(a, intel) || msr_feature(a, amd);
+}
+
+static u64 spec_ctrl_bits(struct msr_access *a)
+{
+	u64 bits = 0;
+
+	if (spec_ctrl_exists(a, X86_FEATURE_SPEC_CTRL, X86_FEATURE_AMD_IBRS))
+		bits |= SPEC_CTRL_IBRS;
+	if (spec_ctrl_exists(a, X86_FEATURE_INTEL_STIBP, X86_FEATURE_AMD_STIBP))
+		bits |= SPEC_CTRL_STIBP;
+	if (spec_ctrl_exists(a, X86_FEATURE_SPEC_CTRL_SSBD, X86_FEATURE_AMD_SSBD))
+		bits |= SPEC_CTRL_SSBD;
+	return bits;
+}
+
+static int spec_ctrl_read(struct msr_access *a)
+{
+	if (!spec_ctrl_bits(a))
+		return X86_FAULT;
+	vcpu_need(a->vcpu, ST_MSRS);
+	a->val = a->vcpu->st.msrs.spec_ctrl;
+	return 0;
+}
+
+static int spec_ctrl_write(struct msr_access *a)
+{
+	u64 bits = spec_ctrl_bits(a);
+
+	if (!bits || (a->val & ~bits))
+		return X86_FAULT;
+	vcpu_need(a->vcpu, ST_MSRS);
+	a->vcpu->st.msrs.spec_ctrl = a->val;
+	vcpu_changed(a->vcpu, ST_MSRS);
+	return 0;
+}
+
+/* Commands: nothing is kept, reading is #GP. */
+static int no_read(struct msr_access *a)
+{
+	return X86_FAULT;
+}
+
+static int pred_cmd_write(struct msr_access *a)
+{
+	if (!spec_ctrl_exists(a, X86_FEATURE_SPEC_CTRL, X86_FEATURE_AMD_IBPB) ||
+	    (a->val & ~(u64)PRED_CMD_IBPB))
+		return X86_FAULT;
+	if (a->val && !a->by_vmm && boot_cpu_has(X86_FEATURE_IBPB))
+		wrmsrl(MSR_IA32_PRED_CMD, PRED_CMD_IBPB);
+	return 0;
+}
+
+static int flush_cmd_write(struct msr_access *a)
+{
+	if (a->val & ~(u64)L1D_FLUSH)
+		return X86_FAULT;
+	if (a->val && !a->by_vmm && boot_cpu_has(X86_FEATURE_FLUSH_L1D))
+		wrmsrl(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
+	return 0;
+}
+
+/* The guest's write asks the CPU to load the revision, and changes nothing. */
+static int ucode_rev_write(struct msr_access *a)
+{
+	if (a->by_vmm)
+		a->vcpu->msr.ucode_rev = a->val;
+	return 0;
+}
+
+static int mtrr_cap_read(struct msr_access *a)
+{
+	a->val = MTRR_CAP;
+	return 0;
+}
+
+static bool mtrr_type_valid(u8 type)
+{
+	return type < 8 && (BIT(type) & (BIT(MTRR_TYPE_UNCACHABLE) | BIT(MTRR_TYPE_WRCOMB) |
+					 BIT(MTRR_TYPE_WRTHROUGH) | BIT(MTRR_TYPE_WRPROT) |
+					 BIT(MTRR_TYPE_WRBACK)));
+}
+
+static int mtrr_var_write(struct msr_access *a)
+{
+	const u32 n = a->index - MTRRphysBase_MSR(0);
+	u64 reserved = ~0ULL << a->vcpu->cpuid.maxphyaddr;
+
+	if (n & 1)
+		reserved |= GENMASK(10, 0);
+	else
+		reserved |= GENMASK(11, 8);
+	/* A VMM's mask may be as wide as its own CPU's addresses. */
+	if (a->by_vmm)
+		reserved &= GENMASK(11, 0);
+	if ((a->val & reserved) || (!(n & 1) && !mtrr_type_valid(a->val)))
+		return X86_FAULT;
+	a->vcpu->msr.mtrr_var[array_index_nospec(n, 2 * MTRR_VAR_RANGES)] = a->val;
+	return 0;
+}
+
+static const u32 mtrr_fixed_index[MTRR_FIXED_RANGES] = {
+	MSR_MTRRfix64K_00000, MSR_MTRRfix16K_80000, MSR_MTRRfix16K_A0000,
+	MSR_MTRRfix4K_C0000, MSR_MTRRfix4K_C8000, MSR_MTRRfix4K_D0000, MSR_MTRRfix4K_D8000,
+	MSR_MTRRfix4K_E0000, MSR_MTRRfix4K_E8000, MSR_MTRRfix4K_F0000, MSR_MTRRfix4K_F8000,
+};
+
+static u64 *mtrr_fixed(struct msr_access *a)
+{
+	int i;
+
+	for (i = 0; i < MTRR_FIXED_RANGES - 1; i++)
+		if (mtrr_fixed_index[i] == a->index)
+			break;
+	return &a->vcpu->msr.mtrr_fixed[i];
+}
+
+static int mtrr_fixed_read(struct msr_access *a)
+{
+	a->val = *mtrr_fixed(a);
+	return 0;
+}
+
+static int mtrr_fixed_write(struct msr_access *a)
+{
+	int i;
+
+	for (i = 0; i < 64; i += 8)
+		if (!mtrr_type_valid(a->val >> i))
+			return X86_FAULT;
+	*mtrr_fixed(a) = a->val;
+	return 0;
+}
+
+static int mtrr_def_type_write(struct msr_access *a)
+{
+	if (!mtrr_type_valid(a->val))
+		return X86_FAULT;
+	a->vcpu->msr.mtrr_def_type = a->val;
+	return 0;
+}
+
+static bool pat_valid(u64 pat)
+{
+	int i;
+
+	for (i = 0; i < 64; i += 8) {
+		u8 type = pat >> i;
+
+		if (type > 7 || type == 2 || type == 3)
+			return false;
+	}
+	return true;
+}
+
+static int pat_write(struct msr_access *a)
+{
+	if (!pat_valid(a->val))
+		return X86_FAULT;
+	vcpu_need(a->vcpu, ST_MSRS);
+	a->vcpu->st.msrs.pat = a->val;
+	vcpu_changed(a->vcpu, ST_MSRS);
+	return 0;
+}
+
+/* MCi registers and MCG_CTL do not exist: no banks. */
+static int mcg_status_write(struct msr_access *a)
+{
+	/* The guest can only clear it (SDM 16.3.1.2). */
+	if (!a->by_vmm && a->val)
+		return X86_FAULT;
+	a->vcpu->msr.mcg_status = a->val;
+	return 0;
+}
+
+static int wall_clock_read(struct msr_access *a)
+{
+	a->val = a->vcpu->clock.wall_clock_msr;
+	return 0;
+}
+
+static int wall_clock_write(struct msr_access *a)
+{
+	vcpu_set_wall_clock_msr(a->vcpu, a->val);
+	return 0;
+}
+
+static int system_time_read(struct msr_access *a)
+{
+	a->val = a->vcpu->clock.system_time_msr;
+	return 0;
+}
+
+static int system_time_write(struct msr_access *a)
+{
+	vcpu_set_system_time_msr(a->vcpu, a->val);
+	return 0;
+}
+
+static int efer_read(struct msr_access *a)
+{
+	a->val = a->vcpu->st.efer;
+	return 0;
+}
+
+static int efer_write(struct msr_access *a)
+{
+	return vcpu_set_efer(a->vcpu, a->val, a->by_vmm);
+}
+
+static struct kvm_segment *base_segment(struct msr_access *a)
+{
+	return &a->vcpu->st.seg[a->index == MSR_FS_BASE ? EMU_FS : EMU_GS];
+}
+
+static int segment_base_read(struct msr_access *a)
+{
+	vcpu_need(a->vcpu, ST_SEGS);
+	a->val = base_segment(a)->base;
+	return 0;
+}
+
+static int segment_base_write(struct msr_access *a)
+{
+	vcpu_need(a->vcpu, ST_SEGS);
+	base_segment(a)->base = a->val;
+	vcpu_changed(a->vcpu, ST_SEGS);
+	return 0;
+}
+
+static bool tsc_aux_exists(struct msr_access *a)
+{
+	return msr_feature(a, X86_FEATURE_RDTSCP) || msr_feature(a, X86_FEATURE_RDPID);
+}
+
+static int tsc_aux_read(struct msr_access *a)
+{
+	if (!tsc_aux_exists(a))
+		return X86_FAULT;
+	vcpu_need(a->vcpu, ST_MSRS);
+	a->val = a->vcpu->st.msrs.tsc_aux;
+	return 0;
+}
+
+static int tsc_aux_write(struct msr_access *a)
+{
+	if (!tsc_aux_exists(a))
+		return X86_FAULT;
+	/* Intel's CPUs refuse upper bits, AMD's drop them. */
+	if (!a->vcpu->cpuid.zero_out_of_range && a->val >> 32)
+		return X86_FAULT;
+	vcpu_need(a->vcpu, ST_MSRS);
+	a->vcpu->st.msrs.tsc_aux = (u32)a->val;
+	vcpu_changed(a->vcpu, ST_MSRS);
+	return 0;
+}
+
+/*
+ * Loaded into the hardware, whose upper half is reserved: Intel's CPUs refuse it, AMD's
+ * drop it.
+ */
+static int sfmask_write(struct msr_access *a)
+{
+	if (!a->vcpu->cpuid.zero_out_of_range && a->val >> 32)
+		return X86_FAULT;
+	vcpu_need(a->vcpu, ST_MSRS);
+	a->vcpu->st.msrs.sfmask = (u32)a->val;
+	vcpu_changed(a->vcpu, ST_MSRS);
+	return 0;
+}
+
+static int hwcr_write(struct msr_access *a)
+{
+	a->val &= ~HWCR_IGNORED;
+	if (a->val & ~(HWCR_TSC_FREQ_SEL | HWCR_MC_STATUS_WR_EN))
+		return X86_FAULT;
+	a->vcpu->msr.hwcr = a->val;
+	return 0;
+}
+
+static int vm_cr_read(struct msr_access *a)
+{
+	a->val = VM_CR_SVM_OFF;
+	return 0;
+}
+
+static int vm_cr_write(struct msr_access *a)
+{
+	return a->val == VM_CR_SVM_OFF ? 0 : X86_FAULT;
+}
+
+/* LFENCE's serializing bit is as the host has it; nothing else may change. */
+static int de_cfg_write(struct msr_access *a)
+{
+	if (a->val & ~(u64)MSR_AMD64_DE_CFG_LFENCE_SERIALIZE)
+		return X86_FAULT;
+	a->vcpu->msr.de_cfg = a->val;
+	return 0;
+}
+
+/* The table */
+
+#define SOFT(member)	.offset = offsetof(struct vcpu, msr.member)
+#define SWITCHED(member) .offset = offsetof(struct vcpu, st.msrs.member)
+#define ANY		.bits = ~0ULL
+#define CALLS(name)	.read = name##_read, .write = name##_write, ANY
+/* Reads as 0, and writes of 0 are fine: Linux and firmware probe or clear these. */
+#define ZERO(first, last) { first, last, ALWAYS }
+
+/* Sorted by index, for msr_find(). */
+static const struct msr_desc msr_table[] = {
+	ZERO(MSR_IA32_P5_MC_ADDR, MSR_IA32_P5_MC_TYPE),
+	{ MSR_IA32_TSC, MSR_IA32_TSC, ALWAYS, MSR_SAVED, CALLS(tsc) },
+	{ MSR_KVM_WALL_CLOCK, MSR_KVM_WALL_CLOCK, ALWAYS, MSR_SAVED, CALLS(wall_clock) },
+	{ MSR_KVM_SYSTEM_TIME, MSR_KVM_SYSTEM_TIME, ALWAYS, MSR_SAVED, CALLS(system_time) },
+	{ MSR_IA32_APICBASE, MSR_IA32_APICBASE, ALWAYS, 0, CALLS(apic_base) },
+	ZERO(MSR_EBC_FREQUENCY_ID, MSR_EBC_FREQUENCY_ID),
+	{ MSR_IA32_TSC_ADJUST, MSR_IA32_TSC_ADJUST, X86_FEATURE_TSC_ADJUST, MSR_SAVED,
+	  SOFT(tsc_adjust), ANY, .write = tsc_adjust_write },
+	{ MSR_IA32_SPEC_CTRL, MSR_IA32_SPEC_CTRL, ALWAYS, MSR_SAVED, CALLS(spec_ctrl) },
+	{ MSR_IA32_PRED_CMD, MSR_IA32_PRED_CMD, ALWAYS, 0, ANY, .read = no_read,
+	  .write = pred_cmd_write },
+	{ MSR_IA32_UCODE_REV, MSR_IA32_UCODE_REV, ALWAYS, MSR_SAVED, SOFT(ucode_rev), ANY,
+	  .write = ucode_rev_write },
+	ZERO(MSR_PLATFORM_INFO, MSR_PLATFORM_INFO),
+	{ MSR_MTRRcap, MSR_MTRRcap, X86_FEATURE_MTRR, MSR_READONLY, .read = mtrr_cap_read,
+	  .bits = MTRR_CAP },
+	{ MSR_IA32_ARCH_CAPABILITIES, MSR_IA32_ARCH_CAPABILITIES,
+	  X86_FEATURE_ARCH_CAPABILITIES, MSR_SAVED | MSR_READONLY, SOFT(arch_caps),
+	  .bits = ARCH_CAPS_SAFE },
+	{ MSR_IA32_FLUSH_CMD, MSR_IA32_FLUSH_CMD, X86_FEATURE_FLUSH_L1D, 0, ANY,
+	  .read = no_read, .write = flush_cmd_write },
+	{ MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_CS, ALWAYS,
+	  MSR_SAVED | MSR_SWITCHED | MSR_DIRECT, SWITCHED(sysenter_cs), ANY },
+	{ MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_ESP, ALWAYS,
+	  MSR_SAVED | MSR_SWITCHED | MSR_DIRECT | MSR_CANONICAL, SWITCHED(sysenter_esp), ANY },
+	{ MSR_IA32_SYSENTER_EIP, MSR_IA32_SYSENTER_EIP, ALWAYS,
+	  MSR_SAVED | MSR_SWITCHED | MSR_DIRECT | MSR_CANONICAL, SWITCHED(sysenter_eip), ANY },
+	ZERO(MSR_IA32_MCG_CAP, MSR_IA32_MCG_CAP),
+	{ MSR_IA32_MCG_STATUS, MSR_IA32_MCG_STATUS, ALWAYS, MSR_SAVED, SOFT(mcg_status), ANY,
+	  .write = mcg_status_write },
+	ZERO(MSR_IA32_PERF_STATUS, MSR_IA32_PERF_CTL),
+	{ MSR_IA32_MISC_ENABLE, MSR_IA32_MISC_ENABLE, ALWAYS, MSR_SAVED, SOFT(misc_enable), ANY },
+	{ MSR_IA32_DEBUGCTLMSR, MSR_IA32_DEBUGCTLMSR, ALWAYS, MSR_SWITCHED, SWITCHED(debugctl) },
+	{ MTRRphysBase_MSR(0), MTRRphysMask_MSR(MTRR_VAR_RANGES - 1), X86_FEATURE_MTRR, 0,
+	  SOFT(mtrr_var), ANY, .write = mtrr_var_write },
+	{ MSR_MTRRfix64K_00000, MSR_MTRRfix64K_00000, X86_FEATURE_MTRR, 0, CALLS(mtrr_fixed) },
+	{ MSR_MTRRfix16K_80000, MSR_MTRRfix16K_A0000, X86_FEATURE_MTRR, 0, CALLS(mtrr_fixed) },
+	{ MSR_MTRRfix4K_C0000, MSR_MTRRfix4K_F8000, X86_FEATURE_MTRR, 0, CALLS(mtrr_fixed) },
+	{ MSR_IA32_CR_PAT, MSR_IA32_CR_PAT, X86_FEATURE_PAT, MSR_SAVED | MSR_SWITCHED,
+	  SWITCHED(pat), ANY, .write = pat_write },
+	{ MSR_MTRRdefType, MSR_MTRRdefType, X86_FEATURE_MTRR, 0, SOFT(mtrr_def_type),
+	  .bits = MTRR_DEF_TYPE_BITS, .write = mtrr_def_type_write },
+	{ MSR_IA32_TSC_DEADLINE, MSR_IA32_TSC_DEADLINE, X86_FEATURE_TSC_DEADLINE_TIMER,
+	  MSR_SAVED, CALLS(vlapic) },
+	{ X2APIC_FIRST, X2APIC_LAST, X86_FEATURE_X2APIC, 0, CALLS(vlapic) },
+	/* No supervisor state is offered. */
+	{ MSR_IA32_XSS, MSR_IA32_XSS, X86_FEATURE_XSAVES, MSR_SAVED },
+	{ MSR_KVM_WALL_CLOCK_NEW, MSR_KVM_WALL_CLOCK_NEW, ALWAYS, MSR_SAVED, CALLS(wall_clock) },
+	{ MSR_KVM_SYSTEM_TIME_NEW, MSR_KVM_SYSTEM_TIME_NEW, ALWAYS, MSR_SAVED,
+	  CALLS(system_time) },
+	{ MSR_EFER, MSR_EFER, ALWAYS, 0, CALLS(efer) },
+	{ MSR_STAR, MSR_STAR, ALWAYS, MSR_SAVED | MSR_SWITCHED | MSR_DIRECT, SWITCHED(star), ANY },
+	{ MSR_LSTAR, MSR_LSTAR, ALWAYS, MSR_SAVED | MSR_SWITCHED | MSR_DIRECT | MSR_CANONICAL,
+	  SWITCHED(lstar), ANY },
+	{ MSR_CSTAR, MSR_CSTAR, ALWAYS, MSR_SAVED | MSR_SWITCHED | MSR_DIRECT | MSR_CANONICAL,
+	  SWITCHED(cstar), ANY },
+	{ MSR_SYSCALL_MASK, MSR_SYSCALL_MASK, ALWAYS, MSR_SAVED | MSR_SWITCHED | MSR_DIRECT,
+	  SWITCHED(sfmask), ANY, .write = sfmask_write },
+	{ MSR_FS_BASE, MSR_GS_BASE, ALWAYS, MSR_DIRECT | MSR_CANONICAL, CALLS(segment_base) },
+	{ MSR_KERNEL_GS_BASE, MSR_KERNEL_GS_BASE, ALWAYS,
+	  MSR_SAVED | MSR_SWITCHED | MSR_DIRECT | MSR_CANONICAL, SWITCHED(kernel_gs_base), ANY },
+	{ MSR_TSC_AUX, MSR_TSC_AUX, ALWAYS, MSR_SAVED, CALLS(tsc_aux) },
+	ZERO(MSR_K7_EVNTSEL0, MSR_K7_PERFCTR3),
+	ZERO(MSR_AMD64_SYSCFG, MSR_AMD64_SYSCFG),
+	{ MSR_K7_HWCR, MSR_K7_HWCR, ALWAYS, MSR_SAVED, SOFT(hwcr), ANY, .write = hwcr_write },
+	ZERO(MSR_K8_TOP_MEM1, MSR_K8_TOP_MEM1),
+	ZERO(MSR_K8_TOP_MEM2, MSR_K8_TOP_MEM2),
+	{ MSR_AMD64_NB_CFG, MSR_AMD64_NB_CFG, ALWAYS, 0, SOFT(nb_cfg), .bits = NB_CFG_CF8_EXT },
+	ZERO(MSR_FAM10H_MMIO_CONF_BASE, MSR_FAM10H_MMIO_CONF_BASE),
+	{ MSR_VM_CR, MSR_VM_CR, ALWAYS, 0, CALLS(vm_cr) },
+	ZERO(MSR_VM_IGNNE, MSR_VM_IGNNE),
+	ZERO(MSR_VM_HSAVE_PA, MSR_VM_HSAVE_PA),
+	ZERO(MSR_AMD64_OSVW_ID_LENGTH, MSR_AMD64_OSVW_STATUS),
+	ZERO(MSR_F15H_PERF_CTL0, MSR_F15H_PERF_CTR5),
+	ZERO(MSR_AMD64_LS_CFG, MSR_AMD64_LS_CFG),
+	ZERO(MSR_AMD64_DC_CFG, MSR_AMD64_DC_CFG),
+	{ MSR_AMD64_DE_CFG, MSR_AMD64_DE_CFG, ALWAYS, MSR_SAVED, SOFT(de_cfg), ANY,
+	  .write = de_cfg_write },
+	ZERO(MSR_AMD64_BU_CFG2, MSR_AMD64_BU_CFG2),
+};
+
+/* What new vCPUs get, from this host; set by msr_setup(), then constant. */
+static u64 host_arch_caps, host_de_cfg, host_ucode_rev;
+
+/**
+ * msr_setup - learn what the host has in MSRs that guests see
+ *
+ * Once, while the module is loaded.
+ */
+void msr_setup(void)
+{
+	host_arch_caps = 0;
+	host_de_cfg = 0;
+	if (boot_cpu_has(X86_FEATURE_ARCH_CAPABILITIES) &&
+	    !rdmsrl_safe(MSR_IA32_ARCH_CAPABILITIES, &host_arch_caps))
+		host_arch_caps &= ARCH_CAPS_SAFE;
+	if (cpuid_host_is_amd() && boot_cpu_has(X86_FEATURE_LFENCE_RDTSC))
+		host_de_cfg = MSR_AMD64_DE_CFG_LFENCE_SERIALIZE;
+	host_ucode_rev = cpuid_host_is_amd() ? UCODE_REV_AMD : UCODE_REV_INTEL;
+}
+
+/**
+ * msr_reset - the values after power-on
+ * @vcpu: being created; the caller says vcpu_changed()
+ */
+void msr_reset(struct vcpu *vcpu)
+{
+	memset(&vcpu->msr, 0, sizeof(vcpu->msr));
+	memset(&vcpu->st.msrs, 0, sizeof(vcpu->st.msrs));
+	vcpu->st.msrs.pat = PAT_RESET;
+	vcpu->msr.misc_enable = MSR_IA32_MISC_ENABLE_FAST_STRING |
+				MSR_IA32_MISC_ENABLE_BTS_UNAVAIL |
+				MSR_IA32_MISC_ENABLE_PEBS_UNAVAIL;
+	vcpu->msr.hwcr = HWCR_TSC_FREQ_SEL;
+	vcpu->msr.ucode_rev = host_ucode_rev;
+	vcpu->msr.arch_caps = host_arch_caps;
+	vcpu->msr.de_cfg = host_de_cfg;
+}
+
+static const struct msr_desc *msr_find(u32 index)
+{
+	u32 lo = 0, hi = ARRAY_SIZE(msr_table);
+
+	while (lo < hi) {
+		u32 mid = (lo + hi) / 2;
+
+		if (index > msr_table[mid].last)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (lo == ARRAY_SIZE(msr_table) || index < msr_table[lo].first)
+		return NULL;
+	return &msr_table[lo];
+}
+
+/* Does it exist for who asks? */
+static bool msr_exists(const struct msr_desc *d, const struct msr_access *a)
+{
+	return d && (d->feature == ALWAYS || msr_feature(a, d->feature));
+}
+
+static u64 *msr_place(const struct msr_desc *d, const struct msr_access *a)
+{
+	u64 *base = (void *)a->vcpu + d->offset;
+
+	return &base[array_index_nospec(a->index - d->first, d->last - d->first + 1)];
+}
+
+/**
+ * msr_read - RDMSR
+ * @vcpu: owned and loaded
+ * @index: of the MSR
+ * @val: set on success
+ * @by_vmm: the VMM reads
+ *
+ * 0 or X86_FAULT.
+ */
+int msr_read(struct vcpu *vcpu, u32 index, u64 *val, bool by_vmm)
+{
+	struct msr_access a = { .vcpu = vcpu, .index = index, .by_vmm = by_vmm };
+	const struct msr_desc *d = msr_find(index);
+
+	if (!msr_exists(d, &a))
+		return X86_FAULT;
+	if (d->read) {
+		if (d->read(&a))
+			return X86_FAULT;
+	} else if (d->offset) {
+		if (d->flags & MSR_SWITCHED)
+			vcpu_need(vcpu, ST_MSRS);
+		a.val = *msr_place(d, &a);
+	}
+	*val = a.val;
+	return 0;
+}
+
+static void msr_store(const struct msr_desc *d, struct msr_access *a)
+{
+	if (!d->offset)
+		return;
+	if (d->flags & MSR_SWITCHED)
+		vcpu_need(a->vcpu, ST_MSRS);
+	*msr_place(d, a) = a->val;
+	if (d->flags & MSR_SWITCHED)
+		vcpu_changed(a->vcpu, ST_MSRS);
+}
+
+/**
+ * msr_write - WRMSR
+ * @vcpu: owned and loaded
+ * @index: of the MSR
+ * @val: to write
+ * @by_vmm: the VMM writes, and may set what is read-only for the guest
+ *
+ * 0 or X86_FAULT.
+ */
+int msr_write(struct vcpu *vcpu, u32 index, u64 val, bool by_vmm)
+{
+	struct msr_access a = { .vcpu = vcpu, .index = index, .val = val, .by_vmm = by_vmm };
+	const struct msr_desc *d = msr_find(index);
+
+	if (!msr_exists(d, &a) || ((d->flags & MSR_READONLY) && !by_vmm))
+		return X86_FAULT;
+	if ((val & ~d->bits) || ((d->flags & MSR_CANONICAL) && !cpuid_canonical(val)))
+		return X86_FAULT;
+	if (d->write)
+		return d->write(&a);
+	msr_store(d, &a);
+	return 0;
+}
+
+/**
+ * msr_setup_passthrough - let the guest have what needs no exit
+ * @vcpu: being created, after backend->vcpu_init()
+ */
+void msr_setup_passthrough(struct vcpu *vcpu)
+{
+	u32 index;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(msr_table); i++) {
+		if (!(msr_table[i].flags & MSR_DIRECT))
+			continue;
+		for (index = msr_table[i].first; index <= msr_table[i].last; index++)
+			backend->pass_msr(vcpu, index, true, true);
+	}
+}
+
+/* ioctls */
+
+/* Does a guest on this host have it? */
+static bool msr_offered(const struct msr_desc *d)
+{
+	switch (d->first) {
+	case MSR_IA32_SPEC_CTRL:
+		return cpuid_host_has(X86_FEATURE_SPEC_CTRL) ||
+		       cpuid_host_has(X86_FEATURE_AMD_IBRS) ||
+		       cpuid_host_has(X86_FEATURE_AMD_STIBP) ||
+		       cpuid_host_has(X86_FEATURE_AMD_SSBD);
+	case MSR_TSC_AUX:
+		return cpuid_host_has(X86_FEATURE_RDTSCP) || cpuid_host_has(X86_FEATURE_RDPID);
+	default:
+		return d->feature == ALWAYS || cpuid_host_has(d->feature);
+	}
+}
+
+static int list_to_user(struct kvm_msr_list __user *user, const u32 *indices, u32 n)
+{
+	u32 room;
+
+	if (get_user(room, &user->nmsrs) || put_user(n, &user->nmsrs))
+		return -EFAULT;
+	if (room < n)
+		return -E2BIG;
+	return copy_to_user(user->indices, indices, n * sizeof(*indices)) ? -EFAULT : 0;
+}
+
+/**
+ * msr_ioctl_index_list - KVM_GET_MSR_INDEX_LIST
+ * @arg: struct kvm_msr_list
+ *
+ * The MSRs that hold state which no other ioctl gets and sets.  0; -E2BIG with
+ * @arg->nmsrs set when they do not fit; -EFAULT.
+ */
+int msr_ioctl_index_list(void __user *arg)
+{
+	u32 list[ARRAY_SIZE(msr_table)];
+	u32 n = 0;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(msr_table); i++)
+		if ((msr_table[i].flags & MSR_SAVED) && msr_offered(&msr_table[i]))
+			list[n++] = msr_table[i].first;
+	return list_to_user(arg, list, n);
+}
+
+/* What this host offers in an MSR; false when that is none that VMMs ask about. */
+static bool feature_msr(u32 index, u64 *val)
+{
+	switch (index) {
+	case MSR_IA32_ARCH_CAPABILITIES:
+		*val = host_arch_caps;
+		return cpuid_host_has(X86_FEATURE_ARCH_CAPABILITIES);
+	case MSR_IA32_UCODE_REV:
+		*val = host_ucode_rev;
+		return true;
+	case MSR_AMD64_DE_CFG:
+		*val = host_de_cfg;
+		return cpuid_host_is_amd();
+	default:
+		return false;
+	}
+}
+
+/**
+ * msr_ioctl_feature_index_list - KVM_GET_MSR_FEATURE_INDEX_LIST
+ * @arg: struct kvm_msr_list
+ *
+ * As msr_ioctl_index_list().
+ */
+int msr_ioctl_feature_index_list(void __user *arg)
+{
+	static const u32 all[] = {
+		MSR_IA32_UCODE_REV, MSR_IA32_ARCH_CAPABILITIES, MSR_AMD64_DE_CFG,
+	};
+	u32 list[ARRAY_SIZE(all)];
+	u64 unused;
+	u32 n = 0;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(all); i++)
+		if (feature_msr(all[i], &unused))
+			list[n++] = all[i];
+	return list_to_user(arg, list, n);
+}
+
+#define MAX_MSR_ENTRIES	256
+
+/* The entries of struct kvm_msrs at @user, for the caller to kvfree(). */
+static struct kvm_msr_entry *entries_from_user(struct kvm_msrs __user *user, u32 *n)
+{
+	if (get_user(*n, &user->nmsrs))
+		return ERR_PTR(-EFAULT);
+	if (*n >= MAX_MSR_ENTRIES)
+		return ERR_PTR(-E2BIG);
+	return vmemdup_user(user->entries, array_size(*n, sizeof(struct kvm_msr_entry)));
+}
+
+static int entries_to_user(struct kvm_msrs __user *user, struct kvm_msr_entry *entries, u32 n,
+			   u32 done)
+{
+	if (copy_to_user(user->entries, entries, n * sizeof(*entries)))
+		return -EFAULT;
+	return done;
+}
+
+/**
+ * msr_ioctl_get_features - KVM_GET_MSRS of the system
+ * @arg: struct kvm_msrs
+ *
+ * Number of values read before the first unknown one; -E2BIG, -EFAULT, -ENOMEM.
+ */
+int msr_ioctl_get_features(void __user *arg)
+{
+	struct kvm_msr_entry *entries;
+	u32 i, n;
+	int r;
+
+	entries = entries_from_user(arg, &n);
+	if (IS_ERR(entries))
+		return PTR_ERR(entries);
+	for (i = 0; i < n; i++)
+		if (!feature_msr(entries[i].index, &entries[i].data))
+			break;
+	r = entries_to_user(arg, entries, n, i);
+	kvfree(entries);
+	return r;
+}
+
+/**
+ * vcpu_ioctl_get_msrs - KVM_GET_MSRS
+ * @vcpu: owned and loaded
+ * @arg: struct kvm_msrs
+ *
+ * Number of values read before the first that cannot be; -E2BIG, -EFAULT,
+ * -ENOMEM.
+ */
+int vcpu_ioctl_get_msrs(struct vcpu *vcpu, void __user *arg)
+{
+	struct kvm_msr_entry *entries;
+	u32 i, n;
+	int r;
+
+	entries = entries_from_user(arg, &n);
+	if (IS_ERR(entries))
+		return PTR_ERR(entries);
+	for (i = 0; i < n; i++)
+		if (msr_read(vcpu, entries[i].index, &entries[i].data, true))
+			break;
+	r = entries_to_user(arg, entries, n, i);
+	kvfree(entries);
+	return r;
+}
+
+/**
+ * vcpu_ioctl_set_msrs - KVM_SET_MSRS
+ * @vcpu: owned and loaded
+ * @arg: struct kvm_msrs
+ *
+ * Number of MSRs written before the first that refused; -E2BIG, -EFAULT,
+ * -ENOMEM.
+ */
+int vcpu_ioctl_set_msrs(struct vcpu *vcpu, void __user *arg)
+{
+	struct kvm_msr_entry *entries;
+	u32 i, n;
+
+	entries = entries_from_user(arg, &n);
+	if (IS_ERR(entries))
+		return PTR_ERR(entries);
+	for (i = 0; i < n; i++)
+		if (msr_write(vcpu, entries[i].index, entries[i].data, true))
+			break;
+	kvfree(entries);
+	return i;
+}

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * State ioctls for what is not a system register: general registers, debug
+ * registers, events on their way, and whether the vCPU runs.  Each one checks
+ * everything before it changes anything.
+ */
+#include <asm/processor-flags.h>
+#include <asm/traps.h>
+#include <uapi/asm/debugreg.h>
+
+#include "x86/board/irqchip.h"
+#include "x86/board/lapic.h"
+#include "x86/run/x86.h"
+
+#define RFLAGS_DEFINED	(X86_EFLAGS_CF | X86_EFLAGS_PF | X86_EFLAGS_AF | X86_EFLAGS_ZF | \
+			 X86_EFLAGS_SF | X86_EFLAGS_TF | X86_EFLAGS_IF | X86_EFLAGS_DF | \
+			 X86_EFLAGS_OF | X86_EFLAGS_IOPL | X86_EFLAGS_NT | X86_EFLAGS_RF | \
+			 X86_EFLAGS_VM | X86_EFLAGS_AC | X86_EFLAGS_VIF | X86_EFLAGS_VIP | \
+			 X86_EFLAGS_ID)
+
+/**
+ * vcpu_ioctl_get_regs - KVM_GET_REGS
+ * @vcpu: owned
+ * @regs: filled
+ *
+ * Cannot fail.
+ */
+int vcpu_ioctl_get_regs(struct vcpu *vcpu, struct kvm_regs *regs)
+{
+	const u64 *g = vcpu->st.gpr;
+
+	*regs = (struct kvm_regs) {
+		.rax = g[EMU_RAX], .rbx = g[EMU_RBX], .rcx = g[EMU_RCX], .rdx = g[EMU_RDX],
+		.rsi = g[EMU_RSI], .rdi = g[EMU_RDI], .rsp = g[EMU_RSP], .rbp = g[EMU_RBP],
+		.r8 = g[EMU_R8], .r9 = g[EMU_R9], .r10 = g[EMU_R10], .r11 = g[EMU_R11],
+		.r12 = g[EMU_R12], .r13 = g[EMU_R13], .r14 = g[EMU_R14], .r15 = g[EMU_R15],
+		.rip = vcpu->st.rip, .rflags = vcpu->st.rflags,
+	};
+	return 0;
+}
+
+/**
+ * vcpu_ioctl_set_regs - KVM_SET_REGS
+ * @vcpu: owned
+ * @regs: from the VMM; reserved bits of rflags are ignored
+ *
+ * An exception that was found but not yet given to the CPU belongs to the old
+ * state and is dropped.  Cannot fail.
+ */
+int vcpu_ioctl_set_regs(struct vcpu *vcpu, struct kvm_regs *regs)
+{
+	u64 *g = vcpu->st.gpr;
+
+	g[EMU_RAX] = regs->rax;
+	g[EMU_RBX] = regs->rbx;
+	g[EMU_RCX] = regs->rcx;
+	g[EMU_RDX] = regs->rdx;
+	g[EMU_RSI] = regs->rsi;
+	g[EMU_RDI] = regs->rdi;
+	g[EMU_RSP] = regs->rsp;
+	g[EMU_RBP] = regs->rbp;
+	g[EMU_R8] = regs->r8;
+	g[EMU_R9] = regs->r9;
+	g[EMU_R10] = regs->r10;
+	g[EMU_R11] = regs->r11;
+	g[EMU_R12] = regs->r12;
+	g[EMU_R13] = regs->r13;
+	g[EMU_R14] = regs->r14;
+	g[EMU_R15] = regs->r15;
+	vcpu->st.rip = regs->rip;
+	vcpu->st.rflags = (regs->rflags & RFLAGS_DEFINED) | X86_EFLAGS_FIXED;
+	vcpu->ev.exc_pending = false;
+	vcpu_request(vcpu, REQ_EVENT);
+	return 0;
+}
+
+/**
+ * vcpu_ioctl_get_debugregs - KVM_GET_DEBUGREGS
+ * @vcpu: owned and loaded
+ * @dbg: filled
+ *
+ * Cannot fail.
+ */
+int vcpu_ioctl_get_debugregs(struct vcpu *vcpu, struct kvm_debugregs *dbg)
+{
+	struct x86_state *st = &vcpu->st;
+
+	vcpu_need(vcpu, ST_DR);
+	memset(dbg, 0, sizeof(*dbg));
+	memcpy(dbg->db, st->dr, sizeof(dbg->db));
+	dbg->dr6 = st->dr6;
+	dbg->dr7 = st->dr7;
+	return 0;
+}
+
+/**
+ * vcpu_ioctl_set_debugregs - KVM_SET_DEBUGREGS
+ * @vcpu: owned
+ * @dbg: from the VMM
+ *
+ * 0; -EINVAL for flags (none exist) or upper halves of dr6 or dr7.
+ */
+int vcpu_ioctl_set_debugregs(struct vcpu *vcpu, struct kvm_debugregs *dbg)
+{
+	struct x86_state *st = &vcpu->st;
+
+	if (dbg->flags || dbg->dr6 >> 32 || dbg->dr7 >> 32)
+		return -EINVAL;
+	memcpy(st->dr, dbg->db, sizeof(st->dr));
+	st->dr6 = cr_fixup_dr6(dbg->dr6);
+	st->dr7 = cr_fixup_dr7(dbg->dr7);
+	vcpu_changed(vcpu, ST_DR);
+	return 0;
+}
+
+static u8 shadow_to_kvm(u8 shadow)
+{
+	return (shadow & SHADOW_STI ? KVM_X86_SHADOW_INT_STI : 0) |
+	       (shadow & SHADOW_MOV_SS ? KVM_X86_SHADOW_INT_MOV_SS : 0);
+}
+
+static u8 shadow_from_kvm(u8 shadow)
+{
+	/* A CPU has one of them, and VMX refuses both (27.3.1.5): the one that blocks more. */
+	if (shadow & KVM_X86_SHADOW_INT_MOV_SS)
+		return SHADOW_MOV_SS;
+	return shadow & KVM_X86_SHADOW_INT_STI ? SHADOW_STI : 0;
+}
+
+static void get_interrupt_event(struct vcpu *vcpu, struct kvm_vcpu_events *events)
+{
+	const struct vcpu_events *ev = &vcpu->ev;
+
+	if (ev->irq_injected) {
+		/* A software interrupt is not reported: the VMM lacks its length. */
+		events->interrupt.injected = !ev->irq_soft;
+		events->interrupt.nr = ev->irq_vector;
+	} else if (ev->user_irq >= 0) {
+		events->interrupt.injected = 1;
+		events->interrupt.nr = ev->user_irq;
+	}
+	events->interrupt.shadow = shadow_to_kvm(vcpu->st.shadow);
+}
+
+/**
+ * vcpu_ioctl_get_vcpu_events - KVM_GET_VCPU_EVENTS
+ * @vcpu: owned and loaded
+ * @events: filled
+ *
+ * Cannot fail.
+ */
+int vcpu_ioctl_get_vcpu_events(struct vcpu *vcpu, struct kvm_vcpu_events *events)
+{
+	struct vcpu_events *ev = &vcpu->ev;
+	u32 nmis = ev->nmi_pending + atomic_read(&ev->nmi_asked);
+
+	memset(events, 0, sizeof(*events));
+	/* Without KVM_CAP_EXCEPTION_PAYLOAD the VMM cannot see one: cr2 or dr6 must hold it. */
+	if (ev->exc_pending)
+		events_apply_payload(vcpu);
+	if (ev->exc_pending || ev->exc_injected) {
+		/* Nor a software exception: rip stands on its instruction. */
+		events->exception.injected = !exc_is_soft(ev->exc_vector);
+		events->exception.nr = ev->exc_vector;
+		events->exception.has_error_code = ev->exc_has_error;
+		events->exception.error_code = ev->exc_has_error ? ev->exc_error : 0;
+	}
+	get_interrupt_event(vcpu, events);
+	events->nmi.injected = ev->nmi_injected;
+	events->nmi.pending = min_t(u32, nmis, 2);
+	events->nmi.masked = ev->nmi_masked;
+	events->flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW;
+	return 0;
+}
+
+#define EVENT_FLAGS	(KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SIPI_VECTOR | \
+			 KVM_VCPUEVENT_VALID_SHADOW)
+
+static bool vcpu_events_valid(const struct kvm_vcpu_events *events)
+{
+	if (events->flags & ~EVENT_FLAGS)
+		return false;
+	if (!events->exception.injected)
+		return true;
+	return events->exception.nr < 32 && events->exception.nr != X86_TRAP_NMI;
+}
+
+static void set_exception_event(struct vcpu_events *ev, const struct kvm_vcpu_events *events)
+{
+	ev->exc_pending = false;
+	ev->exc_has_payload = false;
+	ev->exc_injected = events->exception.injected;
+	ev->exc_vector = events->exception.nr;
+	ev->exc_len = 0;
+	ev->exc_has_error = events->exception.has_error_code;
+	ev->exc_error = events->exception.error_code;
+}
+
+/**
+ * vcpu_ioctl_set_vcpu_events - KVM_SET_VCPU_EVENTS
+ * @vcpu: owned
+ * @events: from the VMM
+ *
+ * 0; -EINVAL for flags of capabilities that are not there (SMM, exception
+ * payloads, triple faults) or an exception that does not exist.  A SIPI's vector is that
+ * of KVM_MP_STATE_SIPI_RECEIVED, set before or after; without an APIC in the kernel it is
+ * accepted and means nothing.
+ */
+int vcpu_ioctl_set_vcpu_events(struct vcpu *vcpu, struct kvm_vcpu_events *events)
+{
+	struct vcpu_events *ev = &vcpu->ev;
+
+	if (!vcpu_events_valid(events))
+		return -EINVAL;
+	set_exception_event(ev, events);
+	ev->irq_injected = events->interrupt.injected;
+	ev->irq_vector = events->interrupt.nr;
+	ev->irq_soft = events->interrupt.soft;
+	ev->soft_len = 0;
+	ev->user_irq = -1;
+	ev->nmi_injected = events->nmi.injected;
+	ev->nmi_masked = events->nmi.masked;
+	if (events->flags & KVM_VCPUEVENT_VALID_NMI_PENDING) {
+		atomic_set(&ev->nmi_asked, 0);
+		ev->nmi_pending = min_t(u8, events->nmi.pending, 2);
+	}
+	if (events->flags & KVM_VCPUEVENT_VALID_SIPI_VECTOR)
+		vlapic_set_sipi_vector(vcpu, events->sipi_vector);
+	if (events->flags & KVM_VCPUEVENT_VALID_SHADOW)
+		vcpu->st.shadow = shadow_from_kvm(events->interrupt.shadow);
+	vcpu_request(vcpu, REQ_EVENT);
+	return 0;
+}
+
+/**
+ * vcpu_ioctl_get_mp_state - KVM_GET_MP_STATE
+ * @vcpu: owned and loaded
+ * @state: filled, after INIT and SIPI that have arrived
+ *
+ * Cannot fail.
+ */
+int vcpu_ioctl_get_mp_state(struct vcpu *vcpu, struct kvm_mp_state *state)
+{
+	if (vlapic_has_init_sipi(vcpu))
+		vlapic_accept_init_sipi(vcpu);
+	state->mp_state = vcpu->mp_state;
+	return 0;
+}
+
+/**
+ * vcpu_ioctl_set_mp_state - KVM_SET_MP_STATE
+ * @vcpu: owned
+ * @state: from the VMM
+ *
+ * KVM_MP_STATE_SIPI_RECEIVED is a vCPU that waited for a SIPI, which has come: the next
+ * KVM_RUN or KVM_GET_MP_STATE starts it.
+ *
+ * 0; -EINVAL for a state that does not exist, or that needs the in-kernel APIC.
+ */
+int vcpu_ioctl_set_mp_state(struct vcpu *vcpu, struct kvm_mp_state *state)
+{
+	switch (state->mp_state) {
+	case KVM_MP_STATE_RUNNABLE:
+		break;
+	case KVM_MP_STATE_UNINITIALIZED:
+	case KVM_MP_STATE_INIT_RECEIVED:
+	case KVM_MP_STATE_SIPI_RECEIVED:
+	case KVM_MP_STATE_HALTED:
+		if (!vcpu->apic)
+			return -EINVAL;
+		break;
+	default:
+		return -EINVAL;
+	}
+	vcpu->mp_state = state->mp_state;
+	if (state->mp_state == KVM_MP_STATE_SIPI_RECEIVED) {
+		vcpu->mp_state = KVM_MP_STATE_INIT_RECEIVED;
+		vlapic_post_sipi(vcpu);
+	}
+	vcpu_request(vcpu, REQ_EVENT);
+	return 0;
+}

@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KVM_RUN: the loop that enters the guest, and the sleep of a halted vCPU.  It
+ * decides when to enter; why the guest came back is exits.c's.
+ *
+ * The hard part is the last look before the entry.  A kicker sets a request and
+ * then reads vcpu->mode; the entry writes the mode and then reads the requests,
+ * both with full barriers between: one of the two sees the other.  From then
+ * on an IPI, which IRQs-off holds back until the CPU is in the guest, ends the
+ * entry at once.
+ */
+#include <linux/hw_breakpoint.h>
+#include <linux/sched/signal.h>
+#include <asm/debugreg.h>
+
+#include "compat.h"
+#include "x86/cpu/fpu.h"
+#include "x86/cpu/hostwork.h"
+#include "x86/board/irqchip.h"
+#include "x86/board/lapic.h"
+#include "x86/run/x86.h"
+
+#define CREATE_TRACE_POINTS
+#include "x86/run/trace.h"
+
+static void run_flush_tlb(struct vcpu *vcpu)
+{
+	if (vcpu_take_request(vcpu, REQ_TLB_FLUSH)) {
+#ifdef DITTO_DEBUG
+		vcpu->epoch = mmu_epoch_current(&vcpu->vm->mmu);
+#endif
+		backend->flush_tlb(vcpu);
+	}
+}
+
+/*
+ * Debug builds: what the vCPU is about to use of the TLB is of vcpu->epoch.  With
+ * IRQs off and the mode set no flush can end without us, so what was flushed so
+ * far had asked us before, and we did it.
+ */
+static void run_epoch_begin(struct vcpu *vcpu)
+{
+#ifdef DITTO_DEBUG
+	u64 flushed = mmu_epoch_flushed(&vcpu->vm->mmu);
+
+	WARN_ONCE(vcpu->epoch < flushed, "ditto: vCPU %u enters with a TLB of %llu, not %llu\n",
+		  vcpu->id, vcpu->epoch, flushed);
+	WRITE_ONCE(vcpu->guest_epoch, vcpu->epoch);
+#endif
+}
+
+static void run_epoch_end(struct vcpu *vcpu)
+{
+#ifdef DITTO_DEBUG
+	/* Before IRQs are on: the flush that kicked us out looks at this. */
+	WRITE_ONCE(vcpu->guest_epoch, U64_MAX);
+#endif
+}
+
+/*
+ * Requests that may sleep.  1: go on; 0: return to user space; -errno.
+ * REQ_EVENT and REQ_TLB_FLUSH are taken with IRQs off, after the last look.
+ */
+static int run_requests(struct vcpu *vcpu)
+{
+	if (vcpu_take_request(vcpu, REQ_SHUTDOWN)) {
+		vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
+		return 0;
+	}
+	if (vcpu_take_request(vcpu, REQ_CLOCK_UPDATE))
+		vcpu_clock_update(vcpu);
+	if (vcpu_take_request(vcpu, REQ_PDPTES))
+		vcpu_reload_pdptes(vcpu);
+	if (vcpu_take_request(vcpu, REQ_RELOAD_ROOT)) {
+		hpa_t root = mmu_root(&vcpu->vm->mmu);
+
+		if (!root)
+			return -ENOMEM;
+		backend->set_tdp_root(vcpu, root);
+		vcpu_request(vcpu, REQ_TLB_FLUSH);
+	}
+	return 1;
+}
+
+/* Requests that do not matter between the last look and the entry. */
+#define RUN_LATE_REQUESTS	(BIT(REQ_EVENT) | BIT(REQ_TLB_FLUSH))
+
+static bool run_must_wait(struct vcpu *vcpu)
+{
+	return (READ_ONCE(vcpu->requests) & ~RUN_LATE_REQUESTS) || hostwork_pending() ||
+	       !cpus_here_enabled() || vlapic_timer_expired(vcpu) || vlapic_has_init_sipi(vcpu) ||
+	       READ_ONCE(vcpu->vm->dead);
+}
+
+/*
+ * The host's breakpoints share the CPU's debug registers with the guest's: they
+ * are the guest's while it has breakpoints, and while it accesses them.
+ */
+static void run_load_debug(struct vcpu *vcpu)
+{
+	const struct x86_state *st = &vcpu->st;
+	int i;
+
+	if (likely(!(st->dr7 & (DR_LOCAL_ENABLE_MASK | DR_GLOBAL_ENABLE_MASK)) &&
+		   !vcpu->guest_dr))
+		return;
+	set_debugreg(0, 7);
+	for (i = 0; i < 4; i++)
+		set_debugreg(st->dr[i], i);
+	if (vcpu->guest_dr)
+		backend->set_dr_exits(vcpu, false);
+}
+
+static void run_store_debug(struct vcpu *vcpu)
+{
+	struct x86_state *st = &vcpu->st;
+
+	if (unlikely(vcpu->guest_dr)) {
+		vcpu->guest_dr = false;
+		get_debugreg(st->dr[0], 0);
+		get_debugreg(st->dr[1], 1);
+		get_debugreg(st->dr[2], 2);
+		get_debugreg(st->dr[3], 3);
+		backend->set_dr_exits(vcpu, true);
+		/* DR7 decides over the next entry. */
+		vcpu_need(vcpu, ST_DR);
+	}
+	if (hw_breakpoint_active())
+		hw_breakpoint_restore();
+}
+
+static void run_guest(struct vcpu *vcpu, struct exit_facts *facts)
+{
+	bool xcr0 = vcpu_switches_xcr0(vcpu);
+
+	trace_ditto_entry(vcpu);
+	if (xcr0)
+		vcpu_load_guest_xcr0(vcpu);
+	run_load_debug(vcpu);
+	hostwork_begin_guest_time();
+	backend->run(vcpu, facts);
+	run_store_debug(vcpu);
+	if (xcr0)
+		vcpu_load_host_xcr0(vcpu);
+	trace_ditto_exit(vcpu, facts);
+}
+
+/* One trip; true with @facts filled, false when something has to be done first. */
+static bool run_enter(struct vcpu *vcpu, struct exit_facts *facts)
+	__must_hold(&vcpu->vm->mmu.srcu)
+{
+	preempt_disable();
+	local_irq_disable();
+	vcpu_fpu_enter();
+	/* Pairs with vcpu_kick(), vcpu_notify() and vm_flush_tlbs(); see the top of the file. */
+	smp_store_mb(vcpu->mode, VCPU_IN_GUEST);
+	if (run_must_wait(vcpu)) {
+		smp_store_release(&vcpu->mode, VCPU_OUTSIDE);
+		local_irq_enable();
+		preempt_enable();
+		return false;
+	}
+	if (vlapic_has_posted(vcpu))
+		vlapic_collect(vcpu->apic);
+	if (vcpu_take_request(vcpu, REQ_EVENT))
+		events_inject(vcpu);
+	run_flush_tlb(vcpu);
+	run_epoch_begin(vcpu);
+	srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
+
+	run_guest(vcpu, facts);
+
+	/* While it is this CPU that ran the guest. */
+	compat_guest_trained();
+	run_epoch_end(vcpu);
+	smp_store_release(&vcpu->mode, VCPU_OUTSIDE);
+	/* The interrupt that ended the guest is taken here, in the guest's time. */
+	if (facts->host_vector)
+		hostwork_take_irq(facts->host_vector);
+	local_irq_enable();
+	local_irq_disable();
+	hostwork_end_guest_time();
+	local_irq_enable();
+	preempt_enable();
+	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
+	return true;
+}
+
+/*
+ * This CPU goes offline or the machine goes down: the thread sleeps until it is
+ * moved, the CPU comes back, or a signal ends it.
+ */
+static void run_wait_for_cpu(struct vcpu *vcpu)
+	__must_hold(&vcpu->vm->mmu.srcu)
+{
+	srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
+	schedule_timeout_interruptible(msecs_to_jiffies(20));
+	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
+}
+
+static bool run_can_run(struct vcpu *vcpu)
+{
+	return vcpu->mp_state == KVM_MP_STATE_RUNNABLE;
+}
+
+/**
+ * vcpu_has_work - is there something that ends the sleep of a vCPU?
+ * @vcpu: owned; it is halted, or waits for INIT or SIPI
+ *
+ * What run_housekeeping() or run_wake_up() would act on, and the VM's end.
+ */
+bool vcpu_has_work(struct vcpu *vcpu)
+{
+	if (vlapic_has_init_sipi(vcpu) || READ_ONCE(vcpu->vm->dead))
+		return true;
+	if (vcpu->mp_state != KVM_MP_STATE_HALTED)
+		return false;
+	return vlapic_timer_expired(vcpu) || events_wake(vcpu) ||
+	       (READ_ONCE(vcpu->requests) & BIT(REQ_SHUTDOWN));
+}
+
+/* Sleep until the vCPU has something to do or the thread is wanted elsewhere. */
+static void run_sleep(struct vcpu *vcpu)
+	__must_hold(&vcpu->vm->mmu.srcu)
+{
+	srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
+	vlapic_timer_halt(vcpu);
+	prepare_to_rcuwait(&vcpu->wait);
+	for (;;) {
+		set_current_state(TASK_INTERRUPTIBLE);
+		if (vcpu_has_work(vcpu) || hostwork_pending())
+			break;
+		schedule();
+	}
+	finish_rcuwait(&vcpu->wait);
+	vlapic_timer_unhalt(vcpu);
+	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
+}
+
+/* A halted vCPU goes on when an interrupt, an NMI or a request wants it to. */
+static bool run_wake_up(struct vcpu *vcpu)
+{
+	if (vcpu->mp_state != KVM_MP_STATE_HALTED || !vcpu_has_work(vcpu))
+		return false;
+	vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
+	vcpu_request(vcpu, REQ_EVENT);
+	return true;
+}
+
+/* 1: go on; 0: to user space; -errno. */
+static int run_housekeeping(struct vcpu *vcpu)
+	__must_hold(&vcpu->vm->mmu.srcu)
+{
+	int r;
+
+	if (vlapic_timer_expired(vcpu))
+		vlapic_timer_sync(vcpu);
+	if (vlapic_has_init_sipi(vcpu))
+		vlapic_accept_init_sipi(vcpu);
+	if (READ_ONCE(vcpu->vm->dead))
+		return -EIO;
+	if (!hostwork_pending())
+		return 1;
+	srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
+	r = hostwork_do();
+	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
+	if (r == -EINTR)
+		vcpu->run->exit_reason = KVM_EXIT_INTR;
+	return r ? r : 1;
+}
+
+/* Whatever keeps the vCPU from entering the guest. As run_housekeeping(). */
+static int run_prepare(struct vcpu *vcpu)
+	__must_hold(&vcpu->vm->mmu.srcu)
+{
+	int r = run_housekeeping(vcpu);
+
+	if (r <= 0)
+		return r;
+	if (!run_can_run(vcpu) && !run_wake_up(vcpu)) {
+		run_sleep(vcpu);
+		return 1;
+	}
+	if (unlikely(!cpus_here_enabled()))
+		run_wait_for_cpu(vcpu);
+	return run_requests(vcpu);
+}
+
+/* Nearly always what was injected has arrived. */
+static void run_note_delivery(struct vcpu *vcpu, const struct x86_event *cut)
+{
+	struct vcpu_events *ev = &vcpu->ev;
+
+	if (unlikely(cut->type != EVENT_NONE)) {
+		events_cut(vcpu, cut);
+		return;
+	}
+	ev->exc_injected = false;
+	ev->nmi_injected = false;
+	ev->irq_injected = false;
+}
+
+static int run_loop(struct vcpu *vcpu)
+	__must_hold(&vcpu->vm->mmu.srcu)
+{
+	struct exit_facts *facts = &vcpu->facts;
+	int r;
+
+	do {
+		if (likely(run_can_run(vcpu) && run_enter(vcpu, facts))) {
+			run_note_delivery(vcpu, &facts->vectoring);
+			if (unlikely(facts->nr_written))
+				mmu_note_written(&vcpu->vm->mmu, facts->written,
+						 facts->nr_written);
+			r = exit_handle(vcpu, facts);
+		} else {
+			r = run_prepare(vcpu);
+		}
+	} while (r > 0);
+	return r;
+}
+
+/* Take the answer to an access that user space made for us. As exit_handle(). */
+static int run_complete_io(struct vcpu *vcpu)
+	__must_hold(&vcpu->vm->mmu.srcu)
+{
+	int (*complete)(struct vcpu *vcpu) = vcpu->io.complete;
+
+	if (!complete)
+		return 1;
+	vcpu->io.complete = NULL;
+	return complete(vcpu);
+}
+
+/* What the VMM reads in kvm_run after every KVM_RUN. */
+static void run_report(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	bool if_flag = vcpu->st.rflags & X86_EFLAGS_IF;
+
+	run->if_flag = if_flag;
+	run->flags = 0;
+	run->cr8 = vcpu->st.cr8;
+	run->apic_base = vcpu->apic ? vcpu->apic->base : vlapic_get_base(vcpu);
+	run->ready_for_interrupt_injection = vcpu->apic ||
+		(if_flag && !vcpu->st.shadow && vcpu->ev.user_irq < 0 &&
+		 !vcpu->ev.irq_injected && !vcpu->ev.exc_pending);
+}
+
+static int run_with_fpu(struct vcpu *vcpu)
+{
+	int r;
+
+	vcpu_fpu_load(vcpu);
+	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
+	r = run_complete_io(vcpu);
+	if (r > 0)
+		r = compat_immediate_exit(vcpu->run) ? -EINTR : run_loop(vcpu);
+	srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
+	vcpu_fpu_put(vcpu);
+	return r;
+}
+
+/**
+ * vcpu_run - KVM_RUN
+ * @vcpu: owned by the caller and loaded
+ *
+ * Returns 0 with vcpu->run filled; -EINTR for a signal or immediate_exit;
+ * -EAGAIN after a wait for SIPI was interrupted by one; -EFAULT when a gpa's
+ * memory is not there; -ENOMEM; -EINVAL for a cr8 that is none; -EIO when the
+ * VM is dead.
+ */
+int vcpu_run(struct vcpu *vcpu)
+{
+	int r;
+
+	if (unlikely(!vcpu->apic)) {
+		if (vcpu_set_cr8(vcpu, READ_ONCE(vcpu->run->cr8)))
+			return -EINVAL;
+		/* The VMM may ask for the window at any KVM_RUN, or no longer ask. */
+		vcpu_request(vcpu, REQ_EVENT);
+	}
+	vcpu->run->exit_reason = KVM_EXIT_UNKNOWN;
+	r = run_with_fpu(vcpu);
+	run_report(vcpu);
+	if (r == -EINTR)
+		vcpu->run->exit_reason = KVM_EXIT_INTR;
+	return r;
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Going behind an instruction that exited.  CPUs that report its length make this
+ * simple; for the others the first byte mostly tells, and it is where the vCPU's last
+ * walk ended.  Where it does not, the emulator decodes (emulate_vcpu.c).
+ */
+#include "x86/run/x86.h"
+
+static void skip_where(struct vcpu *vcpu, u64 *gva, u32 *access)
+{
+	const struct x86_state *st = &vcpu->st;
+
+	vcpu_need(vcpu, ST_CODE | ST_CR);
+	*gva = st->rip + st->code.base;
+	if (!(st->efer & EFER_LMA))
+		*gva = (u32)*gva;
+	*access = st->code.cpl == 3 ? MMU_EXEC | MMU_USER : MMU_EXEC;
+}
+
+/* The byte at rip, if the last walk still tells where it is; else 0. */
+static u8 skip_recall(struct vcpu *vcpu, u64 gva, u32 access)
+{
+	const struct walk_memo *m = &vcpu->fetch_memo;
+	u8 byte = 0;
+
+	rcu_read_lock_sched();
+	if (memo_walk_same(&vcpu->vm->mmu, m, gva, access) && vcpu_memo_mode(vcpu, m) && m->data)
+		byte = *(const u8 *)(m->data + offset_in_page(gva));
+	rcu_read_unlock_sched();
+	return byte;
+}
+
+static noinline u8 skip_fetch(struct vcpu *vcpu, u64 gva, u32 access)
+{
+	struct mmu *mmu = &vcpu->vm->mmu;
+	struct paging_mode mode;
+	struct emu_fault fault;
+	gpa_t gpa;
+	u8 byte;
+
+	vcpu_paging_mode(vcpu, &mode);
+	if (mmu_walk_memo(mmu, &vcpu->fetch_memo, &mode, gva, access, &gpa, &fault) ||
+	    guest_read(mmu, gpa, &byte, 1))
+		return 0;
+	return byte;
+}
+
+/*
+ * For CPUs that do not report lengths: most instructions that exit have no
+ * prefix, and then the first byte tells that the length is the opcode's.
+ */
+static bool skip_is_bare(struct vcpu *vcpu)
+{
+	u32 access;
+	u64 gva;
+	u8 byte;
+
+	skip_where(vcpu, &gva, &access);
+	byte = skip_recall(vcpu, gva, access);
+	if (unlikely(!byte))
+		byte = skip_fetch(vcpu, gva, access);
+	return byte == 0x0f || byte == 0xf4;	/* two-byte opcodes, HLT */
+}
+
+/**
+ * vcpu_len_unknown - vcpu_len() where the CPU does not report it
+ * @vcpu: owned and loaded
+ * @f: the exit
+ * @opcode_len: see there
+ */
+int vcpu_len_unknown(struct vcpu *vcpu, const struct exit_facts *f, u8 opcode_len)
+{
+	return skip_is_bare(vcpu) ? opcode_len : vcpu_insn_len(vcpu, f);
+}
+
+/**
+ * vcpu_wrap_rip - instruction addresses of less than 64 bits wrap
+ * @vcpu: owned and loaded
+ * @rip: of the next instruction
+ */
+u64 vcpu_wrap_rip(struct vcpu *vcpu, u64 rip)
+{
+	vcpu_need(vcpu, ST_CODE);
+	return (vcpu->st.efer & EFER_LMA) && vcpu->st.code.l ? rip : (u32)rip;
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KVM_GET_SREGS, KVM_SET_SREGS and KVM_TRANSLATE: segments, descriptor tables
+ * and control registers as one consistent whole.  What the hardware would
+ * refuse to enter with is refused here, before anything has changed.
+ */
+#include <linux/bitmap.h>
+#include <asm/msr-index.h>
+#include <asm/processor-flags.h>
+
+#include "x86/board/irqchip.h"
+#include "x86/run/x86.h"
+
+/* Members of struct kvm_sregs in the order of enum emu_seg. */
+static const size_t seg_offset[EMU_NR_SEGS] = {
+	[EMU_ES] = offsetof(struct kvm_sregs, es), [EMU_CS] = offsetof(struct kvm_sregs, cs),
+	[EMU_SS] = offsetof(struct kvm_sregs, ss), [EMU_DS] = offsetof(struct kvm_sregs, ds),
+	[EMU_FS] = offsetof(struct kvm_sregs, fs), [EMU_GS] = offsetof(struct kvm_sregs, gs),
+	[EMU_TR] = offsetof(struct kvm_sregs, tr), [EMU_LDTR] = offsetof(struct kvm_sregs, ldt),
+};
+
+static struct kvm_segment *sregs_seg(struct kvm_sregs *sregs, enum emu_seg nr)
+{
+	return (void *)sregs + seg_offset[nr];
+}
+
+/**
+ * vcpu_ioctl_get_sregs - KVM_GET_SREGS
+ * @vcpu: owned and loaded
+ * @sregs: filled
+ *
+ * Cannot fail.
+ */
+int vcpu_ioctl_get_sregs(struct vcpu *vcpu, struct kvm_sregs *sregs)
+{
+	struct x86_state *st = &vcpu->st;
+	const struct vcpu_events *ev = &vcpu->ev;
+	int i;
+
+	vcpu_need(vcpu, ST_SEGS | ST_DT | ST_CR);
+	memset(sregs, 0, sizeof(*sregs));
+	for (i = 0; i < EMU_NR_SEGS; i++)
+		*sregs_seg(sregs, i) = st->seg[i];
+	sregs->gdt.base = st->gdt.base;
+	sregs->gdt.limit = st->gdt.limit;
+	sregs->idt.base = st->idt.base;
+	sregs->idt.limit = st->idt.limit;
+	sregs->cr0 = st->cr0;
+	sregs->cr2 = st->cr2;
+	sregs->cr3 = st->cr3;
+	sregs->cr4 = st->cr4;
+	sregs->cr8 = vcpu->apic ? vlapic_get_cr8(vcpu) : st->cr8;
+	sregs->efer = st->efer;
+	sregs->apic_base = vlapic_get_base(vcpu);
+	if (ev->irq_injected && !ev->irq_soft)
+		__set_bit(ev->irq_vector, (unsigned long *)sregs->interrupt_bitmap);
+	else if (ev->user_irq >= 0)
+		__set_bit(ev->user_irq, (unsigned long *)sregs->interrupt_bitmap);
+	return 0;
+}
+
+/* Are the hidden part's fields in the ranges of their bits? */
+static bool segment_valid(const struct kvm_segment *s)
+{
+	return s->type <= 0xf && s->dpl <= 3 &&
+	       (s->present | s->db | s->s | s->l | s->g | s->avl | s->unusable) <= 1;
+}
+
+/* SDM 27.3.1.2 and 27.3.1.3: bases that a CPU can hold. */
+static bool bases_valid(const struct kvm_sregs *sregs)
+{
+	return cpuid_canonical(sregs->fs.base) && cpuid_canonical(sregs->gs.base) &&
+	       cpuid_canonical(sregs->tr.base) && cpuid_canonical(sregs->ldt.base) &&
+	       cpuid_canonical(sregs->gdt.base) && cpuid_canonical(sregs->idt.base);
+}
+
+/* Outside of long mode L means nothing, and guests do load descriptors that have it. */
+static bool code_segment_valid(const struct kvm_sregs *sregs)
+{
+	return !(sregs->efer & EFER_LMA) || !sregs->cs.l || !sregs->cs.db;
+}
+
+static bool sregs_valid(struct vcpu *vcpu, struct kvm_sregs *sregs)
+{
+	int i;
+
+	if (!cr_consistent(vcpu, sregs->cr0, sregs->cr3, sregs->cr4, sregs->efer))
+		return false;
+	for (i = 0; i < EMU_NR_SEGS; i++)
+		if (!segment_valid(sregs_seg(sregs, i)))
+			return false;
+	return code_segment_valid(sregs) && bases_valid(sregs) && sregs->cr8 <= 0xf &&
+	       bitmap_weight((unsigned long *)sregs->interrupt_bitmap,
+			     KVM_NR_INTERRUPTS) <= 1;
+}
+
+/* The privilege level is that of the stack segment, but in real and VM86 mode. */
+static u8 sregs_cpl(const struct vcpu *vcpu, const struct kvm_sregs *sregs)
+{
+	if (!(sregs->cr0 & X86_CR0_PE))
+		return 0;
+	if ((vcpu->st.rflags & X86_EFLAGS_VM) && !(sregs->efer & EFER_LMA))
+		return 3;
+	return sregs->ss.dpl;
+}
+
+static void set_segments(struct vcpu *vcpu, struct kvm_sregs *sregs)
+{
+	struct x86_state *st = &vcpu->st;
+	int i;
+
+	for (i = 0; i < EMU_NR_SEGS; i++) {
+		st->seg[i] = *sregs_seg(sregs, i);
+		st->seg[i].padding = 0;
+	}
+	st->cpl = sregs_cpl(vcpu, sregs);
+	st->gdt = (struct kvm_dtable) { .base = sregs->gdt.base, .limit = sregs->gdt.limit };
+	st->idt = (struct kvm_dtable) { .base = sregs->idt.base, .limit = sregs->idt.limit };
+}
+
+static void set_control(struct vcpu *vcpu, const struct kvm_sregs *sregs)
+{
+	struct x86_state *st = &vcpu->st;
+
+	st->cr0 = cr_fixup_cr0(sregs->cr0);
+	st->cr2 = sregs->cr2;
+	st->cr3 = sregs->cr3;
+	st->cr4 = sregs->cr4;
+	st->efer = sregs->efer;
+	vcpu_set_cr8(vcpu, sregs->cr8);
+}
+
+/* At most one bit, and only to set: none leaves what is in flight alone. */
+static void set_interrupt(struct vcpu *vcpu, const struct kvm_sregs *sregs)
+{
+	unsigned long vector = find_first_bit((const unsigned long *)sregs->interrupt_bitmap,
+					      KVM_NR_INTERRUPTS);
+
+	if (vector < KVM_NR_INTERRUPTS) {
+		vcpu->ev.irq_injected = true;
+		vcpu->ev.irq_soft = false;
+		vcpu->ev.irq_vector = vector;
+	}
+	vcpu_request(vcpu, REQ_EVENT);
+}
+
+/**
+ * vcpu_ioctl_set_sregs - KVM_SET_SREGS
+ * @vcpu: owned and loaded
+ * @sregs: from the VMM
+ *
+ * 0; -EINVAL for a state that no CPU of this host could be in.
+ */
+int vcpu_ioctl_set_sregs(struct vcpu *vcpu, struct kvm_sregs *sregs)
+{
+	if (!sregs_valid(vcpu, sregs))
+		return -EINVAL;
+	/* The last check, and the first change. */
+	if (vlapic_set_base(vcpu, sregs->apic_base, true))
+		return -EINVAL;
+	set_segments(vcpu, sregs);
+	set_control(vcpu, sregs);
+	set_interrupt(vcpu, sregs);
+	vcpu_changed(vcpu, ST_SEGS | ST_DT | ST_CR);
+	vcpu_request(vcpu, REQ_TLB_FLUSH);
+	vcpu_request(vcpu, REQ_PDPTES);
+	return 0;
+}
+
+/**
+ * vcpu_ioctl_translate - KVM_TRANSLATE
+ * @vcpu: owned and loaded
+ * @tr: linear address in, translation out
+ *
+ * As a supervisor read; sets accessed bits as the CPU would.  Cannot fail: an
+ * address without translation is not valid.
+ */
+int vcpu_ioctl_translate(struct vcpu *vcpu, struct kvm_translation *tr)
+{
+	struct mmu *mmu = &vcpu->vm->mmu;
+	struct paging_mode mode;
+	struct emu_fault fault;
+	gpa_t gpa = 0;
+	int idx, r;
+
+	vcpu_need(vcpu, ST_CR);
+	vcpu_paging_mode(vcpu, &mode);
+	mode.cr4 &= ~(u64)X86_CR4_SMAP;		/* user pages have translations, too */
+	idx = srcu_read_lock(&mmu->srcu);
+	r = mmu_walk(mmu, &mode, tr->linear_address, MMU_READ, &gpa, &fault);
+	srcu_read_unlock(&mmu->srcu, idx);
+	tr->valid = !r;
+	tr->physical_address = r ? ~0ULL : gpa;
+	tr->writeable = 1;
+	tr->usermode = 0;
+	return 0;
+}

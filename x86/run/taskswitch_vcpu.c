@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Task switches of a vCPU: its memory for taskswitch.c, and what a switch does to events
+ * in flight.  What a task switch is stands there.
+ */
+#include <asm/trapnr.h>
+#include <uapi/asm/debugreg.h>
+
+#include "x86/run/taskswitch.h"
+#include "x86/run/x86.h"
+
+/**
+ * struct task_glue - one switch
+ * @t: it
+ * @vcpu: whose
+ * @mode: how addresses are translated just now
+ * @err: why an op gave EMU_UNHANDLED, when the VMM is to hear it
+ */
+struct task_glue {
+	struct task_switch t;
+	struct vcpu *vcpu;
+	struct paging_mode mode;
+	int err;
+};
+
+static struct task_glue *glue_of(struct task_switch *t)
+{
+	return t->owner;
+}
+
+static struct mmu *glue_mmu(struct task_glue *g)
+{
+	return &g->vcpu->vm->mmu;
+}
+
+/* Where there is no memory, or none to write to, no task is switched. */
+static enum emu_result glue_result(struct task_glue *g, int err)
+{
+	if (!err)
+		return EMU_OK;
+	if (err == -EAGAIN || err == -EINTR)
+		return EMU_RETRY;
+	if (err != -ENXIO && err != -EROFS)
+		g->err = err;
+	return EMU_UNHANDLED;
+}
+
+static enum emu_result glue_translate(struct task_glue *g, u32 gva, u32 access, gpa_t *gpa)
+{
+	int err;
+
+	g->t.fault.valid = false;
+	err = mmu_walk(glue_mmu(g), &g->mode, gva, access, gpa, &g->t.fault);
+	return err && g->t.fault.valid ? EMU_FAULT : glue_result(g, err);
+}
+
+static unsigned int glue_in_page(u32 gva, unsigned int len)
+{
+	return min_t(unsigned int, len, PAGE_SIZE - offset_in_page(gva));
+}
+
+static enum emu_result task_op_read(struct task_switch *t, u32 gva, void *buf, unsigned int len)
+{
+	struct task_glue *g = glue_of(t);
+	enum emu_result r = EMU_OK;
+
+	while (len && r == EMU_OK) {
+		unsigned int n = glue_in_page(gva, len);
+		gpa_t gpa;
+
+		r = glue_translate(g, gva, MMU_READ | MMU_IMPLICIT, &gpa);
+		if (r == EMU_OK)
+			r = glue_result(g, guest_read(glue_mmu(g), gpa, buf, n));
+		gva += n;
+		buf += n;
+		len -= n;
+	}
+	return r;
+}
+
+/* At most two pages: both are translated before a byte changes. */
+static enum emu_result task_op_write(struct task_switch *t, u32 gva, const void *buf,
+				     unsigned int len, bool user)
+{
+	u32 access = MMU_WRITE | (user ? MMU_USER : MMU_IMPLICIT);
+	struct task_glue *g = glue_of(t);
+	unsigned int n = glue_in_page(gva, len);
+	gpa_t gpa, gpa2 = 0;
+	enum emu_result r = glue_translate(g, gva, access, &gpa);
+
+	if (r == EMU_OK && n < len)
+		r = glue_translate(g, gva + n, access, &gpa2);
+	if (r == EMU_OK)
+		r = glue_result(g, guest_write(glue_mmu(g), gpa, buf, n));
+	if (r == EMU_OK && n < len)
+		r = glue_result(g, guest_write(glue_mmu(g), gpa2, buf + n, len - n));
+	return r;
+}
+
+static enum emu_result task_op_probe(struct task_switch *t, u32 gva, unsigned int len)
+{
+	struct task_glue *g = glue_of(t);
+	enum emu_result r = EMU_OK;
+
+	while (len && r == EMU_OK) {
+		unsigned int n = glue_in_page(gva, len);
+		gpa_t gpa;
+		u8 byte;
+
+		r = glue_translate(g, gva, MMU_WRITE | MMU_IMPLICIT, &gpa);
+		if (r == EMU_OK)
+			r = glue_result(g, guest_read(glue_mmu(g), gpa, &byte, 1));
+		gva += n;
+		len -= n;
+	}
+	return r;
+}
+
+/* Across pages there is nothing atomic to be had. */
+static enum emu_result task_op_exchange(struct task_switch *t, u32 gva, u64 old, u64 new)
+{
+	struct task_glue *g = glue_of(t);
+	u64 seen = old;
+	enum emu_result r;
+	gpa_t gpa;
+
+	if (glue_in_page(gva, sizeof(new)) < sizeof(new))
+		return task_op_write(t, gva, &new, sizeof(new), false);
+	r = glue_translate(g, gva, MMU_WRITE | MMU_IMPLICIT, &gpa);
+	if (r == EMU_OK)
+		r = glue_result(g, guest_cmpxchg(glue_mmu(g), gpa, &seen, &new, sizeof(new)));
+	return r == EMU_OK && seen != old ? EMU_RETRY : r;
+}
+
+static enum emu_result task_op_check_cr3(struct task_switch *t, u32 cr3)
+{
+	if (vcpu_cr3_usable(glue_of(t)->vcpu, cr3))
+		return EMU_OK;
+	t->fault = (struct emu_fault) { .valid = true, .vector = X86_TRAP_GP, .has_error = true };
+	return EMU_FAULT;
+}
+
+static void task_op_use_cr3(struct task_switch *t, u32 cr3)
+{
+	glue_of(t)->mode.cr3 = cr3;
+}
+
+static const struct task_ops task_ops = {
+	.read = task_op_read,
+	.write = task_op_write,
+	.probe = task_op_probe,
+	.exchange = task_op_exchange,
+	.check_cr3 = task_op_check_cr3,
+	.use_cr3 = task_op_use_cr3,
+};
+
+/* Was it an instruction of the program?  Then the old task goes on behind it. */
+static bool task_is_instruction(const struct exit_facts *f)
+{
+	return f->task.source != TASK_GATE || f->vectoring.type == EVENT_SOFT_INT ||
+	       f->vectoring.type == EVENT_SOFT_EXC;
+}
+
+/* Where no delivery was cut, only the event's type means anything: the rest is older. */
+static struct x86_event task_event(const struct exit_facts *f)
+{
+	if (f->vectoring.type == EVENT_NONE)
+		return (struct x86_event) { .type = EVENT_NONE };
+	return f->vectoring;
+}
+
+/* Its length; 0: the guest's fault for it is queued; -errno. */
+static int task_insn_len(struct vcpu *vcpu, const struct exit_facts *f)
+{
+	return task_event(f).insn_len ?: vcpu_insn_len(vcpu, f);
+}
+
+static void glue_begin(struct task_glue *g, struct vcpu *vcpu, const struct exit_facts *f,
+		       unsigned int len)
+{
+	vcpu_need(vcpu, ST_SEGS | ST_DT | ST_CR | ST_DR);
+	g->vcpu = vcpu;
+	vcpu_paging_mode(vcpu, &g->mode);
+	g->t.ops = &task_ops;
+	g->t.owner = g;
+	g->t.st = &vcpu->st;
+	g->t.event = task_event(f);
+	g->t.selector = f->task.selector;
+	g->t.source = f->task.source;
+	g->t.next_eip = vcpu->st.rip + len;
+}
+
+static void glue_switched(struct task_glue *g)
+{
+	struct vcpu *vcpu = g->vcpu;
+
+	vcpu_changed(vcpu, ST_SEGS | ST_CR | ST_DR);
+	vcpu_request(vcpu, REQ_TLB_FLUSH);
+	vcpu_request(vcpu, REQ_PDPTES);
+	vcpu_request(vcpu, REQ_EVENT);
+	if (g->t.source == TASK_IRET)
+		vcpu->ev.nmi_masked = false;
+	if (g->t.debug_trap)
+		vcpu_queue_debug(vcpu, DR_SWITCH);
+}
+
+/* The guest, or its VMM, has no more to expect of this machine. */
+static int glue_unhandled(struct task_glue *g, const struct exit_facts *f)
+{
+	struct kvm_run *run = g->vcpu->run;
+
+	if (g->err)
+		return g->err;
+	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
+	run->internal.suberror = KVM_INTERNAL_ERROR_EMULATION;
+	run->internal.ndata = 3;
+	run->internal.data[0] = f->hw[0];
+	run->internal.data[1] = f->hw[1];
+	run->internal.data[2] = f->hw[2];
+	return 0;
+}
+
+/**
+ * vcpu_task_switch - EXIT_TASK_SWITCH
+ * @vcpu: owned and loaded; the caller is in vm->mmu.srcu
+ * @f: the exit; an event whose delivery is this switch is noted as cut
+ *
+ * As exit_handle().  When memory fails the instruction or the event stays to be had again.
+ */
+int vcpu_task_switch(struct vcpu *vcpu, const struct exit_facts *f)
+{
+	struct task_glue g = { };
+	enum emu_result r;
+	int len = 0;
+
+	if (task_is_instruction(f)) {
+		len = task_insn_len(vcpu, f);
+		if (len <= 0)
+			return len ? len : 1;
+	}
+	glue_begin(&g, vcpu, f, len);
+	r = task_switch(&g.t);
+	if (r == EMU_RETRY)
+		return 1;
+	if (r != EMU_OK && r != EMU_FAULT)
+		return glue_unhandled(&g, f);
+	events_taken(vcpu, &f->vectoring, r == EMU_FAULT);
+	if (g.t.switched)
+		glue_switched(&g);
+	if (r == EMU_FAULT)
+		vcpu_queue_fault(vcpu, &g.t.fault);
+	return 1;
+}
