@@ -2,8 +2,8 @@
 /*
  * Differences between kernel versions that assembly meets; see compat.h.
  *
- * What keeps guests from the host's secrets is never replaced by nothing: a kernel
- * whose headers lack it does not get a module.
+ * A mitigation that keeps guests from the host's secrets never has an empty fallback: for a
+ * kernel whose headers lack it the module does not build.
  */
 #ifndef DITTO_CORE_COMPAT_ASM_H
 #define DITTO_CORE_COMPAT_ASM_H
@@ -11,8 +11,8 @@
 #include <asm/nospec-branch.h>
 
 /*
- * 6.1 has one kind of untraining for every way into the kernel, and leaves
- * "spec_rstack_overflow=ibpb-vmexit" to who comes back from a guest.
+ * 6.1 has one kind of return-thunk untraining for every way into the kernel, and leaves
+ * "spec_rstack_overflow=ibpb-vmexit" to the hypervisor's exit path.
  */
 #ifndef UNTRAIN_RET_VM
 #ifndef X86_FEATURE_IBPB_ON_VMEXIT

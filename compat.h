@@ -59,8 +59,8 @@
 #endif
 
 /*
- * A kernel that owns VMXON and SVME itself lends them, and tells of its crashes, to
- * its own KVM only.  The build looks for the header.
+ * A kernel that owns VMXON and SVME itself lends them to its own KVM, and tells it of
+ * crashes. The build looks for the header.
  */
 #ifdef DITTO_KERNEL_OWNS_VIRT
 #error "this kernel owns VMXON and SVME (asm/virt.h), and lends them to KVM only"
@@ -75,8 +75,8 @@
 #endif
 
 /*
- * VMSCAPE: what a guest has taught the branch predictor is not for the user space of
- * the CPU it ran on.  A kernel that does not know the bug does nothing against it.
+ * VMSCAPE: the branch history of a guest must not steer user space on the CPU where the
+ * guest ran. A kernel that does not know this bug has no mitigation to call.
  */
 #if defined(X86_FEATURE_IBPB_EXIT_TO_USER)
 #define compat_guest_trained()						\
@@ -91,8 +91,8 @@
 #endif
 
 /*
- * Zen 5's answer to SRSO, on this CPU while it may run guests.  Kernels that do not know
- * it have chosen another.
+ * Zen 5's mitigation of SRSO, set on a CPU while it may run guests. Kernels that do not
+ * know it have chosen another mitigation.
  */
 static inline void compat_srso_reduce(bool on)
 {
@@ -124,9 +124,9 @@ static inline void compat_srso_reduce(bool on)
 #endif
 
 /*
- * A kernel without KVM for Intel's CPUs does not tell what is wanted against
- * L1TF, does not note that interrupt handlers ran, and has no place to report
- * what we do about it.
+ * A kernel without KVM for Intel's CPUs does not say which L1TF mitigation is wanted, does
+ * not record that interrupt handlers ran, and has no place to report the mitigation that we
+ * use.
  */
 #if IS_ENABLED(CONFIG_KVM_INTEL)
 #define compat_l1tf_wanted()		l1tf_mitigation
@@ -193,8 +193,8 @@ static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
 #endif
 
 /*
- * The frame that a VM_IO or VM_PFNMAP area has at an address: 0, or -errno when there
- * is none.  mmap_lock is held.  6.12 has an interface of its own for it.
+ * The frame that a VM_IO or VM_PFNMAP area has at an address: 0, or -errno when there is
+ * none. mmap_lock is held. 6.12 has its own interface for this.
  */
 #ifdef DITTO_HAVE_FOLLOW_PFNMAP
 static inline int compat_follow_pfn(struct vm_area_struct *vma, unsigned long addr,

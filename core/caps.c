@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KVM_CHECK_EXTENSION: what is there, and nothing that is not.
+ * KVM_CHECK_EXTENSION: reports what ditto implements, and nothing else.
  */
 #include <linux/kvm.h>
 

@@ -3,11 +3,12 @@
  * The host's CPUs: virtualization is on in every online one from load to
  * unload, and off in a CPU that goes offline, sleeps, reboots or crashes.
  *
- * The hard part is a CPU that loses it while a vCPU's thread is there.  Whoever
- * switches it does so on that CPU and clears a flag; the run loop looks at the
- * flag with IRQs off, and the thread waits to be moved or the CPU to come back.
- * Only a crash does not ask: its NMI or its own CPU never returns to a vCPU, and
- * the instructions that would fault without SVM have exception-table entries.
+ * The hard part is a CPU on which virtualization is switched off while a vCPU's thread runs
+ * there. The switch is always made on that CPU, and clears a flag. The run loop looks at
+ * the flag with IRQs off; if it is clear, the thread waits until it is moved or the CPU
+ * comes back. Only a crash does not wait for the run loop: its NMI or its own CPU never
+ * returns to a vCPU, and the instructions that would fault without SVM have exception-table
+ * entries.
  */
 #define pr_fmt(fmt) "ditto: " fmt
 
@@ -76,7 +77,7 @@ static void cpus_resume(void)
 	WARN_ON_ONCE(cpus_enable_here());
 }
 
-/* Reboot and kexec: leave no CPU in a mode that the next kernel knows nothing of. */
+/* Reboot and kexec: leave no CPU in a mode that the next kernel does not expect. */
 static void cpus_shutdown(void)
 {
 	on_each_cpu(cpus_disable_here, NULL, 1);

@@ -34,7 +34,7 @@ struct ioctl_entry {
 	long (*fn)(void *obj, void *arg);
 };
 
-/* Handlers take typed arguments; these give them the table's type. */
+/* Handlers take typed arguments; these wrappers give them the type that the table needs. */
 #define BY_STRUCT(handler)						\
 	static long do_##handler(void *obj, void *arg) { return handler(obj, arg); }
 #define BY_VALUE(handler)						\
@@ -175,7 +175,7 @@ static const struct ioctl_entry vm_ioctls[] = {
 	{ KVM_CREATE_PIT2, IN | LOCK, do_irqchip_ioctl_create_pit },
 	{ KVM_GET_IRQCHIP, IN | OUT, do_irqchip_ioctl_get_chip },
 	{ KVM_SET_IRQCHIP, IN, do_irqchip_ioctl_set_chip },
-	/* Its number does not say that it has an argument, or of which size. */
+	/* The ioctl's number does not say that it has an argument, or of which size. */
 	{ KVM_REINJECT_CONTROL, USER, do_irqchip_ioctl_reinject },
 	{ KVM_GET_PIT2, OUT, do_irqchip_ioctl_get_pit },
 	{ KVM_SET_PIT2, IN, do_irqchip_ioctl_set_pit },

@@ -65,7 +65,7 @@ static int main_exits_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(main_exits);
 
-/* A CPU has one at most; where firmware disabled one, that is what people must know. */
+/* A CPU has one of the two at most. If firmware disabled one, that is the reason to report. */
 static int main_find_backend(void)
 {
 	const char *why_svm, *why_vmx;
@@ -156,7 +156,7 @@ static int main_setup_cpu(void)
 	if (err)
 		goto teardown_eventfds;
 	clocksource_watch();
-	/* Once, and not with each VM: the switch patches the scheduler's code. */
+	/* Switched once, not with each VM, because the switch patches the scheduler's code. */
 	preempt_notifier_inc();
 	return 0;
 

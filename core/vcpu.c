@@ -23,7 +23,7 @@
 /* vCPU that ran on this CPU last, only compared, never followed. */
 static DEFINE_PER_CPU(const struct vcpu *, vcpu_last);
 
-/* What one vCPU has taught the branch predictor is not for the next. Preemption off. */
+/* Keep one vCPU's branch history from steering the next vCPU's speculation. Preemption off. */
 static void vcpu_barrier(const struct vcpu *vcpu)
 {
 	if (__this_cpu_read(vcpu_last) == vcpu)
@@ -33,8 +33,9 @@ static void vcpu_barrier(const struct vcpu *vcpu)
 }
 
 /*
- * A later vCPU at the same address is another one to the branch predictor.  The
- * comparison may race with a load elsewhere, which then is not of this vCPU.
+ * A later vCPU at the same address is a different one to the branch predictor. The
+ * comparison may race with a load on another CPU; that CPU has then loaded a different
+ * vCPU.
  */
 static void vcpu_forget_last(const struct vcpu *vcpu)
 {
@@ -61,7 +62,10 @@ static __always_inline void vcpu_leave(struct vcpu *vcpu)
 	if (!vcpu->loaded)
 		return;
 	vcpu->loaded = false;
-	/* The thread's own registers are due, even if this CPU runs no guests any more. */
+	/*
+	 * Restore the thread's own registers, even when virtualization has been switched
+	 * off on this CPU.
+	 */
 	backend->put(vcpu);
 }
 
@@ -146,9 +150,10 @@ void vcpu_kick(struct vcpu *vcpu)
  * vcpu_notify - make a vCPU take what vcpu->posted has
  * @vcpu: one with a local APIC; any context
  *
- * As vcpu_kick(), where posted->any, which was set before, stands for the request.  Where
- * the CPU can take it in the guest, the guest goes on.  Should that have left just then,
- * the owner looks at posted->any before it enters again.
+ * Like vcpu_kick(), with posted->any in place of a request; the caller has set it. Where
+ * the CPU can take posted interrupts while the guest runs, the guest is not left. If the
+ * vCPU leaves the guest at that moment, its owner looks at posted->any before it enters
+ * again.
  */
 void vcpu_notify(struct vcpu *vcpu)
 {
@@ -279,9 +284,10 @@ static int vcpu_open_fd(struct vcpu *vcpu)
  * Returns an fd; -EINVAL for an id or a number of vCPUs beyond the limits,
  * -EEXIST, -ENOMEM, -EMFILE.
  *
- * The vCPU can be seen by others before its fd exists, since an fd cannot be
- * taken back.  Should there be none, the vCPU remains, halted and unreachable,
- * until the VM goes: nobody may be let down who found it in the meantime.
+ * Other threads can find the vCPU before its fd exists, because an fd that has been
+ * installed cannot be taken back. If no fd can be made, the vCPU stays in the VM, halted
+ * and unreachable from user space, until the VM is freed: a thread that found it meanwhile
+ * may still use it.
  */
 int vcpu_create(struct vm *vm, unsigned long id)
 {

@@ -36,15 +36,15 @@ static atomic64_t vm_last_id;
 
 static void vm_ack(void *unused)
 {
-	/* To arrive here, the CPU has left the guest. */
+	/* Nothing to do: the interrupt itself has made the CPU leave the guest. */
 }
 
 /**
  * vm_flush_tlbs - mmu_host.flush_tlbs
  * @mmu: of the VM
  *
- * A vCPU that is not in the guest sees the request before it enters.  One that
- * is in the guest is made to leave it, and waited for.  Sleeps not; IRQs on.
+ * A vCPU that is not in the guest sees the request before it enters. One that is in the
+ * guest is made to leave it, and this waits for that. Does not sleep; IRQs on.
  */
 void vm_flush_tlbs(struct mmu *mmu)
 {
@@ -240,7 +240,10 @@ int vm_create(unsigned long type)
 	if (IS_ERR(vm))
 		return PTR_ERR(vm);
 	vm_list_add(vm);
-	/* Whoever tells those in the list may have just been there. */
+	/*
+	 * A thread that handled all VMs on the list may have passed just before this VM was
+	 * added.
+	 */
 	if (unlikely(check_tsc_unstable()))
 		vm_clock_unstable(vm);
 	fd = anon_inode_getfd("ditto-vm", &vm_fops, vm, O_RDWR | O_CLOEXEC);
@@ -315,7 +318,7 @@ int vm_ioctl_set_name(struct vm *vm, struct ditto_vm_name *args)
  * @vm: vm->lock held
  * @addr: gpa of three pages below 4 GiB that the VMM keeps free
  *
- * They are for CPUs that cannot run real mode.  Returns 0 or -EINVAL.
+ * The pages are for CPUs that cannot run real mode in a guest. Returns 0 or -EINVAL.
  */
 int vm_ioctl_set_tss_addr(struct vm *vm, unsigned long addr)
 {
@@ -355,8 +358,8 @@ static bool vm_may_see(const struct vm *vm)
 }
 
 /*
- * Takes none of the VM's mutexes: their holder may be waiting for a vCPU whose memory
- * its user does not provide, for as long as he likes.
+ * Takes none of the VM's mutexes: their holder may be waiting for a vCPU whose memory is
+ * provided by user space (userfaultfd, FUSE), for as long as that likes.
  */
 static void vm_describe(struct vm *vm, struct ditto_vm_info *info)
 {

@@ -89,8 +89,8 @@ int gmem_read(struct gmem *g, u64 pos, void *buf, size_t len)
  * @g: the gmem
  * @off: offset in pages
  *
- * In an RCU section (rcu_read_lock_sched() counts): the bytes may be read until it
- * ends. A binding over @off hears of it, by a zap, before other bytes take their place.
+ * In an RCU section (rcu_read_lock_sched() counts): the bytes may be read until it ends.
+ * Before other bytes take their place, a binding that covers @off is told by a zap.
  * Allocates nothing.
  *
  * Return: the page's address, or NULL: gmem_read() knows why. The page is empty and
@@ -192,7 +192,7 @@ static bool write_fn(void *va, void *arg)
  * @buf: kernel memory
  * @len: bytes; may cross pages
  *
- * Process context, no lock held; may sleep. Does not wait where the pages are private.
+ * Process context, no lock held; may sleep, but not for pages that are private already.
  *
  * Return: 0; -EFAULT if any of it is beyond the end, nothing is written then;
  * -ENOMEM, -EHWPOISON or -EINTR, with the pages before the failing one written.
@@ -274,7 +274,10 @@ int gmem_cmpxchg(struct gmem *g, u64 pos, unsigned int size, u64 *old, u64 new)
 	return ret ?: !a.swapped;
 }
 
-/* In an RCU section: a reference to what is at @off to be read, or NULL: settle it. */
+/*
+ * In an RCU section: a reference to the page that reads of @off use, or NULL: call
+ * gmem_settle().
+ */
 static struct page *hold_any(struct gmem *g, pgoff_t off)
 {
 	unsigned long *e = gmem_entry(g, off);
@@ -292,9 +295,9 @@ static struct page *hold_any(struct gmem *g, pgoff_t off)
  * @off: offset in pages
  * @write: it will be written; it is made private first
  *
- * Process context, no lock held. A page pinned for writing stays where it is until it
- * is punched; one pinned for reading is a snapshot from the next write to a shared or
- * empty entry on. A binding over @off hears of both: zap.
+ * Process context, no lock held. A page pinned for writing stays in the gmem until it is
+ * punched. A page pinned for reading turns into a snapshot at the next write to a shared or
+ * empty entry. A binding that covers @off is told of both by a zap.
  *
  * Return: the page's address, or ERR_PTR: -EFAULT beyond the end, -ENOMEM, -EHWPOISON,
  * -EINTR.

@@ -39,10 +39,10 @@ int gmem_bind(struct gmem *g, struct gmem_binding *b, pgoff_t start, pgoff_t end
  * @g: the gmem
  * @b: bound to it
  *
- * When this returns no callback is running, and none will be called. The binder takes
- * its mappings away before or after, but before it puts its reference to the gmem;
- * between this and that nobody tells it of pages that go away, so: zap, with new
- * faults kept out, then unbind. Waits for callbacks: hold no lock that they take.
+ * When this returns no callback is running, and none will be called. The binder takes its
+ * mappings away before or after this call, but before it puts its reference to the gmem.
+ * Between the two it is not told of pages that go away. So: keep new faults out, zap, then
+ * unbind. Waits for callbacks: hold no lock that they take.
  */
 void gmem_unbind(struct gmem *g, struct gmem_binding *b)
 {
@@ -52,8 +52,9 @@ void gmem_unbind(struct gmem *g, struct gmem_binding *b)
 }
 
 /*
- * Each binding that overlaps [from, to), with bind_lock held; _s and _e: the overlap.
- * There may be as many as their owner likes to wait for: others look at gmem_crowded().
+ * Iterate over the bindings that overlap [from, to), with bind_lock held; _s and _e are the
+ * overlap. The owner of a gmem decides how many there are, so code that works for others
+ * checks gmem_crowded() first.
  */
 #define for_each_binding(g, b, from, to, _n, _s, _e)					\
 	for (_n = interval_tree_iter_first(&(g)->bindings, from, (to) - 1);		\
@@ -93,14 +94,14 @@ static bool vmas_crowded(struct gmem *g)
 }
 
 /**
- * gmem_crowded() - would taking mappings of a range away be long, or have to wait?
+ * gmem_crowded() - would it take long, or have to wait, to unmap a range?
  * @g: the gmem
  * @start: first offset
  * @end: offset after the last
  *
- * Whoever works for all gmems leaves such a range alone for now: the time that it
- * takes is for its own users to spend. Counts no further than it must; waits for no
- * lock.
+ * The merge engine, which works for all gmems, skips such a range for now: only the gmem's
+ * own users should spend the time that unmapping it takes. Stops counting at the limit;
+ * waits for no lock.
  *
  * Return: true when there are more than GMEM_CROWD bindings of the range, or mappings
  * of the gmem in user space, or they are being changed.

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The from-scratch checker of guest memory: recounts every page, entry and counter of
- * every gmem, and compares what the bindings and user space have mapped with what the
- * index says. It
- * relies on none of the counters that it checks. Call it when nobody uses the gmems:
- * what changes meanwhile is reported as wrong. Allocates while it holds a chunk's lock,
- * which nobody else may.
+ * The from-scratch checker of guest memory: recounts every page, entry and counter of every
+ * gmem, and compares what the bindings and user space have mapped with what the index says.
+ * It relies on none of the counters that it checks. Call it when nobody uses the gmems:
+ * changes made meanwhile are reported as errors. It allocates while it holds a chunk's
+ * lock, which no other code may do.
  */
 #include <linux/pagemap.h>
 #include <linux/seq_file.h>
@@ -154,7 +153,10 @@ struct user_walk {
 	struct vm_area_struct *vma;
 };
 
-/* One page that user space maps: as above; and that it may be written must be known. */
+/*
+ * One page that user space maps: as above; and if it is mapped writable, the entry must say
+ * so (GMEM_UWRITE).
+ */
 static int check_user_pte(pte_t *pte, unsigned long addr, void *data)
 {
 	struct user_walk *walk = data;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Domains: which gmems may share pages. By default one per owner, that is uid and
- * user namespace. A domain lives as long as a gmem of it; a shared page lives as long
- * as an entry of such a gmem, so it may point at its domain without a reference.
+ * Domains: which gmems may share pages. By default there is one per owner, that is uid and
+ * user namespace. A domain lives as long as a gmem of it. A shared page lives only as long
+ * as an entry of such a gmem points at it, so it may point at its domain without a
+ * reference.
  */
 #include <linux/hashtable.h>
 #include <linux/random.h>

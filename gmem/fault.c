@@ -12,7 +12,7 @@
 #include "gmem/internal.h"
 #include "gmem/merge.h"
 
-/* No mapping of the zero page can exist here: one cmpxchg makes it private. */
+/* No mapping of the zero page can exist here, so one cmpxchg makes the entry private. */
 static bool fill_quick(struct gmem *g, struct gmem_chunk *c, unsigned int slot,
 		       struct page *new)
 {
@@ -31,8 +31,9 @@ static bool fill_quick(struct gmem *g, struct gmem_chunk *c, unsigned int slot,
 }
 
 /*
- * Neighbours that were never written get their pages together: one visit to the
- * allocator. Those that merging emptied do not, or they would come back unasked.
+ * Fill neighbouring entries that were never written with pages of one allocation. Entries
+ * that merging emptied (GMEM_ZEROED) are left out: filling them would undo that merge
+ * although nobody has written to them.
  */
 static bool fill_run(struct gmem *g, struct gmem_chunk *c, unsigned int slot, unsigned int n)
 {
@@ -75,12 +76,13 @@ static int copy_page_mc(struct page *to, struct page *from)
 }
 
 /**
- * gmem_quarantine() - a page was found poisoned: nobody shall stumble over it
+ * gmem_quarantine() - keep everybody away from a page whose memory was found bad
  * @g: the gmem
  * @off: where it was found
  *
- * Process context, no lock held but mmap_lock. Takes every mapping of it in this gmem
- * away, so that whoever used it faults, and is told. It stays until it is punched.
+ * Process context, no lock held but mmap_lock. Takes away every mapping of the page in this
+ * gmem, so that each user of it faults and gets an error. The page stays in its entry until
+ * that is punched.
  */
 void gmem_quarantine(struct gmem *g, pgoff_t off)
 {
@@ -169,7 +171,10 @@ static int wait_entry(struct gmem_chunk *c)
 	return ret;
 }
 
-/* See that an empty entry can be read. A bad zero page is none: it gets one of its own. */
+/*
+ * Prepare an empty entry for reading: the gmem needs its zero page. If the memory of that
+ * page is bad, the entry gets a private page instead.
+ */
 static int settle_empty(struct gmem *g, pgoff_t off)
 {
 	struct page *zero = gmem_zero_page(g);
@@ -184,8 +189,9 @@ static int settle_empty(struct gmem *g, pgoff_t off)
  * @g: the gmem
  * @off: below its size
  *
- * An empty one has a zero page to be read then. Process context, no lock held but
- * mmap_lock. What it settled may be unsettled again by the time the caller looks.
+ * If the entry is empty, the gmem has a zero page when this returns. Process context, no
+ * lock held but mmap_lock. The entry may be in transition again by the time the caller
+ * looks.
  *
  * Return: 0, -ENOMEM, or -EINTR when a fatal signal came.
  */
@@ -235,9 +241,9 @@ static int own_run(struct gmem *g, pgoff_t off, unsigned int n)
  * @g: the gmem
  * @off: below its size
  *
- * When it returns 0 the entry was private at some time since the call; merging may
- * have taken that back already, so the caller looks, and calls again.
- * Process context, no lock held but mmap_lock.
+ * When it returns 0, the entry was private at some moment since the call. Merging may have
+ * made it shared again, so callers re-check the entry and call again if needed. Process
+ * context, no lock held but mmap_lock.
  *
  * Return: 0; -ENOMEM; -EHWPOISON: what is to be copied is a page with bad memory; or
  * -EINTR when a fatal signal came.
@@ -265,8 +271,8 @@ static unsigned int fault_more(const unsigned long *e, struct gmem_mapping *out,
 }
 
 /*
- * Resolve without waiting or allocating, in an RCU section: how many, or -EAGAIN if
- * that won't do, or -EHWPOISON.
+ * Resolve without waiting or allocating, in an RCU section. Returns how many entries,
+ * -EAGAIN if the slow path is needed, or -EHWPOISON.
  */
 static int fault_lockless(struct gmem *g, pgoff_t off, bool write, struct gmem_mapping *out,
 			  unsigned int n)
@@ -305,9 +311,9 @@ static int fault_lockless(struct gmem *g, pgoff_t off, bool write, struct gmem_m
  * @out: what to map at @off and behind it
  * @n: length of @out, 1 to GMEM_FAULT_MAX
  *
- * As gmem_fault() for @off. Behind it, pages that are there are told, too, and a write
- * to what was never written makes pages for neighbours that never were, either: they
- * are zero, and cost what they cost until merging finds them so.
+ * Like gmem_fault() for @off. Entries after it that have pages are reported too. A write to
+ * an entry that was never written also allocates pages for neighbours that never were:
+ * these are zero, and cost memory until merging finds them so.
  *
  * Return: how many of @out are filled, 1 at least; or as gmem_fault().
  */

@@ -48,7 +48,7 @@ struct gmem *gmem_get(struct gmem *g)
 	return g;
 }
 
-/* Punched from end to end, which takes as long as it is large. */
+/* The gmem is punched from end to end, which takes time in proportion to its size. */
 static void gmem_free(struct work_struct *work)
 {
 	struct gmem *g = container_of(work, struct gmem, free_work);
@@ -214,7 +214,7 @@ static int zero_part(struct gmem *g, u64 pos, u64 end)
 	return 0;
 }
 
-/* fallocate: only PUNCH_HOLE; partial pages at the ends are zeroed, as files do. */
+/* fallocate: only PUNCH_HOLE. Partial pages at the ends are zeroed, as in other file systems. */
 static long gmem_file_fallocate(struct file *file, int mode, loff_t offset, loff_t len)
 {
 	struct gmem *g = file->private_data;
@@ -272,7 +272,7 @@ static int gmem_getattr(struct mnt_idmap *idmap, const struct path *path,
 	return 0;
 }
 
-/* Size, owner and mode of a gmem are what they are. */
+/* Size, owner and mode of a gmem cannot be changed. */
 static int gmem_setattr(struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *attr)
 {
 	return -EPERM;
@@ -453,8 +453,9 @@ struct gmem *gmem_get_fd(int fd)
 }
 
 /*
- * A superblock of the kernel's own kind. The last reference to it is a file's, dropped
- * after the file has let go of the module: what it needs then must not be ours.
+ * A superblock whose operations are the kernel's own. The last reference to it is a file's,
+ * dropped after the file has released the module, so nothing that is needed then may be in
+ * the module.
  */
 static int gmem_fs_init(void)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The steps of a merge that touch entries: hold one, freeze it, and then thaw it, make
- * its page shared, or replace its page. A frozen page has no writer and can get none;
- * why is in internal.h, point 5. What to freeze and whether two pages are equal is the
- * merge engine's business.
+ * The steps of a merge that touch entries: hold one, freeze it, and then thaw it, make its
+ * page shared, or replace its page. A frozen page has no writer and can get none;
+ * internal.h, point 5, says why. The merge engine decides what to freeze and whether two
+ * pages are equal.
  */
 #include <linux/pagemap.h>
 
@@ -75,7 +75,7 @@ bool gmem_examined(struct gmem_cursor *cur, struct page *page)
 	return true;
 }
 
-/* Entry locked: no mapping can come; take away those that are there. */
+/* The entry is locked, so no new mapping can be made: take away those that exist. */
 static bool freeze_mappings(struct gmem_cursor *cur, struct page *page, bool keep_readers)
 {
 	pgoff_t off = cur->c->base + cur->slot;
@@ -102,8 +102,8 @@ static bool freeze_mappings(struct gmem_cursor *cur, struct page *page, bool kee
  * @keep_readers: bindings may keep read-only mappings: the page will stay
  *
  * Return: 0: frozen. -EAGAIN: the entry has something else. -EBUSY: somebody holds the
- * page, or too many map it; it waits some scans. With an error the entry is not frozen,
- * and user space may still have it mapped, writable if it had.
+ * page, or too many map it; it is not examined for some scans. After an error the entry is
+ * not frozen, and user space may still have the page mapped, as it was.
  */
 int gmem_freeze(struct gmem_cursor *cur, struct page *page, bool keep_readers)
 {

@@ -16,8 +16,9 @@
 #include "gmem/merge.h"
 
 /*
- * When the memory cgroup, or the host, has no more, whoever asked is told. Nobody is
- * killed for it: the one who touches a page need not be in the cgroup that pays.
+ * When the memory cgroup or the host is out of memory, the allocation fails and the caller
+ * gets an error. The OOM killer is not called: the task that touches a page need not be in
+ * the cgroup that pays for it.
  */
 #define GMEM_GFP	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
@@ -352,7 +353,10 @@ struct page *gmem_page_alloc(struct gmem *g, bool zero)
 	gfp_t gfp = GMEM_GFP | __GFP_HARDWALL | (zero ? __GFP_ZERO : 0);
 	struct page *page = alloc_page(gfp);
 
-	/* What was dropped a moment ago is charged until it is free. */
+	/*
+	 * Pages that were dropped a moment ago stay charged until they are freed: wait for
+	 * that, then retry.
+	 */
 	if (!page && gmem_pages_waiting() > 0) {
 		gmem_later_flush();
 		page = alloc_page(gfp);
@@ -366,7 +370,8 @@ struct page *gmem_page_alloc(struct gmem *g, bool zero)
  * @g: the gmem
  * @order: 2^@order of them, in a row; each is then a page of its own
  *
- * Nothing is reclaimed, split or written for them: who asks can do without.
+ * The allocation is opportunistic: it reclaims no memory, splits no huge page and writes
+ * nothing back. A caller that gets NULL goes on with single pages.
  *
  * Return: the first page, or NULL.
  */
@@ -397,8 +402,8 @@ void gmem_page_free(struct page *page)
  * gmem_zero_page() - the page that a gmem's empty entries read from
  * @g: the gmem
  *
- * Each has its own, so that none waits for another's page lock, and none can use up
- * the references that the others need.
+ * Each gmem has its own zero page, so that no gmem waits for another's page lock, and none
+ * can use up the page references that the others need.
  *
  * Return: the page, which lives as long as the gmem; or NULL when out of memory.
  */

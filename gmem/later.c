@@ -44,7 +44,10 @@ static void later_begin(struct later *l)
 	queue_rcu_work(later_wq, &l->work);
 }
 
-/* Begin, if nobody has. What was added before must be seen by who finds it armed. */
+/*
+ * Start a grace period unless one is running. A page that was added before must be visible
+ * to the CPU that finds @armed set.
+ */
 static void later_arm(struct later *l)
 {
 	smp_mb();	/* pairs with itself: the list, then @armed; and the other way round */
@@ -135,8 +138,8 @@ bool gmem_anyone_leaving(void)
  * gmem_free_later() - may the caller leave the freeing of a gmem to a worker?
  * @g: a gmem without references; its @free_work is set up
  *
- * A kernel thread has others to serve. A process pays for what it held, so that it
- * cannot make gmems faster than they are freed.
+ * A kernel thread must not be held up by one gmem. A process, however, frees what it held
+ * itself, so that it cannot make gmems faster than they are freed.
  *
  * Return: true: done, or about to be. false: the caller has to free it.
  */

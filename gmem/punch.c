@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Punching: making ranges empty again, and giving whole chunks back. Works chunk by
- * chunk, so that mappings are taken away by ranges and nobody waits long. The hard
- * part is a chunk's end: empty entries are locked too, so that nobody fills one
- * after the chunk has left its directory.
+ * Punching: making ranges empty again, and freeing whole chunks. Works chunk by chunk, so
+ * that mappings are taken away by ranges and nobody waits long. The hard part is the end of
+ * a chunk: its empty entries are locked too, so that nobody fills one after the chunk has
+ * left its directory.
  */
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What changed in a chunk since the last scan, and which of its pages have been calm
- * for long enough to be examined. Collects the dirty bits of bindings, the writes of
- * the kernel (GMEM_DIRTY), and user mappings that were writable (GMEM_UWRITE; those
- * are taken away, so that the next write is noticed). A chunk where nothing happened
- * costs the bindings' harvest and nothing else. No step takes long, whatever a gmem's
- * users do: that bounds how long the engine, and suspending the host, wait for it.
+ * What changed in a chunk since the last scan, and which of its pages have been calm for
+ * long enough to be examined. Collects the dirty bits of bindings, the writes of the kernel
+ * (GMEM_DIRTY), and user mappings that were writable (GMEM_UWRITE; those are taken away, so
+ * that the next write is noticed). A chunk where nothing happened costs the bindings'
+ * harvest and nothing else. No step takes long, whatever a gmem's users do: this bounds how
+ * long the engine and a suspend of the host wait for it.
  */
 #include <linux/bitmap.h>
 #include <linux/pagemap.h>
@@ -75,7 +75,7 @@ static bool entry_scan(struct gmem_chunk *c, unsigned int slot, bool dirty, bool
 	return ripe;
 }
 
-/* Chunks that do not exist, looked up for one step of the engine. */
+/* How many missing chunks one step of the engine may look up. */
 #define SEEK_STEPS	512
 
 /**
@@ -156,7 +156,7 @@ unsigned int gmem_scan_chunk(struct gmem_chunk *c, unsigned long *ripe)
 	return n;
 }
 
-/* Every private page of a chunk leaves the merge index and is to be examined anew. */
+/* Take every private page of a chunk out of the merge index, and mark it to be examined again. */
 static void chunk_forget(struct gmem_chunk *c)
 {
 	unsigned int i;
@@ -201,8 +201,8 @@ static int chunk_unshare(struct gmem *g, struct gmem_chunk *c)
  * gmem_unshare() - undo merging in one gmem
  * @g: the gmem
  *
- * Process context, no lock held. Every entry that merging shared or emptied gets a page
- * of its own. The merge engine must not be running, or it may begin again behind us.
+ * Process context, no lock held. Every entry that merging shared or emptied gets a page of
+ * its own. The caller has stopped the merge engine, which could otherwise merge them again.
  *
  * Return: 0, -ENOMEM, or -EINTR when a fatal signal came; then part of it is undone.
  */

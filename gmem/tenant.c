@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * All gmems there are, by id; and those that take part in merging, by tenant. A tenant
- * is who can be made to wait for his own: the merge engine goes round the tenants, not
- * the gmems, so that nobody is served less because another has many. Owns both indexes
- * and their locks. Whoever is found is referenced before the lock is released.
+ * All gmems, by id, and those that take part in merging, by tenant. A tenant is a user
+ * whose gmems may be made to wait for one another: the merge engine goes round the tenants,
+ * not the gmems, so that a user with many gmems gets no larger share of it. Owns both
+ * indexes and their locks. What a lookup finds is referenced before the lock is released.
  *
- * A user can make user namespaces, and has many uids in them. So a tenant is the user
- * who made the outermost of the namespaces that he is in; where that was root, who runs
- * other people's containers, it is the uid by itself.
+ * A user can create user namespaces and has many uids in them. So the tenant of a gmem is
+ * the user who created the outermost user namespace that its owner is in. If that was root,
+ * who runs containers for other people, the tenant is the owner's uid itself.
  */
 #include <linux/cred.h>
 #include <linux/slab.h>
@@ -146,7 +146,7 @@ static struct gmem *find_gmem(struct xarray *xa, u64 id)
 	struct gmem *g;
 
 	xas_lock(&xas);
-	do {	/* a place that is only reserved, or one on its way out of the index */
+	do {	/* only reserved, or about to be removed */
 		g = xas_find(&xas, ULONG_MAX);
 	} while (g && (xa_is_zero(g) || !kref_get_unless_zero(&g->ref)));
 	xas_unlock(&xas);

@@ -4,13 +4,13 @@
  * table after our handler returned, under the page's lock, so entries are checked
  * under that lock (internal.h, point 4). Pages are ordinary: GUP and O_DIRECT work.
  *
- * A mapping is of one of two kinds. It begins as an open one: it has private pages
- * only, and each of them counts as written from when it is mapped, so nobody needs to
- * be told when it is. The kernel lets such a mapping be pinned for long (io_uring,
- * VFIO, RDMA), which it refuses where page_mkwrite is. When a page must be mapped that
- * may not be written, because it is shared or is the zero page, the mapping becomes a
- * watched one, for good: every page is mapped read-only first, and page_mkwrite says
- * when it is written.
+ * A mapping is of one of two kinds. It begins as an open one: it has private pages only,
+ * and each of them counts as written from the moment it is mapped, so no notification of
+ * the first write is needed. The kernel lets such a mapping be pinned for long (io_uring,
+ * VFIO, RDMA), which it refuses where page_mkwrite exists. When a page must be mapped
+ * read-only, because it is shared or is the zero page, the mapping becomes a watched one,
+ * for good: every page is mapped read-only first, and page_mkwrite tells when it is
+ * written.
  */
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -74,15 +74,15 @@ static struct page *peek_locked(struct gmem *g, pgoff_t off)
 }
 
 /*
- * The zero page and shared pages can be mapped any number of times. Long before the
- * count of references could wrap there is a bus error for who maps so much.
+ * The zero page and shared pages can be mapped any number of times. A task that maps so
+ * many that the reference count could one day overflow gets a bus error long before that.
  */
 #define MAX_PAGE_REFS	(INT_MAX / 2)
 
 /*
- * A fatal signal is not an error of the mapping: return, and it will be taken. Without
- * memory it is a bus error: VM_FAULT_OOM would have the access tried again for ever,
- * because there is no kill to wait for (GMEM_GFP).
+ * A fatal signal is not an error of the mapping: return, and the signal is handled. Lack of
+ * memory is a bus error. VM_FAULT_OOM would have the access repeated for ever, because
+ * these allocations call no OOM killer (GMEM_GFP).
  */
 static vm_fault_t to_vm_fault(int err)
 {
@@ -130,13 +130,13 @@ static const struct vm_operations_struct gmem_open_ops;
 static const struct vm_operations_struct gmem_watched_ops;
 
 /*
- * An open mapping becomes a watched one, before this task enters a page into it that
- * may not be written. Others may be in faults in it, so: what each of them enters is
- * private, and may be writable or not; who writes to our page later has taken the
- * page table's lock after we did, and sees the new kind; and there is no way back,
- * so nobody finds page_mkwrite gone between looking and calling. The kernel neither
- * merges it with a mapping of the other kind, as it is VM_DONTEXPAND, nor forgets to
- * take the protection from the kind when it changes that (mprotect).
+ * Turn an open mapping into a watched one, before this task enters a page that may not be
+ * written. Other tasks may be in faults on it. The pages that they enter are private, so
+ * they may be writable or not. A task that writes to our page later has taken the
+ * page-table lock after us, and sees the new kind. There is no way back, so page_mkwrite
+ * cannot disappear between the kernel's check and its call. The kernel does not merge the
+ * mapping with one of the other kind, because of VM_DONTEXPAND, and mprotect() derives the
+ * protection from the kind.
  */
 static void watch(struct vm_area_struct *vma)
 {
@@ -150,8 +150,8 @@ static bool is_open(struct vm_area_struct *vma)
 }
 
 /*
- * Make the mapping one that may have @page, which is locked. False: start again. For a
- * write it had been made private, but was merged since; or it is in a transition.
+ * Make the mapping one that may have @page, which is locked. False: start again, because an
+ * entry that was made private for a write has been merged since, or is in transition.
  */
 static bool admit(struct vm_fault *vmf, struct gmem *g, struct page *page)
 {
@@ -230,8 +230,8 @@ static const struct vm_operations_struct gmem_watched_ops = {
  * @file: the file
  * @vma: the new mapping
  *
- * Only shared mappings: what a private one would mean beside merging and fork nobody
- * has asked for. VM_DONTEXPAND because there is nothing beyond the end.
+ * Only shared mappings: what a private mapping should mean together with merging is not
+ * defined. VM_DONTEXPAND because there is nothing beyond the end.
  *
  * Return: 0, or -EINVAL for a private mapping or one that reaches beyond the end.
  */

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What guest memory weighs: for the OOM killer, in the RSS of who holds it, and for
- * people, in /sys/kernel/ditto/gmem/. A gmem's private pages, which are what would
- * come back with it, are added to the shared-memory counter of its owner's mm: its
- * maker, and when that is gone the next process that adds to it. The hard part is to
- * take back exactly what was added, whatever ends first: the gmem counts what it
- * added, and keeps the mm's structure (not its memory) until it has taken it back.
+ * Accounting of guest memory: for the OOM killer, in the RSS of its owner, and for
+ * operators, in /sys/kernel/ditto/gmem/. A gmem's private pages, which are what freeing it
+ * would give back, are added to the shared-memory counter of its owner's mm. The owner is
+ * the process that created the gmem, and after its end the next process that adds a page.
+ * The hard part is to take back exactly what was added, whatever ends first: the gmem
+ * counts what it added, and keeps the mm's structure (not its memory) until it has taken it
+ * back.
  */
 #include <linux/delay.h>
 #include <linux/kobject.h>
@@ -107,19 +108,20 @@ void gmem_weight_end(struct gmem *g)
 	mmdrop(w->mm);
 }
 
-/* How often to wait for gmems that are being freed, before it does not count any more. */
+/* How many times to wait for gmems that are being freed before the kernel may go on and kill. */
 #define OOM_PATIENCE	100
 
 /*
- * The kernel is about to kill somebody. If memory is on its way back already, wait for
- * it instead: a machine that just ended may have had enough. One at a time: oom_lock.
+ * The kernel is about to kill a process for lack of memory. If gmems are being freed
+ * already, wait for them instead: the end of one machine may have made enough memory free.
+ * One caller at a time: oom_lock.
  */
 static int weight_oom(struct notifier_block *nb, unsigned long unused, void *freed)
 {
 	static unsigned int waited;
 	long waiting = gmem_pages_waiting();
 
-	/* Patience has an end: a trickle of pages must keep nobody from being killed. */
+	/* The wait is limited: pages that come back one by one must not prevent a kill for ever. */
 	if ((waiting <= 0 && !gmem_anyone_leaving()) || waited >= OOM_PATIENCE) {
 		waited = 0;
 		return NOTIFY_OK;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Reading pages: all zero, equal, and a 32-bit digest that equal pages of one domain
- * have in common. The digest only finds candidates; nothing is merged on its word. But
- * who could choose pages with equal digests could hide pages from one another, so
- * contents meet a secret before anything is lost of them:
+ * Reading pages: all zero, equal, and a 32-bit digest that equal pages of one domain have
+ * in common. The digest only finds candidates; no page is merged because of it. But an
+ * attacker who could choose pages with equal digests could make lookups of a victim's page
+ * fail. So the contents are combined with a secret before any information about them is
+ * lost:
  *
  *	1. Each quarter of the page goes through NH (the hash inside of UMAC): words are
  *	   added to secret ones and multiplied in pairs, the full products summed up.

@@ -6,8 +6,8 @@
  * since. The hard part is holding what was found: under a bucket's lock a page cannot
  * leave the index, hence not its entry, hence its chunk and gmem are there.
  *
- * Whoever makes many pages with one digest makes long chains; so a search gives up
- * after MAX_WALK pages, and equal pages behind that are missed, not searched for.
+ * A user who makes many pages with one digest makes long chains. So a search gives up after
+ * MAX_WALK pages, and misses equal pages beyond them.
  */
 #define pr_fmt(fmt) "ditto: " fmt
 
@@ -208,8 +208,8 @@ static bool calm(struct page *page)
 }
 
 /*
- * Two equal pages that have both been examined: each of them waits for a change that
- * will not come. @node: the first; the others are behind it.
+ * Two equal pages that have both been examined: neither will be examined again before it
+ * changes, so they would never be merged. @node: the first; the others are behind it.
  */
 static int check_lost(struct seq_file *m, struct hlist_node *node)
 {

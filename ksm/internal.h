@@ -23,7 +23,7 @@ enum merge_result {
 	MERGE_ZERO,		/* it was all zero, the entry is empty now */
 	MERGE_SHARED,		/* it points at an equal page now */
 	MERGE_UNIQUE,		/* there is none equal to it */
-	MERGE_VOLATILE,		/* it changed under our hands, or somebody holds it */
+	MERGE_VOLATILE,		/* it changed meanwhile, or somebody holds it */
 	MERGE_MISMATCH,		/* (inside merge.c) the candidate is not equal */
 	MERGE_STALE,		/* (inside merge.c) the candidate has left the index */
 	MERGE_BUSY,		/* (inside merge.c) the candidate could not be looked at */

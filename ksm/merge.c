@@ -10,15 +10,15 @@
  *	   but stays readable, and becomes the shared page if equal.
  *	5. point the entry at the shared page; 6. free its own page.
  *
- * What fails at step 2 or 3 waits some scans. What fails at step 4 because the digests
- * were of other contents (somebody wrote meanwhile) waits too; if they were right after
- * all, the next page with that digest is tried. A candidate that changed, or that
- * somebody holds, leaves the index until it has been examined anew: it will then find
- * the page that did not find it.
+ * A page that fails at step 2 or 3 is left alone for some scans. So is one that fails at
+ * step 4 because the digests were of other contents, as somebody wrote meanwhile. If the
+ * digests were right and the contents differ, the next page with that digest is tried. A
+ * candidate that has changed, or that somebody holds, leaves the index until it is examined
+ * again; that examination then finds the present page.
  *
- * Of the two chunk locks needed for a private candidate, the second is only tried for.
- * If that fails the page may not go into the index: it would not look for its equal
- * again. It stays as it is, to be examined in the next scan.
+ * A private candidate needs a second chunk lock, which is only tried for (trylock). If that
+ * fails, the page must not go into the index, because a page in the index is not examined
+ * again. It stays pending, for the next scan.
  */
 #include <linux/mm.h>
 
@@ -129,7 +129,7 @@ static enum merge_result join(struct gmem_cursor *cur, struct page *page,
 
 /*
  * Steps 2 to 6 against one candidate. The chunk's lock is held. The bindings' dirty bits
- * went with the mappings: a write since step 1 shows in the digest and nowhere else.
+ * went away with the mappings, so a write since step 1 shows only in the digest.
  */
 static enum merge_result merge_with(struct gmem_cursor *cur, struct page *page, u32 digest,
 				    struct merge_candidate *cand)

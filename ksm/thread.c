@@ -7,11 +7,11 @@
  *
  * 1. A batch, between two sleeps, is so many pages, and so much time as these should
  *    take at most: what costs time and finds no page ends it, too.
- * 2. In a batch the tenants have turns, a slice of time each. Who has used more than his
- *    slice goes without until that is made up for. Each has passes of his own, so nobody
- *    waits for the end of another's.
- * 3. A turn is steps of a few pages, or one chunk. No step takes long. After each the
- *    batch ends if the engine is to stop, a knob has changed, or the system suspends.
+ * 2. In a batch the tenants have turns, a slice of time each. A tenant that has used more
+ *    than its slice is skipped until the excess is made up for. Each has passes of its own,
+ *    so none waits for the end of another's.
+ * 3. A turn is steps of a few pages, or one chunk. No step takes long. After each the batch
+ *    ends if the engine is to stop, a knob has changed, or the system suspends.
  *
  * Between two steps the thread holds no reference, only a position, so that it keeps no
  * gmem alive.
@@ -166,7 +166,7 @@ static void step(struct batch *b, struct gmem_tenant *t)
 	gmem_put(g);
 }
 
-/* May a tenant's next pass begin? By what the knobs say now, whatever they said then. */
+/* May a tenant's next pass begin? Always decided by the present values of the knobs. */
 static bool due(struct gmem_pass *pass)
 {
 	unsigned int msecs = READ_ONCE(merge_knobs.sleep_millisecs);
@@ -208,7 +208,7 @@ static struct gmem_tenant *next_tenant(void)
 	return t;
 }
 
-/* Has every tenant's pass ended since this was last so? */
+/* Has a pass of every tenant ended since the last time this returned true? */
 static void count_round(void)
 {
 	struct gmem_tenant *t;

@@ -28,7 +28,7 @@ static unsigned int slot_clip(const struct memslot *slot, gpa_t gpa, unsigned in
 	return min_t(u64, len, ((slot->base + slot->npages) << PAGE_SHIFT) - gpa);
 }
 
-/* What fits into a register is read and written at once, as the CPU would do it. */
+/* What fits into a register is read and written in one access, as the CPU would do it. */
 #define USER_READ_AS(type, buf, hva) ({						\
 	type __val;								\
 	int __err = get_user(__val, (type __user *)(hva));			\
@@ -222,7 +222,10 @@ static int slot_cmpxchg_16(const struct memslot *slot, gpa_t gpa, void *old, con
 	return err;
 }
 
-/* Across natural boundaries there is no atomic operation that hosts let us do. */
+/*
+ * Across natural boundaries there is no atomic operation that the host may use: locked
+ * accesses there can be made to fault.
+ */
 static int cmpxchg_unaligned(struct mmu *mmu, gpa_t gpa, void *old, const void *new,
 			     unsigned int len)
 {

@@ -4,8 +4,8 @@
  * the mappings.  Each callback turns offsets into gfns and walks the TDP tables of that
  * range.  They run with gmem's locks held: nothing here calls gmem.
  *
- * The hard part is in the order: the bits go from the tables under mmu->lock for
- * write, then the TLBs are flushed, and only then gmem believes it.
+ * The hard part is the order: the bits are taken from the tables with mmu->lock held for
+ * write, then the TLBs are flushed, and only then may gmem rely on the result.
  */
 #include <linux/bitmap.h>
 
@@ -89,9 +89,9 @@ static bool harvest_leaf(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, void
 }
 
 /*
- * Where writes are logged, may there be dirty leaves in [start, end)?  Takes the bits
- * of regions that are looked at whole.  Before the leaves are looked at: one that
- * becomes dirty meanwhile sets its bit again, and is found now or the next time.
+ * Where writes are logged, may there be dirty leaves in [start, end)? Clears the bits of
+ * regions that are wholly in the range. Call it before looking at the leaves: a leaf that
+ * becomes dirty meanwhile sets its bit again, and is found now or by the next harvest.
  */
 static bool harvest_wanted(struct memslot *slot, pgoff_t start, pgoff_t end)
 {
@@ -116,11 +116,13 @@ static bool harvest_wanted(struct memslot *slot, pgoff_t start, pgoff_t end)
 }
 
 /*
- * A CPU that caches a dirty bit does not set it again, so a flush is due.  Where the
- * format has none, being writable counts as dirty, and clearing it write-protects.
+ * A CPU that has a dirty bit cached does not set it in the table again, so a flush is
+ * needed. Where the format has no dirty bit, writable leaves count as dirty, and clearing
+ * write-protects them.
  *
- * Where writes are logged, what was not written costs nothing.  The log of a vCPU that
- * is in the guest comes with its next exit, so its last writes are found one time later.
+ * Where writes are logged, regions that were not written cost nothing. The log of a vCPU
+ * that is in the guest is read at its next exit, so its last writes are found by the next
+ * harvest.
  */
 static void binding_harvest(struct gmem_binding *b, pgoff_t start, pgoff_t end,
 			    unsigned long *bitmap)

@@ -13,9 +13,9 @@
  * 4. Enter it by cmpxchg: other faults do the same at the same time, and if one was
  *    faster nothing is left to do.  A table that is missing is counted for 2.
  *
- * What a guest is going to touch next is entered along with it, where that is likely:
- * see struct fault_streaks.  Such entries are as good as others, but only come where
- * there is none, below the same table, and neither accessed nor dirty.
+ * What the guest will probably touch next is entered along with it: see struct
+ * fault_streaks. Such entries are entered only where there is none, below the same table,
+ * and with neither accessed nor dirty bit; otherwise they are like any other.
  *
  * No reference to the page is kept: gmem's binding and the mmu notifier take it out of
  * the tables before it is freed.
@@ -28,7 +28,10 @@
 #include "mmu/tdp.h"
 #include "mmu/user.h"
 
-/* Lost races in one fault, before the guest is asked whether it still wants it. */
+/*
+ * How many lost races one fault may have before the guest is entered again, to repeat the
+ * access if it still wants it.
+ */
 #define FAULT_TRIES	16
 
 /**
@@ -72,7 +75,7 @@ static bool spte_allows(const struct tdp_format *f, u64 spte, u32 access)
 	return !(access & MMU_WRITE) || (spte & f->writable);
 }
 
-/* A read fault takes the page writable if it can: that spares the write fault to come. */
+/* A read fault maps the page writable if it can, which saves the write fault that may follow. */
 static int resolve_user(struct mmu *mmu, struct tdp_fault *fault)
 {
 	struct user_page up;
@@ -84,7 +87,10 @@ static int resolve_user(struct mmu *mmu, struct tdp_fault *fault)
 	err = user_page_get(mmu->mm, fault->hva, fault->access & MMU_WRITE,
 			    !memslot_readonly(fault->slot), &up);
 	if (err == -EHWPOISON) {
-		/* As if the process had touched it: the VMM may tell its guest. */
+		/*
+		 * As if the process itself had touched the page: the VMM may report that to
+		 * its guest.
+		 */
 		send_sig_mceerr(BUS_MCEERR_AR, (void __user *)fault->hva, PAGE_SHIFT, current);
 		return -EINTR;
 	}
@@ -124,7 +130,7 @@ static unsigned int fault_window(struct mmu *mmu, struct tdp_fault *fault)
 
 	if (fault->streak < 0)
 		fault->streak = streak_find(fault->streaks, fault->gfn);
-	/* Without hardware dirty bits each page must fault for its first write. */
+	/* Without hardware dirty bits each page must fault at its first write. */
 	if (!mmu->host->format->dirty)
 		return 1;
 	return min3((u64)fault->streaks->streak[fault->streak].window,
@@ -133,8 +139,8 @@ static unsigned int fault_window(struct mmu *mmu, struct tdp_fault *fault)
 }
 
 /*
- * Without hardware dirty bits a writable mapping is a dirty one, so a read fault must
- * not make one.
+ * Without hardware dirty bits a writable mapping counts as dirty, so a read fault must not
+ * make one.
  */
 static int resolve_gmem(struct mmu *mmu, struct tdp_fault *fault)
 {
@@ -171,7 +177,10 @@ static int fault_resolve(struct mmu *mmu, struct tdp_fault *fault)
 	return fault->slot->gmem ? resolve_gmem(mmu, fault) : resolve_user(mmu, fault);
 }
 
-/* Step 2. At the limit everything is dropped: the guest faults in what it uses. */
+/*
+ * Step 2. At the limit of tables all mappings are dropped; the guest faults in again what
+ * it uses.
+ */
 static int fault_topup(struct mmu *mmu, struct tdp_fault *fault)
 {
 	if (fault->nr_tables >= fault->missing)
@@ -306,7 +315,7 @@ static u64 map_table(const struct tdp_format *f, struct tdp_fault *fault, u64 *s
 	return new;
 }
 
-/* The pages that came along. They are mapped read-only or have a dirty bit to set. */
+/* Enter the pages after the faulting one. They are mapped read-only or with a clear dirty bit. */
 static void map_neighbours(const struct tdp_format *f, const struct tdp_fault *fault, u64 *sptep)
 {
 	const struct gmem_mapping *map = fault->streaks->map;
@@ -349,8 +358,8 @@ static int fault_map(struct mmu *mmu, struct tdp_fault *fault)
 }
 
 /*
- * The page may be written from now on without anybody hearing of it.  Under @lock,
- * where the notifier cannot have taken it away yet.
+ * From now on the guest may write the page without any notification. Under @lock, so the
+ * notifier cannot have taken the page away yet.
  */
 static void fault_mark_dirty(const struct tdp_fault *fault)
 {
@@ -373,8 +382,8 @@ static void fault_zap_conflict(struct mmu *mmu, const struct tdp_fault *fault)
 }
 
 /*
- * The guest gets at a device for the first time.  Some CPUs want to be prepared for
- * that at each entry, so who is in the guest comes out before.
+ * The guest gets access to a device's memory for the first time. Some CPUs need preparation
+ * for that at each entry, so make every vCPU leave the guest first.
  */
 static void fault_note_device(struct mmu *mmu)
 {

@@ -3,8 +3,8 @@
  * Which gmems back an address space, each once however many slots map it, and how much
  * memory they hold.  Owns the list; the slots count themselves in and out.
  *
- * Who lists machines reads it by RCU and waits for nobody: a slot change may take as
- * long as the machine's user likes.
+ * Listing machines reads the list under RCU and waits for nobody: a change of a memslot may
+ * take as long as the machine's user likes.
  */
 #include <linux/rculist.h>
 #include <linux/slab.h>

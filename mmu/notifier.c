@@ -111,8 +111,8 @@ static void age_range(struct mmu *mmu, gfn_t start, gfn_t end, void *age)
 }
 
 /*
- * No flush after accessed bits were cleared, as elsewhere on x86: a page whose
- * translation stays cached looks older than it is, which costs time but nothing else.
+ * No flush after accessed bits were cleared, as everywhere on x86: a page whose translation
+ * stays cached looks older than it is, which may cost time but is never wrong.
  */
 static int notifier_age(struct mmu_notifier *mn, unsigned long start, unsigned long end,
 			bool clear)

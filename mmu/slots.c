@@ -65,7 +65,10 @@ static struct memslot *tree_find(const struct rb_root *tree, unsigned int copy, 
  */
 struct memslot *slots_search(struct mmu *mmu, gfn_t gfn)
 {
-	/* Before the search: a removal that it does not see has not begun to wait for us. */
+	/*
+	 * Read before the search: a removal that this does not see has not yet begun to
+	 * wait for our read section.
+	 */
 	unsigned int hint = smp_load_acquire(&mmu->slots_removed) & 1;
 	struct memslot *slot;
 	unsigned int seq;
@@ -79,7 +82,10 @@ struct memslot *slots_search(struct mmu *mmu, gfn_t gfn)
 	return slot;
 }
 
-/* As rb_link_node_rcu(), which sparse refuses: readers find no node half made. */
+/*
+ * Like rb_link_node_rcu(), which sparse does not accept: readers never see a node that is
+ * half linked.
+ */
 static void tree_link(struct rb_node *node, struct rb_node *parent, struct rb_node **link)
 {
 	struct rb_node *made;
@@ -112,17 +118,20 @@ static void tree_replace(struct mmu *mmu, unsigned int copy, struct memslot *old
 		tree_insert(&mmu->slots_by_gfn[copy], copy, new);
 }
 
-/* @old is no longer found, nor remembered by who begins to look now. */
+/* From now on lookups neither find @old nor set the hint to it. */
 static void slots_forget(struct mmu *mmu)
 {
 	unsigned int removed = mmu->slots_removed + 1;
 
-	/* Nobody who could still write there is left since the removal before. */
+	/*
+	 * The removal before this one waited for every reader that could still write the
+	 * other hint.
+	 */
 	WRITE_ONCE(mmu->slot_hint[removed & 1], NULL);
 	smp_store_release(&mmu->slots_removed, removed);
 }
 
-/* Change the trees: whoever looks finds @old or @new, both may be NULL. */
+/* Change the trees: a lookup finds @old or @new, either of which may be NULL. */
 static void slots_replace(struct mmu *mmu, struct memslot *old, struct memslot *new)
 {
 	lockdep_assert_held_write(&mmu->lock);
@@ -178,7 +187,7 @@ static void memslot_free(struct memslot *slot)
 	kfree(slot);
 }
 
-/* Where writes are logged: all may be dirty until the first harvest has looked. */
+/* Where writes are logged: every region counts as written until the first harvest has looked. */
 static int memslot_alloc_written(struct memslot *slot)
 {
 	unsigned long nr;
@@ -232,7 +241,7 @@ static int slots_delete(struct mmu *mmu, u32 id)
 	return 0;
 }
 
-/* What can fail and is not undone by kfree(); it comes last. */
+/* The step that can fail and needs more than kfree() to be undone; it comes last. */
 static int memslot_attach(struct memslot *slot)
 {
 	int err;

@@ -89,7 +89,10 @@ static inline unsigned long memslot_region(const struct memslot *slot, pgoff_t o
 	return off / SLOT_REGION - (slot->addr >> PAGE_SHIFT) / SLOT_REGION;
 }
 
-/* A leaf became dirty: after that, so that who takes the bit finds the leaf. */
+/*
+ * Call after a leaf has become dirty, so that a harvest that finds the bit set also finds
+ * the leaf dirty.
+ */
 static inline void memslot_note_written(struct memslot *slot, gfn_t gfn)
 {
 	if (slot->written)

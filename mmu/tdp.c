@@ -73,7 +73,7 @@ void mmu_flush(struct mmu *mmu)
 	lockdep_assert_held_write(&mmu->lock);
 	mmu->host->flush_tlbs(mmu);
 #ifdef DITTO_DEBUG
-	/* After what flush_tlbs() asked of the vCPUs. */
+	/* After the vCPUs have done what flush_tlbs() asked for. */
 	smp_store_release(&mmu->epoch_flushed, mmu->epoch);
 #endif
 }

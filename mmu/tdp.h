@@ -131,7 +131,7 @@ static inline void mmu_invalidated(struct mmu *mmu)
 	smp_store_release(&mmu->inv_seq, mmu->inv_seq + 1);
 }
 
-/* A permission was taken away from the tables: a flush is owed. @lock, for write. */
+/* A permission was taken away from the tables, so a flush must follow. @lock held for write. */
 static inline void mmu_epoch_open(struct mmu *mmu)
 {
 	lockdep_assert_held_write(&mmu->lock);
@@ -141,8 +141,8 @@ static inline void mmu_epoch_open(struct mmu *mmu)
 }
 
 /*
- * Every permission that was taken away up to @epoch is gone from every TLB: a flush
- * was asked for since, and whoever is in the guest has done it.
+ * Every permission that was taken away up to @epoch is gone from every TLB: a flush was
+ * requested after that, and every vCPU that is in the guest has done it.
  */
 static inline void mmu_epoch_assert(struct mmu *mmu, u64 epoch)
 {

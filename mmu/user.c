@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What is behind an address of the VMM's process: a page of memory, or, where a driver
- * mapped a device into it, only a frame number.  Who asks takes it into the TDP tables
- * by the protocol at the top of fault.c, and the mmu notifier takes it out again.
+ * mapped a device there, only a frame number. The caller enters it into the TDP tables by
+ * the protocol at the top of fault.c, and the mmu notifier takes it out again.
  *
- * The hard part is to wait for memory that somebody else provides when he likes
- * (userfaultfd, FUSE, a dead server), and yet to leave KVM_RUN when a signal comes.
+ * The hard part is to wait for memory that somebody else provides when it suits them
+ * (userfaultfd, FUSE, an unreachable server), and yet to leave KVM_RUN when a signal comes.
  */
 #include <linux/mm.h>
 #include <linux/pgtable.h>
@@ -89,7 +89,7 @@ static int page_get(struct mm_struct *mm, unsigned long hva, bool write, bool wa
 	return 0;
 }
 
-/* Is it no memory of the host's, so that it must not be cached? */
+/* Is it a device's, not the host's memory, so that it must not be cached? */
 static bool pfn_is_device(kvm_pfn_t pfn)
 {
 	u64 addr = (u64)pfn << PAGE_SHIFT;

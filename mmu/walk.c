@@ -39,7 +39,7 @@
 #define PF_FETCH	BIT(4)
 #define PF_PKEY		BIT(5)
 
-/* Walks that a guest may make us begin again by changing its tables. */
+/* How many times the walk starts again because the guest changes its tables meanwhile. */
 #define WALK_TRIES	8
 
 enum walk_kind { WALK_32, WALK_PAE, WALK_LONG };

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which ASID a vCPU runs with, and what VMRUN flushes (15.16).  The hard part is a VMRUN
- * that the CPU refuses: it may have flushed nothing, so what it was to flush stays due,
- * for the CPU as for the vCPU.
+ * Which ASID a vCPU runs with, and what VMRUN flushes (15.16). The hard part is a VMRUN
+ * that the CPU refuses: it may not have flushed anything, so the flush that was asked for
+ * stays pending, both for the CPU and for the vCPU.
  */
 #include "svm/svm.h"
 
 /**
- * svm_asids_renew - what the TLB holds is of another time
+ * svm_asids_renew - start a new generation of ASIDs, so that the whole TLB is flushed
  * @asids: of this CPU
  */
 void svm_asids_renew(struct svm_asids *asids)

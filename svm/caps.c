@@ -22,7 +22,10 @@ struct backend_caps svm_caps;
 /* Of the CPU that loads the module. */
 static struct svm_cpu_caps svm_first;
 
-/* What guests get by, once the first CPU has it: all of one word of CPUID. */
+/*
+ * Features that ditto uses when the first CPU has them, so every other CPU needs them too.
+ * All are in one CPUID word.
+ */
 static const struct {
 	unsigned int feature;
 	const char *name;

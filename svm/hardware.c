@@ -97,12 +97,15 @@ static int svm_cpu_enable(const char **why)
 		return err;
 	wrmsrl(MSR_EFER, efer | EFER_SVME);
 	wrmsrl(MSR_VM_HSAVE_PA, svm_page_pa(sc->hsave));
-	/* Guests have the host's frequency: whoever was here before may have left another. */
+	/*
+	 * Guests run at the host's TSC frequency; an earlier hypervisor may have left
+	 * another ratio in the MSR.
+	 */
 	if (boot_cpu_has(X86_FEATURE_TSCRATEMSR))
 		wrmsr(MSR_AMD64_TSC_RATIO, lower_32_bits(SVM_TSC_RATIO_DEFAULT),
 		      upper_32_bits(SVM_TSC_RATIO_DEFAULT));
 	compat_srso_reduce(true);
-	/* Now that there are guests, events can be counted in the host only. */
+	/* Guests can run from now on, so perf may be asked to count events in the host only. */
 	amd_pmu_enable_virt();
 
 	sc->asids.max = svm_caps.max_asid;

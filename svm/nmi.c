@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * NMIs: SVM injects them and forgets them (15.20).  Whether the guest is still in its
- * handler, and when it can take the next one, is found out here, for vcpu->ev.nmi_masked.
+ * NMIs. SVM injects an NMI but does not track when its handler ends (15.20). This file
+ * finds out whether the guest is still in the handler, and when it can take the next NMI,
+ * and keeps the answer in vcpu->ev.nmi_masked.
  *
- * A handler ends with IRET, which exits while the guest is in one, before it executes.
+ * A handler ends with IRET. IRETs are intercepted while the guest is in a handler, and exit
+ * before they execute.
  * 1. It then executes without exit, and the guest has left its handler when the exit
  *    after it finds another rip or rsp.
- * 2. When an NMI waits, it is single-stepped, and its #DB is that exit.  Its faults exit,
- *    too: the frame that the guest's handler finds must not have our TF.
- * 3. Whatever goes in before the IRET brings an IRET of its own: watch again.
+ * 2. When another NMI waits, the IRET is single-stepped, and its #DB is that exit. Faults
+ *    of the IRET are intercepted too: our TF must not be in the frame that the guest's
+ *    handler sees.
+ * 3. An event that is injected before the IRET executes ends with an IRET of its own: watch
+ *    again.
  *
  * An NMI that waits for the end of an interrupt shadow must not be waited for by single
- * steps, as any instruction may be in the shadow, also those that show RFLAGS to the
- * guest.  A virtual interrupt exits right behind it if the guest has interrupts enabled,
- * and in any case a timer ends the guest soon.
+ * steps: any instruction may be in the shadow, also one that shows RFLAGS to the guest.
+ * Instead a virtual interrupt is requested, which exits right after the shadow if the guest
+ * has interrupts enabled; and in any case a timer makes the guest exit soon.
  */
 #include <linux/hrtimer.h>
 #include <asm/processor.h>
@@ -26,7 +30,7 @@
 /* Longer than any CPU needs to enter the guest and end one instruction. */
 #define SHADOW_NS	(20 * NSEC_PER_USEC)
 
-/* That it interrupts the guest is all that it is for. */
+/* The handler does nothing: the interrupt itself makes the guest exit. */
 static enum hrtimer_restart svm_shadow_over(struct hrtimer *timer)
 {
 	return HRTIMER_NORESTART;
@@ -84,7 +88,7 @@ static void svm_watch_iret(struct svm_vcpu *svm)
 	svm_intercept(svm, INTERCEPT_IRET, svm->nmi == SVM_NMI_WATCH);
 }
 
-/* A guest with a TF of its own exits with #DB anyway. */
+/* A guest that has set TF itself exits with #DB anyway. */
 static void svm_step_iret(struct svm_vcpu *svm)
 {
 	struct vmcb_save_area *v = &svm->vmcb->save;

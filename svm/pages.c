@@ -3,10 +3,10 @@
  * Pages that the CPU itself uses while a guest runs: VMCBs, host save areas, permission
  * maps.
  *
- * Where the host keeps a reverse map of memory (SEV-SNP), the CPU marks some of them in
- * it as in use, and some CPUs then take the 2 MiB around a page at the very beginning
- * of them for in use: a write by anybody to any of it faults.  None of ours begins there.
- * It costs nothing to do so everywhere.
+ * On a host with a reverse map table (SEV-SNP) the CPU marks some of these pages as in use.
+ * Some CPUs then treat the whole 2 MiB around such a page as in use if the page is the
+ * first of those 2 MiB, and a write by anybody to any of it faults. So none of these pages
+ * is at a 2 MiB boundary. Avoiding that costs nothing, so it is done on every host.
  */
 #include <linux/gfp.h>
 #include <linux/mm.h>

@@ -217,7 +217,7 @@ static void svm_facts(struct svm_vcpu *svm, struct exit_facts *f)
 		svm_nmi_iret(svm);
 		f->kind = EXIT_HOST_IRQ;
 	} else {
-		/* All ones, or only the low half of it: the VMCB was refused. */
+		/* All ones, or only the low half of that, means that the VMCB was refused. */
 		f->kind = code == (u32)SVM_EXIT_ERR ? EXIT_FAIL_ENTRY : EXIT_UNKNOWN;
 	}
 }
@@ -257,7 +257,7 @@ static void svm_from_guest(struct svm_vcpu *svm)
 	st->rflags = v->rflags;
 	st->shadow = c->int_state & SVM_INTERRUPT_SHADOW_MASK ? SHADOW_STI : 0;
 	st->cr8 = c->int_ctl & V_TPR_MASK;
-	/* Cheap to have, and most exits want them. */
+	/* Cheap to read, and most exits need them. */
 	st->code.base = v->cs.base;
 	st->code.l = v->cs.attrib & SVM_SELECTOR_L_MASK;
 	st->code.db = v->cs.attrib & SVM_SELECTOR_DB_MASK;
@@ -288,7 +288,7 @@ static void svm_refused(struct svm_vcpu *svm)
 	vcpu_changed(&svm->vcpu, ST_ALL & ~ST_TSC);
 }
 
-/* Nothing here may be traced: RCU and the context tracking take us for the guest. */
+/* Nothing here may be traced: to RCU and context tracking this CPU is in the guest. */
 static noinstr void svm_enter_leave(struct svm_vcpu *svm)
 {
 	/*
@@ -298,7 +298,7 @@ static noinstr void svm_enter_leave(struct svm_vcpu *svm)
 	svm_insn("clgi");
 	hostwork_enter_guest();
 	asm volatile("sti" ::: "memory");
-	/* A divider that keeps what it divided last keeps nothing of the host's. */
+	/* Overwrite what the CPU's divider kept of the host's last division (DIV0 bug). */
 	if (static_cpu_has_bug(X86_BUG_DIV0))
 		amd_clear_divider();
 	svm_enter(svm->vcpu.st.gpr, svm->vmcb_pa, __this_cpu_read(svm_cpus.host_pa),

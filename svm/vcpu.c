@@ -113,10 +113,10 @@ void svm_vcpu_free(struct vcpu *vcpu)
 }
 
 /*
- * What each exit's VMLOAD brings back: FS and GS, which are the thread's, and of the CPU
- * TR and the MSRs of system calls, which no one changes while the CPU is up.  But for
- * LDTR: another thread of the process may change the LDT at any time, and free the old
- * one.  An exit leaves none, and svm_put() loads the one there is then.
+ * What the VMLOAD after each exit restores: FS and GS of the thread, and TR and the
+ * system-call MSRs of the CPU, which do not change while the CPU is up. LDTR is different:
+ * another thread of the process may change the LDT at any time and free the old one. So an
+ * exit loads a null LDTR, and svm_put() loads the LDT of that moment.
  */
 static void svm_save_host(const struct svm_cpu *sc)
 {
@@ -127,14 +127,15 @@ static void svm_save_host(const struct svm_cpu *sc)
 }
 
 /*
- * Only LBR virtualization switches DEBUGCTL: a guest would run with the host's, and a bus
- * lock or a branch of its end in a #DB that it does not expect.  Both act in user mode
- * only, which the thread is far from until it is put.  The rest is the performance
- * counters', who change it at any time, and does nothing to a guest.
+ * Only LBR virtualization switches DEBUGCTL. Without it, a guest would run with the host's
+ * value, and a bus lock or a branch in the guest could raise a #DB that it does not expect.
+ * Both bits act in user mode only, and this thread does not return to user mode before
+ * svm_put(). The other bits belong to the performance counters, which change them at any
+ * time, and have no effect on a guest.
  */
 #define SVM_DEBUGCTL_OFF	(DEBUGCTLMSR_BTF | DEBUGCTLMSR_BUS_LOCK_DETECT)
 
-/* The counters' bits are changed by interrupts. */
+/* Interrupts change the performance counters' bits, so read and write with IRQs off. */
 static void svm_change_debugctl(unsigned long off, unsigned long on)
 {
 	unsigned long flags;

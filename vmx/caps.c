@@ -88,7 +88,7 @@ static const u32 vmx_broken_timers[] = {
 	0x000106a1,	/* AAM126 */
 	0x000106a4,	/* AAJ124 */
 	0x000106a5,	/* AAM126, AAK139, AAJ124 */
-	0x000306a8,	/* Xeon E3-1220 v2: known without a number */
+	0x000306a8,	/* Xeon E3-1220 v2: no erratum number published */
 };
 
 /**
@@ -144,7 +144,7 @@ static const struct vmx_control vmx_required[] = {
 	{ VMX_ENTRY, VM_ENTRY_IA32E_MODE, "64-bit guests" },
 };
 
-/* Required to be possible, but each entry decides. */
+/* Must be possible; whether they are set is decided at each entry. */
 static const u32 vmx_dynamic[VMX_NR_WORDS] = {
 	[VMX_CPU] = CPU_BASED_INTR_WINDOW_EXITING | CPU_BASED_NMI_WINDOW_EXITING,
 	[VMX_ENTRY] = VM_ENTRY_IA32E_MODE,
@@ -246,7 +246,10 @@ static const char *vmx_probe_controls(struct vmx_caps *caps)
 	return NULL;
 }
 
-/* What guests find in CPUID must work: these two do only where a control says so. */
+/*
+ * Features that are in the guest's CPUID must work; these two work only where a control
+ * enables them.
+ */
 static const char *vmx_probe_instructions(const struct vmx_caps *caps)
 {
 	u32 cpu2 = caps->control[VMX_CPU2];
@@ -376,7 +379,7 @@ int vmx_cpu_verdict(bool has, bool on, const char *differs, const char **why)
  */
 int vmx_check_cpu(bool on, const char **why)
 {
-	/* Too large for a stack, and one CPU comes at a time. */
+	/* Static because it is too large for a stack; this runs on one CPU at a time. */
 	static struct vmx_caps here;
 	const char *differs = NULL;
 	bool has = this_cpu_has(X86_FEATURE_VMX);
@@ -475,7 +478,7 @@ static void vmx_choose_tdp(void)
 	tdp->logged = vmx_uses(VMX_CPU2, SECONDARY_EXEC_ENABLE_PML);
 }
 
-/* It counts the TSC, divided, and only where that is the same everywhere is it a clock. */
+/* The timer counts a divided TSC, so it is a clock only where the TSC is the same on all CPUs. */
 static void vmx_choose_timer(void)
 {
 	unsigned int rate = vmx_misc_preemption_timer_rate(vmx_caps.misc);

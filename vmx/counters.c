@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The host's performance counters, while a guest runs.  Who counts says whether guests
- * count; and a counter that writes records (PEBS) writes them to linear addresses, which
- * in a guest are the guest's.  The kernel's perf knows what each MSR should hold; entry
- * and exit load what differs from their lists (25.7.2, 25.8.2), which is the only way
- * to switch it at the very border.
+ * The host's performance counters while a guest runs. The perf user who set up a counter
+ * decides whether guests are counted. A counter that writes records (PEBS) writes them to
+ * linear addresses, which would be the guest's while a guest runs. The kernel's perf says
+ * what each MSR should hold; VM entry and exit load those that differ from their lists
+ * (25.7.2, 25.8.2), which is the only way to switch them exactly at the boundary.
  */
 #include <linux/perf_event.h>
 #include <asm/msr.h>
@@ -57,8 +57,8 @@ unsigned int vmx_counters_differ(struct vmx_counters *c, const struct perf_guest
 }
 
 /*
- * A record may be on its way still when the entry switches PEBS off: off it must be a
- * while before.
+ * A PEBS record may still be in flight when the entry switches PEBS off, so switch it off
+ * earlier.
  */
 static void vmx_end_records(const struct vmx_counters *c, unsigned int nr)
 {

@@ -18,7 +18,7 @@
 #define DEBUG_BITS	(DR_TRAP_BITS | BIT(13) | DR_STEP)
 
 #define KIND(k)		(EXIT_##k + 1)
-/* The exit is an instruction's, whose length the CPU reports. */
+/* The exit was caused by an instruction, and the CPU reports its length. */
 #define INSN(k)		(KIND(k) | 0x80)
 
 /* Exit reasons that are a fact of their own; 0 for none. */
@@ -136,8 +136,8 @@ void vmx_ept_facts(u64 qualification, struct exit_facts *f)
  * @insn_len: the exit's instruction length
  * @e: set
  *
- * rip stands on the instruction that raised a software event, if one did and it was not
- * injected.  INT1 is never injected.
+ * For a software event that was raised by an instruction (and not injected), rip still
+ * points at that instruction. INT1 is never injected.
  */
 void vmx_vectoring(u32 info, u32 error, u32 insn_len, struct x86_event *e)
 {
@@ -195,7 +195,10 @@ static void vmx_fetch_vectoring(struct exit_facts *f)
 		      vmcs_read(VM_EXIT_INSTRUCTION_LEN), &f->vectoring);
 }
 
-/* An IRET faulted after it had unblocked NMIs; delivery of an event tells otherwise. */
+/*
+ * An IRET faulted after it had unblocked NMIs. When the delivery of an event caused the
+ * exit, the bit does not mean this.
+ */
 static void vmx_block_nmi_again(struct vmx_vcpu *vmx, const struct exit_facts *f)
 {
 	if (f->vectoring.type == EVENT_NONE)
@@ -210,7 +213,7 @@ static void vmx_exception_facts(struct vmx_vcpu *vmx, struct exit_facts *f)
 	vmx_fetch_vectoring(f);
 	f->hw[2] = info;
 	if ((info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_NMI_INTR || vector == X86_TRAP_MC) {
-		/* The entry's end has handled the NMI. */
+		/* The code after the VM exit has already handled the NMI. */
 		if (vector == X86_TRAP_MC)
 			hostwork_machine_check();
 		f->kind = EXIT_HOST_IRQ;
@@ -267,7 +270,10 @@ static void vmx_switch_facts(struct exit_facts *f)
 		f->insn_len = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
 }
 
-/* Where exits acknowledge interrupts, this one is in service, and nobody serves it yet. */
+/*
+ * Where VM exits acknowledge interrupts, this interrupt is in service and its handler has
+ * not run.
+ */
 static void vmx_host_irq_facts(struct exit_facts *f)
 {
 	if (vmx_uses(VMX_EXIT, VM_EXIT_ACK_INTR_ON_EXIT))
@@ -309,7 +315,7 @@ static void vmx_operand_facts(u32 reason, struct exit_facts *f)
 	}
 }
 
-/* Exits that are no instruction's without operands. */
+/* All exits except those of instructions without operands (INSN() in vmx_kinds[]). */
 static noinline void vmx_other_facts(struct vmx_vcpu *vmx, u32 reason, u8 kind,
 				     struct exit_facts *f)
 {

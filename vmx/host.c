@@ -99,7 +99,7 @@ static void vmx_switch_msrs(const u64 *from, const u64 *to)
  * vmx_load_msr - the guest has a new value in a shared MSR
  * @vmx: loaded; IRQs off
  * @nr: which
- * @val: the value; whoever wrote it was told if it was none
+ * @val: the value; invalid ones were refused when they were written
  */
 void vmx_load_msr(struct vmx_vcpu *vmx, enum vmx_msr nr, u64 val)
 {
@@ -131,7 +131,7 @@ void vmx_load_guest(struct vmx_vcpu *vmx)
 	vmx->guest_msrs = true;
 }
 
-/* Those that are not 0 are of 32-bit or unusual threads; an exit left 0. */
+/* Only 32-bit and unusual threads have selectors other than 0; the exit has loaded 0. */
 static void vmx_load_host_selectors(const struct vmx_host *host)
 {
 	/* First: the others may be of the LDT. */
@@ -156,7 +156,10 @@ void vmx_load_host(struct vmx_vcpu *vmx)
 {
 	unsigned long flags;
 
-	/* An interrupt between selectors and bases might find neither's. */
+	/*
+	 * IRQs off: an interrupt between the loads of selectors and bases would find
+	 * neither complete.
+	 */
 	local_irq_save(flags);
 	rdmsrl(MSR_KERNEL_GS_BASE, vmx->kernel_gs_base);
 	vmx_load_host_selectors(&vmx->host);

@@ -61,8 +61,8 @@ static void l1tf_choose(void)
  * @p: the first
  * @nr: how many; less than 256
  *
- * A hypervisor below that merges pages would leave one of equal ones, which fills a
- * single page's worth of the cache.
+ * A hypervisor below us that merges equal pages would keep one of them, and reading that
+ * fills only one page's worth of the cache. So every page gets different contents.
  */
 void vmx_l1d_fill(u8 *p, unsigned int nr)
 {
@@ -109,7 +109,7 @@ static noinstr void l1tf_read_lines(void)
 	const u8 *p = page_address(l1tf_pages);
 	unsigned long i;
 
-	/* First the translations, so that their walks evict nothing later. */
+	/* First touch the pages for their translations, so that page walks evict nothing later. */
 	for (i = 0; i < PAGE_SIZE << L1D_ORDER; i += PAGE_SIZE)
 		READ_ONCE(p[i]);
 	asm volatile("lfence" ::: "memory");

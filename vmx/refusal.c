@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * When the CPU refuses to enter a guest it says only that.  Here stands what it
- * checks of the guest's state (SDM 27.3.1), in its order, so that the log can
- * say which check it was.  Nothing depends on the answer.
+ * When the CPU refuses to enter a guest, it gives no reason. This file repeats the checks
+ * of the guest's state (SDM 27.3.1) in the CPU's order, so that the log can name the check
+ * that failed. Nothing depends on the answer.
  */
 #define pr_fmt(fmt) "ditto: " fmt
 
@@ -369,7 +369,7 @@ void vmx_report_refusal(struct vmx_vcpu *vmx, u32 reason)
  * @vmx: loaded
  * @error: VM-instruction error
  *
- * An impossible event that a VMM asked for is among the controls.
+ * An event that cannot be injected, as a VMM may ask for, fails the checks of the controls.
  */
 void vmx_report_failure(struct vmx_vcpu *vmx, u32 error)
 {

@@ -14,7 +14,10 @@
 #include "vmx/vmx.h"
 #include "x86/cpu/hostwork.h"
 
-/* After these nothing ran that could have brought secrets into the L1 data cache. */
+/*
+ * After exits of these kinds no host code ran that could have brought secrets into the L1
+ * data cache.
+ */
 #define QUIET_EXITS	(BIT(EXIT_HOST_IRQ) | BIT(EXIT_CPUID) | BIT(EXIT_CR) | BIT(EXIT_DR) | \
 			 BIT(EXIT_MSR) | BIT(EXIT_RDTSC) | BIT(EXIT_RDTSCP) |		\
 			 BIT(EXIT_IRQ_WINDOW) | BIT(EXIT_NMI_WINDOW) | BIT(EXIT_TIMER))
@@ -52,7 +55,8 @@ static u32 vmx_interruptibility(const struct vmx_vcpu *vmx)
  * @rate: bits of the TSC that the timer does not count (25.5.1)
  * @limit: the longest count
  *
- * Rather later than @exit_tsc than before it, which would be an exit in vain.
+ * Rounds up: a timer that fires before @exit_tsc would cause an exit that has nothing to
+ * do.
  */
 u32 vmx_timer_count(u64 exit_tsc, u64 now, u32 rate, u32 limit)
 {
@@ -97,7 +101,7 @@ static void vmx_to_guest(struct vmx_vcpu *vmx)
 		vmx_invalidate(vmx);
 	if (static_branch_unlikely(&vmx_has_counters))
 		vmx_switch_counters(vmx);
-	/* Last: it should count as little as possible of what is not the guest. */
+	/* Set last, so that it counts as little as possible of the time before the guest runs. */
 	if (vmx->vcpu.exit_tsc || w->timer != vmx_caps.watchdog)
 		vmx_set_timer(vmx);
 }
@@ -147,7 +151,7 @@ static __always_inline void vmx_handle_nmi(u32 reason)
 		asm volatile("int $2" ::: "memory");
 }
 
-/* Nothing here may be traced: RCU and the context tracking take us for the guest. */
+/* Nothing here may be traced: to RCU and context tracking this CPU is in the guest. */
 static noinstr enum vmx_entered vmx_enter_leave(struct vmx_vcpu *vmx, u32 *reason)
 {
 	struct x86_state *st = &vmx->vcpu.st;
@@ -156,7 +160,10 @@ static noinstr enum vmx_entered vmx_enter_leave(struct vmx_vcpu *vmx, u32 *reaso
 	hostwork_enter_guest();
 	if (static_branch_unlikely(&vmx_flushes_l1d))
 		vmx_flush_l1d(vmx);
-	/* What a device's memory would show the guest of what the CPU did before. */
+	/*
+	 * Clear CPU buffers that the guest could read back through a device's memory (MMIO
+	 * stale data).
+	 */
 	if (static_branch_unlikely(&mmio_stale_data_clear) &&
 	    READ_ONCE(vmx->vcpu.vm->mmu.maps_device))
 		x86_clear_cpu_buffers();
@@ -188,8 +195,8 @@ static enum vmx_entered vmx_enter_with_dr(struct vmx_vcpu *vmx, u32 *reason)
 static enum vmx_entered vmx_try(struct vmx_vcpu *vmx, u32 *reason)
 {
 	/*
-	 * Interrupts and perf's calls from other CPUs change it: as it is now.  All bits
-	 * that there are stand in the lower half.
+	 * Interrupts and perf's cross-CPU calls change DEBUGCTL, so read it each time. All
+	 * defined bits are in the lower half.
 	 */
 	u32 debugctl = get_debugctlmsr();
 	enum vmx_entered r;
@@ -205,8 +212,8 @@ static enum vmx_entered vmx_try(struct vmx_vcpu *vmx, u32 *reason)
 }
 
 /*
- * Nothing ran: the VMCS is as we wrote it, but for the event, which would still
- * go in with the next entry.
+ * The guest did not run, so the VMCS is as we wrote it. Only the event must be removed, or
+ * the next entry would deliver it.
  */
 static void vmx_refused(struct vmx_vcpu *vmx, u64 why, struct exit_facts *f)
 {

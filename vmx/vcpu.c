@@ -131,8 +131,8 @@ static void vmx_write_eoi_exits(struct vmx_vcpu *vmx, const u64 *vectors)
 }
 
 /*
- * Fill a VMCS that was just allocated.  Its memory is zero, but the CPU may keep
- * fields elsewhere, and promises nothing: whatever is used is written.
+ * Fill a VMCS that was just allocated. Its memory is zero, but the CPU may keep fields
+ * elsewhere, with undefined contents, so write every field that is used.
  */
 static void vmx_write_vmcs(struct vmx_vcpu *vmx)
 {
@@ -349,7 +349,7 @@ void vmx_inject(struct vcpu *vcpu, const struct x86_event *event)
 
 	if (event->has_error) {
 		info |= INTR_INFO_DELIVER_CODE_MASK;
-		/* It has 16 bits (27.2.1.3), which the VMM need not know. */
+		/* An error code has 16 bits (27.2.1.3); a VMM may have set more. */
 		vmcs_write(VM_ENTRY_EXCEPTION_ERROR_CODE, (u16)event->error);
 	}
 	if (event->type == EVENT_SOFT_INT || event->type == EVENT_SOFT_EXC)

@@ -73,7 +73,7 @@ static void vmcs_unload(struct vmx_cpu *vc, struct vmx_vcpu *vmx)
 	if (vc->current_vmcs == vmx->vmcs_pa)
 		vc->current_vmcs = 0;
 	vmx->launched = false;
-	/* A crash that comes here clears it twice, which is fine. */
+	/* If a crash interrupts here, it clears the VMCS a second time, which is harmless. */
 	list_del_rcu(&vmx->loaded_node);
 	/* Seen by the CPU that takes the VMCS next: all of the above came before. */
 	smp_store_release(&vmx->loaded_cpu, -1);

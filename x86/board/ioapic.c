@@ -36,9 +36,9 @@ static bool is_vectored(u32 mode)
 }
 
 /*
- * An edge is about to be sent whose end somebody waits for, for the first time with this
- * vector: a CPU that ends interrupts by itself has to be told that we want to hear of it.
- * Should it end this one before, that end is missed.  Lock held.
+ * An edge is about to be sent, for the first time with this vector, whose end somebody
+ * waits for. A CPU that ends interrupts by itself must be told to report the end of this
+ * vector. If it ends this interrupt before it is told, that end is missed. Lock held.
  */
 static void expect_end(struct irqchip *chip, u8 vector)
 {
@@ -75,7 +75,7 @@ static int send_pin(struct irqchip *chip, unsigned int pin)
 	    irqchip_wants_ack(chip, KVM_IRQCHIP_IOAPIC, pin))
 		expect_end(chip, msg.vector);
 	ret = vlapic_send(chip, &msg);
-	/* Nobody took it, so nobody will end it: it stays to be sent. */
+	/* No local APIC took it, so none will end it: leave it pending. */
 	if (msg.level && ret >= 0)
 		entry->fields.remote_irr = 1;
 	return ret;

@@ -93,8 +93,8 @@ static void free_table(struct rcu_head *rcu)
 }
 
 /*
- * Small tables, which is nearly all, are freed in time; large ones at once, or
- * a VMM that registers thousands of devices would pile up their predecessors.
+ * Small tables, which nearly all are, are freed after a grace period. For large ones wait,
+ * or a VMM that registers thousands of devices would pile up old tables.
  */
 static void retire_table(struct iobus *bus, struct iobus_table *old)
 {
@@ -143,7 +143,7 @@ void iobus_destroy(struct iobus *bus)
 	bus->dead = true;
 	mutex_unlock(&bus->lock);
 
-	/* Callbacks that wait need not wait for a grace period of their own. */
+	/* The callbacks that are queued already need no further grace period. */
 	if (table)
 		synchronize_srcu_expedited(&bus->srcu);
 	srcu_barrier(&bus->srcu);
@@ -292,7 +292,7 @@ int iobus_access(struct iobus *bus, struct vcpu *vcpu, u64 addr, unsigned int le
 }
 
 /**
- * iobus_access_note - iobus_access(), that remembers when it meets nobody
+ * iobus_access_note - iobus_access() that remembers an access which no device answered
  * @bus: the bus
  * @miss: the vCPU's, for iobus_nobody(); untouched when a device is there, even
  *	one that lets this access go

@@ -5,9 +5,9 @@
  * messages in lapic_ipi.c, the timer in lapic_timer.c, save and restore in
  * lapic_state.c.
  *
- * The hard part is what needs no lock: other threads only post vectors; the IRR, the
- * ISR, the TPR and so the decision what comes next are the owner's, and, while it is in
- * the guest, its CPU's.
+ * The hard part is to do without locks. Other threads only post vectors. The IRR, the ISR
+ * and the TPR, and so the decision which interrupt comes next, belong to the owner, or to
+ * its CPU while that runs the guest.
  */
 #include <linux/bitmap.h>
 #include <linux/gfp.h>
@@ -79,7 +79,7 @@ static void take_posted(struct vlapic *apic, struct posted *posted, enum trigger
 		take_vectors(apic, 64 * i, word, trigger);
 		take_vectors(apic, 64 * i + 32, word >> 32, trigger);
 	}
-	/* A CPU that delivers does not look for itself. */
+	/* A CPU that delivers interrupts does not search the IRR itself, so it must be told. */
 	vcpu_request(apic->vcpu, REQ_EVENT);
 }
 
@@ -285,10 +285,10 @@ void vlapic_eoi(struct vlapic *apic)
 }
 
 /**
- * vlapic_show_id - what the APIC's mode says it is called by
+ * vlapic_show_id - set the id registers as the APIC's mode wants them
  * @apic: whose
  *
- * Owner.  An x2APIC's logical id is not its own to choose (SDM 11.12.10.2).
+ * Owner. An x2APIC's logical id follows from its id (SDM 11.12.10.2).
  */
 void vlapic_show_id(struct vlapic *apic)
 {
@@ -312,7 +312,7 @@ void vlapic_clear(struct vlapic *apic)
 	unsigned int i;
 	u32 offset;
 
-	/* First, so that a timer that expired raises nothing any more. */
+	/* Done first, so that a timer that has expired raises no interrupt. */
 	for (i = 0; i < VLAPIC_LVTS; i++)
 		vlapic_put(apic, vlapic_lvt_offset(i), APIC_LVT_MASKED);
 	vlapic_timer_stop(apic);
@@ -379,7 +379,10 @@ int vlapic_create(struct vcpu *vcpu)
 		return -ENOMEM;
 	if (!vcpu->vm->irqchip)
 		return 0;
-	/* A power of 2 in size is aligned to it, and struct posted wants to be aligned. */
+	/*
+	 * An allocation whose size is a power of 2 is aligned to that size, and struct
+	 * posted must be aligned.
+	 */
 	apic = kzalloc(roundup_pow_of_two(sizeof(*apic)), GFP_KERNEL_ACCOUNT);
 	if (!apic) {
 		free_page((unsigned long)vcpu->apic_page);

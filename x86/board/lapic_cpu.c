@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The local APIC's part that the CPU itself can play: it delivers what the IRR
- * requests, ends it, and reads and writes registers of an x2APIC, all in
- * vcpu->apic_page.  Here stands what it has to be told for that, and what follows
- * from what it reports.
+ * What the CPU itself can do of the local APIC: it delivers what the IRR requests, ends it,
+ * and reads and writes registers of an x2APIC, all in vcpu->apic_page. This file tells the
+ * CPU what it must know for that, and handles what it reports.
  *
- * The hard part is that the page is the CPU's while the guest runs.  So what others
- * request is posted, and collected by the CPU when it is notified, or before the next
- * entry; whatever the owner changes in the page asks for REQ_EVENT, and only then is the
- * CPU told anew.
+ * The hard part is that the page belongs to the CPU while the guest runs. So other threads
+ * post their requests; the CPU collects them when it is notified, or the owner does before
+ * the next entry. Whatever the owner changes in the page raises REQ_EVENT, and only then is
+ * the CPU told of the change.
  */
 #include "x86/machine/vm.h"
 #include "x86/board/irqchip_impl.h"
@@ -20,8 +19,9 @@
  * @apic: whose; what was posted is collected
  * @view: filled
  *
- * Owner; interrupts may be off.  Only the end of a level-triggered interrupt concerns
- * anybody outside of the APIC, and that of an edge which the IOAPIC says.
+ * Owner; interrupts may be off. The end of an interrupt is reported only where somebody
+ * outside of the APIC needs it: for level-triggered interrupts, and for edges that the
+ * IOAPIC asks for.
  */
 void vlapic_view(struct vlapic *apic, struct apic_view *view)
 {
@@ -38,16 +38,16 @@ void vlapic_view(struct vlapic *apic, struct apic_view *view)
 				     READ_ONCE(edges[i]);
 }
 
-/* Registers that stand in the page as RDMSR gives them. */
+/* Is a register's value in the page what RDMSR must return? */
 static bool reads_pass(struct vlapic *apic, u32 offset)
 {
 	u32 val;
 
 	switch (offset) {
 	case APIC_TMCCT:	/* counts */
-	case APIC_ICR:		/* its upper half is elsewhere */
+	case APIC_ICR:		/* the xAPIC page has its upper half in ICR2 */
 		return false;
-	case APIC_PROCPRI:	/* kept by who delivers */
+	case APIC_PROCPRI:	/* the CPU keeps it only where it delivers interrupts */
 		return backend->caps->irq_delivery;
 	default:
 		return vlapic_reg_read(apic, offset, &val);
@@ -93,8 +93,8 @@ void vlapic_show(struct vcpu *vcpu)
  * @vcpu: owned by the caller; process context
  * @offset: of the register
  *
- * Returns false when that cannot be: what it does not do itself are SELF IPIs with
- * a vector below 16.
+ * Returns false for a write that the CPU should not report: what it does not do itself are
+ * SELF IPIs with a vector below 16.
  */
 bool vlapic_written(struct vcpu *vcpu, u32 offset)
 {

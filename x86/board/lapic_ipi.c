@@ -4,9 +4,9 @@
  * at each.  Owns the address map and the IPIs of the ICR; not the senders
  * outside (ioapic.c, irqchip.c), nor what the owner does with its IRR (lapic.c).
  *
- * Messages come from any context, also hard interrupts.  Delivery is lock-free:
- * post the vector at the target, tell its CPU or its owner.  Who floods
- * others with messages spends its own time.
+ * Messages come from any context, hard interrupts included. Delivery takes no lock: post
+ * the vector at the target, then tell its CPU or its owner. A sender that floods others
+ * spends its own CPU time on it.
  */
 #include <linux/bitmap.h>
 #include <linux/rcupdate.h>
@@ -136,9 +136,9 @@ static void wake_owner(struct vlapic *apic)
  * @vector: 16 or more
  * @level: its EOI goes to the IOAPIC
  *
- * Any context.  Returns 1, or 0 when the vector was already requested.  A CPU that
- * delivers by itself must know before whose end it has to report: so a vector that was
- * edge-triggered and now is not, or the other way round, waits for the owner.
+ * Any context. Returns 1, or 0 when the vector was already requested. A CPU that delivers
+ * by itself must know beforehand which ends to report. So a vector whose trigger mode
+ * differs from what the TMR says is held back for the owner, who updates the TMR.
  */
 int vlapic_raise(struct vlapic *apic, u8 vector, bool level)
 {
@@ -146,7 +146,10 @@ int vlapic_raise(struct vlapic *apic, u8 vector, bool level)
 	bool same = vlapic_has_vector(apic, APIC_TMR, vector) == level;
 	struct posted *posted = likely(same) ? &apic->posted : &apic->held[level];
 
-	/* Whoever posts it first also sees to it that it is taken, once for several. */
+	/*
+	 * The sender that posts first also notifies; the notification serves all that are
+	 * posted by then.
+	 */
 	if (test_and_set_bit(vector, posted->vectors))
 		return 0;
 	if (!test_and_set_bit(0, &posted->any)) {
@@ -155,7 +158,10 @@ int vlapic_raise(struct vlapic *apic, u8 vector, bool level)
 		else
 			wake_owner(apic);
 	}
-	/* The CPU may be just delivering what waits, so it was posted all the same. */
+	/*
+	 * The CPU may be delivering the earlier request at this moment, so post the vector
+	 * in any case.
+	 */
 	return !waits;
 }
 

@@ -116,8 +116,8 @@ void vlapic_timer_unhalt(struct vcpu *vcpu)
  * vlapic_timer_exit - the CPU left the guest because of the time
  * @vcpu: owned by the caller; process context
  *
- * It also does so now and then.  That is often enough to find a TSC that has
- * fallen back, as over a sleep of the host.
+ * The CPU also exits so from time to time (watchdog). That is often enough to notice a TSC
+ * that has fallen back, as it does over a sleep of the host.
  */
 void vlapic_timer_exit(struct vcpu *vcpu)
 {

@@ -77,7 +77,7 @@ static void tell_apics(struct irqchip *chip, bool rising)
 		if (apic)
 			vlapic_lint0(apic, rising);
 	}
-	/* A bootstrap processor whose APIC is off has the PIC directly. */
+	/* If the bootstrap processor's APIC is off, the PIC's output goes straight to that CPU. */
 	if (bsp < VLAPIC_MAX_IDS && !test_bit(bsp, chip->map.present)) {
 		apic = smp_load_acquire(&chip->map.apic[bsp]);
 		if (apic)

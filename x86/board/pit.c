@@ -3,11 +3,11 @@
  * The interval timer (8254): three counters, the first one wired to GSI 0, the
  * third one gated and read through port 0x61.  State is kept in KVM's layout.
  *
- * Counters do not tick: the count at any moment follows from the time since it
- * was loaded.  Only counter 0 needs a host timer.  Its ticks are pulses, of which the
- * PIC and IOAPIC remember at most one.  The others that a guest was too late for are
- * owed to it, unless the VMM wants them dropped, and come one by one: with the end of
- * the last one, or else with the next tick.
+ * Counters do not tick: the count at any moment follows from the time since it was loaded.
+ * Only counter 0 needs a host timer. Its ticks are pulses, of which the PIC and IOAPIC
+ * remember at most one. Ticks that come while one is pending are counted as owed, unless
+ * the VMM wants them dropped, and are delivered one by one: each at the end of the
+ * interrupt before, or else with the next tick.
  */
 #include <linux/bcd.h>
 #include <linux/hrtimer.h>
@@ -156,8 +156,9 @@ static int pulse(struct vpit *pit)
 }
 
 /*
- * One of the ticks that are owed.  It is taken before it is sent, so that nobody else
- * sends it too, and owed again when one waits still: then that one's end comes here.
+ * Send one of the owed ticks. It is taken off the count before it is sent, so that no other
+ * thread sends it too. If an interrupt is still pending it goes back on the count, and the
+ * end of that interrupt will send it.
  */
 static void deliver_owed(struct vpit *pit)
 {
@@ -168,7 +169,7 @@ static void deliver_owed(struct vpit *pit)
 	ret = pulse(pit);
 	if (!ret)
 		atomic_inc(&pit->owed);
-	else if (ret < 0)	/* masked: the guest does not want them */
+	else if (ret < 0)	/* masked: the guest gets none of them */
 		atomic_set(&pit->owed, 0);
 }
 
@@ -195,7 +196,7 @@ static enum hrtimer_restart tick(struct hrtimer *timer)
 	return pit->period ? HRTIMER_RESTART : HRTIMER_NORESTART;
 }
 
-/* Lock held.  What was owed by what counter 0 did until now is so no longer. */
+/* Drop the ticks that counter 0 owes from its previous programming. Lock held. */
 static void stop_timer(struct vpit *pit)
 {
 	hrtimer_cancel(&pit->timer);

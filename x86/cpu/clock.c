@@ -144,7 +144,7 @@ static void tsc_push(struct vcpu *vcpu)
 		vlapic_tsc_changed(vcpu);
 }
 
-/* Every vCPU shall write its page again. */
+/* Request that every vCPU writes its page again. */
 static void vm_clock_update_all(struct vm *vm)
 {
 	struct vcpu *vcpu;
@@ -163,7 +163,10 @@ static void tsc_set_offset(struct vcpu *vcpu, u64 offset)
 	/* Others read it without owning the vCPU: tscs_match(). */
 	WRITE_ONCE(vcpu->clock.tsc_offset, offset);
 	tsc_push(vcpu);
-	/* Own page because of the offset, the others' because they may not match now. */
+	/*
+	 * This vCPU's page changes because of its offset; the others' may change because
+	 * the TSCs may no longer match.
+	 */
 	vcpu_request(vcpu, REQ_CLOCK_UPDATE);
 	vm_clock_update_all(vcpu->vm);
 }
@@ -185,11 +188,10 @@ static u64 tsc_ticks(u64 ns, u32 khz)
 }
 
 /*
- * Does @tsc, written @elapsed ns after the last one, look like the same clock?  Two
- * threads may come in the other order than they looked at the time: then it is below 0.
- * Zero always does, for a vCPU that joins a running VM.  Otherwise within a
- * second of what the last one reads by now, but the VMM's first value makes a new
- * clock.
+ * Does @tsc, written @elapsed ns after the last one, look like the same clock? @elapsed is
+ * negative if two threads come here in the other order than they read the time. A TSC of 0
+ * always does, for a vCPU that joins a running VM. Otherwise it must be within a second of
+ * what the last one reads by now; but the VMM's first value starts a new clock.
  */
 static bool tsc_looks_same(const struct vm_clock *c, u32 khz, u64 tsc, s64 elapsed)
 {
@@ -371,8 +373,9 @@ static void vm_clock_now(struct vm *vm, u64 *host_tsc, u64 *clock_ns)
  * @vm: any; process context
  *
  * From here on the kvmclock follows the host's boottime, and no page tells its guest that
- * all CPUs' clocks are one.  What the two clocks were apart by the host's own corrections
- * is kept, so that the guest's does not step back; more is the TSC's fault, and dropped.
+ * all CPUs' clocks are one. A difference of the two clocks that the host's own corrections
+ * explain is kept, so that the guest's clock does not step back. A larger one is the
+ * unstable TSC's error and is dropped.
  */
 void vm_clock_unstable(struct vm *vm)
 {
@@ -580,7 +583,7 @@ int vm_ioctl_set_clock(struct vm *vm, struct kvm_clock_data *data)
 	if (data->flags & KVM_CLOCK_REALTIME) {
 		u64 real = ktime_get_real_ns();
 
-		/* A host that is behind must not make time run backwards. */
+		/* A host whose clock is behind the sender's must not make time run backwards. */
 		if (real > data->realtime)
 			clock += real - data->realtime;
 	}

@@ -2,9 +2,9 @@
 /*
  * Watching the host's clock: when its TSC turns out to be unreliable, every VM must know.
  *
- * The hard part is where the kernel says so: at an update of its time, in an interrupt and
- * under the lock that a wake-up would take.  Hence the two steps to a context that may
- * walk through all VMs.
+ * The hard part is the place where the kernel reports it: in an interrupt, in the update of
+ * its time, with a lock held that a wake-up would take. Hence the two steps to a context in
+ * which all VMs can be visited.
  */
 #include <linux/irq_work.h>
 #include <linux/notifier.h>

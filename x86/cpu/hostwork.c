@@ -17,9 +17,9 @@
 #include "x86/cpu/hostwork.h"
 
 /*
- * xfer_to_guest_mode_handle_work() notes a signal in its caller's struct
- * kvm_vcpu, in two members.  Ours says the same by its return value, so all
- * vCPUs hand in this one, and nobody reads it.
+ * xfer_to_guest_mode_handle_work() records a signal in two members of its caller's struct
+ * kvm_vcpu. We use only its return value, so all vCPUs pass this one dummy, which nobody
+ * reads.
  */
 static struct kvm_vcpu *hostwork_sink;
 
@@ -66,7 +66,7 @@ void hostwork_call_gate(unsigned long handler);
  * hostwork_take_irq - handle an interrupt that a guest's exit has acknowledged
  * @vector: its vector; IRQs are off, and the CPU's state is the host's
  *
- * The CPU would have found its handler in the IDT, and so do we.
+ * Finds the handler in the IDT, as the CPU would have.
  */
 void hostwork_take_irq(u8 vector)
 {
@@ -100,7 +100,7 @@ DEFINE_PER_CPU(unsigned long, hostwork_jiffies);
 /**
  * hostwork_machine_check - a machine check ended the guest: hand it on; IRQs off
  *
- * It was meant for the host, as if it had struck here.
+ * Handled as if it had struck in the host, for which it was meant.
  */
 void hostwork_machine_check(void)
 {

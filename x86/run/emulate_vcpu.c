@@ -116,7 +116,7 @@ static enum emu_result glue_fetch(struct emu_ctxt *c, u64 gva, void *buf, unsign
 	if (r != EMU_OK)
 		return r;
 	err = guest_read(glue_mmu(g), gpa, buf, len);
-	/* Code in a device's memory: nothing that can be told apart from a lost guest. */
+	/* Code in a device's memory cannot be told from a guest that has lost its way. */
 	if (err == -ENXIO)
 		return EMU_UNHANDLED;
 	return err ? glue_error(g, err) : EMU_OK;
@@ -145,7 +145,7 @@ static void glue_ask_user(struct vcpu *vcpu, const struct vcpu_mmio *m, bool wri
 	memcpy(run->mmio.data, &m->data, sizeof(run->mmio.data));
 }
 
-/* An answer to another read than this one: somebody changed the instruction meanwhile. */
+/* The answer belongs to another read: somebody has changed the instruction meanwhile. */
 static enum emu_result glue_replay(struct vcpu_io *io, gpa_t gpa, void *buf, unsigned int len)
 {
 	const struct vcpu_mmio *m = &io->log[io->log_pos++];
@@ -337,7 +337,10 @@ static enum emu_result glue_cmpxchg(struct emu_ctxt *c, u64 gva, const void *old
 	gpa_t gpa;
 	int err;
 
-	/* As the CPU answered, had another vCPU not put the instruction there meanwhile. */
+	/*
+	 * A CPU without CMPXCHG16B would have raised #UD; another vCPU must have written
+	 * the instruction after the exit.
+	 */
 	if (len == 16 && !boot_cpu_has(X86_FEATURE_CX16))
 		return glue_fault(c, X86_TRAP_UD, false);
 	if (glue_in_page(gva, len) < len)
@@ -568,8 +571,8 @@ static const struct emu_ops glue_ops = {
 };
 
 /*
- * KVM_EXIT_INTERNAL_ERROR with the instruction, for people and VMMs.  No program may
- * end its machine so: outside of the kernel there is no such instruction.
+ * KVM_EXIT_INTERNAL_ERROR with the instruction, for people and VMMs. A user-mode program
+ * must not be able to end its machine in this way: outside of ring 0 the guest gets #UD.
  */
 static int glue_unhandled(struct vcpu *vcpu)
 {
@@ -683,7 +686,10 @@ static int glue_result(struct glue *g, enum emu_result r)
 	default:
 		break;
 	}
-	/* The instruction ends here: nobody is to answer it, or to be told. */
+	/*
+	 * Drop the pending instruction: its answer is no longer awaited, and its writes are
+	 * not sent.
+	 */
 	vcpu->io.complete = NULL;
 	if (r == EMU_UNHANDLED)
 		return g->err ? g->err : glue_unhandled(vcpu);

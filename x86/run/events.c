@@ -46,7 +46,7 @@ static bool exc_makes_double_fault(u8 first, u8 second)
 	return false;
 }
 
-/* A fault pushes RF set, so that an instruction breakpoint does not strike twice. */
+/* A fault pushes RF set, so that an instruction breakpoint does not hit twice. */
 static bool exc_is_fault(u8 vector)
 {
 	return vector != X86_TRAP_DB && vector != X86_TRAP_BP && vector != X86_TRAP_OF &&
@@ -170,7 +170,8 @@ void vcpu_nmi(struct vcpu *vcpu)
  * @vcpu: owned
  * @e: from the backend; not EVENT_NONE
  *
- * What an instruction raised that rip still stands on, it raises again.
+ * An event whose instruction rip still points at is dropped: executing it again raises it
+ * again.
  */
 void events_cut(struct vcpu *vcpu, const struct x86_event *e)
 {
@@ -397,8 +398,9 @@ static void events_collect_nmis(struct vcpu *vcpu)
 }
 
 /*
- * Only a VMM that injects by itself can do something with the window: with the
- * controllers in the kernel, which would not tell it, the guest would leave for ever.
+ * Only a VMM that injects interrupts itself can use the window. With the controllers in the
+ * kernel the VMM would not know why KVM_RUN returned, and the guest would exit for it
+ * without end.
  */
 static bool events_vmm_wants_window(struct vcpu *vcpu)
 {
@@ -411,7 +413,7 @@ static void events_arm_windows(struct vcpu *vcpu, bool injected)
 	u32 windows = 0;
 
 	if (ev->exc_pending) {
-		/* It waits behind what goes in now: come back at once. */
+		/* It must wait for the event that is injected now: exit again right after that. */
 		vcpu_request(vcpu, REQ_EVENT);
 		smp_send_reschedule(smp_processor_id());
 	}

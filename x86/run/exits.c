@@ -124,7 +124,10 @@ static void exit_io_result(struct vcpu *vcpu, u8 size, u32 val)
 
 static int exit_io_complete(struct vcpu *vcpu)
 {
-	/* User space moved rip (a reset, say): the instruction is not there any more. */
+	/*
+	 * User space has changed rip (by a reset, for example), so the instruction must not
+	 * be completed.
+	 */
 	if (vcpu->st.rip != vcpu->io.rip)
 		return 1;
 	if (vcpu->io.in)
@@ -251,8 +254,8 @@ static int exit_cr(struct vcpu *vcpu, struct exit_facts *f)
 }
 
 /*
- * The guest gets the debug registers until its next exit, and executes the
- * instruction itself: the CPU knows best what it may do.
+ * Give the guest the debug registers until its next exit, and let it execute the
+ * instruction itself, with the CPU's own checks.
  */
 static int exit_dr(struct vcpu *vcpu, struct exit_facts *f)
 {
@@ -275,9 +278,10 @@ bool exit_is_alignment_check(u8 cpl, u64 cr0, u64 rflags)
 }
 
 /*
- * The host makes its CPUs fault on locked accesses that cross a cache line, because they
- * stop all others.  Such a fault is not the guest's: the kernel warns and lets the thread
- * go on, slowed down, or, where it is told to kill, the VMM hears of it.
+ * The host may have its CPUs fault on locked accesses that cross a cache line, because
+ * these stop all other CPUs (split-lock detection). Such a fault is not for the guest: the
+ * kernel warns and slows the thread down, or, if it is configured to kill, the VMM gets an
+ * error.
  */
 static bool exit_is_split_lock(struct vcpu *vcpu)
 {
@@ -297,7 +301,10 @@ static int exit_split_lock(struct vcpu *vcpu, struct exit_facts *f)
 	return 0;
 }
 
-/* Those that could loop in the CPU, or that the backend had to see: the guest gets them back. */
+/*
+ * Exceptions that could loop in the CPU, or that the backend had to see, are given back to
+ * the guest.
+ */
 static int exit_exception(struct vcpu *vcpu, struct exit_facts *f)
 {
 	if (f->exception.vector == X86_TRAP_AC && exit_is_split_lock(vcpu))
@@ -344,7 +351,7 @@ static int exit_tdp_fault(struct vcpu *vcpu, struct exit_facts *f)
 	}
 }
 
-/* Our own bug, and what it says is lost when the VM goes: keep it for people. */
+/* This is a bug of ours. Log it for people, because the facts are lost with the VM. */
 static int exit_tdp_misconfig(struct vcpu *vcpu, struct exit_facts *f)
 {
 	WARN_ONCE(1, "ditto: vm %llu: impossible TDP entry for gpa %#llx\n", vcpu->vm->id,
@@ -374,7 +381,7 @@ static int exit_invlpg(struct vcpu *vcpu, struct exit_facts *f)
 	return vcpu_emulate(vcpu, f);
 }
 
-/* No device of a guest sees memory past the caches: nothing to write back. */
+/* No device of a guest bypasses the caches, so nothing needs to be written back. */
 static int exit_wbinvd(struct vcpu *vcpu, struct exit_facts *f)
 {
 	int len = vcpu_len(vcpu, f, 2);
@@ -382,7 +389,7 @@ static int exit_wbinvd(struct vcpu *vcpu, struct exit_facts *f)
 	return len > 0 ? exit_advance(vcpu, len) : exit_again(len);
 }
 
-/* The guest spins: whoever it waits for may want this CPU. */
+/* The guest spins in a loop; the vCPU that it waits for may need this CPU. */
 static int exit_pause(struct vcpu *vcpu, struct exit_facts *f)
 	__must_hold(&vcpu->vm->mmu.srcu)
 {
@@ -458,7 +465,7 @@ static int exit_nmi_window(struct vcpu *vcpu, struct exit_facts *f)
 	return 1;
 }
 
-/* Where nothing is left of the guest, the VMM finds it as an INIT would leave it. */
+/* Where the hardware loses the guest's state at a shutdown, show the VMM the state after INIT. */
 static int exit_shutdown(struct vcpu *vcpu, struct exit_facts *f)
 {
 	if (backend->caps->shutdown_loses_state)

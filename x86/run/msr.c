@@ -5,9 +5,9 @@
  * the VMM's KVM_GET_MSRS and KVM_SET_MSRS go through it.  The local APIC's MSRs,
  * EFER, the TSC and the clocks are other files' and are called from here.
  *
- * The hard part is whom to refuse: an MSR that the table does not have, or whose
- * feature the guest lacks, is #GP; but the VMM may set what it restores from
- * elsewhere before it has set CPUID, as long as this host can do it.
+ * The hard part is what to refuse: an MSR that the table does not have, or whose feature
+ * the guest lacks, is #GP. But the VMM may set an MSR that it restores from elsewhere
+ * before it has set CPUID, as long as this host supports it.
  */
 #include <linux/kvm_para.h>
 #include <linux/nospec.h>
@@ -108,7 +108,7 @@ static int tsc_read(struct msr_access *a)
 	return 0;
 }
 
-/* The guest's own write shows in TSC_ADJUST; the VMM restores that by itself. */
+/* A write by the guest changes TSC_ADJUST as well. The VMM restores TSC_ADJUST itself. */
 static int tsc_write(struct msr_access *a)
 {
 	struct vcpu *vcpu = a->vcpu;

@@ -61,7 +61,10 @@ static void reset_general(struct vcpu *vcpu)
 	st->shadow = 0;
 }
 
-/* What is on its way is lost; NMIs that others are just sending are not ours to drop. */
+/*
+ * Pending events are lost; but NMIs that other threads are sending at this moment must not
+ * be dropped.
+ */
 static void reset_events(struct vcpu *vcpu)
 {
 	struct vcpu_events *ev = &vcpu->ev;

@@ -170,7 +170,7 @@ static bool run_enter(struct vcpu *vcpu, struct exit_facts *facts)
 
 	run_guest(vcpu, facts);
 
-	/* While it is this CPU that ran the guest. */
+	/* Before the thread can move: the facts concern the CPU that ran the guest. */
 	compat_guest_trained();
 	run_epoch_end(vcpu);
 	smp_store_release(&vcpu->mode, VCPU_OUTSIDE);
@@ -269,7 +269,7 @@ static int run_housekeeping(struct vcpu *vcpu)
 	return r ? r : 1;
 }
 
-/* Whatever keeps the vCPU from entering the guest. As run_housekeeping(). */
+/* Handle everything that keeps the vCPU from entering the guest. Returns as run_housekeeping(). */
 static int run_prepare(struct vcpu *vcpu)
 	__must_hold(&vcpu->vm->mmu.srcu)
 {
@@ -286,7 +286,7 @@ static int run_prepare(struct vcpu *vcpu)
 	return run_requests(vcpu);
 }
 
-/* Nearly always what was injected has arrived. */
+/* Nearly always the injected event was delivered. */
 static void run_note_delivery(struct vcpu *vcpu, const struct x86_event *cut)
 {
 	struct vcpu_events *ev = &vcpu->ev;
@@ -332,7 +332,7 @@ static int run_complete_io(struct vcpu *vcpu)
 	return complete(vcpu);
 }
 
-/* What the VMM reads in kvm_run after every KVM_RUN. */
+/* Fill in the members of kvm_run that the VMM reads after every KVM_RUN. */
 static void run_report(struct vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
@@ -377,7 +377,10 @@ int vcpu_run(struct vcpu *vcpu)
 	if (unlikely(!vcpu->apic)) {
 		if (vcpu_set_cr8(vcpu, READ_ONCE(vcpu->run->cr8)))
 			return -EINVAL;
-		/* The VMM may ask for the window at any KVM_RUN, or no longer ask. */
+		/*
+		 * The VMM may request the interrupt window, or no longer request it, at
+		 * each KVM_RUN.
+		 */
 		vcpu_request(vcpu, REQ_EVENT);
 	}
 	vcpu->run->exit_reason = KVM_EXIT_UNKNOWN;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Going behind an instruction that exited.  CPUs that report its length make this
- * simple; for the others the first byte mostly tells, and it is where the vCPU's last
- * walk ended.  Where it does not, the emulator decodes (emulate_vcpu.c).
+ * Advancing rip past an instruction that exited. Where the CPU reports the length, that is
+ * enough. Elsewhere the first byte is mostly enough, and it is read where the vCPU's last
+ * walk ended. Where it is not, the emulator decodes the instruction (emulate_vcpu.c).
  */
 #include "x86/run/x86.h"
 

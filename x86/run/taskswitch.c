@@ -163,7 +163,7 @@ static enum emu_result task_read_desc(struct task_switch *t, u16 selector, u8 ve
  * 1. The new TSS.
  */
 
-/* The CPU has looked at the gate before it left the guest; who stored there since? */
+/* The CPU checked the gate before the exit, but another vCPU may have changed it since. */
 static enum emu_result task_check_gate(struct task_switch *t)
 {
 	u32 offset = t->event.vector * 8;
@@ -314,7 +314,7 @@ static enum emu_result task_fetch(struct task_switch *t)
 
 static u32 task_old_eflags(const struct task_switch *t)
 {
-	/* It is over, and not to be returned from again. */
+	/* The task has ended with IRET, so clear NT: it must not return a second time. */
 	return t->source == TASK_IRET ? t->st->rflags & ~X86_EFLAGS_NT : t->st->rflags;
 }
 
@@ -553,7 +553,7 @@ static enum emu_result task_mark(struct task_switch *t)
 		if (r == EMU_OK)
 			r = t->ops->exchange(t, gva, old, old & ~DESC_BUSY);
 	}
-	/* Whoever else came to this task first has it. */
+	/* If another CPU has entered this task meanwhile, that one has it. */
 	if (r == EMU_OK && t->source != TASK_IRET)
 		r = t->ops->exchange(t, task_gdt_gva(t, t->selector), t->desc,
 				    t->desc | DESC_BUSY);

@@ -116,7 +116,7 @@ static enum emu_result task_op_probe(struct task_switch *t, u32 gva, unsigned in
 	return r;
 }
 
-/* Across pages there is nothing atomic to be had. */
+/* Across pages no atomic access is possible. */
 static enum emu_result task_op_exchange(struct task_switch *t, u32 gva, u64 old, u64 new)
 {
 	struct task_glue *g = glue_of(t);
@@ -204,7 +204,7 @@ static void glue_switched(struct task_glue *g)
 		vcpu_queue_debug(vcpu, DR_SWITCH);
 }
 
-/* The guest, or its VMM, has no more to expect of this machine. */
+/* No task can be switched to in this state: the machine cannot go on. */
 static int glue_unhandled(struct task_glue *g, const struct exit_facts *f)
 {
 	struct kvm_run *run = g->vcpu->run;
