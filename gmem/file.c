@@ -502,7 +502,11 @@ index:
 	return ret;
 }
 
-/** gmem_exit() - after the last gmem; waits for what RCU still has to free. */
+/**
+ * gmem_exit() - after the last gmem
+ *
+ * Waits for what RCU still has to free.
+ */
 void gmem_exit(void)
 {
 	kern_unmount(gmem_mnt);

@@ -41,7 +41,12 @@ void gmem_cursor_put(struct gmem_cursor *cur)
 	gmem_put(cur->g);
 }
 
-/** gmem_cursor_entry() - Return: the value of the entry @cur holds. */
+/**
+ * gmem_cursor_entry() - the value of a held entry
+ * @cur: holds it
+ *
+ * Return: the value of the entry @cur holds.
+ */
 unsigned long gmem_cursor_entry(const struct gmem_cursor *cur)
 {
 	return READ_ONCE(cur->c->entry[cur->slot]);

@@ -120,7 +120,7 @@ static inline pgoff_t gmem_binding_end(const struct gmem_binding *b)
 	return b->node.last + 1;
 }
 
-/* Life (file.c). A memslot holds a reference of its own; the fd is another. */
+/* Life (file.c). */
 int gmem_init(struct kobject *parent);
 void gmem_exit(void);
 void gmem_drain(void);
@@ -145,12 +145,7 @@ int gmem_fault_run(struct gmem *g, pgoff_t off, bool write, struct gmem_mapping 
 		   unsigned int n);
 void gmem_mark_dirty(struct gmem *g, pgoff_t off);
 
-/*
- * The kernel's own accesses (access.c); pos and len in bytes, may cross pages.
- * Reads take no lock and no reference. 0, or -EFAULT beyond the end with nothing
- * done, or -EHWPOISON for a page with bad memory, or -ENOMEM / -EINTR from a write
- * that had to allocate, pages before that one done.
- */
+/* The kernel's own accesses (access.c). */
 int gmem_read(struct gmem *g, u64 pos, void *buf, size_t len);
 const void *gmem_peek(struct gmem *g, pgoff_t off);
 int gmem_write(struct gmem *g, u64 pos, const void *buf, size_t len);
@@ -158,10 +153,10 @@ int gmem_cmpxchg(struct gmem *g, u64 pos, unsigned int size, u64 *old, u64 new);
 void *gmem_pin_page(struct gmem *g, pgoff_t off, bool write);
 void gmem_unpin_page(struct gmem *g, pgoff_t off, void *va, bool dirty);
 
-/* Punch whole pages [start, end) (punch.c). */
+/* Punching (punch.c). */
 int gmem_punch(struct gmem *g, pgoff_t start, pgoff_t end);
 
-/* The from-scratch checker (check.c): prints to @m, returns the number of violations. */
+/* The from-scratch checker (check.c). */
 int gmem_check_all(struct seq_file *m);
 
 #endif

@@ -47,21 +47,31 @@ void gmem_merge_forget(struct page *page)
 		merge_hooks->forget(page);
 }
 
-/** gmem_merge_idle() - the last gmem that took part in merging is gone. */
+/**
+ * gmem_merge_idle() - the last gmem that took part in merging is gone
+ */
 void gmem_merge_idle(void)
 {
 	if (merge_hooks)
 		merge_hooks->idle();
 }
 
-/** gmem_count_shared_page() - @n more shared pages of a domain exist */
+/**
+ * gmem_count_shared_page() - more shared pages of a domain exist
+ * @d: the domain
+ * @n: how many
+ */
 void gmem_count_shared_page(struct gmem_domain *d, int n)
 {
 	atomic_long_add(n, &d->nr_shared_pages);
 	atomic_long_add(n, &nr_shared_pages);
 }
 
-/** gmem_shared_pages() - Return: how many shared pages exist. */
+/**
+ * gmem_shared_pages() - count shared pages
+ *
+ * Return: how many shared pages exist.
+ */
 long gmem_shared_pages(void)
 {
 	return atomic_long_read(&nr_shared_pages);
@@ -90,7 +100,11 @@ int gmem_index_init(void)
 	return chunk_cache ? 0 : -ENOMEM;
 }
 
-/** gmem_index_exit() - the mirror of gmem_index_init(); no gmem exists any more. */
+/**
+ * gmem_index_exit() - the mirror of gmem_index_init()
+ *
+ * No gmem exists any more.
+ */
 void gmem_index_exit(void)
 {
 	rcu_barrier();

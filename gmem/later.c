@@ -90,7 +90,11 @@ void gmem_put_page_later(struct page *page)
 	later_arm(l);
 }
 
-/** gmem_pages_waiting() - Return: how many pages are on their way back. */
+/**
+ * gmem_pages_waiting() - count pages on their way back
+ *
+ * Return: how many there are.
+ */
 long gmem_pages_waiting(void)
 {
 	long sum = 0;
@@ -128,7 +132,11 @@ void gmem_leaving(int n)
 	atomic_add(n, &leaving);
 }
 
-/** gmem_anyone_leaving() - Return: whether a gmem is being freed now. */
+/**
+ * gmem_anyone_leaving() - is a gmem being freed now?
+ *
+ * Return: whether a gmem is being freed now.
+ */
 bool gmem_anyone_leaving(void)
 {
 	return atomic_read(&leaving);
@@ -177,7 +185,9 @@ int gmem_later_init(void)
 	return 0;
 }
 
-/** gmem_later_exit() - the mirror of gmem_later_init(): everything is freed. */
+/**
+ * gmem_later_exit() - the mirror of gmem_later_init(): everything is freed
+ */
 void gmem_later_exit(void)
 {
 	int cpu;

@@ -133,7 +133,11 @@ struct gmem_tenant *gmem_tenant_at(unsigned long uid)
 	return t;
 }
 
-/** gmem_tenants() - Return: how many tenants there are. */
+/**
+ * gmem_tenants() - count tenants
+ *
+ * Return: how many tenants there are.
+ */
 unsigned int gmem_tenants(void)
 {
 	return atomic_read(&nr_tenants);

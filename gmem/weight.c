@@ -207,7 +207,11 @@ counter:
 	return ret;
 }
 
-/** gmem_weight_exit() - the mirror of gmem_weight_init(); no gmem exists any more. */
+/**
+ * gmem_weight_exit() - the mirror of gmem_weight_init()
+ *
+ * No gmem exists any more.
+ */
 void gmem_weight_exit(void)
 {
 	unregister_oom_notifier(&weight_oom_nb);

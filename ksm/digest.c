@@ -34,7 +34,11 @@ static u64 nh_key[BLOCK_WORDS] __read_mostly;
 u32 (*merge_digest_override)(const void *page, const hsiphash_key_t *key);
 #endif
 
-/** merge_digest_init() - choose the secret; before the first digest. */
+/**
+ * merge_digest_init() - choose the secret
+ *
+ * Before the first digest.
+ */
 void merge_digest_init(void)
 {
 	get_random_bytes(nh_key, sizeof(nh_key));

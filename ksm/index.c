@@ -77,7 +77,11 @@ void merge_index_release(void)
 	buckets = NULL;
 }
 
-/** merge_index_exit() - free the table; every page has left it. */
+/**
+ * merge_index_exit() - free the table
+ *
+ * Every page has left it.
+ */
 void merge_index_exit(void)
 {
 	WARN_ON_ONCE(atomic_long_read(&nr_indexed) || atomic_long_read(&nr_unshared));
@@ -85,13 +89,21 @@ void merge_index_exit(void)
 	buckets = NULL;
 }
 
-/** merge_index_bytes() - Return: memory that the table takes. */
+/**
+ * merge_index_bytes() - memory that the index takes
+ *
+ * Return: memory that the table takes.
+ */
 unsigned long merge_index_bytes(void)
 {
 	return buckets ? nr_buckets * sizeof(*buckets) : 0;
 }
 
-/** merge_index_unshared() - Return: how many private pages are in the index. */
+/**
+ * merge_index_unshared() - count the private pages in the index
+ *
+ * Return: how many private pages are in the index.
+ */
 unsigned long merge_index_unshared(void)
 {
 	return atomic_long_read(&nr_unshared);

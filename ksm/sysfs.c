@@ -187,7 +187,11 @@ int merge_sysfs_add(struct kobject *parent)
 	return ret;
 }
 
-/** merge_sysfs_remove() - remove the directory; waits for writers. */
+/**
+ * merge_sysfs_remove() - remove the directory
+ *
+ * Waits for writers.
+ */
 void merge_sysfs_remove(void)
 {
 	sysfs_remove_group(ksm_kobj, &ksm_group);

@@ -292,7 +292,9 @@ static int thread_main(void *unused)
 	return 0;
 }
 
-/** merge_thread_wake() - something changed that the thread has to see at once. */
+/**
+ * merge_thread_wake() - something changed that the thread has to see at once
+ */
 void merge_thread_wake(void)
 {
 	atomic_inc(&merge_knobs.changes);
@@ -351,7 +353,9 @@ int merge_thread_start(void)
 	return PTR_ERR_OR_ZERO(thread);
 }
 
-/** merge_thread_stop() - end the thread, and wait for its end. */
+/**
+ * merge_thread_stop() - end the thread, and wait for its end
+ */
 void merge_thread_stop(void)
 {
 	kthread_stop(thread);
@@ -392,7 +396,11 @@ hooks:
 	return ret;
 }
 
-/** merge_exit() - end the merge engine; no gmem exists any more. */
+/**
+ * merge_exit() - end the merge engine
+ *
+ * No gmem exists any more.
+ */
 void merge_exit(void)
 {
 	merge_sysfs_remove();

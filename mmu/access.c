@@ -82,7 +82,7 @@ static int slot_write(const struct memslot *slot, gpa_t gpa, const void *buf, un
 }
 
 /**
- * guest_read - copy out of guest memory
+ * guest_read() - copy out of guest memory
  * @mmu: the caller is in a read section of its srcu
  * @gpa: any
  * @buf: kernel memory
@@ -90,8 +90,8 @@ static int slot_write(const struct memslot *slot, gpa_t gpa, const void *buf, un
  *
  * Process context; may sleep where a user-backed slot is.
  *
- * Returns 0; -ENXIO: a byte is in no memslot; -EFAULT: the backing failed, or belongs
- * to another process.  @buf may be filled in part then.
+ * Return: 0; -ENXIO: a byte is in no memslot; -EFAULT: the backing failed, or belongs to
+ * another process. @buf may be filled in part then.
  */
 int guest_read(struct mmu *mmu, gpa_t gpa, void *buf, unsigned int len)
 {
@@ -114,7 +114,7 @@ int guest_read(struct mmu *mmu, gpa_t gpa, void *buf, unsigned int len)
 }
 
 /**
- * guest_write - copy into guest memory
+ * guest_write() - copy into guest memory
  * @mmu: the caller is in a read section of its srcu
  * @gpa: any
  * @buf: kernel memory
@@ -122,8 +122,8 @@ int guest_read(struct mmu *mmu, gpa_t gpa, void *buf, unsigned int len)
  *
  * Process context; may sleep.
  *
- * Returns as guest_read(), and -EROFS: the slot is read-only; -ENOMEM; -EINTR: a
- * fatal signal came.  The bytes before the failing one may be written then.
+ * Return: as guest_read(), and -EROFS: the slot is read-only; -ENOMEM; -EINTR: a fatal
+ * signal came. The bytes before the failing one may be written then.
  */
 int guest_write(struct mmu *mmu, gpa_t gpa, const void *buf, unsigned int len)
 {
@@ -259,7 +259,7 @@ static int slot_cmpxchg(const struct memslot *slot, gpa_t gpa, void *old, const 
 }
 
 /**
- * guest_cmpxchg - compare and exchange guest memory
+ * guest_cmpxchg() - compare and exchange guest memory
  * @mmu: the caller is in a read section of its srcu
  * @gpa: any
  * @old: in: what is expected there; out: what was there
@@ -269,8 +269,8 @@ static int slot_cmpxchg(const struct memslot *slot, gpa_t gpa, void *old, const 
  * Process context; may sleep.  Atomic when @gpa is a multiple of @len; otherwise a
  * comparison and then a write.
  *
- * Returns 0, exchanged or not: it was if @old has not changed; -EINVAL for another
- * @len; else as guest_write(), with nothing changed.
+ * Return: 0, exchanged or not: it was if @old has not changed; -EINVAL for another @len;
+ * else as guest_write(), with nothing changed.
  */
 int guest_cmpxchg(struct mmu *mmu, gpa_t gpa, void *old, const void *new, unsigned int len)
 {

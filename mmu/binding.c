@@ -148,7 +148,7 @@ static void binding_harvest(struct gmem_binding *b, pgoff_t start, pgoff_t end,
 }
 
 /**
- * mmu_note_written - the guest wrote to pages that were clean
+ * mmu_note_written() - the guest wrote to pages that were clean
  * @mmu: the caller is in a read section of its srcu
  * @gpas: addresses in them
  * @nr: their number
@@ -227,12 +227,12 @@ static const struct gmem_binding_ops binding_ops = {
 };
 
 /**
- * binding_attach - bind a gmem-backed slot that is about to be published
+ * binding_attach() - bind a gmem-backed slot that is about to be published
  * @slot: complete; mmu->slots_lock held
  *
  * May sleep.  Callbacks may come before this returns, and find nothing to do.
  *
- * Returns 0 or -EINVAL for a range beyond the gmem's end.
+ * Return: 0 or -EINVAL for a range beyond the gmem's end.
  */
 int binding_attach(struct memslot *slot)
 {

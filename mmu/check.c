@@ -177,7 +177,7 @@ static int check_slots(struct mmu *mmu, struct seq_file *m)
 }
 
 /**
- * mmu_check - the from-scratch checker of an address space
+ * mmu_check() - the from-scratch checker of an address space
  * @mmu: takes its locks, srcu too; the caller is in none.  May sleep
  * @m: where violations are printed
  *
@@ -185,7 +185,7 @@ static int check_slots(struct mmu *mmu, struct seq_file *m)
  * the page that the index says, and none writable that is shared; table and page
  * counters equal a recount; every slot is in every tree that it belongs in.  What user-backed slots map, it does not check.
  *
- * Returns the number of violations, or -ENOMEM.
+ * Return: the number of violations, or -ENOMEM.
  */
 int mmu_check(struct mmu *mmu, struct seq_file *m)
 {

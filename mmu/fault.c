@@ -429,7 +429,7 @@ static int fault_try(struct mmu *mmu, struct tdp_fault *fault)
 }
 
 /**
- * mmu_tdp_fault - make the TDP tables allow an access, if it is to memory
+ * mmu_tdp_fault() - make the TDP tables allow an access, if it is to memory
  * @mmu: the caller is in a read section of its srcu, and holds no lock
  * @streaks: of the vCPU
  * @gpa: that the guest accessed; any value
@@ -437,11 +437,10 @@ static int fault_try(struct mmu *mmu, struct tdp_fault *fault)
  *
  * May sleep.  Everything that is mapped is executable.
  *
- * Returns enum mmu_fault_result; -EFAULT when there is no memory behind the slot, or
- * not for this access; -EIO when a user-backed slot is another process's; -ENOMEM;
- * -EHWPOISON when the memory of a gmem's page is broken;
- * -EINTR when a signal came before the memory of a user-backed slot did, or SIGBUS
- * because that is broken, or a fatal one.
+ * Return: enum mmu_fault_result; -EFAULT when there is no memory behind the slot, or not
+ * for this access; -EIO when a user-backed slot is another process's; -ENOMEM; -EHWPOISON
+ * when the memory of a gmem's page is broken; -EINTR when a signal came before the memory
+ * of a user-backed slot did, or SIGBUS because that is broken, or a fatal one.
  */
 int mmu_tdp_fault(struct mmu *mmu, struct fault_streaks *streaks, gpa_t gpa, u32 access)
 {

@@ -46,11 +46,11 @@ static bool gmems_less(struct rb_node *a, const struct rb_node *b)
 }
 
 /**
- * gmems_get - one more slot maps a gmem
+ * gmems_get() - one more slot maps a gmem
  * @mmu: slots_lock held
  * @gmem: the slot has a reference, until after gmems_put()
  *
- * Returns what to give back, or NULL without memory.
+ * Return: what to give back, or NULL without memory.
  */
 struct mmu_gmem *gmems_get(struct mmu *mmu, struct gmem *gmem)
 {
@@ -74,7 +74,7 @@ struct mmu_gmem *gmems_get(struct mmu *mmu, struct gmem *gmem)
 }
 
 /**
- * gmems_put - undo gmems_get()
+ * gmems_put() - undo gmems_get()
  * @mmu: slots_lock held, or being destroyed
  * @user: from gmems_get()
  */
@@ -88,7 +88,7 @@ void gmems_put(struct mmu *mmu, struct mmu_gmem *user)
 }
 
 /**
- * mmu_stats - fill in the bytes of a struct ditto_vm_info
+ * mmu_stats() - fill in the bytes of a struct ditto_vm_info
  * @mmu: kept by the caller; any context, no lock is taken
  * @info: zeroed; only the *_bytes members are written
  *

@@ -76,7 +76,7 @@ static inline bool memo_holds(const struct mmu *mmu, const struct walk_memo *m,
 }
 
 /**
- * memo_read - read guest memory where a memo tells it
+ * memo_read() - read guest memory where a memo tells it
  * @mmu: the caller is in a read section of its srcu
  * @m: of the vCPU
  * @mode: the guest's paging state
@@ -85,7 +85,10 @@ static inline bool memo_holds(const struct mmu *mmu, const struct walk_memo *m,
  * @buf: kernel memory
  * @len: bytes, in one page
  *
- * Any context.  False when the memo does not help: mmu_walk_memo() makes a new one.
+ * Any context.
+ *
+ * Return: true when @buf is filled; false when the memo does not help: mmu_walk_memo()
+ * makes a new one.
  */
 static inline bool memo_read(const struct mmu *mmu, const struct walk_memo *m,
 			     const struct paging_mode *mode, gva_t gva, u32 access,

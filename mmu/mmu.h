@@ -52,9 +52,13 @@ struct seq_file;
  * @max_level: largest leaf: 1 (4 KiB), 2 (2 MiB)
  * @table: bits of every entry that points at a table
  * @leaf: bits of every leaf (present/readable, memory type)
- * @device: the same, of a leaf that is no memory of the host's
- * @writable, @exec, @nx, @accessed, @dirty, @large: single bits, 0 where the
- *	format has none (NPT has @nx and no @exec, EPT the reverse)
+ * @device: the same, of a leaf that maps a device's memory
+ * @writable: the page may be written
+ * @exec: the page may be executed; 0 in NPT, which has @nx
+ * @nx: the page may not be executed; 0 in EPT, which has @exec
+ * @accessed: the CPU has used the entry; 0 where the format has no such bit
+ * @dirty: the CPU has written through the leaf; 0 where the format has no such bit
+ * @large: the entry is a 2 MiB leaf
  * @logged: the CPU logs whenever it sets @dirty, and mmu_note_written() is told
  */
 struct tdp_format {
@@ -86,7 +90,11 @@ struct mmu_host {
 
 /**
  * struct paging_mode - how the guest translates addresses just now
- * @cr0, @cr3, @cr4, @efer, @rflags: the guest's registers
+ * @cr0: the guest's register; so the next four
+ * @cr3: page-table root
+ * @cr4: paging extensions
+ * @efer: long mode, NX
+ * @rflags: AC, for SMAP
  * @pkru: protection-key rights, used with CR4.PKE in long mode
  * @maxphyaddr: the guest's physical address width, 32 to 52
  *
@@ -111,8 +119,9 @@ struct paging_mode {
  *	them still, too; read in sections of @srcu
  * @slots_seq: how often the trees changed; its last bit is the tree to read
  * @slots_removed: how many memslots were ever removed; changed like the trees
- * @slot_hint: the memslot that was found last, or NULL; racy.  A removal changes from
- *	one to the other, so that who found a removed slot cannot leave it to others
+ * @slot_hint: the memslot that was found last, or NULL; racy.  Each removal switches to
+ *	the other of the two, so that a reader that found the removed slot just before
+ *	cannot store it where later readers look
  * @slots_by_hva: those that user memory backs; @lock
  * @slots_by_id: by the VMM's number; @slots_lock
  * @gmems: what backs the gmem-backed ones, each once; @slots_lock, read by RCU
@@ -129,7 +138,8 @@ struct paging_mode {
  * @inv_seq: invalidations, bumped before pages or memslots that it makes invalid are
  *	freed; written under @lock for write
  * @inv_active: invalidations of @mm in progress; @lock
- * @inv_start, @inv_end: hvas that they cover, while @inv_active; @lock
+ * @inv_start: first hva that they cover, while @inv_active; @lock
+ * @inv_end: hva after the last; likewise
  * @epoch: permissions taken away so far; @lock for write (DITTO_DEBUG)
  * @epoch_flushed: the last @epoch that a flush has covered; likewise
  */
@@ -201,10 +211,12 @@ enum mmu_fault_result {
 };
 
 /**
- * mmu_is_foreign - does the address space belong to another process?
+ * mmu_is_foreign() - does the address space belong to another process?
  * @mmu: any
  *
  * One whose slots are all gmem belongs to nobody.
+ *
+ * Return: whether it belongs to another process than the caller's.
  */
 static inline bool mmu_is_foreign(const struct mmu *mmu)
 {
@@ -216,43 +228,36 @@ static inline bool mmu_is_foreign(const struct mmu *mmu)
 int mmu_init(struct mmu *mmu, const struct mmu_host *host);
 void mmu_destroy(struct mmu *mmu);
 
-/*
- * Memslots (slots.c).  Both wait for the readers of mmu->srcu when they delete or
- * move a slot.  So a vCPU thread must not be in a read section while it is in the
- * guest, sleeps in HLT or is in user space, nor may the caller be in one.
- */
+/* slots.c */
 int mmu_set_user_region(struct mmu *mmu, const struct kvm_userspace_memory_region *r);
 int mmu_set_gmem_region(struct mmu *mmu, const struct ditto_gmem_region *r);
 
-/*
- * Accesses by the kernel (access.c).  Process context, in a read section of
- * mmu->srcu; may sleep.
- */
+/* access.c: accesses by the kernel */
 int guest_read(struct mmu *mmu, gpa_t gpa, void *buf, unsigned int len);
 int guest_write(struct mmu *mmu, gpa_t gpa, const void *buf, unsigned int len);
 int guest_cmpxchg(struct mmu *mmu, gpa_t gpa, void *old, const void *new, unsigned int len);
 
-/* The guest's own page tables (walk.c); context as for the accesses. */
+/* walk.c: the guest's own page tables */
 int mmu_walk(struct mmu *mmu, const struct paging_mode *mode, gva_t gva, u32 access,
 	     gpa_t *gpa, struct emu_fault *fault);
 
-/* TDP tables (fault.c); context as for the accesses. */
+/* fault.c */
 int mmu_tdp_fault(struct mmu *mmu, struct fault_streaks *streaks, gpa_t gpa, u32 access);
 
-/* The guest wrote to these pages, which were clean; in a read section of mmu->srcu. */
+/* binding.c */
 void mmu_note_written(struct mmu *mmu, const u64 *gpas, unsigned int nr);
 
-/* For people: any context (gmems.c). */
+/* gmems.c */
 void mmu_stats(struct mmu *mmu, struct ditto_vm_info *info);
 
-/* For tests (check.c); may sleep, outside of mmu->srcu. */
+/* check.c */
 int mmu_check(struct mmu *mmu, struct seq_file *m);
 
 /**
- * mmu_root - the physical address of the top TDP table
+ * mmu_root() - the physical address of the top TDP table
  * @mmu: initialized
  *
- * Constant for the life of @mmu.
+ * Return: the address, which is constant for the life of @mmu.
  */
 static inline hpa_t mmu_root(struct mmu *mmu)
 {
@@ -260,12 +265,14 @@ static inline hpa_t mmu_root(struct mmu *mmu)
 }
 
 /**
- * mmu_epoch_current - number of the last permission taken away (debug builds)
+ * mmu_epoch_current() - number of the last permission taken away (debug builds)
  * @mmu: initialized
  *
- * A vCPU reads this just before it flushes its TLB and remembers it.  When
- * host->flush_tlbs() returns, every vCPU in the guest must remember at least what
- * this returned when the call began.  Returns 0 without DITTO_DEBUG.
+ * A vCPU reads this just before it flushes its TLB and remembers it. When
+ * host->flush_tlbs() returns, every vCPU in the guest must remember at least what this
+ * returned when the call began.
+ *
+ * Return: the number; 0 without DITTO_DEBUG.
  */
 static inline u64 mmu_epoch_current(struct mmu *mmu)
 {
@@ -277,11 +284,12 @@ static inline u64 mmu_epoch_current(struct mmu *mmu)
 }
 
 /**
- * mmu_epoch_flushed - the last epoch that a flush has covered (debug builds)
+ * mmu_epoch_flushed() - the last epoch that a flush has covered (debug builds)
  * @mmu: initialized
  *
- * No vCPU may enter the guest that flushed before that.  Returns 0 without
- * DITTO_DEBUG.
+ * No vCPU may enter the guest that flushed before that.
+ *
+ * Return: the epoch; 0 without DITTO_DEBUG.
  */
 static inline u64 mmu_epoch_flushed(struct mmu *mmu)
 {

@@ -154,8 +154,10 @@ static const struct mmu_notifier_ops notifier_ops = {
 };
 
 /**
- * notifier_may_attach - may the caller have user-backed slots here?
+ * notifier_may_attach() - may the caller have user-backed slots here?
  * @mmu: slots_lock held
+ *
+ * Return: whether it may: it has an mm, and @mmu belongs to no other one.
  */
 bool notifier_may_attach(struct mmu *mmu)
 {
@@ -163,12 +165,12 @@ bool notifier_may_attach(struct mmu *mmu)
 }
 
 /**
- * notifier_attach - tie an address space to the calling process
+ * notifier_attach() - tie an address space to the calling process
  * @mmu: slots_lock held; notifier_may_attach() said yes
  *
  * May sleep; takes mmap_lock for write.  Does nothing after the first time.
  *
- * Returns 0, -ENOMEM or -EINTR.
+ * Return: 0, -ENOMEM or -EINTR.
  */
 int notifier_attach(struct mmu *mmu)
 {
@@ -184,7 +186,7 @@ int notifier_attach(struct mmu *mmu)
 }
 
 /**
- * notifier_detach - undo notifier_attach(), if it was called
+ * notifier_detach() - undo notifier_attach(), if it was called
  * @mmu: being destroyed
  *
  * May sleep; when it returns no callback runs or will.

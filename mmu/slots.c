@@ -57,11 +57,11 @@ static struct memslot *tree_find(const struct rb_root *tree, unsigned int copy, 
 }
 
 /**
- * slots_search - find the memslot that has a gfn, and remember it
+ * slots_search() - find the memslot that has a gfn, and remember it
  * @mmu: the caller is in a read section of its srcu
  * @gfn: any
  *
- * Returns it, or NULL.
+ * Return: the memslot, or NULL.
  */
 struct memslot *slots_search(struct mmu *mmu, gfn_t gfn)
 {
@@ -338,14 +338,18 @@ static void memslot_fill(struct memslot *tmpl, struct mmu *mmu, u32 id, u32 flag
 }
 
 /**
- * mmu_set_user_region - KVM_SET_USER_MEMORY_REGION
+ * mmu_set_user_region() - KVM_SET_USER_MEMORY_REGION
  * @mmu: takes its slots_lock; may sleep
  * @r: a private copy of the caller's
  *
- * memory_size 0 deletes the slot, whatever backs it.  The first user-backed slot ties
+ * memory_size 0 deletes the slot, whatever backs it. The first user-backed slot ties
  * @mmu to current->mm.
  *
- * Returns 0; -EINVAL for bad arguments, a slot to delete that is not there or a change
+ * Deleting or moving a slot waits for the readers of mmu->srcu. So the caller is in no
+ * read section, and a vCPU thread must not be in one while it is in the guest, sleeps in
+ * HLT or is in user space.
+ *
+ * Return: 0; -EINVAL for bad arguments, a slot to delete that is not there or a change
  * other than a move; -EEXIST for an overlap; -EIO when @mmu is tied to another process;
  * -ENOMEM; -EINTR.
  */
@@ -392,14 +396,14 @@ static int slots_set_gmem(struct mmu *mmu, struct memslot *tmpl, const struct di
 }
 
 /**
- * mmu_set_gmem_region - DITTO_SET_GMEM_REGION
+ * mmu_set_gmem_region() - DITTO_SET_GMEM_REGION
  * @mmu: takes its slots_lock; may sleep
  * @r: a private copy of the caller's
  *
  * memory_size 0 deletes the slot, whatever backs it; the gmem's members are not looked
- * at then.
+ * at then. Waits as mmu_set_user_region() does.
  *
- * Returns as mmu_set_user_region(), and -EBADF for an fd that is no gmem.
+ * Return: as mmu_set_user_region(), and -EBADF for an fd that is no gmem.
  */
 int mmu_set_gmem_region(struct mmu *mmu, const struct ditto_gmem_region *r)
 {
@@ -423,11 +427,13 @@ int mmu_set_gmem_region(struct mmu *mmu, const struct ditto_gmem_region *r)
 }
 
 /**
- * mmu_init - make an empty guest-physical address space
+ * mmu_init() - make an empty guest-physical address space
  * @mmu: zeroed
  * @host: kept by the caller for the life of @mmu
  *
- * Process context.  Takes no global lock.  Returns 0 or -ENOMEM.
+ * Process context. Takes no global lock.
+ *
+ * Return: 0 or -ENOMEM.
  */
 int mmu_init(struct mmu *mmu, const struct mmu_host *host)
 {
@@ -450,7 +456,7 @@ int mmu_init(struct mmu *mmu, const struct mmu_host *host)
 }
 
 /**
- * mmu_destroy - free everything
+ * mmu_destroy() - free everything
  * @mmu: initialized, and used by nobody but callbacks any more
  *
  * Process context; may sleep.

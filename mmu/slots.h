@@ -100,12 +100,13 @@ static inline void memslot_note_written(struct memslot *slot, gfn_t gfn)
 }
 
 /**
- * mmu_find_slot - the memslot that has a gfn
+ * mmu_find_slot() - the memslot that has a gfn
  * @mmu: the caller is in a read section of its srcu
  * @gfn: any
  *
  * On the exit path: a few instructions when the last lookup found the same slot.
- * Returns NULL when there is none.
+ *
+ * Return: the memslot, or NULL when there is none.
  */
 static inline struct memslot *mmu_find_slot(struct mmu *mmu, gfn_t gfn)
 {

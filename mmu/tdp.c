@@ -16,10 +16,12 @@
 #include "mmu/tdp.h"
 
 /**
- * tdp_table_alloc - an empty table
+ * tdp_table_alloc() - an empty table
  * @mmu: whose count grows
  *
- * May sleep; charged to the caller's memory cgroup.  Returns NULL without memory.
+ * May sleep; charged to the caller's memory cgroup.
+ *
+ * Return: the table, or NULL without memory.
  */
 u64 *tdp_table_alloc(struct mmu *mmu)
 {
@@ -31,7 +33,7 @@ u64 *tdp_table_alloc(struct mmu *mmu)
 }
 
 /**
- * tdp_table_free - free a table that no entry points at
+ * tdp_table_free() - free a table that no entry points at
  * @mmu: whose count shrinks
  * @table: flushed from every CPU, or never used
  */
@@ -42,10 +44,10 @@ void tdp_table_free(struct mmu *mmu, u64 *table)
 }
 
 /**
- * tdp_init - make the empty top table
+ * tdp_init() - make the empty top table
  * @mmu: in mmu_init()
  *
- * Returns 0 or -ENOMEM.
+ * Return: 0 or -ENOMEM.
  */
 int tdp_init(struct mmu *mmu)
 {
@@ -54,7 +56,7 @@ int tdp_init(struct mmu *mmu)
 }
 
 /**
- * tdp_destroy - free the top table
+ * tdp_destroy() - free the top table
  * @mmu: after tdp_zap_all()
  */
 void tdp_destroy(struct mmu *mmu)
@@ -65,7 +67,7 @@ void tdp_destroy(struct mmu *mmu)
 }
 
 /**
- * mmu_flush - flush every TLB that may have seen the tables
+ * mmu_flush() - flush every TLB that may have seen the tables
  * @mmu: @lock held for write, so that no epoch opens meanwhile
  */
 void mmu_flush(struct mmu *mmu)
@@ -79,11 +81,11 @@ void mmu_flush(struct mmu *mmu)
 }
 
 /**
- * tdp_clear_bits - clear bits of an entry that the CPU may be changing
+ * tdp_clear_bits() - clear bits of an entry that the CPU may be changing
  * @sptep: the entry
  * @bits: to clear
  *
- * Returns what was there before.
+ * Return: what was there before.
  */
 u64 tdp_clear_bits(u64 *sptep, u64 bits)
 {
@@ -182,7 +184,7 @@ static void zap_level(struct mmu *mmu, struct tdp_zap *zap, u64 *table, int leve
 }
 
 /**
- * tdp_zap_init - begin to zap
+ * tdp_zap_init() - begin to zap
  * @zap: on the stack
  * @slot: all that will be zapped is the slot's: its gmem, if it has one, is told
  *	which pages were dirty.  NULL: nobody is (because it is gmem that zaps)
@@ -197,7 +199,7 @@ void tdp_zap_init(struct tdp_zap *zap, struct memslot *slot)
 }
 
 /**
- * tdp_zap_range - take away every mapping of [start, end)
+ * tdp_zap_range() - take away every mapping of [start, end)
  * @mmu: @lock held for write
  * @zap: after tdp_zap_init()
  * @start: first gfn; a 2 MiB leaf goes away as a whole even when it is covered in part
@@ -210,7 +212,7 @@ void tdp_zap_range(struct mmu *mmu, struct tdp_zap *zap, gfn_t start, gfn_t end)
 }
 
 /**
- * tdp_zap_flush - flush if anything was taken away
+ * tdp_zap_flush() - flush if anything was taken away
  * @mmu: @lock held for write since the zapping
  * @zap: after the last tdp_zap_range()
  */
@@ -222,7 +224,7 @@ void tdp_zap_flush(struct mmu *mmu, struct tdp_zap *zap)
 }
 
 /**
- * tdp_zap_finish - free the detached tables
+ * tdp_zap_finish() - free the detached tables
  * @mmu: @lock not held
  * @zap: flushed
  * @may_sleep: the caller is in no atomic or non-blockable section
@@ -244,7 +246,7 @@ void tdp_zap_finish(struct mmu *mmu, struct tdp_zap *zap, bool may_sleep)
 }
 
 /**
- * tdp_zap_all - take away every mapping and free every table but the top one
+ * tdp_zap_all() - take away every mapping and free every table but the top one
  * @mmu: takes @lock; @srcu too, so the caller need not
  * @may_sleep: the caller is in no atomic or non-blockable section
  */
@@ -294,14 +296,14 @@ static bool walk_leaves(struct mmu *mmu, const struct leaf_walk *w, u64 *table, 
 }
 
 /**
- * tdp_for_each_leaf - call a function for each leaf that maps something of [start, end)
+ * tdp_for_each_leaf() - call a function for each leaf that maps something of [start, end)
  * @mmu: @lock held, for write if @fn takes permissions away
  * @start: first gfn
  * @end: gfn after the last
  * @fn: must not sleep; ends the walk when it returns false
  * @arg: for @fn
  *
- * Returns false if @fn ended it.
+ * Return: false if @fn ended it.
  */
 bool tdp_for_each_leaf(struct mmu *mmu, gfn_t start, gfn_t end, tdp_leaf_fn fn, void *arg)
 {
@@ -327,8 +329,10 @@ static long count_level(struct mmu *mmu, const u64 *table, int level)
 }
 
 /**
- * tdp_count_tables - count the tables that there are, for the checker
+ * tdp_count_tables() - count the tables that there are, for the checker
  * @mmu: @lock held
+ *
+ * Return: their number, the top table included.
  */
 long tdp_count_tables(struct mmu *mmu)
 {

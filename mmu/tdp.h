@@ -24,12 +24,14 @@ struct memslot;
 #define TDP_MAX_TABLES	(1L << 18)
 
 /**
- * tdp_max_tables - how many tables an address space may have
+ * tdp_max_tables() - how many tables an address space may have
  * @nr_pages: sum of its memslots' sizes
  * @ram_pages: memory of the host
  *
  * Four times what its memory needs when all of it is there; but a sparse gmem may be
  * huge, so not more than what as much memory as the host's would need, or 1 GiB.
+ *
+ * Return: the limit for mmu->nr_tables.
  */
 static inline long tdp_max_tables(u64 nr_pages, u64 ram_pages)
 {

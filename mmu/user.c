@@ -37,14 +37,14 @@ static int fault_in_locked(struct mm_struct *mm, unsigned long hva, bool write)
 }
 
 /**
- * user_fault_in - let the kernel handle a fault, as if the process had touched it
+ * user_fault_in() - let the kernel handle a fault, as if the process had touched it
  * @mm: the calling process's
  * @hva: any address
  * @write: for a write
  *
  * Takes mmap_lock; may sleep for long.  What was there may be gone when it returns.
  *
- * Returns 0; -EFAULT, -ENOMEM, -EHWPOISON; -EINTR when a signal came, of any kind.
+ * Return: 0; -EFAULT, -ENOMEM, -EHWPOISON; -EINTR when a signal came, of any kind.
  */
 int user_fault_in(struct mm_struct *mm, unsigned long hva, bool write)
 {
@@ -137,7 +137,7 @@ static int pfnmap_get(struct mm_struct *mm, unsigned long hva, bool write, struc
 }
 
 /**
- * user_page_get - find what is behind an address of the process
+ * user_page_get() - find what is behind an address of the process
  * @mm: the calling process's
  * @hva: page-aligned
  * @write: it is going to be written to
@@ -147,8 +147,8 @@ static int pfnmap_get(struct mm_struct *mm, unsigned long hva, bool write, struc
  * May sleep, and takes mmap_lock.  What it finds is good as long as no invalidation of
  * the mmu notifier covers it, which the caller finds out by its sequence.
  *
- * Returns 0; -EFAULT when there is nothing, or not for this access; -EHWPOISON;
- * -ENOMEM; -EINTR when a signal came, of any kind, before memory did.
+ * Return: 0; -EFAULT when there is nothing, or not for this access; -EHWPOISON; -ENOMEM;
+ * -EINTR when a signal came, of any kind, before memory did.
  */
 int user_page_get(struct mm_struct *mm, unsigned long hva, bool write, bool want_write,
 		  struct user_page *up)

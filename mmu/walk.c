@@ -378,7 +378,7 @@ static int walk_whole(struct walk *w, gva_t gva, struct emu_fault *fault)
 }
 
 /**
- * mmu_walk - translate a guest-virtual address
+ * mmu_walk() - translate a guest-virtual address
  * @mmu: the caller is in a read section of its srcu
  * @mode: the guest's paging state
  * @gva: linear address.  That it is canonical is the caller's matter: bits above the
@@ -391,9 +391,9 @@ static int walk_whole(struct walk *w, gva_t gva, struct emu_fault *fault)
  * May sleep.  Sets accessed and dirty bits when it succeeds.  1 GiB pages and PSE-36
  * are taken to be supported.
  *
- * Returns 0; -EFAULT with @fault filled (#PF); another -errno, with @fault not valid,
- * when the host failed (-ENOMEM, -EINTR), or -EAGAIN: the guest keeps changing its
- * tables, let it run and try again.
+ * Return: 0; -EFAULT with @fault filled (#PF); another -errno, with @fault not valid, when
+ * the host failed (-ENOMEM, -EINTR), or -EAGAIN: the guest keeps changing its tables, let
+ * it run and try again.
  */
 int mmu_walk(struct mmu *mmu, const struct paging_mode *mode, gva_t gva, u32 access,
 	     gpa_t *gpa, struct emu_fault *fault)
@@ -454,7 +454,7 @@ static noinline int walk_anew(struct mmu *mmu, struct walk_memo *m,
 }
 
 /**
- * mmu_walk_memo - mmu_walk(), unless it is the same as the last
+ * mmu_walk_memo() - mmu_walk(), unless it is the same as the last
  * @mmu: the caller is in a read section of its srcu
  * @m: of the vCPU; remembers the walk that is made
  * @mode: the guest's paging state
@@ -463,7 +463,7 @@ static noinline int walk_anew(struct mmu *mmu, struct walk_memo *m,
  * @gpa: set on success
  * @fault: set on -EFAULT
  *
- * As mmu_walk().
+ * Return: as mmu_walk().
  */
 int mmu_walk_memo(struct mmu *mmu, struct walk_memo *m, const struct paging_mode *mode,
 		  gva_t gva, u32 access, gpa_t *gpa, struct emu_fault *fault)

@@ -7,7 +7,7 @@
 #include "svm/svm.h"
 
 /**
- * svm_asids_renew - start a new generation of ASIDs, so that the whole TLB is flushed
+ * svm_asids_renew() - start a new generation of ASIDs, so that the whole TLB is flushed
  * @asids: of this CPU
  */
 void svm_asids_renew(struct svm_asids *asids)
@@ -18,11 +18,11 @@ void svm_asids_renew(struct svm_asids *asids)
 }
 
 /**
- * svm_asid_take - an ASID for the coming VMRUN
+ * svm_asid_take() - an ASID for the coming VMRUN
  * @asids: of this CPU
  * @asid: of the vCPU; a new one where the old is not of this generation
  *
- * Returns what VMRUN is to flush, TLB_CONTROL_*.
+ * Return: what VMRUN is to flush, TLB_CONTROL_*.
  */
 u8 svm_asid_take(struct svm_asids *asids, struct svm_asid *asid)
 {
@@ -39,7 +39,7 @@ u8 svm_asid_take(struct svm_asids *asids, struct svm_asid *asid)
 }
 
 /**
- * svm_asid_accepted - a VMRUN flushed, and entered the guest
+ * svm_asid_accepted() - a VMRUN flushed, and entered the guest
  * @asids: of this CPU
  * @asid: of the vCPU
  * @tlb_ctl: what svm_asid_take() said
@@ -53,7 +53,7 @@ void svm_asid_accepted(struct svm_asids *asids, struct svm_asid *asid, u8 tlb_ct
 }
 
 /**
- * svm_new_asid - the slow part of svm_prepare_asid()
+ * svm_new_asid() - the slow part of svm_prepare_asid()
  * @svm: loaded; IRQs off
  * @sc: this CPU's
  */

@@ -46,11 +46,11 @@ static_assert(X86_FEATURE_NPT / 32 == CPUID_8000_000A_EDX &&
 	      X86_FEATURE_V_SPEC_CTRL / 32 == CPUID_8000_000A_EDX);
 
 /**
- * svm_verdict - can guests run on this machine?
+ * svm_verdict() - can guests run on this machine?
  * @m: what it is
  * @why: set when not
  *
- * Returns 0, -ENODEV, or -EPERM for firmware that can be asked to change its mind.
+ * Return: 0, -ENODEV, or -EPERM when the firmware has disabled SVM.
  */
 int svm_verdict(const struct svm_machine *m, const char **why)
 {
@@ -85,11 +85,11 @@ static void svm_read_caps(struct svm_cpu_caps *c)
 }
 
 /**
- * svm_lacks - what a CPU lacks that another one has
+ * svm_lacks() - what a CPU lacks that another one has
  * @first: that other one
  * @here: the CPU
  *
- * Returns a name, or NULL.
+ * Return: a name, or NULL.
  */
 const char *svm_lacks(const struct svm_cpu_caps *first, const struct svm_cpu_caps *here)
 {
@@ -102,13 +102,13 @@ const char *svm_lacks(const struct svm_cpu_caps *first, const struct svm_cpu_cap
 }
 
 /**
- * svm_cpu_verdict - can this CPU be switched on?
+ * svm_cpu_verdict() - can this CPU be switched on?
  * @on: it is already
  * @off: the firmware forbids it
  * @here: what it can do
  * @why: set when not; constant, or of the caller's CPU until the next call anywhere
  *
- * Returns 0, -EBUSY, -EPERM or -ENODEV.
+ * Return: 0, -EBUSY, -EPERM or -ENODEV.
  */
 int svm_cpu_verdict(bool on, bool off, const struct svm_cpu_caps *here, const char **why)
 {
@@ -132,9 +132,11 @@ int svm_cpu_verdict(bool on, bool off, const struct svm_cpu_caps *here, const ch
 }
 
 /**
- * svm_check_cpu - svm_cpu_verdict() of this CPU
+ * svm_check_cpu() - svm_cpu_verdict() of this CPU
  * @efer: what it has in EFER
  * @why: as there
+ *
+ * Return: as svm_cpu_verdict().
  */
 int svm_check_cpu(u64 efer, const char **why)
 {
@@ -168,8 +170,10 @@ static void svm_choose(void)
 }
 
 /**
- * svm_probe - backend_ops.probe
+ * svm_probe() - backend_ops.probe
  * @why: set when guests cannot run here
+ *
+ * Return: as svm_verdict().
  */
 int svm_probe(const char **why)
 {

@@ -37,7 +37,7 @@ static enum hrtimer_restart svm_shadow_over(struct hrtimer *timer)
 }
 
 /**
- * svm_nmi_init - at the vCPU's making
+ * svm_nmi_init() - at the vCPU's making
  * @svm: zeroed
  */
 void svm_nmi_init(struct svm_vcpu *svm)
@@ -47,7 +47,7 @@ void svm_nmi_init(struct svm_vcpu *svm)
 }
 
 /**
- * svm_nmi_forget - nothing is armed any more
+ * svm_nmi_forget() - nothing is armed any more
  * @svm: whose VMCB is about to be made anew
  */
 void svm_nmi_forget(struct svm_vcpu *svm)
@@ -57,7 +57,7 @@ void svm_nmi_forget(struct svm_vcpu *svm)
 }
 
 /**
- * svm_nmi_free - at its end
+ * svm_nmi_free() - at its end
  * @svm: never runs again
  */
 void svm_nmi_free(struct svm_vcpu *svm)
@@ -120,7 +120,7 @@ static void svm_await_shadow(struct svm_vcpu *svm)
 }
 
 /**
- * svm_nmi_before - arm what tells when the guest can take an NMI
+ * svm_nmi_before() - arm what tells when the guest can take an NMI
  * @svm: about to enter the guest, with the event to inject and all registers in the
  *	VMCB; IRQs off
  */
@@ -152,7 +152,7 @@ static bool svm_step_ended(struct svm_vcpu *svm)
 }
 
 /**
- * svm_nmi_after - has the guest left its NMI handler, or its interrupt shadow?
+ * svm_nmi_after() - has the guest left its NMI handler, or its interrupt shadow?
  * @svm: was in the guest, and its registers are in vcpu.st; IRQs off
  */
 void svm_nmi_after(struct svm_vcpu *svm)
@@ -176,7 +176,7 @@ void svm_nmi_after(struct svm_vcpu *svm)
 }
 
 /**
- * svm_nmi_iret - an IRET exited
+ * svm_nmi_iret() - an IRET exited
  * @svm: was in the guest
  */
 void svm_nmi_iret(struct svm_vcpu *svm)

@@ -15,8 +15,10 @@
 #include "svm/svm.h"
 
 /**
- * svm_pages_unsafe - may the CPU take what is around these pages for in use?
+ * svm_pages_unsafe() - may the CPU take what is around these pages for in use?
  * @pfn: of the first
+ *
+ * Return: whether it may.
  */
 bool svm_pages_unsafe(unsigned long pfn)
 {
@@ -24,12 +26,13 @@ bool svm_pages_unsafe(unsigned long pfn)
 }
 
 /**
- * svm_pages_alloc - 2^order pages in a row, for the CPU's use
+ * svm_pages_alloc() - 2^order pages in a row, for the CPU's use
  * @gfp: may have __GFP_ZERO and __GFP_ACCOUNT, must be able to sleep
  * @order: at most that of eight pages
  *
  * Of twice as many the half is returned that is safe; each page counts for itself.
- * Returns NULL when there is no memory.
+ *
+ * Return: the first page, or NULL when there is no memory.
  */
 struct page *svm_pages_alloc(gfp_t gfp, unsigned int order)
 {
@@ -46,7 +49,7 @@ struct page *svm_pages_alloc(gfp_t gfp, unsigned int order)
 }
 
 /**
- * svm_pages_free - undo svm_pages_alloc()
+ * svm_pages_free() - undo svm_pages_alloc()
  * @page: the first, or NULL
  * @order: as there
  */

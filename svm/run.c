@@ -310,7 +310,7 @@ static noinstr void svm_enter_leave(struct svm_vcpu *svm)
 }
 
 /**
- * svm_run - backend_ops.run
+ * svm_run() - backend_ops.run
  * @vcpu: loaded; IRQs off
  * @facts: filled
  */

@@ -123,7 +123,7 @@ static void svm_push_msrs(struct svm_vcpu *svm)
 }
 
 /**
- * svm_fetch - backend_ops.fetch
+ * svm_fetch() - backend_ops.fetch
  * @vcpu: owned
  * @parts: ST_*; none of them dirty, but that ST_CODE may be of a dirty ST_SEGS
  */
@@ -189,7 +189,7 @@ static void svm_push_dt(struct svm_vcpu *svm)
 }
 
 /**
- * svm_push - bring the dirty parts of the state into the VMCB
+ * svm_push() - bring the dirty parts of the state into the VMCB
  * @svm: loaded; IRQs off
  */
 void svm_push(struct svm_vcpu *svm)

@@ -67,7 +67,8 @@ struct svm_asid {
  * Written with preemption off on that CPU.
  *
  * @hsave: host save area of VMRUN; constant
- * @host: page for the host's VMSAVE state; @host_pa, its address; constant
+ * @host: page for the host's VMSAVE state; constant
+ * @host_pa: its address; constant
  * @asids: see there
  * @has_tsc_aux: this CPU has MSR_TSC_AUX
  * @tsc_aux: the host's value of that MSR
@@ -95,7 +96,8 @@ enum svm_nmi {
 
 /**
  * struct svm_machine - what decides whether guests can run on a machine
- * @svm, @npt: its CPUs have SVM, and nested paging
+ * @svm: its CPUs have SVM
+ * @npt: they have nested paging
  * @encrypted: it is a guest itself whose memory is encrypted
  * @tlb_mmatch: its CPUs have erratum 383
  * @firmware_off: the firmware has disabled SVM
@@ -118,13 +120,17 @@ extern struct backend_caps svm_caps;
 /**
  * struct svm_vcpu - a vCPU on SVM; owner's
  * @vcpu: must be first
- * @vmcb: the control block, its page @vmcb_page and its address @vmcb_pa; constant
- * @msrpm: MSR permission map, and its pages @msrpm_pages; constant
+ * @vmcb: the control block; constant, as are the next four
+ * @vmcb_page: its page
+ * @vmcb_pa: its address
+ * @msrpm: MSR permission map
+ * @msrpm_pages: its pages
  * @asid: the one in @vmcb
  * @windows: WINDOW_* that are armed
  * @nmi_busy: nmi.c has something armed, or something to arm
  * @nmi: see there
- * @iret_rip, @iret_rsp: of the IRET of SVM_NMI_LEAVE
+ * @iret_rip: of the IRET of SVM_NMI_LEAVE
+ * @iret_rsp: likewise
  * @stepping: it is executed with our TF, so that #DB tells of its end
  * @stepped: the last exit was that #DB, and tells of nothing else
  * @step_dr6: the guest's DR6 at the entry with our TF

@@ -57,10 +57,10 @@ static void svm_init_control(struct svm_vcpu *svm)
 }
 
 /**
- * svm_vcpu_init - backend_ops.vcpu_init
+ * svm_vcpu_init() - backend_ops.vcpu_init
  * @vcpu: all else in it is initialized
  *
- * Returns 0 or -ENOMEM.
+ * Return: 0 or -ENOMEM.
  */
 int svm_vcpu_init(struct vcpu *vcpu)
 {
@@ -82,7 +82,7 @@ int svm_vcpu_init(struct vcpu *vcpu)
 }
 
 /**
- * svm_vcpu_renew - a VMCB as of a new vCPU
+ * svm_vcpu_renew() - a VMCB as of a new vCPU
  * @svm: a shutdown ended the guest, and what is in the VMCB is undefined (15.14.3)
  *
  * But for what VMSAVE has written since: the MSRs, which a reset keeps.
@@ -100,7 +100,7 @@ void svm_vcpu_renew(struct svm_vcpu *svm)
 }
 
 /**
- * svm_vcpu_free - backend_ops.vcpu_free
+ * svm_vcpu_free() - backend_ops.vcpu_free
  * @vcpu: never runs again; may be half initialized
  */
 void svm_vcpu_free(struct vcpu *vcpu)
@@ -159,7 +159,7 @@ static void svm_put_debugctl(struct svm_vcpu *svm)
 }
 
 /**
- * svm_load - backend_ops.load: the vCPU's thread comes to a CPU
+ * svm_load() - backend_ops.load: the vCPU's thread comes to a CPU
  * @vcpu: owned by this thread
  * @cpu: this one; preemption is off
  */
@@ -178,7 +178,7 @@ void svm_load(struct vcpu *vcpu, int cpu)
 }
 
 /**
- * svm_put - backend_ops.put: the vCPU's thread leaves its CPU
+ * svm_put() - backend_ops.put: the vCPU's thread leaves its CPU
  * @vcpu: owned by this thread; preemption is off
  */
 void svm_put(struct vcpu *vcpu)
@@ -194,7 +194,7 @@ void svm_put(struct vcpu *vcpu)
 }
 
 /**
- * svm_flush_tlb - backend_ops.flush_tlb
+ * svm_flush_tlb() - backend_ops.flush_tlb
  * @vcpu: loaded; IRQs off
  */
 void svm_flush_tlb(struct vcpu *vcpu)
@@ -208,7 +208,7 @@ void svm_flush_tlb(struct vcpu *vcpu)
 }
 
 /**
- * svm_set_tdp_root - backend_ops.set_tdp_root
+ * svm_set_tdp_root() - backend_ops.set_tdp_root
  * @vcpu: loaded; IRQs off
  * @root: of the NPT
  */
@@ -234,7 +234,7 @@ static bool svm_msrpm_bit(u32 msr, unsigned long *bit)
 }
 
 /**
- * svm_pass_msr - backend_ops.pass_msr
+ * svm_pass_msr() - backend_ops.pass_msr
  * @vcpu: any state
  * @msr: one that this backend switches; others are never let through
  * @read: RDMSR makes no exit
@@ -257,7 +257,7 @@ void svm_pass_msr(struct vcpu *vcpu, u32 msr, bool read, bool write)
 			 BIT(X86_TRAP_SS) | BIT(X86_TRAP_GP) | BIT(X86_TRAP_PF))
 
 /**
- * svm_update_exceptions - intercept the exceptions that are to be
+ * svm_update_exceptions() - intercept the exceptions that are to be
  * @svm: owned
  */
 void svm_update_exceptions(struct svm_vcpu *svm)
@@ -268,7 +268,7 @@ void svm_update_exceptions(struct svm_vcpu *svm)
 }
 
 /**
- * svm_set_dr_exits - backend_ops.set_dr_exits
+ * svm_set_dr_exits() - backend_ops.set_dr_exits
  * @vcpu: owned
  * @on: reads and writes of DR0 to DR7 exit
  */
@@ -294,7 +294,7 @@ static void svm_arm_vintr(struct svm_vcpu *svm, bool on)
 }
 
 /**
- * svm_update_windows - arm what @windows and @in_shadow ask for
+ * svm_update_windows() - arm what @windows and @in_shadow ask for
  * @svm: owned
  *
  * Writes of CR8 exit with either: they decide whether the interrupt can be taken.
@@ -306,7 +306,7 @@ void svm_update_windows(struct svm_vcpu *svm)
 }
 
 /**
- * svm_set_window - backend_ops.set_window
+ * svm_set_window() - backend_ops.set_window
  * @vcpu: owned
  * @windows: WINDOW_*
  *
@@ -342,7 +342,7 @@ static void svm_inject_soft(struct svm_vcpu *svm, u8 len)
 }
 
 /**
- * svm_inject - backend_ops.inject
+ * svm_inject() - backend_ops.inject
  * @vcpu: loaded; IRQs off
  * @event: delivered by the CPU before the guest's next instruction (15.20)
  */

@@ -61,7 +61,9 @@ struct ditto_gmem_stats {
 	__u64 reserved[2];
 };
 
-/** DITTO_GMEM_STATS - gmem: measure it */
+/**
+ * DITTO_GMEM_STATS - gmem: measure it
+ */
 #define DITTO_GMEM_STATS	_IOR(DITTO_IO, 0x01, struct ditto_gmem_stats)
 
 /**
@@ -102,7 +104,9 @@ struct ditto_vm_name {
 	char name[DITTO_NAME_LEN];
 };
 
-/** DITTO_SET_NAME - VM: the name that `ditto ps` shows. Error: -EINVAL. */
+/**
+ * DITTO_SET_NAME - VM: the name that `ditto ps` shows. Error: -EINVAL.
+ */
 #define DITTO_SET_NAME		_IOW(DITTO_IO, 0x03, struct ditto_vm_name)
 
 /**
@@ -111,6 +115,7 @@ struct ditto_vm_name {
  * @pid: of the process that created the VM, in the reader's pid namespace, or 0
  * @vcpus: created
  * @uid: of the owner, in the reader's user namespace
+ * @reserved: 0
  * @ram_bytes: sum of the memslots' sizes
  * @resident_bytes: of its gmems, offsets that have a page, shared ones included
  * @shared_bytes: of its gmems, offsets that read from a shared page

@@ -92,8 +92,10 @@ static const u32 vmx_broken_timers[] = {
 };
 
 /**
- * vmx_timer_broken - can the preemption timer of a CPU not be relied on?
+ * vmx_timer_broken() - can the preemption timer of a CPU not be relied on?
  * @signature: EAX of its CPUID leaf 1
+ *
+ * Return: whether it is one of those with a known defect.
  */
 bool vmx_timer_broken(u32 signature)
 {
@@ -151,13 +153,13 @@ static const u32 vmx_dynamic[VMX_NR_WORDS] = {
 };
 
 /**
- * vmx_adjust - a control word that the CPU accepts
+ * vmx_adjust() - a control word that the CPU accepts
  * @cap: capability MSR of the word: lower half must be 1, upper half may be 1 (A.3)
  * @required: bits without which it will not do
  * @wanted: bits to set where they may be
  * @control: set
  *
- * Returns whether all of @required may be set.
+ * Return: whether all of @required may be set.
  */
 bool vmx_adjust(u64 cap, u32 required, u32 wanted, u32 *control)
 {
@@ -322,11 +324,13 @@ static const char *vmx_read_caps(struct vmx_caps *caps)
 static struct vmx_caps vmx_first;
 
 /**
- * vmx_differs - what about a CPU's VMX is not as another one's
+ * vmx_differs() - what about a CPU's VMX is not as another one's
  * @first: that other one
  * @here: the CPU
  *
- * A vCPU's VMCS, made for one of them, must do on all of them.  Returns a name, or NULL.
+ * A vCPU's VMCS, made for one of them, must do on all of them.
+ *
+ * Return: a name, or NULL.
  */
 const char *vmx_differs(const struct vmx_caps *first, const struct vmx_caps *here)
 {
@@ -345,13 +349,13 @@ const char *vmx_differs(const struct vmx_caps *first, const struct vmx_caps *her
 }
 
 /**
- * vmx_cpu_verdict - can this CPU be switched on?
+ * vmx_cpu_verdict() - can this CPU be switched on?
  * @has: the kernel believes that it has VMX, and its firmware allows it
  * @on: it is on already
  * @differs: vmx_differs() from the first
  * @why: set when not; constant, or valid until the next call anywhere
  *
- * Returns 0, -EBUSY, -EPERM or -ENODEV.
+ * Return: 0, -EBUSY, -EPERM or -ENODEV.
  */
 int vmx_cpu_verdict(bool has, bool on, const char *differs, const char **why)
 {
@@ -373,9 +377,11 @@ int vmx_cpu_verdict(bool has, bool on, const char *differs, const char **why)
 }
 
 /**
- * vmx_check_cpu - vmx_cpu_verdict() of this CPU
+ * vmx_check_cpu() - vmx_cpu_verdict() of this CPU
  * @on: see there
  * @why: see there
+ *
+ * Return: as vmx_cpu_verdict().
  */
 int vmx_check_cpu(bool on, const char **why)
 {
@@ -503,8 +509,10 @@ static void vmx_choose(void)
 }
 
 /**
- * vmx_probe - backend_ops.probe
+ * vmx_probe() - backend_ops.probe
  * @why: set when this CPU will not do
+ *
+ * Return: 0, -ENODEV or -EPERM.
  */
 int vmx_probe(const char **why)
 {

@@ -15,7 +15,9 @@
 /* This host has counters. */
 DEFINE_STATIC_KEY_FALSE(vmx_has_counters);
 
-/** vmx_counters_setup - find out whether there is anything to switch */
+/**
+ * vmx_counters_setup() - find out whether there is anything to switch
+ */
 void vmx_counters_setup(void)
 {
 	struct x86_pmu_capability pmu;
@@ -25,19 +27,21 @@ void vmx_counters_setup(void)
 		static_branch_enable(&vmx_has_counters);
 }
 
-/** vmx_counters_teardown - undo vmx_counters_setup() */
+/**
+ * vmx_counters_teardown() - undo vmx_counters_setup()
+ */
 void vmx_counters_teardown(void)
 {
 	static_branch_disable(&vmx_has_counters);
 }
 
 /**
- * vmx_counters_differ - what entries and exits must load
+ * vmx_counters_differ() - what entries and exits must load
  * @c: filled
  * @msr: what host and guest should have
  * @nr: how many
  *
- * Returns how many of @c count.
+ * Return: how many of @c count.
  */
 unsigned int vmx_counters_differ(struct vmx_counters *c, const struct perf_guest_switch_msr *msr,
 				 unsigned int nr)
@@ -70,7 +74,7 @@ static void vmx_end_records(const struct vmx_counters *c, unsigned int nr)
 }
 
 /**
- * vmx_switch_counters - before an entry, where vmx_has_counters
+ * vmx_switch_counters() - before an entry, where vmx_has_counters
  * @vmx: loaded; IRQs off
  */
 void vmx_switch_counters(struct vmx_vcpu *vmx)

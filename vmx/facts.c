@@ -61,7 +61,7 @@ static const u8 vmx_kinds[] = {
 };
 
 /**
- * vmx_io_facts - decode the qualification of an I/O exit (table 28-5)
+ * vmx_io_facts() - decode the qualification of an I/O exit (table 28-5)
  * @qualification: of the exit
  * @f: .kind and .io are set
  */
@@ -75,7 +75,7 @@ void vmx_io_facts(u64 qualification, struct exit_facts *f)
 }
 
 /**
- * vmx_cr_facts - decode the qualification of a control-register exit (table 28-3)
+ * vmx_cr_facts() - decode the qualification of a control-register exit (table 28-3)
  * @qualification: of the exit
  * @f: .kind and .reg are set
  */
@@ -91,7 +91,7 @@ void vmx_cr_facts(u64 qualification, struct exit_facts *f)
 }
 
 /**
- * vmx_dr_facts - decode the qualification of a debug-register exit (table 28-4)
+ * vmx_dr_facts() - decode the qualification of a debug-register exit (table 28-4)
  * @qualification: of the exit
  * @f: .kind and .reg are set
  */
@@ -104,7 +104,7 @@ void vmx_dr_facts(u64 qualification, struct exit_facts *f)
 }
 
 /**
- * vmx_task_facts - decode the qualification of a task switch (table 28-2)
+ * vmx_task_facts() - decode the qualification of a task switch (table 28-2)
  * @qualification: of the exit
  * @f: .kind and .task are set
  */
@@ -116,7 +116,7 @@ void vmx_task_facts(u64 qualification, struct exit_facts *f)
 }
 
 /**
- * vmx_ept_facts - decode the qualification of an EPT violation (table 28-7)
+ * vmx_ept_facts() - decode the qualification of an EPT violation (table 28-7)
  * @qualification: of the exit
  * @f: .kind and .tdp are set, but the gpa
  */
@@ -130,7 +130,7 @@ void vmx_ept_facts(u64 qualification, struct exit_facts *f)
 }
 
 /**
- * vmx_vectoring - which event's delivery an exit cut (25.9.3)
+ * vmx_vectoring() - which event's delivery an exit cut (25.9.3)
  * @info: IDT-vectoring information
  * @error: its error code
  * @insn_len: the exit's instruction length
@@ -172,7 +172,7 @@ void vmx_vectoring(u32 info, u32 error, u32 insn_len, struct x86_event *e)
 }
 
 /**
- * vmx_log_facts - what the page-modification log has (29.3.6)
+ * vmx_log_facts() - what the page-modification log has (29.3.6)
  * @log: VMX_LOG_ENTRIES of them; some CPU leaves offsets in them
  * @index: the next entry that the CPU would write, downwards; a large one when full
  * @f: .written and .nr_written are set
@@ -340,7 +340,7 @@ static noinline void vmx_other_facts(struct vmx_vcpu *vmx, u32 reason, u8 kind,
 }
 
 /**
- * vmx_facts - say why the guest came back
+ * vmx_facts() - say why the guest came back
  * @vmx: loaded, just left; IRQs off
  * @reason: basic exit reason
  * @f: filled

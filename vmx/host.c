@@ -25,7 +25,9 @@ static const u32 vmx_msr_index[VMX_NR_MSRS] = {
 	[VMX_TSC_AUX] = MSR_TSC_AUX,
 };
 
-/** vmx_host_constant - host state that is the same on every CPU, into the current VMCS */
+/**
+ * vmx_host_constant() - host state that is the same on every CPU, into the current VMCS
+ */
 void vmx_host_constant(void)
 {
 	struct desc_ptr idt;
@@ -53,7 +55,7 @@ void vmx_host_constant(void)
 }
 
 /**
- * vmx_host_of_cpu - host state that each CPU has its own of, into the current VMCS
+ * vmx_host_of_cpu() - host state that each CPU has its own of, into the current VMCS
  * @cpu: this one
  */
 void vmx_host_of_cpu(int cpu)
@@ -71,7 +73,7 @@ void vmx_host_of_cpu(int cpu)
 static unsigned int vmx_nr_msrs __read_mostly;
 
 /**
- * vmx_host_msrs - remember what this CPU has in the MSRs that are shared
+ * vmx_host_msrs() - remember what this CPU has in the MSRs that are shared
  * @vc: this CPU's
  *
  * The kernel sets them once, when it brings the CPU up.
@@ -96,7 +98,7 @@ static void vmx_switch_msrs(const u64 *from, const u64 *to)
 }
 
 /**
- * vmx_load_msr - the guest has a new value in a shared MSR
+ * vmx_load_msr() - the guest has a new value in a shared MSR
  * @vmx: loaded; IRQs off
  * @nr: which
  * @val: the value; invalid ones were refused when they were written
@@ -111,7 +113,7 @@ void vmx_load_msr(struct vmx_vcpu *vmx, enum vmx_msr nr, u64 val)
 }
 
 /**
- * vmx_load_guest - the shared registers are the guest's from here on
+ * vmx_load_guest() - the shared registers are the guest's from here on
  * @vmx: loaded; IRQs off
  */
 void vmx_load_guest(struct vmx_vcpu *vmx)
@@ -149,7 +151,7 @@ static void vmx_load_host_selectors(const struct vmx_host *host)
 }
 
 /**
- * vmx_load_host - they are the thread's again
+ * vmx_load_host() - they are the thread's again
  * @vmx: loaded; preemption off
  */
 void vmx_load_host(struct vmx_vcpu *vmx)

@@ -57,7 +57,7 @@ static void l1tf_choose(void)
 }
 
 /**
- * vmx_l1d_fill - make each page another one
+ * vmx_l1d_fill() - make each page another one
  * @p: the first
  * @nr: how many; less than 256
  *
@@ -73,9 +73,9 @@ void vmx_l1d_fill(u8 *p, unsigned int nr)
 }
 
 /**
- * vmx_l1tf_setup - learn what the kernel wants, and tell its sysfs what we do
+ * vmx_l1tf_setup() - learn what the kernel wants, and tell its sysfs what we do
  *
- * Returns 0 or -ENOMEM.
+ * Return: 0 or -ENOMEM.
  */
 int vmx_l1tf_setup(void)
 {
@@ -94,7 +94,9 @@ int vmx_l1tf_setup(void)
 	return 0;
 }
 
-/** vmx_l1tf_teardown - undo vmx_l1tf_setup() */
+/**
+ * vmx_l1tf_teardown() - undo vmx_l1tf_setup()
+ */
 void vmx_l1tf_teardown(void)
 {
 	compat_report_l1tf(VMENTER_L1D_FLUSH_AUTO);
@@ -119,7 +121,7 @@ static noinstr void l1tf_read_lines(void)
 }
 
 /**
- * vmx_flush_l1d - the last thing before an entry that touches memory
+ * vmx_flush_l1d() - the last thing before an entry that touches memory
  * @vmx: about to be entered, where vmx_flushes_l1d; IRQs off
  */
 noinstr void vmx_flush_l1d(struct vmx_vcpu *vmx)

@@ -263,10 +263,10 @@ static bool bad_pdptes(const struct vmx_image *g)
 }
 
 /**
- * vmx_first_refused - which check of the guest's state fails
+ * vmx_first_refused() - which check of the guest's state fails
  * @g: the state
  *
- * Returns its name, or NULL when all that is known here succeed.
+ * Return: its name, or NULL when all that is known here succeed.
  */
 const char *vmx_first_refused(const struct vmx_image *g)
 {
@@ -345,7 +345,7 @@ static void vmx_read_image(struct vmx_image *g)
 }
 
 /**
- * vmx_report_refusal - log why the CPU refused the guest's state
+ * vmx_report_refusal() - log why the CPU refused the guest's state
  * @vmx: loaded; nothing was written since the entry
  * @reason: exit reason
  */
@@ -365,7 +365,7 @@ void vmx_report_refusal(struct vmx_vcpu *vmx, u32 reason)
 }
 
 /**
- * vmx_report_failure - log that the CPU refused the controls or the host's state
+ * vmx_report_failure() - log that the CPU refused the controls or the host's state
  * @vmx: loaded
  * @error: VM-instruction error
  *

@@ -49,7 +49,7 @@ static u32 vmx_interruptibility(const struct vmx_vcpu *vmx)
 }
 
 /**
- * vmx_timer_count - what the preemption timer counts down from
+ * vmx_timer_count() - what the preemption timer counts down from
  * @exit_tsc: when the guest is to be left
  * @now: the TSC
  * @rate: bits of the TSC that the timer does not count (25.5.1)
@@ -57,6 +57,8 @@ static u32 vmx_interruptibility(const struct vmx_vcpu *vmx)
  *
  * Rounds up: a timer that fires before @exit_tsc would cause an exit that has nothing to
  * do.
+ *
+ * Return: the count to begin with, at most @limit; 0 when @exit_tsc has passed.
  */
 u32 vmx_timer_count(u64 exit_tsc, u64 now, u32 rate, u32 limit)
 {
@@ -240,7 +242,7 @@ static void vmx_failed(struct vmx_vcpu *vmx, enum vmx_entered r, struct exit_fac
 }
 
 /**
- * vmx_run - backend_ops.run
+ * vmx_run() - backend_ops.run
  * @vcpu: loaded; IRQs off
  * @facts: filled
  */

@@ -29,8 +29,10 @@ static unsigned long seg_field(enum vmcs_field of_es, enum emu_seg nr)
 }
 
 /**
- * vmx_seg_rights - the access rights of a segment
+ * vmx_seg_rights() - the access rights of a segment
  * @s: the segment; one that is not present is unusable
+ *
+ * Return: the access rights in the format of the VMCS (25.4.1).
  */
 u32 vmx_seg_rights(const struct kvm_segment *s)
 {
@@ -48,7 +50,7 @@ u32 vmx_seg_rights(const struct kvm_segment *s)
 }
 
 /**
- * vmx_seg_from_rights - the reverse
+ * vmx_seg_from_rights() - the reverse
  * @s: all but base, limit and selector is set
  * @rights: as the CPU saved them
  */
@@ -153,7 +155,7 @@ static void vmx_push_msrs(struct vmx_vcpu *vmx)
 }
 
 /**
- * vmx_fetch - backend_ops.fetch
+ * vmx_fetch() - backend_ops.fetch
  * @vcpu: owned and loaded
  * @parts: ST_*; none of them dirty, but that ST_CODE may be of a dirty ST_SEGS
  *
@@ -230,7 +232,7 @@ static void vmx_push_tsc(struct vmx_vcpu *vmx)
 }
 
 /**
- * vmx_push - bring the dirty parts of the state into the VMCS
+ * vmx_push() - bring the dirty parts of the state into the VMCS
  * @vmx: loaded, with the guest's MSRs; IRQs off
  */
 void vmx_push(struct vmx_vcpu *vmx)

@@ -17,9 +17,9 @@ static DECLARE_BITMAP(vpids, VMX_NR_VPIDS);
 static DEFINE_SPINLOCK(vpids_lock);
 
 /**
- * vmx_vpid_alloc - a VPID for a vCPU
+ * vmx_vpid_alloc() - a VPID for a vCPU
  *
- * Returns 0, with which entries and exits flush, when there is none.
+ * Return: the VPID, or 0 when there is none left; entries and exits of such a vCPU flush.
  */
 u16 vmx_vpid_alloc(void)
 {
@@ -38,7 +38,7 @@ u16 vmx_vpid_alloc(void)
 }
 
 /**
- * vmx_vpid_free - give a VPID back
+ * vmx_vpid_free() - give a VPID back
  * @vpid: from vmx_vpid_alloc()
  */
 void vmx_vpid_free(u16 vpid)
@@ -51,8 +51,10 @@ void vmx_vpid_free(u16 vpid)
 }
 
 /**
- * vmx_eptp - the EPT pointer (25.6.11)
+ * vmx_eptp() - the EPT pointer (25.6.11)
  * @root: of the tables
+ *
+ * Return: the value for the VMCS field.
  */
 u64 vmx_eptp(hpa_t root)
 {
@@ -86,7 +88,11 @@ failed:
 	vmcs_access_failed("INVVPID", extent);
 }
 
-/** vmx_invalidate_all - this CPU forgets all guests; VMX is on, IRQs off */
+/**
+ * vmx_invalidate_all() - this CPU forgets all guests
+ *
+ * VMX is on, IRQs off.
+ */
 void vmx_invalidate_all(void)
 {
 	vmx_invept(VMX_EPT_EXTENT_GLOBAL, 0);
@@ -95,7 +101,7 @@ void vmx_invalidate_all(void)
 }
 
 /**
- * vmx_invalidate - what @vmx asked for with flush and new_cpu
+ * vmx_invalidate() - what @vmx asked for with flush and new_cpu
  * @vmx: loaded; IRQs off
  */
 void vmx_invalidate(struct vmx_vcpu *vmx)

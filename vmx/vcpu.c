@@ -40,10 +40,10 @@ static u32 vmx_vcpu_cpu2(const struct vmx_vcpu *vmx)
 }
 
 /**
- * vmx_vcpu_init - backend_ops.vcpu_init
+ * vmx_vcpu_init() - backend_ops.vcpu_init
  * @vcpu: all else in it is initialized
  *
- * Returns 0 or -ENOMEM.
+ * Return: 0 or -ENOMEM.
  */
 int vmx_vcpu_init(struct vcpu *vcpu)
 {
@@ -71,7 +71,7 @@ int vmx_vcpu_init(struct vcpu *vcpu)
 }
 
 /**
- * vmx_vcpu_free - backend_ops.vcpu_free
+ * vmx_vcpu_free() - backend_ops.vcpu_free
  * @vcpu: never runs again
  */
 void vmx_vcpu_free(struct vcpu *vcpu)
@@ -173,7 +173,7 @@ static void vmx_write_vmcs(struct vmx_vcpu *vmx)
 }
 
 /**
- * vmx_load - backend_ops.load: the vCPU's thread comes to a CPU
+ * vmx_load() - backend_ops.load: the vCPU's thread comes to a CPU
  * @vcpu: owned by this thread
  * @cpu: this one; preemption is off
  */
@@ -194,7 +194,7 @@ void vmx_load(struct vcpu *vcpu, int cpu)
 }
 
 /**
- * vmx_put - backend_ops.put: the vCPU's thread leaves its CPU
+ * vmx_put() - backend_ops.put: the vCPU's thread leaves its CPU
  * @vcpu: owned by this thread; preemption is off
  */
 void vmx_put(struct vcpu *vcpu)
@@ -206,7 +206,7 @@ void vmx_put(struct vcpu *vcpu)
 }
 
 /**
- * vmx_flush_tlb - backend_ops.flush_tlb
+ * vmx_flush_tlb() - backend_ops.flush_tlb
  * @vcpu: loaded; IRQs off
  */
 void vmx_flush_tlb(struct vcpu *vcpu)
@@ -215,7 +215,7 @@ void vmx_flush_tlb(struct vcpu *vcpu)
 }
 
 /**
- * vmx_set_tdp_root - backend_ops.set_tdp_root
+ * vmx_set_tdp_root() - backend_ops.set_tdp_root
  * @vcpu: loaded
  * @root: of the EPT
  */
@@ -249,7 +249,7 @@ static bool vmx_can_pass_writes(u32 msr)
 }
 
 /**
- * vmx_pass_msr - backend_ops.pass_msr
+ * vmx_pass_msr() - backend_ops.pass_msr
  * @vcpu: any state
  * @msr: one that this backend switches; others are never let through
  * @read: RDMSR makes no exit
@@ -277,7 +277,7 @@ static void vmx_arm(struct vmx_vcpu *vmx, u32 bit, bool on)
 }
 
 /**
- * vmx_set_dr_exits - backend_ops.set_dr_exits
+ * vmx_set_dr_exits() - backend_ops.set_dr_exits
  * @vcpu: owned
  * @on: reads and writes of DR0 to DR7 exit
  */
@@ -287,7 +287,7 @@ void vmx_set_dr_exits(struct vcpu *vcpu, bool on)
 }
 
 /**
- * vmx_set_window - backend_ops.set_window
+ * vmx_set_window() - backend_ops.set_window
  * @vcpu: owned
  * @windows: WINDOW_*
  *
@@ -304,7 +304,7 @@ void vmx_set_window(struct vcpu *vcpu, u32 windows)
 }
 
 /**
- * vmx_show_apic - backend_ops.show_apic
+ * vmx_show_apic() - backend_ops.show_apic
  * @vcpu: loaded; IRQs off
  * @view: of its APIC
  *
@@ -327,7 +327,7 @@ void vmx_show_apic(struct vcpu *vcpu, const struct apic_view *view)
 }
 
 /**
- * vmx_notify - backend_ops.notify
+ * vmx_notify() - backend_ops.notify
  * @cpu: where the guest is, or was
  *
  * SDM 30.6.  In the host the vector's handler, which is there for KVM, does nothing; a
@@ -339,7 +339,7 @@ void vmx_notify(int cpu)
 }
 
 /**
- * vmx_inject - backend_ops.inject
+ * vmx_inject() - backend_ops.inject
  * @vcpu: loaded; IRQs off
  * @event: delivered by the CPU before the guest's next instruction (27.6.1)
  */

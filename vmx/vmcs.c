@@ -16,7 +16,7 @@
 #include "vmx/vmx.h"
 
 /**
- * vmcs_access_failed - an instruction that accesses the current VMCS did not work
+ * vmcs_access_failed() - an instruction that accesses the current VMCS did not work
  * @what: the instruction
  * @field: or other operand
  *
@@ -28,10 +28,10 @@ void vmcs_access_failed(const char *what, unsigned long field)
 }
 
 /**
- * vmx_vmcs_alloc - memory for a VMCS
+ * vmx_vmcs_alloc() - memory for a VMCS
  * @vmx: being created
  *
- * Returns 0 or -ENOMEM.
+ * Return: 0 or -ENOMEM.
  */
 int vmx_vmcs_alloc(struct vmx_vcpu *vmx)
 {
@@ -98,7 +98,7 @@ static void vmcs_recall(struct vmx_vcpu *vmx)
 }
 
 /**
- * vmx_vmcs_free - free a VMCS
+ * vmx_vmcs_free() - free a VMCS
  * @vmx: never runs again; may have none
  */
 void vmx_vmcs_free(struct vmx_vcpu *vmx)
@@ -111,7 +111,7 @@ void vmx_vmcs_free(struct vmx_vcpu *vmx)
 }
 
 /**
- * vmx_vmcs_load - make a VMCS this CPU's current one
+ * vmx_vmcs_load() - make a VMCS this CPU's current one
  * @vmx: owned by this thread
  * @cpu: this one; preemption off, IRQs on
  */
@@ -137,7 +137,7 @@ void vmx_vmcs_load(struct vmx_vcpu *vmx, int cpu)
 }
 
 /**
- * vmx_vmcs_clear_all - write back every VMCS that this CPU holds
+ * vmx_vmcs_clear_all() - write back every VMCS that this CPU holds
  * @vc: this CPU's; IRQs off, or in a crash
  */
 void vmx_vmcs_clear_all(struct vmx_cpu *vc)

@@ -47,9 +47,11 @@ extern struct vmx_caps vmx_caps;
 extern struct backend_caps vmx_backend_caps;
 
 /**
- * vmx_uses - is a control on in every VMCS?
+ * vmx_uses() - is a control on in every VMCS?
  * @word: which word
  * @bit: of the word
+ *
+ * Return: whether it is.
  */
 static inline bool vmx_uses(enum vmx_word word, u32 bit)
 {
@@ -85,8 +87,12 @@ DECLARE_PER_CPU(struct vmx_cpu, vmx_cpus);
 
 /**
  * struct vmx_host - the host's state that a vCPU's thread gets back; owner
- * @fs_base, @gs_base: of the thread's user mode
- * @ds, @es, @fs, @gs: selectors
+ * @fs_base: of the thread's user mode
+ * @gs_base: likewise
+ * @ds: selector, as are the next three
+ * @es: selector
+ * @fs: selector
+ * @gs: selector
  */
 struct vmx_host {
 	u64 fs_base, gs_base;
@@ -108,8 +114,20 @@ struct vmx_counters {
 
 /**
  * struct vmx_written - what VMCS fields hold, so that they need not be written again
- *
- * Members have the names of the fields.
+ * @rip: GUEST_RIP
+ * @rsp: GUEST_RSP
+ * @rflags: GUEST_RFLAGS
+ * @host_cr3: HOST_CR3
+ * @host_cr4: HOST_CR4
+ * @host_fs_base: HOST_FS_BASE
+ * @host_rsp: HOST_RSP; written by vmx_enter()
+ * @interruptibility: GUEST_INTERRUPTIBILITY_INFO
+ * @cpu_ctl: CPU_BASED_VM_EXEC_CONTROL
+ * @cpu2: SECONDARY_VM_EXEC_CONTROL
+ * @entry_ctl: VM_ENTRY_CONTROLS
+ * @timer: VMX_PREEMPTION_TIMER_VALUE
+ * @nr_counters: VM_ENTRY_MSR_LOAD_COUNT, and VM_EXIT_MSR_LOAD_COUNT
+ * @eoi_exits: EOI_EXIT_BITMAP0 to 3
  */
 struct vmx_written {
 	u64 rip, rsp, rflags;
@@ -125,8 +143,8 @@ struct vmx_written {
 /**
  * struct vmx_vcpu - a vCPU on VMX; owner's unless said
  * @vcpu: must be first
- * @vmcs: the control structure, and its address @vmcs_pa; constant
- * @vmcs_page: its page; constant
+ * @vmcs_page: page of the control structure; constant
+ * @vmcs_pa: its address; constant
  * @msr_bitmap: constant address
  * @log: page-modification log, NULL without; constant address
  * @loaded_node: in vmx_cpus.loaded of CPU @loaded_cpu; that CPU, IRQs off
