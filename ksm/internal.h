@@ -1,7 +1,54 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The inside of the merge engine: digest.c reads pages, index.c finds equal ones,
- * merge.c merges two, thread.c decides when and what, sysfs.c is the operator's side.
+ * The merge engine: of the pages of guest memory with equal contents, keep one. Begin to
+ * read here; then thread.c (which pages, and when), merge.c (one page), index.c (finding
+ * equals), digest.c (reading pages), sysfs.c (the knobs). What gmem does for it is in
+ * gmem/merge.h, gmem/scan.c and gmem/freeze.c.
+ *
+ * The kernel's own mm/ksm.c visits every page of its areas again and again, and keeps trees
+ * that are ordered by the pages' contents. Here gmem owns the pages and knows which of them
+ * were written, so the engine asks first, and reads only what has changed:
+ *
+ *	1. A page that is written is marked. Guests' writes set dirty bits in the TDP tables,
+ *	   which gmem_scan_chunk() collects from the bindings; the kernel's own writes set
+ *	   GMEM_DIRTY; a page that user space may write has GMEM_UWRITE.
+ *	2. A scan of a chunk turns these marks into GMEM_PENDING: changed, and not examined
+ *	   since. A pending page that the next scan finds unwritten is ripe. So a page is read
+ *	   when it has been calm for one pass; one that is written all the time is never read.
+ *	3. merge_one() reads a ripe page once: is it all zero, and what is its digest? A zero
+ *	   page is freed, and its entry becomes empty, which reads as zero.
+ *	4. merge_index_find() looks for pages of the same domain with the same digest. Without
+ *	   an equal one the page goes into the index, loses GMEM_PENDING, and is not read
+ *	   again until it has been written.
+ *	5. With a candidate the page is frozen, so that nobody can write to it, and all of its
+ *	   4096 bytes are compared. Only then does the entry point at the shared page. A
+ *	   digest decides which pages are compared, never that they are equal.
+ *	6. A write to a shared page gives the writer a copy of its own (gmem_own()). That copy,
+ *	   and a page that could not be merged because it changed or somebody held it, is left
+ *	   alone for some more scans (GMEM_WAIT).
+ *
+ * Why the cost follows the writes, and neither the size of memory nor the number of gmems.
+ * One pass costs
+ *
+ *	- for each page that was written since the last pass: some bit operations, and later,
+ *	  once it is calm, one reading and one lookup (steps 3 to 5). A lookup walks over at
+ *	  most MAX_WALK pages and compares at most MAX_TRIES of them (index.c, merge.c), so it
+ *	  has a bound whatever the contents of memory are;
+ *	- for each chunk (2 MiB) that has memory: one harvest. Where the CPU logs writes (VMX
+ *	  with PML) that is a test of one bit for each binding (harvest_wanted() in
+ *	  mmu/binding.c); elsewhere the dirty bits of the chunk's leaves are read. If nothing
+ *	  was written, and nothing in the chunk is active, that is all (scan_locked());
+ *	- nothing for pages that were examined and not written since, for shared pages, and for
+ *	  offsets that have no chunk (gmem_scan_seek(); a gmem without chunks is one step).
+ *
+ * So guests that do not write cost one harvest per 2 MiB and pass, and no page of theirs is
+ * read. And the operator limits the whole: both a chunk and a page count as one page of
+ * pages_to_scan, a batch ends after PAGE_NSECS for each of them at the latest, and then the
+ * thread sleeps for sleep_millisecs (thread.c).
+ *
+ * Nobody can make this long for others. Tenants have turns, and who used more time than a
+ * turn has is skipped until that is made up for (thread.c); a range that too many map is
+ * skipped (gmem_crowded()); contents cannot be chosen such that digests collide (digest.c).
  */
 #ifndef DITTO_KSM_INTERNAL_H
 #define DITTO_KSM_INTERNAL_H
