@@ -21,7 +21,7 @@ static bool in_bounds(const struct gmem *g, u64 pos, size_t len)
  * What fits into a register goes in one access, as the CPU would do it: page-table
  * entries are read while the guest writes them.
  */
-static void copy(void *to, const void *from, size_t len)
+static void access_copy(void *to, const void *from, size_t len)
 {
 	switch (len) {
 	case 8:
@@ -49,7 +49,7 @@ static int read_in_page(struct gmem *g, u64 pos, void *buf, size_t len)
 	if (unlikely(!(v & GMEM_PRESENT)))
 		memset(buf, 0, len);
 	else if (likely(!PageHWPoison(gmem_entry_page(v))))
-		copy(buf, gmem_entry_va(v) + offset_in_page(pos), len);
+		access_copy(buf, gmem_entry_va(v) + offset_in_page(pos), len);
 	else
 		ret = -EHWPOISON;
 	rcu_read_unlock();
@@ -181,7 +181,7 @@ static bool write_fn(void *va, void *arg)
 {
 	struct write_arg *w = arg;
 
-	copy(va, w->buf, w->len);
+	access_copy(va, w->buf, w->len);
 	return true;
 }
 

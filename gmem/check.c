@@ -69,13 +69,13 @@ static void note_page(struct check *ck, struct page *page, unsigned long n)
 		violation(ck, "out of memory, check incomplete");
 }
 
-static void check_private(struct check *ck, struct gmem_chunk *c, unsigned int slot,
+static void check_private(struct check *ck, struct gmem_chunk *c, unsigned int nr,
 			  struct page *page)
 {
 	ck->private++;
 	note_page(ck, page, 1);
 	check_refs(ck, page);
-	if (gmem_page_chunk(page) != c || *gmem_page_slot(page) != slot)
+	if (gmem_page_chunk(page) != c || *gmem_page_nr(page) != nr)
 		violation(ck, "pfn %#lx: does not know its entry", page_to_pfn(page));
 }
 
@@ -89,22 +89,22 @@ static void check_shared(struct check *ck, struct page *page)
 		violation(ck, "pfn %#lx: shared across domains", page_to_pfn(page));
 }
 
-static void check_entry(struct check *ck, struct gmem_chunk *c, unsigned int slot)
+static void check_entry(struct check *ck, struct gmem_chunk *c, unsigned int nr)
 {
-	unsigned long v = READ_ONCE(c->entry[slot]);
+	unsigned long v = READ_ONCE(c->entry[nr]);
 
 	ck->pending += !!(v & GMEM_PENDING);
 	if (v & GMEM_LOCKED)
-		violation(ck, "offset %#lx: locked by nobody", c->base + slot);
+		violation(ck, "offset %#lx: locked by nobody", c->base + nr);
 	if (v & GMEM_SHARED && v & GMEM_UWRITE)
 		violation(ck, "offset %#lx: shared, and writable by user space",
-			  c->base + slot);
+			  c->base + nr);
 	if (gmem_entry_private(v))
-		check_private(ck, c, slot, gmem_entry_page(v));
+		check_private(ck, c, nr, gmem_entry_page(v));
 	else if (v & GMEM_PRESENT)
 		check_shared(ck, gmem_entry_page(v));
 	else if (v & ~(GMEM_ZMAP | GMEM_ZEROED))
-		violation(ck, "offset %#lx: entry %#lx", c->base + slot, v);
+		violation(ck, "offset %#lx: entry %#lx", c->base + nr, v);
 	else if (v & GMEM_ZEROED)
 		ck->zeroed++;
 }

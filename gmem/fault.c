@@ -13,16 +13,16 @@
 #include "gmem/merge.h"
 
 /* No mapping of the zero page can exist here, so one cmpxchg makes the entry private. */
-static bool fill_quick(struct gmem *g, struct gmem_chunk *c, unsigned int slot,
+static bool fill_quick(struct gmem *g, struct gmem_chunk *c, unsigned int nr,
 		       struct page *new)
 {
-	unsigned long v = READ_ONCE(c->entry[slot]);
+	unsigned long v = READ_ONCE(c->entry[nr]);
 	unsigned long flags = GMEM_DIRTY | (v & GMEM_ZEROED ? GMEM_WAIT(GMEM_WAIT_BROKE) : 0);
 
 	if (v & ~GMEM_ZEROED)
 		return false;
-	gmem_page_adopt(new, c, slot);
-	if (!try_cmpxchg(&c->entry[slot], &v, gmem_entry_make(new, flags)))
+	gmem_page_adopt(new, c, nr);
+	if (!try_cmpxchg(&c->entry[nr], &v, gmem_entry_make(new, flags)))
 		return false;
 	gmem_chunk_touch(c);
 	gmem_count_private(g, 1);
@@ -35,9 +35,9 @@ static bool fill_quick(struct gmem *g, struct gmem_chunk *c, unsigned int slot,
  * that merging emptied (GMEM_ZEROED) are left out: filling them would undo that merge
  * although nobody has written to them.
  */
-static bool fill_run(struct gmem *g, struct gmem_chunk *c, unsigned int slot, unsigned int n)
+static bool fill_run(struct gmem *g, struct gmem_chunk *c, unsigned int nr, unsigned int n)
 {
-	unsigned long *e = &c->entry[slot];
+	unsigned long *e = &c->entry[nr];
 	unsigned int i, filled = 0;
 	struct page *pages;
 	unsigned long new;
@@ -52,7 +52,7 @@ static bool fill_run(struct gmem *g, struct gmem_chunk *c, unsigned int slot, un
 		return false;
 	new = gmem_entry_make(pages, GMEM_DIRTY);
 	for (i = 0; i < n; i++, new += PAGE_SIZE) {
-		gmem_page_adopt(pages + i, c, slot + i);
+		gmem_page_adopt(pages + i, c, nr + i);
 		if (likely(!cmpxchg(&e[i], 0, new)))
 			filled++;
 		else
@@ -87,29 +87,29 @@ static int copy_page_mc(struct page *to, struct page *from)
 void gmem_quarantine(struct gmem *g, pgoff_t off)
 {
 	struct gmem_chunk *c = gmem_chunk_find(g, off);
-	unsigned int slot = off % GMEM_CHUNK_PAGES;
+	unsigned int nr = off % GMEM_CHUNK_PAGES;
 	struct page *page;
 	unsigned long v;
 
 	if (!c)
 		return;
 	mutex_lock(&c->lock);
-	v = READ_ONCE(c->entry[slot]);
+	v = READ_ONCE(c->entry[nr]);
 	page = gmem_entry_page(v);
 	if (!c->dead && (v & GMEM_PRESENT) && PageHWPoison(page)) {
-		v = gmem_entry_lock(c, slot);
+		v = gmem_entry_lock(c, nr);
 		gmem_zap(g, off, page);
-		gmem_entry_unlock(c, slot, v & ~GMEM_UWRITE);
+		gmem_entry_unlock(c, nr, v & ~GMEM_UWRITE);
 	}
 	mutex_unlock(&c->lock);
 	gmem_chunk_put(c);
 }
 
 /* The general case, chunk->lock held. @new is consumed on success. */
-static int entry_break(struct gmem *g, struct gmem_chunk *c, unsigned int slot,
+static int entry_break(struct gmem *g, struct gmem_chunk *c, unsigned int nr,
 		       struct page *new, bool zeroed)
 {
-	unsigned long v = READ_ONCE(c->entry[slot]);
+	unsigned long v = READ_ONCE(c->entry[nr]);
 	unsigned long flags = GMEM_DIRTY;
 
 	if (gmem_entry_private(v))
@@ -117,47 +117,47 @@ static int entry_break(struct gmem *g, struct gmem_chunk *c, unsigned int slot,
 	if (!(v & GMEM_PRESENT) != zeroed)
 		return -EAGAIN;
 
-	v = gmem_entry_lock(c, slot);
+	v = gmem_entry_lock(c, nr);
 	if (v & GMEM_SHARED) {
 		if (copy_page_mc(new, gmem_entry_page(v))) {
-			gmem_entry_unlock(c, slot, v);
+			gmem_entry_unlock(c, nr, v);
 			return -EHWPOISON;
 		}
 		atomic_long_inc(&g->nr_breaks);
 	}
-	gmem_zap(g, c->base + slot, v & GMEM_SHARED ? gmem_entry_page(v) : READ_ONCE(g->zero));
+	gmem_zap(g, c->base + nr, v & GMEM_SHARED ? gmem_entry_page(v) : READ_ONCE(g->zero));
 	if (v & (GMEM_SHARED | GMEM_ZEROED))
 		flags |= GMEM_WAIT(GMEM_WAIT_BROKE);
-	gmem_page_adopt(new, c, slot);
-	gmem_entry_unlock(c, slot, gmem_entry_make(new, flags));
+	gmem_page_adopt(new, c, nr);
+	gmem_entry_unlock(c, nr, gmem_entry_make(new, flags));
 	gmem_count_private(g, 1);
 	gmem_entry_drop(g, v);
 	return 0;
 }
 
-static int own_entry(struct gmem *g, struct gmem_chunk *c, unsigned int slot, unsigned int n)
+static int own_entry(struct gmem *g, struct gmem_chunk *c, unsigned int nr, unsigned int n)
 {
-	bool zeroed = !(READ_ONCE(c->entry[slot]) & GMEM_PRESENT);
+	bool zeroed = !(READ_ONCE(c->entry[nr]) & GMEM_PRESENT);
 	struct page *new;
 	int ret;
 
-	if (zeroed && n > 1 && fill_run(g, c, slot, n))
+	if (zeroed && n > 1 && fill_run(g, c, nr, n))
 		return 0;
 	new = gmem_page_alloc(g, zeroed);
 	if (!new)
 		return -ENOMEM;
-	if (zeroed && fill_quick(g, c, slot, new))
+	if (zeroed && fill_quick(g, c, nr, new))
 		return 0;
 
 	ret = mutex_lock_killable(&c->lock);
 	if (!ret) {
-		ret = c->dead ? -EAGAIN : entry_break(g, c, slot, new, zeroed);
+		ret = c->dead ? -EAGAIN : entry_break(g, c, nr, new, zeroed);
 		mutex_unlock(&c->lock);
 	}
 	if (ret)
 		gmem_page_free(new);
 	if (ret == -EHWPOISON)
-		gmem_quarantine(g, c->base + slot);
+		gmem_quarantine(g, c->base + nr);
 	return ret == -EEXIST ? 0 : ret;
 }
 
@@ -215,7 +215,7 @@ int gmem_settle(struct gmem *g, pgoff_t off)
 /* gmem_own(), and perhaps empty entries behind it: @n in all, of one chunk. */
 static int own_run(struct gmem *g, pgoff_t off, unsigned int n)
 {
-	unsigned int slot = off % GMEM_CHUNK_PAGES;
+	unsigned int nr = off % GMEM_CHUNK_PAGES;
 	struct gmem_chunk *c;
 	unsigned long v;
 	int ret;
@@ -224,13 +224,13 @@ static int own_run(struct gmem *g, pgoff_t off, unsigned int n)
 		c = gmem_chunk_get(g, off);
 		if (IS_ERR(c))
 			return PTR_ERR(c);
-		v = READ_ONCE(c->entry[slot]);
+		v = READ_ONCE(c->entry[nr]);
 		if (v & GMEM_LOCKED)
 			ret = wait_entry(c) ?: -EAGAIN;
 		else if (gmem_entry_private(v))
 			ret = 0;
 		else
-			ret = own_entry(g, c, slot, n);
+			ret = own_entry(g, c, nr, n);
 		gmem_chunk_put(c);
 	} while (ret == -EAGAIN);
 	return ret;

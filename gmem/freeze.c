@@ -27,7 +27,7 @@ bool gmem_cursor_get(struct page *page, struct gmem_cursor *cur)
 	refcount_inc(&c->refs);	/* the directory has one while there are pages */
 	cur->g = c->owner;
 	cur->c = c;
-	cur->slot = *gmem_page_slot(page);
+	cur->nr = *gmem_page_nr(page);
 	return true;
 }
 
@@ -49,7 +49,7 @@ void gmem_cursor_put(struct gmem_cursor *cur)
  */
 unsigned long gmem_cursor_entry(const struct gmem_cursor *cur)
 {
-	return READ_ONCE(cur->c->entry[cur->slot]);
+	return READ_ONCE(cur->c->entry[cur->nr]);
 }
 
 /* Is @page still what the entry privately has? The chunk's lock is held. */
@@ -74,7 +74,7 @@ bool gmem_examined(struct gmem_cursor *cur, struct page *page)
 
 	if (!cursor_has(cur, page))
 		return false;
-	while (!try_cmpxchg(&cur->c->entry[cur->slot], &v, v & ~GMEM_PENDING))
+	while (!try_cmpxchg(&cur->c->entry[cur->nr], &v, v & ~GMEM_PENDING))
 		;
 	gmem_count_pending(cur->g, v, 0);
 	return true;
@@ -83,7 +83,7 @@ bool gmem_examined(struct gmem_cursor *cur, struct page *page)
 /* The entry is locked, so no new mapping can be made: take away those that exist. */
 static bool freeze_mappings(struct gmem_cursor *cur, struct page *page, bool keep_readers)
 {
-	pgoff_t off = cur->c->base + cur->slot;
+	pgoff_t off = cur->c->base + cur->nr;
 
 	if (PageHWPoison(page) || gmem_crowded(cur->g, off, off + 1) || !trylock_page(page))
 		return false;
@@ -114,7 +114,7 @@ int gmem_freeze(struct gmem_cursor *cur, struct page *page, bool keep_readers)
 {
 	if (!cursor_has(cur, page))
 		return -EAGAIN;
-	gmem_entry_lock(cur->c, cur->slot);
+	gmem_entry_lock(cur->c, cur->nr);
 	if (freeze_mappings(cur, page, keep_readers))
 		return 0;
 	gmem_thaw(cur, (gmem_cursor_entry(cur) & GMEM_UWRITE) | GMEM_DIRTY |
@@ -135,7 +135,7 @@ void gmem_thaw(struct gmem_cursor *cur, unsigned long soft)
 	unsigned long v = gmem_cursor_entry(cur);
 
 	gmem_count_pending(cur->g, v, soft);
-	gmem_entry_unlock(cur->c, cur->slot, (v & ~(GMEM_LOCKED | GMEM_SOFT)) | soft);
+	gmem_entry_unlock(cur->c, cur->nr, (v & ~(GMEM_LOCKED | GMEM_SOFT)) | soft);
 }
 
 /**
@@ -151,7 +151,7 @@ void gmem_share(struct gmem_cursor *cur)
 	gmem_count_private(cur->g, -1);
 	gmem_count_shared(cur->g, 1);
 	gmem_count_shared_page(cur->g->domain, 1);
-	gmem_entry_unlock(cur->c, cur->slot, gmem_entry_make(page, GMEM_SHARED));
+	gmem_entry_unlock(cur->c, cur->nr, gmem_entry_make(page, GMEM_SHARED));
 }
 
 /**
@@ -164,7 +164,7 @@ void gmem_replace(struct gmem_cursor *cur, struct page *shared)
 	unsigned long old = gmem_cursor_entry(cur) & ~GMEM_LOCKED;
 
 	gmem_count_shared(cur->g, 1);
-	gmem_entry_unlock(cur->c, cur->slot, gmem_entry_make(shared, GMEM_SHARED));
+	gmem_entry_unlock(cur->c, cur->nr, gmem_entry_make(shared, GMEM_SHARED));
 	gmem_entry_drop(cur->g, old);
 }
 
@@ -177,6 +177,6 @@ void gmem_replace_zero(struct gmem_cursor *cur)
 	unsigned long old = gmem_cursor_entry(cur) & ~GMEM_LOCKED;
 
 	atomic_long_inc(&cur->g->nr_zeroed);
-	gmem_entry_unlock(cur->c, cur->slot, GMEM_ZEROED);
+	gmem_entry_unlock(cur->c, cur->nr, GMEM_ZEROED);
 	gmem_entry_drop(cur->g, old);
 }

@@ -22,7 +22,7 @@
  * What the binder owes in return: the callbacks bump that sequence count under
  * the mapping lock, and when they return the permissions they took away are gone
  * from every TLB. When the binder itself drops or write-protects a mapping whose
- * dirty bit is set (a slot goes away, page tables are recycled, the dirty log),
+ * dirty bit is set (a memslot goes away, page tables are recycled, the dirty log),
  * it calls gmem_mark_dirty(), or the merge engine would miss that write (a page
  * not merged, never a wrong one).
  */

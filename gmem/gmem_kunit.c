@@ -85,7 +85,7 @@ static void fault_runs(struct kunit *test)
 	struct gmem_mapping *map = kunit_kcalloc(test, GMEM_FAULT_MAX, sizeof(*map), GFP_KERNEL);
 	struct gmem *g = make(test, 1024);
 	struct fake *f = fake_new(test, g, 0, 1024);
-	struct gmem_cursor cur = { .g = g, .slot = 300 };
+	struct gmem_cursor cur = { .g = g, .nr = 300 };
 	struct gmem_mapping one;
 	int i;
 
@@ -288,7 +288,7 @@ static void scanning(struct kunit *test)
 	struct gmem *g = make(test, 512);
 	struct fake *f = fake_new(test, g, 0, 512);
 	DECLARE_BITMAP(ripe, GMEM_CHUNK_PAGES);
-	struct gmem_cursor cur = { .g = g, .slot = 5 };
+	struct gmem_cursor cur = { .g = g, .nr = 5 };
 
 	KUNIT_EXPECT_EQ(test, fake_write(g, f, 5, 1), 0);
 	KUNIT_EXPECT_EQ(test, fake_write(g, f, 6, 1), 0);
@@ -322,7 +322,7 @@ static void scanning(struct kunit *test)
 static void freezing_written(struct kunit *test)
 {
 	struct gmem *g = make(test, 512);
-	struct gmem_cursor cur = { .g = g, .slot = 5 };
+	struct gmem_cursor cur = { .g = g, .nr = 5 };
 	struct page *page;
 	unsigned long v;
 	void *pin;
@@ -376,7 +376,7 @@ static void freezing_late(struct kunit *test)
 {
 	struct gmem *g = make(test, 512);
 	struct fake *f = fake_new(test, g, 0, 512);
-	struct gmem_cursor cur = { .g = g, .slot = 5 };
+	struct gmem_cursor cur = { .g = g, .nr = 5 };
 	struct page *page;
 	int keep;
 
@@ -402,7 +402,7 @@ static void freezing(struct kunit *test)
 {
 	struct gmem *g = make(test, 512);
 	struct fake *f = fake_new(test, g, 0, 512);
-	struct gmem_cursor cur = { .g = g, .slot = 5 };
+	struct gmem_cursor cur = { .g = g, .nr = 5 };
 	struct page *page;
 	void *pin;
 
@@ -513,7 +513,7 @@ static void crowds(struct kunit *test)
 {
 	struct fake **f = kunit_kcalloc(test, GMEM_CROWD + 1, sizeof(*f), GFP_KERNEL);
 	struct gmem *g = make(test, 512);
-	struct gmem_cursor cur = { .g = g, .slot = 5 };
+	struct gmem_cursor cur = { .g = g, .nr = 5 };
 	DECLARE_BITMAP(ripe, GMEM_CHUNK_PAGES);
 	struct page *page;
 	unsigned int i;

@@ -113,15 +113,15 @@ void gmem_index_exit(void)
 
 static struct gmem_dir *dir_get(struct gmem *g, pgoff_t off)
 {
-	struct gmem_dir **slot = &g->root[off >> GMEM_ROOT_SHIFT];
-	struct gmem_dir *dir = READ_ONCE(*slot), *new;
+	struct gmem_dir **place = &g->root[off >> GMEM_ROOT_SHIFT];
+	struct gmem_dir *dir = READ_ONCE(*place), *new;
 
 	if (dir)
 		return dir;
 	new = kzalloc(sizeof(*new), GMEM_GFP);
 	if (!new)
 		return NULL;
-	dir = cmpxchg(slot, NULL, new);
+	dir = cmpxchg(place, NULL, new);
 	if (dir) {
 		kfree(new);
 		return dir;
@@ -146,7 +146,7 @@ static struct gmem_chunk *chunk_alloc(struct gmem *g, pgoff_t off)
 /* Put a new chunk into its directory, unless somebody else was faster. */
 static int chunk_install(struct gmem *g, pgoff_t off)
 {
-	struct gmem_chunk __rcu **slot;
+	struct gmem_chunk __rcu **place;
 	struct gmem_chunk *c;
 	struct gmem_dir *dir;
 
@@ -156,8 +156,8 @@ static int chunk_install(struct gmem *g, pgoff_t off)
 	c = chunk_alloc(g, off);
 	if (!c)
 		return -ENOMEM;
-	slot = &dir->chunk[(off >> GMEM_CHUNK_SHIFT) % GMEM_DIR_CHUNKS];
-	if (unrcu_pointer(cmpxchg(slot, NULL, RCU_INITIALIZER(c))))
+	place = &dir->chunk[(off >> GMEM_CHUNK_SHIFT) % GMEM_DIR_CHUNKS];
+	if (unrcu_pointer(cmpxchg(place, NULL, RCU_INITIALIZER(c))))
 		kmem_cache_free(chunk_cache, c);
 	else
 		atomic_long_inc(&g->nr_chunks);
@@ -301,17 +301,17 @@ void gmem_index_free(struct gmem *g)
 /**
  * gmem_entry_lock() - begin a transition
  * @c: the chunk, its lock held
- * @slot: which entry
+ * @nr: which entry
  *
  * Return: the entry as it was, and still is but for GMEM_LOCKED.
  */
-unsigned long gmem_entry_lock(struct gmem_chunk *c, unsigned int slot)
+unsigned long gmem_entry_lock(struct gmem_chunk *c, unsigned int nr)
 {
-	unsigned long v = READ_ONCE(c->entry[slot]);
+	unsigned long v = READ_ONCE(c->entry[nr]);
 
 	lockdep_assert_held(&c->lock);
 	WARN_ON_ONCE(v & GMEM_LOCKED);
-	while (!try_cmpxchg(&c->entry[slot], &v, v | GMEM_LOCKED))
+	while (!try_cmpxchg(&c->entry[nr], &v, v | GMEM_LOCKED))
 		;
 	return v;
 }
@@ -319,14 +319,14 @@ unsigned long gmem_entry_lock(struct gmem_chunk *c, unsigned int slot)
 /**
  * gmem_entry_unlock() - end a transition
  * @c: the chunk, its lock held
- * @slot: which entry
+ * @nr: which entry
  * @v: what it is now
  */
-void gmem_entry_unlock(struct gmem_chunk *c, unsigned int slot, unsigned long v)
+void gmem_entry_unlock(struct gmem_chunk *c, unsigned int nr, unsigned long v)
 {
 	lockdep_assert_held(&c->lock);
-	WARN_ON_ONCE(!(READ_ONCE(c->entry[slot]) & GMEM_LOCKED) || (v & GMEM_LOCKED));
-	smp_store_release(&c->entry[slot], v);
+	WARN_ON_ONCE(!(READ_ONCE(c->entry[nr]) & GMEM_LOCKED) || (v & GMEM_LOCKED));
+	smp_store_release(&c->entry[nr], v);
 	if (v & GMEM_SOFT)
 		gmem_chunk_touch(c);
 }

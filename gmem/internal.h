@@ -268,7 +268,8 @@ static inline unsigned long *gmem_entry(const struct gmem *g, pgoff_t off)
  *
  *	lru	node in the merge index, or in a queue of later.c once it is dropped
  *	private	private page: its chunk. Shared page: its domain, plus 1
- *	index	low half: private: slot in the chunk; shared: sharers. High: digest
+ *	index	low half: private page: number of its entry in the chunk; shared page:
+ *		sharers. High half: digest
  */
 #define GMEM_PAGE_SHARED	1UL
 
@@ -285,7 +286,7 @@ static inline struct page *gmem_node_page(struct hlist_node *node)
 	return container_of((struct list_head *)node, struct page, lru);
 }
 
-static inline u32 *gmem_page_slot(struct page *page)
+static inline u32 *gmem_page_nr(struct page *page)
 {
 	return (u32 *)&page->index;
 }
@@ -318,11 +319,11 @@ static inline struct gmem_domain *gmem_page_domain(struct page *page)
 }
 
 /* Note in a page which entry it is going to be in, privately. */
-static inline void gmem_page_adopt(struct page *page, struct gmem_chunk *c, unsigned int slot)
+static inline void gmem_page_adopt(struct page *page, struct gmem_chunk *c, unsigned int nr)
 {
 	INIT_HLIST_NODE(gmem_page_node(page));
 	set_page_private(page, (unsigned long)c);
-	*gmem_page_slot(page) = slot;
+	*gmem_page_nr(page) = nr;
 }
 
 /* One entry is or is not to be examined any more: @old and @new are its values. */
@@ -348,8 +349,8 @@ void gmem_chunk_retire(struct gmem *g, struct gmem_chunk *c);
 void gmem_chunk_touch(struct gmem_chunk *c);
 pgoff_t gmem_next_chunk(struct gmem *g, pgoff_t off);
 void gmem_index_free(struct gmem *g);
-unsigned long gmem_entry_lock(struct gmem_chunk *c, unsigned int slot);
-void gmem_entry_unlock(struct gmem_chunk *c, unsigned int slot, unsigned long v);
+unsigned long gmem_entry_lock(struct gmem_chunk *c, unsigned int nr);
+void gmem_entry_unlock(struct gmem_chunk *c, unsigned int nr, unsigned long v);
 bool gmem_entry_set(unsigned long *e, unsigned long v, unsigned long set);
 struct page *gmem_page_alloc(struct gmem *g, bool zero);
 struct page *gmem_pages_alloc(struct gmem *g, unsigned int order);

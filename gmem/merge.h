@@ -32,7 +32,7 @@ struct gmem_merge_hooks {
  * @active: a pass is under way
  * @id: of the gmem at hand, or the next one's is not less
  * @off: first offset of the chunk at hand
- * @slot: next slot to look at in @ripe
+ * @nr: next entry to look at in @ripe
  * @in_chunk: @ripe is that of the chunk at hand
  * @ripe: pages to examine
  * @ended: when the last pass ended, in jiffies
@@ -43,7 +43,7 @@ struct gmem_merge_hooks {
 struct gmem_pass {
 	bool active;
 	bool in_chunk;
-	unsigned int slot;
+	unsigned int nr;
 	u64 id;
 	pgoff_t off;
 	DECLARE_BITMAP(ripe, GMEM_CHUNK_PAGES);
@@ -71,12 +71,12 @@ struct gmem_tenant {
  * struct gmem_cursor - an entry, held
  * @g: its gmem, referenced
  * @c: its chunk, referenced
- * @slot: its number in the chunk
+ * @nr: its number in the chunk
  */
 struct gmem_cursor {
 	struct gmem *g;
 	struct gmem_chunk *c;
-	unsigned int slot;
+	unsigned int nr;
 };
 
 /**

@@ -15,14 +15,14 @@
 #include "gmem/merge.h"
 
 /* Take the mark off; false if a user fault is just setting it. */
-static bool clear_uwrite(struct gmem_chunk *c, unsigned int slot, unsigned long v)
+static bool clear_uwrite(struct gmem_chunk *c, unsigned int nr, unsigned long v)
 {
 	struct page *page = gmem_entry_page(v);
 
 	if (!trylock_page(page))
 		return false;
-	v = READ_ONCE(c->entry[slot]);
-	while (!try_cmpxchg(&c->entry[slot], &v, v & ~GMEM_UWRITE))
+	v = READ_ONCE(c->entry[nr]);
+	while (!try_cmpxchg(&c->entry[nr], &v, v & ~GMEM_UWRITE))
 		;
 	unlock_page(page);
 	return true;
@@ -49,9 +49,9 @@ static void harvest_user(struct gmem_chunk *c, unsigned long *dirty)
 }
 
 /* One entry's step. Returns whether it is ripe; *active: it has to be seen again. */
-static bool entry_scan(struct gmem_chunk *c, unsigned int slot, bool dirty, bool *active)
+static bool entry_scan(struct gmem_chunk *c, unsigned int nr, bool dirty, bool *active)
 {
-	unsigned long new, v = READ_ONCE(c->entry[slot]);
+	unsigned long new, v = READ_ONCE(c->entry[nr]);
 	bool ripe;
 
 	do {
@@ -67,7 +67,7 @@ static bool entry_scan(struct gmem_chunk *c, unsigned int slot, bool dirty, bool
 			new -= GMEM_WAIT(1);
 		else
 			ripe = true;
-	} while (new != v && !try_cmpxchg(&c->entry[slot], &v, new));
+	} while (new != v && !try_cmpxchg(&c->entry[nr], &v, new));
 	gmem_count_pending(c->owner, v, new);
 	*active = true;
 	if (!ripe)

@@ -19,7 +19,7 @@
 #include "gmem/internal.h"
 
 /* What is at @off, with a reference, and the entry it was in; or NULL. In RCU. */
-static struct page *peek(struct gmem *g, pgoff_t off, unsigned long **e, unsigned long *v)
+static struct page *umap_peek(struct gmem *g, pgoff_t off, unsigned long **e, unsigned long *v)
 {
 	struct page *page;
 
@@ -42,7 +42,7 @@ static struct page *peek(struct gmem *g, pgoff_t off, unsigned long **e, unsigne
 }
 
 /* Is the entry of @off still what @v says? */
-static bool still(struct gmem *g, pgoff_t off, unsigned long v)
+static bool umap_entry_same(struct gmem *g, pgoff_t off, unsigned long v)
 {
 	unsigned long *e;
 	bool same;
@@ -61,12 +61,12 @@ static struct page *peek_locked(struct gmem *g, pgoff_t off)
 	struct page *page;
 
 	rcu_read_lock();
-	page = peek(g, off, &e, &v);
+	page = umap_peek(g, off, &e, &v);
 	rcu_read_unlock();
 	if (!page)
 		return NULL;
 	lock_page(page);
-	if (still(g, off, v))
+	if (umap_entry_same(g, off, v))
 		return page;
 	unlock_page(page);
 	put_page(page);
@@ -97,7 +97,7 @@ static vm_fault_t to_vm_fault(int err)
 }
 
 /* @page, referenced and locked, cannot be mapped. */
-static vm_fault_t refuse(struct page *page, vm_fault_t why)
+static vm_fault_t umap_refuse(struct page *page, vm_fault_t why)
 {
 	unlock_page(page);
 	put_page(page);
@@ -138,7 +138,7 @@ static const struct vm_operations_struct gmem_watched_ops;
  * mapping with one of the other kind, because of VM_DONTEXPAND, and mprotect() derives the
  * protection from the kind.
  */
-static void watch(struct vm_area_struct *vma)
+static void umap_watch(struct vm_area_struct *vma)
 {
 	WRITE_ONCE(vma->vm_page_prot, vm_get_page_prot(vma->vm_flags & ~VM_SHARED));
 	WRITE_ONCE(vma->vm_ops, &gmem_watched_ops);
@@ -153,7 +153,7 @@ static bool is_open(struct vm_area_struct *vma)
  * Make the mapping one that may have @page, which is locked. False: start again, because an
  * entry that was made private for a write has been merged since, or is in transition.
  */
-static bool admit(struct vm_fault *vmf, struct gmem *g, struct page *page)
+static bool umap_admit(struct vm_fault *vmf, struct gmem *g, struct page *page)
 {
 	if (!is_open(vmf->vma) || allow_write(g, vmf->pgoff, page))
 		return true;
@@ -161,7 +161,7 @@ static bool admit(struct vm_fault *vmf, struct gmem *g, struct page *page)
 		return false;
 	if (page != READ_ONCE(g->zero) && !gmem_page_is_shared(page))
 		return false;
-	watch(vmf->vma);
+	umap_watch(vmf->vma);
 	return true;
 }
 
@@ -183,15 +183,15 @@ static vm_fault_t gmem_vm_fault(struct vm_fault *vmf)
 			continue;
 		/* The kernel would look for the mapping in the page, which has none. */
 		if (PageHWPoison(page)) {
-			refuse(page, 0);
+			umap_refuse(page, 0);
 			gmem_quarantine(g, vmf->pgoff);
 			return VM_FAULT_HWPOISON;
 		}
 		if (page_count(page) > MAX_PAGE_REFS)
-			return refuse(page, VM_FAULT_SIGBUS);
-		if (admit(vmf, g, page))
+			return umap_refuse(page, VM_FAULT_SIGBUS);
+		if (umap_admit(vmf, g, page))
 			break;
-		refuse(page, 0);
+		umap_refuse(page, 0);
 	}
 	vmf->page = page;
 	return VM_FAULT_LOCKED;

@@ -24,7 +24,7 @@ static atomic_long_t nr_gmems;
 static struct kobject *gmem_kobj;
 
 /* The mm that would be charged for what the current task does, or NULL. */
-static struct mm_struct *weigher(void)
+static struct mm_struct *weight_current_mm(void)
 {
 	return current->flags & PF_KTHREAD ? NULL : current->mm;
 }
@@ -32,7 +32,7 @@ static struct mm_struct *weigher(void)
 /* The owner is gone: the current task takes over. Returns the mm to let go of. */
 static struct mm_struct *weight_inherit(struct gmem_weight *w)
 {
-	struct mm_struct *old = w->mm, *new = weigher();
+	struct mm_struct *old = w->mm, *new = weight_current_mm();
 
 	if (!new || (old && atomic_read(&old->mm_users)))
 		return NULL;
@@ -87,7 +87,7 @@ void gmem_count_private(struct gmem *g, long n)
 void gmem_weight_begin(struct gmem *g)
 {
 	spin_lock_init(&g->weight.lock);
-	g->weight.mm = weigher();
+	g->weight.mm = weight_current_mm();
 	if (g->weight.mm)
 		mmgrab(g->weight.mm);
 	atomic_long_inc(&nr_gmems);

@@ -49,7 +49,7 @@ static __always_inline nh_sum nh_pair(const u64 *p, const u64 *k)
 	return (nh_sum)(p[0] + k[0]) * (p[1] + k[1]);
 }
 
-static __always_inline nh_sum nh(const u64 *p)
+static __always_inline nh_sum nh_quarter(const u64 *p)
 {
 	const u64 *k = nh_key, *end = nh_key + BLOCK_WORDS;
 	nh_sum sum = 0;
@@ -85,7 +85,7 @@ u32 merge_digest(const void *page, const hsiphash_key_t *key)
 		return merge_digest_override(page, key);
 #endif
 	for (i = 0; i < BLOCKS; i++, p += BLOCK_WORDS)
-		sum[i] = nh(p);
+		sum[i] = nh_quarter(p);
 	return hsiphash(sum, sizeof(sum), key);
 }
 

@@ -160,7 +160,7 @@ void merge_index_share(struct page *page, struct gmem_domain *domain)
 }
 
 /* Hold what was found, with the bucket's lock held; false if it is going away. */
-static bool hold(struct page *page, struct merge_candidate *cand)
+static bool candidate_hold(struct page *page, struct merge_candidate *cand)
 {
 	cand->page = page;
 	cand->shared = gmem_page_is_shared(page);
@@ -200,7 +200,7 @@ bool merge_index_find(struct gmem_domain *domain, u32 digest, unsigned int nth,
 			nth--;
 			continue;
 		}
-		found = hold(page, cand);
+		found = candidate_hold(page, cand);
 		if (found)
 			break;
 	}
@@ -209,14 +209,14 @@ bool merge_index_find(struct gmem_domain *domain, u32 digest, unsigned int nth,
 }
 
 /* Examined, and not written since as far as anybody has noticed. */
-static bool calm(struct page *page)
+static bool page_calm(struct page *page)
 {
 	struct gmem_chunk *c;
 
 	if (gmem_page_is_shared(page))
 		return true;
 	c = gmem_page_chunk(page);
-	return !(READ_ONCE(c->entry[*gmem_page_slot(page)]) & (GMEM_DIRTY | GMEM_PENDING));
+	return !(READ_ONCE(c->entry[*gmem_page_nr(page)]) & (GMEM_DIRTY | GMEM_PENDING));
 }
 
 /*
@@ -232,7 +232,7 @@ static int check_lost(struct seq_file *m, struct hlist_node *node)
 		if (*gmem_page_digest(page) != *gmem_page_digest(other) ||
 		    gmem_page_domain(page) != gmem_page_domain(other) ||
 		    (gmem_page_is_shared(page) && gmem_page_is_shared(other)) ||
-		    !calm(page) || !calm(other) ||
+		    !page_calm(page) || !page_calm(other) ||
 		    !merge_pages_equal(page_address(page), page_address(other)))
 			continue;
 		seq_printf(m, "violation: merge index: pfn %#lx and %#lx are equal, unmerged\n",
@@ -257,7 +257,7 @@ static int check_page(struct seq_file *m, struct page *page, unsigned long bucke
 		return 0;
 	(*private)++;
 	c = gmem_page_chunk(page);
-	if (gmem_entry_page(READ_ONCE(c->entry[*gmem_page_slot(page)])) == page)
+	if (gmem_entry_page(READ_ONCE(c->entry[*gmem_page_nr(page)])) == page)
 		return 0;
 	seq_printf(m, "violation: merge index: pfn %#lx is not in its entry\n",
 		   page_to_pfn(page));

@@ -31,7 +31,7 @@
 #define MAX_TRIES	4
 
 /* Step 1: the page of an entry that waits to be examined, and its digest. */
-static struct page *pick(struct gmem_cursor *cur, u32 *digest, bool *zero)
+static struct page *merge_pick(struct gmem_cursor *cur, u32 *digest, bool *zero)
 {
 	unsigned long v;
 	void *va;
@@ -66,8 +66,8 @@ static enum merge_result merge_zero(struct gmem_cursor *cur, struct page *page)
 }
 
 /* Step 4 and on against a shared page. @cur is frozen, and if merged no more. */
-static enum merge_result join_shared(struct gmem_cursor *cur, struct page *page,
-				     struct merge_candidate *cand)
+static enum merge_result merge_join_shared(struct gmem_cursor *cur, struct page *page,
+					   struct merge_candidate *cand)
 {
 	if (PageHWPoison(cand->page) ||
 	    !merge_pages_equal(page_address(page), page_address(cand->page)))
@@ -92,8 +92,8 @@ static enum merge_result thaw_candidate(struct merge_candidate *cand)
 }
 
 /* Step 4 and on against a private page, whose chunk's lock is held too. */
-static enum merge_result join_private(struct gmem_cursor *cur, struct page *page,
-				      struct merge_candidate *cand)
+static enum merge_result merge_join_private(struct gmem_cursor *cur, struct page *page,
+					    struct merge_candidate *cand)
 {
 	if (hlist_unhashed(gmem_page_node(cand->page)))
 		return MERGE_STALE;
@@ -110,18 +110,18 @@ static enum merge_result join_private(struct gmem_cursor *cur, struct page *page
 	return MERGE_SHARED;
 }
 
-static enum merge_result join(struct gmem_cursor *cur, struct page *page,
-			      struct merge_candidate *cand)
+static enum merge_result merge_join(struct gmem_cursor *cur, struct page *page,
+				    struct merge_candidate *cand)
 {
 	struct mutex *lock = &cand->cur.c->lock;
 	enum merge_result ret = MERGE_BUSY;
 
 	if (cand->shared)
-		return join_shared(cur, page, cand);
+		return merge_join_shared(cur, page, cand);
 	if (cand->cur.c == cur->c)
-		return join_private(cur, page, cand);
+		return merge_join_private(cur, page, cand);
 	if (mutex_trylock(lock)) {
-		ret = join_private(cur, page, cand);
+		ret = merge_join_private(cur, page, cand);
 		mutex_unlock(lock);
 	}
 	return ret;
@@ -138,7 +138,7 @@ static enum merge_result merge_with(struct gmem_cursor *cur, struct page *page, 
 
 	if (gmem_freeze(cur, page, false))
 		return MERGE_VOLATILE;
-	ret = join(cur, page, cand);
+	ret = merge_join(cur, page, cand);
 	if (ret == MERGE_SHARED)
 		return ret;
 	if (merge_digest(page_address(page), &cur->g->domain->key) != digest) {
@@ -158,7 +158,7 @@ static void candidate_put(struct merge_candidate *cand)
 }
 
 /* No equal page: into the index, and not looked at again until it changes. */
-static enum merge_result keep(struct gmem_cursor *cur, struct page *page, u32 digest)
+static enum merge_result merge_keep_unique(struct gmem_cursor *cur, struct page *page, u32 digest)
 {
 	enum merge_result ret = MERGE_NONE;
 
@@ -176,7 +176,7 @@ static enum merge_result keep(struct gmem_cursor *cur, struct page *page, u32 di
  * Try the pages with this digest. Those that leave the index meanwhile are not skipped
  * the next time, or one that moved up would be.
  */
-static enum merge_result search(struct gmem_cursor *cur, struct page *page, u32 digest)
+static enum merge_result merge_search(struct gmem_cursor *cur, struct page *page, u32 digest)
 {
 	unsigned int tries, skip = 0, left = 0;
 	struct merge_candidate cand;
@@ -200,17 +200,17 @@ static enum merge_result search(struct gmem_cursor *cur, struct page *page, u32 
 	}
 	if (busy || (left && tries == MAX_TRIES))
 		return MERGE_VOLATILE;
-	return keep(cur, page, digest);
+	return merge_keep_unique(cur, page, digest);
 }
 
-static enum merge_result examine(struct gmem_cursor *cur)
+static enum merge_result merge_examine(struct gmem_cursor *cur)
 {
 	enum merge_result ret;
 	struct page *page;
 	u32 digest;
 	bool zero;
 
-	page = pick(cur, &digest, &zero);
+	page = merge_pick(cur, &digest, &zero);
 	if (!page)
 		return MERGE_NONE;
 	if (zero) {
@@ -219,7 +219,7 @@ static enum merge_result examine(struct gmem_cursor *cur)
 		mutex_unlock(&cur->c->lock);
 		return ret;
 	}
-	return search(cur, page, digest);
+	return merge_search(cur, page, digest);
 }
 
 /**
@@ -232,8 +232,8 @@ static enum merge_result examine(struct gmem_cursor *cur)
  */
 enum merge_result merge_one(struct gmem_cursor *cur)
 {
-	enum merge_result ret = examine(cur);
+	enum merge_result ret = merge_examine(cur);
 
-	trace_ditto_merge(cur->g->id, cur->c->base + cur->slot, ret);
+	trace_ditto_merge(cur->g->id, cur->c->base + cur->nr, ret);
 	return ret;
 }

@@ -56,7 +56,7 @@ static void pass(struct gmem *g, unsigned int *count)
 			continue;
 		bitmap_zero(ripe, GMEM_CHUNK_PAGES);
 		gmem_scan_chunk(cur.c, ripe);
-		for_each_set_bit(cur.slot, ripe, GMEM_CHUNK_PAGES)
+		for_each_set_bit(cur.nr, ripe, GMEM_CHUNK_PAGES)
 			count[merge_one(&cur)]++;
 		gmem_chunk_put(cur.c);
 	}
@@ -446,7 +446,7 @@ static void held_candidates(struct kunit *test)
 static void lost_merge(struct kunit *test)
 {
 	struct guest a = make(test, 8);
-	struct gmem_cursor cur = { .g = a.g, .slot = 1 };
+	struct gmem_cursor cur = { .g = a.g, .nr = 1 };
 	u32 digest;
 
 	KUNIT_ASSERT_EQ(test, put(&a, 0, 5), 0);

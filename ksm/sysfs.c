@@ -94,7 +94,7 @@ static ssize_t pages_shared_show(struct kobject *kobj, struct kobj_attribute *at
 KNOB_RO(pages_shared);
 
 /* Counters are read one after the other: a difference may come out below zero. */
-static long sharing(const struct gmem_totals *t)
+static long count_sharing(const struct gmem_totals *t)
 {
 	return max(0L, (long)(t->shared_entries - t->shared_pages));
 }
@@ -105,7 +105,7 @@ static ssize_t pages_sharing_show(struct kobject *kobj, struct kobj_attribute *a
 	struct gmem_totals t;
 
 	gmem_totals(&t);
-	return sysfs_emit(buf, "%ld\n", sharing(&t));
+	return sysfs_emit(buf, "%ld\n", count_sharing(&t));
 }
 KNOB_RO(pages_sharing);
 
@@ -143,7 +143,7 @@ static ssize_t general_profit_show(struct kobject *kobj, struct kobj_attribute *
 	long saved;
 
 	gmem_totals(&t);
-	saved = (sharing(&t) + t.zeroed_entries) * PAGE_SIZE;
+	saved = (count_sharing(&t) + t.zeroed_entries) * PAGE_SIZE;
 	return sysfs_emit(buf, "%ld\n",
 			  saved - (long)(t.overhead + merge_index_bytes()));
 }

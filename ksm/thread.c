@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The merge engine's thread: which pages to look at, and when. A pass goes over all
- * chunks of a tenant's gmems in the order of their creation; a chunk is first asked what
- * was written since the last pass, and only pages that were written before that, and not
- * since, are read.
+ * The merge engine's thread: which pages to look at, and when. A pass goes over all chunks
+ * of a tenant's gmems in the order of their creation. Each chunk is first asked what was
+ * written since the last pass; only pages that have been calm since are read (internal.h).
  *
  * 1. A batch, between two sleeps, is so many pages, and so much time as these should
  *    take at most: what costs time and finds no page ends it, too.
@@ -67,14 +66,14 @@ struct batch {
 	bool pass_ended;
 };
 
-static bool running(void)
+static bool merge_running(void)
 {
 	return READ_ONCE(merge_knobs.run) == MERGE_RUN && !kthread_should_stop();
 }
 
-static bool more(const struct batch *b)
+static bool batch_may_go_on(const struct batch *b)
 {
-	return b->pages > 0 && running() && atomic_read(&merge_knobs.changes) == b->changes &&
+	return b->pages > 0 && merge_running() && atomic_read(&merge_knobs.changes) == b->changes &&
 	       !freezing(current) && ktime_get_ns() < b->end;
 }
 
@@ -86,13 +85,13 @@ static void scan_ripe(struct batch *b, struct gmem_pass *pass, struct gmem *g,
 	unsigned int n;
 
 	for (n = 0; n < STEP_PAGES && b->pages > 0; n++) {
-		pass->slot = find_next_bit(pass->ripe, GMEM_CHUNK_PAGES, pass->slot);
-		if (pass->slot >= GMEM_CHUNK_PAGES) {
+		pass->nr = find_next_bit(pass->ripe, GMEM_CHUNK_PAGES, pass->nr);
+		if (pass->nr >= GMEM_CHUNK_PAGES) {
 			pass->in_chunk = false;
 			pass->off += GMEM_CHUNK_PAGES;
 			return;
 		}
-		cur.slot = pass->slot++;
+		cur.nr = pass->nr++;
 		merge_one(&cur);
 		merge_knobs.pages_scanned++;
 		b->pages--;
@@ -103,7 +102,7 @@ static void scan_ripe(struct batch *b, struct gmem_pass *pass, struct gmem *g,
 static void scan_chunk(struct batch *b, struct gmem_pass *pass, struct gmem_chunk *c)
 {
 	bitmap_zero(pass->ripe, GMEM_CHUNK_PAGES);
-	pass->slot = 0;
+	pass->nr = 0;
 	pass->in_chunk = gmem_scan_chunk(c, pass->ripe);
 	if (!pass->in_chunk)
 		pass->off += GMEM_CHUNK_PAGES;
@@ -146,7 +145,7 @@ static void end_pass(struct batch *b, struct gmem_pass *pass)
 	b->pass_ended = true;
 }
 
-static void step(struct batch *b, struct gmem_tenant *t)
+static void tenant_step(struct batch *b, struct gmem_tenant *t)
 {
 	struct gmem_pass *pass = &t->pass;
 	struct gmem *g = gmem_tenant_gmem(t, pass->id);
@@ -167,7 +166,7 @@ static void step(struct batch *b, struct gmem_tenant *t)
 }
 
 /* May a tenant's next pass begin? Always decided by the present values of the knobs. */
-static bool due(struct gmem_pass *pass)
+static bool pass_due(struct gmem_pass *pass)
 {
 	unsigned int msecs = READ_ONCE(merge_knobs.sleep_millisecs);
 
@@ -179,19 +178,19 @@ static bool due(struct gmem_pass *pass)
 }
 
 /* 2. A tenant's turn. False if he has nothing to do. */
-static bool turn(struct batch *b, struct gmem_tenant *t)
+static bool tenant_turn(struct batch *b, struct gmem_tenant *t)
 {
 	struct gmem_pass *pass = &t->pass;
 	u64 begin;
 
-	if (!pass->active && !due(pass))
+	if (!pass->active && !pass_due(pass))
 		return false;
 	pass->active = true;
 	pass->start = merge_knobs.starts;
 	pass->credit += SLICE_NSECS;
 	begin = ktime_get_ns();
-	while (pass->active && more(b) && (s64)(ktime_get_ns() - begin) < pass->credit) {
-		step(b, t);
+	while (pass->active && batch_may_go_on(b) && (s64)(ktime_get_ns() - begin) < pass->credit) {
+		tenant_step(b, t);
 		cond_resched();
 	}
 	pass->credit = min_t(s64, pass->credit - (ktime_get_ns() - begin), 0);
@@ -229,16 +228,16 @@ static void count_round(void)
 }
 
 /* 1. A batch. */
-static void batch(struct batch *b)
+static void batch_run(struct batch *b)
 {
 	unsigned int idle = 0;
 	struct gmem_tenant *t;
 
-	while (more(b) && idle < gmem_tenants()) {
+	while (batch_may_go_on(b) && idle < gmem_tenants()) {
 		t = next_tenant();
 		if (!t)
 			break;
-		if (turn(b, t))
+		if (tenant_turn(b, t))
 			idle = 0;
 		else
 			idle++;
@@ -253,7 +252,7 @@ static void batch(struct batch *b)
 static bool index_ready(void)
 {
 	if (gmem_tenants())
-		return running() && !merge_index_init();
+		return merge_running() && !merge_index_init();
 	merge_index_release();
 	return false;
 }
@@ -262,7 +261,7 @@ static void thread_sleep(int changes)
 {
 	unsigned long timeout = msecs_to_jiffies(READ_ONCE(merge_knobs.sleep_millisecs));
 
-	if (running())
+	if (merge_running())
 		wait_event_freezable_timeout(thread_wait, kthread_should_stop() ||
 			atomic_read(&merge_knobs.changes) != changes, max(1UL, timeout));
 	else
@@ -284,7 +283,7 @@ static int thread_main(void *unused)
 		b.end = ktime_get_ns() + b.pages * PAGE_NSECS;
 		mutex_lock(&merge_knobs.lock);
 		if (index_ready())
-			batch(&b);
+			batch_run(&b);
 		mutex_unlock(&merge_knobs.lock);
 		try_to_freeze();
 		thread_sleep(b.changes);

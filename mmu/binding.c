@@ -90,7 +90,7 @@ static bool harvest_leaf(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, void
 
 /*
  * Where writes are logged, may there be dirty leaves in [start, end)? Clears the bits of
- * regions that are wholly in the range. Call it before looking at the leaves: a leaf that
+ * blocks that are wholly in the range. Call it before looking at the leaves: a leaf that
  * becomes dirty meanwhile sets its bit again, and is found now or by the next harvest.
  */
 static bool harvest_wanted(struct memslot *slot, pgoff_t start, pgoff_t end)
@@ -102,10 +102,10 @@ static bool harvest_wanted(struct memslot *slot, pgoff_t start, pgoff_t end)
 	if (!slot->written)
 		return true;
 	for (off = start; off < end; off = next) {
-		pgoff_t first = max(round_down(off, SLOT_REGION), gmem_binding_start(b));
-		unsigned long bit = memslot_region(slot, off);
+		pgoff_t first = max(round_down(off, LOG_BLOCK), gmem_binding_start(b));
+		unsigned long bit = memslot_block(slot, off);
 
-		next = round_down(off, SLOT_REGION) + SLOT_REGION;
+		next = round_down(off, LOG_BLOCK) + LOG_BLOCK;
 		if (start <= first && end >= min(next, gmem_binding_end(b)))
 			wanted |= test_bit(bit, slot->written) &&
 				  test_and_clear_bit(bit, slot->written);
@@ -120,7 +120,7 @@ static bool harvest_wanted(struct memslot *slot, pgoff_t start, pgoff_t end)
  * needed. Where the format has no dirty bit, writable leaves count as dirty, and clearing
  * write-protects them.
  *
- * Where writes are logged, regions that were not written cost nothing. The log of a vCPU
+ * Where writes are logged, blocks that were not written cost nothing. The log of a vCPU
  * that is in the guest is read at its next exit, so its last writes are found by the next
  * harvest.
  */

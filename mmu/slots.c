@@ -187,14 +187,14 @@ static void memslot_free(struct memslot *slot)
 	kfree(slot);
 }
 
-/* Where writes are logged: every region counts as written until the first harvest has looked. */
+/* Where writes are logged: every block counts as written until the first harvest has looked. */
 static int memslot_alloc_written(struct memslot *slot)
 {
 	unsigned long nr;
 
 	if (!slot->gmem || !slot->mmu->host->format->logged)
 		return 0;
-	nr = memslot_region(slot, memslot_offset(slot, slot->base + slot->npages - 1)) + 1;
+	nr = memslot_block(slot, memslot_offset(slot, slot->base + slot->npages - 1)) + 1;
 	slot->written = kvcalloc(BITS_TO_LONGS(nr), sizeof(long), GFP_KERNEL_ACCOUNT);
 	if (!slot->written)
 		return -ENOMEM;

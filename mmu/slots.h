@@ -26,7 +26,7 @@
  * @gmem: backs the slot, with a reference; NULL for a user-backed slot
  * @user: of a gmem-backed slot: what counts it among those of @gmem
  * @binding: in @gmem; from offset binding.node.start on
- * @written: where the format is logged, a bit for each SLOT_REGION of @gmem that may
+ * @written: where the format is logged, a bit for each LOG_BLOCK of @gmem that may
  *	have dirty leaves; atomic.  Else NULL
  * @addr: what backs the first byte: an offset in bytes into @gmem, or an hva
  */
@@ -45,8 +45,8 @@ struct memslot {
 	u64 addr;
 };
 
-/* Pages of a gmem, from a multiple of it on, for which @written has one bit. */
-#define SLOT_REGION	512
+/* Pages of a block of a gmem: @written has one bit for each. */
+#define LOG_BLOCK	512
 
 struct memslot *slots_search(struct mmu *mmu, gfn_t gfn);
 
@@ -84,9 +84,9 @@ static inline gfn_t memslot_gfn(const struct memslot *slot, pgoff_t off)
 }
 
 /* The bit of @written for an offset of the slot's gmem. */
-static inline unsigned long memslot_region(const struct memslot *slot, pgoff_t off)
+static inline unsigned long memslot_block(const struct memslot *slot, pgoff_t off)
 {
-	return off / SLOT_REGION - (slot->addr >> PAGE_SHIFT) / SLOT_REGION;
+	return off / LOG_BLOCK - (slot->addr >> PAGE_SHIFT) / LOG_BLOCK;
 }
 
 /*
@@ -96,7 +96,7 @@ static inline unsigned long memslot_region(const struct memslot *slot, pgoff_t o
 static inline void memslot_note_written(struct memslot *slot, gfn_t gfn)
 {
 	if (slot->written)
-		set_bit(memslot_region(slot, memslot_offset(slot, gfn)), slot->written);
+		set_bit(memslot_block(slot, memslot_offset(slot, gfn)), slot->written);
 }
 
 /**

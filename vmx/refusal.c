@@ -220,7 +220,7 @@ static bool bad_rip(const struct vmx_image *g)
 	return g->rip >> 32;
 }
 
-static bool injects(const struct vmx_image *g, u32 type)
+static bool event_has_type(const struct vmx_image *g, u32 type)
 {
 	return (g->event & INTR_INFO_VALID_MASK) && (g->event & INTR_INFO_INTR_TYPE_MASK) == type;
 }
@@ -233,7 +233,7 @@ static bool bad_rflags(const struct vmx_image *g)
 		return true;
 	if (is_v86(g) && (is_64(g) || !(g->cr0 & X86_CR0_PE)))
 		return true;
-	return injects(g, INTR_TYPE_EXT_INTR) && !(g->rflags & X86_EFLAGS_IF);
+	return event_has_type(g, INTR_TYPE_EXT_INTR) && !(g->rflags & X86_EFLAGS_IF);
 }
 
 static bool bad_interruptibility(const struct vmx_image *g)
@@ -243,9 +243,9 @@ static bool bad_interruptibility(const struct vmx_image *g)
 
 	if ((sti && mov_ss) || (sti && !(g->rflags & X86_EFLAGS_IF)))
 		return true;
-	if (injects(g, INTR_TYPE_EXT_INTR))
+	if (event_has_type(g, INTR_TYPE_EXT_INTR))
 		return sti || mov_ss;
-	if (!injects(g, INTR_TYPE_NMI_INTR))
+	if (!event_has_type(g, INTR_TYPE_NMI_INTR))
 		return false;
 	return mov_ss || (g->interruptibility & GUEST_INTR_STATE_NMI);
 }
