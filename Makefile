@@ -5,7 +5,8 @@
 #	make KDIR=/path		... for the kernel whose build directory that is
 #	make sparse		check the module's sources
 #	make test		all tests, in throw-away hosts; installs what they need
-#	make test-vmx-full	... what is too slow for it in the emulator of Intel's VMX
+#	make test HOST=native	on this machine, on its own SVM or VMX, as root
+#	make test-all		everything, also what is too slow in the emulator of Intel's VMX
 #	make demo		four Debian guests, merged; HOST=native uses this machine
 #	make bench		instructions per exit and per merged page
 #	make clean
@@ -20,7 +21,7 @@ KVER   ?= 6.12
 WERROR ?= 1
 ROOMS  := core x86 svm vmx mmu gmem ksm virtio uapi
 
-ifneq ($(filter-out clean test test-vmx-full demo bench,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out clean test test-all demo bench,$(or $(MAKECMDGOALS),all)),)
 ifndef KDIR
 ifneq ($(filter debug vmx,$(KVER)),)
 KDIR := $(shell selftests/host/built-kernel $(KVER))/build
@@ -40,7 +41,7 @@ KMAKE  = $(MAKE) -C $(KDIR) M=$(CURDIR)/$(BUILD) W=1 \
 	 $(if $(filter-out 0,$(WERROR)),KCFLAGS=-Werror) $(if $(KUNIT),DITTO_KUNIT=y) \
 	 $(if $(DEBUG),DITTO_DEBUG=y)
 
-.PHONY: all module tools tree sparse test test-vmx-full demo bench clean
+.PHONY: all module tools tree sparse test test-all demo bench clean
 all: module tools
 	@cmp -s $(BUILD)/ditto.ko ditto.ko || cp $(BUILD)/ditto.ko ditto.ko
 
@@ -62,13 +63,19 @@ tree:
 sparse: tree
 	+$(KMAKE) C=2 CF=-Wsparse-error modules
 
+ifeq ($(HOST),native)
+test:
+	selftests/setup build
+	selftests/test --stages native
+else
 test:
 	selftests/setup build host vmx debug
 	selftests/test
+endif
 
-test-vmx-full:
+test-all:
 	selftests/setup build host vmx debug
-	selftests/test --stages build,vmx-full,vmx-debug-full
+	selftests/test --stages all
 
 demo:
 	selftests/demo/run
