@@ -74,7 +74,7 @@ static bool svm_at_iret(const struct svm_vcpu *svm)
 {
 	const struct x86_state *st = &svm->vcpu.st;
 
-	return st->rip == svm->iret_rip && st->gpr[EMU_RSP] == svm->iret_rsp;
+	return st->rip == svm->iret_rip && st->gpr[GPR_RSP] == svm->iret_rsp;
 }
 
 static void svm_watch_iret(struct svm_vcpu *svm)
@@ -183,5 +183,5 @@ void svm_nmi_iret(struct svm_vcpu *svm)
 {
 	svm->nmi = SVM_NMI_LEAVE;
 	svm->iret_rip = svm->vcpu.st.rip;
-	svm->iret_rsp = svm->vcpu.st.gpr[EMU_RSP];
+	svm->iret_rsp = svm->vcpu.st.gpr[GPR_RSP];
 }

@@ -100,7 +100,7 @@ static void svm_reg_facts(const struct vmcb_control_area *c, u32 code, struct ex
 	f->kind = code >= SVM_EXIT_READ_DR0 ? EXIT_DR : EXIT_CR;
 	f->reg.nr = code & 0xf;
 	f->reg.write = code & 0x10;
-	f->reg.gpr = EMU_NR_REGS;
+	f->reg.gpr = GPR_NR;
 	if (boot_cpu_has(X86_FEATURE_DECODEASSISTS) && (c->exit_info_1 & BIT_ULL(63) ||
 							 f->kind == EXIT_DR))
 		f->reg.gpr = c->exit_info_1 & 0xf;
@@ -230,8 +230,8 @@ static void svm_to_guest(struct svm_vcpu *svm)
 
 	if (st->dirty)
 		svm_push(svm);
-	v->rax = st->gpr[EMU_RAX];
-	v->rsp = st->gpr[EMU_RSP];
+	v->rax = st->gpr[GPR_RAX];
+	v->rsp = st->gpr[GPR_RSP];
 	v->rip = st->rip;
 	v->rflags = st->rflags;
 	c->int_state = st->shadow ? SVM_INTERRUPT_SHADOW_MASK : 0;
@@ -251,8 +251,8 @@ static void svm_from_guest(struct svm_vcpu *svm)
 	const struct vmcb_save_area *v = &svm->vmcb->save;
 	struct x86_state *st = &svm->vcpu.st;
 
-	st->gpr[EMU_RAX] = v->rax;
-	st->gpr[EMU_RSP] = v->rsp;
+	st->gpr[GPR_RAX] = v->rax;
+	st->gpr[GPR_RSP] = v->rsp;
 	st->rip = v->rip;
 	st->rflags = v->rflags;
 	st->shadow = c->int_state & SVM_INTERRUPT_SHADOW_MASK ? SHADOW_STI : 0;

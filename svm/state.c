@@ -49,12 +49,12 @@ static void svm_fetch_segs(struct x86_state *st, const struct vmcb_save_area *v)
 {
 	int i;
 
-	for (i = EMU_ES; i <= EMU_GS; i++)
+	for (i = SEG_ES; i <= SEG_GS; i++)
 		svm_seg_from_vmcb(&st->seg[i], &(&v->es)[i]);
-	svm_seg_from_vmcb(&st->seg[EMU_LDTR], &v->ldtr);
-	svm_seg_from_vmcb(&st->seg[EMU_TR], &v->tr);
+	svm_seg_from_vmcb(&st->seg[SEG_LDTR], &v->ldtr);
+	svm_seg_from_vmcb(&st->seg[SEG_TR], &v->tr);
 	/* VMX wants a running task busy; SVM does not care and may not say. */
-	st->seg[EMU_TR].type |= SVM_TR_BUSY;
+	st->seg[SEG_TR].type |= SVM_TR_BUSY;
 	st->cpl = v->cpl;
 }
 
@@ -62,10 +62,10 @@ static void svm_push_segs(const struct x86_state *st, struct vmcb_save_area *v)
 {
 	int i;
 
-	for (i = EMU_ES; i <= EMU_GS; i++)
+	for (i = SEG_ES; i <= SEG_GS; i++)
 		svm_seg_to_vmcb(&(&v->es)[i], &st->seg[i]);
-	svm_seg_to_vmcb(&v->ldtr, &st->seg[EMU_LDTR]);
-	svm_seg_to_vmcb(&v->tr, &st->seg[EMU_TR]);
+	svm_seg_to_vmcb(&v->ldtr, &st->seg[SEG_LDTR]);
+	svm_seg_to_vmcb(&v->tr, &st->seg[SEG_TR]);
 	/* A TSS is busy in memory; in TR the CPU keeps it as LTR found it, free. */
 	v->tr.attrib &= ~SVM_TR_BUSY;
 	/* CPL is SS.DPL, for an unusable SS too. */
@@ -84,9 +84,9 @@ static void svm_code_from_vmcb(struct x86_state *st, const struct vmcb_save_area
 
 static void svm_code_from_segs(struct x86_state *st)
 {
-	st->code.base = st->seg[EMU_CS].base;
-	st->code.l = st->seg[EMU_CS].l;
-	st->code.db = st->seg[EMU_CS].db;
+	st->code.base = st->seg[SEG_CS].base;
+	st->code.l = st->seg[SEG_CS].l;
+	st->code.db = st->seg[SEG_CS].db;
 	st->code.cpl = st->cpl;
 }
 

@@ -87,7 +87,7 @@ void vmx_cr_facts(u64 qualification, struct exit_facts *f)
 	f->reg.nr = qualification & 0xf;
 	f->reg.write = type != 1;
 	/* CLTS and LMSW are more than a MOV. */
-	f->reg.gpr = type < 2 ? qualification >> 8 & 0xf : EMU_NR_REGS;
+	f->reg.gpr = type < 2 ? qualification >> 8 & 0xf : GPR_NR;
 }
 
 /**

@@ -82,24 +82,24 @@ static bool bad_efer(const struct vmx_image *g)
 
 static bool bad_selectors(const struct vmx_image *g)
 {
-	const struct vmx_image_seg *ldtr = &g->seg[EMU_LDTR];
+	const struct vmx_image_seg *ldtr = &g->seg[SEG_LDTR];
 
-	return (g->seg[EMU_TR].selector & 4) || (is_usable(ldtr) && (ldtr->selector & 4));
+	return (g->seg[SEG_TR].selector & 4) || (is_usable(ldtr) && (ldtr->selector & 4));
 }
 
 static bool bad_bases(const struct vmx_image *g)
 {
-	enum emu_seg nr;
+	enum x86_seg nr;
 
-	for (nr = 0; nr < EMU_NR_SEGS; nr++) {
+	for (nr = 0; nr < SEG_NR; nr++) {
 		const struct vmx_image_seg *s = &g->seg[nr];
-		bool wide = nr == EMU_FS || nr == EMU_GS || nr == EMU_TR || nr == EMU_LDTR;
+		bool wide = nr == SEG_FS || nr == SEG_GS || nr == SEG_TR || nr == SEG_LDTR;
 
-		if (nr == EMU_LDTR && !is_usable(s))
+		if (nr == SEG_LDTR && !is_usable(s))
 			continue;
 		if (wide && !cpuid_canonical(s->base))
 			return true;
-		if (!wide && (nr == EMU_CS || is_usable(s)) && s->base >> 32)
+		if (!wide && (nr == SEG_CS || is_usable(s)) && s->base >> 32)
 			return true;
 	}
 	return false;
@@ -108,9 +108,9 @@ static bool bad_bases(const struct vmx_image *g)
 /* In virtual-8086 mode all six are as their selectors say. */
 static bool bad_v86(const struct vmx_image *g)
 {
-	enum emu_seg nr;
+	enum x86_seg nr;
 
-	for (nr = EMU_ES; is_v86(g) && nr <= EMU_GS; nr++) {
+	for (nr = SEG_ES; is_v86(g) && nr <= SEG_GS; nr++) {
 		const struct vmx_image_seg *s = &g->seg[nr];
 
 		if (s->base != (u64)s->selector << 4 || s->limit != 0xffff || s->rights != 0xf3)
@@ -135,8 +135,8 @@ static bool bad_common(const struct vmx_image_seg *s, bool system)
 
 static bool bad_cs(const struct vmx_image *g)
 {
-	const struct vmx_image_seg *cs = &g->seg[EMU_CS];
-	u8 dpl = VMX_AR_DPL(cs->rights), ss_dpl = VMX_AR_DPL(g->seg[EMU_SS].rights);
+	const struct vmx_image_seg *cs = &g->seg[SEG_CS];
+	u8 dpl = VMX_AR_DPL(cs->rights), ss_dpl = VMX_AR_DPL(g->seg[SEG_SS].rights);
 
 	if (is_v86(g))
 		return false;
@@ -160,20 +160,20 @@ static bool bad_cs(const struct vmx_image *g)
 
 static bool bad_ss(const struct vmx_image *g)
 {
-	const struct vmx_image_seg *ss = &g->seg[EMU_SS];
+	const struct vmx_image_seg *ss = &g->seg[SEG_SS];
 
 	if (is_v86(g))
 		return false;
 	if (is_usable(ss) && (bad_common(ss, false) || AR_CODE(ss->rights) ||
 			      (AR_TYPE(ss->rights) & 3) != 3))
 		return true;
-	return (AR_TYPE(g->seg[EMU_CS].rights) == 3 || !(g->cr0 & X86_CR0_PE)) &&
+	return (AR_TYPE(g->seg[SEG_CS].rights) == 3 || !(g->cr0 & X86_CR0_PE)) &&
 	       VMX_AR_DPL(ss->rights);
 }
 
 static bool bad_data(const struct vmx_image *g)
 {
-	static const u8 data[] = { EMU_DS, EMU_ES, EMU_FS, EMU_GS };
+	static const u8 data[] = { SEG_DS, SEG_ES, SEG_FS, SEG_GS };
 	int i;
 
 	for (i = 0; !is_v86(g) && i < ARRAY_SIZE(data); i++) {
@@ -191,7 +191,7 @@ static bool bad_data(const struct vmx_image *g)
 
 static bool bad_tr(const struct vmx_image *g)
 {
-	const struct vmx_image_seg *tr = &g->seg[EMU_TR];
+	const struct vmx_image_seg *tr = &g->seg[SEG_TR];
 	u32 type = AR_TYPE(tr->rights);
 
 	return !is_usable(tr) || bad_common(tr, true) ||
@@ -201,7 +201,7 @@ static bool bad_tr(const struct vmx_image *g)
 
 static bool bad_ldtr(const struct vmx_image *g)
 {
-	const struct vmx_image_seg *ldtr = &g->seg[EMU_LDTR];
+	const struct vmx_image_seg *ldtr = &g->seg[SEG_LDTR];
 
 	return is_usable(ldtr) && (bad_common(ldtr, true) ||
 				   AR_TYPE(ldtr->rights) != VMX_AR_TYPE_LDT);
@@ -215,7 +215,7 @@ static bool bad_tables(const struct vmx_image *g)
 
 static bool bad_rip(const struct vmx_image *g)
 {
-	if (is_64(g) && (g->seg[EMU_CS].rights & VMX_AR_L_MASK))
+	if (is_64(g) && (g->seg[SEG_CS].rights & VMX_AR_L_MASK))
 		return !cpuid_canonical(g->rip);
 	return g->rip >> 32;
 }
@@ -306,7 +306,7 @@ const char *vmx_first_refused(const struct vmx_image *g)
 static void vmx_read_segs(struct vmx_image *g)
 {
 	static const u8 order[] = {
-		EMU_ES, EMU_CS, EMU_SS, EMU_DS, EMU_FS, EMU_GS, EMU_LDTR, EMU_TR,
+		SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR,
 	};
 	int i;
 

@@ -51,7 +51,7 @@ struct vmx_image {
 	u32 entry_ctl;
 	u32 event;
 	u32 interruptibility;
-	struct vmx_image_seg seg[EMU_NR_SEGS];
+	struct vmx_image_seg seg[SEG_NR];
 };
 
 const char *vmx_first_refused(const struct vmx_image *g);

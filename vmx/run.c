@@ -89,7 +89,7 @@ static void vmx_to_guest(struct vmx_vcpu *vmx)
 	if (st->dirty)
 		vmx_push(vmx);
 	vmcs_update(GUEST_RIP, w->rip, st->rip);
-	vmcs_update(GUEST_RSP, w->rsp, st->gpr[EMU_RSP]);
+	vmcs_update(GUEST_RSP, w->rsp, st->gpr[GPR_RSP]);
 	vmcs_update(GUEST_RFLAGS, w->rflags, st->rflags);
 	vmcs_update(GUEST_INTERRUPTIBILITY_INFO, w->interruptibility, vmx_interruptibility(vmx));
 	vmcs_update(CPU_BASED_VM_EXEC_CONTROL, w->cpu_ctl, vmx->cpu_ctl);
@@ -118,7 +118,7 @@ static void vmx_from_guest(struct vmx_vcpu *vmx)
 	u32 interruptibility = vmcs_read(GUEST_INTERRUPTIBILITY_INFO);
 
 	w->rip = st->rip = rip;
-	w->rsp = st->gpr[EMU_RSP] = rsp;
+	w->rsp = st->gpr[GPR_RSP] = rsp;
 	w->rflags = st->rflags = rflags;
 	w->interruptibility = interruptibility;
 	st->shadow = interruptibility & (SHADOW_STI | SHADOW_MOV_SS);

@@ -18,12 +18,12 @@
 #define AR_DPL		(3 << VMX_AR_DPL_SHIFT)
 
 /* A segment's number in the VMCS's groups of fields, which are 2 apart. */
-static const u8 vmx_seg_nr[EMU_NR_SEGS] = {
-	[EMU_ES] = 0, [EMU_CS] = 1, [EMU_SS] = 2, [EMU_DS] = 3,
-	[EMU_FS] = 4, [EMU_GS] = 5, [EMU_LDTR] = 6, [EMU_TR] = 7,
+static const u8 vmx_seg_nr[SEG_NR] = {
+	[SEG_ES] = 0, [SEG_CS] = 1, [SEG_SS] = 2, [SEG_DS] = 3,
+	[SEG_FS] = 4, [SEG_GS] = 5, [SEG_LDTR] = 6, [SEG_TR] = 7,
 };
 
-static unsigned long seg_field(enum vmcs_field of_es, enum emu_seg nr)
+static unsigned long seg_field(enum vmcs_field of_es, enum x86_seg nr)
 {
 	return of_es + vmx_seg_nr[nr] * 2;
 }
@@ -71,9 +71,9 @@ void vmx_seg_from_rights(struct kvm_segment *s, u32 rights)
 
 static void vmx_fetch_segs(struct x86_state *st)
 {
-	enum emu_seg nr;
+	enum x86_seg nr;
 
-	for (nr = 0; nr < EMU_NR_SEGS; nr++) {
+	for (nr = 0; nr < SEG_NR; nr++) {
 		struct kvm_segment *s = &st->seg[nr];
 
 		s->selector = vmcs_read(seg_field(GUEST_ES_SELECTOR, nr));
@@ -81,21 +81,21 @@ static void vmx_fetch_segs(struct x86_state *st)
 		s->limit = vmcs_read(seg_field(GUEST_ES_LIMIT, nr));
 		vmx_seg_from_rights(s, vmcs_read(seg_field(GUEST_ES_AR_BYTES, nr)));
 	}
-	st->cpl = st->seg[EMU_SS].dpl;
+	st->cpl = st->seg[SEG_SS].dpl;
 }
 
 static void vmx_push_segs(const struct x86_state *st)
 {
-	enum emu_seg nr;
+	enum x86_seg nr;
 
-	for (nr = 0; nr < EMU_NR_SEGS; nr++) {
+	for (nr = 0; nr < SEG_NR; nr++) {
 		const struct kvm_segment *s = &st->seg[nr];
 		u32 rights = vmx_seg_rights(s);
 
 		/* CPL is SS.DPL, for an unusable SS too; a task that runs is busy. */
-		if (nr == EMU_SS)
+		if (nr == SEG_SS)
 			rights = (rights & ~AR_DPL) | st->cpl << VMX_AR_DPL_SHIFT;
-		else if (nr == EMU_TR)
+		else if (nr == SEG_TR)
 			rights |= 2;
 		vmcs_write(seg_field(GUEST_ES_SELECTOR, nr), s->selector);
 		vmcs_write(seg_field(GUEST_ES_BASE, nr), s->base);
@@ -109,7 +109,7 @@ static void vmx_fetch_code(struct x86_state *st)
 	u32 rights;
 
 	if (st->dirty & ST_SEGS) {
-		const struct kvm_segment *cs = &st->seg[EMU_CS];
+		const struct kvm_segment *cs = &st->seg[SEG_CS];
 
 		st->code = (struct x86_code) {
 			.base = cs->base, .cpl = st->cpl, .l = cs->l, .db = cs->db,

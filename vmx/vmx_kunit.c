@@ -107,21 +107,21 @@ static void register_qualifications(struct kunit *test)
 	vmx_cr_facts(0x304, &f);		/* mov %rbx, %cr4 */
 	KUNIT_EXPECT_EQ(test, f.kind, EXIT_CR);
 	KUNIT_EXPECT_EQ(test, f.reg.nr, 4);
-	KUNIT_EXPECT_EQ(test, f.reg.gpr, EMU_RBX);
+	KUNIT_EXPECT_EQ(test, f.reg.gpr, GPR_RBX);
 	KUNIT_EXPECT_TRUE(test, f.reg.write);
 	vmx_cr_facts(0xf18, &f);		/* mov %cr8, %r15 */
 	KUNIT_EXPECT_EQ(test, f.reg.nr, 8);
-	KUNIT_EXPECT_EQ(test, f.reg.gpr, EMU_R15);
+	KUNIT_EXPECT_EQ(test, f.reg.gpr, GPR_R15);
 	KUNIT_EXPECT_FALSE(test, f.reg.write);
 	vmx_cr_facts(0x20, &f);			/* clts */
-	KUNIT_EXPECT_EQ(test, f.reg.gpr, EMU_NR_REGS);
+	KUNIT_EXPECT_EQ(test, f.reg.gpr, GPR_NR);
 	KUNIT_EXPECT_TRUE(test, f.reg.write);
 	vmx_cr_facts(0x10030, &f);		/* lmsw */
-	KUNIT_EXPECT_EQ(test, f.reg.gpr, EMU_NR_REGS);
+	KUNIT_EXPECT_EQ(test, f.reg.gpr, GPR_NR);
 	vmx_dr_facts(0x617, &f);		/* mov %dr7, %rsi */
 	KUNIT_EXPECT_EQ(test, f.kind, EXIT_DR);
 	KUNIT_EXPECT_EQ(test, f.reg.nr, 7);
-	KUNIT_EXPECT_EQ(test, f.reg.gpr, EMU_RSI);
+	KUNIT_EXPECT_EQ(test, f.reg.gpr, GPR_RSI);
 	KUNIT_EXPECT_FALSE(test, f.reg.write);
 }
 
@@ -210,7 +210,7 @@ static void cut_deliveries(struct kunit *test)
 
 static void image_init(struct vmx_image *g)
 {
-	enum emu_seg nr;
+	enum x86_seg nr;
 
 	*g = (struct vmx_image) {
 		.cr0 = X86_CR0_PE | X86_CR0_PG | X86_CR0_NE, .cr0_set = X86_CR0_NE,
@@ -219,10 +219,10 @@ static void image_init(struct vmx_image *g)
 		.pat = 0x0007040600070406ULL, .dr7 = 0x400,
 		.rflags = X86_EFLAGS_FIXED | X86_EFLAGS_IF,
 	};
-	for (nr = 0; nr < EMU_NR_SEGS; nr++)
+	for (nr = 0; nr < SEG_NR; nr++)
 		g->seg[nr].rights = VMX_AR_UNUSABLE_MASK;
-	g->seg[EMU_CS] = (struct vmx_image_seg) { .limit = ~0u, .rights = 0xa09b };
-	g->seg[EMU_TR] = (struct vmx_image_seg) { .limit = 0x67, .rights = 0x8b };
+	g->seg[SEG_CS] = (struct vmx_image_seg) { .limit = ~0u, .rights = 0xa09b };
+	g->seg[SEG_TR] = (struct vmx_image_seg) { .limit = 0x67, .rights = 0x8b };
 }
 
 static void no_ne(struct vmx_image *g) { g->cr0 &= ~(u64)X86_CR0_NE; }
@@ -231,16 +231,16 @@ static void no_pae(struct vmx_image *g) { g->cr4 &= ~(u64)X86_CR4_PAE; }
 static void dr7_wide(struct vmx_image *g) { g->dr7 |= BIT_ULL(32); }
 static void pat_2(struct vmx_image *g) { g->pat = 2; }
 static void lma_alone(struct vmx_image *g) { g->efer &= ~(u64)EFER_LME; }
-static void tr_in_ldt(struct vmx_image *g) { g->seg[EMU_TR].selector = 0x44; }
-static void fs_far(struct vmx_image *g) { g->seg[EMU_FS].base = BIT_ULL(63); }
-static void cs_wide(struct vmx_image *g) { g->seg[EMU_CS].base = BIT_ULL(32); }
-static void cs_l_and_d(struct vmx_image *g) { g->seg[EMU_CS].rights |= VMX_AR_DB_MASK; }
-static void cs_data(struct vmx_image *g) { g->seg[EMU_CS].rights = 0xa091; }
-static void ss_code(struct vmx_image *g) { g->seg[EMU_SS].rights = 0x9b; }
-static void ds_not_accessed(struct vmx_image *g) { g->seg[EMU_DS].rights = 0x92; }
-static void tr_idle(struct vmx_image *g) { g->seg[EMU_TR].rights = 0x89; }
-static void tr_none(struct vmx_image *g) { g->seg[EMU_TR].rights |= VMX_AR_UNUSABLE_MASK; }
-static void ldtr_data(struct vmx_image *g) { g->seg[EMU_LDTR].rights = 0x93; }
+static void tr_in_ldt(struct vmx_image *g) { g->seg[SEG_TR].selector = 0x44; }
+static void fs_far(struct vmx_image *g) { g->seg[SEG_FS].base = BIT_ULL(63); }
+static void cs_wide(struct vmx_image *g) { g->seg[SEG_CS].base = BIT_ULL(32); }
+static void cs_l_and_d(struct vmx_image *g) { g->seg[SEG_CS].rights |= VMX_AR_DB_MASK; }
+static void cs_data(struct vmx_image *g) { g->seg[SEG_CS].rights = 0xa091; }
+static void ss_code(struct vmx_image *g) { g->seg[SEG_SS].rights = 0x9b; }
+static void ds_not_accessed(struct vmx_image *g) { g->seg[SEG_DS].rights = 0x92; }
+static void tr_idle(struct vmx_image *g) { g->seg[SEG_TR].rights = 0x89; }
+static void tr_none(struct vmx_image *g) { g->seg[SEG_TR].rights |= VMX_AR_UNUSABLE_MASK; }
+static void ldtr_data(struct vmx_image *g) { g->seg[SEG_LDTR].rights = 0x93; }
 static void gdtr_far(struct vmx_image *g) { g->gdtr_base = BIT_ULL(63); }
 static void idtr_long(struct vmx_image *g) { g->idtr_limit = 0x10000; }
 static void rip_far(struct vmx_image *g) { g->rip = BIT_ULL(62); }
@@ -269,7 +269,7 @@ static void pdpte_reserved(struct vmx_image *g)
 {
 	g->entry_ctl = 0;
 	g->efer = 0;
-	g->seg[EMU_CS].rights = 0xc09b;
+	g->seg[SEG_CS].rights = 0xc09b;
 	g->pdpte[2] = 3;
 }
 
@@ -316,40 +316,40 @@ static void refusals_have_names(struct kunit *test)
 static void virtual_8086_mode(struct kunit *test)
 {
 	struct vmx_image g;
-	enum emu_seg nr;
+	enum x86_seg nr;
 
 	image_init(&g);
 	g.entry_ctl = 0;
 	g.efer = 0;
 	g.rflags |= X86_EFLAGS_VM;
-	for (nr = EMU_ES; nr <= EMU_GS; nr++)
+	for (nr = SEG_ES; nr <= SEG_GS; nr++)
 		g.seg[nr] = (struct vmx_image_seg) {
 			.selector = 0x100, .base = 0x1000, .limit = 0xffff, .rights = 0xf3,
 		};
 	KUNIT_EXPECT_NULL(test, vmx_first_refused(&g));
-	g.seg[EMU_GS].limit = 0xfffff;
+	g.seg[SEG_GS].limit = 0xfffff;
 	KUNIT_EXPECT_STREQ(test, vmx_first_refused(&g), "segments of virtual-8086 mode");
 }
 
 static void real_mode(struct kunit *test)
 {
 	struct vmx_image g;
-	enum emu_seg nr;
+	enum x86_seg nr;
 
 	image_init(&g);
 	g.entry_ctl = 0;
 	g.efer = 0;
 	g.cr0 = X86_CR0_NE;
-	for (nr = EMU_ES; nr <= EMU_GS; nr++)
+	for (nr = SEG_ES; nr <= SEG_GS; nr++)
 		g.seg[nr] = (struct vmx_image_seg) { .limit = 0xffff, .rights = 0x93 };
-	g.seg[EMU_CS].base = 0xffff0000;
+	g.seg[SEG_CS].base = 0xffff0000;
 	g.rip = 0xfff0;
 	KUNIT_EXPECT_NULL(test, vmx_first_refused(&g));
 	/* "Big real mode", as a guest leaves it that was in protected mode before. */
-	g.seg[EMU_DS].limit = ~0u;
-	g.seg[EMU_DS].rights = 0xc093;
+	g.seg[SEG_DS].limit = ~0u;
+	g.seg[SEG_DS].rights = 0xc093;
 	KUNIT_EXPECT_NULL(test, vmx_first_refused(&g));
-	g.seg[EMU_SS].rights = 0xf3;
+	g.seg[SEG_SS].rights = 0xf3;
 	KUNIT_EXPECT_STREQ(test, vmx_first_refused(&g), "access rights or limit of SS");
 }
 

@@ -336,7 +336,7 @@ static void cpuid_amd_test(struct kunit *test)
 	query(vcpu, 2, 0, r);
 	KUNIT_EXPECT_EQ(test, r[0], 0xa20f10U);
 	vcpu_reset(vcpu, true);
-	KUNIT_EXPECT_EQ(test, vcpu->st.gpr[EMU_RDX], 0xa20f10ULL);
+	KUNIT_EXPECT_EQ(test, vcpu->st.gpr[GPR_RDX], 0xa20f10ULL);
 }
 
 /* Widths that no CPU has are not believed: shifts and masks are made of what remains. */

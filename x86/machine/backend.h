@@ -103,7 +103,7 @@ enum exit_kind {
  *	exit, @nr_written of them; valid until the next entry
  * @io: @string leaves the operands to the emulator
  * @msr: number and value are in the guest's registers
- * @reg: control or debug register @nr; @gpr is EMU_NR_REGS when unknown
+ * @reg: control or debug register @nr; @gpr is GPR_NR when unknown
  * @tdp: @access is MMU_READ | MMU_WRITE | MMU_EXEC; @table_walk: made by the
  *	CPU's walk of the guest's own tables
  * @exception: @payload is cr2 for #PF, the new dr6 bits for #DB

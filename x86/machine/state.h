@@ -15,7 +15,7 @@
 #include <linux/kvm.h>
 #include <linux/kvm_types.h>
 
-#include "x86/emulate/emulate.h"
+#include "x86/machine/regs.h"
 
 /* Parts of struct x86_state that a backend moves lazily. */
 #define ST_SEGS		BIT(0)	/* seg[], all eight, hidden parts included, and cpl */
@@ -66,7 +66,7 @@ struct x86_code {
  *
  * All members: the vCPU's mutex, taken by whoever runs or inspects it.
  *
- * @gpr: by instruction encoding: EMU_RAX ... EMU_R15
+ * @gpr: by instruction encoding: GPR_RAX ... GPR_R15
  * @pkru: the guest's, current while the CPU is outside of it; always valid
  * @host_pkru: the thread's own, while the guest's is in the CPU
  * @pdpte: page-directory pointers of PAE paging, when software loaded them
@@ -76,7 +76,7 @@ struct x86_code {
  * @dirty: ST_* parts that the backend must push before the next entry
  */
 struct x86_state {
-	u64 gpr[EMU_NR_REGS];
+	u64 gpr[GPR_NR];
 	u64 rip;
 	u64 rflags;
 	u64 cr0, cr2, cr3, cr4, cr8;
@@ -85,7 +85,7 @@ struct x86_state {
 	u64 xcr0, xss;
 	u64 tsc_offset;
 	u32 pkru, host_pkru;
-	struct kvm_segment seg[EMU_NR_SEGS];
+	struct kvm_segment seg[SEG_NR];
 	struct kvm_dtable gdt, idt;
 	u64 dr[4], dr6, dr7;
 	struct x86_switched_msrs msrs;

@@ -150,9 +150,9 @@ static bool cr0_paging_change_ok(struct vcpu *vcpu, u64 cr0)
 		return true;
 	vcpu_need(vcpu, ST_SEGS);
 	if (cr0 & X86_CR0_PG)
-		return !(st->efer & EFER_LME) || !st->seg[EMU_CS].l;
+		return !(st->efer & EFER_LME) || !st->seg[SEG_CS].l;
 	return !(st->cr4 & X86_CR4_PCIDE) &&
-	       !((st->efer & EFER_LMA) && st->seg[EMU_CS].l);
+	       !((st->efer & EFER_LMA) && st->seg[SEG_CS].l);
 }
 
 /**

@@ -24,6 +24,12 @@ struct glue {
 	int err;
 };
 
+/* The emulator knows none of our types, and has the same numbers. */
+static_assert((int)EMU_R15 == (int)GPR_R15 && (int)EMU_NR_REGS == (int)GPR_NR);
+static_assert((int)EMU_ES == (int)SEG_ES && (int)EMU_LDTR == (int)SEG_LDTR &&
+	      (int)EMU_NR_SEGS == (int)SEG_NR);
+static_assert(EMU_SHADOW_STI == SHADOW_STI && EMU_SHADOW_MOV_SS == SHADOW_MOV_SS);
+
 static struct glue *glue_of(struct emu_ctxt *c)
 {
 	return c->owner;

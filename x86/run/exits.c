@@ -74,11 +74,11 @@ static int exit_cpuid(struct vcpu *vcpu, struct exit_facts *f)
 
 	if (unlikely(len <= 0))
 		return exit_again(len);
-	r = cpuid_query(vcpu, gpr[EMU_RAX], gpr[EMU_RCX]);
-	gpr[EMU_RAX] = r.eax;
-	gpr[EMU_RBX] = r.ebx;
-	gpr[EMU_RCX] = r.ecx;
-	gpr[EMU_RDX] = r.edx;
+	r = cpuid_query(vcpu, gpr[GPR_RAX], gpr[GPR_RCX]);
+	gpr[GPR_RAX] = r.eax;
+	gpr[GPR_RBX] = r.ebx;
+	gpr[GPR_RCX] = r.ecx;
+	gpr[GPR_RDX] = r.edx;
 	return exit_advance(vcpu, len);
 }
 
@@ -111,7 +111,7 @@ int vcpu_halt(struct vcpu *vcpu)
 
 static void exit_io_result(struct vcpu *vcpu, u8 size, u32 val)
 {
-	u64 *rax = &vcpu->st.gpr[EMU_RAX];
+	u64 *rax = &vcpu->st.gpr[GPR_RAX];
 
 	/* A 32-bit result clears the upper half, as any 32-bit write does. */
 	if (size == 4)
@@ -148,7 +148,7 @@ static int exit_io_user(struct vcpu *vcpu, const struct exit_facts *f, u8 len)
 	run->io.count = 1;
 	run->io.data_offset = KVM_PIO_PAGE_OFFSET * PAGE_SIZE;
 	/* As many bytes as an item can have; those behind it are of no meaning. */
-	*(u32 *)vcpu->pio_data = vcpu->st.gpr[EMU_RAX];
+	*(u32 *)vcpu->pio_data = vcpu->st.gpr[GPR_RAX];
 	vcpu->io.in = f->io.in;
 	vcpu->io.size = f->io.size;
 	vcpu->io.rip = vcpu->st.rip;
@@ -160,7 +160,7 @@ static int exit_io_user(struct vcpu *vcpu, const struct exit_facts *f, u8 len)
 static int exit_io(struct vcpu *vcpu, struct exit_facts *f)
 {
 	struct iobus *bus = &vcpu->vm->pio;
-	u32 val = vcpu->st.gpr[EMU_RAX];
+	u32 val = vcpu->st.gpr[GPR_RAX];
 	int len = f->insn_len;
 
 	if (f->io.string)
@@ -182,8 +182,8 @@ static int exit_io(struct vcpu *vcpu, struct exit_facts *f)
 static int exit_msr(struct vcpu *vcpu, struct exit_facts *f)
 {
 	u64 *gpr = vcpu->st.gpr;
-	u32 index = gpr[EMU_RCX];
-	u64 val = (u32)gpr[EMU_RAX] | gpr[EMU_RDX] << 32;
+	u32 index = gpr[GPR_RCX];
+	u64 val = (u32)gpr[GPR_RAX] | gpr[GPR_RDX] << 32;
 	int fault, len = vcpu_len(vcpu, f, 2);
 
 	if (unlikely(len <= 0))
@@ -192,8 +192,8 @@ static int exit_msr(struct vcpu *vcpu, struct exit_facts *f)
 		return exit_done(vcpu, msr_write(vcpu, index, val, false), len);
 	fault = msr_read(vcpu, index, &val, false);
 	if (!fault) {
-		gpr[EMU_RAX] = (u32)val;
-		gpr[EMU_RDX] = val >> 32;
+		gpr[GPR_RAX] = (u32)val;
+		gpr[GPR_RDX] = val >> 32;
 	}
 	return exit_done(vcpu, fault, len);
 }
@@ -239,7 +239,7 @@ static int exit_cr(struct vcpu *vcpu, struct exit_facts *f)
 	u64 *gpr;
 	int len;
 
-	if (f->reg.gpr == EMU_NR_REGS)
+	if (f->reg.gpr == GPR_NR)
 		return vcpu_emulate(vcpu, f);
 	len = vcpu_len(vcpu, f, 3);
 	if (unlikely(len <= 0))
@@ -331,7 +331,7 @@ static int exit_hypercall(struct vcpu *vcpu, struct exit_facts *f)
 
 	if (unlikely(len <= 0))
 		return exit_again(len);
-	vcpu->st.gpr[EMU_RAX] = exit_is_long(vcpu) ? ret : (u32)ret;
+	vcpu->st.gpr[GPR_RAX] = exit_is_long(vcpu) ? ret : (u32)ret;
 	return exit_advance(vcpu, len);
 }
 
@@ -363,12 +363,12 @@ static int exit_tdp_misconfig(struct vcpu *vcpu, struct exit_facts *f)
 static int exit_xsetbv(struct vcpu *vcpu, struct exit_facts *f)
 {
 	const u64 *gpr = vcpu->st.gpr;
-	u64 val = (u32)gpr[EMU_RAX] | gpr[EMU_RDX] << 32;
+	u64 val = (u32)gpr[GPR_RAX] | gpr[GPR_RDX] << 32;
 	int len;
 
 	if (!(vcpu->st.cr4 & X86_CR4_OSXSAVE))
 		return exit_ud(vcpu);
-	if (exit_cpl(vcpu) || (u32)gpr[EMU_RCX])
+	if (exit_cpl(vcpu) || (u32)gpr[GPR_RCX])
 		return exit_gp(vcpu);
 	len = vcpu_len(vcpu, f, 3);
 	if (unlikely(len <= 0))
@@ -433,10 +433,10 @@ static int exit_rdtsc(struct vcpu *vcpu, struct exit_facts *f)
 
 	if (unlikely(len <= 0))
 		return exit_again(len);
-	vcpu->st.gpr[EMU_RAX] = (u32)tsc;
-	vcpu->st.gpr[EMU_RDX] = tsc >> 32;
+	vcpu->st.gpr[GPR_RAX] = (u32)tsc;
+	vcpu->st.gpr[GPR_RDX] = tsc >> 32;
 	if (f->kind == EXIT_RDTSCP)
-		vcpu->st.gpr[EMU_RCX] = (u32)vcpu->st.msrs.tsc_aux;
+		vcpu->st.gpr[GPR_RCX] = (u32)vcpu->st.msrs.tsc_aux;
 	return exit_advance(vcpu, len);
 }
 

@@ -378,7 +378,7 @@ static int efer_write(struct msr_access *a)
 
 static struct kvm_segment *base_segment(struct msr_access *a)
 {
-	return &a->vcpu->st.seg[a->index == MSR_FS_BASE ? EMU_FS : EMU_GS];
+	return &a->vcpu->st.seg[a->index == MSR_FS_BASE ? SEG_FS : SEG_GS];
 }
 
 static int segment_base_read(struct msr_access *a)

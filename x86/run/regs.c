@@ -30,10 +30,10 @@ int vcpu_ioctl_get_regs(struct vcpu *vcpu, struct kvm_regs *regs)
 	const u64 *g = vcpu->st.gpr;
 
 	*regs = (struct kvm_regs) {
-		.rax = g[EMU_RAX], .rbx = g[EMU_RBX], .rcx = g[EMU_RCX], .rdx = g[EMU_RDX],
-		.rsi = g[EMU_RSI], .rdi = g[EMU_RDI], .rsp = g[EMU_RSP], .rbp = g[EMU_RBP],
-		.r8 = g[EMU_R8], .r9 = g[EMU_R9], .r10 = g[EMU_R10], .r11 = g[EMU_R11],
-		.r12 = g[EMU_R12], .r13 = g[EMU_R13], .r14 = g[EMU_R14], .r15 = g[EMU_R15],
+		.rax = g[GPR_RAX], .rbx = g[GPR_RBX], .rcx = g[GPR_RCX], .rdx = g[GPR_RDX],
+		.rsi = g[GPR_RSI], .rdi = g[GPR_RDI], .rsp = g[GPR_RSP], .rbp = g[GPR_RBP],
+		.r8 = g[GPR_R8], .r9 = g[GPR_R9], .r10 = g[GPR_R10], .r11 = g[GPR_R11],
+		.r12 = g[GPR_R12], .r13 = g[GPR_R13], .r14 = g[GPR_R14], .r15 = g[GPR_R15],
 		.rip = vcpu->st.rip, .rflags = vcpu->st.rflags,
 	};
 	return 0;
@@ -51,22 +51,22 @@ int vcpu_ioctl_set_regs(struct vcpu *vcpu, struct kvm_regs *regs)
 {
 	u64 *g = vcpu->st.gpr;
 
-	g[EMU_RAX] = regs->rax;
-	g[EMU_RBX] = regs->rbx;
-	g[EMU_RCX] = regs->rcx;
-	g[EMU_RDX] = regs->rdx;
-	g[EMU_RSI] = regs->rsi;
-	g[EMU_RDI] = regs->rdi;
-	g[EMU_RSP] = regs->rsp;
-	g[EMU_RBP] = regs->rbp;
-	g[EMU_R8] = regs->r8;
-	g[EMU_R9] = regs->r9;
-	g[EMU_R10] = regs->r10;
-	g[EMU_R11] = regs->r11;
-	g[EMU_R12] = regs->r12;
-	g[EMU_R13] = regs->r13;
-	g[EMU_R14] = regs->r14;
-	g[EMU_R15] = regs->r15;
+	g[GPR_RAX] = regs->rax;
+	g[GPR_RBX] = regs->rbx;
+	g[GPR_RCX] = regs->rcx;
+	g[GPR_RDX] = regs->rdx;
+	g[GPR_RSI] = regs->rsi;
+	g[GPR_RDI] = regs->rdi;
+	g[GPR_RSP] = regs->rsp;
+	g[GPR_RBP] = regs->rbp;
+	g[GPR_R8] = regs->r8;
+	g[GPR_R9] = regs->r9;
+	g[GPR_R10] = regs->r10;
+	g[GPR_R11] = regs->r11;
+	g[GPR_R12] = regs->r12;
+	g[GPR_R13] = regs->r13;
+	g[GPR_R14] = regs->r14;
+	g[GPR_R15] = regs->r15;
 	vcpu->st.rip = regs->rip;
 	vcpu->st.rflags = (regs->rflags & RFLAGS_DEFINED) | X86_EFLAGS_FIXED;
 	vcpu->ev.exc_pending = false;

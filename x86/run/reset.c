@@ -23,13 +23,13 @@ static void reset_segments(struct x86_state *st)
 	const struct kvm_segment data = { .limit = 0xffff, .type = 3, .s = 1, .present = 1 };
 	int i;
 
-	for (i = EMU_ES; i <= EMU_GS; i++)
+	for (i = SEG_ES; i <= SEG_GS; i++)
 		st->seg[i] = data;
-	st->seg[EMU_CS].selector = 0xf000;
-	st->seg[EMU_CS].base = 0xffff0000;
-	st->seg[EMU_CS].type = 0xb;
-	st->seg[EMU_LDTR] = (struct kvm_segment) { .limit = 0xffff, .type = 2, .present = 1 };
-	st->seg[EMU_TR] = (struct kvm_segment) { .limit = 0xffff, .type = 0xb, .present = 1 };
+	st->seg[SEG_CS].selector = 0xf000;
+	st->seg[SEG_CS].base = 0xffff0000;
+	st->seg[SEG_CS].type = 0xb;
+	st->seg[SEG_LDTR] = (struct kvm_segment) { .limit = 0xffff, .type = 2, .present = 1 };
+	st->seg[SEG_TR] = (struct kvm_segment) { .limit = 0xffff, .type = 0xb, .present = 1 };
 	st->gdt = (struct kvm_dtable) { .limit = 0xffff };
 	st->idt = (struct kvm_dtable) { .limit = 0xffff };
 	st->cpl = 0;
@@ -55,7 +55,7 @@ static void reset_general(struct vcpu *vcpu)
 	struct x86_state *st = &vcpu->st;
 
 	memset(st->gpr, 0, sizeof(st->gpr));
-	st->gpr[EMU_RDX] = reset_signature(vcpu);
+	st->gpr[GPR_RDX] = reset_signature(vcpu);
 	st->rip = 0xfff0;
 	st->rflags = X86_EFLAGS_FIXED;
 	st->shadow = 0;
@@ -119,8 +119,8 @@ void vcpu_sipi(struct vcpu *vcpu, u8 vector)
 	struct x86_state *st = &vcpu->st;
 
 	vcpu_need(vcpu, ST_SEGS);
-	st->seg[EMU_CS].selector = vector << 8;
-	st->seg[EMU_CS].base = vector << 12;
+	st->seg[SEG_CS].selector = vector << 8;
+	st->seg[SEG_CS].base = vector << 12;
 	st->rip = 0;
 	vcpu_changed(vcpu, ST_SEGS);
 }

@@ -11,15 +11,15 @@
 #include "x86/board/irqchip.h"
 #include "x86/run/x86.h"
 
-/* Members of struct kvm_sregs in the order of enum emu_seg. */
-static const size_t seg_offset[EMU_NR_SEGS] = {
-	[EMU_ES] = offsetof(struct kvm_sregs, es), [EMU_CS] = offsetof(struct kvm_sregs, cs),
-	[EMU_SS] = offsetof(struct kvm_sregs, ss), [EMU_DS] = offsetof(struct kvm_sregs, ds),
-	[EMU_FS] = offsetof(struct kvm_sregs, fs), [EMU_GS] = offsetof(struct kvm_sregs, gs),
-	[EMU_TR] = offsetof(struct kvm_sregs, tr), [EMU_LDTR] = offsetof(struct kvm_sregs, ldt),
+/* Members of struct kvm_sregs in the order of enum x86_seg. */
+static const size_t seg_offset[SEG_NR] = {
+	[SEG_ES] = offsetof(struct kvm_sregs, es), [SEG_CS] = offsetof(struct kvm_sregs, cs),
+	[SEG_SS] = offsetof(struct kvm_sregs, ss), [SEG_DS] = offsetof(struct kvm_sregs, ds),
+	[SEG_FS] = offsetof(struct kvm_sregs, fs), [SEG_GS] = offsetof(struct kvm_sregs, gs),
+	[SEG_TR] = offsetof(struct kvm_sregs, tr), [SEG_LDTR] = offsetof(struct kvm_sregs, ldt),
 };
 
-static struct kvm_segment *sregs_seg(struct kvm_sregs *sregs, enum emu_seg nr)
+static struct kvm_segment *sregs_seg(struct kvm_sregs *sregs, enum x86_seg nr)
 {
 	return (void *)sregs + seg_offset[nr];
 }
@@ -39,7 +39,7 @@ int vcpu_ioctl_get_sregs(struct vcpu *vcpu, struct kvm_sregs *sregs)
 
 	vcpu_need(vcpu, ST_SEGS | ST_DT | ST_CR);
 	memset(sregs, 0, sizeof(*sregs));
-	for (i = 0; i < EMU_NR_SEGS; i++)
+	for (i = 0; i < SEG_NR; i++)
 		*sregs_seg(sregs, i) = st->seg[i];
 	sregs->gdt.base = st->gdt.base;
 	sregs->gdt.limit = st->gdt.limit;
@@ -86,7 +86,7 @@ static bool sregs_valid(struct vcpu *vcpu, struct kvm_sregs *sregs)
 
 	if (!cr_consistent(vcpu, sregs->cr0, sregs->cr3, sregs->cr4, sregs->efer))
 		return false;
-	for (i = 0; i < EMU_NR_SEGS; i++)
+	for (i = 0; i < SEG_NR; i++)
 		if (!segment_valid(sregs_seg(sregs, i)))
 			return false;
 	return code_segment_valid(sregs) && bases_valid(sregs) && sregs->cr8 <= 0xf &&
@@ -109,7 +109,7 @@ static void set_segments(struct vcpu *vcpu, struct kvm_sregs *sregs)
 	struct x86_state *st = &vcpu->st;
 	int i;
 
-	for (i = 0; i < EMU_NR_SEGS; i++) {
+	for (i = 0; i < SEG_NR; i++) {
 		st->seg[i] = *sregs_seg(sregs, i);
 		st->seg[i].padding = 0;
 	}

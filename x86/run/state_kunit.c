@@ -133,7 +133,7 @@ static void enter_long_mode(struct vcpu *vcpu)
 	vcpu->st.cr0 = LONG_CR0;
 	vcpu->st.cr4 = X86_CR4_PAE;
 	vcpu->st.efer = LONG_EFER;
-	vcpu->st.seg[EMU_CS].l = 1;
+	vcpu->st.seg[SEG_CS].l = 1;
 	vcpu->requests = 0;
 }
 
@@ -236,7 +236,7 @@ static void run_cr_case(struct kunit *test, const struct cr_case *c,
 	vcpu->st.cr3 = c->cr3;
 	vcpu->st.cr4 = c->cr4;
 	vcpu->st.efer = c->efer;
-	vcpu->st.seg[EMU_CS].l = c->l;
+	vcpu->st.seg[SEG_CS].l = c->l;
 	vcpu->st.dirty = 0;
 	vcpu->requests = 0;
 	before = vcpu->st;
@@ -466,8 +466,8 @@ static void regs_test(struct kunit *test)
 	vcpu->ev.exc_pending = true;
 	KUNIT_EXPECT_EQ(test, vcpu_ioctl_set_regs(vcpu, &regs), 0);
 	KUNIT_EXPECT_FALSE(test, vcpu->ev.exc_pending);
-	KUNIT_EXPECT_EQ(test, vcpu->st.gpr[EMU_RSP], 2ULL);
-	KUNIT_EXPECT_EQ(test, vcpu->st.gpr[EMU_RSI], 3ULL);
+	KUNIT_EXPECT_EQ(test, vcpu->st.gpr[GPR_RSP], 2ULL);
+	KUNIT_EXPECT_EQ(test, vcpu->st.gpr[GPR_RSI], 3ULL);
 	KUNIT_EXPECT_EQ(test, vcpu->st.rflags, 0x3f7fd7ULL);
 	vcpu_ioctl_get_regs(vcpu, &got);
 	regs.rflags = 0x3f7fd7ULL;
@@ -569,9 +569,9 @@ static void reset_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, st->rip, 0xfff0ULL);
 	KUNIT_EXPECT_EQ(test, st->rflags, 2ULL);
 	KUNIT_EXPECT_EQ(test, st->cr0, 0x60000010ULL);
-	KUNIT_EXPECT_EQ(test, st->gpr[EMU_RDX], 0x600ULL);
-	KUNIT_EXPECT_EQ(test, st->seg[EMU_CS].base, 0xffff0000ULL);
-	KUNIT_EXPECT_EQ(test, st->seg[EMU_CS].selector, 0xf000);
+	KUNIT_EXPECT_EQ(test, st->gpr[GPR_RDX], 0x600ULL);
+	KUNIT_EXPECT_EQ(test, st->seg[SEG_CS].base, 0xffff0000ULL);
+	KUNIT_EXPECT_EQ(test, st->seg[SEG_CS].selector, 0xf000);
 	KUNIT_EXPECT_EQ(test, st->idt.limit, 0xffff);
 	KUNIT_EXPECT_EQ(test, st->dr6, 0xffff0ff0ULL);
 	KUNIT_EXPECT_EQ(test, st->dr7, 0x400ULL);
@@ -593,8 +593,8 @@ static void reset_test(struct kunit *test)
 
 	vcpu_sipi(vcpu, 0x9a);
 	KUNIT_EXPECT_EQ(test, st->rip, 0ULL);
-	KUNIT_EXPECT_EQ(test, st->seg[EMU_CS].selector, 0x9a00);
-	KUNIT_EXPECT_EQ(test, st->seg[EMU_CS].base, 0x9a000ULL);
+	KUNIT_EXPECT_EQ(test, st->seg[SEG_CS].selector, 0x9a00);
+	KUNIT_EXPECT_EQ(test, st->seg[SEG_CS].base, 0x9a000ULL);
 }
 
 /* FPU */

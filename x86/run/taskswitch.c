@@ -144,7 +144,7 @@ static u32 task_gdt_gva(const struct task_switch *t, u16 selector)
 static enum emu_result task_read_desc(struct task_switch *t, u16 selector, u8 vector,
 				      u64 *desc, u32 *gva)
 {
-	const struct kvm_segment *ldt = &t->seg[EMU_LDTR];
+	const struct kvm_segment *ldt = &t->seg[SEG_LDTR];
 	u32 limit = t->st->gdt.limit;
 
 	*gva = task_gdt_gva(t, selector);
@@ -217,12 +217,12 @@ static enum emu_result task_find(struct task_switch *t)
 
 static bool task_old_is_wide(const struct task_switch *t)
 {
-	return t->st->seg[EMU_TR].type & TYPE_WIDE;
+	return t->st->seg[SEG_TR].type & TYPE_WIDE;
 }
 
 static enum emu_result task_probe_old(struct task_switch *t)
 {
-	const struct kvm_segment *tr = &t->st->seg[EMU_TR];
+	const struct kvm_segment *tr = &t->st->seg[SEG_TR];
 	bool wide = task_old_is_wide(t);
 	u32 offset = wide ? SAVED32 : SAVED16, len = wide ? SAVED32_LEN : SAVED16_LEN;
 
@@ -239,7 +239,7 @@ static enum emu_result task_probe_marks(struct task_switch *t)
 	if (t->source != TASK_IRET)
 		r = t->ops->probe(t, task_gdt_gva(t, t->selector), sizeof(u64));
 	if (r == EMU_OK && !task_nests(t))
-		r = t->ops->probe(t, task_gdt_gva(t, t->st->seg[EMU_TR].selector), sizeof(u64));
+		r = t->ops->probe(t, task_gdt_gva(t, t->st->seg[SEG_TR].selector), sizeof(u64));
 	return r;
 }
 
@@ -251,7 +251,7 @@ static void task_from_tss32(struct task_image *n, const struct tss32 *tss)
 	n->eip = tss->eip;
 	n->eflags = tss->eflags & EFLAGS_DEFINED;
 	memcpy(n->gpr, tss->gpr, sizeof(n->gpr));
-	for (i = EMU_ES; i <= EMU_GS; i++)
+	for (i = SEG_ES; i <= SEG_GS; i++)
 		n->sel[i] = tss->sel[i];
 	n->ldt = tss->ldt;
 	n->trap = tss->trap & 1;
@@ -321,7 +321,7 @@ static u32 task_old_eflags(const struct task_switch *t)
 static enum emu_result task_save32(struct task_switch *t)
 {
 	const struct x86_state *st = t->st;
-	u32 gva = st->seg[EMU_TR].base + SAVED32;
+	u32 gva = st->seg[SEG_TR].base + SAVED32;
 	struct tss32 tss;
 	enum emu_result r = t->ops->read(t, gva, &tss.eip, SAVED32_LEN);
 	int i;
@@ -332,7 +332,7 @@ static enum emu_result task_save32(struct task_switch *t)
 	tss.eflags = task_old_eflags(t);
 	for (i = 0; i < ARRAY_SIZE(tss.gpr); i++)
 		tss.gpr[i] = st->gpr[i];
-	for (i = EMU_ES; i <= EMU_GS; i++)
+	for (i = SEG_ES; i <= SEG_GS; i++)
 		tss.sel[i] = (tss.sel[i] & 0xffff0000) | st->seg[i].selector;
 	return t->ops->write(t, gva, &tss.eip, SAVED32_LEN, false);
 }
@@ -345,14 +345,14 @@ static enum emu_result task_save16(struct task_switch *t)
 
 	for (i = 0; i < ARRAY_SIZE(tss.gpr); i++)
 		tss.gpr[i] = st->gpr[i];
-	for (i = EMU_ES; i <= EMU_DS; i++)
+	for (i = SEG_ES; i <= SEG_DS; i++)
 		tss.sel[i] = st->seg[i].selector;
-	return t->ops->write(t, st->seg[EMU_TR].base + SAVED16, &tss.ip, SAVED16_LEN, false);
+	return t->ops->write(t, st->seg[SEG_TR].base + SAVED16, &tss.ip, SAVED16_LEN, false);
 }
 
 static enum emu_result task_leave(struct task_switch *t)
 {
-	u16 link = t->st->seg[EMU_TR].selector;
+	u16 link = t->st->seg[SEG_TR].selector;
 	enum emu_result r = task_old_is_wide(t) ? task_save32(t) : task_save16(t);
 
 	if (r == EMU_OK && task_nests(t))
@@ -370,21 +370,21 @@ static enum emu_result task_leave(struct task_switch *t)
  */
 static void task_unload(struct task_switch *t)
 {
-	enum emu_seg nr;
+	enum x86_seg nr;
 
-	t->cpl = t->new.eflags & X86_EFLAGS_VM ? 3 : t->new.sel[EMU_CS] & SEL_RPL;
-	for (nr = EMU_ES; nr <= EMU_GS; nr++)
+	t->cpl = t->new.eflags & X86_EFLAGS_VM ? 3 : t->new.sel[SEG_CS] & SEL_RPL;
+	for (nr = SEG_ES; nr <= SEG_GS; nr++)
 		t->seg[nr] = (struct kvm_segment) {
 			.selector = t->new.sel[nr], .dpl = t->cpl, .s = 1, .type = 3,
 			.unusable = 1,
 		};
-	t->seg[EMU_CS].type = 11;
-	t->seg[EMU_CS].present = 1;
-	t->seg[EMU_CS].unusable = 0;
-	t->seg[EMU_LDTR] = (struct kvm_segment) {
+	t->seg[SEG_CS].type = 11;
+	t->seg[SEG_CS].present = 1;
+	t->seg[SEG_CS].unusable = 0;
+	t->seg[SEG_LDTR] = (struct kvm_segment) {
 		.selector = t->new.ldt, .type = TYPE_LDT, .unusable = 1,
 	};
-	desc_to_segment(t->desc | DESC_BUSY, t->selector, &t->seg[EMU_TR]);
+	desc_to_segment(t->desc | DESC_BUSY, t->selector, &t->seg[SEG_TR]);
 }
 
 static enum emu_result task_load_ldt(struct task_switch *t)
@@ -403,16 +403,16 @@ static enum emu_result task_load_ldt(struct task_switch *t)
 		return r;
 	if ((desc & DESC_S) || DESC_TYPE(desc) != TYPE_LDT || !(desc & DESC_P))
 		return task_fault_sel(t, X86_TRAP_TS, selector);
-	desc_to_segment(desc, selector, &t->seg[EMU_LDTR]);
+	desc_to_segment(desc, selector, &t->seg[SEG_LDTR]);
 	return EMU_OK;
 }
 
 /* In VM86 mode a selector is a base, and nothing can be wrong with it. */
 static void task_load_vm86(struct task_switch *t)
 {
-	enum emu_seg nr;
+	enum x86_seg nr;
 
-	for (nr = EMU_ES; nr <= EMU_GS; nr++)
+	for (nr = SEG_ES; nr <= SEG_GS; nr++)
 		t->seg[nr] = (struct kvm_segment) {
 			.selector = t->new.sel[nr], .base = t->new.sel[nr] << 4, .limit = 0xffff,
 			.type = 3, .s = 1, .dpl = 3, .present = 1,
@@ -444,16 +444,16 @@ static bool task_data_fits(const struct task_switch *t, u16 selector, u64 desc)
 	       (dpl >= t->cpl && dpl >= (selector & SEL_RPL));
 }
 
-static bool task_seg_fits(const struct task_switch *t, enum emu_seg nr, u64 desc)
+static bool task_seg_fits(const struct task_switch *t, enum x86_seg nr, u64 desc)
 {
-	if (nr == EMU_CS)
+	if (nr == SEG_CS)
 		return task_cs_fits(t, desc);
-	if (nr == EMU_SS)
+	if (nr == SEG_SS)
 		return task_ss_fits(t, t->new.sel[nr], desc);
 	return task_data_fits(t, t->new.sel[nr], desc);
 }
 
-static enum emu_result task_load_seg(struct task_switch *t, enum emu_seg nr)
+static enum emu_result task_load_seg(struct task_switch *t, enum x86_seg nr)
 {
 	u16 selector = t->new.sel[nr];
 	enum emu_result r;
@@ -461,7 +461,7 @@ static enum emu_result task_load_seg(struct task_switch *t, enum emu_seg nr)
 	u32 gva;
 
 	if (task_is_null(selector))
-		return nr == EMU_CS || nr == EMU_SS ?
+		return nr == SEG_CS || nr == SEG_SS ?
 			task_fault_sel(t, X86_TRAP_TS, selector) : EMU_OK;
 	r = task_read_desc(t, selector, X86_TRAP_TS, &desc, &gva);
 	if (r != EMU_OK)
@@ -469,7 +469,7 @@ static enum emu_result task_load_seg(struct task_switch *t, enum emu_seg nr)
 	if (!task_seg_fits(t, nr, desc))
 		return task_fault_sel(t, X86_TRAP_TS, selector);
 	if (!(desc & DESC_P))
-		return task_fault_sel(t, nr == EMU_SS ? X86_TRAP_SS : X86_TRAP_NP, selector);
+		return task_fault_sel(t, nr == SEG_SS ? X86_TRAP_SS : X86_TRAP_NP, selector);
 	if (!(desc & DESC_ACCESSED)) {
 		u8 byte = (desc | DESC_ACCESSED) >> 40;
 
@@ -483,7 +483,7 @@ static enum emu_result task_load_seg(struct task_switch *t, enum emu_seg nr)
 
 static enum emu_result task_load_segs(struct task_switch *t)
 {
-	static const u8 order[] = { EMU_CS, EMU_SS, EMU_DS, EMU_ES, EMU_FS, EMU_GS };
+	static const u8 order[] = { SEG_CS, SEG_SS, SEG_DS, SEG_ES, SEG_FS, SEG_GS };
 	enum emu_result r;
 	int i;
 
@@ -510,8 +510,8 @@ static bool task_stack_has(const struct kvm_segment *ss, u32 offset, u32 len)
 /* An exception that has an error code leaves it on the new task's stack. */
 static enum emu_result task_push_error(struct task_switch *t)
 {
-	const struct kvm_segment *ss = &t->seg[EMU_SS];
-	u32 *esp = &t->new.gpr[EMU_RSP];
+	const struct kvm_segment *ss = &t->seg[SEG_SS];
+	u32 *esp = &t->new.gpr[GPR_RSP];
 	u32 len = t->wide ? 4 : 2;
 	u32 mask = ss->db ? U32_MAX : 0xffff;
 	u32 offset = (*esp - len) & mask;
@@ -543,7 +543,7 @@ static enum emu_result task_enter(struct task_switch *t)
 
 static enum emu_result task_mark(struct task_switch *t)
 {
-	u32 gva = task_gdt_gva(t, t->st->seg[EMU_TR].selector);
+	u32 gva = task_gdt_gva(t, t->st->seg[SEG_TR].selector);
 	enum emu_result r = EMU_OK;
 	u64 old;
 

@@ -42,7 +42,7 @@ struct task_ops {
 /**
  * struct task_image - what a task's registers are, read from its TSS
  * @cr3, @eip, @eflags, @gpr: as there; of a 16-bit TSS the upper halves are made up
- * @sel: of ES, CS, SS, DS, FS, GS, as numbered by enum emu_seg
+ * @sel: of ES, CS, SS, DS, FS, GS, as numbered by enum x86_seg
  * @ldt: selector of its LDT
  * @trap: its T bit
  */
@@ -88,7 +88,7 @@ struct task_switch {
 	bool debug_trap;
 
 	struct task_image new;
-	struct kvm_segment seg[EMU_NR_SEGS];
+	struct kvm_segment seg[SEG_NR];
 	u8 cpl;
 	bool wide;
 	u64 desc;

@@ -196,7 +196,7 @@ static void put_new32(struct machine *m)
 	put32(m, NEW_TSS + 0x24, 0xfffc8028 | X86_EFLAGS_CF);	/* reserved bits, too */
 	for (i = 0; i < 8; i++)
 		put32(m, NEW_TSS + 0x28 + 4 * i, 0xb0000000 + i);
-	put32(m, NEW_TSS + 0x28 + 4 * EMU_RSP, STACK + 0x100);
+	put32(m, NEW_TSS + 0x28 + 4 * GPR_RSP, STACK + 0x100);
 	for (i = 0; i < 6; i++)
 		put32(m, NEW_TSS + 0x48 + 4 * i, sel[i]);
 }
@@ -225,7 +225,7 @@ static void machine_init(struct machine *m, u16 selector, u8 source)
 		.ops = &fake_ops, .owner = m, .st = &m->st, .selector = selector,
 		.source = source, .next_eip = 0x777, .event.type = EVENT_NONE,
 	};
-	for (i = 0; i < EMU_NR_REGS; i++)
+	for (i = 0; i < GPR_NR; i++)
 		m->st.gpr[i] = 0xa0000000 + i;
 	m->st.rflags = 2 | X86_EFLAGS_NT | X86_EFLAGS_ZF;
 	m->st.cr0 = X86_CR0_PE | X86_CR0_PG;
@@ -234,9 +234,9 @@ static void machine_init(struct machine *m, u16 selector, u8 source)
 	m->st.shadow = SHADOW_STI;
 	m->st.gdt = (struct kvm_dtable) { .base = GDT, .limit = BEYOND - 1 };
 	m->st.idt = (struct kvm_dtable) { .base = IDT, .limit = 0x7ff };
-	for (i = EMU_ES; i <= EMU_GS; i++)
+	for (i = SEG_ES; i <= SEG_GS; i++)
 		m->st.seg[i].selector = 0xe00 + 8 * i;
-	m->st.seg[EMU_TR] = (struct kvm_segment) {
+	m->st.seg[SEG_TR] = (struct kvm_segment) {
 		.base = OLD_TSS, .limit = 0x67, .selector = OLD, .type = 11, .present = 1,
 	};
 	memset(m->mem + OLD_TSS, 0x5a, 0x68);
@@ -266,13 +266,13 @@ static void new_registers(struct kunit *test)
 
 	put_desc(m, DATA, 0x12345678, 0x56789, 0x92, 0xc);
 	memcpy(m->mem + OTHER_GDT, m->mem + GDT, BEYOND);
-	put32(m, NEW_TSS + 0x28 + 4 * EMU_RDI, 0xfedcba98);
+	put32(m, NEW_TSS + 0x28 + 4 * GPR_RDI, 0xfedcba98);
 	KUNIT_EXPECT_EQ(test, task_switch(&m->t), EMU_OK);
 	KUNIT_EXPECT_TRUE(test, m->t.switched);
 	KUNIT_EXPECT_FALSE(test, m->t.debug_trap);
-	KUNIT_EXPECT_EQ(test, st->gpr[EMU_RAX], 0xb0000000);
-	KUNIT_EXPECT_EQ(test, st->gpr[EMU_RDI], 0xfedcba98);
-	KUNIT_EXPECT_EQ(test, st->gpr[EMU_R8], 0xa0000008);
+	KUNIT_EXPECT_EQ(test, st->gpr[GPR_RAX], 0xb0000000);
+	KUNIT_EXPECT_EQ(test, st->gpr[GPR_RDI], 0xfedcba98);
+	KUNIT_EXPECT_EQ(test, st->gpr[GPR_R8], 0xa0000008);
 	KUNIT_EXPECT_EQ(test, st->rip, 0x1234567);
 	/* What does not exist of EFLAGS is not loaded. */
 	KUNIT_EXPECT_EQ(test, st->rflags, 0x3c0003);
@@ -280,16 +280,16 @@ static void new_registers(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, st->dr7, 0x6aa);
 	KUNIT_EXPECT_EQ(test, st->shadow, 0);
 	KUNIT_EXPECT_EQ(test, st->cpl, 0);
-	KUNIT_EXPECT_EQ(test, st->seg[EMU_DS].base, 0x12345678);
-	KUNIT_EXPECT_EQ(test, st->seg[EMU_DS].limit, 0x56789fff);
-	KUNIT_EXPECT_EQ(test, st->seg[EMU_DS].type, 3);
-	KUNIT_EXPECT_EQ(test, st->seg[EMU_CS].selector, CODE);
-	KUNIT_EXPECT_EQ(test, st->seg[EMU_CS].db, 1);
-	KUNIT_EXPECT_EQ(test, st->seg[EMU_FS].unusable, 1);
-	KUNIT_EXPECT_EQ(test, st->seg[EMU_LDTR].unusable, 1);
-	KUNIT_EXPECT_EQ(test, st->seg[EMU_TR].selector, NEW32);
-	KUNIT_EXPECT_EQ(test, st->seg[EMU_TR].base, NEW_TSS);
-	KUNIT_EXPECT_EQ(test, st->seg[EMU_TR].type, 11);
+	KUNIT_EXPECT_EQ(test, st->seg[SEG_DS].base, 0x12345678);
+	KUNIT_EXPECT_EQ(test, st->seg[SEG_DS].limit, 0x56789fff);
+	KUNIT_EXPECT_EQ(test, st->seg[SEG_DS].type, 3);
+	KUNIT_EXPECT_EQ(test, st->seg[SEG_CS].selector, CODE);
+	KUNIT_EXPECT_EQ(test, st->seg[SEG_CS].db, 1);
+	KUNIT_EXPECT_EQ(test, st->seg[SEG_FS].unusable, 1);
+	KUNIT_EXPECT_EQ(test, st->seg[SEG_LDTR].unusable, 1);
+	KUNIT_EXPECT_EQ(test, st->seg[SEG_TR].selector, NEW32);
+	KUNIT_EXPECT_EQ(test, st->seg[SEG_TR].base, NEW_TSS);
+	KUNIT_EXPECT_EQ(test, st->seg[SEG_TR].type, 11);
 	/* DATA has become accessed. */
 	KUNIT_EXPECT_EQ(test, get(m, GDT + DATA + 5, 1), 0x93);
 }
@@ -314,8 +314,8 @@ static void narrow_tasks(struct kunit *test)
 {
 	struct machine *m = machine_new(test, NEW16, TASK_CALL);
 
-	m->st.seg[EMU_TR].type = 3;
-	m->st.seg[EMU_TR].limit = 0x2b;
+	m->st.seg[SEG_TR].type = 3;
+	m->st.seg[SEG_TR].limit = 0x2b;
 	m->st.cr3 = 0x9000;
 	m->cr3 = 0x9000;
 	KUNIT_EXPECT_EQ(test, task_switch(&m->t), EMU_OK);
@@ -326,11 +326,11 @@ static void narrow_tasks(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, get(m, OLD_TSS + 0x0c, 2), 0x5a5a);
 	KUNIT_EXPECT_EQ(test, get(m, OLD_TSS + 0x2a, 2), 0x5a5a);
 	KUNIT_EXPECT_EQ(test, get(m, NEW_TSS, 2), OLD);
-	KUNIT_EXPECT_EQ(test, m->st.gpr[EMU_RCX], 0xc001);
+	KUNIT_EXPECT_EQ(test, m->st.gpr[GPR_RCX], 0xc001);
 	KUNIT_EXPECT_EQ(test, m->st.rip, 0x4567);
 	KUNIT_EXPECT_EQ(test, m->st.rflags, 2 | X86_EFLAGS_CF | X86_EFLAGS_NT);
-	KUNIT_EXPECT_EQ(test, m->st.seg[EMU_GS].unusable, 1);
-	KUNIT_EXPECT_EQ(test, m->st.seg[EMU_TR].type, 3);
+	KUNIT_EXPECT_EQ(test, m->st.seg[SEG_GS].unusable, 1);
+	KUNIT_EXPECT_EQ(test, m->st.seg[SEG_TR].type, 3);
 	KUNIT_EXPECT_EQ(test, m->st.cr3, 0x9000);
 }
 
@@ -382,7 +382,7 @@ static void not_busy(struct machine *m) { put_desc(m, NEW32, NEW_TSS, 0x67, 0x89
 static void not_present(struct machine *m) { put_desc(m, NEW32, NEW_TSS, 0x67, 0x09, 0); }
 static void too_short(struct machine *m) { put_desc(m, NEW32, NEW_TSS, 0x66, 0x89, 0); }
 static void short16(struct machine *m) { put_desc(m, NEW32, NEW_TSS, 0x2a, 0x81, 0); }
-static void old_short(struct machine *m) { m->st.seg[EMU_TR].limit = 0x5e; }
+static void old_short(struct machine *m) { m->st.seg[SEG_TR].limit = 0x5e; }
 static void gdt_hole(struct machine *m) { m->hole = GDT; }
 static void old_hole(struct machine *m) { m->hole = OLD_TSS; }
 static void new_hole(struct machine *m) { m->hole = NEW_TSS; }
@@ -438,26 +438,26 @@ static void int_not_present(struct machine *m)
 
 #define SEL(m, nr, val)	put32(m, NEW_TSS + 0x48 + 4 * (nr), val)
 
-static void cs_null(struct machine *m) { SEL(m, EMU_CS, 0); }
-static void cs_beyond(struct machine *m) { SEL(m, EMU_CS, BEYOND); }
-static void cs_data(struct machine *m) { SEL(m, EMU_CS, DATA); }
-static void cs_dpl(struct machine *m) { SEL(m, EMU_CS, CODE | 3); }
+static void cs_null(struct machine *m) { SEL(m, SEG_CS, 0); }
+static void cs_beyond(struct machine *m) { SEL(m, SEG_CS, BEYOND); }
+static void cs_data(struct machine *m) { SEL(m, SEG_CS, DATA); }
+static void cs_dpl(struct machine *m) { SEL(m, SEG_CS, CODE | 3); }
 static void cs_conforming(struct machine *m)
 {
 	put_desc(m, CONFORMING, 0, 0xfffff, 0xff, 0xc);
-	SEL(m, EMU_CS, CONFORMING);
+	SEL(m, SEG_CS, CONFORMING);
 }
-static void ss_null(struct machine *m) { SEL(m, EMU_SS, 0); }
-static void ss_code(struct machine *m) { SEL(m, EMU_SS, CODE); }
-static void ss_rpl(struct machine *m) { SEL(m, EMU_SS, DATA | 3); }
-static void ss_dpl(struct machine *m) { SEL(m, EMU_SS, DATA3); }
-static void ss_absent(struct machine *m) { SEL(m, EMU_SS, ABSENT); }
-static void ds_beyond(struct machine *m) { SEL(m, EMU_DS, BEYOND); }
-static void ds_system(struct machine *m) { SEL(m, EMU_DS, LDT_SEL); }
-static void ds_unreadable(struct machine *m) { SEL(m, EMU_DS, UNREADABLE); }
-static void ds_rpl(struct machine *m) { SEL(m, EMU_DS, DATA | 3); }
-static void gs_absent(struct machine *m) { SEL(m, EMU_GS, ABSENT); }
-static void fs_ldt(struct machine *m) { SEL(m, EMU_FS, 0xc); }
+static void ss_null(struct machine *m) { SEL(m, SEG_SS, 0); }
+static void ss_code(struct machine *m) { SEL(m, SEG_SS, CODE); }
+static void ss_rpl(struct machine *m) { SEL(m, SEG_SS, DATA | 3); }
+static void ss_dpl(struct machine *m) { SEL(m, SEG_SS, DATA3); }
+static void ss_absent(struct machine *m) { SEL(m, SEG_SS, ABSENT); }
+static void ds_beyond(struct machine *m) { SEL(m, SEG_DS, BEYOND); }
+static void ds_system(struct machine *m) { SEL(m, SEG_DS, LDT_SEL); }
+static void ds_unreadable(struct machine *m) { SEL(m, SEG_DS, UNREADABLE); }
+static void ds_rpl(struct machine *m) { SEL(m, SEG_DS, DATA | 3); }
+static void gs_absent(struct machine *m) { SEL(m, SEG_GS, ABSENT); }
+static void fs_ldt(struct machine *m) { SEL(m, SEG_FS, 0xc); }
 static void ldt_in_ldt(struct machine *m) { put32(m, NEW_TSS + 0x60, 0xc); }
 static void ldt_type(struct machine *m) { put32(m, NEW_TSS + 0x60, DATA); }
 static void ldt_absent(struct machine *m)
@@ -479,8 +479,8 @@ static void push_hole(struct machine *m)
 static void push_limit(struct machine *m)
 {
 	event(m, EVENT_EXCEPTION, 13, true);
-	SEL(m, EMU_SS, DOWN);
-	put32(m, NEW_TSS + 0x28 + 4 * EMU_RSP, 0x6003);
+	SEL(m, SEG_SS, DOWN);
+	put32(m, NEW_TSS + 0x28 + 4 * GPR_RSP, 0x6003);
 }
 static void exception_bad_ds(struct machine *m)
 {
@@ -564,7 +564,7 @@ static void faults(struct kunit *test)
 			continue;
 		}
 		KUNIT_EXPECT_EQ_MSG(test, m->st.rip, 0x1234567, "%s", c->name);
-		KUNIT_EXPECT_EQ_MSG(test, m->st.seg[EMU_TR].selector, NEW32, "%s", c->name);
+		KUNIT_EXPECT_EQ_MSG(test, m->st.seg[SEG_TR].selector, NEW32, "%s", c->name);
 		KUNIT_EXPECT_TRUE_MSG(test, busy(m, NEW32), "%s", c->name);
 	}
 }
@@ -575,16 +575,16 @@ static void unloaded_segments(struct kunit *test)
 	struct machine *m = machine_new(test, NEW32, TASK_JMP);
 	const struct kvm_segment *s = m->st.seg;
 
-	SEL(m, EMU_CS, DATA3 | 3);
+	SEL(m, SEG_CS, DATA3 | 3);
 	KUNIT_EXPECT_EQ(test, task_switch(&m->t), EMU_FAULT);
-	KUNIT_EXPECT_EQ(test, s[EMU_CS].selector, DATA3 | 3);
-	KUNIT_EXPECT_EQ(test, s[EMU_CS].type, 11);
-	KUNIT_EXPECT_EQ(test, s[EMU_CS].present, 1);
-	KUNIT_EXPECT_EQ(test, s[EMU_CS].limit, 0);
-	KUNIT_EXPECT_EQ(test, s[EMU_CS].dpl, 3);
-	KUNIT_EXPECT_EQ(test, s[EMU_SS].selector, DATA);
-	KUNIT_EXPECT_EQ(test, s[EMU_SS].unusable, 1);
-	KUNIT_EXPECT_EQ(test, s[EMU_SS].dpl, 3);
+	KUNIT_EXPECT_EQ(test, s[SEG_CS].selector, DATA3 | 3);
+	KUNIT_EXPECT_EQ(test, s[SEG_CS].type, 11);
+	KUNIT_EXPECT_EQ(test, s[SEG_CS].present, 1);
+	KUNIT_EXPECT_EQ(test, s[SEG_CS].limit, 0);
+	KUNIT_EXPECT_EQ(test, s[SEG_CS].dpl, 3);
+	KUNIT_EXPECT_EQ(test, s[SEG_SS].selector, DATA);
+	KUNIT_EXPECT_EQ(test, s[SEG_SS].unusable, 1);
+	KUNIT_EXPECT_EQ(test, s[SEG_SS].dpl, 3);
 	KUNIT_EXPECT_EQ(test, m->st.cpl, 3);
 }
 
@@ -592,16 +592,16 @@ static void user_tasks(struct kunit *test)
 {
 	struct machine *m = machine_new(test, NEW32, TASK_GATE);
 
-	SEL(m, EMU_CS, CONFORMING | 3);
-	SEL(m, EMU_SS, DATA3 | 3);
-	SEL(m, EMU_DS, CONFORMING | 3);
-	SEL(m, EMU_ES, DATA3 | 3);
-	SEL(m, EMU_GS, 3);
+	SEL(m, SEG_CS, CONFORMING | 3);
+	SEL(m, SEG_SS, DATA3 | 3);
+	SEL(m, SEG_DS, CONFORMING | 3);
+	SEL(m, SEG_ES, DATA3 | 3);
+	SEL(m, SEG_GS, 3);
 	event(m, EVENT_EXCEPTION, 14, true);
 	KUNIT_EXPECT_EQ(test, task_switch(&m->t), EMU_OK);
 	KUNIT_EXPECT_EQ(test, m->st.cpl, 3);
 	KUNIT_EXPECT_EQ(test, get(m, STACK + 0xfc, 4), 0x1234abcd);
-	KUNIT_EXPECT_EQ(test, m->st.gpr[EMU_RSP], STACK + 0xfc);
+	KUNIT_EXPECT_EQ(test, m->st.gpr[GPR_RSP], STACK + 0xfc);
 }
 
 static void error_codes(struct kunit *test)
@@ -610,20 +610,20 @@ static void error_codes(struct kunit *test)
 
 	/* 16-bit stack, 2 bytes, wraps. */
 	put_desc(m, DATA, 0, 0xffff, 0x93, 0);
-	put16(m, NEW_TSS + 0x12 + 2 * EMU_RSP, 0);
+	put16(m, NEW_TSS + 0x12 + 2 * GPR_RSP, 0);
 	event(m, EVENT_EXCEPTION, 13, true);
 	KUNIT_EXPECT_EQ(test, task_switch(&m->t), EMU_OK);
 	KUNIT_EXPECT_EQ(test, get(m, 0xfffe, 2), 0xabcd);
-	KUNIT_EXPECT_EQ(test, m->st.gpr[EMU_RSP], 0xfffe);
+	KUNIT_EXPECT_EQ(test, m->st.gpr[GPR_RSP], 0xfffe);
 	KUNIT_EXPECT_FALSE(test, m->user_write);
 
 	machine_init(m, NEW32, TASK_GATE);
 	event(m, EVENT_EXCEPTION, 13, true);
-	SEL(m, EMU_CS, CODE3 | 3);
-	SEL(m, EMU_SS, DATA3 | 3);
-	SEL(m, EMU_DS, 0);
-	SEL(m, EMU_ES, 0);
-	SEL(m, EMU_GS, 0);
+	SEL(m, SEG_CS, CODE3 | 3);
+	SEL(m, SEG_SS, DATA3 | 3);
+	SEL(m, SEG_DS, 0);
+	SEL(m, SEG_ES, 0);
+	SEL(m, SEG_GS, 0);
 	m->fail_with = EMU_OK;
 	KUNIT_EXPECT_EQ(test, task_switch(&m->t), EMU_OK);
 	KUNIT_EXPECT_EQ(test, get(m, STACK + 0xfc, 4), 0x1234abcd);
@@ -631,7 +631,7 @@ static void error_codes(struct kunit *test)
 	/* Expand-down: valid above the limit only. */
 	machine_init(m, NEW32, TASK_GATE);
 	event(m, EVENT_EXCEPTION, 13, true);
-	SEL(m, EMU_SS, DOWN);
+	SEL(m, SEG_SS, DOWN);
 	KUNIT_EXPECT_EQ(test, task_switch(&m->t), EMU_OK);
 	KUNIT_EXPECT_EQ(test, get(m, STACK + 0xfc, 4), 0x1234abcd);
 }
@@ -645,7 +645,7 @@ static void address_spaces(struct kunit *test)
 	put64(m, OTHER_GDT + DATA, 0x00cf920abcdeffff);
 	KUNIT_EXPECT_EQ(test, task_switch(&m->t), EMU_OK);
 	KUNIT_EXPECT_EQ(test, m->st.cr3, SPACE_2);
-	KUNIT_EXPECT_EQ(test, m->st.seg[EMU_DS].base, 0x0abcde);
+	KUNIT_EXPECT_EQ(test, m->st.seg[SEG_DS].base, 0x0abcde);
 	KUNIT_EXPECT_EQ(test, get(m, OTHER_GDT + DATA + 5, 1), 0x93);
 	/* Busy bits are the old one's. */
 	KUNIT_EXPECT_TRUE(test, busy(m, NEW32));
@@ -665,16 +665,16 @@ static void vm86_tasks(struct kunit *test)
 	struct machine *m = machine_new(test, NEW32, TASK_JMP);
 
 	put32(m, NEW_TSS + 0x24, X86_EFLAGS_VM);
-	SEL(m, EMU_CS, 0x1233);
-	SEL(m, EMU_SS, 0);
-	SEL(m, EMU_DS, 0xffff);
+	SEL(m, SEG_CS, 0x1233);
+	SEL(m, SEG_SS, 0);
+	SEL(m, SEG_DS, 0xffff);
 	KUNIT_EXPECT_EQ(test, task_switch(&m->t), EMU_OK);
 	KUNIT_EXPECT_EQ(test, m->st.cpl, 3);
-	KUNIT_EXPECT_EQ(test, m->st.seg[EMU_CS].base, 0x12330);
-	KUNIT_EXPECT_EQ(test, m->st.seg[EMU_CS].limit, 0xffff);
-	KUNIT_EXPECT_EQ(test, m->st.seg[EMU_CS].dpl, 3);
-	KUNIT_EXPECT_EQ(test, m->st.seg[EMU_SS].unusable, 0);
-	KUNIT_EXPECT_EQ(test, m->st.seg[EMU_DS].base, 0xffff0);
+	KUNIT_EXPECT_EQ(test, m->st.seg[SEG_CS].base, 0x12330);
+	KUNIT_EXPECT_EQ(test, m->st.seg[SEG_CS].limit, 0xffff);
+	KUNIT_EXPECT_EQ(test, m->st.seg[SEG_CS].dpl, 3);
+	KUNIT_EXPECT_EQ(test, m->st.seg[SEG_SS].unusable, 0);
+	KUNIT_EXPECT_EQ(test, m->st.seg[SEG_DS].base, 0xffff0);
 }
 
 static void debug_traps(struct kunit *test)
