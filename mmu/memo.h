@@ -105,6 +105,6 @@ static inline bool memo_read(const struct mmu *mmu, const struct walk_memo *m,
 }
 
 int mmu_walk_memo(struct mmu *mmu, struct walk_memo *m, const struct paging_mode *mode,
-		  gva_t gva, u32 access, gpa_t *gpa, struct emu_fault *fault);
+		  gva_t gva, u32 access, gpa_t *gpa, struct walk_fault *fault);
 
 #endif

@@ -28,7 +28,6 @@
 
 struct ditto_gmem_region;
 struct ditto_vm_info;
-struct emu_fault;
 struct memslot;
 struct mmu;
 struct seq_file;
@@ -104,6 +103,18 @@ struct paging_mode {
 	u64 cr0, cr3, cr4, efer, rflags;
 	u32 pkru;
 	u8 maxphyaddr;
+};
+
+/**
+ * struct walk_fault - why a walk of the guest's page tables ended: a page fault, #PF
+ * @valid: it did; the other members are set
+ * @error: the error code
+ * @gva: the linear address, for cr2
+ */
+struct walk_fault {
+	bool valid;
+	u32 error;
+	gva_t gva;
 };
 
 /**
@@ -239,7 +250,7 @@ int guest_cmpxchg(struct mmu *mmu, gpa_t gpa, void *old, const void *new, unsign
 
 /* walk.c: the guest's own page tables */
 int mmu_walk(struct mmu *mmu, const struct paging_mode *mode, gva_t gva, u32 access,
-	     gpa_t *gpa, struct emu_fault *fault);
+	     gpa_t *gpa, struct walk_fault *fault);
 
 /* fault.c */
 int mmu_tdp_fault(struct mmu *mmu, struct fault_streaks *streaks, gpa_t gpa, u32 access);

@@ -14,11 +14,9 @@
 #include <linux/mm.h>
 #include <asm/processor-flags.h>
 #include <asm/msr-index.h>
-#include <asm/trapnr.h>
 
 #include "mmu/memo.h"
 #include "mmu/slots.h"
-#include "x86/emulate/emulate.h"
 
 /* Entries, all modes. */
 #define PT_PRESENT	BIT_ULL(0)
@@ -349,27 +347,21 @@ static int walk_mark(struct walk *w)
 	return err;
 }
 
-static int walk_fault(const struct walk *w, gva_t gva, struct emu_fault *fault)
+static int walk_tell(const struct walk *w, gva_t gva, struct walk_fault *fault)
 {
-	*fault = (struct emu_fault) {
-		.valid = true,
-		.vector = X86_TRAP_PF,
-		.has_error = true,
-		.error = w->error,
-		.cr2 = gva,
-	};
+	*fault = (struct walk_fault) { .valid = true, .error = w->error, .gva = gva };
 	return -EFAULT;
 }
 
 /* All of a walk; as mmu_walk(), with paging on. */
-static int walk_whole(struct walk *w, gva_t gva, struct emu_fault *fault)
+static int walk_whole(struct walk *w, gva_t gva, struct walk_fault *fault)
 {
 	int tries = WALK_TRIES;
 	int err;
 
 	do {
 		if (unlikely(!walk_down(w)))
-			return walk_fault(w, gva, fault);
+			return walk_tell(w, gva, fault);
 		err = walk_mark(w);
 	} while (unlikely(err == -EAGAIN) && --tries);
 	if (unlikely(err))
@@ -396,7 +388,7 @@ static int walk_whole(struct walk *w, gva_t gva, struct emu_fault *fault)
  * it run and try again.
  */
 int mmu_walk(struct mmu *mmu, const struct paging_mode *mode, gva_t gva, u32 access,
-	     gpa_t *gpa, struct emu_fault *fault)
+	     gpa_t *gpa, struct walk_fault *fault)
 {
 	struct walk w = { .mmu = mmu, .mode = mode, .gva = gva, .access = access };
 	int err;
@@ -438,7 +430,7 @@ static void walk_remember(struct walk *w, struct walk_memo *m, unsigned long seq
 
 static noinline int walk_anew(struct mmu *mmu, struct walk_memo *m,
 			      const struct paging_mode *mode, gva_t gva, u32 access,
-			      gpa_t *gpa, struct emu_fault *fault)
+			      gpa_t *gpa, struct walk_fault *fault)
 {
 	struct walk w = { .mmu = mmu, .mode = mode, .gva = gva, .access = access };
 	unsigned long seq = smp_load_acquire(&mmu->inv_seq);
@@ -466,7 +458,7 @@ static noinline int walk_anew(struct mmu *mmu, struct walk_memo *m,
  * Return: as mmu_walk().
  */
 int mmu_walk_memo(struct mmu *mmu, struct walk_memo *m, const struct paging_mode *mode,
-		  gva_t gva, u32 access, gpa_t *gpa, struct emu_fault *fault)
+		  gva_t gva, u32 access, gpa_t *gpa, struct walk_fault *fault)
 {
 	bool holds;
 

@@ -85,15 +85,19 @@ static enum emu_result glue_error(struct glue *g, int err)
 static enum emu_result glue_translate(struct emu_ctxt *c, u64 gva, u32 access, gpa_t *gpa)
 {
 	struct glue *g = glue_of(c);
+	struct walk_fault fault;
 	int err;
 
 	if (c->cpl == 3 && !(access & MMU_IMPLICIT))
 		access |= MMU_USER;
 	err = mmu_walk_memo(glue_mmu(g), access & MMU_EXEC ? &g->vcpu->fetch_memo :
-			    &g->vcpu->data_memo, &g->mode, gva, access, gpa, &c->fault);
+			    &g->vcpu->data_memo, &g->mode, gva, access, gpa, &fault);
 	if (likely(!err))
 		return EMU_OK;
-	return c->fault.valid ? EMU_FAULT : glue_error(g, err);
+	if (!fault.valid)
+		return glue_error(g, err);
+	c->fault = vcpu_walk_fault(&fault);
+	return EMU_FAULT;
 }
 
 static u32 glue_access_bits(unsigned int access)

@@ -34,7 +34,7 @@ static noinline u8 skip_fetch(struct vcpu *vcpu, u64 gva, u32 access)
 {
 	struct mmu *mmu = &vcpu->vm->mmu;
 	struct paging_mode mode;
-	struct emu_fault fault;
+	struct walk_fault fault;
 	gpa_t gpa;
 	u8 byte;
 

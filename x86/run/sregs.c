@@ -179,7 +179,7 @@ int vcpu_ioctl_translate(struct vcpu *vcpu, struct kvm_translation *tr)
 {
 	struct mmu *mmu = &vcpu->vm->mmu;
 	struct paging_mode mode;
-	struct emu_fault fault;
+	struct walk_fault fault;
 	gpa_t gpa = 0;
 	int idx, r;
 

@@ -47,11 +47,13 @@ static enum emu_result glue_result(struct task_glue *g, int err)
 
 static enum emu_result glue_translate(struct task_glue *g, u32 gva, u32 access, gpa_t *gpa)
 {
-	int err;
+	struct walk_fault fault;
+	int err = mmu_walk(glue_mmu(g), &g->mode, gva, access, gpa, &fault);
 
-	g->t.fault.valid = false;
-	err = mmu_walk(glue_mmu(g), &g->mode, gva, access, gpa, &g->t.fault);
-	return err && g->t.fault.valid ? EMU_FAULT : glue_result(g, err);
+	if (!err || !fault.valid)
+		return glue_result(g, err);
+	g->t.fault = vcpu_walk_fault(&fault);
+	return EMU_FAULT;
 }
 
 static unsigned int glue_in_page(u32 gva, unsigned int len)

@@ -12,6 +12,7 @@
 #include <linux/sched.h>
 #include <asm/debugreg.h>
 #include <asm/processor-flags.h>
+#include <asm/trapnr.h>
 
 #include "x86/machine/vm.h"
 #include "x86/cpu/fpu.h"
@@ -69,6 +70,18 @@ int vcpu_len_unknown(struct vcpu *vcpu, const struct exit_facts *facts, u8 opcod
 /* emulate_vcpu.c: the emulator's view of a vCPU. Results as exit_handle(). */
 int vcpu_insn_len(struct vcpu *vcpu, const struct exit_facts *facts);
 int vcpu_emulate(struct vcpu *vcpu, const struct exit_facts *facts);
+/* What a walk found, as the emulator says it. */
+static inline struct emu_fault vcpu_walk_fault(const struct walk_fault *fault)
+{
+	return (struct emu_fault) {
+		.valid = true,
+		.vector = X86_TRAP_PF,
+		.has_error = true,
+		.error = fault->error,
+		.cr2 = fault->gva,
+	};
+}
+
 /* taskswitch_vcpu.c */
 int vcpu_task_switch(struct vcpu *vcpu, const struct exit_facts *facts);
 
