@@ -20,30 +20,6 @@
 
 #include "mmu/mmu.h"
 
-/**
- * struct walk_memo - a walk that ended well; of the vCPU's owner
- * @seq: mmu->inv_seq before it
- * @page: gva >> PAGE_SHIFT
- * @access: MMU_* bits
- * @nr: entries that it met; 0: nothing is remembered
- * @mode: that it was made in
- * @gpa: of the page
- * @data: the page's bytes in the host, to be read; NULL when it is no gmem page
- * @entry: where the entries are
- * @value: what they were
- */
-struct walk_memo {
-	unsigned long seq;
-	u64 page;
-	u32 access;
-	unsigned int nr;
-	struct paging_mode mode;
-	gpa_t gpa;
-	const void *data;
-	const u64 *entry[MMU_WALK_LEVELS];
-	u64 value[MMU_WALK_LEVELS];
-};
-
 static __always_inline bool memo_mode_same(const struct paging_mode *a, const struct paging_mode *b)
 {
 	return !((a->cr3 ^ b->cr3) | (a->cr4 ^ b->cr4) | (a->cr0 ^ b->cr0) |

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a guest-physical address space is made of: the types that a VM and a vCPU have
+ * members of. What can be done with them is in mmu.h and memo.h.
+ */
+#ifndef DITTO_MMU_TYPES_H
+#define DITTO_MMU_TYPES_H
+
+#include <linux/kvm.h>
+#include <linux/kvm_types.h>
+#include <linux/list.h>
+#include <linux/mmu_notifier.h>
+#include <linux/mutex.h>
+#include <linux/rbtree.h>
+#include <linux/sched.h>
+#include <linux/seqlock.h>
+#include <linux/spinlock.h>
+#include <linux/srcu.h>
+#include <linux/xarray.h>
+
+#include "gmem/gmem.h"
+
+/* Debug builds account for every TLB flush that is owed: make DEBUG=1, or KASAN. */
+#if defined(CONFIG_KASAN) && !defined(DITTO_DEBUG)
+#define DITTO_DEBUG 1
+#endif
+
+struct memslot;
+struct mmu;
+
+/* Levels that the guest's own page tables can have. */
+#define MMU_WALK_LEVELS	5
+
+/* What an access does. */
+#define MMU_READ	BIT(0)
+#define MMU_WRITE	BIT(1)
+#define MMU_EXEC	BIT(2)
+#define MMU_USER	BIT(3)	/* guest walks: made at CPL 3 */
+#define MMU_IMPLICIT	BIT(4)	/* guest walks: supervisor access to a descriptor table */
+
+/**
+ * struct tdp_format - bits of a nested page-table entry
+ * @levels: 4 or 5
+ * @max_level: largest leaf: 1 (4 KiB), 2 (2 MiB)
+ * @table: bits of every entry that points at a table
+ * @leaf: bits of every leaf (present/readable, memory type)
+ * @device: the same, of a leaf that maps a device's memory
+ * @writable: the page may be written
+ * @exec: the page may be executed; 0 in NPT, which has @nx
+ * @nx: the page may not be executed; 0 in EPT, which has @exec
+ * @accessed: the CPU has used the entry; 0 where the format has no such bit
+ * @dirty: the CPU has written through the leaf; 0 where the format has no such bit
+ * @large: the entry is a 2 MiB leaf
+ * @logged: the CPU logs whenever it sets @dirty, and mmu_note_written() is told
+ */
+struct tdp_format {
+	u8 levels;
+	u8 max_level;
+	bool logged;
+	u64 table, leaf, device;
+	u64 writable, exec, nx, accessed, dirty, large;
+};
+
+/**
+ * struct mmu_host - what the owner of a struct mmu provides
+ * @format: of the TDP tables
+ * @max_gfn: gfns at or above it are refused in memslots, and those that the tables
+ *	cannot reach
+ * @flush_tlbs: when this returns, every CPU that may have used the tables has
+ *	flushed, or will flush before it enters the guest again.  Called in
+ *	process context with mmu->lock held; may spin, not sleep
+ * @check_epoch: does no vCPU run on translations that are older than this epoch?
+ *	Called in debug builds before what was taken away is used again; any locks
+ *	held.  May be NULL.
+ */
+struct mmu_host {
+	const struct tdp_format *format;
+	u64 max_gfn;
+	void (*flush_tlbs)(struct mmu *mmu);
+	bool (*check_epoch)(struct mmu *mmu, u64 epoch);
+};
+
+/**
+ * struct paging_mode - how the guest translates addresses just now
+ * @cr0: the guest's register; so the next four
+ * @cr3: page-table root
+ * @cr4: paging extensions
+ * @efer: long mode, NX
+ * @rflags: AC, for SMAP
+ * @pkru: protection-key rights, used with CR4.PKE in long mode
+ * @maxphyaddr: the guest's physical address width, 32 to 52
+ *
+ * The privilege level is not here: MMU_USER says it.
+ */
+struct paging_mode {
+	u64 cr0, cr3, cr4, efer, rflags;
+	u32 pkru;
+	u8 maxphyaddr;
+};
+
+/**
+ * struct walk_fault - why a walk of the guest's page tables ended: a page fault, #PF
+ * @valid: it did; the other members are set
+ * @error: the error code
+ * @gva: the linear address, for cr2
+ */
+struct walk_fault {
+	bool valid;
+	u32 error;
+	gva_t gva;
+};
+
+/**
+ * struct mmu - the guest-physical address space of one VM
+ *
+ * Lock order: slots_lock > mm's mmap_lock, gmem's locks > lock.
+ *
+ * @host: constant
+ * @slots_lock: serializes changes of memslots
+ * @srcu: readers of the memslots
+ * @slots_by_gfn: the memslots, in two equal trees: while one changes, readers use the
+ *	other.  Changed under @slots_lock and @lock for write, so that either lock holds
+ *	them still, too; read in sections of @srcu
+ * @slots_seq: how often the trees changed; its last bit is the tree to read
+ * @slots_removed: how many memslots were ever removed; changed like the trees
+ * @slot_hint: the memslot that was found last, or NULL; racy.  Each removal switches to
+ *	the other of the two, so that a reader that found the removed slot just before
+ *	cannot store it where later readers look
+ * @slots_by_hva: those that user memory backs; @lock
+ * @slots_by_id: by the VMM's number; @slots_lock
+ * @gmems: what backs the gmem-backed ones, each once; @slots_lock, read by RCU
+ * @gmems_tree: the same by address; @slots_lock
+ * @nr_pages: sum of the memslots' sizes; @slots_lock, read without
+ * @mm: of user-backed slots; set once under @slots_lock before the first exists
+ * @notifier: registered in @mm once that is set
+ * @lock: the TDP tables.  Read: faults add entries by cmpxchg.  Write: everything
+ *	that takes a permission away or frees a table
+ * @root: top TDP table; constant
+ * @nr_tables: TDP tables allocated, the root included
+ * @max_tables: limit for @nr_tables; @slots_lock, read without
+ * @maps_device: a device's memory was ever mapped; written under @lock, read without
+ * @inv_seq: invalidations, bumped before pages or memslots that it makes invalid are
+ *	freed; written under @lock for write
+ * @inv_active: invalidations of @mm in progress; @lock
+ * @inv_start: first hva that they cover, while @inv_active; @lock
+ * @inv_end: hva after the last; likewise
+ * @epoch: permissions taken away so far; @lock for write (DITTO_DEBUG)
+ * @epoch_flushed: the last @epoch that a flush has covered; likewise
+ */
+struct mmu {
+	const struct mmu_host *host;
+	struct mutex slots_lock;
+	struct srcu_struct srcu;
+	struct rb_root slots_by_gfn[2];
+	seqcount_latch_t slots_seq;
+	unsigned int slots_removed;
+	struct memslot *slot_hint[2];
+	struct rb_root_cached slots_by_hva;
+	struct xarray slots_by_id;
+	struct list_head gmems;
+	struct rb_root gmems_tree;
+	u64 nr_pages;
+	struct mm_struct *mm;
+	struct mmu_notifier notifier;
+
+	rwlock_t lock;
+	u64 *root;
+	atomic_long_t nr_tables;
+	long max_tables;
+	bool maps_device;
+	unsigned long inv_seq;
+	unsigned long inv_active;
+	unsigned long inv_start, inv_end;
+#ifdef DITTO_DEBUG
+	u64 epoch;
+	u64 epoch_flushed;
+#endif
+};
+
+/* Places where a guest may be walking through its memory at the same time. */
+#define FAULT_STREAKS	4
+
+/**
+ * struct fault_streaks - a vCPU's memory of its last TDP faults; of its owner
+ *
+ * Guests mostly come to new memory page by page, upwards. A fault right behind the one
+ * before resolves twice as many pages as that did: the pages are zeroed and mapped a
+ * little sooner, and the exits between are saved.
+ *
+ * @streak: @next: the gfn behind what the last fault there resolved; @window: how many
+ *	that was allowed to be, 0: unused; @used: when, in faults
+ * @faults: those that asked for a streak
+ * @map: what a fault under way found; here because it is too large for a stack
+ */
+struct fault_streaks {
+	struct {
+		gfn_t next;
+		unsigned int window;
+		unsigned int used;
+	} streak[FAULT_STREAKS];
+	unsigned int faults;
+	struct gmem_mapping map[GMEM_FAULT_MAX];
+};
+
+/**
+ * struct walk_memo - a walk that ended well; of the vCPU's owner
+ * @seq: mmu->inv_seq before it
+ * @page: gva >> PAGE_SHIFT
+ * @access: MMU_* bits
+ * @nr: entries that it met; 0: nothing is remembered
+ * @mode: that it was made in
+ * @gpa: of the page
+ * @data: the page's bytes in the host, to be read; NULL when it is no gmem page
+ * @entry: where the entries are
+ * @value: what they were
+ */
+struct walk_memo {
+	unsigned long seq;
+	u64 page;
+	u32 access;
+	unsigned int nr;
+	struct paging_mode mode;
+	gpa_t gpa;
+	const void *data;
+	const u64 *entry[MMU_WALK_LEVELS];
+	u64 value[MMU_WALK_LEVELS];
+};
+
+#endif
