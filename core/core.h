@@ -19,6 +19,8 @@ void clocksource_unwatch(void);
 
 /* vm.c */
 void vm_clocks_unstable(void);
+void vm_get(struct vm *vm);
+void vm_put(struct vm *vm);
 int vm_create(unsigned long type);
 int vm_list(struct ditto_vm_list *args);
 int vm_check_all(struct seq_file *m);
@@ -32,6 +34,8 @@ int vm_ioctl_set_identity_map_addr(struct vm *vm, u64 *addr);
 int vm_ioctl_set_boot_cpu_id(struct vm *vm, unsigned long id);
 
 /* vcpu.c */
+void vcpu_load(struct vcpu *vcpu);
+void vcpu_put(struct vcpu *vcpu);
 int vcpu_create(struct vm *vm, unsigned long id);
 void vcpu_destroy(struct vcpu *vcpu);
 int vcpu_ioctl_run(struct vcpu *vcpu);

@@ -21,7 +21,6 @@
 #include "core/core.h"
 #include "x86/cpu/clock.h"
 
-DEFINE_PER_CPU(bool, cpus_on);
 static enum cpuhp_state cpus_state;
 
 /* Also from IPIs and with IRQs off: this CPU only. */

@@ -12,6 +12,7 @@
 #include "core/core.h"
 #include "x86/board/eventfd.h"
 #include "gmem/gmem.h"
+#include "mmu/mmu.h"
 #include "x86/board/irqchip.h"
 #include "x86/run/x86.h"
 

@@ -28,9 +28,6 @@ module_param(quirk_no_xsave, bool, 0444);
 MODULE_PARM_DESC(quirk_no_xsave,
 		 "hide XSAVE from guests: for emulated CPUs that share XCR0 with them");
 
-/* The backend in use; set before the first VM can be made. */
-const struct backend_ops *backend;
-
 static struct kobject *main_kobj;
 static struct dentry *main_debugfs;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vCPUs: their lifetime, the thread that owns one for a while, and how others
- * reach it.  What the virtual CPU does is x86/'s.
+ * vCPUs: their lifetime, their fds, and the thread that owns one for a while.  What the
+ * virtual CPU does is x86/run/'s, and how others reach it is in x86/machine/vcpu.c.
  *
  * A vCPU is owned by the thread that holds its mutex.  While it does, the
  * scheduler tells us when the thread moves, and the backend keeps the hardware
@@ -11,7 +11,6 @@
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
-#include <linux/smp.h>
 #include <linux/uaccess.h>
 #include <asm/nospec-branch.h>
 
@@ -108,74 +107,18 @@ void vcpu_put(struct vcpu *vcpu)
 	preempt_enable();
 }
 
-/**
- * vcpu_wake - end a vCPU's sleep, if it sleeps
- * @vcpu: any; any context
- */
-void vcpu_wake(struct vcpu *vcpu)
-{
-	rcuwait_wake_up(&vcpu->wait);
-}
-
-static __always_inline void vcpu_interrupt(struct vcpu *vcpu, void (*interrupt)(int cpu))
-{
-	int cpu;
-
-	vcpu_wake(vcpu);
-	preempt_disable();
-	smp_mb();
-	cpu = vcpu_guest_cpu(vcpu);
-	if (cpu >= 0 && cpu != smp_processor_id() && cpu_online(cpu))
-		interrupt(cpu);
-	preempt_enable();
-}
-
-static void vcpu_interrupt_host(int cpu)
-{
-	smp_send_reschedule(cpu);
-}
-
-/**
- * vcpu_kick - make a vCPU look at its requests soon
- * @vcpu: any; any context
- *
- * The request must have been set before; see x86/run/run.c for the barriers.
- */
-void vcpu_kick(struct vcpu *vcpu)
-{
-	vcpu_interrupt(vcpu, vcpu_interrupt_host);
-}
-
-/**
- * vcpu_notify - make a vCPU take what vcpu->posted has
- * @vcpu: one with a local APIC; any context
- *
- * Like vcpu_kick(), with posted->any in place of a request; the caller has set it. Where
- * the CPU can take posted interrupts while the guest runs, the guest is not left. If the
- * vCPU leaves the guest at that moment, its owner looks at posted->any before it enters
- * again.
- */
-void vcpu_notify(struct vcpu *vcpu)
-{
-	vcpu_interrupt(vcpu, backend && backend->caps->posting ? backend->notify :
-								  vcpu_interrupt_host);
-}
-
 static int vcpu_alloc_run(struct vcpu *vcpu)
 {
 	vcpu->run = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	vcpu->pio_data = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	vcpu->emu.batch_buf = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	vcpu->emu.batch_bytes = PAGE_SIZE;
-	return vcpu->run && vcpu->pio_data && vcpu->emu.batch_buf ? 0 : -ENOMEM;
+	return vcpu->run && vcpu->pio_data ? 0 : -ENOMEM;
 }
 
 static void vcpu_free_run(struct vcpu *vcpu)
 {
-	/* The VMM may still map the first two: the pages live on with its mapping. */
+	/* The VMM may still map them: the pages live on with its mapping. */
 	free_page((unsigned long)vcpu->run);
 	free_page((unsigned long)vcpu->pio_data);
-	free_page((unsigned long)vcpu->emu.batch_buf);
 }
 
 static void vcpu_init_fields(struct vcpu *vcpu, struct vm *vm, u32 id)
@@ -202,9 +145,12 @@ static int vcpu_init_parts(struct vcpu *vcpu)
 	err = vcpu_alloc_run(vcpu);
 	if (err)
 		goto free_run;
-	err = vcpu_fpu_init(vcpu);
+	err = vcpu_emulator_init(vcpu);
 	if (err)
 		goto free_run;
+	err = vcpu_fpu_init(vcpu);
+	if (err)
+		goto free_emulator;
 	vcpu_cpuid_init(vcpu);
 	vcpu_clock_init(vcpu);
 	err = vlapic_create(vcpu);
@@ -220,6 +166,8 @@ free_apic:
 free_fpu:
 	vcpu_cpuid_free(vcpu);
 	vcpu_fpu_free(vcpu);
+free_emulator:
+	vcpu_emulator_free(vcpu);
 free_run:
 	vcpu_free_run(vcpu);
 	return err;
@@ -236,6 +184,7 @@ void vcpu_destroy(struct vcpu *vcpu)
 	vlapic_free(vcpu);
 	vcpu_cpuid_free(vcpu);
 	vcpu_fpu_free(vcpu);
+	vcpu_emulator_free(vcpu);
 	vcpu_free_run(vcpu);
 	kfree(vcpu);
 }

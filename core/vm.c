@@ -17,8 +17,11 @@
 #include <asm/tsc.h>
 
 #include "core/core.h"
+#include "mmu/mmu.h"
 #include "x86/board/eventfd.h"
+#include "x86/board/iobus.h"
 #include "x86/board/irqchip.h"
+#include "x86/cpu/clock.h"
 
 /**
  * struct vm_bucket - the VMs that were created on one CPU
@@ -158,21 +161,6 @@ void vm_put(struct vm *vm)
 	kref_put(&vm->ref, vm_release_ref);
 }
 
-/**
- * vm_kill - end a VM after an internal error
- * @vm: every later ioctl on it gives -EIO, and its vCPUs leave KVM_RUN with it,
- *	whatever they do or wait for there; any context
- */
-void vm_kill(struct vm *vm)
-{
-	struct vcpu *vcpu;
-	u32 i;
-
-	WRITE_ONCE(vm->dead, true);
-	vm_for_each_vcpu(vm, i, vcpu)
-		vcpu_kick(vcpu);
-}
-
 static int vm_init_parts(struct vm *vm)
 {
 	int err;
@@ -263,29 +251,6 @@ int vm_release(struct inode *inode, struct file *file)
 
 	vm_put(vm);
 	return 0;
-}
-
-/**
- * vm_vcpu_by_id - find a vCPU by the VMM's number for it
- * @vm: any context that keeps it alive
- * @id: vcpu_id
- *
- * Returns it, or NULL.
- */
-struct vcpu *vm_vcpu_by_id(struct vm *vm, u32 id)
-{
-	struct vcpu *vcpu;
-	u32 i;
-
-	/* Most VMMs create vCPUs in the order of their ids. */
-	vcpu = vm_vcpu(vm, id);
-	if (vcpu && vcpu->id == id && id < smp_load_acquire(&vm->nr_vcpus))
-		return vcpu;
-	vm_for_each_vcpu(vm, i, vcpu) {
-		if (vcpu->id == id)
-			return vcpu;
-	}
-	return NULL;
 }
 
 /**

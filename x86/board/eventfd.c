@@ -23,6 +23,7 @@
 
 #include "compat.h"
 #include "x86/board/eventfd.h"
+#include "x86/board/iobus.h"
 #include "x86/machine/vm.h"
 #include "x86/board/irqchip.h"
 

@@ -5,9 +5,9 @@
 #ifndef DITTO_CORE_IOBUS_H
 #define DITTO_CORE_IOBUS_H
 
-#include <linux/mutex.h>
-#include <linux/srcu.h>
 #include <linux/types.h>
+
+#include "x86/machine/iobus.h"
 
 struct io_device;
 struct vcpu;
@@ -35,37 +35,8 @@ struct io_device {
 	u32 len;
 };
 
-struct iobus_table;
-
 /* Devices on one bus; enough for every queue of every virtio device. */
 #define IOBUS_MAX_DEVICES	4096
-
-/**
- * struct iobus - ports or MMIO of one VM
- * @lock: serializes changes
- * @srcu: protects @table
- * @table: sorted devices, or NULL while there are none; readers hold @srcu
- * @changes: registrations so far, and 1; @lock, read without
- * @dead: iobus_destroy() was called, registering fails; @lock
- */
-struct iobus {
-	struct mutex lock;
-	struct srcu_struct srcu;
-	struct iobus_table __rcu *table;
-	u64 changes;
-	bool dead;
-};
-
-/**
- * struct iobus_miss - the last access of a vCPU that met no device; zeroed at first
- * @changes: of the bus, before it; 0: none yet
- * @addr, @len: what it was
- */
-struct iobus_miss {
-	u64 changes;
-	u64 addr;
-	u32 len;
-};
 
 /* -ENOMEM */
 int iobus_init(struct iobus *bus);

@@ -32,17 +32,8 @@ static bool host_tsc_stable(void)
 	return !check_tsc_unstable();
 }
 
-/* What the hardware's TSC lacks; changes while nothing else runs. */
-static u64 clock_shift;
-
 /* As of clock_suspend(). */
 static u64 suspend_tsc, suspend_ns;
-
-/* The host's TSC, that does not fall back. */
-static u64 host_tsc_now(void)
-{
-	return rdtsc_ordered() + READ_ONCE(clock_shift);
-}
 
 /**
  * clock_gap - what to add to a TSC after the host slept
@@ -66,7 +57,7 @@ u64 clock_gap(u64 before, u64 now, u64 slept_ns, u32 khz)
 /** clock_suspend - the host goes to sleep; the last CPU, IRQs off */
 void clock_suspend(void)
 {
-	suspend_tsc = host_tsc_now();
+	suspend_tsc = clock_host_tsc();
 	suspend_ns = ktime_get_boottime_ns();
 }
 
@@ -79,7 +70,7 @@ void clock_suspend(void)
  */
 void clock_slept(u64 before, u64 slept_ns)
 {
-	u64 gap = clock_gap(before, host_tsc_now(), slept_ns, tsc_khz);
+	u64 gap = clock_gap(before, clock_host_tsc(), slept_ns, tsc_khz);
 
 	WRITE_ONCE(clock_shift, clock_shift + gap);
 }
@@ -102,9 +93,9 @@ static void host_sample(u64 *tsc, u64 *ns)
 		u64 now;
 
 		local_irq_save(flags);
-		before = host_tsc_now();
+		before = clock_host_tsc();
 		now = ktime_get_boottime_ns();
-		after = host_tsc_now();
+		after = clock_host_tsc();
 		local_irq_restore(flags);
 		if (after - before >= best)
 			continue;
@@ -116,29 +107,13 @@ static void host_sample(u64 *tsc, u64 *ns)
 
 /* TSC */
 
-static u64 tsc_scaled(const struct vcpu *vcpu, u64 host_tsc)
-{
-	if (likely(vcpu->clock.tsc_ratio == TSC_RATIO_ONE))
-		return host_tsc;
-	return mul_u64_u64_shr(host_tsc, vcpu->clock.tsc_ratio, TSC_RATIO_SHIFT);
-}
-
-/**
- * vcpu_tsc - the TSC as the guest reads it at this instant
- * @vcpu: owned
- */
-u64 vcpu_tsc(struct vcpu *vcpu)
-{
-	return tsc_scaled(vcpu, host_tsc_now()) + vcpu->clock.tsc_offset;
-}
-
 /* What the hardware adds to its own TSC. */
 static void tsc_push(struct vcpu *vcpu)
 {
 	struct vcpu_clock *c = &vcpu->clock;
 
 	c->shift = READ_ONCE(clock_shift);
-	vcpu->st.tsc_offset = c->tsc_offset + tsc_scaled(vcpu, c->shift);
+	vcpu->st.tsc_offset = c->tsc_offset + clock_scaled(&vcpu->clock, c->shift);
 	vcpu_changed(vcpu, ST_TSC);
 	if (vcpu->apic)
 		vlapic_tsc_changed(vcpu);
@@ -178,7 +153,7 @@ static void tsc_set_offset(struct vcpu *vcpu, u64 offset)
  */
 void vcpu_set_tsc(struct vcpu *vcpu, u64 tsc)
 {
-	tsc_set_offset(vcpu, tsc - tsc_scaled(vcpu, host_tsc_now()));
+	tsc_set_offset(vcpu, tsc - clock_scaled(&vcpu->clock, clock_host_tsc()));
 }
 
 /* What @khz makes of @ns; wraps as a TSC does, where a wide division would trap. */
@@ -226,10 +201,10 @@ void vcpu_sync_tsc_at(struct vcpu *vcpu, u64 tsc, u64 host_tsc, u64 ns)
 	    tsc_looks_same(c, vcpu->clock.tsc_khz, tsc, ns - c->last_ns))
 		offset = c->last_offset;
 	else
-		offset = tsc - tsc_scaled(vcpu, host_tsc);
+		offset = tsc - clock_scaled(&vcpu->clock, host_tsc);
 	c->tsc_written = true;
 	c->tsc_by_vmm |= tsc != 0;
-	c->last_tsc = tsc_scaled(vcpu, host_tsc) + offset;
+	c->last_tsc = clock_scaled(&vcpu->clock, host_tsc) + offset;
 	c->last_ns = ns;
 	c->last_offset = offset;
 	c->last_khz = vcpu->clock.tsc_khz;
@@ -430,7 +405,7 @@ void vcpu_time_info(struct vcpu *vcpu, struct pvclock_vcpu_time_info *info)
 		vm_clock_now(vcpu->vm, &host_tsc, &ns);
 	else if (tscs_match(vcpu->vm, vcpu->clock.tsc_offset))
 		info->flags |= PVCLOCK_TSC_STABLE_BIT;
-	info->tsc_timestamp = tsc_scaled(vcpu, host_tsc) + vcpu->clock.tsc_offset;
+	info->tsc_timestamp = clock_scaled(&vcpu->clock, host_tsc) + vcpu->clock.tsc_offset;
 	info->system_time = ns;
 	pvclock_scale(tsc_real_khz(vcpu), &info->tsc_to_system_mul, &info->tsc_shift);
 }

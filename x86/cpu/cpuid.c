@@ -19,16 +19,6 @@
 #include "x86/run/x86.h"
 
 /**
- * cpuid_canonical - is a linear address canonical for a guest?
- * @addr: linear address
- *
- * Five-level paging is not offered to guests: 48 bits.
- */
-bool cpuid_canonical(u64 addr)
-{
-	return (u64)((s64)(addr << 16) >> 16) == addr;
-}
-/**
  * cpuid_xcr0_changed - let leaf 0xd follow XCR0
  * @vcpu: owned
  */
@@ -177,18 +167,6 @@ struct cpuid_regs cpuid_query(struct vcpu *vcpu, u32 function, u32 index)
 	const struct kvm_cpuid_entry2 *e = table_find(&vcpu->cpuid, function, index);
 
 	return likely(e) ? query_entry(vcpu, index, e) : query_missing(vcpu, function, index);
-}
-
-/**
- * cpuid_has - does the guest's CPUID show a feature?
- * @vcpu: owned
- * @feature: X86_FEATURE_* that has a CPUID bit of its own
- *
- * A vCPU without table has none.
- */
-bool cpuid_has(struct vcpu *vcpu, unsigned int feature)
-{
-	return cpuid_words_have(vcpu->cpuid.word, feature);
 }
 
 static u32 entry_reg(const struct kvm_cpuid_entry2 *e, u8 reg)

@@ -62,14 +62,6 @@ struct cpuid_host {
 
 extern struct cpuid_host cpuid_host;
 
-/* Do feature words have X86_FEATURE_*? */
-static inline bool cpuid_words_have(const u32 *word, unsigned int feature)
-{
-	unsigned int w = feature / 32;
-
-	return w < CPUID_WORDS && (word[w] & BIT(feature & 31));
-}
-
 u64 cpuid_cr4_reserved(const u32 *word);
 u64 cpuid_efer_reserved(const u32 *word);
 u32 cpuid_xsave_compact_size(u64 xcr0);

@@ -4,13 +4,15 @@
  * (svm/, vmx/): a backend turns a hardware exit into struct exit_facts and
  * moves state; it decides nothing.
  */
-#ifndef DITTO_CORE_BACKEND_H
-#define DITTO_CORE_BACKEND_H
+#ifndef DITTO_MACHINE_BACKEND_H
+#define DITTO_MACHINE_BACKEND_H
 
 #include <linux/bitmap.h>
+#include <linux/percpu.h>
 #include <linux/types.h>
+#include <asm/trapnr.h>
 
-#include "mmu/mmu.h"
+#include "mmu/types.h"
 
 struct vcpu;
 
@@ -40,6 +42,17 @@ struct x86_event {
 	u8 insn_len;
 	u32 error;
 };
+
+/**
+ * exc_is_soft - is this exception an instruction's, which its frame leads behind?
+ * @vector: X86_TRAP_*
+ *
+ * INT3's or INTO's.  INT1's is #DB, which others raise, too.
+ */
+static inline bool exc_is_soft(u8 vector)
+{
+	return vector == X86_TRAP_BP || vector == X86_TRAP_OF;
+}
 
 /* What asked for a switch to another hardware task (as VMX numbers it, SDM table 28-2). */
 enum task_source {
@@ -299,5 +312,22 @@ struct backend_ops {
 
 extern const struct backend_ops svm_backend;
 extern const struct backend_ops vmx_backend;
+
+/* The one in use; set before the first VM can be made. */
+extern const struct backend_ops *backend;
+
+/* Virtualization is on; written by core/cpus.c on that CPU, IRQs off. */
+DECLARE_PER_CPU(bool, cpus_on);
+
+/**
+ * cpus_here_enabled - can this CPU run a guest just now?
+ *
+ * With IRQs off the answer holds until they are on again; with preemption off
+ * or less it is a hint.
+ */
+static inline bool cpus_here_enabled(void)
+{
+	return raw_cpu_read(cpus_on);
+}
 
 #endif

@@ -9,8 +9,8 @@
  * shadow and cr8 are always valid; cr0, cr4 and efer too, because the guest
  * cannot change them without an exit.
  */
-#ifndef DITTO_X86_STATE_H
-#define DITTO_X86_STATE_H
+#ifndef DITTO_MACHINE_STATE_H
+#define DITTO_MACHINE_STATE_H
 
 #include <linux/kvm.h>
 #include <linux/kvm_types.h>

@@ -7,10 +7,47 @@
  * The hard part is an access that user space must complete in the middle of an
  * instruction; struct vcpu_io says how.
  */
+#include <linux/gfp.h>
+#include <linux/slab.h>
 #include <asm/traps.h>
 
+#include "mmu/memo.h"
+#include "x86/board/iobus.h"
 #include "x86/board/irqchip.h"
+#include "x86/emulate/emulate.h"
 #include "x86/run/x86.h"
+
+/**
+ * vcpu_emulator_init - give a vCPU an instruction emulator
+ * @vcpu: being created
+ *
+ * Returns 0 or -ENOMEM.
+ */
+int vcpu_emulator_init(struct vcpu *vcpu)
+{
+	struct emu_ctxt *c = kzalloc(sizeof(*c), GFP_KERNEL_ACCOUNT);
+
+	if (!c)
+		return -ENOMEM;
+	c->batch_buf = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!c->batch_buf) {
+		kfree(c);
+		return -ENOMEM;
+	}
+	c->batch_bytes = PAGE_SIZE;
+	vcpu->emu = c;
+	return 0;
+}
+
+/**
+ * vcpu_emulator_free - take it away
+ * @vcpu: dying, with one
+ */
+void vcpu_emulator_free(struct vcpu *vcpu)
+{
+	free_page((unsigned long)vcpu->emu->batch_buf);
+	kfree(vcpu->emu);
+}
 
 /**
  * struct glue - one run of the emulator
@@ -56,7 +93,7 @@ static enum emu_mode glue_mode(struct vcpu *vcpu)
 
 static void glue_begin(struct glue *g, struct vcpu *vcpu, const struct emu_ops *ops)
 {
-	struct emu_ctxt *c = &vcpu->emu;
+	struct emu_ctxt *c = vcpu->emu;
 
 	g->vcpu = vcpu;
 	g->err = 0;
@@ -586,7 +623,7 @@ static const struct emu_ops glue_ops = {
  */
 static int glue_unhandled(struct vcpu *vcpu)
 {
-	const struct emu_ctxt *c = &vcpu->emu;
+	const struct emu_ctxt *c = vcpu->emu;
 	struct kvm_run *run = vcpu->run;
 
 	if (c->cpl) {
@@ -662,7 +699,7 @@ static int glue_complete_pio_out(struct vcpu *vcpu)
 
 static int glue_ok(struct vcpu *vcpu)
 {
-	struct emu_ctxt *c = &vcpu->emu;
+	struct emu_ctxt *c = vcpu->emu;
 	struct vcpu_io *io = &vcpu->io;
 
 	vcpu->st.rip = c->rip;
@@ -704,7 +741,7 @@ static int glue_result(struct glue *g, enum emu_result r)
 	if (r == EMU_UNHANDLED)
 		return g->err ? g->err : glue_unhandled(vcpu);
 	if (r == EMU_FAULT)
-		vcpu_queue_fault(vcpu, &vcpu->emu.fault);
+		vcpu_queue_fault(vcpu, &vcpu->emu->fault);
 	return 1;
 }
 
@@ -727,7 +764,7 @@ static bool insn_differs(const u8 *a, const u8 *b, unsigned int len)
 static bool glue_is_decoded(struct glue *g)
 {
 	struct vcpu *vcpu = g->vcpu;
-	struct emu_ctxt *c = &vcpu->emu;
+	struct emu_ctxt *c = vcpu->emu;
 	u8 insn[16];
 
 	static_assert(sizeof(c->insn) >= sizeof(insn));
@@ -746,8 +783,8 @@ static enum emu_result glue_decode(struct glue *g)
 
 	if (glue_is_decoded(g))
 		return EMU_OK;
-	r = emu_decode(&vcpu->emu, 0);
-	vcpu->emu_decoded = r == EMU_OK && vcpu->emu.mode == EMU_PROT64;
+	r = emu_decode(vcpu->emu, 0);
+	vcpu->emu_decoded = r == EMU_OK && vcpu->emu->mode == EMU_PROT64;
 	return r;
 }
 
@@ -760,7 +797,7 @@ static int glue_emulate(struct vcpu *vcpu)
 	glue_begin(&g, vcpu, &glue_ops);
 	r = glue_decode(&g);
 	if (r == EMU_OK)
-		r = emu_execute(&vcpu->emu);
+		r = emu_execute(vcpu->emu);
 	return glue_result(&g, r);
 }
 
@@ -801,8 +838,8 @@ int vcpu_insn_len(struct vcpu *vcpu, const struct exit_facts *f)
 	glue_begin(&g, vcpu, &glue_ops);
 	r = glue_decode(&g);
 	if (r == EMU_OK)
-		return vcpu->emu.insn_len;
+		return vcpu->emu->insn_len;
 	if (r == EMU_FAULT)
-		vcpu_queue_fault(vcpu, &vcpu->emu.fault);
+		vcpu_queue_fault(vcpu, &vcpu->emu->fault);
 	return r == EMU_UNHANDLED ? g.err : 0;
 }

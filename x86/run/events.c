@@ -53,17 +53,6 @@ static bool exc_is_fault(u8 vector)
 	       vector != X86_TRAP_DF && vector != X86_TRAP_MC;
 }
 
-/**
- * exc_is_soft - is this exception an instruction's, which its frame leads behind?
- * @vector: X86_TRAP_*
- *
- * INT3's or INTO's.  INT1's is #DB, which others raise, too.
- */
-bool exc_is_soft(u8 vector)
-{
-	return vector == X86_TRAP_BP || vector == X86_TRAP_OF;
-}
-
 /* CPUs push an error code with these, and refuse to with others. No guest has #CP. */
 static bool exc_has_error_code(u8 vector)
 {
@@ -152,17 +141,6 @@ void vcpu_queue_fault(struct vcpu *vcpu, const struct emu_fault *fault)
 {
 	events_queue(vcpu, fault->vector, fault->has_error, fault->error,
 		     fault->vector == X86_TRAP_PF, fault->cr2);
-}
-
-/**
- * vcpu_nmi - send an NMI
- * @vcpu: any; from any thread, IRQs may be off
- */
-void vcpu_nmi(struct vcpu *vcpu)
-{
-	atomic_inc(&vcpu->ev.nmi_asked);
-	vcpu_request(vcpu, REQ_EVENT);
-	vcpu_kick(vcpu);
 }
 
 /**

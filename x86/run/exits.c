@@ -11,6 +11,8 @@
 #include <asm/processor-flags.h>
 #include <asm/traps.h>
 
+#include "mmu/mmu.h"
+#include "x86/board/iobus.h"
 #include "x86/board/irqchip.h"
 #include "x86/board/lapic.h"
 #include "x86/run/trace.h"

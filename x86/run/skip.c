@@ -72,14 +72,3 @@ int vcpu_len_unknown(struct vcpu *vcpu, const struct exit_facts *f, u8 opcode_le
 {
 	return skip_is_bare(vcpu) ? opcode_len : vcpu_insn_len(vcpu, f);
 }
-
-/**
- * vcpu_wrap_rip - instruction addresses of less than 64 bits wrap
- * @vcpu: owned and loaded
- * @rip: of the next instruction
- */
-u64 vcpu_wrap_rip(struct vcpu *vcpu, u64 rip)
-{
-	vcpu_need(vcpu, ST_CODE);
-	return (vcpu->st.efer & EFER_LMA) && vcpu->st.code.l ? rip : (u32)rip;
-}

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the files of the x86 room offer each other and core.
- *
- * Guest faults: a function that acts for the guest and returns int gives 0, or
- * X86_FAULT when it refuses as the CPU would with #GP(0); nothing is changed
- * then and the caller injects.  -errno is for the VMM.
  */
 #ifndef DITTO_X86_X86_H
 #define DITTO_X86_X86_H
@@ -14,11 +10,13 @@
 #include <asm/processor-flags.h>
 #include <asm/trapnr.h>
 
-#include "x86/machine/vm.h"
+#include "mmu/memo.h"
+#include "x86/cpu/clock.h"
+#include "x86/cpu/cpuid.h"
 #include "x86/cpu/fpu.h"
-
-#define X86_FAULT	1
-#define X86_FAULT_UD	2	/* #UD instead, from vcpu_get_dr() and vcpu_set_dr() only */
+#include "x86/emulate/emulate.h"
+#include "x86/machine/vm.h"
+#include "x86/run/events.h"
 
 /*
  * Module parameter: hide XSAVE from guests, for CPUs (emulators) on which the
@@ -64,10 +62,11 @@ int exit_handle(struct vcpu *vcpu, struct exit_facts *facts);
 bool exit_is_alignment_check(u8 cpl, u64 cr0, u64 rflags);
 int vcpu_halt(struct vcpu *vcpu);
 /* skip.c */
-u64 vcpu_wrap_rip(struct vcpu *vcpu, u64 rip);
 int vcpu_len_unknown(struct vcpu *vcpu, const struct exit_facts *facts, u8 opcode_len);
 
 /* emulate_vcpu.c: the emulator's view of a vCPU. Results as exit_handle(). */
+int vcpu_emulator_init(struct vcpu *vcpu);
+void vcpu_emulator_free(struct vcpu *vcpu);
 int vcpu_insn_len(struct vcpu *vcpu, const struct exit_facts *facts);
 int vcpu_emulate(struct vcpu *vcpu, const struct exit_facts *facts);
 /* What a walk found, as the emulator says it. */

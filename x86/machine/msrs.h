@@ -3,8 +3,8 @@
  * Model-specific registers that live only in software: nothing in the hardware
  * holds them while the guest runs.
  */
-#ifndef DITTO_X86_MSR_H
-#define DITTO_X86_MSR_H
+#ifndef DITTO_MACHINE_MSRS_H
+#define DITTO_MACHINE_MSRS_H
 
 #include <linux/types.h>
 

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The access of a guest that waits for user space.
+ */
+#ifndef DITTO_MACHINE_IO_H
+#define DITTO_MACHINE_IO_H
+
+#include <linux/kvm_types.h>
+
+struct vcpu;
+
+/* Device reads that one iteration of an instruction can make: 16 bytes across pages. */
+#define VCPU_IO_LOG	4
+/* Device writes likewise. */
+#define VCPU_IO_WRITES	4
+
+/**
+ * struct vcpu_mmio - one access to a device in memory
+ * @gpa: where
+ * @data: little endian, zero beyond @len
+ * @len: bytes, 1 to 8
+ */
+struct vcpu_mmio {
+	gpa_t gpa;
+	u64 data;
+	u8 len;
+};
+
+/**
+ * struct vcpu_io - an access that user space completes; owner
+ *
+ * The emulator executes an instruction whose read goes to user space again once
+ * the answer is there: answers are kept in @log and replayed in order (see
+ * x86/emulate/emulate.h).  Writes come last in an instruction; they are queued, the
+ * instruction ends, and user space gets them one by one.
+ *
+ * What was asked is kept here and never read back from kvm_run, which the VMM
+ * scribbles on.  Until the answer is used, it and other vCPUs may change registers,
+ * page tables and the instruction itself: an answer serves the very access that
+ * asked for it, and gives no more than was asked.
+ *
+ * @complete: called at the next KVM_RUN to take the answer, or NULL
+ * @rip: of the instruction; an answer to one that is no longer there is dropped
+ * @insn_len: of the port access in flight
+ * @port, @size, @in: likewise
+ * @pio_count: items that a string port access asked for
+ * @pio_answered: they are in the page behind kvm_run
+ * @log, @log_len, @log_pos: reads, how many are answered, and how many were replayed;
+ *	the one behind the answered ones is in flight
+ * @writes, @nr_writes, @next_write: queued for user space
+ */
+struct vcpu_io {
+	int (*complete)(struct vcpu *vcpu);
+	u64 rip;
+	u8 insn_len;
+	u8 size;
+	bool in;
+	bool pio_answered;
+	u16 port;
+	u16 pio_count;
+	u8 log_len, log_pos;
+	u8 nr_writes, next_write;
+	struct vcpu_mmio log[VCPU_IO_LOG];
+	struct vcpu_mmio writes[VCPU_IO_WRITES];
+};
+
+#endif

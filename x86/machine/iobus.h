@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The buses of a VM, and what a vCPU remembers of them. What can be done with them, and
+ * what a device is, is in board/iobus.h.
+ */
+#ifndef DITTO_MACHINE_IOBUS_H
+#define DITTO_MACHINE_IOBUS_H
+
+#include <linux/mutex.h>
+#include <linux/srcu.h>
+#include <linux/types.h>
+
+struct iobus_table;
+
+/**
+ * struct iobus - ports or MMIO of one VM
+ * @lock: serializes changes
+ * @srcu: protects @table
+ * @table: sorted devices, or NULL while there are none; readers hold @srcu
+ * @changes: registrations so far, and 1; @lock, read without
+ * @dead: iobus_destroy() was called, registering fails; @lock
+ */
+struct iobus {
+	struct mutex lock;
+	struct srcu_struct srcu;
+	struct iobus_table __rcu *table;
+	u64 changes;
+	bool dead;
+};
+
+/**
+ * struct iobus_miss - the last access of a vCPU that met no device; zeroed at first
+ * @changes: of the bus, before it; 0: none yet
+ * @addr, @len: what it was
+ */
+struct iobus_miss {
+	u64 changes;
+	u64 addr;
+	u32 len;
+};
+
+#endif

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A virtual CPU, and how one thread asks something of one that another thread runs.
+ */
+#ifndef DITTO_MACHINE_VCPU_H
+#define DITTO_MACHINE_VCPU_H
+
+#include <linux/kvm.h>
+#include <linux/mutex.h>
+#include <linux/preempt.h>
+#include <linux/rcuwait.h>
+#include <linux/signal_types.h>
+#include <asm/fpu/api.h>
+
+#include "mmu/types.h"
+#include "x86/machine/backend.h"
+#include "x86/machine/clock.h"
+#include "x86/machine/cpuid.h"
+#include "x86/machine/events.h"
+#include "x86/machine/fault.h"
+#include "x86/machine/io.h"
+#include "x86/machine/iobus.h"
+#include "x86/machine/msrs.h"
+#include "x86/machine/state.h"
+
+struct emu_ctxt;
+struct vlapic;
+struct vm;
+
+/* vcpu->requests: work to do before the next entry. */
+enum vcpu_request {
+	REQ_EVENT,		/* interrupts, NMIs or timers may be pending: look again */
+	REQ_TLB_FLUSH,		/* flush this vCPU's translations */
+	REQ_RELOAD_ROOT,	/* fetch the TDP root again */
+	REQ_PDPTES,		/* load the PDPTEs of PAE paging */
+	REQ_CLOCK_UPDATE,	/* publish the paravirtual clock again */
+	REQ_SHUTDOWN,		/* triple fault: leave with KVM_EXIT_SHUTDOWN */
+};
+
+/* vcpu->mode */
+enum vcpu_mode {
+	VCPU_OUTSIDE,		/* in the host; looks at requests before it enters */
+	VCPU_IN_GUEST,		/* must be kicked to look at requests */
+};
+
+/**
+ * struct vcpu - one virtual CPU
+ *
+ * "Owner" is the thread that holds @mutex.
+ *
+ * @vm: constant
+ * @idx: creation index in vm->vcpus; constant
+ * @id: the VMM's vcpu_id, also the initial APIC id; constant
+ * @mutex: held by the thread that runs or inspects the vCPU
+ * @run: page shared with the VMM; contents untrusted: read each member once
+ * @pio_data: page behind @run that the VMM mmaps: data of port I/O
+ * @st: architectural state; owner
+ * @ev: what waits to be injected, and NMI state; owner, but atomics inside
+ * @apic: local APIC, or NULL without in-kernel irqchip; constant
+ * @apic_page: its registers where a CPU can use them, see x86/board/lapic.h; without it only
+ *	TASKPRI counts.  Constant address
+ * @posted: interrupts that others send to @apic, or NULL without; constant address
+ * @exit_tsc: host TSC that ends the guest with EXIT_TIMER, or 0; where backend_caps.timer
+ *	says so; owner
+ * @cpuid: the VMM's table and what follows from it; owner
+ * @msr: MSRs that no hardware holds; owner
+ * @clock: TSC and paravirtual clock; owner
+ * @fpu: the guest's FPU state; loaded in the CPU while KVM_RUN runs
+ * @guest_dr: the guest may use the CPU's debug registers until its next exit;
+ *	owner
+ * @facts: of the last exit; owner
+ * @emu: the instruction emulator's context; constant address, the rest the owner's
+ * @emu_decoded: it holds a decoded instruction of 64-bit code; owner
+ * @pio_miss, @mmio_miss: the last accesses that no device in the kernel answered; owner
+ * @streaks: where it touched memory last; owner
+ * @fetch_memo, @data_memo: the last walks for an instruction and for an operand; owner
+ * @io: access that waits for user space; owner
+ * @mp_state: KVM_MP_STATE_*; owner
+ * @requests: bits of enum vcpu_request; any thread
+ * @mode: enum vcpu_mode; written by the owner, read by kickers
+ * @cpu: CPU that last loaded it, or -1, which it can be even with VCPU_IN_GUEST: see
+ *	vcpu_guest_cpu()
+ * @loaded: the backend has it on this CPU; owner, preemption off
+ * @wait: the owner sleeps here while halted
+ * @preempt: tells the backend when the scheduler moves the owner
+ * @sigset, @sigset_active: KVM_SET_SIGNAL_MASK; owner
+ * @exits: per enum exit_kind, since creation; owner
+ * @srcu_idx: the owner's read section in vm->mmu.srcu while it runs
+ * @epoch: the mmu's epoch when the TLB was last flushed; owner (DITTO_DEBUG)
+ * @guest_epoch: the same while the vCPU is in the guest, else U64_MAX; written by the
+ *	owner with IRQs off, read by who asks for flushes (DITTO_DEBUG)
+ */
+struct vcpu {
+	struct vm *vm;
+	u32 idx;
+	u32 id;
+	struct mutex mutex;
+	struct kvm_run *run;
+	void *pio_data;
+	struct x86_state st;
+	struct vcpu_events ev;
+	struct vlapic *apic;
+	u8 *apic_page;
+	struct posted *posted;
+	u64 exit_tsc;
+	struct vcpu_cpuid cpuid;
+	struct vcpu_msrs msr;
+	struct vcpu_clock clock;
+	struct fpu_guest fpu;
+	bool guest_dr;
+	struct exit_facts facts;
+	struct emu_ctxt *emu;
+	bool emu_decoded;
+	struct iobus_miss pio_miss, mmio_miss;
+	struct fault_streaks streaks;
+	struct walk_memo fetch_memo, data_memo;
+	struct vcpu_io io;
+	u32 mp_state;
+	unsigned long requests;
+	int mode;
+	int cpu;
+	bool loaded;
+	struct rcuwait wait;
+	struct preempt_notifier preempt;
+	int srcu_idx;
+	bool sigset_active;
+	sigset_t sigset;
+	u64 exits[EXIT_NR];
+#ifdef DITTO_DEBUG
+	u64 epoch;
+	u64 guest_epoch;
+#endif
+};
+
+/**
+ * vcpu_need - make parts of vcpu->st hold the guest's values
+ * @vcpu: owned by the caller and loaded
+ * @parts: ST_* bits
+ */
+static inline void vcpu_need(struct vcpu *vcpu, u32 parts)
+{
+	u32 missing = parts & ~vcpu->st.valid;
+
+	if (missing) {
+		backend->fetch(vcpu, missing);
+		vcpu->st.valid |= missing;
+	}
+}
+
+/**
+ * vcpu_changed - say that parts of vcpu->st were changed here
+ * @vcpu: owned by the caller
+ * @parts: ST_* bits; must have been valid before, unless wholly overwritten
+ */
+static inline void vcpu_changed(struct vcpu *vcpu, u32 parts)
+{
+	vcpu->st.valid |= parts;
+	vcpu->st.dirty |= parts;
+	if (parts & ST_SEGS)
+		vcpu->st.valid &= ~ST_CODE;	/* a copy of some of it */
+}
+
+/**
+ * vcpu_request - ask for work before the vCPU's next entry; see vcpu_kick()
+ * @vcpu: any
+ * @req: what
+ */
+static inline void vcpu_request(struct vcpu *vcpu, enum vcpu_request req)
+{
+	/* The asker's data must be visible to who sees the bit. */
+	smp_mb__before_atomic();
+	set_bit(req, &vcpu->requests);
+}
+
+static inline bool vcpu_take_request(struct vcpu *vcpu, enum vcpu_request req)
+{
+	if (likely(!test_bit(req, &vcpu->requests)))
+		return false;
+	clear_bit(req, &vcpu->requests);
+	smp_mb__after_atomic();
+	return true;
+}
+
+/**
+ * vcpu_guest_cpu - the CPU on which a vCPU may be in the guest
+ * @vcpu: any; preemption off
+ *
+ * The caller has set a request, or the like, and then made a full barrier: a vCPU that is
+ * not in the guest will see it before it enters.  Returns -1 for such a one, also when it
+ * is about to look and no CPU has loaded it yet.
+ */
+static inline int vcpu_guest_cpu(struct vcpu *vcpu)
+{
+	/* Pairs with the store of the mode before the last look at requests. */
+	return smp_load_acquire(&vcpu->mode) == VCPU_IN_GUEST ? READ_ONCE(vcpu->cpu) : -1;
+}
+
+/**
+ * vcpu_tsc - the TSC as the guest reads it at this instant
+ * @vcpu: owned
+ */
+static inline u64 vcpu_tsc(const struct vcpu *vcpu)
+{
+	return clock_scaled(&vcpu->clock, clock_host_tsc()) + vcpu->clock.tsc_offset;
+}
+
+/**
+ * cpuid_has - does the guest's CPUID show a feature?
+ * @vcpu: owned
+ * @feature: X86_FEATURE_* that has a CPUID bit of its own
+ *
+ * A vCPU without table has none.
+ */
+static inline bool cpuid_has(const struct vcpu *vcpu, unsigned int feature)
+{
+	return cpuid_words_have(vcpu->cpuid.word, feature);
+}
+
+void vcpu_kick(struct vcpu *vcpu);
+void vcpu_notify(struct vcpu *vcpu);
+void vcpu_wake(struct vcpu *vcpu);
+void vcpu_nmi(struct vcpu *vcpu);
+u64 vcpu_wrap_rip(struct vcpu *vcpu, u64 rip);
+
+#endif
