@@ -108,8 +108,9 @@ int vcpu_take_irq(struct vcpu *vcpu);
 /* One to inject waits that only the TPR holds back: exit when cr8 is written. */
 bool vlapic_tpr_blocks(struct vcpu *vcpu);
 
-/* For vlapic_has_init_sipi() of lapic.h: calls vcpu_reset()/vcpu_sipi(), sets mp_state. */
-void vlapic_accept_init_sipi(struct vcpu *vcpu);
+/* What vlapic_has_init_sipi() of lapic.h has seen, INIT first; a SIPI's vector or -1. */
+bool vlapic_take_init(struct vcpu *vcpu);
+int vlapic_take_sipi(struct vcpu *vcpu);
 /*
  * KVM_MP_STATE_SIPI_RECEIVED and kvm_vcpu_events.sipi_vector: a SIPI waits (set
  * mp_state to KVM_MP_STATE_INIT_RECEIVED with it); where to.

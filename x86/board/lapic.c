@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The local APIC of a vCPU as its owner uses it: priorities, acknowledge, EOI,
- * reset, the APIC base MSR, INIT and SIPI.  Registers are in lapic_regs.c,
+ * reset, the APIC base MSR, INIT and SIPI that wait.  Registers are in lapic_regs.c,
  * messages in lapic_ipi.c, the timer in lapic_timer.c, save and restore in
  * lapic_state.c.
  *
@@ -423,31 +423,26 @@ void vlapic_free(struct vcpu *vcpu)
 }
 
 /**
- * vlapic_accept_init_sipi - act upon INIT and SIPI
- * @vcpu: owned by the caller; process context
- *
- * INIT leaves an application processor waiting for SIPI and starts the
- * bootstrap processor at the reset vector; a SIPI that nobody waits for is
- * dropped (SDM 9.4.3).
+ * vlapic_take_init - has an INIT come? It has not any more
+ * @vcpu: owned by the caller, with an APIC
  */
-void vlapic_accept_init_sipi(struct vcpu *vcpu)
+bool vlapic_take_init(struct vcpu *vcpu)
 {
-	struct vlapic *apic = vcpu->apic;
+	return test_and_clear_bit(VLAPIC_SIGNAL_INIT, &vcpu->apic->signals);
+}
 
-	if (!apic)
-		return;
-	if (test_and_clear_bit(VLAPIC_SIGNAL_INIT, &apic->signals)) {
-		vcpu_reset(vcpu, true);
-		vcpu->mp_state = vcpu->id == vcpu->vm->bsp_id ?
-			KVM_MP_STATE_RUNNABLE : KVM_MP_STATE_INIT_RECEIVED;
-	}
-	if (!test_and_clear_bit(VLAPIC_SIGNAL_SIPI, &apic->signals))
-		return;
-	if (vcpu->mp_state != KVM_MP_STATE_INIT_RECEIVED)
-		return;
+/**
+ * vlapic_take_sipi - has a SIPI come? It has not any more
+ * @vcpu: owned by the caller, with an APIC
+ *
+ * Returns its vector, or -1.
+ */
+int vlapic_take_sipi(struct vcpu *vcpu)
+{
+	if (!test_and_clear_bit(VLAPIC_SIGNAL_SIPI, &vcpu->apic->signals))
+		return -1;
 	smp_rmb();	/* pairs with accept_sipi() */
-	vcpu_sipi(vcpu, READ_ONCE(apic->sipi_vector));
-	vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
+	return READ_ONCE(vcpu->apic->sipi_vector);
 }
 
 /**

@@ -260,7 +260,7 @@ u64 vlapic_timer_ns(const struct vlapic *apic, u32 count);
  * these, and the answer of a moment ago may be wrong.
  */
 
-/* INIT or SIPI waits for vlapic_accept_init_sipi(). */
+/* INIT or SIPI waits for vlapic_take_init() and vlapic_take_sipi(). */
 static inline bool vlapic_has_init_sipi(const struct vcpu *vcpu)
 {
 	return vcpu->apic && READ_ONCE(vcpu->apic->signals);

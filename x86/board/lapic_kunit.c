@@ -166,7 +166,7 @@ static void lapic_test_ipi_modes(struct kunit *test)
 	/* A start-up that nobody waits for is dropped. */
 	ap->apic->signals = BIT(VLAPIC_SIGNAL_SIPI);
 	ap->mp_state = KVM_MP_STATE_RUNNABLE;
-	vlapic_accept_init_sipi(ap);
+	vcpu_accept_init_sipi(ap);
 	KUNIT_EXPECT_FALSE(test, vlapic_has_init_sipi(ap));
 	KUNIT_EXPECT_EQ(test, ap->mp_state, (u32)KVM_MP_STATE_RUNNABLE);
 }

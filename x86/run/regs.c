@@ -242,7 +242,7 @@ int vcpu_ioctl_set_vcpu_events(struct vcpu *vcpu, struct kvm_vcpu_events *events
 int vcpu_ioctl_get_mp_state(struct vcpu *vcpu, struct kvm_mp_state *state)
 {
 	if (vlapic_has_init_sipi(vcpu))
-		vlapic_accept_init_sipi(vcpu);
+		vcpu_accept_init_sipi(vcpu);
 	state->mp_state = vcpu->mp_state;
 	return 0;
 }

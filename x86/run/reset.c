@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The state of a CPU after power-on, INIT and SIPI (SDM 10.1.1, table 10-1;
- * APM 14.1.3).  The local APIC resets itself (vlapic_reset()); mp_state is its
- * and core's.
+ * APM 14.1.3), and what the last two do to a vCPU.  The local APIC, where they
+ * arrive, resets itself (vlapic_reset()).
  */
 #include <asm/msr-index.h>
 #include <asm/processor-flags.h>
@@ -123,4 +123,28 @@ void vcpu_sipi(struct vcpu *vcpu, u8 vector)
 	st->seg[SEG_CS].base = vector << 12;
 	st->rip = 0;
 	vcpu_changed(vcpu, ST_SEGS);
+}
+
+/**
+ * vcpu_accept_init_sipi - act upon INIT and SIPI
+ * @vcpu: owned, with a local APIC; process context
+ *
+ * INIT leaves an application processor waiting for SIPI and starts the
+ * bootstrap processor at the reset vector; a SIPI that nobody waits for is
+ * dropped (SDM 9.4.3).
+ */
+void vcpu_accept_init_sipi(struct vcpu *vcpu)
+{
+	int vector;
+
+	if (vlapic_take_init(vcpu)) {
+		vcpu_reset(vcpu, true);
+		vcpu->mp_state = vcpu->id == vcpu->vm->bsp_id ?
+			KVM_MP_STATE_RUNNABLE : KVM_MP_STATE_INIT_RECEIVED;
+	}
+	vector = vlapic_take_sipi(vcpu);
+	if (vector < 0 || vcpu->mp_state != KVM_MP_STATE_INIT_RECEIVED)
+		return;
+	vcpu_sipi(vcpu, vector);
+	vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
 }

@@ -256,7 +256,7 @@ static int run_housekeeping(struct vcpu *vcpu)
 	if (vlapic_timer_expired(vcpu))
 		vlapic_timer_sync(vcpu);
 	if (vlapic_has_init_sipi(vcpu))
-		vlapic_accept_init_sipi(vcpu);
+		vcpu_accept_init_sipi(vcpu);
 	if (READ_ONCE(vcpu->vm->dead))
 		return -EIO;
 	if (!hostwork_pending())

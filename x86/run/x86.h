@@ -53,6 +53,7 @@ void msr_setup(void);
 /* reset.c: the state after power-on, INIT and SIPI (SDM table 10-1). */
 void vcpu_reset(struct vcpu *vcpu, bool init);
 void vcpu_sipi(struct vcpu *vcpu, u8 vector);
+void vcpu_accept_init_sipi(struct vcpu *vcpu);
 
 /* run.c */
 int vcpu_run(struct vcpu *vcpu);
