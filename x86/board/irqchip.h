@@ -123,7 +123,7 @@ void vlapic_set_sipi_vector(struct vcpu *vcpu, u8 vector);
  * it again.  Owner only; call when REQ_EVENT was taken, before vcpu_has_irq().
  */
 void vlapic_timer_sync(struct vcpu *vcpu);
-/* Call after the guest's TSC or its frequency was changed.  Owner. */
+/* REQ_TSC was taken.  Owner. */
 void vlapic_tsc_changed(struct vcpu *vcpu);
 
 /*

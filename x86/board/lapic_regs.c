@@ -274,6 +274,9 @@ int vlapic_msr_read(struct vcpu *vcpu, u32 msr, u64 *val)
 	if (!apic)
 		return X86_FAULT;
 	if (msr == MSR_IA32_TSC_DEADLINE) {
+		/* The VMM may have set the TSC before it asks. */
+		if (vcpu_take_request(vcpu, REQ_TSC))
+			vlapic_tsc_changed(vcpu);
 		*val = vlapic_timer_get_deadline(apic);
 		return 0;
 	}

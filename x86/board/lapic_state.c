@@ -43,6 +43,8 @@ int vlapic_ioctl_get(struct vcpu *vcpu, struct kvm_lapic_state *state)
 	if (!apic)
 		return -EINVAL;
 	/* An expiry that nobody has seen must not be lost. */
+	if (vcpu_take_request(vcpu, REQ_TSC))
+		vlapic_tsc_changed(vcpu);
 	vlapic_timer_sync(vcpu);
 	memset(state, 0, sizeof(*state));
 	for (offset = 0; offset < KVM_APIC_REG_SIZE; offset += 0x10)

@@ -371,7 +371,7 @@ void vlapic_timer_sync(struct vcpu *vcpu)
 }
 
 /**
- * vlapic_tsc_changed - the guest's TSC, or the host's, jumped or changed its pace
+ * vlapic_tsc_changed - REQ_TSC: the guest's TSC, or the host's, jumped or changed its pace
  * @vcpu: owned by the caller; process context
  */
 void vlapic_tsc_changed(struct vcpu *vcpu)

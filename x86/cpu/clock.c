@@ -115,8 +115,7 @@ static void tsc_push(struct vcpu *vcpu)
 	c->shift = READ_ONCE(clock_shift);
 	vcpu->st.tsc_offset = c->tsc_offset + clock_scaled(&vcpu->clock, c->shift);
 	vcpu_changed(vcpu, ST_TSC);
-	if (vcpu->apic)
-		vlapic_tsc_changed(vcpu);
+	vcpu_request(vcpu, REQ_TSC);
 }
 
 /* Request that every vCPU writes its page again. */

@@ -34,6 +34,7 @@ enum vcpu_request {
 	REQ_RELOAD_ROOT,	/* fetch the TDP root again */
 	REQ_PDPTES,		/* load the PDPTEs of PAE paging */
 	REQ_CLOCK_UPDATE,	/* publish the paravirtual clock again */
+	REQ_TSC,		/* the TSC jumped or changed its pace: timers follow */
 	REQ_SHUTDOWN,		/* triple fault: leave with KVM_EXIT_SHUTDOWN */
 };
 

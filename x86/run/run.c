@@ -253,6 +253,9 @@ static int run_housekeeping(struct vcpu *vcpu)
 {
 	int r;
 
+	/* Before a halted vCPU sleeps, too. */
+	if (vcpu_take_request(vcpu, REQ_TSC))
+		vlapic_tsc_changed(vcpu);
 	if (vlapic_timer_expired(vcpu))
 		vlapic_timer_sync(vcpu);
 	if (vlapic_has_init_sipi(vcpu))
