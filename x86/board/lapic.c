@@ -333,10 +333,9 @@ void vlapic_clear(struct vlapic *apic)
 
 static void put_base(struct vcpu *vcpu, u64 base)
 {
+	vcpu->msr.apic_base = base;
 	if (vcpu->apic)
 		vcpu->apic->base = base;
-	else
-		vcpu->msr.apic_base = base;
 }
 
 /**
@@ -494,7 +493,7 @@ void vlapic_set_cr8(struct vcpu *vcpu, u64 cr8)
  */
 u64 vlapic_get_base(struct vcpu *vcpu)
 {
-	return vcpu->apic ? vcpu->apic->base : vcpu->msr.apic_base;
+	return vcpu->msr.apic_base;
 }
 
 /* SDM figure 11-27: off <-> xAPIC -> x2APIC -> off; the VMM may go anywhere valid. */
@@ -541,7 +540,7 @@ int vlapic_set_base(struct vcpu *vcpu, u64 base, bool by_vmm)
 		vlapic_put(apic, APIC_ICR2, 0);
 		vlapic_put(apic, APIC_LDR, 0);
 	}
-	apic->base = base;
+	put_base(vcpu, base);
 	vlapic_show_id(apic);
 	apicmap_update(apic_chip(apic), apic);
 	vcpu_request(vcpu, REQ_EVENT);

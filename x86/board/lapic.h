@@ -77,7 +77,7 @@ struct vlapic_timer {
  * @cpu_helps: it does that, or reads registers; constant
  * @cpu_times: it ends the guest when the timer expires; constant
  * @msrs_pass: the guest reaches registers of its x2APIC without exits; owner
- * @base: MSR_IA32_APICBASE; owner
+ * @base: a copy of vcpu->msr.apic_base; owner
  * @timer: see there
  * @posted: see there; vectors whose trigger mode is what the TMR says
  * @held: the others, edge-triggered and level-triggered: the owner changes the TMR first

@@ -101,7 +101,7 @@ static noinline struct cpuid_regs query_live(struct vcpu *vcpu, u32 function, u3
 		r.ecx &= ~F(OSXSAVE);
 		if (vcpu->st.cr4 & X86_CR4_OSXSAVE)
 			r.ecx |= F(OSXSAVE);
-		if (!(vlapic_get_base(vcpu) & MSR_IA32_APICBASE_ENABLE))
+		if (!(vcpu->msr.apic_base & MSR_IA32_APICBASE_ENABLE))
 			r.edx &= ~F(APIC);
 	} else if (function == 7 && !index) {
 		r.ecx &= ~F(OSPKE);

@@ -13,8 +13,8 @@
 
 /**
  * struct vcpu_msrs - MSRs of one vCPU that no hardware holds; owner
- * @apic_base: IA32_APIC_BASE of a vCPU whose local APIC is the VMM's; else it is in
- *	struct vlapic
+ * @apic_base: IA32_APIC_BASE, also where the local APIC is the VMM's; written by
+ *	vlapic_set_base() and vlapic_reset()
  * @tsc_adjust: IA32_TSC_ADJUST
  * @misc_enable: IA32_MISC_ENABLE
  * @ucode_rev: microcode revision that the guest sees

@@ -344,7 +344,7 @@ static void run_report(struct vcpu *vcpu)
 	run->if_flag = if_flag;
 	run->flags = 0;
 	run->cr8 = vcpu->st.cr8;
-	run->apic_base = vcpu->apic ? vcpu->apic->base : vlapic_get_base(vcpu);
+	run->apic_base = vcpu->msr.apic_base;
 	run->ready_for_interrupt_injection = vcpu->apic ||
 		(if_flag && !vcpu->st.shadow && vcpu->ev.user_irq < 0 &&
 		 !vcpu->ev.irq_injected && !vcpu->ev.exc_pending);
