@@ -23,7 +23,6 @@ static bool kvm_node;
 module_param(kvm_node, bool, 0444);
 MODULE_PARM_DESC(kvm_node, "also register /dev/kvm, when that name is free");
 
-bool quirk_no_xsave;
 module_param(quirk_no_xsave, bool, 0444);
 MODULE_PARM_DESC(quirk_no_xsave,
 		 "hide XSAVE from guests: for emulated CPUs that share XCR0 with them");

@@ -39,4 +39,13 @@ void vcpu_clock_update(struct vcpu *vcpu);
 void vcpu_set_system_time_msr(struct vcpu *vcpu, u64 val);
 void vcpu_set_wall_clock_msr(struct vcpu *vcpu, u64 val);
 
+/* ioctls; GET_TSC_KHZ returns the frequency. */
+int vm_ioctl_get_clock(struct vm *vm, struct kvm_clock_data *data);
+int vm_ioctl_set_clock(struct vm *vm, struct kvm_clock_data *data);
+int vm_ioctl_get_tsc_khz(struct vm *vm);
+int vm_ioctl_set_tsc_khz(struct vm *vm, unsigned long khz);
+int vcpu_ioctl_get_tsc_khz(struct vcpu *vcpu);
+int vcpu_ioctl_set_tsc_khz(struct vcpu *vcpu, unsigned long khz);
+int vcpu_ioctl_kvmclock_ctrl(struct vcpu *vcpu);
+
 #endif

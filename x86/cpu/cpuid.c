@@ -15,8 +15,6 @@
 #include <asm/processor.h>
 
 #include "x86/cpu/cpuid_impl.h"
-#include "x86/board/irqchip.h"
-#include "x86/run/x86.h"
 
 /**
  * cpuid_xcr0_changed - let leaf 0xd follow XCR0

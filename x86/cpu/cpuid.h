@@ -14,6 +14,12 @@
 
 #define DITTO_MAX_CPUID_ENTRIES	256
 
+/*
+ * Module parameter: hide XSAVE from guests, for CPUs (emulators) on which the
+ * guest's XSETBV cannot be intercepted and changes the host's XCR0.
+ */
+extern bool quirk_no_xsave;
+
 /* Execute CPUID for the guest. */
 struct cpuid_regs cpuid_query(struct vcpu *vcpu, u32 function, u32 index);
 /* Can a guest on this host have X86_FEATURE_*? */
@@ -36,5 +42,10 @@ int vcpu_cpuid_set(struct vcpu *vcpu, struct kvm_cpuid_entry2 *entries, u32 nent
 void cpuid_setup(void);
 void vcpu_cpuid_init(struct vcpu *vcpu);
 void vcpu_cpuid_free(struct vcpu *vcpu);
+
+/* ioctls, whose arguments are of variable size; a vCPU is owned. */
+int cpuid_ioctl_get_supported(void __user *arg);
+int vcpu_ioctl_set_cpuid2(struct vcpu *vcpu, void __user *arg);
+int vcpu_ioctl_get_cpuid2(struct vcpu *vcpu, void __user *arg);
 
 #endif

@@ -17,9 +17,10 @@
 #include <asm/processor.h>
 
 #include "x86/cpu/cpuid_impl.h"
-#include "x86/run/x86.h"
 
 #define XSAVE_BASE_SIZE	(512 + 64)
+
+bool quirk_no_xsave;
 
 const struct feature_word cpuid_features[CPUID_WORDS] = {
 	[0] = { 1, 0, REG_EDX,

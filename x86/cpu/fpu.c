@@ -17,7 +17,8 @@
 #include <asm/msr.h>
 #include <asm/special_insns.h>
 
-#include "x86/run/x86.h"
+#include "x86/cpu/cpuid.h"
+#include "x86/cpu/fpu.h"
 
 /* XCR0 and XSS of this host; set by fpu_setup(), then constant. */
 static u64 host_xcr0, host_xss;
@@ -161,6 +162,36 @@ void vcpu_write_xmm(struct vcpu *vcpu, unsigned int nr, const void *buf)
 		WARN_ON_ONCE(1);
 	}
 	fpregs_unlock();
+}
+
+static bool xcr0_valid(u64 xcr0)
+{
+	const u64 avx512 = XFEATURE_MASK_AVX512;
+	const u64 mpx = XFEATURE_MASK_BNDREGS | XFEATURE_MASK_BNDCSR;
+
+	if (!(xcr0 & XFEATURE_MASK_FP))
+		return false;
+	if ((xcr0 & XFEATURE_MASK_YMM) && !(xcr0 & XFEATURE_MASK_SSE))
+		return false;
+	if ((xcr0 & avx512) && ((xcr0 & avx512) != avx512 || !(xcr0 & XFEATURE_MASK_YMM)))
+		return false;
+	return !(xcr0 & mpx) || (xcr0 & mpx) == mpx;
+}
+
+/**
+ * vcpu_set_xcr0 - XSETBV of XCR0
+ * @vcpu: owned; the caller has checked CPL, CR4.OSXSAVE and ecx
+ * @val: as written
+ *
+ * 0 or X86_FAULT (SDM 13.3).
+ */
+int vcpu_set_xcr0(struct vcpu *vcpu, u64 val)
+{
+	if (!xcr0_valid(val) || (val & ~vcpu->cpuid.xcr0_allowed))
+		return X86_FAULT;
+	vcpu->st.xcr0 = val;
+	cpuid_xcr0_changed(vcpu);
+	return 0;
 }
 
 /* State in the standard format of XSAVE */

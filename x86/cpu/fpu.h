@@ -11,17 +11,27 @@
 #include <asm/fpu/types.h>
 #include <asm/processor-flags.h>
 
-#include "x86/machine/vm.h"
+#include "x86/machine/vcpu.h"
 
 int vcpu_fpu_init(struct vcpu *vcpu);
 void vcpu_fpu_free(struct vcpu *vcpu);
 void vcpu_load_guest_xcr0(struct vcpu *vcpu);
 void vcpu_load_host_xcr0(struct vcpu *vcpu);
+int vcpu_set_xcr0(struct vcpu *vcpu, u64 val);
 void vcpu_read_xmm(struct vcpu *vcpu, unsigned int nr, void *buf);
 void vcpu_write_xmm(struct vcpu *vcpu, unsigned int nr, const void *buf);
 /* KVM_CAP_XSAVE2: bytes that KVM_GET_XSAVE2 writes and KVM_SET_XSAVE reads. */
 u32 vm_xsave_size(void);
 void fpu_setup(void);
+
+/* ioctls; __user pointers are to arguments of variable size. Owned, outside of KVM_RUN. */
+int vcpu_ioctl_get_fpu(struct vcpu *vcpu, struct kvm_fpu *fpu);
+int vcpu_ioctl_set_fpu(struct vcpu *vcpu, struct kvm_fpu *fpu);
+int vcpu_ioctl_get_xsave(struct vcpu *vcpu, void __user *arg);
+int vcpu_ioctl_get_xsave2(struct vcpu *vcpu, void __user *arg);
+int vcpu_ioctl_set_xsave(struct vcpu *vcpu, void __user *arg);
+int vcpu_ioctl_get_xcrs(struct vcpu *vcpu, struct kvm_xcrs *xcrs);
+int vcpu_ioctl_set_xcrs(struct vcpu *vcpu, struct kvm_xcrs *xcrs);
 
 /**
  * vcpu_switches_xcr0 - does the guest use what the next two functions switch?

@@ -18,12 +18,6 @@
 #include "x86/machine/vm.h"
 #include "x86/run/events.h"
 
-/*
- * Module parameter: hide XSAVE from guests, for CPUs (emulators) on which the
- * guest's XSETBV cannot be intercepted and changes the host's XCR0.
- */
-extern bool quirk_no_xsave;
-
 /* cr.c: what is wrong with these values together; true when nothing is. */
 bool cr_consistent(struct vcpu *vcpu, u64 cr0, u64 cr3, u64 cr4, u64 efer);
 #define DR7_GD	BIT_ULL(13)	/* general detect: debug register accesses are #DB */
@@ -39,7 +33,6 @@ int vcpu_set_cr8(struct vcpu *vcpu, u64 val);
 bool vcpu_cr3_usable(struct vcpu *vcpu, u64 cr3);
 void vcpu_reload_pdptes(struct vcpu *vcpu);
 int vcpu_set_efer(struct vcpu *vcpu, u64 val, bool by_vmm);
-int vcpu_set_xcr0(struct vcpu *vcpu, u64 val);
 int vcpu_get_dr(struct vcpu *vcpu, unsigned int nr, u64 *val);
 int vcpu_set_dr(struct vcpu *vcpu, unsigned int nr, u64 val);
 
@@ -175,33 +168,12 @@ int vcpu_ioctl_set_mp_state(struct vcpu *vcpu, struct kvm_mp_state *state);
 int vcpu_ioctl_get_sregs(struct vcpu *vcpu, struct kvm_sregs *sregs);
 int vcpu_ioctl_set_sregs(struct vcpu *vcpu, struct kvm_sregs *sregs);
 int vcpu_ioctl_translate(struct vcpu *vcpu, struct kvm_translation *tr);
-/* fpu.c */
-int vcpu_ioctl_get_fpu(struct vcpu *vcpu, struct kvm_fpu *fpu);
-int vcpu_ioctl_set_fpu(struct vcpu *vcpu, struct kvm_fpu *fpu);
-int vcpu_ioctl_get_xsave(struct vcpu *vcpu, void __user *arg);
-int vcpu_ioctl_get_xsave2(struct vcpu *vcpu, void __user *arg);
-int vcpu_ioctl_set_xsave(struct vcpu *vcpu, void __user *arg);
-int vcpu_ioctl_get_xcrs(struct vcpu *vcpu, struct kvm_xcrs *xcrs);
-int vcpu_ioctl_set_xcrs(struct vcpu *vcpu, struct kvm_xcrs *xcrs);
-/* cpuid.c */
-int cpuid_ioctl_get_supported(void __user *arg);
-int vcpu_ioctl_set_cpuid2(struct vcpu *vcpu, void __user *arg);
-int vcpu_ioctl_get_cpuid2(struct vcpu *vcpu, void __user *arg);
 /* msr.c; the GET and SET ones return the number of MSRs done */
 int msr_ioctl_index_list(void __user *arg);
 int msr_ioctl_feature_index_list(void __user *arg);
 int msr_ioctl_get_features(void __user *arg);
 int vcpu_ioctl_get_msrs(struct vcpu *vcpu, void __user *arg);
 int vcpu_ioctl_set_msrs(struct vcpu *vcpu, void __user *arg);
-/* clock.c; GET_TSC_KHZ returns the frequency */
-int vm_ioctl_get_clock(struct vm *vm, struct kvm_clock_data *data);
-int vm_ioctl_set_clock(struct vm *vm, struct kvm_clock_data *data);
-int vm_ioctl_get_tsc_khz(struct vm *vm);
-int vm_ioctl_set_tsc_khz(struct vm *vm, unsigned long khz);
-int vcpu_ioctl_get_tsc_khz(struct vcpu *vcpu);
-int vcpu_ioctl_set_tsc_khz(struct vcpu *vcpu, unsigned long khz);
-int vcpu_ioctl_kvmclock_ctrl(struct vcpu *vcpu);
-
 /**
  * x86_setup - learn what this host's CPUs can do for guests
  *
