@@ -13,10 +13,6 @@ struct seq_file;
 int cpus_enable(void);
 void cpus_disable(void);
 
-/* clocksource.c */
-void clocksource_watch(void);
-void clocksource_unwatch(void);
-
 /* vm.c */
 void vm_clocks_unstable(void);
 void vm_get(struct vm *vm);

@@ -14,6 +14,7 @@
 #include "gmem/gmem.h"
 #include "mmu/mmu.h"
 #include "x86/board/irqchip.h"
+#include "x86/run/kvmclock.h"
 #include "x86/run/x86.h"
 
 #define IN	BIT(0)	/* the fixed-size argument is copied in */

@@ -151,7 +151,7 @@ static int main_setup_cpu(void)
 	err = cpus_enable();
 	if (err)
 		goto teardown_eventfds;
-	clocksource_watch();
+	clocksource_watch(vm_clocks_unstable);
 	/* Switched once, not with each VM, because the switch patches the scheduler's code. */
 	preempt_notifier_inc();
 	return 0;

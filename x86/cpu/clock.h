@@ -22,6 +22,10 @@ void clock_resume(void);
 void clock_slept(u64 before, u64 slept_ns);
 u64 clock_gap(u64 before, u64 now, u64 slept_ns, u32 khz);
 
+/* clocksource.c: call @tell when the host's TSC turns unstable. */
+void clocksource_watch(void (*tell)(void));
+void clocksource_unwatch(void);
+
 void vm_clock_init(struct vm *vm);
 /* The host's TSC cannot be relied on any more. Process context. */
 void vm_clock_unstable(struct vm *vm);
@@ -34,10 +38,8 @@ void vcpu_sync_tsc_at(struct vcpu *vcpu, u64 tsc, u64 host_tsc, u64 ns);
 /* The vCPU is being loaded; @moved: on another CPU than before. */
 void vcpu_clock_load(struct vcpu *vcpu, bool moved);
 void vcpu_time_info(struct vcpu *vcpu, struct pvclock_vcpu_time_info *info);
-/* REQ_CLOCK_UPDATE: write the time page again. Process context, may sleep. */
-void vcpu_clock_update(struct vcpu *vcpu);
-void vcpu_set_system_time_msr(struct vcpu *vcpu, u64 val);
-void vcpu_set_wall_clock_msr(struct vcpu *vcpu, u64 val);
+void vcpu_tsc_catch_up(struct vcpu *vcpu);
+void vm_clock_now(struct vm *vm, u64 *host_tsc, u64 *clock_ns);
 
 /* ioctls; GET_TSC_KHZ returns the frequency. */
 int vm_ioctl_get_clock(struct vm *vm, struct kvm_clock_data *data);
@@ -46,6 +48,5 @@ int vm_ioctl_get_tsc_khz(struct vm *vm);
 int vm_ioctl_set_tsc_khz(struct vm *vm, unsigned long khz);
 int vcpu_ioctl_get_tsc_khz(struct vcpu *vcpu);
 int vcpu_ioctl_set_tsc_khz(struct vcpu *vcpu, unsigned long khz);
-int vcpu_ioctl_kvmclock_ctrl(struct vcpu *vcpu);
 
 #endif

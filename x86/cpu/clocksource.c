@@ -12,13 +12,14 @@
 #include <linux/workqueue.h>
 #include <asm/tsc.h>
 
-#include "core/core.h"
+#include "x86/cpu/clock.h"
 
 static bool clocksource_told;
+static void (*clocksource_teller)(void);
 
 static void clocksource_tell(struct work_struct *work)
 {
-	vm_clocks_unstable();
+	clocksource_teller();
 }
 static DECLARE_WORK(clocksource_work, clocksource_tell);
 
@@ -40,9 +41,13 @@ static int clocksource_update(struct notifier_block *nb, unsigned long unused, v
 
 static struct notifier_block clocksource_notifier = { .notifier_call = clocksource_update };
 
-/** clocksource_watch - tell all VMs when the host's TSC turns unstable */
-void clocksource_watch(void)
+/**
+ * clocksource_watch - tell all VMs when the host's TSC turns unstable
+ * @tell: who does; process context
+ */
+void clocksource_watch(void (*tell)(void))
 {
+	clocksource_teller = tell;
 	pvclock_gtod_register_notifier(&clocksource_notifier);
 }
 

@@ -19,6 +19,7 @@
 #include <asm/nospec-branch.h>
 
 #include "x86/board/irqchip.h"
+#include "x86/run/kvmclock.h"
 #include "x86/run/x86.h"
 
 #define PAT_RESET		0x0007040600070406ULL

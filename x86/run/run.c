@@ -18,6 +18,7 @@
 #include "x86/cpu/hostwork.h"
 #include "x86/board/irqchip.h"
 #include "x86/board/lapic.h"
+#include "x86/run/kvmclock.h"
 #include "x86/run/x86.h"
 
 #define CREATE_TRACE_POINTS

@@ -16,6 +16,7 @@
 #include <asm/traps.h>
 #include <asm/tsc.h>
 
+#include "x86/run/kvmclock.h"
 #include "x86/run/state_kunit.h"
 
 #define LONG_CR0	(X86_CR0_PE | X86_CR0_PG | X86_CR0_ET | X86_CR0_NE | X86_CR0_WP)

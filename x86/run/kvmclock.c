@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The paravirtual clock's pages in the guest's memory, and the MSRs that say where they
+ * are.  What they say is cpu/clock.c's.
+ */
+#include <linux/kvm_para.h>
+#include <linux/timekeeping.h>
+#include <asm/pvclock.h>
+
+#include "mmu/mmu.h"
+#include "x86/cpu/clock.h"
+#include "x86/run/kvmclock.h"
+
+/* Odd version, contents, even version: a reader sees whether it met a write. */
+static void time_info_write(struct vcpu *vcpu, gpa_t gpa, struct pvclock_vcpu_time_info *info)
+{
+	struct mmu *mmu = &vcpu->vm->mmu;
+	u32 *version = &vcpu->clock.version;
+
+	*version = (*version | 1) + 2;
+	if (guest_write(mmu, gpa, version, sizeof(*version)))
+		return;
+	info->version = *version;
+	smp_wmb();	/* the odd version before the contents */
+	guest_write(mmu, gpa, info, sizeof(*info));
+	smp_wmb();	/* the contents before the even version */
+	*version += 1;
+	guest_write(mmu, gpa, version, sizeof(*version));
+}
+
+/**
+ * vcpu_clock_update - let the TSC follow a sleep of the host, and write the page again
+ * @vcpu: owned; process context, may sleep
+ *
+ * For REQ_CLOCK_UPDATE.  A page that is not memory is not written.
+ */
+void vcpu_clock_update(struct vcpu *vcpu)
+{
+	struct vcpu_clock *c = &vcpu->clock;
+	struct mmu *mmu = &vcpu->vm->mmu;
+	gpa_t gpa = c->system_time_msr & ~(u64)KVM_MSR_ENABLED;
+	struct pvclock_vcpu_time_info info, old;
+	int idx;
+
+	vcpu_tsc_catch_up(vcpu);
+	if (!(c->system_time_msr & KVM_MSR_ENABLED))
+		return;
+	vcpu_time_info(vcpu, &info);
+	idx = srcu_read_lock(&mmu->srcu);
+	/* The guest clears this flag when it has seen it. */
+	if (!guest_read(mmu, gpa, &old, sizeof(old)))
+		info.flags |= old.flags & PVCLOCK_GUEST_STOPPED;
+	if (c->guest_stopped)
+		info.flags |= PVCLOCK_GUEST_STOPPED;
+	c->guest_stopped = false;
+	time_info_write(vcpu, gpa, &info);
+	srcu_read_unlock(&mmu->srcu, idx);
+}
+
+/**
+ * vcpu_set_system_time_msr - MSR_KVM_SYSTEM_TIME_NEW was written
+ * @vcpu: owned
+ * @val: address of the page, bit 0 enables
+ */
+void vcpu_set_system_time_msr(struct vcpu *vcpu, u64 val)
+{
+	vcpu->clock.system_time_msr = val;
+	vcpu_request(vcpu, REQ_CLOCK_UPDATE);
+}
+
+/**
+ * vcpu_set_wall_clock_msr - MSR_KVM_WALL_CLOCK_NEW was written
+ * @vcpu: owned; process context, may sleep
+ * @val: address at which to write the time of day at which the kvmclock was 0
+ */
+void vcpu_set_wall_clock_msr(struct vcpu *vcpu, u64 val)
+{
+	struct mmu *mmu = &vcpu->vm->mmu;
+	struct pvclock_wall_clock wall = {};
+	struct timespec64 ts;
+	u64 host_tsc, ns;
+	u32 version = 0;
+	int idx;
+
+	vcpu->clock.wall_clock_msr = val;
+	if (!val)
+		return;
+	vm_clock_now(vcpu->vm, &host_tsc, &ns);
+	ts = ns_to_timespec64(ktime_get_real_ns() - ns);
+	idx = srcu_read_lock(&mmu->srcu);
+	if (!guest_read(mmu, val, &version, sizeof(version))) {
+		wall.version = (version | 1) + 2;
+		wall.sec = ts.tv_sec;
+		wall.nsec = ts.tv_nsec;
+		guest_write(mmu, val, &wall, sizeof(wall));
+		smp_wmb();	/* the contents before the even version */
+		wall.version++;
+		guest_write(mmu, val, &wall.version, sizeof(wall.version));
+	}
+	srcu_read_unlock(&mmu->srcu, idx);
+}
+
+/**
+ * vcpu_ioctl_kvmclock_ctrl - KVM_KVMCLOCK_CTRL: tell the guest that it was paused
+ * @vcpu: owned
+ *
+ * 0; -EINVAL when the guest has no time page.
+ */
+int vcpu_ioctl_kvmclock_ctrl(struct vcpu *vcpu)
+{
+	if (!(vcpu->clock.system_time_msr & KVM_MSR_ENABLED))
+		return -EINVAL;
+	vcpu->clock.guest_stopped = true;
+	vcpu_request(vcpu, REQ_CLOCK_UPDATE);
+	return 0;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The paravirtual clock's pages in the guest's memory.
+ */
+#ifndef DITTO_RUN_KVMCLOCK_H
+#define DITTO_RUN_KVMCLOCK_H
+
+#include <linux/types.h>
+
+struct vcpu;
+
+/* REQ_CLOCK_UPDATE: write the time page again. Process context, may sleep. */
+void vcpu_clock_update(struct vcpu *vcpu);
+void vcpu_set_system_time_msr(struct vcpu *vcpu, u64 val);
+void vcpu_set_wall_clock_msr(struct vcpu *vcpu, u64 val);
+int vcpu_ioctl_kvmclock_ctrl(struct vcpu *vcpu);
+
+#endif
