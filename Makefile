@@ -3,7 +3,7 @@
 #	make			ditto.ko and tools/ditto
 #	make KVER=6.1		... for Debian's kernel 6.1 (default 6.12), or KVER=debug, KVER=vmx
 #	make KDIR=/path		... for the kernel whose build directory that is
-#	make sparse		check the module's sources
+#	make sparse		check the module's sources, and the arrows between its rooms
 #	make test		all tests, in throw-away hosts; installs what they need
 #	make test HOST=native	on this machine, on its own SVM or VMX, as root
 #	make test-all		everything, also what is too slow in the emulator of Intel's VMX
@@ -61,6 +61,7 @@ tree:
 	done
 
 sparse: tree
+	@selftests/arrows
 	+$(KMAKE) C=2 CF=-Wsparse-error modules
 
 ifeq ($(HOST),native)

@@ -12,7 +12,6 @@
 
 #include "svm/svm.h"
 #include "x86/cpu/hostwork.h"
-#include "x86/run/x86.h"
 
 #define MSRPM_ORDER	1
 

@@ -10,7 +10,6 @@
 #include <asm/processor-flags.h>
 
 #include "vmx/refusal.h"
-#include "x86/cpu/cpuid.h"
 
 #define AR_CODE(rights)		((rights) & VMX_AR_TYPE_CODE_MASK)
 #define AR_TYPE(rights)		((rights) & VMX_AR_TYPE_MASK)

@@ -15,10 +15,8 @@
 #include <linux/slab.h>
 
 #include "x86/machine/vm.h"
-#include "x86/cpu/cpuid.h"
 #include "x86/board/irqchip_impl.h"
 #include "x86/board/lapic.h"
-#include "x86/run/x86.h"
 
 static struct irqchip *apic_chip(const struct vlapic *apic)
 {

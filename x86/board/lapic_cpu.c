@@ -12,7 +12,6 @@
 #include "x86/machine/vm.h"
 #include "x86/board/irqchip_impl.h"
 #include "x86/board/lapic.h"
-#include "x86/run/x86.h"
 
 /**
  * vlapic_view - what the CPU must know

@@ -12,7 +12,6 @@
 #include <linux/rcupdate.h>
 
 #include "x86/machine/vm.h"
-#include "x86/run/events.h"
 #include "x86/board/irqchip_impl.h"
 #include "x86/board/lapic.h"
 

@@ -11,10 +11,8 @@
 #include <linux/string.h>
 
 #include "x86/machine/vm.h"
-#include "x86/cpu/cpuid.h"
 #include "x86/board/irqchip_impl.h"
 #include "x86/board/lapic.h"
-#include "x86/run/x86.h"
 
 #define X2APIC_MSR(offset)	(APIC_BASE_MSR + ((offset) >> 4))
 #define X2APIC_LAST_MSR		(APIC_BASE_MSR + 0xff)

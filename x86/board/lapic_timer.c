@@ -18,7 +18,6 @@
 #include <asm/tsc.h>
 
 #include "x86/machine/vm.h"
-#include "x86/cpu/clock.h"
 #include "x86/board/irqchip_impl.h"
 #include "x86/board/lapic.h"
 
