@@ -112,7 +112,7 @@ static void tsc_push(struct vcpu *vcpu)
 	struct vcpu_clock *c = &vcpu->clock;
 
 	c->shift = READ_ONCE(clock_shift);
-	vcpu->st.tsc_offset = c->tsc_offset + clock_scaled(&vcpu->clock, c->shift);
+	vcpu->st.tsc_offset = c->tsc_offset + clock_scaled(c, c->shift);
 	vcpu_changed(vcpu, ST_TSC);
 	vcpu_request(vcpu, REQ_TSC);
 }
