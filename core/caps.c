@@ -57,11 +57,11 @@ static const struct {
 };
 
 /**
- * caps_check - KVM_CHECK_EXTENSION
+ * caps_check() - KVM_CHECK_EXTENSION
  * @vm: the VM asked, or NULL for the device
  * @cap: KVM_CAP_*
  *
- * Returns a positive value for what ditto has, else 0.
+ * Return: a positive value for what ditto has, else 0.
  */
 int caps_check(struct vm *vm, unsigned long cap)
 {

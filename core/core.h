@@ -44,7 +44,7 @@ extern const struct file_operations device_fops;
 extern const struct file_operations vm_fops;
 extern const struct file_operations vcpu_fops;
 
-/* caps.c: KVM_CHECK_EXTENSION; 0 for what is not there. */
+/* caps.c */
 int caps_check(struct vm *vm, unsigned long cap);
 
 /* vm.c and vcpu.c, for the files' operations. */

@@ -85,10 +85,10 @@ static void cpus_shutdown(void)
 COMPAT_SYSCORE(cpus_syscore, cpus_suspend, cpus_resume, cpus_shutdown);
 
 /**
- * cpus_enable - switch virtualization on, on every CPU now and later online
+ * cpus_enable() - switch virtualization on, on every CPU now and later online
  *
- * Returns 0, or what backend_ops.cpu_enable returned on a CPU; then nothing is
- * switched, and the log says why.
+ * Return: 0, or what backend_ops.cpu_enable returned on a CPU; then nothing is switched,
+ * and the log says why.
  */
 int cpus_enable(void)
 {
@@ -103,7 +103,11 @@ int cpus_enable(void)
 	return 0;
 }
 
-/** cpus_disable - undo cpus_enable(); no VM lives */
+/**
+ * cpus_disable() - undo cpus_enable()
+ *
+ * No VM lives.
+ */
 void cpus_disable(void)
 {
 	compat_syscore_unregister(&cpus_syscore);

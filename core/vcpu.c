@@ -84,7 +84,7 @@ static struct preempt_ops vcpu_preempt_ops = {
 };
 
 /**
- * vcpu_load - begin to use the hardware's part of a vCPU
+ * vcpu_load() - begin to use the hardware's part of a vCPU
  * @vcpu: its mutex is held; until vcpu_put() by the same thread
  */
 void vcpu_load(struct vcpu *vcpu)
@@ -96,7 +96,7 @@ void vcpu_load(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_put - end what vcpu_load() began
+ * vcpu_put() - end what vcpu_load() began
  * @vcpu: owned
  */
 void vcpu_put(struct vcpu *vcpu)
@@ -174,7 +174,7 @@ free_run:
 }
 
 /**
- * vcpu_destroy - free a vCPU
+ * vcpu_destroy() - free a vCPU
  * @vcpu: neither its fd nor its VM's is open
  */
 void vcpu_destroy(struct vcpu *vcpu)
@@ -226,17 +226,17 @@ static int vcpu_open_fd(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_create - KVM_CREATE_VCPU
+ * vcpu_create() - KVM_CREATE_VCPU
  * @vm: vm->lock held
  * @id: the VMM's number for it, also its APIC id
- *
- * Returns an fd; -EINVAL for an id or a number of vCPUs beyond the limits,
- * -EEXIST, -ENOMEM, -EMFILE.
  *
  * Other threads can find the vCPU before its fd exists, because an fd that has been
  * installed cannot be taken back. If no fd can be made, the vCPU stays in the VM, halted
  * and unreachable from user space, until the VM is freed: a thread that found it meanwhile
  * may still use it.
+ *
+ * Return: an fd; -EINVAL for an id or a number of vCPUs beyond the limits, -EEXIST,
+ * -ENOMEM, -EMFILE.
  */
 int vcpu_create(struct vm *vm, unsigned long id)
 {
@@ -260,9 +260,11 @@ int vcpu_create(struct vm *vm, unsigned long id)
 }
 
 /**
- * vcpu_release - file_operations.release of a vCPU's fd
+ * vcpu_release() - file_operations.release of a vCPU's fd
  * @inode: unused
  * @file: its private data is the vCPU
+ *
+ * Return: 0.
  */
 int vcpu_release(struct inode *inode, struct file *file)
 {
@@ -297,11 +299,11 @@ static const struct vm_operations_struct vcpu_vm_ops = {
 };
 
 /**
- * vcpu_mmap - file_operations.mmap of a vCPU's fd
+ * vcpu_mmap() - file_operations.mmap of a vCPU's fd
  * @file: the fd's
  * @vma: within the pages that KVM_GET_VCPU_MMAP_SIZE says
  *
- * Returns 0 or -EINVAL.
+ * Return: 0 or -EINVAL.
  */
 int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
 {
@@ -323,10 +325,10 @@ static int vcpu_run_with_sigset(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_ioctl_run - KVM_RUN
+ * vcpu_ioctl_run() - KVM_RUN
  * @vcpu: owned and loaded
  *
- * Returns as vcpu_run().
+ * Return: as vcpu_run().
  */
 int vcpu_ioctl_run(struct vcpu *vcpu)
 {
@@ -334,8 +336,10 @@ int vcpu_ioctl_run(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_ioctl_nmi - KVM_NMI
+ * vcpu_ioctl_nmi() - KVM_NMI
  * @vcpu: owned
+ *
+ * Return: 0.
  */
 int vcpu_ioctl_nmi(struct vcpu *vcpu)
 {
@@ -344,13 +348,14 @@ int vcpu_ioctl_nmi(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_ioctl_interrupt - KVM_INTERRUPT
+ * vcpu_ioctl_interrupt() - KVM_INTERRUPT
  * @vcpu: owned
  * @irq: its vector
  *
- * For VMMs that emulate the interrupt controllers.  Returns 0; -EINVAL for a
- * vector beyond 255, -ENXIO with controllers in the kernel, -EEXIST while
- * another one waits.
+ * For VMMs that emulate the interrupt controllers.
+ *
+ * Return: 0; -EINVAL for a vector beyond 255, -ENXIO with controllers in the kernel,
+ * -EEXIST while another one waits.
  */
 int vcpu_ioctl_interrupt(struct vcpu *vcpu, struct kvm_interrupt *irq)
 {
@@ -366,11 +371,11 @@ int vcpu_ioctl_interrupt(struct vcpu *vcpu, struct kvm_interrupt *irq)
 }
 
 /**
- * vcpu_ioctl_set_signal_mask - KVM_SET_SIGNAL_MASK
+ * vcpu_ioctl_set_signal_mask() - KVM_SET_SIGNAL_MASK
  * @vcpu: owned
  * @arg: struct kvm_signal_mask, or NULL to have none
  *
- * Returns 0, -EINVAL or -EFAULT.
+ * Return: 0, -EINVAL or -EFAULT.
  */
 int vcpu_ioctl_set_signal_mask(struct vcpu *vcpu, void __user *arg)
 {

@@ -43,7 +43,7 @@ static void vm_ack(void *unused)
 }
 
 /**
- * vm_flush_tlbs - mmu_host.flush_tlbs
+ * vm_flush_tlbs() - mmu_host.flush_tlbs
  * @mmu: of the VM
  *
  * A vCPU that is not in the guest sees the request before it enters. One that is in the
@@ -144,7 +144,7 @@ static void vm_release_ref(struct kref *ref)
 }
 
 /**
- * vm_get - take a reference
+ * vm_get() - take a reference
  * @vm: the caller has one, or holds its bucket's lock and saw it alive
  */
 void vm_get(struct vm *vm)
@@ -153,7 +153,7 @@ void vm_get(struct vm *vm)
 }
 
 /**
- * vm_put - drop a reference; the last one frees the VM, which sleeps
+ * vm_put() - drop a reference; the last one frees the VM, which sleeps
  * @vm: any
  */
 void vm_put(struct vm *vm)
@@ -212,10 +212,10 @@ static struct vm *vm_alloc(void)
 }
 
 /**
- * vm_create - KVM_CREATE_VM
+ * vm_create() - KVM_CREATE_VM
  * @type: 0; there are no other kinds of machines
  *
- * Returns an fd, or -EINVAL, -ENOMEM, -EMFILE.
+ * Return: an fd, or -EINVAL, -ENOMEM, -EMFILE.
  */
 int vm_create(unsigned long type)
 {
@@ -241,9 +241,11 @@ int vm_create(unsigned long type)
 }
 
 /**
- * vm_release - file_operations.release of a VM's fd
+ * vm_release() - file_operations.release of a VM's fd
  * @inode: unused
  * @file: its private data is the VM
+ *
+ * Return: 0.
  */
 int vm_release(struct inode *inode, struct file *file)
 {
@@ -254,11 +256,11 @@ int vm_release(struct inode *inode, struct file *file)
 }
 
 /**
- * vm_ioctl_set_name - DITTO_SET_NAME
+ * vm_ioctl_set_name() - DITTO_SET_NAME
  * @vm: vm->lock held
  * @args: copied in
  *
- * Returns 0 or -EINVAL.
+ * Return: 0 or -EINVAL.
  */
 int vm_ioctl_set_name(struct vm *vm, struct ditto_vm_name *args)
 {
@@ -279,11 +281,13 @@ int vm_ioctl_set_name(struct vm *vm, struct ditto_vm_name *args)
 }
 
 /**
- * vm_ioctl_set_tss_addr - KVM_SET_TSS_ADDR
+ * vm_ioctl_set_tss_addr() - KVM_SET_TSS_ADDR
  * @vm: vm->lock held
  * @addr: gpa of three pages below 4 GiB that the VMM keeps free
  *
- * The pages are for CPUs that cannot run real mode in a guest. Returns 0 or -EINVAL.
+ * The pages are for CPUs that cannot run real mode in a guest.
+ *
+ * Return: 0 or -EINVAL.
  */
 int vm_ioctl_set_tss_addr(struct vm *vm, unsigned long addr)
 {
@@ -291,11 +295,11 @@ int vm_ioctl_set_tss_addr(struct vm *vm, unsigned long addr)
 }
 
 /**
- * vm_ioctl_set_identity_map_addr - KVM_SET_IDENTITY_MAP_ADDR
+ * vm_ioctl_set_identity_map_addr() - KVM_SET_IDENTITY_MAP_ADDR
  * @vm: vm->lock held
  * @addr: gpa of a page that the VMM keeps free; as vm_ioctl_set_tss_addr()
  *
- * Returns 0, or -EINVAL when a vCPU exists.
+ * Return: 0, or -EINVAL when a vCPU exists.
  */
 int vm_ioctl_set_identity_map_addr(struct vm *vm, u64 *addr)
 {
@@ -303,11 +307,11 @@ int vm_ioctl_set_identity_map_addr(struct vm *vm, u64 *addr)
 }
 
 /**
- * vm_ioctl_set_boot_cpu_id - KVM_SET_BOOT_CPU_ID
+ * vm_ioctl_set_boot_cpu_id() - KVM_SET_BOOT_CPU_ID
  * @vm: vm->lock held
  * @id: vcpu_id of the bootstrap processor
  *
- * Returns 0, or -EBUSY when a vCPU exists.
+ * Return: 0, or -EBUSY when a vCPU exists.
  */
 int vm_ioctl_set_boot_cpu_id(struct vm *vm, unsigned long id)
 {
@@ -389,7 +393,11 @@ static int vm_clock_one(struct vm *vm, void *unused)
 	return 0;
 }
 
-/** vm_clocks_unstable - vm_clock_unstable() for all; process context */
+/**
+ * vm_clocks_unstable() - vm_clock_unstable() for all
+ *
+ * Process context.
+ */
 void vm_clocks_unstable(void)
 {
 	vm_for_each(vm_clock_one, NULL);
@@ -413,10 +421,10 @@ static int vm_list_one(struct vm *vm, void *ctx)
 }
 
 /**
- * vm_list - DITTO_LIST_VMS
+ * vm_list() - DITTO_LIST_VMS
  * @args: copied in, and out
  *
- * Returns 0 or -EFAULT.
+ * Return: 0 or -EFAULT.
  */
 int vm_list(struct ditto_vm_list *args)
 {
@@ -443,10 +451,10 @@ static int vm_check_one(struct vm *vm, void *p)
 }
 
 /**
- * vm_check_all - prove the invariants of every VM's address space anew
+ * vm_check_all() - prove the invariants of every VM's address space anew
  * @m: gets a line per violation
  *
- * Returns their number.
+ * Return: their number.
  */
 int vm_check_all(struct seq_file *m)
 {
@@ -479,7 +487,7 @@ static int vm_show_exits_one(struct vm *vm, void *p)
 }
 
 /**
- * vm_show_exits - a line per vCPU: how often it left the guest, by reason
+ * vm_show_exits() - a line per vCPU: how often it left the guest, by reason
  * @m: where to
  *
  * The counts are read while they grow.
@@ -490,9 +498,9 @@ void vm_show_exits(struct seq_file *m)
 }
 
 /**
- * vm_setup - at load, after the backend's setup
+ * vm_setup() - at load, after the backend's setup
  *
- * Returns 0 or -ENOMEM.
+ * Return: 0 or -ENOMEM.
  */
 int vm_setup(void)
 {
@@ -513,7 +521,11 @@ int vm_setup(void)
 	return 0;
 }
 
-/** vm_teardown - at unload; no VM lives */
+/**
+ * vm_teardown() - at unload
+ *
+ * No VM lives.
+ */
 void vm_teardown(void)
 {
 	int cpu;

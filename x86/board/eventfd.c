@@ -385,14 +385,16 @@ static int irqfd_deassign(struct vm_eventfds *all, const struct kvm_irqfd *arg)
 }
 
 /**
- * irqfd_ioctl - KVM_IRQFD
+ * irqfd_ioctl() - KVM_IRQFD
  * @vm: any
  * @arg: copied in
  *
- * Takes vm_eventfds.lock; sleeps.  DEASSIGN of what is not assigned is no error,
- * as in KVM.  Returns 0; -EINVAL for unknown flags, without irqchip, for a GSI
- * out of range, or no eventfd; -EBADF; -EBUSY when the eventfd already drives
- * this VM; -ENOMEM.
+ * Takes vm_eventfds.lock; sleeps. DEASSIGN of what is not assigned is no error, as in KVM.
+ *
+ * vm->lock may be held or not.
+ *
+ * Return: 0; -EINVAL for unknown flags, without irqchip, for a GSI out of range, or no
+ * eventfd; -EBADF; -EBUSY when the eventfd already drives this VM; -ENOMEM.
  */
 int irqfd_ioctl(struct vm *vm, struct kvm_irqfd *arg)
 {
@@ -520,13 +522,14 @@ static int ioeventfd_deassign(struct vm_eventfds *all, const struct ioeventfd *w
 }
 
 /**
- * ioeventfd_ioctl - KVM_IOEVENTFD
+ * ioeventfd_ioctl() - KVM_IOEVENTFD
  * @vm: any
  * @arg: copied in
  *
- * Takes vm_eventfds.lock; sleeps.  Returns 0; -EINVAL for flags, length, range
- * or no eventfd; -EBADF; -EEXIST when it collides with another one; -ENOENT
- * when there is nothing to deassign; -ENOSPC, -ENOMEM.
+ * Takes vm_eventfds.lock; sleeps.
+ *
+ * Return: 0; -EINVAL for flags, length, range or no eventfd; -EBADF; -EEXIST when it
+ * collides with another one; -ENOENT when there is nothing to deassign; -ENOSPC, -ENOMEM.
  */
 int ioeventfd_ioctl(struct vm *vm, struct kvm_ioeventfd *arg)
 {
@@ -549,10 +552,10 @@ int ioeventfd_ioctl(struct vm *vm, struct kvm_ioeventfd *arg)
 }
 
 /**
- * vm_eventfds_init - begin
+ * vm_eventfds_init() - begin
  * @vm: being created
  *
- * Returns 0 or -ENOMEM.
+ * Return: 0 or -ENOMEM.
  */
 int vm_eventfds_init(struct vm *vm)
 {
@@ -572,10 +575,13 @@ int vm_eventfds_init(struct vm *vm)
 }
 
 /**
- * vm_eventfds_destroy - detach all of a VM's eventfds
+ * vm_eventfds_destroy() - detach all of a VM's eventfds
  * @vm: no ioctl is in flight
  *
  * Sleeps until no eventfd reaches the VM.
+ *
+ * May be called twice, or without vm_eventfds_init(). Cheapest after iobus_destroy() of
+ * both buses.
  */
 void vm_eventfds_destroy(struct vm *vm)
 {
@@ -599,9 +605,11 @@ void vm_eventfds_destroy(struct vm *vm)
 }
 
 /**
- * eventfds_setup - at module load
+ * eventfds_setup() - at module load
  *
- * Returns 0 or -ENOMEM.
+ * Makes the workqueue "ditto-irqfd", in which irqfds end.
+ *
+ * Return: 0 or -ENOMEM.
  */
 int eventfds_setup(void)
 {
@@ -609,7 +617,11 @@ int eventfds_setup(void)
 	return irqfd_queue ? 0 : -ENOMEM;
 }
 
-/** eventfds_teardown - at module unload; no VM lives */
+/**
+ * eventfds_teardown() - at module unload
+ *
+ * No VM lives.
+ */
 void eventfds_teardown(void)
 {
 	destroy_workqueue(irqfd_queue);

@@ -91,13 +91,15 @@ static void resend_level(struct irqchip *chip, unsigned int pin)
 }
 
 /**
- * vioapic_set_pin - drive an input
+ * vioapic_set_pin() - drive an input
  * @chip: the VM's controllers
  * @pin: below KVM_IOAPIC_NUM_PINS
  * @source: who drives
  * @level: how
  *
- * Any context; takes ioapic.lock.  Returns as irqchip_set_irq().
+ * Any context; takes ioapic.lock.
+ *
+ * Return: as irqchip_set_irq().
  */
 int vioapic_set_pin(struct irqchip *chip, unsigned int pin, enum irq_source source, bool level)
 {
@@ -143,7 +145,7 @@ static u32 end_vector(struct vioapic *ioapic, u8 vector)
 }
 
 /**
- * vioapic_eoi - a local APIC tells of the end of an interrupt: of each level-triggered
+ * vioapic_eoi() - a local APIC tells of the end of an interrupt: of each level-triggered
  * one, and of edge-triggered ones that vioapic_wants_edge()
  * @chip: the VM's controllers
  * @vector: which
@@ -257,7 +259,7 @@ static int vioapic_access(struct io_device *dev, struct vcpu *vcpu, u64 addr,
 static const struct io_device_ops vioapic_ops = { .access = vioapic_access };
 
 /**
- * vioapic_init - state after power-on
+ * vioapic_init() - state after power-on
  * @chip: zeroed, not yet known to anybody
  */
 void vioapic_init(struct irqchip *chip)
@@ -277,10 +279,10 @@ void vioapic_init(struct irqchip *chip)
 }
 
 /**
- * vioapic_register - put the IOAPIC on the VM's MMIO bus
+ * vioapic_register() - put the IOAPIC on the VM's MMIO bus
  * @chip: the VM's controllers
  *
- * Errors as iobus_register().
+ * Return: errors as iobus_register().
  */
 int vioapic_register(struct irqchip *chip)
 {
@@ -288,7 +290,7 @@ int vioapic_register(struct irqchip *chip)
 }
 
 /**
- * vioapic_unregister - and take it off
+ * vioapic_unregister() - and take it off
  * @chip: the VM's controllers
  */
 void vioapic_unregister(struct irqchip *chip)
@@ -297,7 +299,7 @@ void vioapic_unregister(struct irqchip *chip)
 }
 
 /**
- * vioapic_get_state - for KVM_GET_IRQCHIP
+ * vioapic_get_state() - for KVM_GET_IRQCHIP
  * @chip: the VM's controllers
  * @state: out; irr has the lines that are high at level-triggered pins, as an
  *	edge is either delivered or lost
@@ -316,11 +318,11 @@ void vioapic_get_state(struct irqchip *chip, struct kvm_ioapic_state *state)
 }
 
 /**
- * vioapic_set_state - for KVM_SET_IRQCHIP
+ * vioapic_set_state() - for KVM_SET_IRQCHIP
  * @chip: the VM's controllers
  * @state: registers; a pin in irr sends, unless remote IRR says that it has
  *
- * Returns 0, or -EINVAL for a moved base or registers that do not exist.
+ * Return: 0, or -EINVAL for a moved base or registers that do not exist.
  */
 int vioapic_set_state(struct irqchip *chip, const struct kvm_ioapic_state *state)
 {

@@ -114,10 +114,10 @@ static struct iobus_table *locked_table(struct iobus *bus)
 }
 
 /**
- * iobus_init - make an empty bus
+ * iobus_init() - make an empty bus
  * @bus: zeroed
  *
- * Returns 0 or -ENOMEM.
+ * Return: 0 or -ENOMEM.
  */
 int iobus_init(struct iobus *bus)
 {
@@ -127,7 +127,7 @@ int iobus_init(struct iobus *bus)
 }
 
 /**
- * iobus_destroy - end a bus
+ * iobus_destroy() - end a bus
  * @bus: initialized; no access is in flight or will come
  *
  * Devices that are still registered are forgotten; unregistering them later is
@@ -152,12 +152,16 @@ void iobus_destroy(struct iobus *bus)
 }
 
 /**
- * iobus_register - put a device on the bus
+ * iobus_register() - put a device on the bus
  * @bus: the bus
  * @dev: its ops, addr and len are set and stay; the range must not wrap
  *
- * Takes @bus->lock.  Returns 0, -EINVAL (wraps), -ENOSPC, -ENOMEM or
- * -ESHUTDOWN (destroyed).
+ * Takes @bus->lock.
+ *
+ * Devices may overlap: the one with the lower address is asked first, and of two with the
+ * same address the older one.
+ *
+ * Return: 0, -EINVAL (wraps), -ENOSPC, -ENOMEM or -ESHUTDOWN (destroyed).
  */
 int iobus_register(struct iobus *bus, struct io_device *dev)
 {
@@ -195,7 +199,7 @@ static bool make_hole(struct iobus_table *table, const struct io_device *dev)
 }
 
 /**
- * iobus_unregister - take a device off the bus
+ * iobus_unregister() - take a device off the bus
  * @bus: the bus
  * @dev: the device; nothing happens when it is not there
  *
@@ -272,7 +276,7 @@ static int bus_access(struct iobus *bus, struct vcpu *vcpu, u64 addr, unsigned i
 }
 
 /**
- * iobus_access - let the devices on the bus answer an access
+ * iobus_access() - let the devices on the bus answer an access
  * @bus: the bus
  * @vcpu: who accesses
  * @addr: port or gpa
@@ -280,8 +284,9 @@ static int bus_access(struct iobus *bus, struct vcpu *vcpu, u64 addr, unsigned i
  * @data: what is written, or where to put what is read
  * @write: direction
  *
- * Process context; takes @bus->srcu for reading.  Returns 0 when a device
- * answered, else -EOPNOTSUPP: the access is user space's.
+ * Process context; takes @bus->srcu for reading.
+ *
+ * Return: 0 when a device answered, else -EOPNOTSUPP: the access is user space's.
  */
 int iobus_access(struct iobus *bus, struct vcpu *vcpu, u64 addr, unsigned int len,
 		 void *data, bool write)
@@ -292,7 +297,7 @@ int iobus_access(struct iobus *bus, struct vcpu *vcpu, u64 addr, unsigned int le
 }
 
 /**
- * iobus_access_note - iobus_access() that remembers an access which no device answered
+ * iobus_access_note() - iobus_access() that remembers an access which no device answered
  * @bus: the bus
  * @miss: the vCPU's, for iobus_nobody(); untouched when a device is there, even
  *	one that lets this access go
@@ -301,6 +306,8 @@ int iobus_access(struct iobus *bus, struct vcpu *vcpu, u64 addr, unsigned int le
  * @len: bytes
  * @data: as for iobus_access()
  * @write: likewise
+ *
+ * Return: as iobus_access().
  */
 int iobus_access_note(struct iobus *bus, struct iobus_miss *miss, struct vcpu *vcpu, u64 addr,
 		      unsigned int len, void *data, bool write)

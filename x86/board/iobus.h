@@ -26,8 +26,9 @@ struct io_device_ops {
 /**
  * struct io_device - embedded in the device
  * @ops: constant
- * @addr, @len: the range; constant while registered; @len 0 (ioeventfd of any
+ * @addr: the range; constant while registered; @len 0 (ioeventfd of any
  *	length) matches every access that begins at @addr
+ * @len: likewise
  */
 struct io_device {
 	const struct io_device_ops *ops;
@@ -38,32 +39,25 @@ struct io_device {
 /* Devices on one bus; enough for every queue of every virtio device. */
 #define IOBUS_MAX_DEVICES	4096
 
-/* -ENOMEM */
 int iobus_init(struct iobus *bus);
-/* No access is in flight.  Devices need not be unregistered before, but may be after. */
 void iobus_destroy(struct iobus *bus);
-/*
- * Devices may overlap; the one with the lower address, then the older, is asked
- * first.  -ENOMEM, -ENOSPC, -ESHUTDOWN.
- */
 int iobus_register(struct iobus *bus, struct io_device *dev);
-/* Cannot fail; on return nobody uses @dev.  Sleeps.  Fine when @dev is not registered. */
 void iobus_unregister(struct iobus *bus, struct io_device *dev);
-/* 0 when a device answered, else -EOPNOTSUPP. */
 int iobus_access(struct iobus *bus, struct vcpu *vcpu, u64 addr, unsigned int len,
 		 void *data, bool write);
-/* The same, and remembers in @miss that nobody is there. */
 int iobus_access_note(struct iobus *bus, struct iobus_miss *miss, struct vcpu *vcpu, u64 addr,
 		      unsigned int len, void *data, bool write);
 
 /**
- * iobus_nobody - did this access meet no device before, and none came since?
+ * iobus_nobody() - did this access meet no device before, and none came since?
  * @bus: any
  * @miss: the vCPU's
  * @addr: of the access
  * @len: likewise
  *
  * For devices in user space, which guests use again and again: spares the search.
+ *
+ * Return: whether user space has to answer it.
  */
 static inline bool iobus_nobody(const struct iobus *bus, const struct iobus_miss *miss,
 				u64 addr, unsigned int len)

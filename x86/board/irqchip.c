@@ -24,9 +24,11 @@ module_param(min_timer_period_us, uint, 0644);
 MODULE_PARM_DESC(min_timer_period_us, "shortest period of a guest's periodic timers");
 
 /**
- * irqchip_min_period_ns - how often at most a periodic timer fires
+ * irqchip_min_period_ns() - how often at most a periodic timer fires
  *
  * Keeps a guest from flooding its host with timer interrupts.
+ *
+ * Return: the shortest period, in nanoseconds.
  */
 u64 irqchip_min_period_ns(void)
 {
@@ -142,11 +144,11 @@ static int finish_routing(struct irq_routing *routing)
 }
 
 /**
- * irqchip_build_routing - check routes and make them ready for use
+ * irqchip_build_routing() - check routes and make them ready for use
  * @entries: in KVM's form
  * @nr: their number
  *
- * Returns the routing, or ERR_PTR of -EINVAL or -ENOMEM.
+ * Return: the routing, or ERR_PTR of -EINVAL or -ENOMEM.
  */
 struct irq_routing *irqchip_build_routing(const struct kvm_irq_routing_entry *entries, u32 nr)
 {
@@ -180,10 +182,11 @@ static struct kvm_irq_routing_entry pin_entry(u32 gsi, u32 chip, u32 pin)
 }
 
 /**
- * irqchip_default_routing - the routes that a VM begins with
+ * irqchip_default_routing() - the routes that a VM begins with
  *
  * As KVM's: GSIs 0-15 to the PIC and the IOAPIC, 16-23 to the IOAPIC.
- * Returns as irqchip_build_routing().
+ *
+ * Return: as irqchip_build_routing().
  */
 struct irq_routing *irqchip_default_routing(void)
 {
@@ -216,12 +219,13 @@ static void publish_routing(struct irqchip *chip, struct irq_routing *routing)
 }
 
 /**
- * irqchip_set_routing - KVM_SET_GSI_ROUTING
+ * irqchip_set_routing() - KVM_SET_GSI_ROUTING
  * @vm: any
  * @arg: struct kvm_irq_routing
  *
- * Takes irqchip.lock.  An interrupt that was being raised may still go by the
- * old routes.  Returns 0, -ENXIO without irqchip, -EINVAL, -EFAULT, -ENOMEM.
+ * Takes irqchip.lock. An interrupt that was being raised may still go by the old routes.
+ *
+ * Return: 0, -ENXIO without irqchip, -EINVAL, -EFAULT, -ENOMEM.
  */
 int irqchip_set_routing(struct vm *vm, void __user *arg)
 {
@@ -249,12 +253,14 @@ int irqchip_set_routing(struct vm *vm, void __user *arg)
 }
 
 /**
- * irqchip_msi_decode - what a write to the APICs' address range means
+ * irqchip_msi_decode() - what a write to the APICs' address range means
  * @address: where
  * @data: what is written
  * @msg: out
  *
- * SDM 12.11.  Returns 0, or -1 for a delivery mode that does not exist.
+ * SDM 12.11.
+ *
+ * Return: 0, or -1 for a delivery mode that does not exist.
  */
 int irqchip_msi_decode(u64 address, u32 data, struct apic_msg *msg)
 {
@@ -280,12 +286,14 @@ static int send_msi(struct irqchip *chip, u64 address, u32 data)
 }
 
 /**
- * irqchip_send_msi - deliver a message-signalled interrupt
+ * irqchip_send_msi() - deliver a message-signalled interrupt
  * @vm: any
  * @address: of the message; its upper half is ignored
  * @data: of the message
  *
- * Any context.  Returns as irqchip_set_irq().
+ * Any context.
+ *
+ * Return: as irqchip_set_irq().
  */
 int irqchip_send_msi(struct vm *vm, u64 address, u32 data)
 {
@@ -348,15 +356,16 @@ static int set_irq(struct irqchip *chip, enum irq_source source, u32 gsi, bool l
 }
 
 /**
- * irqchip_set_irq - drive a GSI
+ * irqchip_set_irq() - drive a GSI
  * @vm: any
  * @source: who drives it
  * @gsi: which
  * @level: how; a message is sent for a high level
  *
- * Any context; takes the chips' spinlocks.  Returns how many CPUs got an
- * interrupt, 0 when it merged with one that waits, -1 when it was masked, not
- * routed, or nobody was there.
+ * Any context; takes the chips' spinlocks.
+ *
+ * Return: how many CPUs got an interrupt, 0 when it merged with one that waits, -1 when it
+ * was masked, not routed, or nobody was there.
  */
 int irqchip_set_irq(struct vm *vm, enum irq_source source, u32 gsi, bool level)
 {
@@ -372,7 +381,7 @@ int irqchip_set_irq(struct vm *vm, enum irq_source source, u32 gsi, bool level)
 }
 
 /**
- * irqchip_notify_ack - the guest has acknowledged a pin's interrupt
+ * irqchip_notify_ack() - the guest has acknowledged a pin's interrupt
  * @chip: the VM's controllers; none of their locks held
  * @chip_id: KVM_IRQCHIP_*
  * @pin: of that chip
@@ -395,12 +404,14 @@ void irqchip_notify_ack(struct irqchip *chip, unsigned int chip_id, unsigned int
 }
 
 /**
- * irqchip_wants_ack - may somebody wait for the acknowledge of a pin's interrupt?
+ * irqchip_wants_ack() - may somebody wait for the acknowledge of a pin's interrupt?
  * @chip: the VM's controllers
  * @chip_id: KVM_IRQCHIP_*
  * @pin: of that chip
  *
  * Any context.
+ *
+ * Return: false when nobody does.
  */
 bool irqchip_wants_ack(struct irqchip *chip, unsigned int chip_id, unsigned int pin)
 {
@@ -413,11 +424,13 @@ bool irqchip_wants_ack(struct irqchip *chip, unsigned int chip_id, unsigned int 
 }
 
 /**
- * irqchip_add_ack_notifier - be told of acknowledges
+ * irqchip_add_ack_notifier() - be told of acknowledges
  * @vm: any
  * @n: gsi and acked are set
  *
- * Takes irqchip.lock.  Returns 0, or -ENXIO without irqchip.
+ * Takes irqchip.lock.
+ *
+ * Return: 0, or -ENXIO without irqchip.
  */
 int irqchip_add_ack_notifier(struct vm *vm, struct irq_ack_notifier *n)
 {
@@ -434,7 +447,7 @@ int irqchip_add_ack_notifier(struct vm *vm, struct irq_ack_notifier *n)
 }
 
 /**
- * irqchip_del_ack_notifier - and no longer
+ * irqchip_del_ack_notifier() - and no longer
  * @vm: any; its irqchip may be gone already
  * @n: registered
  *
@@ -453,11 +466,11 @@ void irqchip_del_ack_notifier(struct vm *vm, struct irq_ack_notifier *n)
 }
 
 /**
- * irqchip_ioctl_irq_line - KVM_IRQ_LINE and KVM_IRQ_LINE_STATUS
+ * irqchip_ioctl_irq_line() - KVM_IRQ_LINE and KVM_IRQ_LINE_STATUS
  * @vm: any
  * @arg: line and level; status is filled in as irqchip_set_irq() returns
  *
- * Returns 0, or -ENXIO without irqchip.
+ * Return: 0, or -ENXIO without irqchip.
  */
 int irqchip_ioctl_irq_line(struct vm *vm, struct kvm_irq_level *arg)
 {
@@ -468,11 +481,11 @@ int irqchip_ioctl_irq_line(struct vm *vm, struct kvm_irq_level *arg)
 }
 
 /**
- * irqchip_ioctl_signal_msi - KVM_SIGNAL_MSI
+ * irqchip_ioctl_signal_msi() - KVM_SIGNAL_MSI
  * @vm: any
  * @arg: the message; no flags
  *
- * Returns > 0 when delivered, 0 when the guest blocked it, -ENXIO, -EINVAL.
+ * Return: > 0 when delivered, 0 when the guest blocked it, -ENXIO, -EINVAL.
  */
 int irqchip_ioctl_signal_msi(struct vm *vm, struct kvm_msi *arg)
 {
@@ -486,11 +499,13 @@ int irqchip_ioctl_signal_msi(struct vm *vm, struct kvm_msi *arg)
 }
 
 /**
- * irqchip_ioctl_get_chip - KVM_GET_IRQCHIP
+ * irqchip_ioctl_get_chip() - KVM_GET_IRQCHIP
  * @vm: any
  * @arg: chip_id is input
  *
- * Takes the chip's spinlock.  Returns 0, -ENXIO or -EINVAL.
+ * Takes the chip's spinlock.
+ *
+ * Return: 0, -ENXIO or -EINVAL.
  */
 int irqchip_ioctl_get_chip(struct vm *vm, struct kvm_irqchip *arg)
 {
@@ -515,11 +530,13 @@ int irqchip_ioctl_get_chip(struct vm *vm, struct kvm_irqchip *arg)
 }
 
 /**
- * irqchip_ioctl_set_chip - KVM_SET_IRQCHIP
+ * irqchip_ioctl_set_chip() - KVM_SET_IRQCHIP
  * @vm: any
  * @arg: which chip, and its state
  *
- * Takes the chip's spinlock.  Returns 0, -ENXIO or -EINVAL.
+ * Takes the chip's spinlock.
+ *
+ * Return: 0, -ENXIO or -EINVAL.
  */
 int irqchip_ioctl_set_chip(struct vm *vm, struct kvm_irqchip *arg)
 {
@@ -578,10 +595,10 @@ static void chip_free(struct irqchip *chip)
 }
 
 /**
- * irqchip_create - KVM_CREATE_IRQCHIP
+ * irqchip_create() - KVM_CREATE_IRQCHIP
  * @vm: vm->lock held
  *
- * Returns 0, -EEXIST, -EINVAL when there are vCPUs already, -ENOMEM, -ENOSPC.
+ * Return: 0, -EEXIST, -EINVAL when there are vCPUs already, -ENOMEM, -ENOSPC.
  */
 int irqchip_create(struct vm *vm)
 {
@@ -605,10 +622,12 @@ int irqchip_create(struct vm *vm)
 }
 
 /**
- * irqchip_destroy - end a VM's interrupt controllers
+ * irqchip_destroy() - end a VM's interrupt controllers
  * @vm: no vCPU runs, no ioctl is in flight
  *
  * Waits for irqfds that may be raising interrupts, unless they are gone.
+ *
+ * Does nothing without them.
  */
 void irqchip_destroy(struct vm *vm)
 {

@@ -28,7 +28,9 @@
  * @sources: by pin, a bit per enum irq_source that holds the line high
  * @acked: pins acknowledged since @lock was taken
  * @output: the master's INT line; also read without the lock
- * @master, @slave, @elcr: ports 0x20, 0xa0 and 0x4d0
+ * @master: ports 0x20, 0xa0 and 0x4d0
+ * @slave: likewise
+ * @elcr: likewise
  */
 struct vpic {
 	raw_spinlock_t lock;
@@ -79,7 +81,8 @@ struct vpit_channel {
  * @reinject: ticks that come too late are owed to the guest; also read without the lock
  * @owed: how many; any context
  * @ack: tells of the end of counter 0's interrupts
- * @dev, @speaker: ports 0x40 and 0x61
+ * @dev: ports 0x40 and 0x61
+ * @speaker: likewise
  * @has_speaker: @speaker is registered; constant
  */
 struct vpit {
@@ -103,7 +106,8 @@ struct irq_routing;
  * @vm: constant
  * @lock: changes of @routing and @notifiers
  * @map: which APICs a message addresses
- * @pic, @ioapic: their own locks
+ * @pic: their own locks
+ * @ioapic: likewise
  * @pit: or NULL; set once under vm->lock
  * @routing: GSIs to pins and messages; RCU
  * @notifiers: struct irq_ack_notifier; RCU

@@ -24,11 +24,11 @@ static struct irqchip *apic_chip(const struct vlapic *apic)
 }
 
 /**
- * vlapic_highest - the highest vector of a set
+ * vlapic_highest() - the highest vector of a set
  * @apic: whose
  * @set: APIC_IRR or APIC_ISR
  *
- * Owner.  0 when there is none: 0 is never requested.
+ * Return: the vector; 0 when there is none: 0 is never requested.
  */
 unsigned int vlapic_highest(const struct vlapic *apic, u32 set)
 {
@@ -82,7 +82,7 @@ static void take_posted(struct vlapic *apic, struct posted *posted, enum trigger
 }
 
 /**
- * vlapic_collect - move what was posted into the IRR
+ * vlapic_collect() - move what was posted into the IRR
  * @apic: whose
  *
  * Owner.  Asks for REQ_EVENT when there was something; what is posted from now on asks
@@ -96,7 +96,7 @@ void vlapic_collect(struct vlapic *apic)
 }
 
 /**
- * vlapic_forget_posted - what was posted until now is void
+ * vlapic_forget_posted() - what was posted until now is void
  * @apic: whose
  *
  * Owner.
@@ -109,10 +109,12 @@ void vlapic_forget_posted(struct vlapic *apic)
 }
 
 /**
- * vlapic_tpr - the task priority
+ * vlapic_tpr() - the task priority
  * @apic: whose
  *
  * Owner.  A guest may have written cr8 without an exit: then cr8 is right.
+ *
+ * Return: the register's value.
  */
 u8 vlapic_tpr(struct vlapic *apic)
 {
@@ -125,10 +127,12 @@ u8 vlapic_tpr(struct vlapic *apic)
 }
 
 /**
- * vlapic_ppr - the processor priority
+ * vlapic_ppr() - the processor priority
  * @apic: whose
  *
  * Owner.  SDM 11.8.3.1.
+ *
+ * Return: the register's value.
  */
 u32 vlapic_ppr(struct vlapic *apic)
 {
@@ -160,7 +164,7 @@ static bool accepts_pic(const struct vlapic *apic)
 }
 
 /**
- * vlapic_lint0 - the PIC's output is high
+ * vlapic_lint0() - the PIC's output is high
  * @apic: any present one, or the bootstrap processor's
  * @rising: it was low before: an edge, for the modes that want one
  *
@@ -184,10 +188,14 @@ static bool pic_waits(const struct vlapic *apic)
 }
 
 /**
- * vcpu_has_irq - is there an interrupt that IF and the shadow alone hold back
+ * vcpu_has_irq() - is there an interrupt that IF and the shadow alone hold back
  * @vcpu: owned by the caller
  *
  * No locks; interrupts may be off.
+ *
+ * One of the local APIC that is above its PPR, or of the PIC where LVT0 lets it through.
+ *
+ * Return: whether there is one.
  */
 bool vcpu_has_irq(struct vcpu *vcpu)
 {
@@ -197,10 +205,12 @@ bool vcpu_has_irq(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_injects_irq - likewise, but one that the CPU does not deliver by itself
+ * vcpu_injects_irq() - likewise, but one that the CPU does not deliver by itself
  * @vcpu: owned by the caller
  *
  * No locks; interrupts may be off.
+ *
+ * Return: whether there is one.
  */
 bool vcpu_injects_irq(struct vcpu *vcpu)
 {
@@ -210,11 +220,12 @@ bool vcpu_injects_irq(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_take_irq - acknowledge the interrupt that is to be injected
+ * vcpu_take_irq() - acknowledge the interrupt that is to be injected
  * @vcpu: owned by the caller
  *
- * Takes pic.lock when the PIC has one; interrupts may be off.  Returns the
- * vector, or -1.  The PIC goes first, as an ExtINT bypasses priorities.
+ * Takes pic.lock when the PIC has one; interrupts may be off.
+ *
+ * Return: the vector, or -1. The PIC goes first, as an ExtINT bypasses priorities.
  */
 int vcpu_take_irq(struct vcpu *vcpu)
 {
@@ -234,8 +245,12 @@ int vcpu_take_irq(struct vcpu *vcpu)
 }
 
 /**
- * vlapic_tpr_blocks - does only the task priority keep us from injecting an interrupt
+ * vlapic_tpr_blocks() - does only the task priority keep us from injecting an interrupt
  * @vcpu: owned by the caller
+ *
+ * Then writes of cr8 have to exit.
+ *
+ * Return: whether it does.
  */
 bool vlapic_tpr_blocks(struct vcpu *vcpu)
 {
@@ -250,7 +265,7 @@ bool vlapic_tpr_blocks(struct vcpu *vcpu)
 }
 
 /**
- * vlapic_ended - tell others that an interrupt has ended
+ * vlapic_ended() - tell others that an interrupt has ended
  * @apic: whose
  * @vector: which, no longer in service
  *
@@ -266,7 +281,7 @@ void vlapic_ended(struct vlapic *apic, u8 vector)
 }
 
 /**
- * vlapic_eoi - end the interrupt in service
+ * vlapic_eoi() - end the interrupt in service
  * @apic: whose
  *
  * Owner; process context.
@@ -283,7 +298,7 @@ void vlapic_eoi(struct vlapic *apic)
 }
 
 /**
- * vlapic_show_id - set the id registers as the APIC's mode wants them
+ * vlapic_show_id() - set the id registers as the APIC's mode wants them
  * @apic: whose
  *
  * Owner. An x2APIC's logical id follows from its id (SDM 11.12.10.2).
@@ -298,7 +313,7 @@ void vlapic_show_id(struct vlapic *apic)
 }
 
 /**
- * vlapic_clear - registers as after power-on, without the base MSR
+ * vlapic_clear() - registers as after power-on, without the base MSR
  * @apic: whose
  *
  * Owner; process context.  SDM 11.4.7.1.  The bootstrap processor's LINT0 is
@@ -337,7 +352,7 @@ static void put_base(struct vcpu *vcpu, u64 base)
 }
 
 /**
- * vlapic_reset - power-on or INIT
+ * vlapic_reset() - power-on or INIT
  * @vcpu: owned by the caller; process context
  * @init: INIT, which keeps the base MSR
  *
@@ -359,11 +374,12 @@ void vlapic_reset(struct vcpu *vcpu, bool init)
 }
 
 /**
- * vlapic_create - give a vCPU a local APIC
+ * vlapic_create() - give a vCPU a local APIC
  * @vcpu: its vm, id and idx are set; id is below VLAPIC_MAX_IDS
  *
- * Sets vcpu->apic_page, and vcpu->apic unless the VM has no irqchip.  Returns 0,
- * -EINVAL for the id, -ENOMEM.
+ * Sets vcpu->apic_page, and vcpu->apic unless the VM has no irqchip.
+ *
+ * Return: 0, -EINVAL for the id, -ENOMEM.
  */
 int vlapic_create(struct vcpu *vcpu)
 {
@@ -398,10 +414,12 @@ int vlapic_create(struct vcpu *vcpu)
 }
 
 /**
- * vlapic_free - take it away
+ * vlapic_free() - take it away
  * @vcpu: does not run, and nobody owns it
  *
  * Waits for senders when the VM still has its irqchip; without, there are none.
+ *
+ * Does nothing without one.
  */
 void vlapic_free(struct vcpu *vcpu)
 {
@@ -420,8 +438,10 @@ void vlapic_free(struct vcpu *vcpu)
 }
 
 /**
- * vlapic_take_init - has an INIT come? It has not any more
+ * vlapic_take_init() - has an INIT come? It has not any more
  * @vcpu: owned by the caller, with an APIC
+ *
+ * Return: whether one had come; it is forgotten then.
  */
 bool vlapic_take_init(struct vcpu *vcpu)
 {
@@ -429,10 +449,10 @@ bool vlapic_take_init(struct vcpu *vcpu)
 }
 
 /**
- * vlapic_take_sipi - has a SIPI come? It has not any more
+ * vlapic_take_sipi() - has a SIPI come? It has not any more
  * @vcpu: owned by the caller, with an APIC
  *
- * Returns its vector, or -1.
+ * Return: its vector, or -1.
  */
 int vlapic_take_sipi(struct vcpu *vcpu)
 {
@@ -443,9 +463,11 @@ int vlapic_take_sipi(struct vcpu *vcpu)
 }
 
 /**
- * vlapic_set_sipi_vector - where a SIPI that waits is to start the vCPU
+ * vlapic_set_sipi_vector() - where a SIPI that waits is to start the vCPU
  * @vcpu: owned by the caller; without an APIC nothing waits
  * @vector: start address / 4096
+ *
+ * For kvm_vcpu_events.sipi_vector.
  */
 void vlapic_set_sipi_vector(struct vcpu *vcpu, u8 vector)
 {
@@ -454,8 +476,10 @@ void vlapic_set_sipi_vector(struct vcpu *vcpu, u8 vector)
 }
 
 /**
- * vlapic_post_sipi - make a SIPI wait, with the vector that came or was set last
+ * vlapic_post_sipi() - make a SIPI wait, with the vector that came or was set last
  * @vcpu: owned by the caller, with an APIC
+ *
+ * For KVM_MP_STATE_SIPI_RECEIVED; the caller sets mp_state to KVM_MP_STATE_INIT_RECEIVED.
  */
 void vlapic_post_sipi(struct vcpu *vcpu)
 {
@@ -463,8 +487,10 @@ void vlapic_post_sipi(struct vcpu *vcpu)
 }
 
 /**
- * vlapic_get_cr8 - the task priority's class
+ * vlapic_get_cr8() - the task priority's class
  * @vcpu: owned by the caller
+ *
+ * Return: 0 to 15.
  */
 u64 vlapic_get_cr8(struct vcpu *vcpu)
 {
@@ -472,9 +498,12 @@ u64 vlapic_get_cr8(struct vcpu *vcpu)
 }
 
 /**
- * vlapic_set_cr8 - write cr8
+ * vlapic_set_cr8() - write cr8
  * @vcpu: owned by the caller
  * @cr8: 0 to 15
+ *
+ * vcpu->st.cr8 is the upper half of the task priority; a backend that lets the guest write
+ * cr8 without an exit just stores it there. Raises REQ_EVENT.
  */
 void vlapic_set_cr8(struct vcpu *vcpu, u64 cr8)
 {
@@ -486,8 +515,13 @@ void vlapic_set_cr8(struct vcpu *vcpu, u64 cr8)
 }
 
 /**
- * vlapic_get_base - read MSR_IA32_APICBASE
+ * vlapic_get_base() - read MSR_IA32_APICBASE
  * @vcpu: owned by the caller
+ *
+ * Without in-kernel APIC it is kept, and checked when it is written, all the same: the VMM,
+ * whose APIC it moves, reads it in kvm_run and in struct kvm_sregs.
+ *
+ * Return: the MSR's value.
  */
 u64 vlapic_get_base(struct vcpu *vcpu)
 {
@@ -514,13 +548,14 @@ static bool base_is_legal(struct vcpu *vcpu, u64 base, bool by_vmm)
 }
 
 /**
- * vlapic_set_base - write MSR_IA32_APICBASE
+ * vlapic_set_base() - write MSR_IA32_APICBASE
  * @vcpu: owned by the caller; process context
  * @base: new value
  * @by_vmm: any valid state goes, not only legal transitions
  *
- * Where the APIC is the VMM's, that learns of it when it asks.  Returns 0 or X86_FAULT.
- * SDM 11.4.4, 11.12.5.
+ * Where the APIC is the VMM's, that learns of it when it asks.
+ *
+ * Return: 0 or X86_FAULT. SDM 11.4.4, 11.12.5.
  */
 int vlapic_set_base(struct vcpu *vcpu, u64 base, bool by_vmm)
 {

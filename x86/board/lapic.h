@@ -122,6 +122,7 @@ struct apic_msg {
 };
 
 #define APIC_SET_LONGS	BITS_TO_LONGS(VLAPIC_MAX_IDS)
+#define APIC_CLUSTER_BITS	64	/* 16 clusters of 4 */
 
 /**
  * struct apic_map - who is addressed by what
@@ -141,7 +142,7 @@ struct apic_map {
 	unsigned long present[APIC_SET_LONGS];
 	unsigned long x2apic[APIC_SET_LONGS];
 	unsigned long flat[8][APIC_SET_LONGS];
-	unsigned long cluster[16 * 4][APIC_SET_LONGS];
+	unsigned long cluster[APIC_CLUSTER_BITS][APIC_SET_LONGS];
 };
 
 /* A register, by its offset in the page. */

@@ -14,7 +14,7 @@
 #include "x86/board/lapic.h"
 
 /**
- * vlapic_view - what the CPU must know
+ * vlapic_view() - what the CPU must know
  * @apic: whose; what was posted is collected
  * @view: filled
  *
@@ -71,7 +71,7 @@ static void pass_msrs(struct vlapic *apic, bool x2apic)
 }
 
 /**
- * vlapic_show - tell the CPU what has become of the local APIC
+ * vlapic_show() - tell the CPU what has become of the local APIC
  * @vcpu: loaded, with an APIC of which the CPU does a part; IRQs off
  *
  * Call when REQ_EVENT was taken.
@@ -88,11 +88,11 @@ void vlapic_show(struct vcpu *vcpu)
 }
 
 /**
- * vlapic_written - the CPU wrote a register without effect
+ * vlapic_written() - the CPU wrote a register without effect
  * @vcpu: owned by the caller; process context
  * @offset: of the register
  *
- * Returns false for a write that the CPU should not report: what it does not do itself are
+ * Return: false for a write that the CPU should not report: what it does not do itself are
  * SELF IPIs with a vector below 16.
  */
 bool vlapic_written(struct vcpu *vcpu, u32 offset)

@@ -26,7 +26,7 @@ static void put_bit(unsigned long *set, u32 id, bool value)
 }
 
 /**
- * apicmap_update - make messages find an APIC where its registers say
+ * apicmap_update() - make messages find an APIC where its registers say
  * @chip: the VM's controllers
  * @apic: whose base, LDR or DFR has changed
  *
@@ -55,7 +55,7 @@ void apicmap_update(struct irqchip *chip, struct vlapic *apic)
 }
 
 /**
- * apicmap_remove - no message finds this APIC any more
+ * apicmap_remove() - no message finds this APIC any more
  * @chip: the VM's controllers
  * @apic: about to be freed
  *
@@ -99,7 +99,7 @@ static void resolve_logical(const struct apic_map *map, u32 dest, unsigned long 
 }
 
 /**
- * apicmap_resolve - who gets a message
+ * apicmap_resolve() - who gets a message
  * @map: the map
  * @msg: the message
  * @set: out: APIC ids, VLAPIC_MAX_IDS bits; ids of absent APICs may be in it
@@ -130,14 +130,16 @@ static void wake_owner(struct vlapic *apic)
 }
 
 /**
- * vlapic_raise - request an interrupt
+ * vlapic_raise() - request an interrupt
  * @apic: the target
  * @vector: 16 or more
  * @level: its EOI goes to the IOAPIC
  *
- * Any context. Returns 1, or 0 when the vector was already requested. A CPU that delivers
- * by itself must know beforehand which ends to report. So a vector whose trigger mode
- * differs from what the TMR says is held back for the owner, who updates the TMR.
+ * Any context.
+ *
+ * Return: 1, or 0 when the vector was already requested. A CPU that delivers by itself must
+ * know beforehand which ends to report. So a vector whose trigger mode differs from what
+ * the TMR says is held back for the owner, who updates the TMR.
  */
 int vlapic_raise(struct vlapic *apic, u8 vector, bool level)
 {
@@ -165,7 +167,7 @@ int vlapic_raise(struct vlapic *apic, u8 vector, bool level)
 }
 
 /**
- * vlapic_error - note an error, and raise the error interrupt for a new one
+ * vlapic_error() - note an error, and raise the error interrupt for a new one
  * @apic: where
  * @bit: APIC_ESR_*
  *
@@ -214,12 +216,13 @@ static int accept_sipi(struct vlapic *apic, u8 vector)
 }
 
 /**
- * vlapic_accept - a message has reached an APIC
+ * vlapic_accept() - a message has reached an APIC
  * @apic: the target
  * @msg: what
  *
- * Any context.  Returns 1, 0 when it merged with one that waits, -1 when the
- * APIC does not take it.
+ * Any context.
+ *
+ * Return: 1, 0 when it merged with one that waits, -1 when the APIC does not take it.
  */
 int vlapic_accept(struct vlapic *apic, const struct apic_msg *msg)
 {
@@ -275,12 +278,14 @@ static int send_all(struct irqchip *chip, const struct apic_msg *msg, const unsi
 }
 
 /**
- * vlapic_send - send a message to those that it addresses
+ * vlapic_send() - send a message to those that it addresses
  * @chip: the VM's controllers
  * @msg: the message
  *
- * Any context.  Returns the number of APICs that took it, 0 when it merged
- * with what waits there, -1 when none took it.
+ * Any context.
+ *
+ * Return: the number of APICs that took it, 0 when it merged with what waits there, -1 when
+ * none took it.
  */
 int vlapic_send(struct irqchip *chip, const struct apic_msg *msg)
 {
@@ -298,12 +303,13 @@ int vlapic_send(struct irqchip *chip, const struct apic_msg *msg)
 }
 
 /**
- * vlapic_deliver_lvt - a local interrupt source fires
+ * vlapic_deliver_lvt() - a local interrupt source fires
  * @apic: whose
  * @lvt: which source
  *
- * Any context.  ExtINT only tells the owner to look: it asks the PIC then.
- * Returns as vlapic_accept().  SDM 11.5.1.
+ * Any context. ExtINT only tells the owner to look: it asks the PIC then.
+ *
+ * Return: as vlapic_accept(). SDM 11.5.1.
  */
 int vlapic_deliver_lvt(struct vlapic *apic, enum vlapic_lvt lvt)
 {
@@ -352,7 +358,7 @@ static void decode_icr_dest(struct vlapic *apic, struct apic_msg *msg)
 }
 
 /**
- * vlapic_send_icr - send the IPI that the ICR describes
+ * vlapic_send_icr() - send the IPI that the ICR describes
  * @apic: the sender's
  *
  * Owner.  SDM 11.6.1.

@@ -20,10 +20,12 @@
 #define X2APIC_ICR_RESERVED	(GENMASK_ULL(31, 20) | GENMASK_ULL(17, 16) | BIT_ULL(13))
 
 /**
- * vlapic_lvt_mask - bits of an LVT entry that are not reserved or read-only
+ * vlapic_lvt_mask() - bits of an LVT entry that are not reserved or read-only
  * @lvt: enum vlapic_lvt
  *
  * SDM figure 11-8.
+ *
+ * Return: the bits.
  */
 u32 vlapic_lvt_mask(unsigned int lvt)
 {
@@ -63,12 +65,14 @@ static bool read_xapic_only(struct vlapic *apic, u32 offset, u32 *val)
 }
 
 /**
- * vlapic_reg_read - read a register
+ * vlapic_reg_read() - read a register
  * @apic: whose
  * @offset: in the xAPIC page, a multiple of 16
  * @val: out
  *
- * Owner.  False when there is no such register in the APIC's mode.
+ * Owner.
+ *
+ * Return: false when there is no such register in the APIC's mode.
  */
 bool vlapic_reg_read(struct vlapic *apic, u32 offset, u32 *val)
 {
@@ -160,13 +164,14 @@ static bool write_xapic_only(struct vlapic *apic, u32 offset, u32 val)
 }
 
 /**
- * vlapic_reg_write - write a register
+ * vlapic_reg_write() - write a register
  * @apic: whose
  * @offset: in the xAPIC page, a multiple of 16
  * @val: what; reserved bits are dropped
  *
- * Owner; process context.  False when there is no such register to write in
- * the APIC's mode.
+ * Owner; process context.
+ *
+ * Return: false when there is no such register to write in the APIC's mode.
  */
 bool vlapic_reg_write(struct vlapic *apic, u32 offset, u32 val)
 {
@@ -227,14 +232,14 @@ static void mmio_write(struct vlapic *apic, u32 offset, unsigned int len, const 
 }
 
 /**
- * vlapic_mmio - access to guest memory that may be the APIC's page
+ * vlapic_mmio() - access to guest memory that may be the APIC's page
  * @vcpu: owned by the caller; process context
  * @gpa: where
  * @len: bytes, not across a page
  * @data: what is written, or where to put what is read
  * @write: direction
  *
- * True when it was this vCPU's APIC page; the access is complete then.
+ * Return: true when it was this vCPU's APIC page; the access is complete then.
  */
 bool vlapic_mmio(struct vcpu *vcpu, gpa_t gpa, unsigned int len, void *data, bool write)
 {
@@ -257,12 +262,12 @@ static bool is_x2apic_msr(struct vlapic *apic, u32 msr)
 }
 
 /**
- * vlapic_msr_read - read an x2APIC MSR or MSR_IA32_TSC_DEADLINE
+ * vlapic_msr_read() - read an x2APIC MSR or MSR_IA32_TSC_DEADLINE
  * @vcpu: owned by the caller
  * @msr: which
  * @val: out
  *
- * Returns 0 or X86_FAULT.
+ * Return: 0 or X86_FAULT.
  */
 int vlapic_msr_read(struct vcpu *vcpu, u32 msr, u64 *val)
 {
@@ -327,12 +332,12 @@ static int write_x2apic(struct vlapic *apic, u32 offset, u64 val)
 }
 
 /**
- * vlapic_msr_write - write an x2APIC MSR or MSR_IA32_TSC_DEADLINE
+ * vlapic_msr_write() - write an x2APIC MSR or MSR_IA32_TSC_DEADLINE
  * @vcpu: owned by the caller; process context
  * @msr: which
  * @val: what
  *
- * Returns 0 or X86_FAULT.  SDM 11.12.1.
+ * Return: 0 or X86_FAULT. SDM 11.12.1.
  */
 int vlapic_msr_write(struct vcpu *vcpu, u32 msr, u64 val)
 {

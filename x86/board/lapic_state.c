@@ -29,11 +29,11 @@ static void put_reg(struct kvm_lapic_state *state, u32 offset, u32 val)
 }
 
 /**
- * vlapic_ioctl_get - KVM_GET_LAPIC
+ * vlapic_ioctl_get() - KVM_GET_LAPIC
  * @vcpu: owned by the caller
  * @state: out
  *
- * Returns 0, or -EINVAL without APIC.
+ * Return: 0, or -EINVAL without APIC.
  */
 int vlapic_ioctl_get(struct vcpu *vcpu, struct kvm_lapic_state *state)
 {
@@ -120,11 +120,11 @@ static void restart_timer(struct vlapic *apic, u32 count)
 }
 
 /**
- * vlapic_ioctl_set - KVM_SET_LAPIC
+ * vlapic_ioctl_set() - KVM_SET_LAPIC
  * @vcpu: owned by the caller; process context
  * @state: registers; the APIC base MSR is set before this, a TSC deadline after
  *
- * Returns 0, or -EINVAL without APIC or for a state that no APIC can be in.
+ * Return: 0, or -EINVAL without APIC or for a state that no APIC can be in.
  */
 int vlapic_ioctl_set(struct vcpu *vcpu, struct kvm_lapic_state *state)
 {

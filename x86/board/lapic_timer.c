@@ -49,7 +49,7 @@ static enum hrtimer_restart timer_fired(struct hrtimer *hrtimer)
 }
 
 /**
- * vlapic_timer_init - prepare the timer
+ * vlapic_timer_init() - prepare the timer
  * @apic: whose; nobody else knows it yet
  */
 void vlapic_timer_init(struct vlapic *apic)
@@ -92,7 +92,7 @@ static bool take_expired(struct vlapic *apic)
 }
 
 /**
- * vlapic_timer_halt - the vCPU is about to sleep
+ * vlapic_timer_halt() - the vCPU is about to sleep
  * @vcpu: owned by the caller; process context
  */
 void vlapic_timer_halt(struct vcpu *vcpu)
@@ -102,7 +102,7 @@ void vlapic_timer_halt(struct vcpu *vcpu)
 }
 
 /**
- * vlapic_timer_unhalt - it no longer does
+ * vlapic_timer_unhalt() - it no longer does
  * @vcpu: owned by the caller; process context
  */
 void vlapic_timer_unhalt(struct vcpu *vcpu)
@@ -112,7 +112,7 @@ void vlapic_timer_unhalt(struct vcpu *vcpu)
 }
 
 /**
- * vlapic_timer_exit - the CPU left the guest because of the time
+ * vlapic_timer_exit() - the CPU left the guest because of the time
  * @vcpu: owned by the caller; process context
  *
  * The CPU also exits so from time to time (watchdog). That is often enough to notice a TSC
@@ -129,7 +129,7 @@ void vlapic_timer_exit(struct vcpu *vcpu)
 }
 
 /**
- * vlapic_timer_stop - the timer does not run any more
+ * vlapic_timer_stop() - the timer does not run any more
  * @apic: whose
  *
  * Owner; process context.  An expiry that nobody has seen becomes an interrupt
@@ -151,10 +151,12 @@ void vlapic_timer_stop(struct vlapic *apic)
 }
 
 /**
- * vlapic_timer_divide - what a divide configuration divides by
+ * vlapic_timer_divide() - what a divide configuration divides by
  * @tdcr: the register: bits 3, 1 and 0 count
  *
  * SDM figure 11-10.
+ *
+ * Return: the divisor, 1 to 128.
  */
 u64 vlapic_timer_divide(u32 tdcr)
 {
@@ -164,10 +166,12 @@ u64 vlapic_timer_divide(u32 tdcr)
 }
 
 /**
- * vlapic_timer_remaining - time until the timer reaches 0 next
+ * vlapic_timer_remaining() - time until the timer reaches 0 next
  * @target: when it fires, or fired last; in ns
  * @period: between two expiries, or 0
  * @now: present time
+ *
+ * Return: nanoseconds; 0 for a timer that has fired and is not periodic.
  */
 u64 vlapic_timer_remaining(u64 target, u64 period, u64 now)
 {
@@ -182,11 +186,13 @@ u64 vlapic_timer_remaining(u64 target, u64 period, u64 now)
 }
 
 /**
- * vlapic_tsc_to_ns - how long a guest's TSC takes to advance
+ * vlapic_tsc_to_ns() - how long a guest's TSC takes to advance
  * @delta: TSC ticks
  * @tsc_khz: the guest's TSC frequency
  *
  * Rounds up, and saturates.
+ *
+ * Return: nanoseconds.
  */
 u64 vlapic_tsc_to_ns(u64 delta, u32 tsc_khz)
 {
@@ -196,9 +202,11 @@ u64 vlapic_tsc_to_ns(u64 delta, u32 tsc_khz)
 }
 
 /**
- * vlapic_timer_ns - how long the timer takes for a count
+ * vlapic_timer_ns() - how long the timer takes for a count
  * @apic: whose divide configuration applies
  * @count: of the timer
+ *
+ * Return: nanoseconds.
  */
 u64 vlapic_timer_ns(const struct vlapic *apic, u32 count)
 {
@@ -206,10 +214,12 @@ u64 vlapic_timer_ns(const struct vlapic *apic, u32 count)
 }
 
 /**
- * vlapic_timer_count - the current-count register
+ * vlapic_timer_count() - the current-count register
  * @apic: whose
  *
  * Owner.
+ *
+ * Return: the register's value.
  */
 u32 vlapic_timer_count(struct vlapic *apic)
 {
@@ -230,7 +240,7 @@ static u64 period_ns(const struct vlapic *apic)
 }
 
 /**
- * vlapic_timer_start - begin to count down
+ * vlapic_timer_start() - begin to count down
  * @apic: whose; in one-shot or periodic mode
  * @first_ns: time to the first expiry
  *
@@ -249,7 +259,7 @@ void vlapic_timer_start(struct vlapic *apic, u64 first_ns)
 }
 
 /**
- * vlapic_timer_set_initial - write the initial-count register
+ * vlapic_timer_set_initial() - write the initial-count register
  * @apic: whose
  * @val: 0 stops the timer
  *
@@ -266,7 +276,7 @@ void vlapic_timer_set_initial(struct vlapic *apic, u32 val)
 }
 
 /**
- * vlapic_timer_set_divide - write the divide-configuration register
+ * vlapic_timer_set_divide() - write the divide-configuration register
  * @apic: whose
  * @val: new value; a running count goes on from where it is
  *
@@ -282,7 +292,7 @@ void vlapic_timer_set_divide(struct vlapic *apic, u32 val)
 }
 
 /**
- * vlapic_timer_set_lvt - write the timer's LVT entry
+ * vlapic_timer_set_lvt() - write the timer's LVT entry
  * @apic: whose
  * @val: valid
  *
@@ -305,10 +315,10 @@ void vlapic_timer_set_lvt(struct vlapic *apic, u32 val)
 }
 
 /**
- * vlapic_timer_get_deadline - read MSR_IA32_TSC_DEADLINE
+ * vlapic_timer_get_deadline() - read MSR_IA32_TSC_DEADLINE
  * @apic: whose
  *
- * Owner.  0 once the deadline has passed.
+ * Return: the MSR's value; 0 once the deadline has passed.
  */
 u64 vlapic_timer_get_deadline(struct vlapic *apic)
 {
@@ -316,7 +326,7 @@ u64 vlapic_timer_get_deadline(struct vlapic *apic)
 }
 
 /**
- * vlapic_timer_set_deadline - write MSR_IA32_TSC_DEADLINE
+ * vlapic_timer_set_deadline() - write MSR_IA32_TSC_DEADLINE
  * @apic: whose
  * @deadline: in the guest's TSC; 0 disarms
  *
@@ -342,11 +352,13 @@ void vlapic_timer_set_deadline(struct vlapic *apic, u64 deadline)
 }
 
 /**
- * vlapic_timer_sync - turn an expiry into an interrupt
+ * vlapic_timer_sync() - turn an expiry into an interrupt
  * @vcpu: owned by the caller
  *
  * Arms a periodic timer for the next whole period.  Call when REQ_EVENT was
  * taken; interrupts may be off.
+ *
+ * Owner only, and before vcpu_has_irq().
  */
 void vlapic_timer_sync(struct vcpu *vcpu)
 {
@@ -370,7 +382,7 @@ void vlapic_timer_sync(struct vcpu *vcpu)
 }
 
 /**
- * vlapic_tsc_changed - REQ_TSC: the guest's TSC, or the host's, jumped or changed its pace
+ * vlapic_tsc_changed() - REQ_TSC: the guest's TSC, or the host's, jumped or changed its pace
  * @vcpu: owned by the caller; process context
  */
 void vlapic_tsc_changed(struct vcpu *vcpu)

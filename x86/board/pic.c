@@ -133,13 +133,15 @@ static int set_line(struct kvm_pic_state *s, unsigned int input, bool level)
 }
 
 /**
- * vpic_set_pin - drive an input
+ * vpic_set_pin() - drive an input
  * @chip: the VM's controllers
  * @pin: 0-15
  * @source: who drives
  * @level: how
  *
- * Any context; takes pic.lock.  Returns as irqchip_set_irq().
+ * Any context; takes pic.lock.
+ *
+ * Return: as irqchip_set_irq().
  */
 int vpic_set_pin(struct irqchip *chip, unsigned int pin, enum irq_source source, bool level)
 {
@@ -196,10 +198,12 @@ static unsigned int acknowledge(struct vpic *pic, unsigned int c)
 }
 
 /**
- * vpic_intack - the CPU asks for a vector
+ * vpic_intack() - the CPU asks for a vector
  * @chip: the VM's controllers
  *
- * Interrupts may be off; takes pic.lock.  Returns a vector in any case.
+ * Interrupts may be off; takes pic.lock.
+ *
+ * Return: a vector in any case.
  */
 int vpic_intack(struct irqchip *chip)
 {
@@ -395,7 +399,7 @@ static const struct io_device_ops slave_ops = { .access = access_slave };
 static const struct io_device_ops elcr_ops = { .access = access_elcr };
 
 /**
- * vpic_init - state after power-on
+ * vpic_init() - state after power-on
  * @chip: zeroed, not yet known to anybody
  */
 void vpic_init(struct irqchip *chip)
@@ -411,7 +415,7 @@ void vpic_init(struct irqchip *chip)
 }
 
 /**
- * vpic_unregister - take the PIC off the VM's port bus
+ * vpic_unregister() - take the PIC off the VM's port bus
  * @chip: the VM's controllers
  */
 void vpic_unregister(struct irqchip *chip)
@@ -422,10 +426,10 @@ void vpic_unregister(struct irqchip *chip)
 }
 
 /**
- * vpic_register - put the PIC on the VM's port bus
+ * vpic_register() - put the PIC on the VM's port bus
  * @chip: the VM's controllers
  *
- * Errors as iobus_register(); then nothing is registered.
+ * Return: errors as iobus_register(); then nothing is registered.
  */
 int vpic_register(struct irqchip *chip)
 {
@@ -443,7 +447,7 @@ int vpic_register(struct irqchip *chip)
 }
 
 /**
- * vpic_get_state - for KVM_GET_IRQCHIP
+ * vpic_get_state() - for KVM_GET_IRQCHIP
  * @chip: the VM's controllers
  * @which: 0 master, 1 slave
  * @state: out
@@ -466,12 +470,12 @@ static bool state_is_valid(const struct kvm_pic_state *s, unsigned int which)
 }
 
 /**
- * vpic_set_state - for KVM_SET_IRQCHIP
+ * vpic_set_state() - for KVM_SET_IRQCHIP
  * @chip: the VM's controllers
  * @which: 0 master, 1 slave
  * @state: registers; elcr_mask is fixed, what the VMM passes is ignored
  *
- * Returns 0, or -EINVAL for what no register can hold.
+ * Return: 0, or -EINVAL for what no register can hold.
  */
 int vpic_set_state(struct irqchip *chip, unsigned int which, const struct kvm_pic_state *state)
 {

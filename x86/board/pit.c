@@ -59,8 +59,10 @@ static u32 modulus(const struct kvm_pit_channel_state *st)
 }
 
 /**
- * vpit_ns - time that the PIT takes to count
+ * vpit_ns() - time that the PIT takes to count
  * @ticks: of 1.193182 MHz
+ *
+ * Return: nanoseconds.
  */
 u64 vpit_ns(u64 ticks)
 {
@@ -68,11 +70,13 @@ u64 vpit_ns(u64 ticks)
 }
 
 /**
- * vpit_count - value of a counter
+ * vpit_count() - value of a counter
  * @st: its mode and initial count
  * @ticks: counted since it was loaded or triggered
  *
  * 8254 data sheet, "mode definitions".
+ *
+ * Return: the value, as it is read.
  */
 u32 vpit_count(const struct kvm_pit_channel_state *st, u64 ticks)
 {
@@ -89,9 +93,11 @@ u32 vpit_count(const struct kvm_pit_channel_state *st, u64 ticks)
 }
 
 /**
- * vpit_out - level of a counter's output
+ * vpit_out() - level of a counter's output
  * @ch: the counter
  * @ticks: counted since it was loaded or triggered
+ *
+ * Return: whether it is high.
  */
 bool vpit_out(const struct vpit_channel *ch, u64 ticks)
 {
@@ -234,7 +240,7 @@ static void load(struct vpit *pit, unsigned int nr, u32 count)
 }
 
 /**
- * vpit_set_gate - drive a counter's gate
+ * vpit_set_gate() - drive a counter's gate
  * @ch: the counter
  * @gate: level
  *
@@ -440,7 +446,7 @@ static const struct io_device_ops port_ops = { .access = access_ports };
 static const struct io_device_ops speaker_ops = { .access = access_speaker };
 
 /**
- * vpit_init - state after power-on
+ * vpit_init() - state after power-on
  * @pit: zeroed, not yet known to anybody
  * @chip: the VM's controllers
  */
@@ -477,7 +483,7 @@ static int register_ports(struct vpit *pit)
 }
 
 /**
- * vpit_free - end the PIT
+ * vpit_free() - end the PIT
  * @pit: or NULL
  *
  * On return neither its timer nor a vCPU uses it.  Sleeps.  As no vCPU runs any more,
@@ -494,12 +500,12 @@ void vpit_free(struct vpit *pit)
 }
 
 /**
- * irqchip_ioctl_create_pit - KVM_CREATE_PIT2
+ * irqchip_ioctl_create_pit() - KVM_CREATE_PIT2
  * @vm: vm->lock held
  * @arg: flags: KVM_PIT_SPEAKER_DUMMY has port 0x61 answered here
  *
- * Returns 0, -ENOENT without irqchip, -EEXIST, -EINVAL for unknown flags,
- * -ENOMEM or -ENOSPC.
+ * Return: 0, -ENOENT without irqchip, -EEXIST, -EINVAL for unknown flags, -ENOMEM or
+ * -ENOSPC.
  */
 int irqchip_ioctl_create_pit(struct vm *vm, struct kvm_pit_config *arg)
 {
@@ -536,12 +542,14 @@ static struct vpit *vm_pit(struct vm *vm)
 }
 
 /**
- * irqchip_ioctl_reinject - KVM_REINJECT_CONTROL: what becomes of ticks that come too late
+ * irqchip_ioctl_reinject() - KVM_REINJECT_CONTROL: what becomes of ticks that come too late
  * @vm: any
  * @arg: struct kvm_reinject_control; not 0: the guest gets them later, as it does unless
  *	told otherwise; 0: they are dropped
  *
- * Takes pit.lock.  Returns 0, -EFAULT, or -ENXIO without PIT.
+ * Takes pit.lock.
+ *
+ * Return: 0, -EFAULT, or -ENXIO without PIT.
  */
 int irqchip_ioctl_reinject(struct vm *vm, void __user *arg)
 {
@@ -561,11 +569,11 @@ int irqchip_ioctl_reinject(struct vm *vm, void __user *arg)
 }
 
 /**
- * irqchip_ioctl_get_pit - KVM_GET_PIT2
+ * irqchip_ioctl_get_pit() - KVM_GET_PIT2
  * @vm: any
  * @arg: out
  *
- * Returns 0, or -ENXIO without PIT.
+ * Return: 0, or -ENXIO without PIT.
  */
 int irqchip_ioctl_get_pit(struct vm *vm, struct kvm_pit_state2 *arg)
 {
@@ -607,12 +615,12 @@ static void restore_channel(struct vpit *pit, unsigned int nr,
 }
 
 /**
- * irqchip_ioctl_set_pit - KVM_SET_PIT2
+ * irqchip_ioctl_set_pit() - KVM_SET_PIT2
  * @vm: any
  * @arg: state; every counter begins anew with its count; a count of 0 stands
  *	for the greatest, as in the registers
  *
- * Returns 0, -ENXIO without PIT, -EINVAL for what no counter can be in.
+ * Return: 0, -ENXIO without PIT, -EINVAL for what no counter can be in.
  */
 int irqchip_ioctl_set_pit(struct vm *vm, struct kvm_pit_state2 *arg)
 {

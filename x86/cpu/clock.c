@@ -35,13 +35,13 @@ static bool host_tsc_stable(void)
 static u64 suspend_tsc, suspend_ns;
 
 /**
- * clock_gap - what to add to a TSC after the host slept
+ * clock_gap() - what to add to a TSC after the host slept
  * @before: TSC before
  * @now: TSC after
  * @slept_ns: time between, by a clock that may count in whole seconds
  * @khz: of the TSC
  *
- * 0 where the TSC did not stop.
+ * Return: TSC ticks; 0 where the TSC did not stop.
  */
 u64 clock_gap(u64 before, u64 now, u64 slept_ns, u32 khz)
 {
@@ -53,7 +53,11 @@ u64 clock_gap(u64 before, u64 now, u64 slept_ns, u32 khz)
 	return expected - now;
 }
 
-/** clock_suspend - the host goes to sleep; the last CPU, IRQs off */
+/**
+ * clock_suspend() - the host goes to sleep
+ *
+ * The last CPU, IRQs off.
+ */
 void clock_suspend(void)
 {
 	suspend_tsc = clock_host_tsc();
@@ -61,7 +65,7 @@ void clock_suspend(void)
 }
 
 /**
- * clock_slept - the host slept: count its TSC as if that had gone on
+ * clock_slept() - the host slept: count its TSC as if that had gone on
  * @before: TSC before, as it is counted here
  * @slept_ns: for how long
  *
@@ -74,7 +78,11 @@ void clock_slept(u64 before, u64 slept_ns)
 	WRITE_ONCE(clock_shift, clock_shift + gap);
 }
 
-/** clock_resume - it is awake again; the first CPU, IRQs off, and the host's time goes on */
+/**
+ * clock_resume() - it is awake again
+ *
+ * The first CPU, IRQs off, and the host's time goes on.
+ */
 void clock_resume(void)
 {
 	clock_slept(suspend_tsc, ktime_get_boottime_ns() - suspend_ns);
@@ -145,7 +153,7 @@ static void tsc_set_offset(struct vcpu *vcpu, u64 offset)
 }
 
 /**
- * vcpu_set_tsc - the guest writes its TSC
+ * vcpu_set_tsc() - the guest writes its TSC
  * @vcpu: owned
  * @tsc: new value
  */
@@ -181,7 +189,7 @@ static bool tsc_looks_same(const struct vm_clock *c, u32 khz, u64 tsc, s64 elaps
 }
 
 /**
- * vcpu_sync_tsc_at - the VMM writes a TSC, at a moment that the caller names
+ * vcpu_sync_tsc_at() - the VMM writes a TSC, at a moment that the caller names
  * @vcpu: owned
  * @tsc: new value
  * @host_tsc: when, by the host's TSC
@@ -211,7 +219,7 @@ void vcpu_sync_tsc_at(struct vcpu *vcpu, u64 tsc, u64 host_tsc, u64 ns)
 }
 
 /**
- * vcpu_sync_tsc - the VMM writes a TSC, now
+ * vcpu_sync_tsc() - the VMM writes a TSC, now
  * @vcpu: owned
  * @tsc: new value
  *
@@ -258,7 +266,7 @@ static u32 tsc_real_khz(const struct vcpu *vcpu)
 }
 
 /**
- * vm_clock_init - start the VM's clock at 0
+ * vm_clock_init() - start the VM's clock at 0
  * @vm: being created
  */
 void vm_clock_init(struct vm *vm)
@@ -275,7 +283,7 @@ void vm_clock_init(struct vm *vm)
 }
 
 /**
- * vcpu_clock_init - give a vCPU the TSC that the VM's others have
+ * vcpu_clock_init() - give a vCPU the TSC that the VM's others have
  * @vcpu: being created, before vlapic_create(); vcpu->vm is set
  */
 void vcpu_clock_init(struct vcpu *vcpu)
@@ -286,7 +294,7 @@ void vcpu_clock_init(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_tsc_catch_up - let the TSC follow a sleep of the host
+ * vcpu_tsc_catch_up() - let the TSC follow a sleep of the host
  * @vcpu: owned
  */
 void vcpu_tsc_catch_up(struct vcpu *vcpu)
@@ -296,7 +304,7 @@ void vcpu_tsc_catch_up(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_clock_load - the vCPU is being loaded
+ * vcpu_clock_load() - the vCPU is being loaded
  * @vcpu: owned; preemption is off
  * @moved: on another CPU than before: nothing changes where the host's TSCs agree
  *
@@ -340,7 +348,7 @@ static u64 clock_at_tsc(const struct vm_clock *c, u64 host_tsc)
 }
 
 /**
- * vm_clock_now - the kvmclock and the host's TSC at one instant
+ * vm_clock_now() - the kvmclock and the host's TSC at one instant
  * @vm: any
  * @host_tsc: set
  * @clock_ns: set
@@ -357,7 +365,7 @@ void vm_clock_now(struct vm *vm, u64 *host_tsc, u64 *clock_ns)
 }
 
 /**
- * vm_clock_unstable - the host's TSC cannot be relied on any more
+ * vm_clock_unstable() - the host's TSC cannot be relied on any more
  * @vm: any; process context
  *
  * From here on the kvmclock follows the host's boottime, and no page tells its guest that
@@ -398,7 +406,7 @@ static bool tscs_match(struct vm *vm, u64 offset)
 }
 
 /**
- * vcpu_time_info - what the vCPU's time page should say
+ * vcpu_time_info() - what the vCPU's time page should say
  * @vcpu: owned
  * @info: filled, but for the version
  */
@@ -426,11 +434,11 @@ void vcpu_time_info(struct vcpu *vcpu, struct pvclock_vcpu_time_info *info)
 /* ioctls */
 
 /**
- * vm_ioctl_get_clock - KVM_GET_CLOCK
+ * vm_ioctl_get_clock() - KVM_GET_CLOCK
  * @vm: any
  * @data: filled
  *
- * Cannot fail.
+ * Return: 0: it cannot fail.
  */
 int vm_ioctl_get_clock(struct vm *vm, struct kvm_clock_data *data)
 {
@@ -449,11 +457,11 @@ int vm_ioctl_get_clock(struct vm *vm, struct kvm_clock_data *data)
 }
 
 /**
- * vm_ioctl_set_clock - KVM_SET_CLOCK
+ * vm_ioctl_set_clock() - KVM_SET_CLOCK
  * @vm: any
  * @data: from the VMM; with KVM_CLOCK_REALTIME, the time since then is added
  *
- * 0; -EINVAL for unknown flags.
+ * Return: 0; -EINVAL for unknown flags.
  */
 int vm_ioctl_set_clock(struct vm *vm, struct kvm_clock_data *data)
 {
@@ -480,10 +488,10 @@ int vm_ioctl_set_clock(struct vm *vm, struct kvm_clock_data *data)
 }
 
 /**
- * vm_ioctl_get_tsc_khz - KVM_GET_TSC_KHZ: what new vCPUs get
+ * vm_ioctl_get_tsc_khz() - KVM_GET_TSC_KHZ: what new vCPUs get
  * @vm: vm->lock held
  *
- * kHz; -EIO when the host's TSC is not stable.
+ * Return: kHz; -EIO when the host's TSC is not stable.
  */
 int vm_ioctl_get_tsc_khz(struct vm *vm)
 {
@@ -491,11 +499,11 @@ int vm_ioctl_get_tsc_khz(struct vm *vm)
 }
 
 /**
- * vm_ioctl_set_tsc_khz - KVM_SET_TSC_KHZ: what new vCPUs get
+ * vm_ioctl_set_tsc_khz() - KVM_SET_TSC_KHZ: what new vCPUs get
  * @vm: vm->lock held
  * @khz: 0: the host's
  *
- * 0; -EINVAL for a frequency that this host cannot make or when vCPUs exist.
+ * Return: 0; -EINVAL for a frequency that this host cannot make or when vCPUs exist.
  */
 int vm_ioctl_set_tsc_khz(struct vm *vm, unsigned long khz)
 {
@@ -508,10 +516,10 @@ int vm_ioctl_set_tsc_khz(struct vm *vm, unsigned long khz)
 }
 
 /**
- * vcpu_ioctl_get_tsc_khz - KVM_GET_TSC_KHZ
+ * vcpu_ioctl_get_tsc_khz() - KVM_GET_TSC_KHZ
  * @vcpu: owned
  *
- * kHz; -EIO when the host's TSC is not stable.
+ * Return: kHz; -EIO when the host's TSC is not stable.
  */
 int vcpu_ioctl_get_tsc_khz(struct vcpu *vcpu)
 {
@@ -519,11 +527,11 @@ int vcpu_ioctl_get_tsc_khz(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_ioctl_set_tsc_khz - KVM_SET_TSC_KHZ
+ * vcpu_ioctl_set_tsc_khz() - KVM_SET_TSC_KHZ
  * @vcpu: owned
  * @khz: 0: the host's
  *
- * 0; -EINVAL for a frequency that this host cannot make.
+ * Return: 0; -EINVAL for a frequency that this host cannot make.
  */
 int vcpu_ioctl_set_tsc_khz(struct vcpu *vcpu, unsigned long khz)
 {

@@ -16,26 +16,21 @@ struct pvclock_vcpu_time_info;
 /* What KVM_CHECK_EXTENSION says of KVM_CAP_ADJUST_CLOCK. */
 #define CLOCK_FLAGS	(KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC)
 
-/* The host sleeps and wakes up; the last CPU, IRQs off. */
 void clock_suspend(void);
 void clock_resume(void);
 void clock_slept(u64 before, u64 slept_ns);
 u64 clock_gap(u64 before, u64 now, u64 slept_ns, u32 khz);
 
-/* clocksource.c: call @tell when the host's TSC turns unstable. */
+/* clocksource.c */
 void clocksource_watch(void (*tell)(void));
 void clocksource_unwatch(void);
 
 void vm_clock_init(struct vm *vm);
-/* The host's TSC cannot be relied on any more. Process context. */
 void vm_clock_unstable(struct vm *vm);
 void vcpu_clock_init(struct vcpu *vcpu);
-/* The guest writes its TSC. */
 void vcpu_set_tsc(struct vcpu *vcpu, u64 tsc);
-/* The VMM writes it: values that look like one clock become one clock. */
 void vcpu_sync_tsc(struct vcpu *vcpu, u64 tsc);
 void vcpu_sync_tsc_at(struct vcpu *vcpu, u64 tsc, u64 host_tsc, u64 ns);
-/* The vCPU is being loaded; @moved: on another CPU than before. */
 void vcpu_clock_load(struct vcpu *vcpu, bool moved);
 void vcpu_time_info(struct vcpu *vcpu, struct pvclock_vcpu_time_info *info);
 void vcpu_tsc_catch_up(struct vcpu *vcpu);

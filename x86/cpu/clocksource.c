@@ -42,7 +42,7 @@ static int clocksource_update(struct notifier_block *nb, unsigned long unused, v
 static struct notifier_block clocksource_notifier = { .notifier_call = clocksource_update };
 
 /**
- * clocksource_watch - tell all VMs when the host's TSC turns unstable
+ * clocksource_watch() - tell all VMs when the host's TSC turns unstable
  * @tell: who does; process context
  */
 void clocksource_watch(void (*tell)(void))
@@ -51,7 +51,9 @@ void clocksource_watch(void (*tell)(void))
 	pvclock_gtod_register_notifier(&clocksource_notifier);
 }
 
-/** clocksource_unwatch - undo clocksource_watch() */
+/**
+ * clocksource_unwatch() - undo clocksource_watch()
+ */
 void clocksource_unwatch(void)
 {
 	pvclock_gtod_unregister_notifier(&clocksource_notifier);

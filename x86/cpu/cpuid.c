@@ -17,7 +17,7 @@
 #include "x86/cpu/cpuid_impl.h"
 
 /**
- * cpuid_xcr0_changed - let leaf 0xd follow XCR0
+ * cpuid_xcr0_changed() - let leaf 0xd follow XCR0
  * @vcpu: owned
  */
 void cpuid_xcr0_changed(struct vcpu *vcpu)
@@ -153,12 +153,12 @@ static noinline struct cpuid_regs query_missing(struct vcpu *vcpu, u32 function,
 }
 
 /**
- * cpuid_query - execute CPUID for the guest
+ * cpuid_query() - execute CPUID for the guest
  * @vcpu: owned
  * @function: what the guest has in eax
  * @index: and in ecx
  *
- * Returns the four registers.
+ * Return: the four registers.
  */
 struct cpuid_regs cpuid_query(struct vcpu *vcpu, u32 function, u32 index)
 {
@@ -237,7 +237,7 @@ static void table_absent(struct vcpu_cpuid *c)
 }
 
 /**
- * vcpu_cpuid_init - begin without a table
+ * vcpu_cpuid_init() - begin without a table
  * @vcpu: being created; vcpu_reset() has not run yet
  */
 void vcpu_cpuid_init(struct vcpu *vcpu)
@@ -248,7 +248,7 @@ void vcpu_cpuid_init(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_cpuid_free - free the table
+ * vcpu_cpuid_free() - free the table
  * @vcpu: dying
  */
 void vcpu_cpuid_free(struct vcpu *vcpu)
@@ -339,12 +339,12 @@ static bool vcpu_has_run(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_cpuid_set - give a vCPU its table
+ * vcpu_cpuid_set() - give a vCPU its table
  * @vcpu: owned
  * @entries: kvmalloc()ed, the function's from now on; NULL without entries
  * @nent: at most DITTO_MAX_CPUID_ENTRIES; 0 removes the table
  *
- * 0; -EINVAL for a table that no CPU could have, or one that differs from the
+ * Return: 0; -EINVAL for a table that no CPU could have, or one that differs from the
  * present one after the guest has run; -ENOMEM.
  */
 int vcpu_cpuid_set(struct vcpu *vcpu, struct kvm_cpuid_entry2 *entries, u32 nent)
@@ -362,11 +362,11 @@ int vcpu_cpuid_set(struct vcpu *vcpu, struct kvm_cpuid_entry2 *entries, u32 nent
 }
 
 /**
- * vcpu_ioctl_set_cpuid2 - KVM_SET_CPUID2
+ * vcpu_ioctl_set_cpuid2() - KVM_SET_CPUID2
  * @vcpu: owned
  * @arg: struct kvm_cpuid2
  *
- * As vcpu_cpuid_set(); -E2BIG for too many entries, -EFAULT.
+ * Return: as vcpu_cpuid_set(); -E2BIG for too many entries, -EFAULT.
  */
 int vcpu_ioctl_set_cpuid2(struct vcpu *vcpu, void __user *arg)
 {
@@ -387,12 +387,12 @@ int vcpu_ioctl_set_cpuid2(struct vcpu *vcpu, void __user *arg)
 }
 
 /**
- * vcpu_ioctl_get_cpuid2 - KVM_GET_CPUID2
+ * vcpu_ioctl_get_cpuid2() - KVM_GET_CPUID2
  * @vcpu: owned
  * @arg: struct kvm_cpuid2
  *
- * 0 with @arg->nent set to the number of entries; -E2BIG, likewise set, when
- * they do not fit; -EFAULT.
+ * Return: 0 with @arg->nent set to the number of entries; -E2BIG, likewise set, when they
+ * do not fit; -EFAULT.
  */
 int vcpu_ioctl_get_cpuid2(struct vcpu *vcpu, void __user *arg)
 {

@@ -20,25 +20,17 @@
  */
 extern bool quirk_no_xsave;
 
-/* Execute CPUID for the guest. */
 struct cpuid_regs cpuid_query(struct vcpu *vcpu, u32 function, u32 index);
-/* Can a guest on this host have X86_FEATURE_*? */
 bool cpuid_host_has(unsigned int feature);
 bool cpuid_host_is_amd(void);
-/* Bits of cr4 and efer that no guest on this host can have. */
 u64 cpuid_host_efer_reserved(void);
-/* Bits of xcr0 that a guest on this host can have. */
 u64 cpuid_host_xcr0(void);
-/* Bytes of XSAVE's standard format for these components. */
 u32 cpuid_xsave_size(u64 xcr0);
-/* xcr0 changed: the sizes in leaf 0xd follow it. */
 void cpuid_xcr0_changed(struct vcpu *vcpu);
 
-/* What KVM_GET_SUPPORTED_CPUID and KVM_SET_CPUID2 do, on kernel memory. */
 u32 cpuid_offer(struct kvm_cpuid_entry2 *entries);
 int vcpu_cpuid_set(struct vcpu *vcpu, struct kvm_cpuid_entry2 *entries, u32 nent);
 
-/* Once, when the module is loaded, after backend->setup(). */
 void cpuid_setup(void);
 void vcpu_cpuid_init(struct vcpu *vcpu);
 void vcpu_cpuid_free(struct vcpu *vcpu);

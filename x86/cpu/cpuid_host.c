@@ -101,8 +101,10 @@ static const struct { u64 bit; unsigned int feature; } efer_bits[] = {
 struct cpuid_host cpuid_host;
 
 /**
- * cpuid_cr4_reserved - bits of cr4 that go with features which are not there
+ * cpuid_cr4_reserved() - bits of cr4 that go with features which are not there
  * @word: CPUID_WORDS feature words
+ *
+ * Return: the bits.
  */
 u64 cpuid_cr4_reserved(const u32 *word)
 {
@@ -116,8 +118,10 @@ u64 cpuid_cr4_reserved(const u32 *word)
 }
 
 /**
- * cpuid_efer_reserved - bits of EFER that go with features which are not there
+ * cpuid_efer_reserved() - bits of EFER that go with features which are not there
  * @word: CPUID_WORDS feature words
+ *
+ * Return: the bits.
  */
 u64 cpuid_efer_reserved(const u32 *word)
 {
@@ -195,7 +199,7 @@ static void host_xstate(void)
 }
 
 /**
- * cpuid_setup - learn what guests on this host can have
+ * cpuid_setup() - learn what guests on this host can have
  *
  * Once, while the module is loaded, before any other function here.
  */
@@ -214,35 +218,51 @@ void cpuid_setup(void)
 }
 
 /**
- * cpuid_host_has - can a guest on this host have a feature?
+ * cpuid_host_has() - can a guest on this host have a feature?
  * @feature: X86_FEATURE_* that has a CPUID bit of its own
+ *
+ * Return: whether it can.
  */
 bool cpuid_host_has(unsigned int feature)
 {
 	return cpuid_words_have(cpuid_host.word, feature);
 }
 
-/** cpuid_host_is_amd - is this an AMD CPU, or Hygon's of the same kind? */
+/**
+ * cpuid_host_is_amd() - is this an AMD CPU, or Hygon's of the same kind?
+ *
+ * Return: whether it is.
+ */
 bool cpuid_host_is_amd(void)
 {
 	return boot_cpu_data.x86_vendor == X86_VENDOR_AMD ||
 	       boot_cpu_data.x86_vendor == X86_VENDOR_HYGON;
 }
 
-/** cpuid_host_efer_reserved - bits of EFER that no guest on this host can set */
+/**
+ * cpuid_host_efer_reserved() - bits of EFER that no guest on this host can set
+ *
+ * Return: the bits.
+ */
 u64 cpuid_host_efer_reserved(void)
 {
 	return cpuid_host.efer_reserved;
 }
 
-/** cpuid_host_xcr0 - bits of xcr0 that a guest on this host can have; 0 without XSAVE */
+/**
+ * cpuid_host_xcr0() - bits of xcr0 that a guest on this host can have
+ *
+ * Return: the bits; 0 without XSAVE.
+ */
 u64 cpuid_host_xcr0(void)
 {
 	return cpuid_host.xcr0;
 }
 /**
- * cpuid_xsave_size - bytes of XSAVE's standard format
+ * cpuid_xsave_size() - bytes of XSAVE's standard format
  * @xcr0: components
+ *
+ * Return: the size.
  */
 u32 cpuid_xsave_size(u64 xcr0)
 {
@@ -256,8 +276,10 @@ u32 cpuid_xsave_size(u64 xcr0)
 }
 
 /**
- * cpuid_xsave_compact_size - bytes of XSAVEC's format (SDM 13.4.3)
+ * cpuid_xsave_compact_size() - bytes of XSAVEC's format (SDM 13.4.3)
  * @xcr0: components
+ *
+ * Return: the size.
  */
 u32 cpuid_xsave_compact_size(u64 xcr0)
 {
@@ -444,10 +466,10 @@ static void offer_extended(struct offer *o)
 }
 
 /**
- * cpuid_offer - the table of everything that guests on this host can have
+ * cpuid_offer() - the table of everything that guests on this host can have
  * @entries: room for DITTO_MAX_CPUID_ENTRIES, filled
  *
- * The number of entries.
+ * Return: the number of entries.
  */
 u32 cpuid_offer(struct kvm_cpuid_entry2 *entries)
 {
@@ -460,10 +482,10 @@ u32 cpuid_offer(struct kvm_cpuid_entry2 *entries)
 }
 
 /**
- * cpuid_ioctl_get_supported - KVM_GET_SUPPORTED_CPUID
+ * cpuid_ioctl_get_supported() - KVM_GET_SUPPORTED_CPUID
  * @arg: struct kvm_cpuid2
  *
- * 0 with @arg->nent set; -E2BIG when they do not fit; -EFAULT, -ENOMEM.
+ * Return: 0 with @arg->nent set; -E2BIG when they do not fit; -EFAULT, -ENOMEM.
  */
 int cpuid_ioctl_get_supported(void __user *arg)
 {

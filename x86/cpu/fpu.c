@@ -24,7 +24,7 @@
 static u64 host_xcr0, host_xss;
 
 /**
- * fpu_setup - learn what the host has in the registers switched here
+ * fpu_setup() - learn what the host has in the registers switched here
  *
  * Once, while the module is loaded.
  */
@@ -37,10 +37,10 @@ void fpu_setup(void)
 }
 
 /**
- * vcpu_fpu_init - allocate the state, initialized
+ * vcpu_fpu_init() - allocate the state, initialized
  * @vcpu: being created
  *
- * 0 or -ENOMEM.
+ * Return: 0 or -ENOMEM.
  */
 int vcpu_fpu_init(struct vcpu *vcpu)
 {
@@ -48,7 +48,7 @@ int vcpu_fpu_init(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_fpu_free - free the state
+ * vcpu_fpu_free() - free the state
  * @vcpu: dying; fine when vcpu_fpu_init() failed or did not run
  */
 void vcpu_fpu_free(struct vcpu *vcpu)
@@ -63,7 +63,7 @@ static bool guest_uses_pkru(const struct vcpu *vcpu)
 }
 
 /**
- * vcpu_load_guest_xcr0 - switch XCR0, XSS and PKRU to the guest's
+ * vcpu_load_guest_xcr0() - switch XCR0, XSS and PKRU to the guest's
  * @vcpu: about to be entered; IRQs off
  *
  * A guest without CR4.OSXSAVE cannot use or change the first two.  No guest has
@@ -88,7 +88,7 @@ void vcpu_load_guest_xcr0(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_load_host_xcr0 - the reverse, after the exit
+ * vcpu_load_host_xcr0() - the reverse, after the exit
  * @vcpu: just left; IRQs still off; no change of cr4 or xcr0 since entry
  */
 void vcpu_load_host_xcr0(struct vcpu *vcpu)
@@ -122,7 +122,7 @@ static void guest_fpregs_lock(void)
 	op(8) op(9) op(10) op(11) op(12) op(13) op(14) op(15)
 
 /**
- * vcpu_read_xmm - read an XMM register of the guest
+ * vcpu_read_xmm() - read an XMM register of the guest
  * @vcpu: owned, inside KVM_RUN, its FPU state loaded
  * @nr: 0-15
  * @buf: 16 bytes, filled
@@ -144,7 +144,7 @@ void vcpu_read_xmm(struct vcpu *vcpu, unsigned int nr, void *buf)
 }
 
 /**
- * vcpu_write_xmm - write an XMM register of the guest, as SSE instructions do
+ * vcpu_write_xmm() - write an XMM register of the guest, as SSE instructions do
  * @vcpu: owned, inside KVM_RUN, its FPU state loaded
  * @nr: 0-15
  * @buf: 16 bytes; the upper part of a YMM register is untouched
@@ -179,11 +179,11 @@ static bool xcr0_valid(u64 xcr0)
 }
 
 /**
- * vcpu_set_xcr0 - XSETBV of XCR0
+ * vcpu_set_xcr0() - XSETBV of XCR0
  * @vcpu: owned; the caller has checked CPL, CR4.OSXSAVE and ecx
  * @val: as written
  *
- * 0 or X86_FAULT (SDM 13.3).
+ * Return: 0 or X86_FAULT (SDM 13.3).
  */
 int vcpu_set_xcr0(struct vcpu *vcpu, u64 val)
 {
@@ -197,9 +197,9 @@ int vcpu_set_xcr0(struct vcpu *vcpu, u64 val)
 /* State in the standard format of XSAVE */
 
 /**
- * vm_xsave_size - what KVM_CHECK_EXTENSION says of KVM_CAP_XSAVE2
+ * vm_xsave_size() - what KVM_CHECK_EXTENSION says of KVM_CAP_XSAVE2
  *
- * The bytes that KVM_GET_XSAVE2 writes and KVM_SET_XSAVE reads.
+ * Return: the bytes that KVM_GET_XSAVE2 writes and KVM_SET_XSAVE reads.
  */
 u32 vm_xsave_size(void)
 {
@@ -240,11 +240,11 @@ static int xsave_to_user(struct vcpu *vcpu, void __user *arg, u32 size)
 }
 
 /**
- * vcpu_ioctl_get_xsave - KVM_GET_XSAVE
+ * vcpu_ioctl_get_xsave() - KVM_GET_XSAVE
  * @vcpu: owned, outside of KVM_RUN
  * @arg: struct kvm_xsave, 4096 bytes of it
  *
- * 0, -ENOMEM, -EFAULT; -EINVAL when the state is larger.
+ * Return: 0, -ENOMEM, -EFAULT; -EINVAL when the state is larger.
  */
 int vcpu_ioctl_get_xsave(struct vcpu *vcpu, void __user *arg)
 {
@@ -254,11 +254,11 @@ int vcpu_ioctl_get_xsave(struct vcpu *vcpu, void __user *arg)
 }
 
 /**
- * vcpu_ioctl_get_xsave2 - KVM_GET_XSAVE2
+ * vcpu_ioctl_get_xsave2() - KVM_GET_XSAVE2
  * @vcpu: owned, outside of KVM_RUN
  * @arg: vm_xsave_size() bytes
  *
- * 0, -ENOMEM, -EFAULT.
+ * Return: 0, -ENOMEM, -EFAULT.
  */
 int vcpu_ioctl_get_xsave2(struct vcpu *vcpu, void __user *arg)
 {
@@ -266,12 +266,12 @@ int vcpu_ioctl_get_xsave2(struct vcpu *vcpu, void __user *arg)
 }
 
 /**
- * vcpu_ioctl_set_xsave - KVM_SET_XSAVE
+ * vcpu_ioctl_set_xsave() - KVM_SET_XSAVE
  * @vcpu: owned, outside of KVM_RUN
  * @arg: vm_xsave_size() bytes
  *
- * 0; -EINVAL for components that this host's guests cannot have, a bad header
- * or reserved bits of MXCSR; -EFAULT, -ENOMEM.
+ * Return: 0; -EINVAL for components that this host's guests cannot have, a bad header or
+ * reserved bits of MXCSR; -EFAULT, -ENOMEM.
  */
 int vcpu_ioctl_set_xsave(struct vcpu *vcpu, void __user *arg)
 {
@@ -286,11 +286,11 @@ int vcpu_ioctl_set_xsave(struct vcpu *vcpu, void __user *arg)
 }
 
 /**
- * vcpu_ioctl_get_fpu - KVM_GET_FPU
+ * vcpu_ioctl_get_fpu() - KVM_GET_FPU
  * @vcpu: owned, outside of KVM_RUN
  * @fpu: filled
  *
- * 0 or -ENOMEM.
+ * Return: 0 or -ENOMEM.
  */
 int vcpu_ioctl_get_fpu(struct vcpu *vcpu, struct kvm_fpu *fpu)
 {
@@ -317,11 +317,11 @@ int vcpu_ioctl_get_fpu(struct vcpu *vcpu, struct kvm_fpu *fpu)
 }
 
 /**
- * vcpu_ioctl_set_fpu - KVM_SET_FPU
+ * vcpu_ioctl_set_fpu() - KVM_SET_FPU
  * @vcpu: owned, outside of KVM_RUN
  * @fpu: from the VMM
  *
- * 0; -EINVAL for reserved bits of MXCSR; -ENOMEM.
+ * Return: 0; -EINVAL for reserved bits of MXCSR; -ENOMEM.
  */
 int vcpu_ioctl_set_fpu(struct vcpu *vcpu, struct kvm_fpu *fpu)
 {
@@ -348,11 +348,11 @@ int vcpu_ioctl_set_fpu(struct vcpu *vcpu, struct kvm_fpu *fpu)
 }
 
 /**
- * vcpu_ioctl_get_xcrs - KVM_GET_XCRS
+ * vcpu_ioctl_get_xcrs() - KVM_GET_XCRS
  * @vcpu: owned
  * @xcrs: filled: XCR0 is the only one
  *
- * 0; -EINVAL when this host's guests have no XSAVE.
+ * Return: 0; -EINVAL when this host's guests have no XSAVE.
  */
 int vcpu_ioctl_get_xcrs(struct vcpu *vcpu, struct kvm_xcrs *xcrs)
 {
@@ -366,12 +366,12 @@ int vcpu_ioctl_get_xcrs(struct vcpu *vcpu, struct kvm_xcrs *xcrs)
 }
 
 /**
- * vcpu_ioctl_set_xcrs - KVM_SET_XCRS
+ * vcpu_ioctl_set_xcrs() - KVM_SET_XCRS
  * @vcpu: owned
  * @xcrs: from the VMM; XCRs other than XCR0 are ignored
  *
- * 0; -EINVAL for unknown flags, too many registers, or a value that XSETBV
- * would refuse.
+ * Return: 0; -EINVAL for unknown flags, too many registers, or a value that XSETBV would
+ * refuse.
  */
 int vcpu_ioctl_set_xcrs(struct vcpu *vcpu, struct kvm_xcrs *xcrs)
 {

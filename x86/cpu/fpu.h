@@ -20,7 +20,6 @@ void vcpu_load_host_xcr0(struct vcpu *vcpu);
 int vcpu_set_xcr0(struct vcpu *vcpu, u64 val);
 void vcpu_read_xmm(struct vcpu *vcpu, unsigned int nr, void *buf);
 void vcpu_write_xmm(struct vcpu *vcpu, unsigned int nr, const void *buf);
-/* KVM_CAP_XSAVE2: bytes that KVM_GET_XSAVE2 writes and KVM_SET_XSAVE reads. */
 u32 vm_xsave_size(void);
 void fpu_setup(void);
 
@@ -34,8 +33,10 @@ int vcpu_ioctl_get_xcrs(struct vcpu *vcpu, struct kvm_xcrs *xcrs);
 int vcpu_ioctl_set_xcrs(struct vcpu *vcpu, struct kvm_xcrs *xcrs);
 
 /**
- * vcpu_switches_xcr0 - does the guest use what the next two functions switch?
+ * vcpu_switches_xcr0() - does the guest use what the next two functions switch?
  * @vcpu: owned; the answer holds from before an entry until behind it
+ *
+ * Return: whether it does.
  */
 static inline bool vcpu_switches_xcr0(const struct vcpu *vcpu)
 {
@@ -44,7 +45,7 @@ static inline bool vcpu_switches_xcr0(const struct vcpu *vcpu)
 }
 
 /**
- * vcpu_fpu_load - make the guest's FPU state the current thread's
+ * vcpu_fpu_load() - make the guest's FPU state the current thread's
  * @vcpu: owned by the caller, who begins KVM_RUN; may sleep
  */
 static inline void vcpu_fpu_load(struct vcpu *vcpu)
@@ -53,7 +54,7 @@ static inline void vcpu_fpu_load(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_fpu_put - give the thread its own FPU state back
+ * vcpu_fpu_put() - give the thread its own FPU state back
  * @vcpu: owned by the caller, who ends KVM_RUN
  */
 static inline void vcpu_fpu_put(struct vcpu *vcpu)
@@ -62,7 +63,7 @@ static inline void vcpu_fpu_put(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_fpu_enter - put the guest's FPU state into the registers before entry
+ * vcpu_fpu_enter() - put the guest's FPU state into the registers before entry
  *
  * IRQs off, between vcpu_fpu_load() and vcpu_fpu_put().  An interrupt or a
  * context switch since then may have used the registers.

@@ -24,9 +24,9 @@
 static struct kvm_vcpu *hostwork_sink;
 
 /**
- * hostwork_init - at module load
+ * hostwork_init() - at module load
  *
- * Returns 0 or -ENOMEM.
+ * Return: 0 or -ENOMEM.
  */
 int hostwork_init(void)
 {
@@ -41,7 +41,9 @@ int hostwork_init(void)
 	return 0;
 }
 
-/** hostwork_exit - at module unload */
+/**
+ * hostwork_exit() - at module unload
+ */
 void hostwork_exit(void)
 {
 	kfree(hostwork_sink->run);
@@ -49,10 +51,11 @@ void hostwork_exit(void)
 }
 
 /**
- * hostwork_do - reschedule, task work and the like
+ * hostwork_do() - reschedule, task work and the like
  *
- * May sleep; the caller holds no lock.  Returns 0, or -EINTR when a signal
- * wants the thread in user mode.
+ * May sleep; the caller holds no lock.
+ *
+ * Return: 0, or -EINTR when a signal wants the thread in user mode.
  */
 int hostwork_do(void)
 {
@@ -63,7 +66,7 @@ int hostwork_do(void)
 void hostwork_call_gate(unsigned long handler);
 
 /**
- * hostwork_take_irq - handle an interrupt that a guest's exit has acknowledged
+ * hostwork_take_irq() - handle an interrupt that a guest's exit has acknowledged
  * @vector: its vector; IRQs are off, and the CPU's state is the host's
  *
  * Finds the handler in the IDT, as the CPU would have.
@@ -79,11 +82,13 @@ void hostwork_take_irq(u8 vector)
 }
 
 /**
- * hostwork_counters - what MSRs of performance counters should hold in host and guest
+ * hostwork_counters() - what MSRs of performance counters should hold in host and guest
  * @nr: set to how many there are
  *
  * As far as this CPU has counters that differ.  Guests have none of their own, which the
  * kernel wants to read in KVM's type.  IRQs off; NULL, or valid until they are on.
+ *
+ * Return: the MSRs and their values, valid until IRQs are on; or NULL.
  */
 struct perf_guest_switch_msr *hostwork_counters(int *nr)
 {
@@ -98,7 +103,7 @@ struct perf_guest_switch_msr *hostwork_counters(int *nr)
 DEFINE_PER_CPU(unsigned long, hostwork_jiffies);
 
 /**
- * hostwork_machine_check - a machine check ended the guest: hand it on; IRQs off
+ * hostwork_machine_check() - a machine check ended the guest: hand it on; IRQs off
  *
  * Handled as if it had struck in the host, for which it was meant.
  */

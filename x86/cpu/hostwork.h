@@ -34,10 +34,12 @@ void hostwork_take_irq(u8 vector);
 struct perf_guest_switch_msr *hostwork_counters(int *nr);
 
 /**
- * hostwork_pending - must hostwork_do() run before the next entry?
+ * hostwork_pending() - must hostwork_do() run before the next entry?
  *
  * With IRQs off the answer holds until they are on again; with IRQs on it is a
  * hint, which the kernel's checked variant of this test would warn of.
+ *
+ * Return: whether it must.
  */
 static __always_inline bool hostwork_pending(void)
 {
@@ -73,7 +75,7 @@ static __always_inline void hostwork_tell_rcu(void)
 }
 
 /**
- * hostwork_load_ldt - the LDT is the thread's again, where an exit from a guest left none
+ * hostwork_load_ldt() - the LDT is the thread's again, where an exit from a guest left none
  *
  * Preemption off.  Another thread of the process may have changed it meanwhile, or given
  * the process its first: this CPU's GDT names the present one, or will before any code
@@ -90,7 +92,7 @@ static __always_inline void hostwork_load_ldt(void)
 }
 
 /**
- * hostwork_enter_guest - the guest runs from here
+ * hostwork_enter_guest() - the guest runs from here
  *
  * RCU may look away and tracing must not happen until hostwork_leave_guest().
  */
@@ -105,7 +107,9 @@ static __always_inline void hostwork_enter_guest(void)
 	lockdep_hardirqs_on(CALLER_ADDR0);
 }
 
-/** hostwork_leave_guest - the host runs again */
+/**
+ * hostwork_leave_guest() - the host runs again
+ */
 static __always_inline void hostwork_leave_guest(void)
 {
 	lockdep_hardirqs_off(CALLER_ADDR0);

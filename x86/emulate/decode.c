@@ -497,6 +497,18 @@ static enum emu_result decode_all(struct emu_decoder *d)
 	return r;
 }
 
+/**
+ * emu_decode() - fetch and decode the instruction at c->rip
+ * @c: context, first group set
+ * @prefetched: bytes already in c->insn[] (the CPU's decode assist), usually 0
+ *
+ * No locks.
+ *
+ * Return: EMU_OK with c->insn_len set; EMU_FAULT (#UD, #GP for more than 15 bytes or a CS
+ * limit, or what the fetch found); EMU_UNHANDLED for an opcode that is not in the tables,
+ * with c->insn[] and c->fetched for the report; EMU_IO or EMU_RETRY when the fetch op says
+ * so.
+ */
 enum emu_result emu_decode(struct emu_ctxt *c, unsigned int prefetched)
 {
 	struct emu_decoder d = { .c = c };

@@ -9,10 +9,12 @@
 #include "x86/emulate/internal.h"
 
 /**
- * emu_fault_code - the instruction ends in a fault that has an error code
+ * emu_fault_code() - the instruction ends in a fault that has an error code
  * @c: context
  * @vector: exception number
  * @error: error code; not delivered in real mode
+ *
+ * Return: EMU_FAULT.
  */
 enum emu_result emu_fault_code(struct emu_ctxt *c, u8 vector, u32 error)
 {
@@ -25,9 +27,11 @@ enum emu_result emu_fault_code(struct emu_ctxt *c, u8 vector, u32 error)
 }
 
 /**
- * emu_fault - the instruction ends in a fault without an error code
+ * emu_fault() - the instruction ends in a fault without an error code
  * @c: context
  * @vector: exception number
+ *
+ * Return: EMU_FAULT.
  */
 enum emu_result emu_fault(struct emu_ctxt *c, u8 vector)
 {
@@ -59,7 +63,7 @@ static void write_reg(struct emu_ctxt *c, const struct emu_staged *s)
 }
 
 /**
- * emu_commit_regs - make the staged registers real
+ * emu_commit_regs() - make the staged registers real
  * @c: context
  */
 void emu_commit_regs(struct emu_ctxt *c)
@@ -266,6 +270,17 @@ static void commit(struct emu_ctxt *c)
 	c->rflags = c->next_rflags;
 }
 
+/**
+ * emu_execute() - execute the decoded instruction
+ * @c: context, after emu_decode() returned EMU_OK; regs, rip and rflags may have changed only by
+ *	an earlier emu_execute()
+ *
+ * No locks.
+ *
+ * Return: enum emu_result. On EMU_OK, c->regs, rip and rflags are those after the instruction,
+ * or, with c->restarted, between two iterations of it. On any other result only completed REP
+ * iterations show in c->regs; rip and rflags are untouched.
+ */
 enum emu_result emu_execute(struct emu_ctxt *c)
 {
 	enum emu_result r;

@@ -165,6 +165,50 @@ struct emu_opnd {
  * struct emu_ctxt - one instruction in flight
  *
  * The caller sets the first group, zeroes nothing else, and may reuse the context for ever.
+ *
+ * @ops: the caller's; set before emu_decode(), as are the next six
+ * @owner: for the ops
+ * @batch_buf: bounce buffer for REP INS/OUTS, or NULL: one item at a time
+ * @batch_bytes: its size, at most 4096
+ * @rep_limit: most REP iterations per emu_execute(); 0: EMU_REP_DEFAULT
+ * @mode: of the CPU
+ * @cpl: privilege level
+ * @regs: EMU_NR_REGS of them, the caller's own; emu_execute() changes them, and the next two,
+ *	when something is committed
+ * @rip: where the instruction is
+ * @rflags: flags
+ * @device: set by an op: this access went to a device
+ * @restarted: after emu_execute(): REP iterations were done, more remain, rip stands still
+ * @single_step: TF was set and the instruction ended: #DB with DR6.BS is due
+ * @shadow: EMU_SHADOW_*: begins after this instruction
+ * @fault: after EMU_FAULT
+ * @insn_len: after emu_decode(): bytes of the whole instruction
+ * @fetched: bytes valid in @insn, whatever the result
+ * @insn: the instruction; its end is there only so that 8 bytes can be read
+ * @op: decoded: constant until the next emu_decode(), as is all down to @src2
+ * @flags: EMU_F_* of the opcode and of the groups it was found in
+ * @disp: displacement
+ * @opcode: the last opcode byte
+ * @opsize: operand size in bytes: 2, 4, 8
+ * @adsize: address size in bytes: 2, 4, 8
+ * @seg: of the memory operand, override applied
+ * @lock: F0 seen; from here to @index one store sets all
+ * @rep: 0, 0xF2 or 0xF3: the last one seen
+ * @osz_prefix: 66 seen
+ * @rex: the REX byte, 0: none
+ * @modrm: the ModRM byte
+ * @rip_relative: the memory operand is relative to the next instruction
+ * @seg_override: enum emu_seg, or EMU_NR_SEGS: none
+ * @scale: of the memory operand
+ * @base: of the memory operand: enum emu_reg, or EMU_NR_REGS: none
+ * @index: likewise
+ * @dst: operand
+ * @src: operand
+ * @src2: operand
+ * @next_rip: what will be committed; valid only inside emu_execute(), as is the rest
+ * @next_rflags: likewise
+ * @nr_staged: registers in @staged
+ * @staged: register writes, in the order in which they are committed
  */
 struct emu_ctxt {
 	/* Set by the caller before emu_decode(). */
@@ -229,26 +273,7 @@ struct emu_ctxt {
 
 #define EMU_REP_DEFAULT 4096
 
-/**
- * emu_decode - fetch and decode the instruction at c->rip
- * @c: context, first group set
- * @prefetched: bytes already in c->insn[] (the CPU's decode assist), usually 0
- *
- * No locks.  Returns EMU_OK with c->insn_len set; EMU_FAULT (#UD, #GP for more than 15 bytes or a CS
- * limit, or what the fetch found); EMU_UNHANDLED for an opcode that is not in the tables, with
- * c->insn[] and c->fetched for the report; EMU_IO or EMU_RETRY when the fetch op says so.
- */
 enum emu_result emu_decode(struct emu_ctxt *c, unsigned int prefetched);
-
-/**
- * emu_execute - execute the decoded instruction
- * @c: context, after emu_decode() returned EMU_OK; regs, rip and rflags may have changed only by
- *	an earlier emu_execute()
- *
- * No locks.  On EMU_OK, c->regs, rip and rflags are those after the instruction, or, with
- * c->restarted, between two iterations of it.  On any other result only completed REP iterations
- * show in c->regs; rip and rflags are untouched.
- */
 enum emu_result emu_execute(struct emu_ctxt *c);
 
 #endif

@@ -213,9 +213,9 @@ enum emu_result emu_write_seg(struct emu_ctxt *c, enum emu_seg seg, u64 ea, cons
 /* io.c */
 enum emu_result emu_io_allowed(struct emu_ctxt *c, u16 port, unsigned int size);
 
-/* string.c: all iterations of a string instruction */
+/* string.c */
 enum emu_result emu_run_string(struct emu_ctxt *c);
-/* emulate.c: staged registers into c->regs */
+/* emulate.c */
 void emu_commit_regs(struct emu_ctxt *c);
 
 /* alu.c */
@@ -243,7 +243,7 @@ emu_exec_fn emu_in, emu_out, emu_clc, emu_stc, emu_cmc, emu_cld, emu_std, emu_cl
 	    emu_mov_from_dr, emu_mov_from_sreg, emu_smsw, emu_lmsw,
 	    emu_undefined;
 
-/* mov.c: does the condition in the low bits of @opcode hold in @rflags? */
+/* mov.c */
 bool emu_condition(u64 rflags, u8 opcode);
 
 #endif

@@ -34,12 +34,14 @@ static enum emu_result read_iomap(struct emu_ctxt *c, u16 port, u16 *map)
 }
 
 /**
- * emu_io_allowed - may the guest's program use these ports?
+ * emu_io_allowed() - may the guest's program use these ports?
  * @c: context
  * @port: first port
  * @size: 1, 2 or 4
  *
  * SDM volume 1, 19.5: by CPL and IOPL, else by the map in the TSS.
+ *
+ * Return: EMU_OK, or EMU_FAULT with #GP; or what an op returned.
  */
 enum emu_result emu_io_allowed(struct emu_ctxt *c, u16 port, unsigned int size)
 {

@@ -12,11 +12,13 @@
 #define SEG_WRITABLE	2	/* data; in code: readable */
 
 /**
- * emu_canonical - may @gva be used in 64-bit mode?
+ * emu_canonical() - may @gva be used in 64-bit mode?
  * @c: context
  * @gva: linear address
  *
  * CR4 is only read for the few addresses on which 5-level paging makes a difference.
+ *
+ * Return: whether it may.
  */
 bool emu_canonical(struct emu_ctxt *c, u64 gva)
 {
@@ -84,7 +86,7 @@ static bool misaligned(struct emu_ctxt *c, u64 gva, unsigned int len)
 }
 
 /**
- * emu_linear - segment and offset to a linear address
+ * emu_linear() - segment and offset to a linear address
  * @c: context
  * @seg: EMU_ES to EMU_GS
  * @ea: offset, already truncated to the address size
@@ -92,7 +94,7 @@ static bool misaligned(struct emu_ctxt *c, u64 gva, unsigned int len)
  * @access: EMU_ACC_WRITE: it is a write
  * @gva: set on EMU_OK
  *
- * Returns EMU_FAULT with #GP, #SS or #AC where the segment does not allow the access.
+ * Return: EMU_FAULT with #GP, #SS or #AC where the segment does not allow the access.
  */
 enum emu_result emu_linear(struct emu_ctxt *c, enum emu_seg seg, u64 ea, unsigned int len,
 			   unsigned int access, u64 *gva)
@@ -109,11 +111,13 @@ enum emu_result emu_linear(struct emu_ctxt *c, enum emu_seg seg, u64 ea, unsigne
 }
 
 /**
- * emu_branch - continue at @target
+ * emu_branch() - continue at @target
  * @c: context
  * @target: offset in CS, not yet truncated to the operand size
  *
  * Sets c->next_rip; #GP for a target beyond the limit or not canonical.
+ *
+ * Return: EMU_OK or EMU_FAULT.
  */
 enum emu_result emu_branch(struct emu_ctxt *c, u64 target)
 {
@@ -133,12 +137,14 @@ enum emu_result emu_branch(struct emu_ctxt *c, u64 target)
 }
 
 /**
- * emu_read_seg - read memory through a segment
+ * emu_read_seg() - read memory through a segment
  * @c: context
  * @seg: segment
  * @ea: offset
  * @buf: where to
  * @len: bytes
+ *
+ * Return: as emu_linear() and the op.
  */
 enum emu_result emu_read_seg(struct emu_ctxt *c, enum emu_seg seg, u64 ea, void *buf,
 			     unsigned int len)
@@ -151,12 +157,14 @@ enum emu_result emu_read_seg(struct emu_ctxt *c, enum emu_seg seg, u64 ea, void 
 }
 
 /**
- * emu_write_seg - write memory through a segment
+ * emu_write_seg() - write memory through a segment
  * @c: context
  * @seg: segment
  * @ea: offset
  * @buf: from where
  * @len: bytes
+ *
+ * Return: as emu_linear() and the op.
  */
 enum emu_result emu_write_seg(struct emu_ctxt *c, enum emu_seg seg, u64 ea, const void *buf,
 			      unsigned int len)

@@ -7,9 +7,11 @@
 #define SAHF_FLAGS (X86_EFLAGS_SF | X86_EFLAGS_ZF | X86_EFLAGS_AF | X86_EFLAGS_PF | X86_EFLAGS_CF)
 
 /**
- * emu_condition - does a condition code hold?
+ * emu_condition() - does a condition code hold?
  * @rflags: flags
  * @opcode: the condition is in the low four bits, as in Jcc, SETcc and CMOVcc
+ *
+ * Return: whether it does.
  */
 bool emu_condition(u64 rflags, u8 opcode)
 {

@@ -229,10 +229,10 @@ static bool repeat_ends(const struct emu_ctxt *c)
 }
 
 /**
- * emu_run_string - execute a string instruction: all iterations, or a bounded number
+ * emu_run_string() - execute a string instruction: all iterations, or a bounded number
  * @c: context
  *
- * Returns EMU_OK with c->restarted and rip standing still when more iterations remain.
+ * Return: EMU_OK with c->restarted and rip standing still when more iterations remain.
  */
 enum emu_result emu_run_string(struct emu_ctxt *c)
 {

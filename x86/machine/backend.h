@@ -44,10 +44,10 @@ struct x86_event {
 };
 
 /**
- * exc_is_soft - is this exception an instruction's, which its frame leads behind?
+ * exc_is_soft() - is this exception an instruction's, which its frame leads behind?
  * @vector: X86_TRAP_*
  *
- * INT3's or INTO's.  INT1's is #DB, which others raise, too.
+ * Return: whether it is INT3's or INTO's. INT1's is #DB, which others raise, too.
  */
 static inline bool exc_is_soft(u8 vector)
 {
@@ -113,7 +113,8 @@ enum exit_kind {
  *	exit is not an instruction's: of the exceptions only INT1 has one, and rip stands on it
  * @vectoring: an event whose delivery this exit cut off, or EVENT_NONE
  * @written: where tdp.logged, gpas of pages whose dirty bit the CPU set since the last
- *	exit, @nr_written of them; valid until the next entry
+ *	exit; valid until the next entry
+ * @nr_written: how many
  * @io: @string leaves the operands to the emulator
  * @msr: number and value are in the guest's registers
  * @reg: control or debug register @nr; @gpr is GPR_NR when unknown
@@ -202,7 +203,8 @@ struct posted {
 /**
  * struct apic_view - what a CPU must know that uses the registers in vcpu->apic_page
  * @x2apic: the APIC is in x2APIC mode
- * @requested, @in_service: highest vectors in the IRR and the ISR that count, 0 for none
+ * @requested: highest vectors in the IRR and the ISR that count, 0 for none
+ * @in_service: likewise
  * @eoi_exits: a bit for each vector whose end is EXIT_APIC_EOI
  */
 struct apic_view {
@@ -250,16 +252,18 @@ struct backend_caps {
  * @caps: filled by @setup
  * @probe: 0, or -ENODEV (the CPU has none), -EPERM (firmware disabled it);
  *	@why becomes one clear phrase
- * @setup: allocate what the module needs; @teardown: free it
+ * @setup: allocate what the module needs
+ * @teardown: free it
  * @cpu_enable: on each CPU, IRQs off, one CPU at a time; -EBUSY when another
  *	hypervisor has this CPU, -EPERM when the firmware disabled it, -ENODEV when it
  *	lacks what the first CPU has; @why becomes a phrase then
  * @cpu_disable: on each CPU, IRQs off
  * @emergency_disable: leave the CPU clean for a crash kernel or the firmware;
  *	any context
- * @vcpu_init, @vcpu_free: the hardware's control structures
- * @load, @put: the vCPU's thread begins/stops to own this CPU; preemption off.
- *	@put may come after @cpu_disable
+ * @vcpu_init: make the hardware's control structures
+ * @vcpu_free: free them
+ * @load: the vCPU's thread begins to own this CPU; preemption off
+ * @put: it ceases to; preemption off. May come after @cpu_disable
  * @fetch: bring ST_* parts into vcpu->st
  * @run: push vcpu->st.dirty, enter the guest once, fill @facts; IRQs off.
  *	vcpu->ev.nmi_masked, whether the guest is in its NMI handler, goes in and comes
@@ -320,10 +324,12 @@ extern const struct backend_ops *backend;
 DECLARE_PER_CPU(bool, cpus_on);
 
 /**
- * cpus_here_enabled - can this CPU run a guest just now?
+ * cpus_here_enabled() - can this CPU run a guest just now?
  *
  * With IRQs off the answer holds until they are on again; with preemption off
  * or less it is a hint.
+ *
+ * Return: whether it can.
  */
 static inline bool cpus_here_enabled(void)
 {

@@ -52,10 +52,12 @@ static inline bool cpuid_words_have(const u32 *word, unsigned int feature)
 }
 
 /**
- * cpuid_canonical - is a linear address canonical for a guest?
+ * cpuid_canonical() - is a linear address canonical for a guest?
  * @addr: linear address
  *
  * Five-level paging is not offered to guests: 48 bits.
+ *
+ * Return: whether it is.
  */
 static inline bool cpuid_canonical(u64 addr)
 {

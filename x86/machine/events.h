@@ -16,11 +16,17 @@
  *
  * @exc_pending: found, not yet given to the CPU (payload not yet applied)
  * @exc_injected: given to the CPU, delivery not yet complete
- * @exc_vector, @exc_has_error, @exc_error: it
+ * @exc_vector: it
+ * @exc_has_error: likewise
+ * @exc_error: likewise
  * @exc_len: of the INT3 or INTO that raised it, 0: not known
- * @exc_has_payload, @exc_payload: cr2 or dr6 bits, applied at injection
- * @irq_injected, @irq_soft, @irq_vector, @soft_len: an interrupt whose delivery
+ * @exc_has_payload: cr2 or dr6 bits, applied at injection
+ * @exc_payload: likewise
+ * @irq_injected: an interrupt whose delivery
  *	an exit cut
+ * @irq_soft: likewise
+ * @irq_vector: likewise
+ * @soft_len: likewise
  * @nmi_injected: likewise an NMI
  * @nmi_masked: the guest is in its NMI handler; cleared by backend_ops.run
  * @nmi_pending: NMIs accepted, at most 2

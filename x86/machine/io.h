@@ -42,12 +42,18 @@ struct vcpu_mmio {
  * @complete: called at the next KVM_RUN to take the answer, or NULL
  * @rip: of the instruction; an answer to one that is no longer there is dropped
  * @insn_len: of the port access in flight
- * @port, @size, @in: likewise
+ * @port: likewise
+ * @size: likewise
+ * @in: likewise
  * @pio_count: items that a string port access asked for
  * @pio_answered: they are in the page behind kvm_run
- * @log, @log_len, @log_pos: reads, how many are answered, and how many were replayed;
+ * @log: reads, how many are answered, and how many were replayed;
  *	the one behind the answered ones is in flight
- * @writes, @nr_writes, @next_write: queued for user space
+ * @log_len: likewise
+ * @log_pos: likewise
+ * @writes: queued for user space
+ * @nr_writes: likewise
+ * @next_write: likewise
  */
 struct vcpu_io {
 	int (*complete)(struct vcpu *vcpu);

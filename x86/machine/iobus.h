@@ -31,7 +31,8 @@ struct iobus {
 /**
  * struct iobus_miss - the last access of a vCPU that met no device; zeroed at first
  * @changes: of the bus, before it; 0: none yet
- * @addr, @len: what it was
+ * @addr: what it was
+ * @len: likewise
  */
 struct iobus_miss {
 	u64 changes;

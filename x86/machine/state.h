@@ -37,6 +37,19 @@
  *
  * Reads and writes of these need no exit once the backend let them through.
  * FS.base and GS.base are in seg[].
+ *
+ * @star: STAR
+ * @lstar: LSTAR
+ * @cstar: CSTAR
+ * @sfmask: SFMASK
+ * @kernel_gs_base: KERNEL_GS_BASE
+ * @sysenter_cs: SYSENTER_CS
+ * @sysenter_esp: SYSENTER_ESP
+ * @sysenter_eip: SYSENTER_EIP
+ * @tsc_aux: TSC_AUX
+ * @pat: PAT
+ * @debugctl: DEBUGCTL
+ * @spec_ctrl: SPEC_CTRL
  */
 struct x86_switched_msrs {
 	u64 star, lstar, cstar, sfmask;
@@ -67,6 +80,25 @@ struct x86_code {
  * All members: the vCPU's mutex, taken by whoever runs or inspects it.
  *
  * @gpr: by instruction encoding: GPR_RAX ... GPR_R15
+ * @rip: instruction pointer; always valid, as are the next two
+ * @rflags: flags
+ * @cr0: always valid, because a write exits; so are cr4 and efer
+ * @cr2: moves with ST_CR
+ * @cr3: moves with ST_CR
+ * @cr4: see @cr0
+ * @cr8: the task priority's class; always valid
+ * @efer: see @cr0
+ * @xcr0: kept here only, and switched around each entry
+ * @xss: likewise
+ * @tsc_offset: what the backend adds to the host's TSC; moves with ST_TSC
+ * @seg: by enum emu_seg; moves with ST_SEGS
+ * @gdt: moves with ST_DT
+ * @idt: moves with ST_DT
+ * @dr: DR0 to DR3; move with ST_DR
+ * @dr6: moves with ST_DR
+ * @dr7: moves with ST_DR
+ * @msrs: move with ST_MSRS
+ * @code: moves with ST_CODE
  * @pkru: the guest's, current while the CPU is outside of it; always valid
  * @host_pkru: the thread's own, while the guest's is in the CPU
  * @pdpte: page-directory pointers of PAE paging, when software loaded them

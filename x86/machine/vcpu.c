@@ -12,7 +12,7 @@
 #include "x86/machine/vcpu.h"
 
 /**
- * vcpu_wake - end a vCPU's sleep, if it sleeps
+ * vcpu_wake() - end a vCPU's sleep, if it sleeps
  * @vcpu: any; any context
  */
 void vcpu_wake(struct vcpu *vcpu)
@@ -39,7 +39,7 @@ static void vcpu_interrupt_host(int cpu)
 }
 
 /**
- * vcpu_kick - make a vCPU look at its requests soon
+ * vcpu_kick() - make a vCPU look at its requests soon
  * @vcpu: any; any context
  *
  * The request must have been set before; see x86/run/run.c for the barriers.
@@ -50,7 +50,7 @@ void vcpu_kick(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_notify - make a vCPU take what vcpu->posted has
+ * vcpu_notify() - make a vCPU take what vcpu->posted has
  * @vcpu: one with a local APIC; any context
  *
  * Like vcpu_kick(), with posted->any in place of a request; the caller has set it. Where
@@ -65,7 +65,7 @@ void vcpu_notify(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_nmi - send an NMI
+ * vcpu_nmi() - send an NMI
  * @vcpu: any; from any thread, IRQs may be off
  */
 void vcpu_nmi(struct vcpu *vcpu)
@@ -76,9 +76,11 @@ void vcpu_nmi(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_wrap_rip - instruction addresses of less than 64 bits wrap
+ * vcpu_wrap_rip() - instruction addresses of less than 64 bits wrap
  * @vcpu: owned and loaded
  * @rip: of the next instruction
+ *
+ * Return: the address, cut to 32 bits outside of 64-bit code.
  */
 u64 vcpu_wrap_rip(struct vcpu *vcpu, u64 rip)
 {

@@ -72,9 +72,11 @@ enum vcpu_mode {
  * @facts: of the last exit; owner
  * @emu: the instruction emulator's context; constant address, the rest the owner's
  * @emu_decoded: it holds a decoded instruction of 64-bit code; owner
- * @pio_miss, @mmio_miss: the last accesses that no device in the kernel answered; owner
+ * @pio_miss: the last accesses that no device in the kernel answered; owner
+ * @mmio_miss: likewise
  * @streaks: where it touched memory last; owner
- * @fetch_memo, @data_memo: the last walks for an instruction and for an operand; owner
+ * @fetch_memo: the last walks for an instruction and for an operand; owner
+ * @data_memo: likewise
  * @io: access that waits for user space; owner
  * @mp_state: KVM_MP_STATE_*; owner
  * @requests: bits of enum vcpu_request; any thread
@@ -84,7 +86,8 @@ enum vcpu_mode {
  * @loaded: the backend has it on this CPU; owner, preemption off
  * @wait: the owner sleeps here while halted
  * @preempt: tells the backend when the scheduler moves the owner
- * @sigset, @sigset_active: KVM_SET_SIGNAL_MASK; owner
+ * @sigset: KVM_SET_SIGNAL_MASK; owner
+ * @sigset_active: likewise
  * @exits: per enum exit_kind, since creation; owner
  * @srcu_idx: the owner's read section in vm->mmu.srcu while it runs
  * @epoch: the mmu's epoch when the TLB was last flushed; owner (DITTO_DEBUG)
@@ -134,7 +137,7 @@ struct vcpu {
 };
 
 /**
- * vcpu_need - make parts of vcpu->st hold the guest's values
+ * vcpu_need() - make parts of vcpu->st hold the guest's values
  * @vcpu: owned by the caller and loaded
  * @parts: ST_* bits
  */
@@ -149,7 +152,7 @@ static inline void vcpu_need(struct vcpu *vcpu, u32 parts)
 }
 
 /**
- * vcpu_changed - say that parts of vcpu->st were changed here
+ * vcpu_changed() - say that parts of vcpu->st were changed here
  * @vcpu: owned by the caller
  * @parts: ST_* bits; must have been valid before, unless wholly overwritten
  */
@@ -162,7 +165,7 @@ static inline void vcpu_changed(struct vcpu *vcpu, u32 parts)
 }
 
 /**
- * vcpu_request - ask for work before the vCPU's next entry; see vcpu_kick()
+ * vcpu_request() - ask for work before the vCPU's next entry; see vcpu_kick()
  * @vcpu: any
  * @req: what
  */
@@ -183,12 +186,13 @@ static inline bool vcpu_take_request(struct vcpu *vcpu, enum vcpu_request req)
 }
 
 /**
- * vcpu_guest_cpu - the CPU on which a vCPU may be in the guest
+ * vcpu_guest_cpu() - the CPU on which a vCPU may be in the guest
  * @vcpu: any; preemption off
  *
  * The caller has set a request, or the like, and then made a full barrier: a vCPU that is
- * not in the guest will see it before it enters.  Returns -1 for such a one, also when it
- * is about to look and no CPU has loaded it yet.
+ * not in the guest will see it before it enters.
+ *
+ * Return: -1 for such a one, also when it is about to look and no CPU has loaded it yet.
  */
 static inline int vcpu_guest_cpu(struct vcpu *vcpu)
 {
@@ -197,8 +201,10 @@ static inline int vcpu_guest_cpu(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_tsc - the TSC as the guest reads it at this instant
+ * vcpu_tsc() - the TSC as the guest reads it at this instant
  * @vcpu: owned
+ *
+ * Return: the value.
  */
 static inline u64 vcpu_tsc(const struct vcpu *vcpu)
 {
@@ -206,11 +212,11 @@ static inline u64 vcpu_tsc(const struct vcpu *vcpu)
 }
 
 /**
- * cpuid_has - does the guest's CPUID show a feature?
+ * cpuid_has() - does the guest's CPUID show a feature?
  * @vcpu: owned
  * @feature: X86_FEATURE_* that has a CPUID bit of its own
  *
- * A vCPU without table has none.
+ * Return: whether it does; a vCPU without a table has no feature.
  */
 static inline bool cpuid_has(const struct vcpu *vcpu, unsigned int feature)
 {

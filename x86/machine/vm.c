@@ -10,7 +10,7 @@ DEFINE_PER_CPU(bool, cpus_on);
 u64 clock_shift;
 
 /**
- * vm_kill - end a VM after an internal error
+ * vm_kill() - end a VM after an internal error
  * @vm: every later ioctl on it gives -EIO, and its vCPUs leave KVM_RUN with it,
  *	whatever they do or wait for there; any context
  */
@@ -25,11 +25,11 @@ void vm_kill(struct vm *vm)
 }
 
 /**
- * vm_vcpu_by_id - find a vCPU by the VMM's number for it
+ * vm_vcpu_by_id() - find a vCPU by the VMM's number for it
  * @vm: any context that keeps it alive
  * @id: vcpu_id
  *
- * Returns it, or NULL.
+ * Return: it, or NULL.
  */
 struct vcpu *vm_vcpu_by_id(struct vm *vm, u32 id)
 {

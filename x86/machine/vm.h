@@ -42,7 +42,8 @@ struct vm_eventfds;
  * @irqchip: in-kernel PIC, IOAPIC and routing, or NULL; set once under @lock
  *	before the first vCPU exists, cleared when the VM dies
  * @eventfds: state of x86/board/eventfd.c
- * @pio, @mmio: devices in the kernel; see x86/board/iobus.h
+ * @pio: devices in the kernel; see x86/board/iobus.h
+ * @mmio: likewise
  * @clock: TSC frequency and kvmclock's base; see x86/cpu/clock.h
  * @bsp_id: vCPU id that is the bootstrap processor; @lock, before the first vCPU
  * @dead: an internal error ended this VM: every ioctl gives -EIO

@@ -42,8 +42,10 @@ static bool pae_paging(u64 cr0, u64 cr4, u64 efer)
 }
 
 /**
- * cr_fixup_cr0 - the value that cr0 has after this one was written
+ * cr_fixup_cr0() - the value that cr0 has after this one was written
  * @val: upper half clear; undefined bits are ignored, ET is always set
+ *
+ * Return: the value.
  */
 u64 cr_fixup_cr0(u64 val)
 {
@@ -57,7 +59,7 @@ static bool cr0_valid(u64 cr0)
 }
 
 /**
- * cr_consistent - may a CPU be in this state?
+ * cr_consistent() - may a CPU be in this state?
  * @vcpu: whose CPUID says which bits exist; owned
  * @cr0: proposed
  * @cr3: proposed
@@ -65,6 +67,8 @@ static bool cr0_valid(u64 cr0)
  * @efer: proposed, LMA included
  *
  * The checks that VMRUN and VM entry make (APM 15.5.1, SDM 27.3.1.1).
+ *
+ * Return: whether it may.
  */
 bool cr_consistent(struct vcpu *vcpu, u64 cr0, u64 cr3, u64 cr4, u64 efer)
 {
@@ -96,9 +100,11 @@ static bool read_pdptes(struct vcpu *vcpu, u64 cr3, u64 pdpte[4])
 }
 
 /**
- * vcpu_cr3_usable - may cr3 have this value, as paging is now?
+ * vcpu_cr3_usable() - may cr3 have this value, as paging is now?
  * @vcpu: owned; process context
  * @cr3: 32 bits; the vCPU is not in long mode
+ *
+ * Return: whether it may.
  */
 bool vcpu_cr3_usable(struct vcpu *vcpu, u64 cr3)
 {
@@ -125,7 +131,7 @@ static bool load_pdptes(struct vcpu *vcpu, u64 cr3)
 }
 
 /**
- * vcpu_reload_pdptes - REQ_PDPTES: the VMM has set the registers that lead to them
+ * vcpu_reload_pdptes() - REQ_PDPTES: the VMM has set the registers that lead to them
  * @vcpu: owned; process context
  *
  * Entries that the instruction would refuse are as good as not present.
@@ -156,11 +162,13 @@ static bool cr0_paging_change_ok(struct vcpu *vcpu, u64 cr0)
 }
 
 /**
- * vcpu_set_cr0 - MOV to CR0, LMSW and CLTS for the guest
+ * vcpu_set_cr0() - MOV to CR0, LMSW and CLTS for the guest
  * @vcpu: owned; process context
  * @val: as written; reserved bits in the lower half are ignored
  *
- * Activates and leaves long mode with EFER.LME.  0 or X86_FAULT.
+ * Activates and leaves long mode with EFER.LME.
+ *
+ * Return: 0 or X86_FAULT.
  */
 int vcpu_set_cr0(struct vcpu *vcpu, u64 val)
 {
@@ -189,12 +197,13 @@ int vcpu_set_cr0(struct vcpu *vcpu, u64 val)
 }
 
 /**
- * vcpu_set_cr3 - MOV to CR3 for the guest
+ * vcpu_set_cr3() - MOV to CR3 for the guest
  * @vcpu: owned; process context
  * @val: as written; outside of long mode only 32 bits exist
  *
  * Always flushes: the "keep translations" bit of PCIDs is a permission.
- * 0 or X86_FAULT.
+ *
+ * Return: 0 or X86_FAULT.
  */
 int vcpu_set_cr3(struct vcpu *vcpu, u64 val)
 {
@@ -233,11 +242,11 @@ static bool cr4_change_ok(struct vcpu *vcpu, u64 cr4)
 }
 
 /**
- * vcpu_set_cr4 - MOV to CR4 for the guest
+ * vcpu_set_cr4() - MOV to CR4 for the guest
  * @vcpu: owned; process context
  * @val: as written
  *
- * 0 or X86_FAULT.
+ * Return: 0 or X86_FAULT.
  */
 int vcpu_set_cr4(struct vcpu *vcpu, u64 val)
 {
@@ -259,11 +268,11 @@ int vcpu_set_cr4(struct vcpu *vcpu, u64 val)
 }
 
 /**
- * vcpu_set_cr8 - MOV to CR8 for the guest
+ * vcpu_set_cr8() - MOV to CR8 for the guest
  * @vcpu: owned
  * @val: as written
  *
- * 0 or X86_FAULT.
+ * Return: 0 or X86_FAULT.
  */
 int vcpu_set_cr8(struct vcpu *vcpu, u64 val)
 {
@@ -277,13 +286,13 @@ int vcpu_set_cr8(struct vcpu *vcpu, u64 val)
 }
 
 /**
- * vcpu_set_efer - write the EFER MSR
+ * vcpu_set_efer() - write the EFER MSR
  * @vcpu: owned
  * @val: as written; LMA is read-only and ignored
  * @by_vmm: the VMM writes; it may set what this host can do, whatever the
  *	guest's CPUID says
  *
- * 0 or X86_FAULT.
+ * Return: 0 or X86_FAULT.
  */
 int vcpu_set_efer(struct vcpu *vcpu, u64 val, bool by_vmm)
 {
@@ -309,8 +318,10 @@ int vcpu_set_efer(struct vcpu *vcpu, u64 val, bool by_vmm)
 }
 
 /**
- * cr_fixup_dr6 - the value that dr6 has after this one was written
+ * cr_fixup_dr6() - the value that dr6 has after this one was written
  * @val: upper half clear
+ *
+ * Return: the value.
  */
 u64 cr_fixup_dr6(u64 val)
 {
@@ -318,8 +329,10 @@ u64 cr_fixup_dr6(u64 val)
 }
 
 /**
- * cr_fixup_dr7 - the value that dr7 has after this one was written
+ * cr_fixup_dr7() - the value that dr7 has after this one was written
  * @val: upper half clear
+ *
+ * Return: the value.
  */
 u64 cr_fixup_dr7(u64 val)
 {
@@ -340,12 +353,14 @@ static int dr_resolve(struct vcpu *vcpu, unsigned int *nr)
 }
 
 /**
- * vcpu_get_dr - MOV from a debug register for the guest
+ * vcpu_get_dr() - MOV from a debug register for the guest
  * @vcpu: owned
  * @nr: 0-7
  * @val: set on success
  *
- * DR7.GD is the caller's: it comes before everything else.  0 or X86_FAULT_UD.
+ * DR7.GD is the caller's: it comes before everything else.
+ *
+ * Return: 0 or X86_FAULT_UD.
  */
 int vcpu_get_dr(struct vcpu *vcpu, unsigned int nr, u64 *val)
 {
@@ -360,12 +375,12 @@ int vcpu_get_dr(struct vcpu *vcpu, unsigned int nr, u64 *val)
 }
 
 /**
- * vcpu_set_dr - MOV to a debug register for the guest
+ * vcpu_set_dr() - MOV to a debug register for the guest
  * @vcpu: owned
  * @nr: 0-7
  * @val: as written
  *
- * 0, X86_FAULT or X86_FAULT_UD (SDM 18.2).
+ * Return: 0, X86_FAULT or X86_FAULT_UD (SDM 18.2).
  */
 int vcpu_set_dr(struct vcpu *vcpu, unsigned int nr, u64 val)
 {

@@ -18,10 +18,10 @@
 #include "x86/run/x86.h"
 
 /**
- * vcpu_emulator_init - give a vCPU an instruction emulator
+ * vcpu_emulator_init() - give a vCPU an instruction emulator
  * @vcpu: being created
  *
- * Returns 0 or -ENOMEM.
+ * Return: 0 or -ENOMEM.
  */
 int vcpu_emulator_init(struct vcpu *vcpu)
 {
@@ -40,7 +40,7 @@ int vcpu_emulator_init(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_emulator_free - take it away
+ * vcpu_emulator_free() - take it away
  * @vcpu: dying, with one
  */
 void vcpu_emulator_free(struct vcpu *vcpu)
@@ -802,11 +802,11 @@ static int glue_emulate(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_emulate - execute the instruction at rip in software
+ * vcpu_emulate() - execute the instruction at rip in software
  * @vcpu: owned and loaded, its FPU too; the caller is in vm->mmu.srcu
  * @f: the exit that asks for it
  *
- * As exit_handle().
+ * Return: as exit_handle().
  */
 int vcpu_emulate(struct vcpu *vcpu, const struct exit_facts *f)
 {
@@ -820,13 +820,13 @@ int vcpu_emulate(struct vcpu *vcpu, const struct exit_facts *f)
 }
 
 /**
- * vcpu_insn_len - length of the instruction that caused an exit
+ * vcpu_insn_len() - length of the instruction that caused an exit
  * @vcpu: owned and loaded; rip stands on it
  * @f: the exit
  *
- * Returns it; 0 when it cannot be fetched, the guest's fault is then queued, or
- * when what stands there is no instruction that we know: another vCPU has
- * rewritten it since, and the guest executes what is there now; -errno.
+ * Return: it; 0 when it cannot be fetched, the guest's fault is then queued, or when what
+ * stands there is no instruction that we know: another vCPU has rewritten it since, and the
+ * guest executes what is there now; -errno.
  */
 int vcpu_insn_len(struct vcpu *vcpu, const struct exit_facts *f)
 {

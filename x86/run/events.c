@@ -91,7 +91,7 @@ static void events_queue(struct vcpu *vcpu, u8 vector, bool has_error, u32 error
 }
 
 /**
- * vcpu_queue_exception - raise an exception without error code in the guest
+ * vcpu_queue_exception() - raise an exception without error code in the guest
  * @vcpu: owned
  * @vector: X86_TRAP_*
  */
@@ -101,7 +101,7 @@ void vcpu_queue_exception(struct vcpu *vcpu, u8 vector)
 }
 
 /**
- * vcpu_queue_exception_error - raise an exception with an error code
+ * vcpu_queue_exception_error() - raise an exception with an error code
  * @vcpu: owned
  * @vector: X86_TRAP_*
  * @error: its code; dropped in real mode, as the CPU does
@@ -112,7 +112,7 @@ void vcpu_queue_exception_error(struct vcpu *vcpu, u8 vector, u32 error)
 }
 
 /**
- * vcpu_queue_page_fault - raise #PF
+ * vcpu_queue_page_fault() - raise #PF
  * @vcpu: owned
  * @cr2: the address, in cr2 when the guest's handler runs and not before
  * @error: its code
@@ -123,7 +123,7 @@ void vcpu_queue_page_fault(struct vcpu *vcpu, u64 cr2, u32 error)
 }
 
 /**
- * vcpu_queue_debug - raise #DB
+ * vcpu_queue_debug() - raise #DB
  * @vcpu: owned
  * @dr6_bits: what becomes set in dr6
  */
@@ -133,7 +133,7 @@ void vcpu_queue_debug(struct vcpu *vcpu, u64 dr6_bits)
 }
 
 /**
- * vcpu_queue_fault - raise what the emulator or a walk found
+ * vcpu_queue_fault() - raise what the emulator or a walk found
  * @vcpu: owned
  * @fault: valid
  */
@@ -144,7 +144,7 @@ void vcpu_queue_fault(struct vcpu *vcpu, const struct emu_fault *fault)
 }
 
 /**
- * events_cut - learn from an exit that it cut a delivery
+ * events_cut() - learn from an exit that it cut a delivery
  * @vcpu: owned
  * @e: from the backend; not EVENT_NONE
  *
@@ -183,7 +183,7 @@ void events_cut(struct vcpu *vcpu, const struct x86_event *e)
 }
 
 /**
- * events_taken - an event that an exit cut was delivered in software
+ * events_taken() - an event that an exit cut was delivered in software
  * @vcpu: owned
  * @e: that event, or EVENT_NONE
  * @faulted: a fault of the delivery is about to be queued.  An exception waits for it then,
@@ -230,7 +230,7 @@ static void events_inject_exception(struct vcpu *vcpu)
 }
 
 /**
- * events_apply_payload - put what came with an exception into the register it belongs to
+ * events_apply_payload() - put what came with an exception into the register it belongs to
  * @vcpu: by its owner; an exception is pending
  */
 void events_apply_payload(struct vcpu *vcpu)
@@ -415,7 +415,7 @@ static void events_arm_windows(struct vcpu *vcpu, bool injected)
 }
 
 /**
- * events_inject - choose what the coming entry delivers, and arm for the rest
+ * events_inject() - choose what the coming entry delivers, and arm for the rest
  * @vcpu: loaded; IRQs off
  */
 void events_inject(struct vcpu *vcpu)
@@ -430,8 +430,10 @@ void events_inject(struct vcpu *vcpu)
 }
 
 /**
- * events_wake - would something wake this vCPU from HLT?
+ * events_wake() - would something wake this vCPU from HLT?
  * @vcpu: owned
+ *
+ * Return: whether something would.
  */
 bool events_wake(struct vcpu *vcpu)
 {

@@ -95,11 +95,11 @@ static int exit_hlt(struct vcpu *vcpu, struct exit_facts *f)
 }
 
 /**
- * vcpu_halt - the guest executed HLT
+ * vcpu_halt() - the guest executed HLT
  * @vcpu: owned; rip is behind the instruction
  *
- * As exit_handle().  Without interrupt controllers in the kernel, user space
- * knows what would end the halt.
+ * Return: as exit_handle(). Without interrupt controllers in the kernel, user space knows
+ * what would end the halt.
  */
 int vcpu_halt(struct vcpu *vcpu)
 {
@@ -267,12 +267,14 @@ static int exit_dr(struct vcpu *vcpu, struct exit_facts *f)
 }
 
 /**
- * exit_is_alignment_check - is an #AC what the guest asked for?
+ * exit_is_alignment_check() - is an #AC what the guest asked for?
  * @cpl: as it struck
  * @cr0: likewise
  * @rflags: likewise
  *
  * SDM 6.15, interrupt 17.
+ *
+ * Return: whether it is.
  */
 bool exit_is_alignment_check(u8 cpl, u64 cr0, u64 rflags)
 {
@@ -524,12 +526,12 @@ static int (*const exit_handlers[EXIT_NR])(struct vcpu *vcpu, struct exit_facts 
 #undef EXIT_HANDLER
 
 /**
- * exit_handle - act on an exit
+ * exit_handle() - act on an exit
  * @vcpu: owned and loaded; the caller is in vm->mmu.srcu
  * @facts: from the backend
  *
- * Returns 1 to enter again, 0 to return to user space with vcpu->run filled,
- * or -errno for KVM_RUN.
+ * Return: 1 to enter again, 0 to return to user space with vcpu->run filled, or -errno for
+ * KVM_RUN.
  */
 int exit_handle(struct vcpu *vcpu, struct exit_facts *facts)
 {

@@ -29,7 +29,7 @@ static void time_info_write(struct vcpu *vcpu, gpa_t gpa, struct pvclock_vcpu_ti
 }
 
 /**
- * vcpu_clock_update - let the TSC follow a sleep of the host, and write the page again
+ * vcpu_clock_update() - let the TSC follow a sleep of the host, and write the page again
  * @vcpu: owned; process context, may sleep
  *
  * For REQ_CLOCK_UPDATE.  A page that is not memory is not written.
@@ -58,7 +58,7 @@ void vcpu_clock_update(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_set_system_time_msr - MSR_KVM_SYSTEM_TIME_NEW was written
+ * vcpu_set_system_time_msr() - MSR_KVM_SYSTEM_TIME_NEW was written
  * @vcpu: owned
  * @val: address of the page, bit 0 enables
  */
@@ -69,7 +69,7 @@ void vcpu_set_system_time_msr(struct vcpu *vcpu, u64 val)
 }
 
 /**
- * vcpu_set_wall_clock_msr - MSR_KVM_WALL_CLOCK_NEW was written
+ * vcpu_set_wall_clock_msr() - MSR_KVM_WALL_CLOCK_NEW was written
  * @vcpu: owned; process context, may sleep
  * @val: address at which to write the time of day at which the kvmclock was 0
  */
@@ -101,10 +101,10 @@ void vcpu_set_wall_clock_msr(struct vcpu *vcpu, u64 val)
 }
 
 /**
- * vcpu_ioctl_kvmclock_ctrl - KVM_KVMCLOCK_CTRL: tell the guest that it was paused
+ * vcpu_ioctl_kvmclock_ctrl() - KVM_KVMCLOCK_CTRL: tell the guest that it was paused
  * @vcpu: owned
  *
- * 0; -EINVAL when the guest has no time page.
+ * Return: 0; -EINVAL when the guest has no time page.
  */
 int vcpu_ioctl_kvmclock_ctrl(struct vcpu *vcpu)
 {

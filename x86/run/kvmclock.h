@@ -9,7 +9,6 @@
 
 struct vcpu;
 
-/* REQ_CLOCK_UPDATE: write the time page again. Process context, may sleep. */
 void vcpu_clock_update(struct vcpu *vcpu);
 void vcpu_set_system_time_msr(struct vcpu *vcpu, u64 val);
 void vcpu_set_wall_clock_msr(struct vcpu *vcpu, u64 val);

@@ -563,7 +563,7 @@ static const struct msr_desc msr_table[] = {
 static u64 host_arch_caps, host_de_cfg, host_ucode_rev;
 
 /**
- * msr_setup - learn what the host has in MSRs that guests see
+ * msr_setup() - learn what the host has in MSRs that guests see
  *
  * Once, while the module is loaded.
  */
@@ -580,7 +580,7 @@ void msr_setup(void)
 }
 
 /**
- * msr_reset - the values after power-on
+ * msr_reset() - the values after power-on
  * @vcpu: being created; the caller says vcpu_changed()
  */
 void msr_reset(struct vcpu *vcpu)
@@ -628,13 +628,13 @@ static u64 *msr_place(const struct msr_desc *d, const struct msr_access *a)
 }
 
 /**
- * msr_read - RDMSR
+ * msr_read() - RDMSR
  * @vcpu: owned and loaded
  * @index: of the MSR
  * @val: set on success
  * @by_vmm: the VMM reads
  *
- * 0 or X86_FAULT.
+ * Return: 0 or X86_FAULT.
  */
 int msr_read(struct vcpu *vcpu, u32 index, u64 *val, bool by_vmm)
 {
@@ -667,13 +667,13 @@ static void msr_store(const struct msr_desc *d, struct msr_access *a)
 }
 
 /**
- * msr_write - WRMSR
+ * msr_write() - WRMSR
  * @vcpu: owned and loaded
  * @index: of the MSR
  * @val: to write
  * @by_vmm: the VMM writes, and may set what is read-only for the guest
  *
- * 0 or X86_FAULT.
+ * Return: 0 or X86_FAULT.
  */
 int msr_write(struct vcpu *vcpu, u32 index, u64 val, bool by_vmm)
 {
@@ -691,7 +691,7 @@ int msr_write(struct vcpu *vcpu, u32 index, u64 val, bool by_vmm)
 }
 
 /**
- * msr_setup_passthrough - let the guest have what needs no exit
+ * msr_setup_passthrough() - let the guest have what needs no exit
  * @vcpu: being created, after backend->vcpu_init()
  */
 void msr_setup_passthrough(struct vcpu *vcpu)
@@ -737,11 +737,12 @@ static int list_to_user(struct kvm_msr_list __user *user, const u32 *indices, u3
 }
 
 /**
- * msr_ioctl_index_list - KVM_GET_MSR_INDEX_LIST
+ * msr_ioctl_index_list() - KVM_GET_MSR_INDEX_LIST
  * @arg: struct kvm_msr_list
  *
- * The MSRs that hold state which no other ioctl gets and sets.  0; -E2BIG with
- * @arg->nmsrs set when they do not fit; -EFAULT.
+ * The MSRs that hold state which no other ioctl gets and sets.
+ *
+ * Return: 0; -E2BIG with @arg->nmsrs set when they do not fit; -EFAULT.
  */
 int msr_ioctl_index_list(void __user *arg)
 {
@@ -774,10 +775,10 @@ static bool feature_msr(u32 index, u64 *val)
 }
 
 /**
- * msr_ioctl_feature_index_list - KVM_GET_MSR_FEATURE_INDEX_LIST
+ * msr_ioctl_feature_index_list() - KVM_GET_MSR_FEATURE_INDEX_LIST
  * @arg: struct kvm_msr_list
  *
- * As msr_ioctl_index_list().
+ * Return: as msr_ioctl_index_list().
  */
 int msr_ioctl_feature_index_list(void __user *arg)
 {
@@ -816,10 +817,10 @@ static int entries_to_user(struct kvm_msrs __user *user, struct kvm_msr_entry *e
 }
 
 /**
- * msr_ioctl_get_features - KVM_GET_MSRS of the system
+ * msr_ioctl_get_features() - KVM_GET_MSRS of the system
  * @arg: struct kvm_msrs
  *
- * Number of values read before the first unknown one; -E2BIG, -EFAULT, -ENOMEM.
+ * Return: number of values read before the first unknown one; -E2BIG, -EFAULT, -ENOMEM.
  */
 int msr_ioctl_get_features(void __user *arg)
 {
@@ -839,12 +840,11 @@ int msr_ioctl_get_features(void __user *arg)
 }
 
 /**
- * vcpu_ioctl_get_msrs - KVM_GET_MSRS
+ * vcpu_ioctl_get_msrs() - KVM_GET_MSRS
  * @vcpu: owned and loaded
  * @arg: struct kvm_msrs
  *
- * Number of values read before the first that cannot be; -E2BIG, -EFAULT,
- * -ENOMEM.
+ * Return: number of values read before the first that cannot be; -E2BIG, -EFAULT, -ENOMEM.
  */
 int vcpu_ioctl_get_msrs(struct vcpu *vcpu, void __user *arg)
 {
@@ -864,12 +864,11 @@ int vcpu_ioctl_get_msrs(struct vcpu *vcpu, void __user *arg)
 }
 
 /**
- * vcpu_ioctl_set_msrs - KVM_SET_MSRS
+ * vcpu_ioctl_set_msrs() - KVM_SET_MSRS
  * @vcpu: owned and loaded
  * @arg: struct kvm_msrs
  *
- * Number of MSRs written before the first that refused; -E2BIG, -EFAULT,
- * -ENOMEM.
+ * Return: number of MSRs written before the first that refused; -E2BIG, -EFAULT, -ENOMEM.
  */
 int vcpu_ioctl_set_msrs(struct vcpu *vcpu, void __user *arg)
 {

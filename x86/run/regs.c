@@ -19,11 +19,11 @@
 			 X86_EFLAGS_ID)
 
 /**
- * vcpu_ioctl_get_regs - KVM_GET_REGS
+ * vcpu_ioctl_get_regs() - KVM_GET_REGS
  * @vcpu: owned
  * @regs: filled
  *
- * Cannot fail.
+ * Return: 0: it cannot fail.
  */
 int vcpu_ioctl_get_regs(struct vcpu *vcpu, struct kvm_regs *regs)
 {
@@ -40,12 +40,14 @@ int vcpu_ioctl_get_regs(struct vcpu *vcpu, struct kvm_regs *regs)
 }
 
 /**
- * vcpu_ioctl_set_regs - KVM_SET_REGS
+ * vcpu_ioctl_set_regs() - KVM_SET_REGS
  * @vcpu: owned
  * @regs: from the VMM; reserved bits of rflags are ignored
  *
- * An exception that was found but not yet given to the CPU belongs to the old
- * state and is dropped.  Cannot fail.
+ * An exception that was found but not yet given to the CPU belongs to the old state and is
+ * dropped.
+ *
+ * Return: 0: it cannot fail.
  */
 int vcpu_ioctl_set_regs(struct vcpu *vcpu, struct kvm_regs *regs)
 {
@@ -75,11 +77,11 @@ int vcpu_ioctl_set_regs(struct vcpu *vcpu, struct kvm_regs *regs)
 }
 
 /**
- * vcpu_ioctl_get_debugregs - KVM_GET_DEBUGREGS
+ * vcpu_ioctl_get_debugregs() - KVM_GET_DEBUGREGS
  * @vcpu: owned and loaded
  * @dbg: filled
  *
- * Cannot fail.
+ * Return: 0: it cannot fail.
  */
 int vcpu_ioctl_get_debugregs(struct vcpu *vcpu, struct kvm_debugregs *dbg)
 {
@@ -94,11 +96,11 @@ int vcpu_ioctl_get_debugregs(struct vcpu *vcpu, struct kvm_debugregs *dbg)
 }
 
 /**
- * vcpu_ioctl_set_debugregs - KVM_SET_DEBUGREGS
+ * vcpu_ioctl_set_debugregs() - KVM_SET_DEBUGREGS
  * @vcpu: owned
  * @dbg: from the VMM
  *
- * 0; -EINVAL for flags (none exist) or upper halves of dr6 or dr7.
+ * Return: 0; -EINVAL for flags (none exist) or upper halves of dr6 or dr7.
  */
 int vcpu_ioctl_set_debugregs(struct vcpu *vcpu, struct kvm_debugregs *dbg)
 {
@@ -143,11 +145,11 @@ static void get_interrupt_event(struct vcpu *vcpu, struct kvm_vcpu_events *event
 }
 
 /**
- * vcpu_ioctl_get_vcpu_events - KVM_GET_VCPU_EVENTS
+ * vcpu_ioctl_get_vcpu_events() - KVM_GET_VCPU_EVENTS
  * @vcpu: owned and loaded
  * @events: filled
  *
- * Cannot fail.
+ * Return: 0: it cannot fail.
  */
 int vcpu_ioctl_get_vcpu_events(struct vcpu *vcpu, struct kvm_vcpu_events *events)
 {
@@ -197,13 +199,13 @@ static void set_exception_event(struct vcpu_events *ev, const struct kvm_vcpu_ev
 }
 
 /**
- * vcpu_ioctl_set_vcpu_events - KVM_SET_VCPU_EVENTS
+ * vcpu_ioctl_set_vcpu_events() - KVM_SET_VCPU_EVENTS
  * @vcpu: owned
  * @events: from the VMM
  *
- * 0; -EINVAL for flags of capabilities that are not there (SMM, exception
- * payloads, triple faults) or an exception that does not exist.  A SIPI's vector is that
- * of KVM_MP_STATE_SIPI_RECEIVED, set before or after; without an APIC in the kernel it is
+ * Return: 0; -EINVAL for flags of capabilities that are not there (SMM, exception payloads,
+ * triple faults) or an exception that does not exist. A SIPI's vector is that of
+ * KVM_MP_STATE_SIPI_RECEIVED, set before or after; without an APIC in the kernel it is
  * accepted and means nothing.
  */
 int vcpu_ioctl_set_vcpu_events(struct vcpu *vcpu, struct kvm_vcpu_events *events)
@@ -233,11 +235,11 @@ int vcpu_ioctl_set_vcpu_events(struct vcpu *vcpu, struct kvm_vcpu_events *events
 }
 
 /**
- * vcpu_ioctl_get_mp_state - KVM_GET_MP_STATE
+ * vcpu_ioctl_get_mp_state() - KVM_GET_MP_STATE
  * @vcpu: owned and loaded
  * @state: filled, after INIT and SIPI that have arrived
  *
- * Cannot fail.
+ * Return: 0: it cannot fail.
  */
 int vcpu_ioctl_get_mp_state(struct vcpu *vcpu, struct kvm_mp_state *state)
 {
@@ -248,14 +250,14 @@ int vcpu_ioctl_get_mp_state(struct vcpu *vcpu, struct kvm_mp_state *state)
 }
 
 /**
- * vcpu_ioctl_set_mp_state - KVM_SET_MP_STATE
+ * vcpu_ioctl_set_mp_state() - KVM_SET_MP_STATE
  * @vcpu: owned
  * @state: from the VMM
  *
  * KVM_MP_STATE_SIPI_RECEIVED is a vCPU that waited for a SIPI, which has come: the next
  * KVM_RUN or KVM_GET_MP_STATE starts it.
  *
- * 0; -EINVAL for a state that does not exist, or that needs the in-kernel APIC.
+ * Return: 0; -EINVAL for a state that does not exist, or that needs the in-kernel APIC.
  */
 int vcpu_ioctl_set_mp_state(struct vcpu *vcpu, struct kvm_mp_state *state)
 {

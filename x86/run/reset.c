@@ -81,7 +81,7 @@ static void reset_events(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_reset - put a vCPU into its state after power-on or INIT
+ * vcpu_reset() - put a vCPU into its state after power-on or INIT
  * @vcpu: owned; for power-on, being created, after vcpu_cpuid_init()
  * @init: INIT, which leaves the FPU, XCR0, TSC and most MSRs alone
  */
@@ -110,7 +110,7 @@ void vcpu_reset(struct vcpu *vcpu, bool init)
 }
 
 /**
- * vcpu_sipi - start at the address that a startup IPI says
+ * vcpu_sipi() - start at the address that a startup IPI says
  * @vcpu: owned, in the state after INIT
  * @vector: page number
  */
@@ -126,7 +126,7 @@ void vcpu_sipi(struct vcpu *vcpu, u8 vector)
 }
 
 /**
- * vcpu_accept_init_sipi - act upon INIT and SIPI
+ * vcpu_accept_init_sipi() - act upon INIT and SIPI
  * @vcpu: owned, with a local APIC; process context
  *
  * INIT leaves an application processor waiting for SIPI and starts the

@@ -205,10 +205,12 @@ static bool run_can_run(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_has_work - is there something that ends the sleep of a vCPU?
+ * vcpu_has_work() - is there something that ends the sleep of a vCPU?
  * @vcpu: owned; it is halted, or waits for INIT or SIPI
  *
  * What run_housekeeping() or run_wake_up() would act on, and the VM's end.
+ *
+ * Return: whether there is.
  */
 bool vcpu_has_work(struct vcpu *vcpu)
 {
@@ -366,13 +368,12 @@ static int run_with_fpu(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_run - KVM_RUN
+ * vcpu_run() - KVM_RUN
  * @vcpu: owned by the caller and loaded
  *
- * Returns 0 with vcpu->run filled; -EINTR for a signal or immediate_exit;
- * -EAGAIN after a wait for SIPI was interrupted by one; -EFAULT when a gpa's
- * memory is not there; -ENOMEM; -EINVAL for a cr8 that is none; -EIO when the
- * VM is dead.
+ * Return: 0 with vcpu->run filled; -EINTR for a signal or immediate_exit; -EAGAIN after a
+ * wait for SIPI was interrupted by one; -EFAULT when a gpa's memory is not there; -ENOMEM;
+ * -EINVAL for a cr8 that is none; -EIO when the VM is dead.
  */
 int vcpu_run(struct vcpu *vcpu)
 {

@@ -63,10 +63,12 @@ static bool skip_is_bare(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_len_unknown - vcpu_len() where the CPU does not report it
+ * vcpu_len_unknown() - vcpu_len() where the CPU does not report it
  * @vcpu: owned and loaded
  * @f: the exit
  * @opcode_len: see there
+ *
+ * Return: as vcpu_len().
  */
 int vcpu_len_unknown(struct vcpu *vcpu, const struct exit_facts *f, u8 opcode_len)
 {

@@ -25,11 +25,11 @@ static struct kvm_segment *sregs_seg(struct kvm_sregs *sregs, enum x86_seg nr)
 }
 
 /**
- * vcpu_ioctl_get_sregs - KVM_GET_SREGS
+ * vcpu_ioctl_get_sregs() - KVM_GET_SREGS
  * @vcpu: owned and loaded
  * @sregs: filled
  *
- * Cannot fail.
+ * Return: 0: it cannot fail.
  */
 int vcpu_ioctl_get_sregs(struct vcpu *vcpu, struct kvm_sregs *sregs)
 {
@@ -145,11 +145,11 @@ static void set_interrupt(struct vcpu *vcpu, const struct kvm_sregs *sregs)
 }
 
 /**
- * vcpu_ioctl_set_sregs - KVM_SET_SREGS
+ * vcpu_ioctl_set_sregs() - KVM_SET_SREGS
  * @vcpu: owned and loaded
  * @sregs: from the VMM
  *
- * 0; -EINVAL for a state that no CPU of this host could be in.
+ * Return: 0; -EINVAL for a state that no CPU of this host could be in.
  */
 int vcpu_ioctl_set_sregs(struct vcpu *vcpu, struct kvm_sregs *sregs)
 {
@@ -168,12 +168,13 @@ int vcpu_ioctl_set_sregs(struct vcpu *vcpu, struct kvm_sregs *sregs)
 }
 
 /**
- * vcpu_ioctl_translate - KVM_TRANSLATE
+ * vcpu_ioctl_translate() - KVM_TRANSLATE
  * @vcpu: owned and loaded
  * @tr: linear address in, translation out
  *
- * As a supervisor read; sets accessed bits as the CPU would.  Cannot fail: an
- * address without translation is not valid.
+ * As a supervisor read; sets accessed bits as the CPU would.
+ *
+ * Return: 0: it cannot fail: an address without translation is not valid.
  */
 int vcpu_ioctl_translate(struct vcpu *vcpu, struct kvm_translation *tr)
 {

@@ -52,8 +52,10 @@ static const struct mmu_host fake_host = {
 };
 
 /**
- * state_suite_init - put the fake backend into place
+ * state_suite_init() - put the fake backend into place
  * @suite: unused
+ *
+ * Return: 0.
  */
 int state_suite_init(struct kunit_suite *suite)
 {
@@ -64,7 +66,7 @@ int state_suite_init(struct kunit_suite *suite)
 }
 
 /**
- * state_suite_exit - put the module's own backend back
+ * state_suite_exit() - put the module's own backend back
  * @suite: unused
  */
 void state_suite_exit(struct kunit_suite *suite)
@@ -96,8 +98,10 @@ static void vcpu_delete(struct vcpu *vcpu)
 }
 
 /**
- * state_test_init - make a world
+ * state_test_init() - make a world
  * @test: gets it in @test->priv
+ *
+ * Return: 0 or -ENOMEM.
  */
 int state_test_init(struct kunit *test)
 {
@@ -115,7 +119,7 @@ int state_test_init(struct kunit *test)
 }
 
 /**
- * state_test_exit - free the world
+ * state_test_exit() - free the world
  * @test: that state_test_init() was called for
  */
 void state_test_exit(struct kunit *test)

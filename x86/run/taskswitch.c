@@ -583,15 +583,15 @@ static void task_commit(struct task_switch *t)
 }
 
 /**
- * task_switch - make a task switch
+ * task_switch() - make a task switch
  * @t: first group set
  *
  * No locks; the ops may sleep.  Nothing but what the ops touch changes, and, when the
  * switch takes place, @t->st.
  *
- * Returns EMU_OK: the new task runs.  EMU_FAULT: @t->fault is to be raised, in the new
- * task if @t->switched.  EMU_RETRY, EMU_UNHANDLED: as an op said; the switch has not
- * taken place, and the same may be tried again.
+ * Return: EMU_OK: the new task runs. EMU_FAULT: @t->fault is to be raised, in the new task
+ * if @t->switched. EMU_RETRY, EMU_UNHANDLED: as an op said; the switch has not taken place,
+ * and the same may be tried again.
  */
 enum emu_result task_switch(struct task_switch *t)
 {

@@ -41,7 +41,10 @@ struct task_ops {
 
 /**
  * struct task_image - what a task's registers are, read from its TSS
- * @cr3, @eip, @eflags, @gpr: as there; of a 16-bit TSS the upper halves are made up
+ * @cr3: as there; of a 16-bit TSS the upper halves are made up
+ * @eip: likewise
+ * @eflags: likewise
+ * @gpr: likewise
  * @sel: of ES, CS, SS, DS, FS, GS, as numbered by enum x86_seg
  * @ldt: selector of its LDT
  * @trap: its T bit
@@ -55,7 +58,8 @@ struct task_image {
 
 /**
  * struct task_switch - one switch; the first group is the caller's
- * @ops, @owner: see there
+ * @ops: see there
+ * @owner: likewise
  * @st: all of its parts valid; changed only when the switch takes place
  * @event: what went through a task gate of the IDT, else of type EVENT_NONE
  * @selector: of the new TSS, as the CPU had it

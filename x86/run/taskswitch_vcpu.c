@@ -223,11 +223,12 @@ static int glue_unhandled(struct task_glue *g, const struct exit_facts *f)
 }
 
 /**
- * vcpu_task_switch - EXIT_TASK_SWITCH
+ * vcpu_task_switch() - EXIT_TASK_SWITCH
  * @vcpu: owned and loaded; the caller is in vm->mmu.srcu
  * @f: the exit; an event whose delivery is this switch is noted as cut
  *
- * As exit_handle().  When memory fails the instruction or the event stays to be had again.
+ * Return: as exit_handle(). When memory fails the instruction or the event stays to be had
+ * again.
  */
 int vcpu_task_switch(struct vcpu *vcpu, const struct exit_facts *f)
 {

@@ -18,7 +18,7 @@
 #include "x86/machine/vm.h"
 #include "x86/run/events.h"
 
-/* cr.c: what is wrong with these values together; true when nothing is. */
+/* cr.c */
 bool cr_consistent(struct vcpu *vcpu, u64 cr0, u64 cr3, u64 cr4, u64 efer);
 #define DR7_GD	BIT_ULL(13)	/* general detect: debug register accesses are #DB */
 u64 cr_fixup_cr0(u64 val);
@@ -36,14 +36,14 @@ int vcpu_set_efer(struct vcpu *vcpu, u64 val, bool by_vmm);
 int vcpu_get_dr(struct vcpu *vcpu, unsigned int nr, u64 *val);
 int vcpu_set_dr(struct vcpu *vcpu, unsigned int nr, u64 val);
 
-/* msr.c; X86_FAULT for an MSR or value that does not exist. */
+/* msr.c */
 int msr_read(struct vcpu *vcpu, u32 index, u64 *val, bool by_vmm);
 int msr_write(struct vcpu *vcpu, u32 index, u64 val, bool by_vmm);
 void msr_setup_passthrough(struct vcpu *vcpu);
 void msr_reset(struct vcpu *vcpu);
 void msr_setup(void);
 
-/* reset.c: the state after power-on, INIT and SIPI (SDM table 10-1). */
+/* reset.c */
 void vcpu_reset(struct vcpu *vcpu, bool init);
 void vcpu_sipi(struct vcpu *vcpu, u8 vector);
 void vcpu_accept_init_sipi(struct vcpu *vcpu);
@@ -51,14 +51,14 @@ void vcpu_accept_init_sipi(struct vcpu *vcpu);
 /* run.c */
 int vcpu_run(struct vcpu *vcpu);
 bool vcpu_has_work(struct vcpu *vcpu);
-/* exits.c: 1: go on; 0: return to user space, vcpu->run is filled; -errno */
+/* exits.c */
 int exit_handle(struct vcpu *vcpu, struct exit_facts *facts);
 bool exit_is_alignment_check(u8 cpl, u64 cr0, u64 rflags);
 int vcpu_halt(struct vcpu *vcpu);
 /* skip.c */
 int vcpu_len_unknown(struct vcpu *vcpu, const struct exit_facts *facts, u8 opcode_len);
 
-/* emulate_vcpu.c: the emulator's view of a vCPU. Results as exit_handle(). */
+/* emulate_vcpu.c: the emulator's view of a vCPU */
 int vcpu_emulator_init(struct vcpu *vcpu);
 void vcpu_emulator_free(struct vcpu *vcpu);
 int vcpu_insn_len(struct vcpu *vcpu, const struct exit_facts *facts);
@@ -79,7 +79,7 @@ static inline struct emu_fault vcpu_walk_fault(const struct walk_fault *fault)
 int vcpu_task_switch(struct vcpu *vcpu, const struct exit_facts *facts);
 
 /**
- * vcpu_paging_mode - what a walk of the guest's page tables needs to know
+ * vcpu_paging_mode() - what a walk of the guest's page tables needs to know
  * @vcpu: owned and loaded; ST_CR is valid
  * @mode: filled
  */
@@ -106,7 +106,7 @@ static __always_inline bool vcpu_memo_mode(const struct vcpu *vcpu, const struct
 }
 
 /**
- * vcpu_end_insn - an instruction of @len bytes at rip has ended, and no trap is due
+ * vcpu_end_insn() - an instruction of @len bytes at rip has ended, and no trap is due
  * @vcpu: owned and loaded
  * @len: its length
  */
@@ -124,7 +124,7 @@ static inline void vcpu_end_insn(struct vcpu *vcpu, u8 len)
 }
 
 /**
- * vcpu_advance - an instruction of @len bytes at rip has ended
+ * vcpu_advance() - an instruction of @len bytes at rip has ended
  * @vcpu: owned and loaded
  * @len: its length
  */
@@ -136,14 +136,15 @@ static inline void vcpu_advance(struct vcpu *vcpu, u8 len)
 }
 
 /**
- * vcpu_len - how far to vcpu_advance() once the instruction that caused an exit is done
+ * vcpu_len() - how far to vcpu_advance() once the instruction that caused an exit is done
  * @vcpu: owned and loaded
  * @f: the exit
  * @opcode_len: its length without prefixes; it begins with 0F, or is HLT
  *
- * To be asked before anything of the instruction is done: where its bytes must be
- * looked at they may be gone, and the guest is to execute it anew.  Returns the
- * length; 0 then, with a fault queued or none; -errno for KVM_RUN.
+ * To be asked before anything of the instruction is done: where its bytes must be looked at
+ * they may be gone, and the guest is to execute it anew.
+ *
+ * Return: the length; 0 then, with a fault queued or none; -errno for KVM_RUN.
  */
 static inline int vcpu_len(struct vcpu *vcpu, const struct exit_facts *f, u8 opcode_len)
 {
@@ -168,14 +169,14 @@ int vcpu_ioctl_set_mp_state(struct vcpu *vcpu, struct kvm_mp_state *state);
 int vcpu_ioctl_get_sregs(struct vcpu *vcpu, struct kvm_sregs *sregs);
 int vcpu_ioctl_set_sregs(struct vcpu *vcpu, struct kvm_sregs *sregs);
 int vcpu_ioctl_translate(struct vcpu *vcpu, struct kvm_translation *tr);
-/* msr.c; the GET and SET ones return the number of MSRs done */
+/* msr.c */
 int msr_ioctl_index_list(void __user *arg);
 int msr_ioctl_feature_index_list(void __user *arg);
 int msr_ioctl_get_features(void __user *arg);
 int vcpu_ioctl_get_msrs(struct vcpu *vcpu, void __user *arg);
 int vcpu_ioctl_set_msrs(struct vcpu *vcpu, void __user *arg);
 /**
- * x86_setup - learn what this host's CPUs can do for guests
+ * x86_setup() - learn what this host's CPUs can do for guests
  *
  * Once, when the module is loaded: after its parameters are known and
  * backend->setup() has filled the backend's capabilities.
