@@ -257,8 +257,8 @@ void vlapic_timer_set_deadline(struct vlapic *apic, u64 deadline);
 u64 vlapic_timer_ns(const struct vlapic *apic, u32 count);
 
 /*
- * What the last look before each entry asks, so it is inline.  Any CPU may call
- * these, and the answer of a moment ago may be wrong.
+ * The last check before each entry calls these, so they are inline. Any CPU may call them;
+ * their answer may be out of date at once.
  */
 
 /* INIT or SIPI waits for vlapic_take_init() and vlapic_take_sipi(). */

@@ -19,7 +19,11 @@
 #define EMU_STATUS_FLAGS (X86_EFLAGS_CF | X86_EFLAGS_PF | X86_EFLAGS_AF | X86_EFLAGS_ZF | \
 			  X86_EFLAGS_SF | X86_EFLAGS_OF)
 
-/* Executes the loaded operands; changes nothing but c->dst.val, next_rip, next_rflags, the stage. */
+/*
+ * What an opcode does, with its operands loaded: changes nothing but c->dst.val, next_rip,
+ * next_rflags and what is staged. EMU_OK; EMU_FAULT with c->fault filled; or what an op
+ * returned.
+ */
 typedef enum emu_result emu_exec_fn(struct emu_ctxt *c);
 
 /*

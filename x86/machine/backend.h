@@ -78,7 +78,7 @@ enum task_source {
 	X(EXCEPTION, exception)	/* .exception */					\
 	X(HYPERCALL, hypercall)								\
 	X(TDP_FAULT, tdp_fault)	/* .tdp */						\
-	X(TDP_MISCONFIG, tdp_misconfig)	/* an entry that none may be; hw[2]: the gpa */	\
+	X(TDP_MISCONFIG, tdp_misconfig)	/* a table entry that the CPU rejects; hw[2]: gpa */	\
 	X(XSETBV, xsetbv)								\
 	X(INVLPG, invlpg)								\
 	X(WBINVD, wbinvd)	/* also WBNOINVD, INVD */				\
@@ -93,7 +93,7 @@ enum task_source {
 	X(NMI_WINDOW, nmi_window) /* the guest can take an NMI now */			\
 	X(UNDEFINED, undefined)	/* an instruction this virtual CPU does not have: #UD */ \
 	X(SHUTDOWN, shutdown)	/* triple fault */					\
-	X(TIMER, timer)		/* vcpu->exit_tsc is reached, or it was in there for long */ \
+	X(TIMER, timer)		/* vcpu->exit_tsc is reached, or the watchdog fired */ \
 	X(APIC_EOI, apic_eoi)	/* .apic: the CPU ended a vector of apic_view.eoi_exits */ \
 	X(APIC_WRITE, apic_write) /* .apic: the CPU wrote a register, the rest is ours */ \
 	X(FAIL_ENTRY, fail_entry) /* the CPU refused the guest state; hw[] says why */	\

@@ -34,10 +34,10 @@ struct vcpu_mmio {
  * x86/emulate/emulate.h).  Writes come last in an instruction; they are queued, the
  * instruction ends, and user space gets them one by one.
  *
- * What was asked is kept here and never read back from kvm_run, which the VMM
- * scribbles on.  Until the answer is used, it and other vCPUs may change registers,
- * page tables and the instruction itself: an answer serves the very access that
- * asked for it, and gives no more than was asked.
+ * What was asked is kept here and never read back from kvm_run, to which the VMM may write
+ * at any time. Until the answer is used, the VMM and other vCPUs may change registers, page
+ * tables and the instruction itself. So an answer serves only the same access that asked
+ * for it, and gives no more than was asked.
  *
  * @complete: called at the next KVM_RUN to take the answer, or NULL
  * @rip: of the instruction; an answer to one that is no longer there is dropped

@@ -171,7 +171,7 @@ static inline void vcpu_changed(struct vcpu *vcpu, u32 parts)
  */
 static inline void vcpu_request(struct vcpu *vcpu, enum vcpu_request req)
 {
-	/* The asker's data must be visible to who sees the bit. */
+	/* The requester's data must be visible to the thread that sees the bit. */
 	smp_mb__before_atomic();
 	set_bit(req, &vcpu->requests);
 }
