@@ -15,15 +15,15 @@
 #include "compat.h"
 #include "x86/board/iobus.h"
 
-#define IOBUS_LAZY_SLOTS	64
+#define IOBUS_LAZY_ENTRIES	64
 
 /**
- * struct iobus_slot - one device in the table
+ * struct iobus_entry - one device in the table
  * @addr: where it begins; constant
- * @max_end: greatest end of this and all earlier slots; constant
+ * @max_end: greatest end of this and all earlier entries; constant
  * @dev: the device, or NULL once it is unregistered
  */
-struct iobus_slot {
+struct iobus_entry {
 	u64 addr;
 	u64 max_end;
 	struct io_device *dev;
@@ -32,13 +32,13 @@ struct iobus_slot {
 /**
  * struct iobus_table - devices by address
  * @rcu: frees it
- * @nr: slots; constant
- * @slot: ascending by address, equal addresses in the order of registration
+ * @nr: entries; constant
+ * @entry: ascending by address, equal addresses in the order of registration
  */
 struct iobus_table {
 	struct rcu_head rcu;
 	u32 nr;
-	struct iobus_slot slot[] __counted_by(nr);
+	struct iobus_entry entry[] __counted_by(nr);
 };
 
 /* The last byte that can be the first one of an access to @dev. */
@@ -47,14 +47,14 @@ static u64 device_end(const struct io_device *dev)
 	return dev->addr + (dev->len ? dev->len - 1 : 0);
 }
 
-static void append(struct iobus_table *table, struct io_device *dev)
+static void table_append(struct iobus_table *table, struct io_device *dev)
 {
 	u64 end = device_end(dev);
 	u32 at = table->nr++;
 
-	if (at && table->slot[at - 1].max_end > end)
-		end = table->slot[at - 1].max_end;
-	table->slot[at] = (struct iobus_slot){ dev->addr, end, dev };
+	if (at && table->entry[at - 1].max_end > end)
+		end = table->entry[at - 1].max_end;
+	table->entry[at] = (struct iobus_entry){ dev->addr, end, dev };
 }
 
 static u32 count_live(const struct iobus_table *table)
@@ -62,7 +62,7 @@ static u32 count_live(const struct iobus_table *table)
 	u32 i, live = 0;
 
 	for (i = 0; table && i < table->nr; i++)
-		live += table->slot[i].dev != NULL;
+		live += table->entry[i].dev != NULL;
 	return live;
 }
 
@@ -74,16 +74,16 @@ static struct iobus_table *table_with(const struct iobus_table *old, struct io_d
 
 	if (live >= IOBUS_MAX_DEVICES)
 		return ERR_PTR(-ENOSPC);
-	table = kvzalloc(struct_size(table, slot, live + 1), GFP_KERNEL_ACCOUNT);
+	table = kvzalloc(struct_size(table, entry, live + 1), GFP_KERNEL_ACCOUNT);
 	if (!table)
 		return ERR_PTR(-ENOMEM);
-	for (i = 0; old && i < old->nr && old->slot[i].addr <= dev->addr; i++)
-		if (old->slot[i].dev)
-			append(table, old->slot[i].dev);
-	append(table, dev);
+	for (i = 0; old && i < old->nr && old->entry[i].addr <= dev->addr; i++)
+		if (old->entry[i].dev)
+			table_append(table, old->entry[i].dev);
+	table_append(table, dev);
 	for (; old && i < old->nr; i++)
-		if (old->slot[i].dev)
-			append(table, old->slot[i].dev);
+		if (old->entry[i].dev)
+			table_append(table, old->entry[i].dev);
 	return table;
 }
 
@@ -100,7 +100,7 @@ static void retire_table(struct iobus *bus, struct iobus_table *old)
 {
 	if (!old)
 		return;
-	if (old->nr <= IOBUS_LAZY_SLOTS) {
+	if (old->nr <= IOBUS_LAZY_ENTRIES) {
 		call_srcu(&bus->srcu, &old->rcu, free_table);
 		return;
 	}
@@ -190,8 +190,8 @@ static bool make_hole(struct iobus_table *table, const struct io_device *dev)
 	u32 i;
 
 	for (i = 0; table && i < table->nr; i++) {
-		if (table->slot[i].dev == dev) {
-			WRITE_ONCE(table->slot[i].dev, NULL);
+		if (table->entry[i].dev == dev) {
+			WRITE_ONCE(table->entry[i].dev, NULL);
 			return true;
 		}
 	}
@@ -221,7 +221,7 @@ void iobus_unregister(struct iobus *bus, struct io_device *dev)
 		synchronize_srcu_expedited(&bus->srcu);
 }
 
-/* First slot whose running end reaches @addr; table->nr when there is none. */
+/* First entry whose running end reaches @addr; table->nr when there is none. */
 static u32 first_reaching(const struct iobus_table *table, u64 addr)
 {
 	u32 low = 0, high = table->nr;
@@ -229,7 +229,7 @@ static u32 first_reaching(const struct iobus_table *table, u64 addr)
 	while (low < high) {
 		u32 mid = (low + high) / 2;
 
-		if (table->slot[mid].max_end < addr)
+		if (table->entry[mid].max_end < addr)
 			low = mid + 1;
 		else
 			high = mid;
@@ -250,8 +250,8 @@ static int table_access(const struct iobus_table *table, struct vcpu *vcpu, u64 
 	struct io_device *dev;
 	u32 i;
 
-	for (i = first_reaching(table, addr); i < table->nr && table->slot[i].addr <= addr; i++) {
-		dev = READ_ONCE(table->slot[i].dev);
+	for (i = first_reaching(table, addr); i < table->nr && table->entry[i].addr <= addr; i++) {
+		dev = READ_ONCE(table->entry[i].dev);
 		if (!dev || !device_covers(dev, addr, len))
 			continue;
 		*met = true;

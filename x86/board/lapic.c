@@ -142,7 +142,7 @@ u32 vlapic_ppr(struct vlapic *apic)
 }
 
 /* The vector that the CPU would get now, or 0. */
-static unsigned int deliverable(struct vlapic *apic)
+static unsigned int vlapic_deliverable(struct vlapic *apic)
 {
 	unsigned int vector;
 
@@ -201,7 +201,7 @@ bool vcpu_has_irq(struct vcpu *vcpu)
 {
 	struct vlapic *apic = vcpu->apic;
 
-	return apic && (deliverable(apic) || pic_waits(apic));
+	return apic && (vlapic_deliverable(apic) || pic_waits(apic));
 }
 
 /**
@@ -216,7 +216,7 @@ bool vcpu_injects_irq(struct vcpu *vcpu)
 {
 	struct vlapic *apic = vcpu->apic;
 
-	return apic && (pic_waits(apic) || (!apic->cpu_delivers && deliverable(apic)));
+	return apic && (pic_waits(apic) || (!apic->cpu_delivers && vlapic_deliverable(apic)));
 }
 
 /**
@@ -236,7 +236,7 @@ int vcpu_take_irq(struct vcpu *vcpu)
 		return -1;
 	if (pic_waits(apic))
 		return vpic_intack(apic_chip(apic));
-	vector = apic->cpu_delivers ? 0 : deliverable(apic);
+	vector = apic->cpu_delivers ? 0 : vlapic_deliverable(apic);
 	if (!vector)
 		return -1;
 	__clear_bit(vector & 31, vlapic_vector_word(apic, APIC_IRR, vector));

@@ -37,7 +37,7 @@ static unsigned int best_priority(const struct kvm_pic_state *s, u8 set)
 }
 
 /* The input that the chip asks the CPU to serve, or -1. */
-static int requested(const struct vpic *pic, unsigned int c)
+static int vpic_requested(const struct vpic *pic, unsigned int c)
 {
 	const struct kvm_pic_state *s = &pic->chip[c];
 	unsigned int prio = best_priority(s, s->irr & ~s->imr);
@@ -54,15 +54,15 @@ static int requested(const struct vpic *pic, unsigned int c)
 }
 
 /* Bring cascade and output up to date after any change.  Lock held. */
-static void update(struct vpic *pic)
+static void vpic_update(struct vpic *pic)
 {
 	struct kvm_pic_state *master = &pic->chip[MASTER];
 
-	if (requested(pic, SLAVE) >= 0)
+	if (vpic_requested(pic, SLAVE) >= 0)
 		master->irr |= BIT(CASCADE);
 	else
 		master->irr &= ~BIT(CASCADE);
-	WRITE_ONCE(pic->output, requested(pic, MASTER) >= 0);
+	WRITE_ONCE(pic->output, vpic_requested(pic, MASTER) >= 0);
 }
 
 static void tell_apics(struct irqchip *chip, bool rising)
@@ -103,7 +103,7 @@ static void pic_unlock(struct irqchip *chip, unsigned long flags)
 	unsigned long acked;
 	unsigned int pin;
 
-	update(pic);
+	vpic_update(pic);
 	now = pic->output;
 	acked = pic->acked;
 	pic->acked = 0;
@@ -187,9 +187,9 @@ static void begin_input(struct vpic *pic, unsigned int c, unsigned int input)
 }
 
 /* One chip's part of an INTA; an input that went away is spurious, 7. */
-static unsigned int acknowledge(struct vpic *pic, unsigned int c)
+static unsigned int vpic_acknowledge(struct vpic *pic, unsigned int c)
 {
-	int input = requested(pic, c);
+	int input = vpic_requested(pic, c);
 
 	if (input < 0)
 		return SPURIOUS;
@@ -210,13 +210,13 @@ int vpic_intack(struct irqchip *chip)
 	struct vpic *pic = &chip->pic;
 	unsigned long flags = pic_lock(pic);
 	unsigned int c = MASTER, input;
-	bool cascaded = requested(pic, MASTER) == CASCADE;
+	bool cascaded = vpic_requested(pic, MASTER) == CASCADE;
 	int vector;
 
-	input = acknowledge(pic, MASTER);
+	input = vpic_acknowledge(pic, MASTER);
 	if (cascaded) {
 		c = SLAVE;
-		input = acknowledge(pic, SLAVE);
+		input = vpic_acknowledge(pic, SLAVE);
 	}
 	vector = pic->chip[c].irq_base + input;
 	pic_unlock(chip, flags);
@@ -310,7 +310,7 @@ static void write_data(struct kvm_pic_state *s, u8 val)
 
 static u8 read_polled(struct vpic *pic, unsigned int c)
 {
-	int input = requested(pic, c);
+	int input = vpic_requested(pic, c);
 
 	pic->chip[c].poll = 0;
 	if (input < 0)

@@ -53,7 +53,7 @@ static bool is_triggered(u8 mode)
 	return mode == 1 || mode == 5;
 }
 
-static u32 modulus(const struct kvm_pit_channel_state *st)
+static u32 vpit_modulus(const struct kvm_pit_channel_state *st)
 {
 	return st->bcd ? 10000 : 0x10000;
 }
@@ -80,7 +80,7 @@ u64 vpit_ns(u64 ticks)
  */
 u32 vpit_count(const struct kvm_pit_channel_state *st, u64 ticks)
 {
-	u32 mod = modulus(st);
+	u32 mod = vpit_modulus(st);
 
 	switch (st->mode) {
 	case 2:
@@ -149,11 +149,11 @@ static u32 from_register(const struct kvm_pit_channel_state *st, u16 val)
 
 	if (st->bcd)
 		count = (bcd2bin(val >> 8) * 100 + bcd2bin(val & 0xff)) % 10000;
-	return count ?: modulus(st);
+	return count ?: vpit_modulus(st);
 }
 
 /* Any context.  Returns as irqchip_set_irq(). */
-static int pulse(struct vpit *pit)
+static int vpit_pulse(struct vpit *pit)
 {
 	int ret = irqchip_set_irq(pit->chip->vm, IRQ_SOURCE_PIT, PIT_GSI, true);
 
@@ -172,7 +172,7 @@ static void deliver_owed(struct vpit *pit)
 
 	if (atomic_dec_if_positive(&pit->owed) < 0)
 		return;
-	ret = pulse(pit);
+	ret = vpit_pulse(pit);
 	if (!ret)
 		atomic_inc(&pit->owed);
 	else if (ret < 0)	/* masked: the guest gets none of them */
@@ -185,7 +185,7 @@ static void tick_ended(struct irq_ack_notifier *notifier)
 	deliver_owed(container_of(notifier, struct vpit, ack));
 }
 
-static enum hrtimer_restart tick(struct hrtimer *timer)
+static enum hrtimer_restart vpit_tick(struct hrtimer *timer)
 {
 	struct vpit *pit = container_of(timer, struct vpit, timer);
 	u64 ticks = 1;
@@ -193,7 +193,7 @@ static enum hrtimer_restart tick(struct hrtimer *timer)
 	if (pit->period)
 		ticks = hrtimer_forward_now(timer, ns_to_ktime(pit->period)) ?: 1;
 	if (!READ_ONCE(pit->reinject)) {
-		pulse(pit);
+		vpit_pulse(pit);
 	} else {
 		if (atomic_read(&pit->owed) < MAX_OWED)
 			atomic_add(min_t(u64, ticks, MAX_OWED), &pit->owed);
@@ -227,7 +227,7 @@ static void restart_timer(struct vpit *pit)
 		      HRTIMER_MODE_ABS_SOFT);
 }
 
-static void load(struct vpit *pit, unsigned int nr, u32 count)
+static void vpit_load(struct vpit *pit, unsigned int nr, u32 count)
 {
 	struct vpit_channel *ch = &pit->channel[nr];
 
@@ -316,7 +316,7 @@ static void write_control(struct vpit *pit, u8 val)
 	ch->st.status_latched = 0;
 	ch->st.mode = mode > 5 ? mode & 3 : mode;
 	ch->st.bcd = val & 1;
-	ch->st.count = min(ch->st.count, modulus(&ch->st));
+	ch->st.count = min(ch->st.count, vpit_modulus(&ch->st));
 	/* Nothing counts until a count is written. */
 	ch->paused = true;
 	ch->elapsed = 0;
@@ -347,7 +347,7 @@ static void write_count(struct vpit *pit, unsigned int nr, u8 val)
 	default:	/* no control word yet */
 		return;
 	}
-	load(pit, nr, from_register(st, reg));
+	vpit_load(pit, nr, from_register(st, reg));
 }
 
 /* The next byte of @word; @state moves on, to BYTE_NONE after the last one of a latch. */
@@ -457,7 +457,7 @@ void vpit_init(struct vpit *pit, struct irqchip *chip)
 	pit->chip = chip;
 	mutex_init(&pit->lock);
 	hrtimer_init(&pit->timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_SOFT);
-	pit->timer.function = tick;
+	pit->timer.function = vpit_tick;
 	pit->reinject = true;
 	pit->ack = (struct irq_ack_notifier){ .gsi = PIT_GSI, .acked = tick_ended };
 	pit->dev = (struct io_device){ .ops = &port_ops, .addr = 0x40, .len = 4 };
@@ -594,7 +594,7 @@ int irqchip_ioctl_get_pit(struct vm *vm, struct kvm_pit_state2 *arg)
 static bool channel_is_valid(const struct kvm_pit_channel_state *st)
 {
 	return st->bcd <= 1 && st->gate <= 1 && st->status_latched <= 1 &&
-	       st->count <= modulus(st) && st->rw_mode <= 3 &&
+	       st->count <= vpit_modulus(st) && st->rw_mode <= 3 &&
 	       st->count_latched <= WORD_HIGH && st->read_state <= WORD_HIGH &&
 	       st->write_state <= WORD_HIGH && (st->mode <= 5 || st->mode == MODE_UNSET);
 }
@@ -609,9 +609,9 @@ static void restore_channel(struct vpit *pit, unsigned int nr,
 	ch->elapsed = 0;
 	/* Counting begins again: load times of another host mean nothing here. */
 	if (st->mode == MODE_UNSET)
-		ch->st.count = modulus(st);
+		ch->st.count = vpit_modulus(st);
 	else
-		load(pit, nr, st->count ?: modulus(st));
+		vpit_load(pit, nr, st->count ?: vpit_modulus(st));
 }
 
 /**

@@ -83,7 +83,7 @@ static u64 next_imm(struct emu_decoder *d, unsigned int size)
 
 /* 1. Prefixes */
 
-static void prefix(struct emu_ctxt *c, u8 byte)
+static void decode_prefix(struct emu_ctxt *c, u8 byte)
 {
 	switch (byte) {
 	case 0x66:
@@ -128,7 +128,7 @@ static u8 decode_prefixes(struct emu_decoder *d)
 		if (!(emu_map_1[byte].flags & EMU_F_PREFIX))
 			return byte;
 		c->rex = 0;
-		prefix(c, byte);
+		decode_prefix(c, byte);
 	}
 }
 

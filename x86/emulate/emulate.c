@@ -133,7 +133,8 @@ static enum emu_result load_mem(struct emu_ctxt *c, struct emu_opnd *o, unsigned
 }
 
 /* Control, debug and segment registers are loaded by those who use them. */
-static inline enum emu_result load(struct emu_ctxt *c, struct emu_opnd *o, unsigned int access)
+static inline enum emu_result load_operand(struct emu_ctxt *c, struct emu_opnd *o,
+					   unsigned int access)
 {
 	if (o->type == EMU_OPND_REG)
 		o->val[0] = c->regs[o->reg] & emu_mask(o->size);
@@ -155,7 +156,7 @@ static inline enum emu_result load_src(struct emu_ctxt *c)
 		if (r != EMU_OK)
 			return r;
 	}
-	return load(c, &c->src, 0);
+	return load_operand(c, &c->src, 0);
 }
 
 static inline enum emu_result load_dst(struct emu_ctxt *c)
@@ -168,7 +169,7 @@ static inline enum emu_result load_dst(struct emu_ctxt *c)
 		if (r != EMU_OK)
 			return r;
 	}
-	return c->flags & EMU_F_WRONLY ? EMU_OK : load(c, &c->dst, access);
+	return c->flags & EMU_F_WRONLY ? EMU_OK : load_operand(c, &c->dst, access);
 }
 
 /* The source first: a bit offset in it decides where the destination is. */
@@ -182,7 +183,7 @@ static inline enum emu_result load_operands(struct emu_ctxt *c)
 	if (r == EMU_OK)
 		r = load_dst(c);
 	if (r == EMU_OK && c->src2.type == EMU_OPND_REG)
-		load(c, &c->src2, 0);
+		load_operand(c, &c->src2, 0);
 	return r;
 }
 
@@ -262,7 +263,7 @@ static void execute_start(struct emu_ctxt *c)
 }
 
 /* Nothing can fail any more. */
-static void commit(struct emu_ctxt *c)
+static void commit_insn(struct emu_ctxt *c)
 {
 	c->single_step = c->rflags & X86_EFLAGS_TF && !(c->shadow & EMU_SHADOW_MOV_SS);
 	emu_commit_regs(c);
@@ -291,6 +292,6 @@ enum emu_result emu_execute(struct emu_ctxt *c)
 		return r;
 	r = c->flags & EMU_F_STRING ? emu_run_string(c) : execute_one(c);
 	if (r == EMU_OK)
-		commit(c);
+		commit_insn(c);
 	return r;
 }

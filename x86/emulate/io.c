@@ -9,7 +9,7 @@
 
 #define TSS_IOMAP_BASE 102	/* offset of the 16-bit I/O map base in a 32- or 64-bit TSS */
 
-static unsigned int iopl(const struct emu_ctxt *c)
+static unsigned int io_iopl(const struct emu_ctxt *c)
 {
 	return c->rflags >> X86_EFLAGS_IOPL_BIT & 3;
 }
@@ -48,7 +48,7 @@ enum emu_result emu_io_allowed(struct emu_ctxt *c, u16 port, unsigned int size)
 	enum emu_result r;
 	u16 map;
 
-	if (c->mode == EMU_REAL || (c->mode != EMU_VM86 && c->cpl <= iopl(c)))
+	if (c->mode == EMU_REAL || (c->mode != EMU_VM86 && c->cpl <= io_iopl(c)))
 		return EMU_OK;
 	r = read_iomap(c, port, &map);
 	if (r != EMU_OK)
@@ -116,7 +116,7 @@ static enum emu_result check_if(struct emu_ctxt *c)
 {
 	u64 virt = c->mode == EMU_VM86 ? X86_CR4_VME : X86_CR4_PVI;
 
-	if (c->cpl <= iopl(c))
+	if (c->cpl <= io_iopl(c))
 		return EMU_OK;
 	return c->cpl == 3 && c->ops->get_cr(c, 4) & virt ? EMU_UNHANDLED : emu_gp0(c);
 }

@@ -79,7 +79,7 @@ static enum emu_result linear_64(struct emu_ctxt *c, enum emu_seg seg, u64 ea, u
 }
 
 /* #AC: only in user mode, when both the kernel and the program ask for it. */
-static bool misaligned(struct emu_ctxt *c, u64 gva, unsigned int len)
+static bool mem_misaligned(struct emu_ctxt *c, u64 gva, unsigned int len)
 {
 	return c->cpl == 3 && c->rflags & X86_EFLAGS_AC && len <= 8 && gva & (len - 1) &&
 	       c->ops->get_cr(c, 0) & X86_CR0_AM;
@@ -105,7 +105,7 @@ enum emu_result emu_linear(struct emu_ctxt *c, enum emu_seg seg, u64 ea, unsigne
 		r = linear_64(c, seg, ea, len, gva);
 	else
 		r = linear_segmented(c, seg, ea, len, access & EMU_ACC_WRITE, gva);
-	if (r == EMU_OK && unlikely(misaligned(c, *gva, len)))
+	if (r == EMU_OK && unlikely(mem_misaligned(c, *gva, len)))
 		return emu_fault_code(c, X86_TRAP_AC, 0);
 	return r;
 }

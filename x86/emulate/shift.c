@@ -16,7 +16,7 @@ static unsigned int shift_count(const struct emu_ctxt *c, const struct emu_opnd 
 	return o->val[0] & (c->dst.size == 8 ? 63 : 31);
 }
 
-static bool msb(u64 val, unsigned int size)
+static bool shift_msb(u64 val, unsigned int size)
 {
 	return val & emu_sign_bit(size);
 }
@@ -35,12 +35,12 @@ static void set_szp(struct emu_ctxt *c, u64 val)
 		c->next_rflags |= X86_EFLAGS_PF;
 	if (!val)
 		c->next_rflags |= X86_EFLAGS_ZF;
-	if (msb(val, c->dst.size))
+	if (shift_msb(val, c->dst.size))
 		c->next_rflags |= X86_EFLAGS_SF;
 }
 
 /* Store a shift's result; @cf: the last bit that went out. */
-static enum emu_result shifted(struct emu_ctxt *c, u64 res, bool cf, bool of)
+static enum emu_result shift_result(struct emu_ctxt *c, u64 res, bool cf, bool of)
 {
 	res &= emu_mask(c->dst.size);
 	set_szp(c, res);
@@ -50,7 +50,7 @@ static enum emu_result shifted(struct emu_ctxt *c, u64 res, bool cf, bool of)
 }
 
 /* Rotate left by @n, less than the width. */
-static u64 rotate(u64 val, unsigned int n, unsigned int bits)
+static u64 shift_rotate(u64 val, unsigned int n, unsigned int bits)
 {
 	return n ? (val << n | val >> (bits - n)) & emu_mask(bits / 8) : val;
 }
@@ -59,10 +59,10 @@ static u64 rotate(u64 val, unsigned int n, unsigned int bits)
 enum emu_result emu_rol(struct emu_ctxt *c)
 {
 	unsigned int bits = c->dst.size * 8, n = shift_count(c, &c->src);
-	u64 res = rotate(c->dst.val[0], n & (bits - 1), bits);
+	u64 res = shift_rotate(c->dst.val[0], n & (bits - 1), bits);
 
 	if (n)
-		set_cf_of(c, res & 1, msb(res, c->dst.size) != (res & 1));
+		set_cf_of(c, res & 1, shift_msb(res, c->dst.size) != (res & 1));
 	c->dst.val[0] = res;
 	return EMU_OK;
 }
@@ -70,11 +70,11 @@ enum emu_result emu_rol(struct emu_ctxt *c)
 enum emu_result emu_ror(struct emu_ctxt *c)
 {
 	unsigned int bits = c->dst.size * 8, n = shift_count(c, &c->src);
-	u64 res = rotate(c->dst.val[0], -n & (bits - 1), bits);
+	u64 res = shift_rotate(c->dst.val[0], -n & (bits - 1), bits);
 
 	if (n)
-		set_cf_of(c, msb(res, c->dst.size),
-			  msb(res, c->dst.size) != msb(res << 1, c->dst.size));
+		set_cf_of(c, shift_msb(res, c->dst.size),
+			  shift_msb(res, c->dst.size) != shift_msb(res << 1, c->dst.size));
 	c->dst.val[0] = res;
 	return EMU_OK;
 }
@@ -89,12 +89,12 @@ enum emu_result emu_rcl(struct emu_ctxt *c)
 	if (!n)
 		return EMU_OK;
 	while (n--) {
-		out = msb(val, c->dst.size);
+		out = shift_msb(val, c->dst.size);
 		val = val << 1 | cf;
 		cf = out;
 	}
 	c->dst.val[0] = val & emu_mask(c->dst.size);
-	set_cf_of(c, cf, msb(val, c->dst.size) != cf);
+	set_cf_of(c, cf, shift_msb(val, c->dst.size) != cf);
 	return EMU_OK;
 }
 
@@ -112,7 +112,7 @@ enum emu_result emu_rcr(struct emu_ctxt *c)
 		cf = out;
 	}
 	c->dst.val[0] = val;
-	set_cf_of(c, cf, msb(val, c->dst.size) != msb(val << 1, c->dst.size));
+	set_cf_of(c, cf, shift_msb(val, c->dst.size) != shift_msb(val << 1, c->dst.size));
 	return EMU_OK;
 }
 
@@ -126,8 +126,8 @@ enum emu_result emu_shl(struct emu_ctxt *c)
 	if (!n)
 		return EMU_OK;
 	half = c->dst.val[0] << (n - 1);
-	cf = msb(half, c->dst.size);
-	return shifted(c, half << 1, cf, msb(half << 1, c->dst.size) != cf);
+	cf = shift_msb(half, c->dst.size);
+	return shift_result(c, half << 1, cf, shift_msb(half << 1, c->dst.size) != cf);
 }
 
 enum emu_result emu_shr(struct emu_ctxt *c)
@@ -138,7 +138,7 @@ enum emu_result emu_shr(struct emu_ctxt *c)
 	if (!n)
 		return EMU_OK;
 	half = c->dst.val[0] >> (n - 1);
-	return shifted(c, half >> 1, half & 1, msb(c->dst.val[0], c->dst.size));
+	return shift_result(c, half >> 1, half & 1, shift_msb(c->dst.val[0], c->dst.size));
 }
 
 enum emu_result emu_sar(struct emu_ctxt *c)
@@ -149,7 +149,7 @@ enum emu_result emu_sar(struct emu_ctxt *c)
 	if (!n)
 		return EMU_OK;
 	half = emu_sext(c->dst.val[0], c->dst.size) >> (n - 1);
-	return shifted(c, half >> 1, half & 1, false);
+	return shift_result(c, half >> 1, half & 1, false);
 }
 
 /* SHLD, SHRD, in steps of one.  With 16 bits, a count above 16 gives an undefined result: zeroes come in. */
@@ -162,10 +162,10 @@ enum emu_result emu_shld(struct emu_ctxt *c)
 	if (!n)
 		return EMU_OK;
 	for (; n; n--, src <<= 1) {
-		cf = msb(dst, size);
-		dst = dst << 1 | msb(src, size);
+		cf = shift_msb(dst, size);
+		dst = dst << 1 | shift_msb(src, size);
 	}
-	return shifted(c, dst, cf, msb(dst, size) != cf);
+	return shift_result(c, dst, cf, shift_msb(dst, size) != cf);
 }
 
 enum emu_result emu_shrd(struct emu_ctxt *c)
@@ -180,7 +180,7 @@ enum emu_result emu_shrd(struct emu_ctxt *c)
 		cf = dst & 1;
 		dst = dst >> 1 | (src & 1 ? emu_sign_bit(size) : 0);
 	}
-	return shifted(c, dst, cf, msb(dst, size) != msb(dst << 1, size));
+	return shift_result(c, dst, cf, shift_msb(dst, size) != shift_msb(dst << 1, size));
 }
 
 /* Multiplication */
@@ -265,7 +265,7 @@ static struct dividend get_dividend(const struct emu_ctxt *c)
 }
 
 /* 128 by 64 bits; the caller has made sure that the quotient fits: @d.high < @divisor. */
-static u64 divide(struct dividend d, u64 divisor, u64 *rem)
+static u64 divide_128(struct dividend d, u64 divisor, u64 *rem)
 {
 	u64 quotient;
 
@@ -281,14 +281,14 @@ enum emu_result emu_div(struct emu_ctxt *c)
 
 	if (d.high >= c->src.val[0])
 		return emu_fault(c, X86_TRAP_DE);
-	quotient = divide(d, c->src.val[0], &rem);
+	quotient = divide_128(d, c->src.val[0], &rem);
 	if (quotient > emu_mask(c->src.size))
 		return emu_fault(c, X86_TRAP_DE);
 	stage_pair(c, quotient, rem);
 	return EMU_OK;
 }
 
-static struct dividend negate(struct dividend d)
+static struct dividend negate_128(struct dividend d)
 {
 	return (struct dividend){ -d.low, ~d.high + !d.low };
 }
@@ -309,10 +309,10 @@ enum emu_result emu_idiv(struct emu_ctxt *c)
 	}
 	minus = (s64)d.high < 0;
 	if (minus)
-		d = negate(d);
+		d = negate_128(d);
 	if (d.high >= magnitude)
 		return emu_fault(c, X86_TRAP_DE);
-	quotient = divide(d, magnitude, &rem);
+	quotient = divide_128(d, magnitude, &rem);
 	negative = minus != (divisor < 0);
 	if (quotient > emu_sign_bit(size) - !negative)
 		return emu_fault(c, X86_TRAP_DE);

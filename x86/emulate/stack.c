@@ -68,7 +68,7 @@ enum emu_result emu_pop(struct emu_ctxt *c)
 	return pop_bytes(c, c->dst.val, c->opsize, 0);
 }
 
-/* PUSHA, POPA: register number 7 - i at the i-th slot; POPA skips rSP. */
+/* PUSHA, POPA: register number 7 - i at the i-th place; POPA skips rSP. */
 enum emu_result emu_pusha(struct emu_ctxt *c)
 {
 	u8 buf[8 * 4];
@@ -98,7 +98,7 @@ enum emu_result emu_popa(struct emu_ctxt *c)
 	return EMU_OK;
 }
 
-static unsigned int iopl(const struct emu_ctxt *c)
+static unsigned int stack_iopl(const struct emu_ctxt *c)
 {
 	return c->rflags >> X86_EFLAGS_IOPL_BIT & 3;
 }
@@ -106,7 +106,7 @@ static unsigned int iopl(const struct emu_ctxt *c)
 /* PUSHF and POPF in virtual-8086 mode with IOPL < 3: #GP, or with CR4.VME something we do not have. */
 static enum emu_result check_vm86(struct emu_ctxt *c)
 {
-	if (c->mode != EMU_VM86 || iopl(c) == 3)
+	if (c->mode != EMU_VM86 || stack_iopl(c) == 3)
 		return EMU_OK;
 	return c->ops->get_cr(c, 4) & X86_CR4_VME ? EMU_UNHANDLED : emu_gp0(c);
 }
@@ -128,7 +128,7 @@ enum emu_result emu_popf(struct emu_ctxt *c)
 		r = pop_bytes(c, &val, c->opsize, 0);
 	if (c->cpl == 0)
 		mask |= X86_EFLAGS_IOPL;
-	if (c->cpl <= iopl(c))
+	if (c->cpl <= stack_iopl(c))
 		mask |= X86_EFLAGS_IF;
 	mask &= emu_mask(c->opsize);
 	c->next_rflags = (c->next_rflags & ~mask) | (val & mask);
@@ -172,7 +172,7 @@ enum emu_result emu_jcc(struct emu_ctxt *c)
 	return emu_condition(c->rflags, c->opcode) ? branch_rel(c) : EMU_OK;
 }
 
-static enum emu_result call(struct emu_ctxt *c, u64 target)
+static enum emu_result stack_call(struct emu_ctxt *c, u64 target)
 {
 	u64 ret = c->next_rip;
 	enum emu_result r = emu_branch(c, target);
@@ -182,15 +182,15 @@ static enum emu_result call(struct emu_ctxt *c, u64 target)
 
 enum emu_result emu_call_rel(struct emu_ctxt *c)
 {
-	return call(c, c->next_rip + c->src.val[0]);
+	return stack_call(c, c->next_rip + c->src.val[0]);
 }
 
 enum emu_result emu_call_abs(struct emu_ctxt *c)
 {
-	return call(c, c->src.val[0]);
+	return stack_call(c, c->src.val[0]);
 }
 
-static enum emu_result ret(struct emu_ctxt *c, u16 extra)
+static enum emu_result stack_ret(struct emu_ctxt *c, u16 extra)
 {
 	enum emu_result r;
 	u64 target = 0;
@@ -201,12 +201,12 @@ static enum emu_result ret(struct emu_ctxt *c, u16 extra)
 
 enum emu_result emu_ret(struct emu_ctxt *c)
 {
-	return ret(c, 0);
+	return stack_ret(c, 0);
 }
 
 enum emu_result emu_ret_imm(struct emu_ctxt *c)
 {
-	return ret(c, c->src.val[0]);
+	return stack_ret(c, c->src.val[0]);
 }
 
 /* LOOPNE, LOOPE, LOOP: opcodes E0, E1, E2. */

@@ -21,7 +21,7 @@ static u64 string_reg(const struct emu_ctxt *c, enum emu_reg reg)
 }
 
 /* Stage an index register moved by @bytes in the direction of DF. */
-static void advance(struct emu_ctxt *c, enum emu_reg reg, u64 bytes)
+static void string_advance(struct emu_ctxt *c, enum emu_reg reg, u64 bytes)
 {
 	u64 delta = c->rflags & X86_EFLAGS_DF ? -bytes : bytes;
 
@@ -58,8 +58,8 @@ enum emu_result emu_movs(struct emu_ctxt *c)
 	r = read_si(c, &val, size);
 	if (r == EMU_OK)
 		r = write_di(c, &val, size);
-	advance(c, EMU_RSI, size);
-	advance(c, EMU_RDI, size);
+	string_advance(c, EMU_RSI, size);
+	string_advance(c, EMU_RDI, size);
 	return r;
 }
 
@@ -67,7 +67,7 @@ enum emu_result emu_stos(struct emu_ctxt *c)
 {
 	unsigned int size = item_size(c);
 
-	advance(c, EMU_RDI, size);
+	string_advance(c, EMU_RDI, size);
 	return write_di(c, &c->regs[EMU_RAX], size);
 }
 
@@ -79,7 +79,7 @@ enum emu_result emu_lods(struct emu_ctxt *c)
 
 	r = read_si(c, &val, size);
 	emu_stage(c, EMU_RAX, size, val);
-	advance(c, EMU_RSI, size);
+	string_advance(c, EMU_RSI, size);
 	return r;
 }
 
@@ -96,8 +96,8 @@ enum emu_result emu_cmps(struct emu_ctxt *c)
 	if (r == EMU_OK)
 		r = read_di(c, c->src.val, size);
 	emu_cmp(c);
-	advance(c, EMU_RSI, size);
-	advance(c, EMU_RDI, size);
+	string_advance(c, EMU_RSI, size);
+	string_advance(c, EMU_RDI, size);
 	return r;
 }
 
@@ -111,7 +111,7 @@ enum emu_result emu_scas(struct emu_ctxt *c)
 	c->src.val[0] = 0;
 	r = read_di(c, c->src.val, size);
 	emu_cmp(c);
-	advance(c, EMU_RDI, size);
+	string_advance(c, EMU_RDI, size);
 	return r;
 }
 
@@ -172,7 +172,7 @@ enum emu_result emu_ins(struct emu_ctxt *c)
 		r = c->ops->pio_in(c, port, size, buf, &n);
 	if (r == EMU_OK)
 		r = c->ops->write(c, gva, buf, n * size, 0);
-	advance(c, EMU_RDI, n * size);
+	string_advance(c, EMU_RDI, n * size);
 	count_down(c, n);
 	return r;
 }
@@ -194,7 +194,7 @@ enum emu_result emu_outs(struct emu_ctxt *c)
 		r = c->ops->read(c, gva, buf, n * size, 0);
 	if (r == EMU_OK)
 		r = c->ops->pio_out(c, port, size, buf, &n);
-	advance(c, EMU_RSI, n * size);
+	string_advance(c, EMU_RSI, n * size);
 	count_down(c, n);
 	return r;
 }
@@ -202,7 +202,7 @@ enum emu_result emu_outs(struct emu_ctxt *c)
 /* Repetition */
 
 /* One iteration, committed when it succeeds. */
-static enum emu_result iterate(struct emu_ctxt *c)
+static enum emu_result string_iterate(struct emu_ctxt *c)
 {
 	bool pio = c->opcode >= 0x6c && c->opcode <= 0x6f;
 	enum emu_result r;
@@ -244,7 +244,7 @@ enum emu_result emu_run_string(struct emu_ctxt *c)
 		return EMU_OK;
 	for (;;) {
 		before = string_reg(c, EMU_RCX);
-		r = iterate(c);
+		r = string_iterate(c);
 		if (r != EMU_OK)
 			return r;
 		if (repeat_ends(c))

@@ -31,7 +31,7 @@
 #define DR7_FIXED	BIT(10)
 
 /* An address space of 64 - @bits reserved bits on top. */
-static u64 above(unsigned int bits)
+static u64 bits_above(unsigned int bits)
 {
 	return bits >= 64 ? 0 : ~0ULL << bits;
 }
@@ -79,13 +79,13 @@ bool cr_consistent(struct vcpu *vcpu, u64 cr0, u64 cr3, u64 cr4, u64 efer)
 		return false;
 	if (lma != ((efer & EFER_LME) && (cr0 & X86_CR0_PG)))
 		return false;
-	return !lma || ((cr4 & X86_CR4_PAE) && !(cr3 & above(vcpu->cpuid.maxphyaddr)));
+	return !lma || ((cr4 & X86_CR4_PAE) && !(cr3 & bits_above(vcpu->cpuid.maxphyaddr)));
 }
 
 /* Read the four page-directory-pointer-table entries of PAE paging; are they valid? */
 static bool read_pdptes(struct vcpu *vcpu, u64 cr3, u64 pdpte[4])
 {
-	const u64 reserved = above(vcpu->cpuid.maxphyaddr) | GENMASK(8, 5) | GENMASK(2, 1);
+	const u64 reserved = bits_above(vcpu->cpuid.maxphyaddr) | GENMASK(8, 5) | GENMASK(2, 1);
 	int i, idx, r;
 
 	idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
@@ -212,7 +212,7 @@ int vcpu_set_cr3(struct vcpu *vcpu, u64 val)
 	if (st->efer & EFER_LMA) {
 		if (st->cr4 & X86_CR4_PCIDE)
 			val &= ~X86_CR3_PCID_NOFLUSH;
-		if (val & above(vcpu->cpuid.maxphyaddr))
+		if (val & bits_above(vcpu->cpuid.maxphyaddr))
 			return X86_FAULT;
 	} else {
 		val &= U32_MAX;
