@@ -4,6 +4,7 @@
 #	make KVER=6.1		... for Debian's kernel 6.1 (default 6.12), or KVER=debug, KVER=vmx
 #	make KDIR=/path		... for the kernel whose build directory that is
 #	make sparse		check the module's sources, and the arrows between its rooms
+#	make kernel-doc		check the comments that document functions and types
 #	make test		all tests, in throw-away hosts; installs what they need
 #	make test HOST=native	on this machine, on its own SVM or VMX, as root
 #	make test-all		everything, also what is too slow in the emulator of Intel's VMX
@@ -41,7 +42,7 @@ KMAKE  = $(MAKE) -C $(KDIR) M=$(CURDIR)/$(BUILD) W=1 \
 	 $(if $(filter-out 0,$(WERROR)),KCFLAGS=-Werror) $(if $(KUNIT),DITTO_KUNIT=y) \
 	 $(if $(DEBUG),DITTO_DEBUG=y)
 
-.PHONY: all module tools tree sparse test test-all demo bench clean
+.PHONY: all module tools tree sparse kernel-doc test test-all demo bench clean
 all: module tools
 	@cmp -s $(BUILD)/ditto.ko ditto.ko || cp $(BUILD)/ditto.ko ditto.ko
 
@@ -63,6 +64,9 @@ tree:
 sparse: tree
 	@selftests/arrows
 	+$(KMAKE) C=2 CF=-Wsparse-error modules
+
+kernel-doc:
+	selftests/kernel-doc --kdir $(KDIR)
 
 ifeq ($(HOST),native)
 test:
