@@ -61,23 +61,41 @@ static bool cursor_has(const struct gmem_cursor *cur, struct page *page)
 	return !cur->c->dead && gmem_entry_private(v) && gmem_entry_page(v) == page;
 }
 
+/* Does anybody but the index and user space's page tables have a reference? */
+static bool held(struct page *page)
+{
+	return page_count(page) != 1 + gmem_page_mapcount(page);
+}
+
 /**
  * gmem_examined() - a page has been looked at, and need not be until it changes
  * @cur: its entry, the chunk's lock held
  * @page: the page
  *
- * Return: false if the entry has something else by now.
+ * Whoever holds a page may write to it, and nobody would hear of that (a device, into a
+ * buffer that is registered for long). So one that is held counts as written, until the
+ * scan some time after it was let go. Who takes hold of it later than this does so by a
+ * fault, which marks it as written.
+ *
+ * Return: 0; -EAGAIN: the entry has something else by now; -EBUSY: somebody holds it.
  */
-bool gmem_examined(struct gmem_cursor *cur, struct page *page)
+int gmem_examined(struct gmem_cursor *cur, struct page *page)
 {
-	unsigned long v = gmem_cursor_entry(cur);
+	unsigned long new, v = gmem_cursor_entry(cur);
+	bool busy = held(page);
 
 	if (!cursor_has(cur, page))
-		return false;
-	while (!try_cmpxchg(&cur->c->entry[cur->nr], &v, v & ~GMEM_PENDING))
-		;
-	gmem_count_pending(cur->g, v, 0);
-	return true;
+		return -EAGAIN;
+	do {
+		new = v & ~GMEM_PENDING;
+		if (busy)
+			new |= GMEM_DIRTY | GMEM_WAIT(GMEM_WAIT_BUSY);
+	} while (!try_cmpxchg(&cur->c->entry[cur->nr], &v, new));
+	gmem_count_pending(cur->g, v, new);
+	if (!busy)
+		return 0;
+	gmem_chunk_touch(cur->c);
+	return -EBUSY;
 }
 
 /* The entry is locked, so no new mapping can be made: take away those that exist. */
@@ -88,7 +106,7 @@ static bool freeze_mappings(struct gmem_cursor *cur, struct page *page, bool kee
 	if (PageHWPoison(page) || gmem_crowded(cur->g, off, off + 1) || !trylock_page(page))
 		return false;
 	unlock_page(page);
-	if (page_count(page) != 1 + gmem_page_mapcount(page))
+	if (held(page))
 		return false;
 	if (gmem_page_mapcount(page))
 		gmem_unmap_user(cur->g, off, off + 1);

@@ -300,8 +300,8 @@ static void scanning(struct kunit *test)
 
 	cur.c = gmem_chunk_find(g, 0);
 	mutex_lock(&cur.c->lock);
-	KUNIT_EXPECT_TRUE(test, gmem_examined(&cur, pfn_to_page(f->pfn[5])));
-	KUNIT_EXPECT_FALSE(test, gmem_examined(&cur, pfn_to_page(f->pfn[6])));
+	KUNIT_EXPECT_EQ(test, gmem_examined(&cur, pfn_to_page(f->pfn[5])), 0);
+	KUNIT_EXPECT_EQ(test, gmem_examined(&cur, pfn_to_page(f->pfn[6])), -EAGAIN);
 	mutex_unlock(&cur.c->lock);
 	KUNIT_EXPECT_EQ(test, scan(g, ripe), 1);
 	KUNIT_EXPECT_TRUE(test, test_bit(6, ripe));

@@ -127,7 +127,7 @@ int gmem_unshare(struct gmem *g);
 bool gmem_cursor_get(struct page *page, struct gmem_cursor *cur);
 void gmem_cursor_put(struct gmem_cursor *cur);
 unsigned long gmem_cursor_entry(const struct gmem_cursor *cur);
-bool gmem_examined(struct gmem_cursor *cur, struct page *page);
+int gmem_examined(struct gmem_cursor *cur, struct page *page);
 int gmem_freeze(struct gmem_cursor *cur, struct page *page, bool keep_readers);
 void gmem_thaw(struct gmem_cursor *cur, unsigned long set);
 void gmem_share(struct gmem_cursor *cur);

@@ -157,17 +157,23 @@ static void candidate_put(struct merge_candidate *cand)
 		gmem_shared_put(cand->page);
 }
 
-/* No equal page: into the index, and not looked at again until it changes. */
+/*
+ * No equal page: into the index, and not looked at again until it changes. If somebody
+ * holds it nobody would hear of a change: it waits, as if it had changed.
+ */
 static enum merge_result merge_keep_unique(struct gmem_cursor *cur, struct page *page, u32 digest)
 {
-	enum merge_result ret = MERGE_NONE;
+	enum merge_result ret = MERGE_UNIQUE;
+	int err;
 
 	mutex_lock(&cur->c->lock);
-	if (gmem_examined(cur, page)) {
+	err = gmem_examined(cur, page);
+	if (err != -EAGAIN)
 		gmem_merge_forget(page);
+	if (!err)
 		merge_index_insert(page, digest);
-		ret = MERGE_UNIQUE;
-	}
+	else
+		ret = err == -EBUSY ? MERGE_VOLATILE : MERGE_NONE;
 	mutex_unlock(&cur->c->lock);
 	return ret;
 }

@@ -281,6 +281,27 @@ static void pinned_page(struct kunit *test)
 	unmake(&a);
 }
 
+/* A device writes to a page that has no equal: nobody hears of it, and it is seen. */
+static void written_while_held(struct kunit *test)
+{
+	struct guest a = make(test, 2);
+	u64 *pin;
+
+	KUNIT_ASSERT_EQ(test, put(&a, 0, 5), 0);
+	pin = gmem_pin_page(a.g, 0, true);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(pin));
+	KUNIT_EXPECT_EQ(test, passes(2, MERGE_VOLATILE), 1);
+	KUNIT_EXPECT_EQ(test, passes(3 * (2 + GMEM_WAIT_BUSY), MERGE_UNIQUE), 0);
+	KUNIT_EXPECT_EQ(test, merge_index_unshared(), 0);
+	memset64(pin, 7, PAGE_SIZE / 8);
+	gmem_unpin_page(a.g, 0, pin, false);
+	KUNIT_ASSERT_EQ(test, put(&a, 1, 7), 0);
+	KUNIT_EXPECT_EQ(test, passes(2 * (2 + GMEM_WAIT_BUSY), MERGE_SHARED), 1);
+	KUNIT_EXPECT_EQ(test, get(&a, 0), 7);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	unmake(&a);
+}
+
 static u32 one_digest(const void *page, const hsiphash_key_t *key)
 {
 	return 12345;
@@ -458,7 +479,7 @@ static void lost_merge(struct kunit *test)
 	mutex_lock(&merge_knobs.lock);
 	mutex_lock(&cur.c->lock);
 	digest = *gmem_page_digest(pfn_to_page(a.f->pfn[0]));
-	KUNIT_EXPECT_TRUE(test, gmem_examined(&cur, pfn_to_page(a.f->pfn[1])));
+	KUNIT_EXPECT_EQ(test, gmem_examined(&cur, pfn_to_page(a.f->pfn[1])), 0);
 	merge_index_insert(pfn_to_page(a.f->pfn[1]), digest);
 	mutex_unlock(&cur.c->lock);
 	mutex_unlock(&merge_knobs.lock);
@@ -619,6 +640,7 @@ static struct kunit_case merge_cases[] = {
 	KUNIT_CASE(other_domain),
 	KUNIT_CASE(two_users),
 	KUNIT_CASE(pinned_page),
+	KUNIT_CASE(written_while_held),
 	KUNIT_CASE(collisions),
 	KUNIT_CASE(busy_candidates),
 	KUNIT_CASE(held_candidates),
