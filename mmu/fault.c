@@ -411,6 +411,19 @@ static int fault_enter(struct mmu *mmu, struct tdp_fault *fault)
 	return r;
 }
 
+#ifdef DITTO_KUNIT
+void (*mmu_fault_between)(struct mmu *mmu);
+#endif
+
+/* The time between steps 1 and 3, of which a test may make something. */
+static void fault_between(struct mmu *mmu)
+{
+#ifdef DITTO_KUNIT
+	if (mmu_fault_between)
+		mmu_fault_between(mmu);
+#endif
+}
+
 /* Steps 1 to 4; -EAGAIN: a race was lost. */
 static int fault_try(struct mmu *mmu, struct tdp_fault *fault)
 {
@@ -420,6 +433,7 @@ static int fault_try(struct mmu *mmu, struct tdp_fault *fault)
 		return r;
 	if (unlikely(fault->device && !READ_ONCE(mmu->maps_device)))
 		fault_note_device(mmu);
+	fault_between(mmu);
 	r = fault_topup(mmu, fault);
 	if (!r)
 		r = fault_enter(mmu, fault);

@@ -125,6 +125,11 @@ long tdp_count_tables(struct mmu *mmu);
 
 void mmu_flush(struct mmu *mmu);
 
+#ifdef DITTO_KUNIT
+/* For tests: called by a fault that has found a page and not yet entered it. */
+extern void (*mmu_fault_between)(struct mmu *mmu);
+#endif
+
 /* An invalidation ended: faults that are under way start again. @lock, for write. */
 static inline void mmu_invalidated(struct mmu *mmu)
 {

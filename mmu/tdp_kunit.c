@@ -585,6 +585,118 @@ static void user_huge(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_check(test, t), 0);
 }
 
+/* What happens once between the look-up of a fault and its entry, and how often it tried. */
+static struct between {
+	void (*what)(void);
+	struct test_mmu *t;
+	struct gmem *gmem;
+	unsigned long hva;
+	int tries;
+} between;
+
+static void between_once(struct mmu *mmu)
+{
+	if (!between.tries++)
+		between.what();
+}
+
+static int fault_with(struct test_mmu *t, void (*what)(void), u32 access)
+{
+	int r;
+
+	between.what = what;
+	between.t = t;
+	between.tries = 0;
+	mmu_fault_between = between_once;
+	r = test_fault(t, BASE, access);
+	mmu_fault_between = NULL;
+	return r;
+}
+
+/* The process has another page there. */
+static void remap_between(void)
+{
+	unsigned long hva = vm_mmap(NULL, between.hva, PAGE_SIZE, PROT_READ | PROT_WRITE,
+				    MAP_ANONYMOUS | MAP_PRIVATE | MAP_FIXED, 0);
+
+	if (hva != between.hva || put_user(43ull, (u64 __user *)hva))
+		between.tries = -100;
+}
+
+/* It has begun to, and is not done when the fault looks for the first time. */
+static void begin_between(void)
+{
+	write_lock(&between.t->mmu.lock);
+	between.t->mmu.inv_active = 1;
+	between.t->mmu.inv_start = between.hva;
+	between.t->mmu.inv_end = between.hva + 1;
+	write_unlock(&between.t->mmu.lock);
+}
+
+static void punch_between(void)
+{
+	gmem_punch(between.gmem, 0, 1);
+}
+
+static void wrprotect_between(void)
+{
+	struct gmem_binding *b = &slots_search(&between.t->mmu, BASE_GFN)->binding;
+
+	b->ops->wrprotect(b, 0, 1);
+}
+
+static void zap_all_between(void)
+{
+	tdp_zap_all(&between.t->mmu, true);
+}
+
+/* A fault that began before an invalidation, and looks when that is over, notices. */
+static void invalidation_between(struct kunit *test)
+{
+	struct test_mmu *t = test_mmu_new(test);
+
+	between.hva = test_mmap(test, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE);
+	KUNIT_ASSERT_EQ(test, test_set_user(t, 0, BASE, 2 * PAGE_SIZE, between.hva, 0), 0);
+	/* So that no table is missing, for which a fault would look again anyway. */
+	KUNIT_ASSERT_EQ(test, test_fault(t, page_gpa(1), MMU_WRITE), 0);
+	KUNIT_ASSERT_EQ(test, put_user(42ull, (u64 __user *)between.hva), 0);
+	KUNIT_EXPECT_EQ(test, fault_with(t, remap_between, MMU_WRITE), 0);
+	KUNIT_EXPECT_EQ(test, between.tries, 2);
+	KUNIT_EXPECT_EQ(test, t->mmu.inv_active, 0);
+	KUNIT_ASSERT_NE(test, page_spte(t, 0), 0);
+	KUNIT_EXPECT_EQ(test, *(u64 *)__va(page_pfn(t, 0) << PAGE_SHIFT), 43);
+
+	tdp_zap_all(&t->mmu, true);
+	KUNIT_EXPECT_EQ(test, fault_with(t, begin_between, MMU_WRITE), 0);
+	KUNIT_EXPECT_GT(test, between.tries, 2);
+	KUNIT_EXPECT_EQ(test, page_spte(t, 0), 0);
+	t->mmu.inv_active = 0;
+	KUNIT_EXPECT_EQ(test, test_check(test, t), 0);
+}
+
+static void gmem_between(struct kunit *test)
+{
+	struct gmem_test g = gmem_setup(test);
+	struct gmem_mapping map;
+
+	between.gmem = g.gmem;
+	KUNIT_ASSERT_EQ(test, test_fault(g.t, page_gpa(9), MMU_WRITE), 0);
+	KUNIT_EXPECT_EQ(test, fault_with(g.t, punch_between, MMU_WRITE), 0);
+	KUNIT_EXPECT_EQ(test, between.tries, 2);
+	KUNIT_EXPECT_EQ(test, gmem_fault(g.gmem, 0, false, &map), 0);
+	KUNIT_EXPECT_EQ(test, page_pfn(g.t, 0), map.pfn);
+
+	KUNIT_EXPECT_EQ(test, fault_with(g.t, wrprotect_between, MMU_WRITE), 0);
+	KUNIT_EXPECT_EQ(test, between.tries, 2);
+	KUNIT_EXPECT_NE(test, page_spte(g.t, 0) & TEST_WRITABLE, 0);
+
+	/* And once more because the tables are gone, too. */
+	tdp_zap_all(&g.t->mmu, true);
+	KUNIT_EXPECT_EQ(test, fault_with(g.t, zap_all_between, MMU_WRITE), 0);
+	KUNIT_EXPECT_EQ(test, between.tries, 3);
+	KUNIT_EXPECT_EQ(test, test_check(test, g.t), 0);
+}
+
 /**
  * struct race - faults, writes and everything that takes away, at the same time
  * @g: what they fight for
@@ -724,6 +836,8 @@ static struct kunit_case tdp_cases[] = {
 	KUNIT_CASE(user_slot),
 	KUNIT_CASE(user_read_only),
 	KUNIT_CASE(user_huge),
+	KUNIT_CASE(invalidation_between),
+	KUNIT_CASE(gmem_between),
 	KUNIT_CASE(race_gmem),
 	{}
 };
