@@ -114,13 +114,19 @@ static void host_sample(u64 *tsc, u64 *ns)
 
 /* TSC */
 
-/* What the hardware adds to its own TSC. */
+/* A shift may be one back, which as an unsigned number is scaled to something else. */
+static u64 tsc_scaled_shift(const struct vcpu_clock *c, s64 shift)
+{
+	return shift < 0 ? -clock_scaled(c, -shift) : clock_scaled(c, shift);
+}
+
+/* What the hardware adds to its own TSC: the same for all vCPUs, whenever it is asked. */
 static void tsc_push(struct vcpu *vcpu)
 {
 	struct vcpu_clock *c = &vcpu->clock;
 
 	c->shift = READ_ONCE(clock_shift);
-	vcpu->st.tsc_offset = c->tsc_offset + clock_scaled(c, c->shift);
+	vcpu->st.tsc_offset = c->tsc_offset + tsc_scaled_shift(c, c->shift);
 	vcpu_changed(vcpu, ST_TSC);
 	vcpu_request(vcpu, REQ_TSC);
 }

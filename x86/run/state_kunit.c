@@ -812,6 +812,38 @@ static void slept_test(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, test_bit(REQ_CLOCK_UPDATE, &vcpu->requests));
 }
 
+/* The host's TSC leaps by @by while it sleeps: what does the guest's hardware add then? */
+static u64 offset_after_leap(struct vcpu *vcpu, u64 by)
+{
+	u64 offset = vcpu->st.tsc_offset;
+
+	clock_slept(rdtsc_ordered() + vcpu->clock.shift - by, 0);
+	vcpu_clock_update(vcpu);
+	return vcpu->st.tsc_offset - offset;
+}
+
+/* The TSC leapt, so that less is to be shown than it says; and the guest's ticks faster. */
+static void leap_scaled_test(struct kunit *test)
+{
+	struct vcpu *vcpu = the_vcpu(test);
+	u64 hour = 3600ULL * 1000 * tsc_khz, was = vcpu->clock.shift, back, got;
+
+	fake_caps.tsc_scaling = true;
+	KUNIT_ASSERT_EQ(test, vcpu_ioctl_set_tsc_khz(vcpu, tsc_khz / 2 * 3), 0);
+	/* However it stands, below 0. */
+	got = offset_after_leap(vcpu, (max_t(s64, was, 0) + 3 * hour));
+	back = was - vcpu->clock.shift;
+	KUNIT_EXPECT_LT(test, (s64)vcpu->clock.shift, 0);
+	KUNIT_EXPECT_GT(test, back, 2 * hour);
+	KUNIT_EXPECT_LE(test, abs((s64)(-got - mul_u64_u64_shr(back, vcpu->clock.tsc_ratio,
+							      TSC_RATIO_SHIFT))), 2);
+	/* And ahead again, past 0. */
+	got = offset_after_leap(vcpu, -back);
+	KUNIT_EXPECT_GT(test, (s64)(vcpu->clock.shift - was), -(s64)hour);
+	KUNIT_EXPECT_GT(test, got, hour);
+	fake_caps.tsc_scaling = false;
+}
+
 static void tsc_unstable_test(struct kunit *test)
 {
 	struct state_world *w = test->priv;
@@ -883,6 +915,7 @@ static struct kunit_case state_cases[] = {
 	KUNIT_CASE(tsc_khz_test),
 	KUNIT_CASE(clock_test),
 	KUNIT_CASE(clock_gap_test),
+	KUNIT_CASE(leap_scaled_test),
 	KUNIT_CASE(slept_test),
 	KUNIT_CASE(tsc_unstable_test),
 	KUNIT_CASE(tsc_far_off_test),
