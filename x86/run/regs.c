@@ -255,7 +255,8 @@ int vcpu_ioctl_get_mp_state(struct vcpu *vcpu, struct kvm_mp_state *state)
  * @state: from the VMM
  *
  * KVM_MP_STATE_SIPI_RECEIVED is a vCPU that waited for a SIPI, which has come: the next
- * KVM_RUN or KVM_GET_MP_STATE starts it.
+ * KVM_RUN or KVM_GET_MP_STATE starts it.  KVM_MP_STATE_AP_RESET_HOLD, which only guests
+ * with encrypted registers ask for, is another halt.
  *
  * Return: 0; -EINVAL for a state that does not exist, or that needs the in-kernel APIC.
  */
@@ -268,6 +269,7 @@ int vcpu_ioctl_set_mp_state(struct vcpu *vcpu, struct kvm_mp_state *state)
 	case KVM_MP_STATE_INIT_RECEIVED:
 	case KVM_MP_STATE_SIPI_RECEIVED:
 	case KVM_MP_STATE_HALTED:
+	case KVM_MP_STATE_AP_RESET_HOLD:
 		if (!vcpu->apic)
 			return -EINVAL;
 		break;

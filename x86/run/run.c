@@ -204,6 +204,13 @@ static bool run_can_run(struct vcpu *vcpu)
 	return vcpu->mp_state == KVM_MP_STATE_RUNNABLE;
 }
 
+/* As stock KVM: who is held in reset is woken by whatever ends a halt. */
+static bool run_is_halted(const struct vcpu *vcpu)
+{
+	return vcpu->mp_state == KVM_MP_STATE_HALTED ||
+	       vcpu->mp_state == KVM_MP_STATE_AP_RESET_HOLD;
+}
+
 /**
  * vcpu_has_work() - is there something that ends the sleep of a vCPU?
  * @vcpu: owned; it is halted, or waits for INIT or SIPI
@@ -216,7 +223,7 @@ bool vcpu_has_work(struct vcpu *vcpu)
 {
 	if (vlapic_has_init_sipi(vcpu) || READ_ONCE(vcpu->vm->dead))
 		return true;
-	if (vcpu->mp_state != KVM_MP_STATE_HALTED)
+	if (!run_is_halted(vcpu))
 		return false;
 	return vlapic_timer_expired(vcpu) || events_wake(vcpu) ||
 	       (READ_ONCE(vcpu->requests) & BIT(REQ_SHUTDOWN));
@@ -243,7 +250,7 @@ static void run_sleep(struct vcpu *vcpu)
 /* A halted vCPU goes on when an interrupt, an NMI or a request wants it to. */
 static bool run_wake_up(struct vcpu *vcpu)
 {
-	if (vcpu->mp_state != KVM_MP_STATE_HALTED || !vcpu_has_work(vcpu))
+	if (!run_is_halted(vcpu) || !vcpu_has_work(vcpu))
 		return false;
 	vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
 	vcpu_request(vcpu, REQ_EVENT);
