@@ -106,21 +106,33 @@ static void svm_reg_facts(const struct vmcb_control_area *c, u32 code, struct ex
 		f->reg.gpr = c->exit_info_1 & 0xf;
 }
 
-/* One that we injected goes in again; rip of a CPU without nRIP is put back for it. */
+#define SVM_EVENT_INFO	(SVM_EXITINTINFO_VEC_MASK | SVM_EXITINTINFO_TYPE_MASK)
+
+static_assert(SVM_EVENT_INFO == (SVM_EVTINJ_VEC_MASK | SVM_EVTINJ_TYPE_MASK));
+
+/*
+ * One that we injected goes in again; rip of a CPU without nRIP is put back for it. The
+ * guest may come by with another one at the same place: its handler may be there.
+ */
 static void svm_soft_vectoring(struct svm_vcpu *svm, struct x86_event *e)
 {
-	if (!svm->soft_len || svm->vcpu.st.rip != svm->soft_rip)
+	u32 info = svm->vmcb->control.exit_int_info & SVM_EVENT_INFO;
+
+	if (!svm->soft_len || svm->vcpu.st.rip != svm->soft_rip || info != svm->soft_info)
 		return;
 	e->insn_len = svm->soft_len;
 	if (!boot_cpu_has(X86_FEATURE_NRIPS))
 		svm->vcpu.st.rip -= svm->soft_len;
 }
 
-/*
- * An event whose delivery was cut (15.7.2).  On an INT n, INT3 or INTO of the guest's rip
- * still stands.
+/**
+ * svm_vectoring - an event whose delivery was cut (15.7.2)
+ * @svm: was in the guest, and its rip is in vcpu.st
+ * @e: filled
+ *
+ * On an INT n, INT3 or INTO of the guest's rip still stands.
  */
-static void svm_vectoring(struct svm_vcpu *svm, struct x86_event *e)
+void svm_vectoring(struct svm_vcpu *svm, struct x86_event *e)
 {
 	const struct vmcb_control_area *c = &svm->vmcb->control;
 	u32 info = c->exit_int_info;

@@ -138,6 +138,7 @@ extern struct backend_caps svm_caps;
  * @shadow_timer: ends the guest some time after the shadow, if nothing else does
  * @soft_len: of the instruction whose software event goes in with this entry, else 0
  * @soft_rip: the VMCB's rip then
+ * @soft_info: type and vector, as EVENTINJ and EXITINTINFO have them
  * @guest_tsc_aux: the CPU holds the guest's TSC_AUX
  * @host_debugctl: what svm_put() sets again in the CPU's DEBUGCTL
  */
@@ -158,6 +159,7 @@ struct svm_vcpu {
 	struct hrtimer shadow_timer;
 	u8 soft_len;
 	u64 soft_rip;
+	u32 soft_info;
 	bool guest_tsc_aux;
 	unsigned long host_debugctl;
 };
@@ -246,6 +248,7 @@ void svm_nmi_after(struct svm_vcpu *svm);
 void svm_nmi_iret(struct svm_vcpu *svm);
 
 /* run.c */
+void svm_vectoring(struct svm_vcpu *svm, struct x86_event *e);
 void svm_run(struct vcpu *vcpu, struct exit_facts *facts);
 
 /* Give the vCPU an ASID that is valid on this CPU, and say what VMRUN flushes. Loaded; IRQs off. */

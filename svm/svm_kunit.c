@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit: what of the SVM backend needs no SVM: which ASID a vCPU gets, and what VMRUN
- * flushes, also when the CPU refuses it.
+ * KUnit: what of the SVM backend needs no SVM: which ASID a vCPU gets, what VMRUN flushes,
+ * also when the CPU refuses it, and what an exit says about events and NMIs.
  */
 #include <kunit/test.h>
 
@@ -108,7 +108,49 @@ static void asid_cpu_comes_back(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, a.generation, asids.generation);
 }
 
+/* A vCPU that the CPU never sees. */
+static struct svm_vcpu *vcpu_new(struct kunit *test)
+{
+	struct svm_vcpu *svm = kunit_kzalloc(test, sizeof(*svm), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, svm);
+	svm->vmcb = kunit_kzalloc(test, sizeof(*svm->vmcb), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, svm->vmcb);
+	svm->vcpu.st.rip = 0x1000;
+	svm->vcpu.st.gpr[EMU_RSP] = 0x2000;
+	return svm;
+}
+
+/* As the CPU reports that the delivery of @type and @vector was cut. */
+static struct x86_event cut(struct svm_vcpu *svm, u32 type, u8 vector)
+{
+	struct x86_event e;
+
+	svm->vmcb->control.exit_int_info = SVM_EXITINTINFO_VALID | type | vector;
+	svm_vectoring(svm, &e);
+	return e;
+}
+
+/* What we injected is known by all that it is, not by where it was. */
+static void cut_soft_event(struct kunit *test)
+{
+	const struct x86_event ours = { .type = EVENT_SOFT_INT, .vector = 0x40, .insn_len = 3 };
+	struct svm_vcpu *svm = vcpu_new(test);
+	u64 rip;
+
+	svm_inject(&svm->vcpu, &ours);
+	rip = svm->vcpu.st.rip;
+	KUNIT_EXPECT_EQ(test, cut(svm, SVM_EXITINTINFO_TYPE_SOFT, 0x41).insn_len, 0);
+	KUNIT_EXPECT_EQ(test, cut(svm, SVM_EXITINTINFO_TYPE_EXEPT, 3).insn_len, 0);
+	KUNIT_EXPECT_EQ(test, svm->vcpu.st.rip, rip);
+	KUNIT_EXPECT_EQ(test, cut(svm, SVM_EXITINTINFO_TYPE_SOFT, 0x40).insn_len, 3);
+	KUNIT_EXPECT_EQ(test, svm->vcpu.st.rip, 0x1000);
+	svm->vcpu.st.rip = rip + 1;
+	KUNIT_EXPECT_EQ(test, cut(svm, SVM_EXITINTINFO_TYPE_SOFT, 0x40).insn_len, 0);
+}
+
 static struct kunit_case svm_cases[] = {
+	KUNIT_CASE(cut_soft_event),
 	KUNIT_CASE(asid_flushes_once),
 	KUNIT_CASE(asid_run_out),
 	KUNIT_CASE(asid_refused_flush_is_the_cpus),

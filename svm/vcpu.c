@@ -352,9 +352,12 @@ void svm_inject(struct vcpu *vcpu, const struct x86_event *event)
 	/* INT3 and INTO are exceptions like any other here. */
 	u32 type = event->type == EVENT_SOFT_EXC ? EVENT_EXCEPTION : event->type;
 
-	if (unlikely(event->insn_len))
+	u32 info = event->vector | (type << SVM_EVTINJ_TYPE_SHIFT);
+
+	if (unlikely(event->insn_len)) {
 		svm_inject_soft(svm, event->insn_len);
-	c->event_inj = event->vector | (type << SVM_EVTINJ_TYPE_SHIFT) |
-		       SVM_EVTINJ_VALID | (event->has_error ? SVM_EVTINJ_VALID_ERR : 0);
+		svm->soft_info = info;
+	}
+	c->event_inj = info | SVM_EVTINJ_VALID | (event->has_error ? SVM_EVTINJ_VALID_ERR : 0);
 	c->event_inj_err = event->error;
 }
