@@ -4,6 +4,9 @@
  * also when the CPU refuses it, and what an exit says about events and NMIs.
  */
 #include <kunit/test.h>
+#include <asm/debugreg.h>
+#include <asm/processor-flags.h>
+#include <asm/trapnr.h>
 
 #include "svm/svm.h"
 
@@ -149,7 +152,72 @@ static void cut_soft_event(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, cut(svm, SVM_EXITINTINFO_TYPE_SOFT, 0x40).insn_len, 0);
 }
 
+/* The guest is at its NMI handler's IRET, with our TF, and another NMI waits. */
+static struct svm_vcpu *stepping_new(struct kunit *test)
+{
+	struct svm_vcpu *svm = vcpu_new(test);
+
+	svm->vcpu.ev.nmi_masked = true;
+	svm->windows = WINDOW_NMI;
+	svm_nmi_iret(svm);
+	svm_nmi_before(svm);
+	KUNIT_ASSERT_TRUE(test, svm->stepping);
+	KUNIT_ASSERT_TRUE(test, svm->vmcb->save.rflags & X86_EFLAGS_TF);
+	svm->vcpu.st.rflags = svm->vmcb->save.rflags;
+	svm->vmcb->control.exit_code = SVM_EXIT_EXCP_BASE + X86_TRAP_DB;
+	return svm;
+}
+
+/* DR6 is sticky: a #DB of the IRET itself, with BS from before, does not end the step. */
+static void step_not_over(struct kunit *test)
+{
+	struct svm_vcpu *svm = stepping_new(test);
+
+	svm->vmcb->save.dr6 = DR6_RESERVED | DR_STEP;
+	svm_nmi_after(svm);
+	KUNIT_EXPECT_FALSE(test, svm->stepped);
+	KUNIT_EXPECT_EQ(test, svm->nmi, SVM_NMI_LEAVE);
+	KUNIT_EXPECT_TRUE(test, svm->vcpu.ev.nmi_masked);
+	KUNIT_EXPECT_EQ(test, svm->vcpu.st.rflags & X86_EFLAGS_TF, 0);
+	KUNIT_EXPECT_EQ(test, svm->vmcb->save.dr6, DR6_RESERVED | DR_STEP);
+}
+
+static void step_over(struct kunit *test)
+{
+	struct svm_vcpu *svm = stepping_new(test);
+
+	svm->vcpu.st.rip = 0x3000;
+	svm->vmcb->save.dr6 = DR6_RESERVED | DR_STEP;
+	svm_nmi_after(svm);
+	KUNIT_EXPECT_TRUE(test, svm->stepped);
+	KUNIT_EXPECT_EQ(test, svm->nmi, SVM_NMI_FREE);
+	KUNIT_EXPECT_FALSE(test, svm->vcpu.ev.nmi_masked);
+	KUNIT_EXPECT_EQ(test, svm->vmcb->save.dr6, DR6_RESERVED);
+	KUNIT_EXPECT_TRUE(test, test_bit(REQ_EVENT, &svm->vcpu.requests));
+}
+
+/* A timer that is still under way, for later or on another CPU, is of no use here. */
+static void shadow_timer_anew(struct kunit *test)
+{
+	struct svm_vcpu *svm = vcpu_new(test);
+	ktime_t left;
+
+	svm_nmi_init(svm);
+	svm->windows = WINDOW_NMI;
+	svm->vcpu.st.shadow = SHADOW_STI;
+	hrtimer_start(&svm->shadow_timer, ms_to_ktime(60000), HRTIMER_MODE_REL_PINNED_HARD);
+	local_irq_disable();
+	svm_nmi_before(svm);
+	left = hrtimer_get_remaining(&svm->shadow_timer);
+	local_irq_enable();
+	KUNIT_EXPECT_LT(test, ktime_to_ms(left), 1000);
+	svm_nmi_free(svm);
+}
+
 static struct kunit_case svm_cases[] = {
+	KUNIT_CASE(step_not_over),
+	KUNIT_CASE(step_over),
+	KUNIT_CASE(shadow_timer_anew),
 	KUNIT_CASE(cut_soft_event),
 	KUNIT_CASE(asid_flushes_once),
 	KUNIT_CASE(asid_run_out),

@@ -677,6 +677,28 @@ static void vm86_tasks(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, m->st.seg[SEG_DS].base, 0xffff0);
 }
 
+/* The fault for a bad LDT is raised in VM86 mode, with what a CPU wants there. */
+static void vm86_bad_ldt(struct kunit *test)
+{
+	struct machine *m = machine_new(test, NEW32, TASK_JMP);
+	enum emu_seg nr;
+
+	put32(m, NEW_TSS + 0x24, X86_EFLAGS_VM);
+	put32(m, NEW_TSS + 0x60, DATA);
+	KUNIT_EXPECT_EQ(test, task_switch(&m->t), EMU_FAULT);
+	KUNIT_EXPECT_EQ(test, m->t.fault.vector, X86_TRAP_TS);
+	KUNIT_EXPECT_EQ(test, m->t.fault.error, DATA);
+	KUNIT_EXPECT_TRUE(test, m->t.switched);
+	KUNIT_EXPECT_EQ(test, m->st.cpl, 3);
+	for (nr = EMU_ES; nr <= EMU_GS; nr++) {
+		KUNIT_EXPECT_EQ(test, m->st.seg[nr].base, m->st.seg[nr].selector << 4);
+		KUNIT_EXPECT_EQ(test, m->st.seg[nr].limit, 0xffff);
+		KUNIT_EXPECT_EQ(test, m->st.seg[nr].type, 3);
+		KUNIT_EXPECT_EQ(test, m->st.seg[nr].dpl, 3);
+		KUNIT_EXPECT_EQ(test, m->st.seg[nr].unusable, 0);
+	}
+}
+
 static void debug_traps(struct kunit *test)
 {
 	struct machine *m = machine_new(test, NEW32, TASK_JMP);
@@ -788,6 +810,7 @@ static struct kunit_case task_cases[] = {
 	KUNIT_CASE(error_codes),
 	KUNIT_CASE(address_spaces),
 	KUNIT_CASE(vm86_tasks),
+	KUNIT_CASE(vm86_bad_ldt),
 	KUNIT_CASE(debug_traps),
 	KUNIT_CASE(no_tasks_there),
 	KUNIT_CASE(interrupted),
