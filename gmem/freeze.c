@@ -61,12 +61,6 @@ static bool cursor_has(const struct gmem_cursor *cur, struct page *page)
 	return !cur->c->dead && gmem_entry_private(v) && gmem_entry_page(v) == page;
 }
 
-/* Does anybody but the index and user space's page tables have a reference? */
-static bool held(struct page *page)
-{
-	return page_count(page) != 1 + gmem_page_mapcount(page);
-}
-
 /**
  * gmem_examined() - a page has been looked at, and need not be until it changes
  * @cur: its entry, the chunk's lock held
@@ -82,7 +76,7 @@ static bool held(struct page *page)
 int gmem_examined(struct gmem_cursor *cur, struct page *page)
 {
 	unsigned long new, v = gmem_cursor_entry(cur);
-	bool busy = held(page);
+	bool busy = gmem_page_held(page);
 
 	if (!cursor_has(cur, page))
 		return -EAGAIN;
@@ -106,7 +100,7 @@ static bool freeze_mappings(struct gmem_cursor *cur, struct page *page, bool kee
 	if (PageHWPoison(page) || gmem_crowded(cur->g, off, off + 1) || !trylock_page(page))
 		return false;
 	unlock_page(page);
-	if (held(page))
+	if (gmem_page_held(page))
 		return false;
 	if (gmem_page_mapcount(page))
 		gmem_unmap_user(cur->g, off, off + 1);

@@ -339,6 +339,12 @@ static inline int gmem_page_mapcount(struct page *page)
 	return atomic_read(&page->_mapcount) + 1;
 }
 
+/* Does anybody but the index and user space's page tables have a reference? */
+static inline bool gmem_page_held(struct page *page)
+{
+	return page_count(page) != 1 + gmem_page_mapcount(page);
+}
+
 /* index.c */
 int gmem_index_init(void);
 void gmem_index_exit(void);

@@ -2,10 +2,11 @@
 /*
  * What changed in a chunk since the last scan, and which of its pages have been calm for
  * long enough to be examined. Collects the dirty bits of bindings, the writes of the kernel
- * (GMEM_DIRTY), and user mappings that were writable (GMEM_UWRITE; those are taken away, so
- * that the next write is noticed). A chunk where nothing happened costs the bindings'
- * harvest and nothing else. No step takes long, whatever a gmem's users do: this bounds how
- * long the engine and a suspend of the host wait for it.
+ * (GMEM_DIRTY), and those through user mappings that may be writable (GMEM_UWRITE): the
+ * mappings are taken away, and the kernel tells whether a page was written through them. A
+ * chunk where nothing happened costs the bindings' harvest and nothing else. No step takes
+ * long, whatever a gmem's users do: this bounds how long the engine and a suspend of the
+ * host wait for it.
  */
 #include <linux/bitmap.h>
 #include <linux/pagemap.h>
@@ -28,24 +29,36 @@ static bool clear_uwrite(struct gmem_chunk *c, unsigned int nr, unsigned long v)
 	return true;
 }
 
-/* Pages that user space may write: mark them in @dirty, and unmap them, at one go. */
+/*
+ * Mappings of a page were taken away: was it written through them? The kernel moves the
+ * bits of page tables that go, here or before, to the page, and so does who wrote to it
+ * through a reference. Who has one still may be about to.
+ */
+static bool user_wrote(struct page *page)
+{
+	return folio_test_clear_dirty(page_folio(page)) || gmem_page_held(page);
+}
+
+/* Pages that user space may write: unmap them at one go, and mark in @dirty what it did. */
 static void harvest_user(struct gmem_chunk *c, unsigned long *dirty)
 {
-	unsigned int i, first = GMEM_CHUNK_PAGES, last = 0;
+	DECLARE_BITMAP(gone, GMEM_CHUNK_PAGES) = { 0 };
 	unsigned long v;
+	unsigned int i;
 
 	for (i = 0; i < GMEM_CHUNK_PAGES; i++) {
 		v = READ_ONCE(c->entry[i]);
-		if (!gmem_entry_private(v) || !(v & GMEM_UWRITE))
-			continue;
-		__set_bit(i, dirty);
-		if (!clear_uwrite(c, i, v))
-			continue;
-		first = min(first, i);
-		last = i;
+		if (gmem_entry_private(v) && (v & GMEM_UWRITE))
+			__set_bit(i, clear_uwrite(c, i, v) ? gone : dirty);
 	}
-	if (first <= last)
-		gmem_unmap_user(c->owner, c->base + first, c->base + last + 1);
+	i = find_first_bit(gone, GMEM_CHUNK_PAGES);
+	if (i == GMEM_CHUNK_PAGES)
+		return;
+	gmem_unmap_user(c->owner, c->base + i,
+			c->base + find_last_bit(gone, GMEM_CHUNK_PAGES) + 1);
+	for_each_set_bit_from(i, gone, GMEM_CHUNK_PAGES)
+		if (user_wrote(gmem_entry_page(c->entry[i])))
+			__set_bit(i, dirty);
 }
 
 /* One entry's step. Returns whether it is ripe; *active: it has to be seen again. */

@@ -4,13 +4,14 @@
  * table after our handler returned, under the page's lock, so entries are checked
  * under that lock (internal.h, point 4). Pages are ordinary: GUP and O_DIRECT work.
  *
- * A mapping is of one of two kinds. It begins as an open one: it has private pages only,
- * and each of them counts as written from the moment it is mapped, so no notification of
- * the first write is needed. The kernel lets such a mapping be pinned for long (io_uring,
- * VFIO, RDMA), which it refuses where page_mkwrite exists. When a page must be mapped
- * read-only, because it is shared or is the zero page, the mapping becomes a watched one,
- * for good: every page is mapped read-only first, and page_mkwrite tells when it is
- * written.
+ * A mapping is of one of two kinds. One that may be written begins as an open one: it has
+ * private pages only, and no notification of the first write is needed, because the dirty
+ * bit in the page table is looked at when the mapping is taken away (scan.c). The kernel
+ * lets such a mapping be pinned for long (io_uring, VFIO, RDMA), which it refuses where
+ * page_mkwrite exists. When a page must be mapped read-only, because it is shared or is the
+ * zero page, the mapping becomes a watched one, for good: every page is mapped read-only
+ * first, and page_mkwrite tells when it is written. A mapping that may only be read is a
+ * watched one from the beginning.
  */
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -104,8 +105,8 @@ static vm_fault_t umap_refuse(struct page *page, vm_fault_t why)
 	return why;
 }
 
-/* Under the page's lock: note that user space may write to @page, if it may. */
-static bool allow_write(struct gmem *g, pgoff_t off, struct page *page)
+/* Under the page's lock: note that user space may write to @page, if it may; or does now. */
+static bool allow_write(struct gmem *g, pgoff_t off, struct page *page, bool now)
 {
 	struct gmem_chunk *c;
 	unsigned long *e, v;
@@ -118,7 +119,7 @@ static bool allow_write(struct gmem *g, pgoff_t off, struct page *page)
 		v = READ_ONCE(*e);
 		ok = gmem_entry_private(v) && !(v & GMEM_LOCKED) &&
 		     gmem_entry_page(v) == page &&
-		     gmem_entry_set(e, v, GMEM_UWRITE | GMEM_DIRTY);
+		     gmem_entry_set(e, v, GMEM_UWRITE | (now ? GMEM_DIRTY : 0));
 		if (ok)
 			gmem_chunk_touch(c);
 	}
@@ -155,9 +156,11 @@ static bool is_open(struct vm_area_struct *vma)
  */
 static bool umap_admit(struct vm_fault *vmf, struct gmem *g, struct page *page)
 {
-	if (!is_open(vmf->vma) || allow_write(g, vmf->pgoff, page))
+	bool write = vmf->flags & FAULT_FLAG_WRITE;
+
+	if (!is_open(vmf->vma) || allow_write(g, vmf->pgoff, page, write))
 		return true;
-	if (vmf->flags & FAULT_FLAG_WRITE)
+	if (write)
 		return false;
 	if (page != READ_ONCE(g->zero) && !gmem_page_is_shared(page))
 		return false;
@@ -209,7 +212,7 @@ static vm_fault_t gmem_vm_page_mkwrite(struct vm_fault *vmf)
 		return VM_FAULT_HWPOISON;
 	}
 	lock_page(vmf->page);
-	if (allow_write(g, vmf->pgoff, vmf->page))
+	if (allow_write(g, vmf->pgoff, vmf->page, true))
 		return VM_FAULT_LOCKED;
 	unlock_page(vmf->page);
 	ret = gmem_own(g, vmf->pgoff);
@@ -245,7 +248,7 @@ int gmem_mmap(struct file *file, struct vm_area_struct *vma)
 		return -EINVAL;
 	vm_flags_set(vma, VM_DONTEXPAND);
 	vma->vm_private_data = g;
-	vma->vm_ops = &gmem_open_ops;
+	vma->vm_ops = vma->vm_flags & VM_WRITE ? &gmem_open_ops : &gmem_watched_ops;
 	file_accessed(file);
 	return 0;
 }

@@ -257,6 +257,58 @@ static void mapping_writes(const void *arg)
 	verify_equal();
 }
 
+static void read_all(volatile u8 *p)
+{
+	unsigned int i;
+
+	for (i = 0; i < PAGES; i++)
+		p[i * PAGE_SIZE];
+}
+
+/* What is only read through a mapping, of whatever kind, is not looked at again. */
+static void mapping_reads(const void *arg)
+{
+	unsigned int p;
+	long looked;
+	u8 *ro;
+
+	make(0);
+	for (p = 0; p < PAGES; p++)
+		fill(map[0] + p * PAGE_SIZE, 1 + p);
+	engine_on();
+	scans(6);
+	ASSERT_EQ(counter("pages_unshared"), PAGES);
+	ro = mmap(NULL, SIZE, PROT_READ, MAP_SHARED, gmem[0], 0);
+	ASSERT(ro != MAP_FAILED);
+	looked = counter("pages_scanned");
+	for (p = 0; p < 6; p++) {
+		read_all(p % 2 ? ro : map[0]);
+		scans(2);
+	}
+	ASSERT_EQ(counter("pages_scanned"), looked);
+	ASSERT_EQ(counter("pages_unshared"), PAGES);
+	/* A write behind a read that was no fault of its own counts, whoever looks when. */
+	knob("run", 0);
+	read_all(map[0]);
+	fill(map[0], 2);
+	knob("run", 1);
+	settle("pages_sharing", 1);
+	CHECKED(mprotect(ro, SIZE, PROT_READ | PROT_WRITE));
+	read_all(ro);
+	fill(ro + 4 * PAGE_SIZE, 4);
+	settle("pages_sharing", 2);
+	/* One that is gone by the time that somebody looks, too. */
+	knob("run", 0);
+	fill(ro + 5 * PAGE_SIZE, 7);
+	CHECKED(munmap(ro, SIZE));
+	read_all(map[0]);
+	fill(map[0] + 8 * PAGE_SIZE, 10);
+	CHECKED(munmap(map[0], SIZE));
+	knob("run", 1);
+	settle("pages_sharing", 4);
+	ASSERT_EQ(knob_violations(), 0);
+}
+
 /* So does the kernel, writing by O_DIRECT. */
 static void direct_io_writes(const void *arg)
 {
@@ -733,6 +785,7 @@ static const struct tap_test tests[] = {
 	{ "different", different, .seconds = 60 }, { "zero", zero, .seconds = 60 },
 	{ "within_one", within_one, .seconds = 60 },
 	{ "mapping_writes", mapping_writes, .seconds = 60 },
+	{ "mapping_reads", mapping_reads, .seconds = 60 },
 	{ "direct_io_writes", direct_io_writes, .seconds = 60 },
 	{ "writes_while_held", writes_while_held, .seconds = 60 },
 	{ "guest_writes", guest_writes, .seconds = 60 },
