@@ -219,6 +219,14 @@ static void mp_state(const void *arg)
 		CHECKED(ioctl(vm->vcpu[1].fd, KVM_GET_MP_STATE, &mp));
 		ASSERT_EQ(mp.mp_state, i);
 	}
+	/* Of guests with encrypted registers, and no more than a halt for others. */
+	mp.mp_state = KVM_MP_STATE_AP_RESET_HOLD;
+	CHECKED(ioctl(vm->vcpu[1].fd, KVM_SET_MP_STATE, &mp));
+	CHECKED(ioctl(vm->vcpu[1].fd, KVM_GET_MP_STATE, &mp));
+	ASSERT_EQ(mp.mp_state, KVM_MP_STATE_AP_RESET_HOLD);
+	vm_free(vm);
+	vm = vm_new(&(struct vm_config) { .no_irqchip = true });
+	ASSERT_ERRNO(ioctl(vm->vcpu[0].fd, KVM_SET_MP_STATE, &mp), EINVAL);
 	vm_free(vm);
 }
 

@@ -562,6 +562,16 @@ static void mp_state_test(struct kunit *test)
 				i == KVM_MP_STATE_RUNNABLE ? 0 : -EINVAL);
 	}
 	KUNIT_EXPECT_EQ(test, vcpu->mp_state, (u32)KVM_MP_STATE_RUNNABLE);
+
+	/* Who is held in reset sleeps as who is halted does. */
+	vcpu->requests = BIT(REQ_SHUTDOWN);
+	vcpu->mp_state = KVM_MP_STATE_UNINITIALIZED;
+	KUNIT_EXPECT_FALSE(test, vcpu_has_work(vcpu));
+	vcpu->mp_state = KVM_MP_STATE_HALTED;
+	KUNIT_EXPECT_TRUE(test, vcpu_has_work(vcpu));
+	vcpu->mp_state = KVM_MP_STATE_AP_RESET_HOLD;
+	KUNIT_EXPECT_TRUE(test, vcpu_has_work(vcpu));
+	vcpu->requests = 0;
 }
 
 /* Reset */
