@@ -17,6 +17,7 @@
 #define PAGES_1		0x307000u
 #define PAGES_2		0x308000u
 #define TABLE		0x309000u
+#define FAR_IDT		0x3f0000u	/* that is not touched before it is used */
 #define STACK(letter)	(0x310000u + 0x1000u * ((letter) - 'a'))
 
 #define FLAG_IF		0x200u
@@ -70,6 +71,11 @@ static u64 task_gate(u16 selector, u8 dpl)
 	return (u64)selector << 16 | (0x85ull | dpl << 5) << 40;
 }
 
+static u64 int_gate(u32 to)
+{
+	return (to & 0xffff) | TASK_CODE << 16 | 0x8e00ull << 32 | (u64)(to >> 16) << 48;
+}
+
 static bool is_busy(struct vm *vm, u16 selector)
 {
 	return *desc(vm, selector) >> 41 & 1;
@@ -98,8 +104,7 @@ static void put_idt(struct vm *vm)
 	int i;
 
 	for (i = 0; i < 32; i++, stub += 16)
-		table(vm, IDT)[i] = (stub & 0xffff) | TASK_CODE << 16 | 0x8e00ull << 32 |
-				    (stub >> 16 & 0xffff) << 48;
+		table(vm, IDT)[i] = int_gate(stub);
 	table(vm, IDT)[TASK_VECTOR] = task_gate(TASK_SEL_B, 0);
 }
 
@@ -418,6 +423,33 @@ static void after_gp16(struct vm *vm)
 	check_saved(vm, "t_gp", 2);
 }
 
+/* What the CPU said of an event that was cut is nothing of a switch that comes later. */
+static void far_idt(struct vm *vm)
+{
+	struct kvm_sregs sregs;
+
+	tasks(vm);
+	memcpy(vm->ram + FAR_IDT, vm->ram + IDT, 8 * (TASK_VECTOR + 1));
+	table(vm, FAR_IDT)[13] = int_gate(image_symbol("t_skip"));
+	table(vm, FAR_IDT)[TASK_CUT_VECTOR] = int_gate(image_symbol("t_back"));
+	sregs = vcpu_sregs(&vm->vcpu[0]);
+	sregs.idt.base = FAR_IDT;
+	CHECKED(ioctl(vm->vcpu[0].fd, KVM_SET_SREGS, &sregs));
+}
+
+static void after_cut_gp(struct vm *vm)
+{
+	check_b(vm, 0);
+	check_saved(vm, "t_cut_gp_next", 2);
+	ASSERT_EQ(vcpu_regs(&vm->vcpu[0]).rsp, STACK('b') + 0xf00);	/* no error code */
+}
+
+static void after_cut_int(struct vm *vm)
+{
+	nested(vm, "t_cut_int_next", 2);
+	ASSERT_EQ(vcpu_regs(&vm->vcpu[0]).rsp, STACK('b') + 0xf00);
+}
+
 static void send_irq(struct vm *vm)
 {
 	struct kvm_interrupt irq = { .irq = TASK_VECTOR };
@@ -682,6 +714,7 @@ static const struct guest_test tests[] = {
 	TO_B("t_call", tasks, after_call), TO_B("t_call_mem", tasks, after_call_mem),
 	TO_B("t_int", tasks, after_int), TO_B("t_int3", int3_gate, after_int3),
 	TO_B("t_into", into_gate, after_into), TO_B("t_gp", gp_gate, after_gp),
+	TO_B("t_cut_gp", far_idt, after_cut_gp), TO_B("t_cut_int", far_idt, after_cut_int),
 	TO_B("t_jmp16", tasks, after_jmp16),
 	TO_FAULT("t_int1", "t_int1", int1_gate, after_int1),
 	{ .name = "iret", .entry = "t_call", .mode = MODE_PROT32, .before = tasks_iret,

@@ -66,6 +66,25 @@ t_pointer:
 	.long 0
 	.word TASK_SEL_B
 
+/* An event whose delivery is cut, for the IDT is not there yet; behind it, a switch. */
+	.globl t_cut_gp, t_cut_gp_next, t_cut_int, t_cut_int_next, t_skip, t_back
+t_cut_gp:
+	mov %ecx, %es
+	ljmp $TASK_SEL_B, $0
+t_cut_gp_next:
+	say TASK_A
+	finish
+t_cut_int:
+	int $TASK_CUT_VECTOR
+	lcall $TASK_SEL_B, $0
+t_cut_int_next:
+	say TASK_A
+	finish
+/* Their handlers: past the error code and the instruction, of two bytes. */
+t_skip:	add $4, %esp
+	addl $2, (%esp)
+t_back:	iret
+
 	.globl t_irq, t_irq_loop
 t_irq:	sti
 	nop

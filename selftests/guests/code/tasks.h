@@ -20,6 +20,7 @@
 
 /* Of the IDT, with a gate to B. */
 #define TASK_VECTOR		0x40
+#define TASK_CUT_VECTOR		0x30	/* with a gate to t_back, in some tests */
 /* What the first page tables show here, and the second. */
 #define TASK_WINDOW		0x400000
 #define TASK_SHOWN_1		0x11111111
