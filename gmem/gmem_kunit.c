@@ -675,7 +675,27 @@ static void races(struct kunit *test)
 	gmem_put(g);
 }
 
+/* Memory that comes back for ever keeps nobody from being killed for ever. */
+static void oom_patience(struct kunit *test)
+{
+	unsigned int waited = 0, i, round;
+
+	KUNIT_EXPECT_FALSE(test, gmem_oom_wait(&waited, false));
+	for (round = 0; round < 3; round++) {
+		for (i = 0; i < OOM_PATIENCE; i++)
+			KUNIT_EXPECT_TRUE(test, gmem_oom_wait(&waited, true));
+		KUNIT_EXPECT_FALSE(test, gmem_oom_wait(&waited, true));
+	}
+	/* What came in between begins a new wait. */
+	for (i = 0; i < OOM_PATIENCE - 1; i++)
+		gmem_oom_wait(&waited, true);
+	KUNIT_EXPECT_FALSE(test, gmem_oom_wait(&waited, false));
+	KUNIT_EXPECT_TRUE(test, gmem_oom_wait(&waited, true));
+	KUNIT_EXPECT_TRUE(test, gmem_oom_wait(&waited, true));
+}
+
 static struct kunit_case gmem_cases[] = {
+	KUNIT_CASE(oom_patience),
 	KUNIT_CASE(create_args),
 	KUNIT_CASE(fault_zero_then_write),
 	KUNIT_CASE(fault_runs),

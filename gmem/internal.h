@@ -394,7 +394,11 @@ void gmem_leaving(int n);
 bool gmem_anyone_leaving(void);
 bool gmem_free_later(struct gmem *g);
 
+/* How many times to wait for gmems that are being freed before the kernel may go on and kill. */
+#define OOM_PATIENCE	100
+
 /* weight.c */
+bool gmem_oom_wait(unsigned int *waited, bool coming);
 int gmem_weight_init(struct kobject *parent);
 void gmem_weight_exit(void);
 void gmem_weight_begin(struct gmem *g);

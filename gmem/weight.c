@@ -108,8 +108,18 @@ void gmem_weight_end(struct gmem *g)
 	mmdrop(w->mm);
 }
 
-/* How many times to wait for gmems that are being freed before the kernel may go on and kill. */
-#define OOM_PATIENCE	100
+/**
+ * gmem_oom_wait() - wait for memory instead of letting somebody be killed?
+ * @waited: how often that has been the answer in a row
+ * @coming: memory is on its way back
+ *
+ * The wait is limited: pages that come back one by one must not prevent a kill for ever.
+ */
+bool gmem_oom_wait(unsigned int *waited, bool coming)
+{
+	*waited = coming && *waited < OOM_PATIENCE ? *waited + 1 : 0;
+	return *waited;
+}
 
 /*
  * The kernel is about to kill a process for lack of memory. If gmems are being freed
@@ -121,12 +131,8 @@ static int weight_oom(struct notifier_block *nb, unsigned long unused, void *fre
 	static unsigned int waited;
 	long waiting = gmem_pages_waiting();
 
-	/* The wait is limited: pages that come back one by one must not prevent a kill for ever. */
-	if ((waiting <= 0 && !gmem_anyone_leaving()) || waited >= OOM_PATIENCE) {
-		waited = 0;
+	if (!gmem_oom_wait(&waited, waiting > 0 || gmem_anyone_leaving()))
 		return NOTIFY_OK;
-	}
-	waited++;
 	if (waiting > 0) {
 		gmem_later_flush();
 		*(unsigned long *)freed += waiting;

@@ -305,6 +305,27 @@ static int cgroup_gmem(const char *name, pid_t *bystander, u64 size)
 	return fd;
 }
 
+/* What was punched a moment ago makes room, though it is not free yet. */
+static void cgroup_punched(const void *arg)
+{
+	int fd, round;
+	pid_t pid;
+	u64 i;
+	u8 *p;
+
+	begin();
+	bus_catch();
+	fd = cgroup_gmem("punched", &pid, 8 * MIB);
+	p = gmem_map(fd, 8 * MIB);
+	for (round = 0; round < 20; round++) {
+		for (i = 0; i < 8 * MIB; i += PAGE_SIZE)
+			ASSERT_EQ(touch(p + i, true), 0);
+		CHECKED(punch(fd, 0, 8 * MIB));
+	}
+	ASSERT_EQ(cgroup_kills("punched"), 0);
+	ASSERT(bystander_lives(pid));
+}
+
 /* It is the owner's cgroup that pays; when that is full, a bus error, and nobody dies. */
 static void cgroup_mapping(const void *arg)
 {
@@ -622,6 +643,7 @@ static void pins_io(const void *arg)
 static const struct tap_test tests[] = {
 	{ "poison_mappings", poison_mappings }, { "poison_guest", poison_guest },
 	{ "poison_merged", poison_merged, NULL, 60 }, { "poison_user", poison_user },
+	{ "cgroup_punched", cgroup_punched, NULL, 60 },
 	{ "cgroup_mapping", cgroup_mapping, NULL, 60 }, { "cgroup_guest", cgroup_guest, NULL, 60 },
 	{ "cgroup_copies", cgroup_copies, NULL, 60 },
 	{ "weight", weight, NULL, 60 }, { "weight_inherited", weight_inherited, NULL, 60 },
