@@ -4,6 +4,8 @@
  * address space, the mmu notifier takes them away from the TDP tables.  Owns the
  * invalidations in progress; the faults' side of the protocol is fault.c's.
  *
+ * A walk over many slots lets go of the lock now and then (walk_zap()).
+ *
  * The hard part: between invalidate_range_start and _end the page of an hva may be
  * the old or the new one, so faults in that range start again until the end; one that
  * began before the end, and comes to its check after it, sees the sequence bumped.
@@ -20,28 +22,90 @@ static struct mmu *notifier_mmu(struct mmu_notifier *mn)
 	return container_of(mn, struct mmu, notifier);
 }
 
-typedef void (*slot_range_fn)(struct mmu *mmu, gfn_t start, gfn_t end, void *arg);
+/*
+ * A VMM may have thousands of slots over one address, and all of them are to be looked at
+ * when the kernel wants its page. So many are at one go, with the lock held.
+ */
+#define SLOTS_AT_ONCE	64
 
-/* Call fn for the part of each user-backed slot that hvas [start, end) back. */
-static void for_each_hva_range(struct mmu *mmu, unsigned long start, unsigned long end,
-			       slot_range_fn fn, void *arg)
+/**
+ * struct hva_walk - a way through the slots over a range, on which others have their turn
+ * @node: in mmu->hva_walks; mmu->lock
+ * @start: first hva
+ * @last: last one, inclusive
+ * @next: the slot to go on with; mmu->lock for write
+ */
+struct hva_walk {
+	struct list_head node;
+	unsigned long start, last;
+	struct interval_tree_node *next;
+};
+
+/* The gfns of a slot that are backed by hvas of [start, last]. */
+static void slot_part(const struct memslot *s, unsigned long start, unsigned long last,
+		      gfn_t *first, gfn_t *end)
 {
-	struct interval_tree_node *n;
+	const struct interval_tree_node *n = &s->hva_node;
 
-	lockdep_assert_held(&mmu->lock);
-	for (n = interval_tree_iter_first(&mmu->slots_by_hva, start, end - 1); n;
-	     n = interval_tree_iter_next(n, start, end - 1)) {
-		struct memslot *s = container_of(n, struct memslot, hva_node);
-		unsigned long from = max(start, n->start), last = min(end - 1, n->last);
-
-		fn(mmu, s->base + ((from - n->start) >> PAGE_SHIFT),
-		   s->base + ((last - n->start) >> PAGE_SHIFT) + 1, arg);
-	}
+	*first = s->base + ((max(start, n->start) - n->start) >> PAGE_SHIFT);
+	*end = s->base + ((min(last, n->last) - n->start) >> PAGE_SHIFT) + 1;
 }
 
-static void zap_range(struct mmu *mmu, gfn_t start, gfn_t end, void *zap)
+/**
+ * notifier_forget - a user-backed slot is going to be taken out of mmu->slots_by_hva
+ * @mmu: lock held for write
+ * @slot: still in it
+ */
+void notifier_forget(struct mmu *mmu, struct memslot *slot)
 {
-	tdp_zap_range(mmu, zap, start, end);
+	struct hva_walk *walk;
+
+	list_for_each_entry(walk, &mmu->hva_walks, node)
+		if (walk->next == &slot->hva_node)
+			walk->next = interval_tree_iter_next(walk->next, walk->start, walk->last);
+}
+
+#ifdef DITTO_KUNIT
+void (*notifier_between)(struct mmu *mmu);
+#endif
+
+/* Others' turn: faults, changes of slots. What was zapped is gone from TLBs by then. */
+static void walk_pause(struct mmu *mmu, struct tdp_zap *zap, bool may_sleep)
+	__must_hold(&mmu->lock)
+{
+	tdp_zap_flush(mmu, zap);
+	write_unlock(&mmu->lock);
+#ifdef DITTO_KUNIT
+	if (notifier_between)
+		notifier_between(mmu);
+#endif
+	if (may_sleep)
+		cond_resched();
+	write_lock(&mmu->lock);
+}
+
+/*
+ * Zap what the slots over a range map. The range is noted as being in flux: slots that
+ * come meanwhile map nothing of it.
+ */
+static void walk_zap(struct mmu *mmu, struct hva_walk *walk, struct tdp_zap *zap, bool may_sleep)
+	__must_hold(&mmu->lock)
+{
+	struct interval_tree_node *n;
+	unsigned int done = 0;
+	gfn_t first, end;
+
+	list_add(&walk->node, &mmu->hva_walks);
+	n = interval_tree_iter_first(&mmu->slots_by_hva, walk->start, walk->last);
+	for (; n; n = walk->next) {
+		walk->next = interval_tree_iter_next(n, walk->start, walk->last);
+		slot_part(container_of(n, struct memslot, hva_node), walk->start, walk->last,
+			  &first, &end);
+		tdp_zap_range(mmu, zap, first, end);
+		if (++done % SLOTS_AT_ONCE == 0 && walk->next)
+			walk_pause(mmu, zap, may_sleep);
+	}
+	list_del(&walk->node);
 }
 
 static void note_begin(struct mmu *mmu, unsigned long start, unsigned long end)
@@ -57,13 +121,14 @@ static void note_begin(struct mmu *mmu, unsigned long start, unsigned long end)
 
 static int notifier_range_start(struct mmu_notifier *mn, const struct mmu_notifier_range *range)
 {
+	struct hva_walk walk = { .start = range->start, .last = range->end - 1 };
 	struct mmu *mmu = notifier_mmu(mn);
 	struct tdp_zap zap;
 
 	tdp_zap_init(&zap, NULL);
 	write_lock(&mmu->lock);
 	note_begin(mmu, range->start, range->end);
-	for_each_hva_range(mmu, range->start, range->end, zap_range, &zap);
+	walk_zap(mmu, &walk, &zap, mmu_notifier_range_blockable(range));
 	tdp_zap_flush(mmu, &zap);
 	write_unlock(&mmu->lock);
 	tdp_zap_finish(mmu, &zap, false);
@@ -105,25 +170,29 @@ static bool age_leaf(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, void *ar
 	return true;
 }
 
-static void age_range(struct mmu *mmu, gfn_t start, gfn_t end, void *age)
-{
-	tdp_for_each_leaf(mmu, start, end, age_leaf, age);
-}
-
 /*
  * No flush after accessed bits were cleared, as everywhere on x86: a page whose translation
- * stays cached looks older than it is, which may cost time but is never wrong.
+ * stays cached looks older than it is, which may cost time but is never wrong. The caller
+ * may hold a spinlock, so the walk cannot pause: a page in more slots than it looks at is
+ * young.
  */
 static int notifier_age(struct mmu_notifier *mn, unsigned long start, unsigned long end,
 			bool clear)
 {
 	struct mmu *mmu = notifier_mmu(mn);
 	struct age age = { .clear = clear };
+	struct interval_tree_node *n;
+	unsigned int left = SLOTS_AT_ONCE;
+	gfn_t from, to;
 
 	write_lock(&mmu->lock);
-	for_each_hva_range(mmu, start, end, age_range, &age);
+	n = interval_tree_iter_first(&mmu->slots_by_hva, start, end - 1);
+	for (; n && left; n = interval_tree_iter_next(n, start, end - 1), left--) {
+		slot_part(container_of(n, struct memslot, hva_node), start, end - 1, &from, &to);
+		tdp_for_each_leaf(mmu, from, to, age_leaf, &age);
+	}
 	write_unlock(&mmu->lock);
-	return age.young;
+	return age.young || n;
 }
 
 static int notifier_clear_flush_young(struct mmu_notifier *mn, struct mm_struct *mm,

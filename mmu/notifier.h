@@ -10,5 +10,11 @@
 int notifier_attach(struct mmu *mmu);
 bool notifier_may_attach(struct mmu *mmu);
 void notifier_detach(struct mmu *mmu);
+void notifier_forget(struct mmu *mmu, struct memslot *slot);
+
+#ifdef DITTO_KUNIT
+/* For tests: called while the notifier lets others have the lock. */
+extern void (*notifier_between)(struct mmu *mmu);
+#endif
 
 #endif

@@ -137,8 +137,10 @@ static void slots_replace(struct mmu *mmu, struct memslot *old, struct memslot *
 	lockdep_assert_held_write(&mmu->lock);
 	tree_replace(mmu, 0, old, new);
 	tree_replace(mmu, 1, old, new);
-	if (old && !old->gmem)
+	if (old && !old->gmem) {
+		notifier_forget(mmu, old);
 		interval_tree_remove(&old->hva_node, &mmu->slots_by_hva);
+	}
 	if (new && !new->gmem)
 		interval_tree_insert(&new->hva_node, &mmu->slots_by_hva);
 	if (old)
@@ -445,6 +447,7 @@ int mmu_init(struct mmu *mmu, const struct mmu_host *host)
 	seqcount_latch_init(&mmu->slots_seq);
 	xa_init_flags(&mmu->slots_by_id, XA_FLAGS_ACCOUNT);
 	INIT_LIST_HEAD(&mmu->gmems);
+	INIT_LIST_HEAD(&mmu->hva_walks);
 	mmu->max_tables = tdp_max_tables(0, totalram_pages());
 	err = tdp_init(mmu);
 	if (err)

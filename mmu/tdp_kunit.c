@@ -11,6 +11,7 @@
 #include <linux/uaccess.h>
 
 #include "mmu/kunit.h"
+#include "mmu/notifier.h"
 
 #define NPAGES	1024ull
 #define BASE	0x40000000ull	/* gpa of the tests' slot */
@@ -674,6 +675,56 @@ static void invalidation_between(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_check(test, t), 0);
 }
 
+#define CROWD	300
+
+static struct test_mmu *crowd_mmu;
+static int crowd_gaps;
+
+/* While the notifier pauses, slots go: the one that is next, and the one behind it. */
+static void crowd_leaves(struct mmu *mmu)
+{
+	if (crowd_gaps++)
+		return;
+	test_set_user(crowd_mmu, 64, 0, 0, between.hva, 0);
+	test_set_user(crowd_mmu, 65, 0, 0, between.hva, 0);
+}
+
+/* Many slots over one page: they are all zapped, and others have their turn between. */
+static void crowd_of_slots(struct kunit *test)
+{
+	struct test_mmu *t = test_mmu_new(test);
+	const struct mmu_notifier_ops *ops;
+	struct mmu_notifier_range range = { .mm = current->mm };
+	u64 n, mapped = 0;
+
+	crowd_mmu = t;
+	crowd_gaps = 0;
+	range.start = between.hva = test_mmap(test, PAGE_SIZE, PROT_READ | PROT_WRITE);
+	range.end = range.start + PAGE_SIZE;
+	range.flags = MMU_NOTIFIER_RANGE_BLOCKABLE;
+	for (n = 0; n < CROWD; n++) {
+		KUNIT_ASSERT_EQ(test, test_set_user(t, n, page_gpa(n), PAGE_SIZE, range.start, 0), 0);
+		KUNIT_ASSERT_EQ(test, test_fault(t, page_gpa(n), MMU_WRITE), 0);
+	}
+	ops = t->mmu.notifier.ops;
+	/* Not one of them was used since; but that is more than there is time to find out. */
+	ops->clear_young(&t->mmu.notifier, current->mm, range.start, range.end);
+	for (n = 0; n < CROWD; n++)
+		mapped += !(page_spte(t, n) & TEST_ACCESSED);
+	KUNIT_EXPECT_EQ(test, mapped, 64);
+	KUNIT_EXPECT_NE(test, ops->test_young(&t->mmu.notifier, current->mm, range.start), 0);
+
+	notifier_between = crowd_leaves;
+	ops->invalidate_range_start(&t->mmu.notifier, &range);
+	notifier_between = NULL;
+	KUNIT_EXPECT_EQ(test, crowd_gaps, CROWD / 64);
+	for (n = 0; n < CROWD; n++)
+		KUNIT_EXPECT_EQ(test, page_spte(t, n), 0);
+	ops->invalidate_range_end(&t->mmu.notifier, &range);
+	KUNIT_EXPECT_TRUE(test, list_empty(&t->mmu.hva_walks));
+	KUNIT_EXPECT_EQ(test, test_check(test, t), 0);
+}
+
 static void gmem_between(struct kunit *test)
 {
 	struct gmem_test g = gmem_setup(test);
@@ -838,6 +889,7 @@ static struct kunit_case tdp_cases[] = {
 	KUNIT_CASE(user_huge),
 	KUNIT_CASE(invalidation_between),
 	KUNIT_CASE(gmem_between),
+	KUNIT_CASE(crowd_of_slots),
 	KUNIT_CASE(race_gmem),
 	{}
 };

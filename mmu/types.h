@@ -127,6 +127,7 @@ struct walk_fault {
  *	the other of the two, so that a reader that found the removed slot just before
  *	cannot store it where later readers look
  * @slots_by_hva: those that user memory backs; @lock
+ * @hva_walks: who goes through them, and will again have @lock; @lock for write
  * @slots_by_id: by the VMM's number; @slots_lock
  * @gmems: what backs the gmem-backed ones, each once; @slots_lock, read by RCU
  * @gmems_tree: the same by address; @slots_lock
@@ -156,6 +157,7 @@ struct mmu {
 	unsigned int slots_removed;
 	struct memslot *slot_hint[2];
 	struct rb_root_cached slots_by_hva;
+	struct list_head hva_walks;
 	struct xarray slots_by_id;
 	struct list_head gmems;
 	struct rb_root gmems_tree;
