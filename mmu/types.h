@@ -6,6 +6,7 @@
 #ifndef DITTO_MMU_TYPES_H
 #define DITTO_MMU_TYPES_H
 
+#include <linux/cache.h>
 #include <linux/kvm.h>
 #include <linux/kvm_types.h>
 #include <linux/list.h>
@@ -149,24 +150,27 @@ struct walk_fault {
  * @epoch_flushed: the last @epoch that a flush has covered; likewise
  */
 struct mmu {
+	/* What each exit looks at. @slot_hint changes when vCPUs use several slots in turn. */
+	struct memslot *slot_hint[2] ____cacheline_aligned_in_smp;
+	unsigned int slots_removed;
 	const struct mmu_host *host;
-	struct mutex slots_lock;
+	u64 *root;
+	struct mm_struct *mm;
+
+	struct mutex slots_lock ____cacheline_aligned_in_smp;
 	struct srcu_struct srcu;
 	struct rb_root slots_by_gfn[2];
 	seqcount_latch_t slots_seq;
-	unsigned int slots_removed;
-	struct memslot *slot_hint[2];
 	struct rb_root_cached slots_by_hva;
 	struct list_head hva_walks;
 	struct xarray slots_by_id;
 	struct list_head gmems;
 	struct rb_root gmems_tree;
 	u64 nr_pages;
-	struct mm_struct *mm;
 	struct mmu_notifier notifier;
 
-	rwlock_t lock;
-	u64 *root;
+	/* What each fault writes to. */
+	rwlock_t lock ____cacheline_aligned_in_smp;
 	atomic_long_t nr_tables;
 	long max_tables;
 	bool maps_device;
