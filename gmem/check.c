@@ -15,12 +15,25 @@
 #include "gmem/merge.h"
 
 /**
+ * struct check_domain - a domain, recounted
+ * @d: it, with a reference
+ * @entries: of its gmems that point at shared pages
+ * @pages: shared pages that know it
+ */
+struct check_domain {
+	struct gmem_domain *d;
+	long entries;
+	long pages;
+};
+
+/**
  * struct check - one run of the checker
  * @m: where to print
  * @g: the gmem at hand
  * @bad: violations so far
  * @pinned: pages with references that neither index nor page tables explain
  * @pages: by pfn: 1 for a private page, 2 * n for a shared one seen in n entries
+ * @domains: struct check_domain by the domain's address
  * @private: of @g, recounted; so the next three
  * @shared: entries that point at shared pages
  * @zeroed: entries with GMEM_ZEROED
@@ -33,6 +46,7 @@ struct check {
 	int bad;
 	unsigned long pinned;
 	struct xarray pages;
+	struct xarray domains;
 	long private;
 	long shared;
 	long zeroed;
@@ -45,6 +59,27 @@ struct check {
 		(ck)->bad++;							\
 		seq_printf((ck)->m, "violation: gmem: " fmt "\n", ##__VA_ARGS__);	\
 	} while (0)
+
+/* What is recounted of a domain that a gmem has; NULL without memory. */
+static struct check_domain *check_domain(struct check *ck, struct gmem_domain *d)
+{
+	struct check_domain *cd = xa_load(&ck->domains, (unsigned long)d);
+
+	if (cd)
+		return cd;
+	cd = kzalloc(sizeof(*cd), GFP_KERNEL);
+	if (cd && xa_is_err(xa_store(&ck->domains, (unsigned long)d, cd, GFP_KERNEL))) {
+		kfree(cd);
+		cd = NULL;
+	}
+	if (!cd) {
+		violation(ck, "out of memory, check incomplete");
+		return NULL;
+	}
+	refcount_inc(&d->refs);
+	cd->d = d;
+	return cd;
+}
 
 /* References of a page: one of the index, one of each page table, the rest are pins. */
 static void check_refs(struct check *ck, struct page *page)
@@ -203,6 +238,7 @@ static void check_counter(struct check *ck, const char *name, long have, long re
 static void check_gmem(struct check *ck)
 {
 	struct gmem *g = ck->g;
+	struct check_domain *cd;
 	struct gmem_chunk *c;
 	pgoff_t off;
 
@@ -221,6 +257,9 @@ static void check_gmem(struct check *ck)
 	check_counter(ck, "nr_zeroed", atomic_long_read(&g->nr_zeroed), ck->zeroed);
 	check_counter(ck, "nr_pending", atomic_long_read(&g->nr_pending), ck->pending);
 	check_counter(ck, "nr_chunks", atomic_long_read(&g->nr_chunks), ck->chunks);
+	cd = g->domain ? check_domain(ck, g->domain) : NULL;
+	if (cd)
+		cd->entries += ck->shared;
 	gmem_check_bindings(g, check_mapping, ck);
 	check_user(ck);
 }
@@ -229,6 +268,7 @@ static void check_gmem(struct check *ck)
 static void check_sharers(struct check *ck)
 {
 	unsigned long pfn, nr_shared = 0;
+	struct check_domain *cd;
 	void *value;
 	int sharers;
 
@@ -236,12 +276,32 @@ static void check_sharers(struct check *ck)
 		if (xa_to_value(value) & 1)
 			continue;
 		nr_shared++;
+		cd = xa_load(&ck->domains, (unsigned long)gmem_page_domain(pfn_to_page(pfn)));
+		if (cd)
+			cd->pages++;
 		sharers = atomic_read(gmem_page_sharers(pfn_to_page(pfn)));
 		if (sharers != xa_to_value(value) / 2)
 			violation(ck, "pfn %#lx: %d sharers, recounted %lu", pfn, sharers,
 				  xa_to_value(value) / 2);
 	}
 	check_counter(ck, "shared pages", gmem_shared_pages(), nr_shared);
+}
+
+/* After all gmems and pages. */
+static void check_domains(struct check *ck)
+{
+	struct check_domain *cd;
+	unsigned long i;
+
+	xa_for_each(&ck->domains, i, cd) {
+		check_counter(ck, "a domain's nr_shared", atomic_long_read(&cd->d->nr_shared),
+			      cd->entries);
+		check_counter(ck, "a domain's nr_shared_pages",
+			      atomic_long_read(&cd->d->nr_shared_pages), cd->pages);
+		gmem_domain_put(cd->d);
+		kfree(cd);
+	}
+	xa_destroy(&ck->domains);
 }
 
 /**
@@ -259,11 +319,13 @@ int gmem_check_all(struct seq_file *m)
 	unsigned long gmems = 0;
 
 	xa_init(&ck.pages);
+	xa_init(&ck.domains);
 	for (ck.g = gmem_next(NULL, false); ck.g; ck.g = gmem_next(ck.g, false)) {
 		check_gmem(&ck);
 		gmems++;
 	}
 	check_sharers(&ck);
+	check_domains(&ck);
 	xa_destroy(&ck.pages);
 	ck.bad += gmem_merge_check(m);
 	seq_printf(m, "gmem: %lu objects, %ld shared pages, %lu pinned pages, %d violations\n",

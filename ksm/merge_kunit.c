@@ -488,6 +488,26 @@ static void lost_merge(struct kunit *test)
 	unmake(&a);
 }
 
+/* It counts again what `ditto ps` estimates fair parts from. */
+static void domain_counters(struct kunit *test)
+{
+	struct guest a = make(test, 8);
+	pgoff_t i;
+
+	for (i = 0; i < 8; i++)
+		KUNIT_ASSERT_EQ(test, put(&a, i, 1 + i % 2), 0);
+	KUNIT_EXPECT_EQ(test, passes(2, MERGE_SHARED), 6);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	atomic_long_inc(&a.g->domain->nr_shared);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 1);
+	atomic_long_dec(&a.g->domain->nr_shared);
+	atomic_long_dec(&a.g->domain->nr_shared_pages);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 1);
+	atomic_long_inc(&a.g->domain->nr_shared_pages);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	unmake(&a);
+}
+
 /* The remainder that CRC32C leaves of one word, as the CPU's instruction has it. */
 static u32 crc32c_word(u64 word)
 {
@@ -645,6 +665,7 @@ static struct kunit_case merge_cases[] = {
 	KUNIT_CASE(busy_candidates),
 	KUNIT_CASE(held_candidates),
 	KUNIT_CASE(lost_merge),
+	KUNIT_CASE(domain_counters),
 	KUNIT_CASE(unmerge),
 	KUNIT_CASE(races),
 	{}
