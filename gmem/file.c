@@ -190,6 +190,13 @@ static int gmem_file_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
+/* A process closes it, or ends: its memory is gone by then. */
+static int gmem_file_flush(struct file *file, fl_owner_t id)
+{
+	gmem_weight_pass(file->private_data);
+	return 0;
+}
+
 /* Zero bytes [pos, end) of one page, unless it is empty anyway. */
 static int zero_part(struct gmem *g, u64 pos, u64 end)
 {
@@ -252,6 +259,7 @@ static long gmem_file_ioctl(struct file *file, unsigned int cmd, unsigned long a
 
 static const struct file_operations gmem_fops = {
 	.owner = THIS_MODULE,
+	.flush = gmem_file_flush,
 	.release = gmem_file_release,
 	.mmap = gmem_mmap,
 	.fallocate = gmem_file_fallocate,

@@ -404,6 +404,7 @@ void gmem_weight_exit(void);
 void gmem_weight_begin(struct gmem *g);
 void gmem_weight_end(struct gmem *g);
 void gmem_count_private(struct gmem *g, long n);
+void gmem_weight_pass(struct gmem *g);
 
 /* umap.c */
 int gmem_mmap(struct file *file, struct vm_area_struct *vma);

@@ -219,11 +219,19 @@ static vm_fault_t gmem_vm_page_mkwrite(struct vm_fault *vmf)
 	return ret ? to_vm_fault(ret) : VM_FAULT_NOPAGE;
 }
 
+/* Where a process ends its mm has no users any more. */
+static void gmem_vm_close(struct vm_area_struct *vma)
+{
+	gmem_weight_pass(vma->vm_private_data);
+}
+
 static const struct vm_operations_struct gmem_open_ops = {
+	.close = gmem_vm_close,
 	.fault = gmem_vm_fault,
 };
 
 static const struct vm_operations_struct gmem_watched_ops = {
+	.close = gmem_vm_close,
 	.fault = gmem_vm_fault,
 	.page_mkwrite = gmem_vm_page_mkwrite,
 };

@@ -3,10 +3,10 @@
  * Accounting of guest memory: for the OOM killer, in the RSS of its owner, and for
  * operators, in /sys/kernel/ditto/gmem/. A gmem's private pages, which are what freeing it
  * would give back, are added to the shared-memory counter of its owner's mm. The owner is
- * the process that created the gmem, and after its end the next process that adds a page.
- * The hard part is to take back exactly what was added, whatever ends first: the gmem
- * counts what it added, and keeps the mm's structure (not its memory) until it has taken it
- * back.
+ * the process that created the gmem, and after its end one that has it mapped, or the next
+ * process that adds a page. The hard part is to take back exactly what was added, whatever
+ * ends first: the gmem counts what it added, and keeps the mm's structure (not its memory)
+ * until it has taken it back.
  */
 #include <linux/delay.h>
 #include <linux/kobject.h>
@@ -29,12 +29,18 @@ static struct mm_struct *weight_current_mm(void)
 	return current->flags & PF_KTHREAD ? NULL : current->mm;
 }
 
-/* The owner is gone: the current task takes over. Returns the mm to let go of. */
-static struct mm_struct *weight_inherit(struct gmem_weight *w)
+/* Is there nobody whom it weighs on? @lock held. */
+static bool weight_orphaned(const struct gmem_weight *w)
 {
-	struct mm_struct *old = w->mm, *new = weight_current_mm();
+	return !w->mm || !atomic_read(&w->mm->mm_users);
+}
 
-	if (!new || (old && atomic_read(&old->mm_users)))
+/* The owner is gone: @new, if that is one, takes over. Returns the mm to let go of. */
+static struct mm_struct *weight_inherit(struct gmem_weight *w, struct mm_struct *new)
+{
+	struct mm_struct *old = w->mm;
+
+	if (!new || !weight_orphaned(w))
 		return NULL;
 	if (old)
 		compat_mm_rss_add(old, -w->pages);
@@ -44,15 +50,15 @@ static struct mm_struct *weight_inherit(struct gmem_weight *w)
 	return old;
 }
 
-/* Bring the owner's RSS up to date. */
-static void weight_update(struct gmem *g)
+/* Bring the owner's RSS up to date; without one, it is @heir. */
+static void weight_update(struct gmem *g, struct mm_struct *heir)
 {
 	struct gmem_weight *w = &g->weight;
 	struct mm_struct *old;
 	long pages;
 
 	spin_lock(&w->lock);
-	old = weight_inherit(w);
+	old = weight_inherit(w, heir);
 	pages = atomic_long_read(&g->nr_private);
 	if (w->mm) {
 		compat_mm_rss_add(w->mm, pages - w->pages);
@@ -77,7 +83,52 @@ void gmem_count_private(struct gmem *g, long n)
 	percpu_counter_add(&nr_private_pages, n);
 	/* In steps: the owner's counter is shared by all of its threads. */
 	if (unlikely(abs(pages - READ_ONCE(g->weight.pages)) >= GMEM_WEIGHT_STEP))
-		weight_update(g);
+		weight_update(g, weight_current_mm());
+}
+
+/* Who has it mapped and lives, with a reference to the mm's structure, or NULL. */
+static struct mm_struct *weight_heir(struct gmem *g)
+{
+	struct address_space *mapping = g->inode->i_mapping;
+	struct mm_struct *heir = NULL;
+	struct rb_node *node;
+	unsigned int n = 0;
+
+	i_mmap_lock_read(mapping);
+	node = rb_first_cached(&mapping->i_mmap);
+	for (; node && !heir && n < GMEM_CROWD; node = rb_next(node), n++) {
+		heir = rb_entry(node, struct vm_area_struct, shared.rb)->vm_mm;
+		if (atomic_read(&heir->mm_users))
+			mmgrab(heir);
+		else
+			heir = NULL;
+	}
+	i_mmap_unlock_read(mapping);
+	return heir;
+}
+
+/**
+ * gmem_weight_pass() - see that it weighs on somebody, as far as anybody is known
+ * @g: the gmem
+ *
+ * For when a mapping or a file was closed, by a process that is going perhaps. Process
+ * context, no lock held but mmap_lock.
+ */
+void gmem_weight_pass(struct gmem *g)
+{
+	struct mm_struct *heir;
+	bool orphaned;
+
+	spin_lock(&g->weight.lock);
+	orphaned = weight_orphaned(&g->weight);
+	spin_unlock(&g->weight.lock);
+	if (likely(!orphaned))
+		return;
+	heir = weight_heir(g);
+	if (!heir)
+		return;
+	weight_update(g, heir);
+	mmdrop(heir);
 }
 
 /**

@@ -493,6 +493,41 @@ static void weight_inherited(const void *arg)
 	ASSERT(near(rss_kib(), 0));
 }
 
+/* Who has it mapped has its weight as soon as its maker is gone, and touches nothing. */
+static void weight_passed(const void *arg)
+{
+	struct ditto_create_gmem args = { .size = 32 * MIB };
+	int up[2], down[2], fd, status;
+	pid_t pid;
+	u8 *p;
+
+	begin();
+	CHECKED(pipe(up));
+	CHECKED(pipe(down));
+	pid = syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, NULL);
+	if (!pid) {
+		int dev = open(tap.dev, O_RDWR | O_CLOEXEC);
+
+		fd = ioctl(dev, DITTO_CREATE_GMEM, &args);
+		p = mmap(NULL, 32 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		memset(p, 1, 8 * MIB);
+		if (write(up[1], &fd, sizeof(fd)) != sizeof(fd) ||
+		    read(down[0], &fd, sizeof(fd)) != sizeof(fd))
+			_exit(1);
+		_exit(!near(rss_kib(), 8 * 1024));
+	}
+	ASSERT_EQ(read(up[0], &fd, sizeof(fd)), sizeof(fd));
+	p = gmem_map(fd, 32 * MIB);
+	ASSERT(near(rss_kib(), 0));
+	ASSERT_EQ(write(down[1], &fd, sizeof(fd)), sizeof(fd));
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	ASSERT_EQ(status, 0);
+	ASSERT(near(rss_kib(), 8 * 1024));
+	CHECKED(munmap(p, 32 * MIB));
+	close(fd);
+	ASSERT(near(rss_kib(), 0));
+}
+
 /* The OOM killer takes the one with much guest memory, not the small ones beside it. */
 static void weight_oom(const void *arg)
 {
@@ -646,7 +681,8 @@ static const struct tap_test tests[] = {
 	{ "cgroup_punched", cgroup_punched, NULL, 60 },
 	{ "cgroup_mapping", cgroup_mapping, NULL, 60 }, { "cgroup_guest", cgroup_guest, NULL, 60 },
 	{ "cgroup_copies", cgroup_copies, NULL, 60 },
-	{ "weight", weight, NULL, 60 }, { "weight_inherited", weight_inherited, NULL, 60 },
+	{ "weight", weight, NULL, 60 }, { "weight_passed", weight_passed },
+	{ "weight_inherited", weight_inherited, NULL, 60 },
 	{ "weight_oom", weight_oom, NULL, 60 },
 	{ "pins", pins, NULL, 60 }, { "pins_io", pins_io, NULL, 60 },
 };
