@@ -165,6 +165,8 @@ void gmem_weight_end(struct gmem *g)
  * @coming: memory is on its way back
  *
  * The wait is limited: pages that come back one by one must not prevent a kill for ever.
+ *
+ * Return: true: wait.
  */
 bool gmem_oom_wait(unsigned int *waited, bool coming)
 {

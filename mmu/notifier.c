@@ -52,7 +52,7 @@ static void slot_part(const struct memslot *s, unsigned long start, unsigned lon
 }
 
 /**
- * notifier_forget - a user-backed slot is going to be taken out of mmu->slots_by_hva
+ * notifier_forget() - a user-backed slot is going to be taken out of mmu->slots_by_hva
  * @mmu: lock held for write
  * @slot: still in it
  */

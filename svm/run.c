@@ -126,7 +126,7 @@ static void svm_soft_vectoring(struct svm_vcpu *svm, struct x86_event *e)
 }
 
 /**
- * svm_vectoring - an event whose delivery was cut (15.7.2)
+ * svm_vectoring() - an event whose delivery was cut (15.7.2)
  * @svm: was in the guest, and its rip is in vcpu.st
  * @e: filled
  *
