@@ -5,8 +5,12 @@
 #include <linux/kvm.h>
 
 #include "core/core.h"
+#include "mmu/mmu.h"
 #include "x86/board/irqchip.h"
-#include "x86/run/x86.h"
+#include "x86/cpu/clock.h"
+#include "x86/cpu/cpuid.h"
+#include "x86/cpu/fpu.h"
+#include "x86/machine/vm.h"
 
 /* Capabilities that are a constant. */
 static const struct {

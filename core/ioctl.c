@@ -10,12 +10,18 @@
 
 #include "compat.h"
 #include "core/core.h"
-#include "x86/board/eventfd.h"
 #include "gmem/gmem.h"
 #include "mmu/mmu.h"
+#include "x86/board/eventfd.h"
 #include "x86/board/irqchip.h"
+#include "x86/cpu/clock.h"
+#include "x86/cpu/cpuid.h"
+#include "x86/cpu/fpu.h"
+#include "x86/machine/vm.h"
 #include "x86/run/kvmclock.h"
-#include "x86/run/x86.h"
+#include "x86/run/msr.h"
+#include "x86/run/regs.h"
+#include "x86/run/sregs.h"
 
 #define IN	BIT(0)	/* the fixed-size argument is copied in */
 #define OUT	BIT(1)	/* ... and out, when the handler gives no error */

@@ -13,11 +13,15 @@
 #include <linux/seq_file.h>
 
 #include "core/core.h"
-#include "x86/board/eventfd.h"
 #include "gmem/gmem.h"
 #include "ksm/ksm.h"
+#include "x86/board/eventfd.h"
+#include "x86/cpu/clock.h"
+#include "x86/cpu/cpuid.h"
+#include "x86/cpu/fpu.h"
 #include "x86/cpu/hostwork.h"
-#include "x86/run/x86.h"
+#include "x86/machine/vm.h"
+#include "x86/run/msr.h"
 
 static bool kvm_node;
 module_param(kvm_node, bool, 0444);
@@ -138,7 +142,10 @@ static int main_setup_cpu(void)
 	err = backend->setup();
 	if (err)
 		return err;
-	x86_setup();
+	/* What this host's CPUs can do for guests: parameters and backend say it. */
+	cpuid_setup();
+	fpu_setup();
+	msr_setup();
 	err = hostwork_init();
 	if (err)
 		goto teardown_backend;

@@ -17,7 +17,14 @@
 #include "compat.h"
 #include "core/core.h"
 #include "x86/board/irqchip.h"
-#include "x86/run/x86.h"
+#include "x86/cpu/clock.h"
+#include "x86/cpu/cpuid.h"
+#include "x86/cpu/fpu.h"
+#include "x86/machine/vm.h"
+#include "x86/run/emulate_vcpu.h"
+#include "x86/run/msr.h"
+#include "x86/run/reset.h"
+#include "x86/run/run.h"
 
 /* vCPU that ran on this CPU last, only compared, never followed. */
 static DEFINE_PER_CPU(const struct vcpu *, vcpu_last);

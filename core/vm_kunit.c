@@ -5,7 +5,8 @@
  */
 #include "core/core.h"
 #include "x86/board/board_kunit.h"
-#include "x86/run/x86.h"
+#include "x86/machine/vm.h"
+#include "x86/run/run.h"
 
 /* Those that wait for INIT or SIPI hear of the end of their VM, too. */
 static void vm_test_kill_wakes(struct kunit *test)

@@ -7,7 +7,8 @@
 #include <asm/tsc.h>
 
 #include "x86/board/board_kunit.h"
-#include "x86/run/x86.h"
+#include "x86/machine/vm.h"
+#include "x86/run/reset.h"
 
 static void lapic_test_reset(struct kunit *test)
 {

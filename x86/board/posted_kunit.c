@@ -6,7 +6,7 @@
 #include <linux/io.h>
 
 #include "x86/board/board_kunit.h"
-#include "x86/run/x86.h"
+#include "x86/machine/vm.h"
 
 /* What is posted is one request each, wherever it is met: posted, requested, in service. */
 static void posted_test_collect(struct kunit *test)

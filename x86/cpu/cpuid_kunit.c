@@ -10,7 +10,12 @@
 #include <asm/mtrr.h>
 #include <asm/processor-flags.h>
 
+#include "x86/cpu/cpuid.h"
 #include "x86/cpu/cpuid_impl.h"
+#include "x86/machine/vm.h"
+#include "x86/run/cr.h"
+#include "x86/run/msr.h"
+#include "x86/run/reset.h"
 #include "x86/run/state_kunit.h"
 
 static int set_table(struct kunit *test, struct vcpu *vcpu, const struct kvm_cpuid_entry2 *table,
@@ -248,7 +253,7 @@ static void cpuid_no_xsave_test(struct kunit *test)
 	u32 nent, r[4];
 
 	quirk_no_xsave = true;
-	x86_setup();
+	state_host_setup();
 	e = offered(test, &nent);
 	KUNIT_EXPECT_EQ(test, vcpu_cpuid_set(vcpu, e, nent), 0);
 	KUNIT_EXPECT_FALSE(test, cpuid_has(vcpu, X86_FEATURE_XSAVE));
@@ -260,7 +265,7 @@ static void cpuid_no_xsave_test(struct kunit *test)
 	query(vcpu, 0xd, 0, r);
 	KUNIT_EXPECT_EQ(test, r[0] | r[1] | r[2] | r[3], 0U);
 	quirk_no_xsave = was;
-	x86_setup();
+	state_host_setup();
 }
 
 #define LEAF(f, i, fl, a, b, c, d) \

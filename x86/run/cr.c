@@ -11,8 +11,11 @@
 #include <asm/processor-flags.h>
 #include <uapi/asm/debugreg.h>
 
+#include "mmu/mmu.h"
 #include "x86/board/irqchip.h"
-#include "x86/run/x86.h"
+#include "x86/cpu/cpuid.h"
+#include "x86/machine/vm.h"
+#include "x86/run/cr.h"
 
 #define CR0_DEFINED	(X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_ET | \
 			 X86_CR0_NE | X86_CR0_WP | X86_CR0_AM | X86_CR0_NW | X86_CR0_CD | \

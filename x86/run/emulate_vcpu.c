@@ -12,10 +12,16 @@
 #include <asm/traps.h>
 
 #include "mmu/memo.h"
+#include "mmu/mmu.h"
 #include "x86/board/iobus.h"
 #include "x86/board/irqchip.h"
+#include "x86/cpu/fpu.h"
 #include "x86/emulate/emulate.h"
-#include "x86/run/x86.h"
+#include "x86/machine/vm.h"
+#include "x86/run/cr.h"
+#include "x86/run/emulate_vcpu.h"
+#include "x86/run/events.h"
+#include "x86/run/walk.h"
 
 /**
  * vcpu_emulator_init() - give a vCPU an instruction emulator

@@ -16,8 +16,11 @@
 #include "compat.h"
 #include "x86/board/irqchip.h"
 #include "x86/board/lapic.h"
+#include "x86/emulate/emulate.h"
+#include "x86/machine/vm.h"
+#include "x86/run/cr.h"
+#include "x86/run/events.h"
 #include "x86/run/trace.h"
-#include "x86/run/x86.h"
 
 enum exc_class { EXC_BENIGN, EXC_CONTRIBUTORY, EXC_PAGE_FAULT };
 

@@ -6,6 +6,8 @@
  */
 #include <asm/traps.h>
 
+#include "x86/machine/vm.h"
+#include "x86/run/events.h"
 #include "x86/run/state_kunit.h"
 
 /* What comes of the two. */

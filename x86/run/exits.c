@@ -15,8 +15,18 @@
 #include "x86/board/iobus.h"
 #include "x86/board/irqchip.h"
 #include "x86/board/lapic.h"
+#include "x86/cpu/cpuid.h"
+#include "x86/cpu/fpu.h"
+#include "x86/machine/vm.h"
+#include "x86/run/cr.h"
+#include "x86/run/emulate_vcpu.h"
+#include "x86/run/events.h"
+#include "x86/run/exits.h"
+#include "x86/run/msr.h"
+#include "x86/run/reset.h"
+#include "x86/run/skip.h"
+#include "x86/run/taskswitch_vcpu.h"
 #include "x86/run/trace.h"
-#include "x86/run/x86.h"
 
 static int exit_internal_error(struct vcpu *vcpu, u32 suberror, const struct exit_facts *f)
 {

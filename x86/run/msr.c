@@ -19,8 +19,12 @@
 #include <asm/nospec-branch.h>
 
 #include "x86/board/irqchip.h"
+#include "x86/cpu/clock.h"
+#include "x86/cpu/cpuid.h"
+#include "x86/machine/vm.h"
+#include "x86/run/cr.h"
 #include "x86/run/kvmclock.h"
-#include "x86/run/x86.h"
+#include "x86/run/msr.h"
 
 #define PAT_RESET		0x0007040600070406ULL
 #define UCODE_REV_AMD		0x01000065

@@ -10,7 +10,11 @@
 
 #include "x86/board/irqchip.h"
 #include "x86/board/lapic.h"
-#include "x86/run/x86.h"
+#include "x86/machine/vm.h"
+#include "x86/run/cr.h"
+#include "x86/run/events.h"
+#include "x86/run/regs.h"
+#include "x86/run/reset.h"
 
 #define RFLAGS_DEFINED	(X86_EFLAGS_CF | X86_EFLAGS_PF | X86_EFLAGS_AF | X86_EFLAGS_ZF | \
 			 X86_EFLAGS_SF | X86_EFLAGS_TF | X86_EFLAGS_IF | X86_EFLAGS_DF | \

@@ -8,7 +8,11 @@
 #include <asm/processor-flags.h>
 
 #include "x86/board/irqchip.h"
-#include "x86/run/x86.h"
+#include "x86/cpu/cpuid.h"
+#include "x86/machine/vm.h"
+#include "x86/run/cr.h"
+#include "x86/run/msr.h"
+#include "x86/run/reset.h"
 
 /* EDX tells the CPU's type: what CPUID would say, or a Pentium Pro. */
 #define RESET_SIGNATURE	0x600

@@ -14,12 +14,18 @@
 #include <asm/debugreg.h>
 
 #include "compat.h"
-#include "x86/cpu/fpu.h"
-#include "x86/cpu/hostwork.h"
+#include "mmu/mmu.h"
 #include "x86/board/irqchip.h"
 #include "x86/board/lapic.h"
+#include "x86/cpu/fpu.h"
+#include "x86/cpu/hostwork.h"
+#include "x86/machine/vm.h"
+#include "x86/run/cr.h"
+#include "x86/run/events.h"
+#include "x86/run/exits.h"
 #include "x86/run/kvmclock.h"
-#include "x86/run/x86.h"
+#include "x86/run/reset.h"
+#include "x86/run/run.h"
 
 #define CREATE_TRACE_POINTS
 #include "x86/run/trace.h"

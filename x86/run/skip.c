@@ -4,7 +4,12 @@
  * enough. Elsewhere the first byte is mostly enough, and it is read where the vCPU's last
  * walk ended. Where it is not, the emulator decodes the instruction (emulate_vcpu.c).
  */
-#include "x86/run/x86.h"
+#include "mmu/memo.h"
+#include "mmu/mmu.h"
+#include "x86/machine/vm.h"
+#include "x86/run/emulate_vcpu.h"
+#include "x86/run/skip.h"
+#include "x86/run/walk.h"
 
 static void skip_where(struct vcpu *vcpu, u64 *gva, u32 *access)
 {

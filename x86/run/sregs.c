@@ -8,8 +8,12 @@
 #include <asm/msr-index.h>
 #include <asm/processor-flags.h>
 
+#include "mmu/mmu.h"
 #include "x86/board/irqchip.h"
-#include "x86/run/x86.h"
+#include "x86/machine/vm.h"
+#include "x86/run/cr.h"
+#include "x86/run/sregs.h"
+#include "x86/run/walk.h"
 
 /* Members of struct kvm_sregs in the order of enum x86_seg. */
 static const size_t seg_offset[SEG_NR] = {

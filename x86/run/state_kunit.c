@@ -16,7 +16,20 @@
 #include <asm/traps.h>
 #include <asm/tsc.h>
 
+#include "mmu/mmu.h"
+#include "x86/cpu/clock.h"
+#include "x86/cpu/cpuid.h"
+#include "x86/cpu/fpu.h"
+#include "x86/machine/vm.h"
+#include "x86/run/cr.h"
+#include "x86/run/events.h"
+#include "x86/run/exits.h"
 #include "x86/run/kvmclock.h"
+#include "x86/run/msr.h"
+#include "x86/run/regs.h"
+#include "x86/run/reset.h"
+#include "x86/run/run.h"
+#include "x86/run/sregs.h"
 #include "x86/run/state_kunit.h"
 
 #define LONG_CR0	(X86_CR0_PE | X86_CR0_PG | X86_CR0_ET | X86_CR0_NE | X86_CR0_WP)
@@ -52,6 +65,16 @@ static const struct mmu_host fake_host = {
 };
 
 /**
+ * state_host_setup() - learn anew what guests can have, as at load
+ */
+void state_host_setup(void)
+{
+	cpuid_setup();
+	fpu_setup();
+	msr_setup();
+}
+
+/**
  * state_suite_init() - put the fake backend into place
  * @suite: unused
  *
@@ -61,7 +84,7 @@ int state_suite_init(struct kunit_suite *suite)
 {
 	real_backend = backend;
 	backend = &fake_backend;
-	x86_setup();
+	state_host_setup();
 	return 0;
 }
 
@@ -73,7 +96,7 @@ void state_suite_exit(struct kunit_suite *suite)
 {
 	backend = real_backend;
 	if (backend)
-		x86_setup();
+		state_host_setup();
 }
 
 static struct vcpu *vcpu_new(struct kunit *test, struct vm *vm)

@@ -8,7 +8,7 @@
 
 #include <kunit/test.h>
 
-#include "x86/run/x86.h"
+#include "x86/machine/vm.h"
 
 #define NONCANONICAL	0x0000800000000000ULL
 
@@ -24,6 +24,7 @@ struct state_world {
 
 extern u32 state_fake_passed;	/* calls of the fake backend's pass_msr */
 
+void state_host_setup(void);
 int state_suite_init(struct kunit_suite *suite);
 void state_suite_exit(struct kunit_suite *suite);
 int state_test_init(struct kunit *test);

@@ -6,8 +6,15 @@
 #include <asm/trapnr.h>
 #include <uapi/asm/debugreg.h>
 
+#include "mmu/mmu.h"
+#include "x86/emulate/emulate.h"
+#include "x86/machine/vm.h"
+#include "x86/run/cr.h"
+#include "x86/run/emulate_vcpu.h"
+#include "x86/run/events.h"
 #include "x86/run/taskswitch.h"
-#include "x86/run/x86.h"
+#include "x86/run/taskswitch_vcpu.h"
+#include "x86/run/walk.h"
 
 /**
  * struct task_glue - one switch

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Model-specific registers: X86_FAULT for one, or a value, that does not exist.
+ */
+#ifndef DITTO_RUN_MSR_H
+#define DITTO_RUN_MSR_H
+
+#include <linux/types.h>
+
+struct vcpu;
+
+int msr_read(struct vcpu *vcpu, u32 index, u64 *val, bool by_vmm);
+int msr_write(struct vcpu *vcpu, u32 index, u64 val, bool by_vmm);
+void msr_setup_passthrough(struct vcpu *vcpu);
+void msr_reset(struct vcpu *vcpu);
+void msr_setup(void);
+
+int msr_ioctl_index_list(void __user *arg);
+int msr_ioctl_feature_index_list(void __user *arg);
+int msr_ioctl_get_features(void __user *arg);
+int vcpu_ioctl_get_msrs(struct vcpu *vcpu, void __user *arg);
+int vcpu_ioctl_set_msrs(struct vcpu *vcpu, void __user *arg);
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Ioctls on system registers, and address translation.
+ */
+#ifndef DITTO_RUN_SREGS_H
+#define DITTO_RUN_SREGS_H
+
+#include <linux/kvm.h>
+
+struct vcpu;
+
+/*
+ * Structures were copied in, or are copied out, by the dispatcher; the caller holds
+ * vcpu->mutex and has loaded the vCPU, but not its FPU.
+ */
+int vcpu_ioctl_get_sregs(struct vcpu *vcpu, struct kvm_sregs *sregs);
+int vcpu_ioctl_set_sregs(struct vcpu *vcpu, struct kvm_sregs *sregs);
+int vcpu_ioctl_translate(struct vcpu *vcpu, struct kvm_translation *tr);
+
+#endif
