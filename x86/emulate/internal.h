@@ -204,6 +204,11 @@ static inline enum emu_result emu_gp0(struct emu_ctxt *c)
 	return emu_fault_code(c, X86_TRAP_GP, 0);
 }
 
+static inline unsigned int emu_iopl(const struct emu_ctxt *c)
+{
+	return c->rflags >> X86_EFLAGS_IOPL_BIT & 3;
+}
+
 /* mem.c: segmentation and memory */
 bool emu_canonical(struct emu_ctxt *c, u64 gva);
 enum emu_result emu_linear(struct emu_ctxt *c, enum emu_seg seg, u64 ea, unsigned int len,
@@ -241,9 +246,12 @@ emu_exec_fn emu_push, emu_pop, emu_pusha, emu_popa, emu_pushf, emu_popf, emu_lea
 emu_exec_fn emu_movs, emu_cmps, emu_stos, emu_lods, emu_scas, emu_ins, emu_outs;
 /* sse.c */
 emu_exec_fn emu_sse_mov, emu_sse_mov_low, emu_sse_load_high, emu_sse_store_high;
-/* io.c: ports, flags and system registers */
-emu_exec_fn emu_in, emu_out, emu_clc, emu_stc, emu_cmc, emu_cld, emu_std, emu_cli, emu_sti,
-	    emu_clts, emu_invlpg, emu_wbinvd, emu_mov_to_cr, emu_mov_from_cr, emu_mov_to_dr,
+/* io.c: ports */
+emu_exec_fn emu_in, emu_out;
+/* flags.c */
+emu_exec_fn emu_clc, emu_stc, emu_cmc, emu_cld, emu_std, emu_cli, emu_sti;
+/* system.c: system registers */
+emu_exec_fn emu_clts, emu_invlpg, emu_wbinvd, emu_mov_to_cr, emu_mov_from_cr, emu_mov_to_dr,
 	    emu_mov_from_dr, emu_mov_from_sreg, emu_smsw, emu_lmsw,
 	    emu_undefined;
 

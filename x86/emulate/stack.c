@@ -98,15 +98,10 @@ enum emu_result emu_popa(struct emu_ctxt *c)
 	return EMU_OK;
 }
 
-static unsigned int stack_iopl(const struct emu_ctxt *c)
-{
-	return c->rflags >> X86_EFLAGS_IOPL_BIT & 3;
-}
-
 /* PUSHF and POPF in virtual-8086 mode with IOPL < 3: #GP, or with CR4.VME something we do not have. */
 static enum emu_result check_vm86(struct emu_ctxt *c)
 {
-	if (c->mode != EMU_VM86 || stack_iopl(c) == 3)
+	if (c->mode != EMU_VM86 || emu_iopl(c) == 3)
 		return EMU_OK;
 	return c->ops->get_cr(c, 4) & X86_CR4_VME ? EMU_UNHANDLED : emu_gp0(c);
 }
@@ -128,7 +123,7 @@ enum emu_result emu_popf(struct emu_ctxt *c)
 		r = pop_bytes(c, &val, c->opsize, 0);
 	if (c->cpl == 0)
 		mask |= X86_EFLAGS_IOPL;
-	if (c->cpl <= stack_iopl(c))
+	if (c->cpl <= emu_iopl(c))
 		mask |= X86_EFLAGS_IF;
 	mask &= emu_mask(c->opsize);
 	c->next_rflags = (c->next_rflags & ~mask) | (val & mask);
