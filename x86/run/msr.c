@@ -15,7 +15,6 @@
 #include <linux/uaccess.h>
 #include <asm/cpufeature.h>
 #include <asm/msr.h>
-#include <asm/mtrr.h>
 #include <asm/nospec-branch.h>
 
 #include "x86/board/irqchip.h"
@@ -25,6 +24,7 @@
 #include "x86/run/cr.h"
 #include "x86/run/kvmclock.h"
 #include "x86/run/msr.h"
+#include "x86/run/mtrr.h"
 
 #define PAT_RESET		0x0007040600070406ULL
 #define UCODE_REV_AMD		0x01000065
@@ -35,8 +35,6 @@
 #define HWCR_IGNORED		(BIT_ULL(3) | BIT_ULL(6) | BIT_ULL(8))
 /* Extended configuration space through ports 0xcf8/0xcfc: Linux switches it on. */
 #define NB_CFG_CF8_EXT		BIT_ULL(46)
-#define MTRR_CAP		(MTRR_VAR_RANGES | BIT(8) /* fixed */ | BIT(10) /* WC */)
-#define MTRR_DEF_TYPE_BITS	(0xffULL | BIT(10) | BIT(11))
 #define VM_CR_SVM_OFF		(BIT(3) /* locked */ | BIT(4) /* SVM disabled */)
 #define ARCH_CAPS_SAFE		(ARCH_CAP_RDCL_NO | ARCH_CAP_IBRS_ALL | ARCH_CAP_RSBA | \
 				 ARCH_CAP_SKIP_VMENTRY_L1DFLUSH | ARCH_CAP_SSB_NO | \
@@ -56,20 +54,6 @@
 #define MSR_CANONICAL	BIT(2)	/* holds a linear address */
 #define MSR_SWITCHED	BIT(3)	/* a member of st.msrs: ST_MSRS */
 #define MSR_DIRECT	BIT(4)	/* the guest needs no exit for it */
-
-/**
- * struct msr_access - one read or write in flight
- * @vcpu: whose
- * @index: of the MSR
- * @val: read: set by the handler; write: the new value
- * @by_vmm: not the guest
- */
-struct msr_access {
-	struct vcpu *vcpu;
-	u32 index;
-	u64 val;
-	bool by_vmm;
-};
 
 /**
  * struct msr_desc - MSRs @first to @last
@@ -238,78 +222,6 @@ static int ucode_rev_write(struct msr_access *a)
 {
 	if (a->by_vmm)
 		a->vcpu->msr.ucode_rev = a->val;
-	return 0;
-}
-
-static int mtrr_cap_read(struct msr_access *a)
-{
-	a->val = MTRR_CAP;
-	return 0;
-}
-
-static bool mtrr_type_valid(u8 type)
-{
-	return type < 8 && (BIT(type) & (BIT(MTRR_TYPE_UNCACHABLE) | BIT(MTRR_TYPE_WRCOMB) |
-					 BIT(MTRR_TYPE_WRTHROUGH) | BIT(MTRR_TYPE_WRPROT) |
-					 BIT(MTRR_TYPE_WRBACK)));
-}
-
-static int mtrr_var_write(struct msr_access *a)
-{
-	const u32 n = a->index - MTRRphysBase_MSR(0);
-	u64 reserved = ~0ULL << a->vcpu->cpuid.maxphyaddr;
-
-	if (n & 1)
-		reserved |= GENMASK(10, 0);
-	else
-		reserved |= GENMASK(11, 8);
-	/* A VMM's mask may be as wide as its own CPU's addresses. */
-	if (a->by_vmm)
-		reserved &= GENMASK(11, 0);
-	if ((a->val & reserved) || (!(n & 1) && !mtrr_type_valid(a->val)))
-		return X86_FAULT;
-	a->vcpu->msr.mtrr_var[array_index_nospec(n, 2 * MTRR_VAR_RANGES)] = a->val;
-	return 0;
-}
-
-static const u32 mtrr_fixed_index[MTRR_FIXED_RANGES] = {
-	MSR_MTRRfix64K_00000, MSR_MTRRfix16K_80000, MSR_MTRRfix16K_A0000,
-	MSR_MTRRfix4K_C0000, MSR_MTRRfix4K_C8000, MSR_MTRRfix4K_D0000, MSR_MTRRfix4K_D8000,
-	MSR_MTRRfix4K_E0000, MSR_MTRRfix4K_E8000, MSR_MTRRfix4K_F0000, MSR_MTRRfix4K_F8000,
-};
-
-static u64 *mtrr_fixed(struct msr_access *a)
-{
-	int i;
-
-	for (i = 0; i < MTRR_FIXED_RANGES - 1; i++)
-		if (mtrr_fixed_index[i] == a->index)
-			break;
-	return &a->vcpu->msr.mtrr_fixed[i];
-}
-
-static int mtrr_fixed_read(struct msr_access *a)
-{
-	a->val = *mtrr_fixed(a);
-	return 0;
-}
-
-static int mtrr_fixed_write(struct msr_access *a)
-{
-	int i;
-
-	for (i = 0; i < 64; i += 8)
-		if (!mtrr_type_valid(a->val >> i))
-			return X86_FAULT;
-	*mtrr_fixed(a) = a->val;
-	return 0;
-}
-
-static int mtrr_def_type_write(struct msr_access *a)
-{
-	if (!mtrr_type_valid(a->val))
-		return X86_FAULT;
-	a->vcpu->msr.mtrr_def_type = a->val;
 	return 0;
 }
 
