@@ -15,7 +15,7 @@
 #include "core/core.h"
 #include "gmem/gmem.h"
 #include "ksm/ksm.h"
-#include "x86/board/eventfd.h"
+#include "x86/board/irqfd.h"
 #include "x86/cpu/clock.h"
 #include "x86/cpu/cpuid.h"
 #include "x86/cpu/fpu.h"
@@ -152,19 +152,19 @@ static int main_setup_cpu(void)
 	err = vm_setup();
 	if (err)
 		goto exit_hostwork;
-	err = eventfds_setup();
+	err = irqfds_setup();
 	if (err)
 		goto teardown_vm;
 	err = cpus_enable();
 	if (err)
-		goto teardown_eventfds;
+		goto teardown_irqfds;
 	clocksource_watch(vm_clocks_unstable);
 	/* Switched once, not with each VM, because the switch patches the scheduler's code. */
 	preempt_notifier_inc();
 	return 0;
 
-teardown_eventfds:
-	eventfds_teardown();
+teardown_irqfds:
+	irqfds_teardown();
 teardown_vm:
 	vm_teardown();
 exit_hostwork:
@@ -179,7 +179,7 @@ static void main_teardown_cpu(void)
 	preempt_notifier_dec();
 	clocksource_unwatch();
 	cpus_disable();
-	eventfds_teardown();
+	irqfds_teardown();
 	vm_teardown();
 	hostwork_exit();
 	backend->teardown();

@@ -18,9 +18,10 @@
 
 #include "core/core.h"
 #include "mmu/mmu.h"
-#include "x86/board/eventfd.h"
 #include "x86/board/iobus.h"
+#include "x86/board/ioeventfd.h"
 #include "x86/board/irqchip.h"
+#include "x86/board/irqfd.h"
 #include "x86/cpu/clock.h"
 
 /**
@@ -130,7 +131,8 @@ static void vm_free(struct vm *vm)
 	vm_list_del(vm);
 	iobus_destroy(&vm->pio);
 	iobus_destroy(&vm->mmio);
-	vm_eventfds_destroy(vm);
+	vm_irqfds_destroy(vm);
+	vm_ioeventfds_destroy(vm);
 	irqchip_destroy(vm);
 	mmu_destroy(&vm->mmu);
 	vm_free_vcpus(vm);
@@ -174,9 +176,10 @@ static int vm_init_parts(struct vm *vm)
 	err = iobus_init(&vm->mmio);
 	if (err)
 		goto free_pio;
-	err = vm_eventfds_init(vm);
+	err = vm_irqfds_init(vm);
 	if (err)
 		goto free_mmio;
+	vm_ioeventfds_init(vm);
 	vm_clock_init(vm);
 	return 0;
 

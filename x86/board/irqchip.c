@@ -639,7 +639,7 @@ void irqchip_destroy(struct vm *vm)
 	vioapic_unregister(chip);
 	vpic_unregister(chip);
 	WRITE_ONCE(vm->irqchip, NULL);
-	if (vm->eventfds)
+	if (vm->irqfds)
 		synchronize_rcu();
 	chip_free(chip);
 }

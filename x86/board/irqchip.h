@@ -8,7 +8,7 @@
  * vCPU's owner.
  *
  * Order of destruction that costs no grace periods: iobus_destroy() of both
- * buses, vm_eventfds_destroy(), irqchip_destroy(), then vlapic_free() of each
+ * buses, vm_irqfds_destroy(), irqchip_destroy(), then vlapic_free() of each
  * vCPU.  Any other order is safe too.
  */
 #ifndef DITTO_X86_IRQCHIP_H

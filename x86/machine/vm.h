@@ -23,7 +23,7 @@
 
 struct irqchip;
 struct vm_bucket;
-struct vm_eventfds;
+struct vm_irqfds;
 
 /**
  * struct vm - one virtual machine
@@ -41,7 +41,9 @@ struct vm_eventfds;
  * @nr_vcpus: published with release semantics after the entry is in @vcpus
  * @irqchip: in-kernel PIC, IOAPIC and routing, or NULL; set once under @lock
  *	before the first vCPU exists, cleared when the VM dies
- * @eventfds: state of x86/board/eventfd.c
+ * @irqfds: state of x86/board/irqfd.c
+ * @ioeventfds_lock: one assign or deassign at a time; @ioeventfds
+ * @ioeventfds: registered ones
  * @pio: devices in the kernel; see x86/board/iobus.h
  * @mmio: likewise
  * @clock: TSC frequency and kvmclock's base; see x86/cpu/clock.h
@@ -62,7 +64,9 @@ struct vm {
 	struct xarray vcpus;
 	u32 nr_vcpus;
 	struct irqchip *irqchip;
-	struct vm_eventfds *eventfds;
+	struct vm_irqfds *irqfds;
+	struct mutex ioeventfds_lock;
+	struct list_head ioeventfds;
 	struct iobus pio, mmio;
 	struct vm_clock clock;
 	u32 bsp_id;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Eventfds wired to a VM.  An irqfd turns a signal into an interrupt; an
- * ioeventfd turns a guest's write into a signal.  The interrupt is raised right
- * in the eventfd's wake-up, with interrupts off and its wait queue locked.
+ * irqfds: an eventfd's signal is an interrupt.  It is raised right in the eventfd's
+ * wake-up, with interrupts off and its wait queue locked.
  *
  * The hard part is the end of an irqfd: it ends by DEASSIGN, by the eventfd's
  * last close (seen in the wake-up, where nothing may sleep), or with the VM.
@@ -22,25 +21,21 @@
 #include <linux/workqueue.h>
 
 #include "compat.h"
-#include "x86/board/eventfd.h"
-#include "x86/board/iobus.h"
-#include "x86/machine/vm.h"
 #include "x86/board/irqchip.h"
-
-#define PIO_END		0x10000
+#include "x86/board/irqfd.h"
+#include "x86/machine/vm.h"
 
 /**
- * struct vm_eventfds - all of a VM's
+ * struct vm_irqfds - all of a VM's irqfds
  * @vm: constant
- * @lock: one assign or deassign at a time; @ioeventfds
+ * @lock: one assign or deassign at a time
  * @irqfds_lock: @irqfds; taken with interrupts off, inside eventfds' own locks
  * @irqfds: active ones
  * @nr_irqfds: those, and the ones whose shutdown is not complete
  * @resample_lock: @resamplers and their members; also taken by shutdown
  * @resamplers: one per GSI that has irqfds with a resamplefd
- * @ioeventfds: registered ones
  */
-struct vm_eventfds {
+struct vm_irqfds {
 	struct vm *vm;
 	struct mutex lock;
 	spinlock_t irqfds_lock;
@@ -48,14 +43,13 @@ struct vm_eventfds {
 	atomic_t nr_irqfds;
 	struct mutex resample_lock;
 	struct list_head resamplers;
-	struct list_head ioeventfds;
 };
 
 /**
  * struct resampler - irqfds that share one level-triggered GSI
  * @vm: constant
  * @notifier: tells when the guest has acknowledged the GSI
- * @link: in vm_eventfds.resamplers; resample_lock
+ * @link: in vm_irqfds.resamplers; resample_lock
  * @irqfds: by irqfd.resample_link; changed under resample_lock, read under RCU
  */
 struct resampler {
@@ -73,13 +67,13 @@ struct resampler {
  * @resample_ctx: signalled on acknowledge, or NULL; constant
  * @resampler: with @resample_ctx; constant until shutdown
  * @resample_link: in the resampler's list
- * @link: in vm_eventfds.irqfds; empty once shutdown is queued; irqfds_lock
+ * @link: in vm_irqfds.irqfds; empty once shutdown is queued; irqfds_lock
  * @wait: in the eventfd's wait queue, from assignment to shutdown
  * @table: used once, to enter @wait
  * @shutdown: ends it
  */
 struct irqfd {
-	struct vm_eventfds *all;
+	struct vm_irqfds *all;
 	struct eventfd_ctx *ctx;
 	u32 gsi;
 	struct eventfd_ctx *resample_ctx;
@@ -89,24 +83,6 @@ struct irqfd {
 	wait_queue_entry_t wait;
 	poll_table table;
 	struct work_struct shutdown;
-};
-
-/**
- * struct ioeventfd - a guest's write that signals an eventfd
- * @link: in vm_eventfds.ioeventfds; its lock
- * @dev: address and length, 0 for any
- * @bus: where @dev is registered; constant
- * @ctx: the eventfd; constant
- * @match: only writes of @data; constant
- * @data: value, cut to the length; constant
- */
-struct ioeventfd {
-	struct list_head link;
-	struct io_device dev;
-	struct iobus *bus;
-	struct eventfd_ctx *ctx;
-	bool match;
-	u64 data;
 };
 
 static struct workqueue_struct *irqfd_queue;
@@ -135,7 +111,7 @@ static void resampler_acked(struct irq_ack_notifier *notifier)
 		compat_eventfd_signal(irqfd->resample_ctx);
 }
 
-static struct resampler *resampler_find(struct vm_eventfds *all, u32 gsi)
+static struct resampler *resampler_find(struct vm_irqfds *all, u32 gsi)
 {
 	struct resampler *resampler;
 
@@ -145,7 +121,7 @@ static struct resampler *resampler_find(struct vm_eventfds *all, u32 gsi)
 	return NULL;
 }
 
-static struct resampler *resampler_create(struct vm_eventfds *all, u32 gsi)
+static struct resampler *resampler_create(struct vm_irqfds *all, u32 gsi)
 {
 	struct resampler *resampler = kzalloc(sizeof(*resampler), GFP_KERNEL_ACCOUNT);
 	int ret;
@@ -165,7 +141,7 @@ static struct resampler *resampler_create(struct vm_eventfds *all, u32 gsi)
 	return resampler;
 }
 
-static int resampler_join(struct vm_eventfds *all, struct irqfd *irqfd)
+static int resampler_join(struct vm_irqfds *all, struct irqfd *irqfd)
 {
 	struct resampler *resampler;
 
@@ -182,7 +158,7 @@ static int resampler_join(struct vm_eventfds *all, struct irqfd *irqfd)
 }
 
 /* Sleeps until no acknowledge uses @irqfd. */
-static void resampler_leave(struct vm_eventfds *all, struct irqfd *irqfd)
+static void resampler_leave(struct vm_irqfds *all, struct irqfd *irqfd)
 {
 	struct resampler *resampler = irqfd->resampler;
 
@@ -205,7 +181,7 @@ static void resampler_leave(struct vm_eventfds *all, struct irqfd *irqfd)
 
 static void irqfd_free(struct irqfd *irqfd)
 {
-	struct vm_eventfds *all = irqfd->all;
+	struct vm_irqfds *all = irqfd->all;
 
 	resampler_leave(all, irqfd);
 	if (irqfd->resample_ctx)
@@ -236,7 +212,7 @@ static void irqfd_deactivate(struct irqfd *irqfd)
 static int irqfd_wakeup(wait_queue_entry_t *wait, unsigned int mode, int sync, void *key)
 {
 	struct irqfd *irqfd = container_of(wait, struct irqfd, wait);
-	struct vm_eventfds *all = irqfd->all;
+	struct vm_irqfds *all = irqfd->all;
 	__poll_t events = key_to_poll(key);
 	unsigned long flags;
 	int taken = 0;
@@ -264,7 +240,7 @@ static void irqfd_enter_queue(struct file *file, wait_queue_head_t *head, poll_t
 	add_wait_queue_priority(head, &irqfd->wait);
 }
 
-static bool irqfd_exists(struct vm_eventfds *all, struct eventfd_ctx *ctx)
+static bool irqfd_exists(struct vm_irqfds *all, struct eventfd_ctx *ctx)
 {
 	struct irqfd *irqfd;
 	bool found = false;
@@ -277,7 +253,7 @@ static bool irqfd_exists(struct vm_eventfds *all, struct eventfd_ctx *ctx)
 }
 
 /* @all->lock held; the caller's reference to @file keeps the eventfd open. */
-static void irqfd_activate(struct vm_eventfds *all, struct irqfd *irqfd, struct file *file)
+static void irqfd_activate(struct vm_irqfds *all, struct irqfd *irqfd, struct file *file)
 {
 	__poll_t events;
 
@@ -292,7 +268,7 @@ static void irqfd_activate(struct vm_eventfds *all, struct irqfd *irqfd, struct 
 		irqfd_inject(irqfd);
 }
 
-static struct irqfd *irqfd_alloc(struct vm_eventfds *all, u32 gsi)
+static struct irqfd *irqfd_alloc(struct vm_irqfds *all, u32 gsi)
 {
 	struct irqfd *irqfd = kzalloc(sizeof(*irqfd), GFP_KERNEL_ACCOUNT);
 
@@ -324,7 +300,7 @@ static int irqfd_take_contexts(struct irqfd *irqfd, struct file *file,
 	return 0;
 }
 
-static int irqfd_assign_file(struct vm_eventfds *all, struct file *file,
+static int irqfd_assign_file(struct vm_irqfds *all, struct file *file,
 			     const struct kvm_irqfd *arg)
 {
 	struct irqfd *irqfd = irqfd_alloc(all, arg->gsi);
@@ -359,12 +335,12 @@ static int irqfd_assign(struct vm *vm, const struct kvm_irqfd *arg)
 	file = fget(arg->fd);
 	if (!file)
 		return -EBADF;
-	ret = irqfd_assign_file(vm->eventfds, file, arg);
+	ret = irqfd_assign_file(vm->irqfds, file, arg);
 	fput(file);
 	return ret;
 }
 
-static int irqfd_deassign(struct vm_eventfds *all, const struct kvm_irqfd *arg)
+static int irqfd_deassign(struct vm_irqfds *all, const struct kvm_irqfd *arg)
 {
 	struct eventfd_ctx *ctx = eventfd_ctx_fdget(arg->fd);
 	struct irqfd *irqfd, *next;
@@ -389,7 +365,7 @@ static int irqfd_deassign(struct vm_eventfds *all, const struct kvm_irqfd *arg)
  * @vm: any
  * @arg: copied in
  *
- * Takes vm_eventfds.lock; sleeps. DEASSIGN of what is not assigned is no error, as in KVM.
+ * Takes vm_irqfds.lock; sleeps. DEASSIGN of what is not assigned is no error, as in KVM.
  *
  * vm->lock may be held or not.
  *
@@ -401,165 +377,19 @@ int irqfd_ioctl(struct vm *vm, struct kvm_irqfd *arg)
 	if (arg->flags & ~(KVM_IRQFD_FLAG_DEASSIGN | KVM_IRQFD_FLAG_RESAMPLE))
 		return -EINVAL;
 	if (arg->flags & KVM_IRQFD_FLAG_DEASSIGN)
-		return irqfd_deassign(vm->eventfds, arg);
+		return irqfd_deassign(vm->irqfds, arg);
 	return irqfd_assign(vm, arg);
 }
 
-static u64 value_of(const void *data, unsigned int len)
-{
-	u64 val = 0;
-
-	memcpy(&val, data, min_t(size_t, len, sizeof(val)));
-	return val;
-}
-
-static int ioeventfd_access(struct io_device *dev, struct vcpu *vcpu, u64 addr,
-			    unsigned int len, void *data, bool write)
-{
-	struct ioeventfd *io = container_of(dev, struct ioeventfd, dev);
-
-	if (!write || addr != dev->addr || (dev->len && len != dev->len))
-		return -EOPNOTSUPP;
-	if (io->match && value_of(data, len) != io->data)
-		return -EOPNOTSUPP;
-	compat_eventfd_signal(io->ctx);
-	return 0;
-}
-
-static const struct io_device_ops ioeventfd_ops = { .access = ioeventfd_access };
-
-/* May one write be meant for both? */
-static bool ioeventfds_collide(const struct ioeventfd *a, const struct ioeventfd *b)
-{
-	if (a->bus != b->bus || a->dev.addr != b->dev.addr)
-		return false;
-	if (!a->dev.len || !b->dev.len)
-		return true;
-	return a->dev.len == b->dev.len && (!a->match || !b->match || a->data == b->data);
-}
-
-static bool ioeventfds_equal(const struct ioeventfd *a, const struct ioeventfd *b)
-{
-	return a->bus == b->bus && a->dev.addr == b->dev.addr && a->dev.len == b->dev.len &&
-	       a->ctx == b->ctx && a->match == b->match && a->data == b->data;
-}
-
-static int ioeventfd_check(const struct kvm_ioeventfd *arg)
-{
-	const u32 known = KVM_IOEVENTFD_FLAG_DATAMATCH | KVM_IOEVENTFD_FLAG_PIO |
-			  KVM_IOEVENTFD_FLAG_DEASSIGN;
-
-	if (arg->flags & ~known)
-		return -EINVAL;
-	if (arg->len > 8 || (arg->len && !is_power_of_2(arg->len)))
-		return -EINVAL;
-	if (!arg->len && (arg->flags & KVM_IOEVENTFD_FLAG_DATAMATCH))
-		return -EINVAL;
-	if (arg->addr + arg->len < arg->addr)
-		return -EINVAL;
-	if ((arg->flags & KVM_IOEVENTFD_FLAG_PIO) && arg->addr + max(arg->len, 1u) > PIO_END)
-		return -EINVAL;
-	return 0;
-}
-
-/* What @arg describes; the caller owns a reference of .ctx, or IS_ERR(.ctx). */
-static struct ioeventfd ioeventfd_parse(struct vm *vm, const struct kvm_ioeventfd *arg)
-{
-	struct ioeventfd io = {
-		.dev = { .ops = &ioeventfd_ops, .addr = arg->addr, .len = arg->len },
-		.bus = arg->flags & KVM_IOEVENTFD_FLAG_PIO ? &vm->pio : &vm->mmio,
-		.ctx = eventfd_ctx_fdget(arg->fd),
-		.match = arg->flags & KVM_IOEVENTFD_FLAG_DATAMATCH,
-	};
-
-	/* Whole: a value that @len bytes cannot have is never written. */
-	if (io.match)
-		io.data = arg->datamatch;
-	return io;
-}
-
-static void ioeventfd_free(struct ioeventfd *io)
-{
-	iobus_unregister(io->bus, &io->dev);
-	list_del(&io->link);
-	eventfd_ctx_put(io->ctx);
-	kfree(io);
-}
-
-/* Takes over @want's reference when it succeeds.  @all->lock held. */
-static int ioeventfd_assign(struct vm_eventfds *all, const struct ioeventfd *want)
-{
-	struct ioeventfd *io;
-	int ret;
-
-	list_for_each_entry(io, &all->ioeventfds, link)
-		if (ioeventfds_collide(io, want))
-			return -EEXIST;
-	io = kmemdup(want, sizeof(*want), GFP_KERNEL_ACCOUNT);
-	if (!io)
-		return -ENOMEM;
-	ret = iobus_register(io->bus, &io->dev);
-	if (ret) {
-		kfree(io);
-		return ret;
-	}
-	list_add_tail(&io->link, &all->ioeventfds);
-	return 0;
-}
-
-/* @all->lock held. */
-static int ioeventfd_deassign(struct vm_eventfds *all, const struct ioeventfd *which)
-{
-	struct ioeventfd *io;
-
-	list_for_each_entry(io, &all->ioeventfds, link) {
-		if (ioeventfds_equal(io, which)) {
-			ioeventfd_free(io);
-			return 0;
-		}
-	}
-	return -ENOENT;
-}
-
 /**
- * ioeventfd_ioctl() - KVM_IOEVENTFD
- * @vm: any
- * @arg: copied in
- *
- * Takes vm_eventfds.lock; sleeps.
- *
- * Return: 0; -EINVAL for flags, length, range or no eventfd; -EBADF; -EEXIST when it
- * collides with another one; -ENOENT when there is nothing to deassign; -ENOSPC, -ENOMEM.
- */
-int ioeventfd_ioctl(struct vm *vm, struct kvm_ioeventfd *arg)
-{
-	struct vm_eventfds *all = vm->eventfds;
-	bool deassign = arg->flags & KVM_IOEVENTFD_FLAG_DEASSIGN;
-	struct ioeventfd io;
-	int ret = ioeventfd_check(arg);
-
-	if (ret)
-		return ret;
-	io = ioeventfd_parse(vm, arg);
-	if (IS_ERR(io.ctx))
-		return PTR_ERR(io.ctx);
-	mutex_lock(&all->lock);
-	ret = deassign ? ioeventfd_deassign(all, &io) : ioeventfd_assign(all, &io);
-	mutex_unlock(&all->lock);
-	if (ret || deassign)
-		eventfd_ctx_put(io.ctx);
-	return ret;
-}
-
-/**
- * vm_eventfds_init() - begin
+ * vm_irqfds_init() - begin
  * @vm: being created
  *
  * Return: 0 or -ENOMEM.
  */
-int vm_eventfds_init(struct vm *vm)
+int vm_irqfds_init(struct vm *vm)
 {
-	struct vm_eventfds *all = kzalloc(sizeof(*all), GFP_KERNEL_ACCOUNT);
+	struct vm_irqfds *all = kzalloc(sizeof(*all), GFP_KERNEL_ACCOUNT);
 
 	if (!all)
 		return -ENOMEM;
@@ -569,24 +399,21 @@ int vm_eventfds_init(struct vm *vm)
 	INIT_LIST_HEAD(&all->irqfds);
 	mutex_init(&all->resample_lock);
 	INIT_LIST_HEAD(&all->resamplers);
-	INIT_LIST_HEAD(&all->ioeventfds);
-	vm->eventfds = all;
+	vm->irqfds = all;
 	return 0;
 }
 
 /**
- * vm_eventfds_destroy() - detach all of a VM's eventfds
+ * vm_irqfds_destroy() - detach all of a VM's
  * @vm: no ioctl is in flight
  *
  * Sleeps until no eventfd reaches the VM.
  *
- * May be called twice, or without vm_eventfds_init(). Cheapest after iobus_destroy() of
- * both buses.
+ * May be called twice, or without vm_irqfds_init().
  */
-void vm_eventfds_destroy(struct vm *vm)
+void vm_irqfds_destroy(struct vm *vm)
 {
-	struct vm_eventfds *all = vm->eventfds;
-	struct ioeventfd *io, *next_io;
+	struct vm_irqfds *all = vm->irqfds;
 	struct irqfd *irqfd, *next;
 
 	if (!all)
@@ -598,31 +425,29 @@ void vm_eventfds_destroy(struct vm *vm)
 	if (atomic_read(&all->nr_irqfds))
 		flush_workqueue(irqfd_queue);
 	WARN_ON_ONCE(atomic_read(&all->nr_irqfds));
-	list_for_each_entry_safe(io, next_io, &all->ioeventfds, link)
-		ioeventfd_free(io);
-	vm->eventfds = NULL;
+	vm->irqfds = NULL;
 	kfree(all);
 }
 
 /**
- * eventfds_setup() - at module load
+ * irqfds_setup() - at module load
  *
  * Makes the workqueue "ditto-irqfd", in which irqfds end.
  *
  * Return: 0 or -ENOMEM.
  */
-int eventfds_setup(void)
+int irqfds_setup(void)
 {
 	irqfd_queue = alloc_workqueue("ditto-irqfd", 0, 0);
 	return irqfd_queue ? 0 : -ENOMEM;
 }
 
 /**
- * eventfds_teardown() - at module unload
+ * irqfds_teardown() - at module unload
  *
  * No VM lives.
  */
-void eventfds_teardown(void)
+void irqfds_teardown(void)
 {
 	destroy_workqueue(irqfd_queue);
 }
