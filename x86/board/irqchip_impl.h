@@ -131,9 +131,6 @@ struct irqchip {
 u64 irqchip_min_period_ns(void);
 void irqchip_notify_ack(struct irqchip *chip, unsigned int chip_id, unsigned int pin);
 bool irqchip_wants_ack(struct irqchip *chip, unsigned int chip_id, unsigned int pin);
-struct irq_routing *irqchip_build_routing(const struct kvm_irq_routing_entry *entries, u32 nr);
-struct irq_routing *irqchip_default_routing(void);
-int irqchip_msi_decode(u64 address, u32 data, struct apic_msg *msg);
 
 /* Bookkeeping of a line that several sources drive; returns the line's level. */
 static inline bool irq_line_update(u8 *sources, enum irq_source source, bool level)

@@ -3,6 +3,7 @@
  * KUnit: IOAPIC, PIC and routing, driven as a guest and a VMM drive them.
  */
 #include "x86/board/board_kunit.h"
+#include "x86/board/routing.h"
 
 /* The IOAPIC. */
 

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * GSI routing: which pins and messages a GSI drives, and driving it.
+ *
+ * Raising an interrupt runs in any context, so the routes are read under RCU, and a change
+ * replaces all of them.
+ */
+#include <linux/bits.h>
+#include <linux/overflow.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+#include <linux/sort.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+
+#include "compat.h"
+#include "x86/board/irqchip_impl.h"
+#include "x86/board/routing.h"
+#include "x86/machine/vm.h"
+
+static unsigned int chip_pins(u32 chip_id)
+{
+	switch (chip_id) {
+	case KVM_IRQCHIP_PIC_MASTER:
+	case KVM_IRQCHIP_PIC_SLAVE:
+		return VPIC_PINS / 2;
+	case KVM_IRQCHIP_IOAPIC:
+		return KVM_IOAPIC_NUM_PINS;
+	default:
+		return 0;
+	}
+}
+
+static int parse_route(const struct kvm_irq_routing_entry *entry, struct irq_route *route)
+{
+	/* KVM_MSI_VALID_DEVID is the only flag there is, and not for x86. */
+	if (entry->gsi >= IRQCHIP_MAX_ROUTES || entry->flags)
+		return -EINVAL;
+	route->gsi = entry->gsi;
+	switch (entry->type) {
+	case KVM_IRQ_ROUTING_IRQCHIP:
+		if (entry->u.irqchip.pin >= chip_pins(entry->u.irqchip.irqchip))
+			return -EINVAL;
+		route->chip = entry->u.irqchip.irqchip;
+		route->pin = entry->u.irqchip.pin;
+		return 0;
+	case KVM_IRQ_ROUTING_MSI:
+		route->is_msi = true;
+		route->address = entry->u.msi.address_lo | (u64)entry->u.msi.address_hi << 32;
+		route->data = entry->u.msi.data;
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+/* By GSI, messages last: equal neighbours are then easy to see. */
+static int compare_routes(const void *a, const void *b)
+{
+	const struct irq_route *l = a, *r = b;
+
+	if (l->gsi != r->gsi)
+		return l->gsi < r->gsi ? -1 : 1;
+	if (l->is_msi != r->is_msi)
+		return l->is_msi ? 1 : -1;
+	return l->is_msi ? 0 : (int)l->chip - r->chip;
+}
+
+/* A GSI goes to one message, or to at most one pin of each chip. */
+static bool routes_collide(const struct irq_route *l, const struct irq_route *r)
+{
+	return l->gsi == r->gsi && (l->is_msi || r->is_msi || l->chip == r->chip);
+}
+
+static int finish_routing(struct irq_routing *routing)
+{
+	struct irq_route *route;
+	u32 i;
+
+	sort(routing->route, routing->nr, sizeof(*route), compare_routes, NULL);
+	memset(routing->gsi_of, 0xff, sizeof(routing->gsi_of));
+	for (i = 0; i < routing->nr; i++) {
+		route = &routing->route[i];
+		if (i && routes_collide(route - 1, route))
+			return -EINVAL;
+		if (!route->is_msi)
+			routing->gsi_of[route->chip][route->pin] = route->gsi;
+	}
+	return 0;
+}
+
+/**
+ * irqchip_build_routing() - check routes and make them ready for use
+ * @entries: in KVM's form
+ * @nr: their number
+ *
+ * Return: the routing, or ERR_PTR of -EINVAL or -ENOMEM.
+ */
+struct irq_routing *irqchip_build_routing(const struct kvm_irq_routing_entry *entries, u32 nr)
+{
+	struct irq_routing *routing;
+	int ret = 0;
+	u32 i;
+
+	if (nr > IRQCHIP_MAX_ROUTES)
+		return ERR_PTR(-EINVAL);
+	routing = kvzalloc(struct_size(routing, route, nr), GFP_KERNEL_ACCOUNT);
+	if (!routing)
+		return ERR_PTR(-ENOMEM);
+	routing->nr = nr;
+	for (i = 0; i < nr && !ret; i++)
+		ret = parse_route(&entries[i], &routing->route[i]);
+	if (!ret)
+		ret = finish_routing(routing);
+	if (!ret)
+		return routing;
+	kvfree(routing);
+	return ERR_PTR(ret);
+}
+
+static struct kvm_irq_routing_entry pin_entry(u32 gsi, u32 chip, u32 pin)
+{
+	return (struct kvm_irq_routing_entry){
+		.gsi = gsi,
+		.type = KVM_IRQ_ROUTING_IRQCHIP,
+		.u.irqchip = { .irqchip = chip, .pin = pin },
+	};
+}
+
+/**
+ * irqchip_default_routing() - the routes that a VM begins with
+ *
+ * As KVM's: GSIs 0-15 to the PIC and the IOAPIC, 16-23 to the IOAPIC.
+ *
+ * Return: as irqchip_build_routing().
+ */
+struct irq_routing *irqchip_default_routing(void)
+{
+	struct kvm_irq_routing_entry *entries;
+	struct irq_routing *routing;
+	u32 gsi, nr = 0;
+
+	entries = kcalloc(KVM_IOAPIC_NUM_PINS + VPIC_PINS, sizeof(*entries), GFP_KERNEL);
+	if (!entries)
+		return ERR_PTR(-ENOMEM);
+	for (gsi = 0; gsi < KVM_IOAPIC_NUM_PINS; gsi++)
+		entries[nr++] = pin_entry(gsi, KVM_IRQCHIP_IOAPIC, gsi);
+	for (gsi = 0; gsi < VPIC_PINS; gsi++)
+		entries[nr++] = pin_entry(gsi, gsi < 8 ? KVM_IRQCHIP_PIC_MASTER :
+					  KVM_IRQCHIP_PIC_SLAVE, gsi % 8);
+	routing = irqchip_build_routing(entries, nr);
+	kfree(entries);
+	return routing;
+}
+
+static void publish_routing(struct irqchip *chip, struct irq_routing *routing)
+{
+	struct irq_routing *old;
+
+	mutex_lock(&chip->lock);
+	old = rcu_replace_pointer(chip->routing, routing, lockdep_is_held(&chip->lock));
+	mutex_unlock(&chip->lock);
+	if (old)
+		kvfree_rcu(old, rcu);
+}
+
+/**
+ * irqchip_set_routing() - KVM_SET_GSI_ROUTING
+ * @vm: any
+ * @arg: struct kvm_irq_routing
+ *
+ * Takes irqchip.lock. An interrupt that was being raised may still go by the old routes.
+ *
+ * Return: 0, -ENXIO without irqchip, -EINVAL, -EFAULT, -ENOMEM.
+ */
+int irqchip_set_routing(struct vm *vm, void __user *arg)
+{
+	struct kvm_irq_routing __user *table = arg;
+	struct irqchip *chip = READ_ONCE(vm->irqchip);
+	struct kvm_irq_routing_entry *entries;
+	struct irq_routing *routing;
+	struct kvm_irq_routing head;
+
+	if (!chip)
+		return -ENXIO;
+	if (copy_from_user(&head, table, sizeof(head)))
+		return -EFAULT;
+	if (head.flags || head.nr > IRQCHIP_MAX_ROUTES)
+		return -EINVAL;
+	entries = vmemdup_user(table->entries, array_size(head.nr, sizeof(*entries)));
+	if (IS_ERR(entries))
+		return PTR_ERR(entries);
+	routing = irqchip_build_routing(entries, head.nr);
+	kvfree(entries);
+	if (IS_ERR(routing))
+		return PTR_ERR(routing);
+	publish_routing(chip, routing);
+	return 0;
+}
+
+/**
+ * irqchip_msi_decode() - what a write to the APICs' address range means
+ * @address: where
+ * @data: what is written
+ * @msg: out
+ *
+ * SDM 12.11.
+ *
+ * Return: 0, or -1 for a delivery mode that does not exist.
+ */
+int irqchip_msi_decode(u64 address, u32 data, struct apic_msg *msg)
+{
+	*msg = (struct apic_msg){
+		.dest = address >> 12 & 0xff,
+		.exclude = -1,
+		.vector = data & 0xff,
+		.mode = data & APIC_MODE_MASK,
+		.logical = address & BIT(2),
+		.level = data & BIT(15),
+	};
+	msg->broadcast = msg->dest == VLAPIC_DEST_ALL_XAPIC;
+	return msg->mode == APIC_DM_STARTUP || msg->mode == APIC_DM_REMRD ? -1 : 0;
+}
+
+static int send_msi(struct irqchip *chip, u64 address, u32 data)
+{
+	struct apic_msg msg;
+
+	if (irqchip_msi_decode(address, data, &msg))
+		return -1;
+	return vlapic_send(chip, &msg);
+}
+
+/**
+ * irqchip_send_msi() - deliver a message-signalled interrupt
+ * @vm: any
+ * @address: of the message; its upper half is ignored
+ * @data: of the message
+ *
+ * Any context.
+ *
+ * Return: as irqchip_set_irq().
+ */
+int irqchip_send_msi(struct vm *vm, u64 address, u32 data)
+{
+	struct irqchip *chip;
+	int ret = -1;
+
+	rcu_read_lock();
+	chip = READ_ONCE(vm->irqchip);
+	if (chip)
+		ret = send_msi(chip, address, data);
+	rcu_read_unlock();
+	return ret;
+}
+
+static int follow_route(struct irqchip *chip, const struct irq_route *route,
+			enum irq_source source, bool level)
+{
+	if (route->is_msi)
+		return level ? send_msi(chip, route->address, route->data) : -1;
+	switch (route->chip) {
+	case KVM_IRQCHIP_PIC_MASTER:
+		return vpic_set_pin(chip, route->pin, source, level);
+	case KVM_IRQCHIP_PIC_SLAVE:
+		return vpic_set_pin(chip, route->pin + VPIC_PINS / 2, source, level);
+	default:
+		return vioapic_set_pin(chip, route->pin, source, level);
+	}
+}
+
+/* The first route of @gsi, or where it would be. */
+static u32 find_routes(const struct irq_routing *routing, u32 gsi)
+{
+	u32 low = 0, high = routing->nr;
+
+	while (low < high) {
+		u32 mid = (low + high) / 2;
+
+		if (routing->route[mid].gsi < gsi)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static int set_irq(struct irqchip *chip, enum irq_source source, u32 gsi, bool level)
+{
+	const struct irq_routing *routing = rcu_dereference(chip->routing);
+	int one, ret = -1;
+	u32 i;
+
+	for (i = find_routes(routing, gsi); i < routing->nr; i++) {
+		if (routing->route[i].gsi != gsi)
+			break;
+		one = follow_route(chip, &routing->route[i], source, level);
+		if (one >= 0)
+			ret = max(ret, 0) + one;
+	}
+	return ret;
+}
+
+/**
+ * irqchip_set_irq() - drive a GSI
+ * @vm: any
+ * @source: who drives it
+ * @gsi: which
+ * @level: how; a message is sent for a high level
+ *
+ * Any context; takes the chips' spinlocks.
+ *
+ * Return: how many CPUs got an interrupt, 0 when it merged with one that waits, -1 when it
+ * was masked, not routed, or nobody was there.
+ */
+int irqchip_set_irq(struct vm *vm, enum irq_source source, u32 gsi, bool level)
+{
+	struct irqchip *chip;
+	int ret = -1;
+
+	rcu_read_lock();
+	chip = READ_ONCE(vm->irqchip);
+	if (chip)
+		ret = set_irq(chip, source, gsi, level);
+	rcu_read_unlock();
+	return ret;
+}
