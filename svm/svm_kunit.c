@@ -120,7 +120,7 @@ static struct svm_vcpu *vcpu_new(struct kunit *test)
 	svm->vmcb = kunit_kzalloc(test, sizeof(*svm->vmcb), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, svm->vmcb);
 	svm->vcpu.st.rip = 0x1000;
-	svm->vcpu.st.gpr[EMU_RSP] = 0x2000;
+	svm->vcpu.st.gpr[GPR_RSP] = 0x2000;
 	return svm;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The interrupt controllers in the kernel, as run.c, exits.c, msr.c and core see them.
+ * The interrupt controllers of a VM, as who is outside of them sees them.  The local APIC
+ * has lapic.h.
  *
  * Raising an interrupt (irqchip_set_irq, irqchip_send_msi) works from any
  * context, hard interrupts included: delivery sets a bit in the target's IRR
@@ -11,14 +12,13 @@
  * buses, vm_irqfds_destroy(), irqchip_destroy(), then vlapic_free() of each
  * vCPU.  Any other order is safe too.
  */
-#ifndef DITTO_X86_IRQCHIP_H
-#define DITTO_X86_IRQCHIP_H
+#ifndef DITTO_BOARD_IRQCHIP_H
+#define DITTO_BOARD_IRQCHIP_H
 
 #include <linux/kvm.h>
 #include <linux/kvm_types.h>
 #include <linux/types.h>
 
-struct vcpu;
 struct vm;
 
 /* What KVM_CAP_IRQ_ROUTING reports; GSIs are below it, too. */
@@ -49,7 +49,7 @@ struct irq_ack_notifier {
 	void (*acked)(struct irq_ack_notifier *notifier);
 };
 
-/* The VM's side: PIC pair, IOAPIC, GSI routing (default routes as KVM's). */
+/* PIC pair, IOAPIC, GSI routing (default routes as KVM's). */
 
 int irqchip_create(struct vm *vm);
 void irqchip_destroy(struct vm *vm);
@@ -67,41 +67,6 @@ int irqchip_ioctl_irq_line(struct vm *vm, struct kvm_irq_level *arg);
 int irqchip_ioctl_signal_msi(struct vm *vm, struct kvm_msi *arg);
 int irqchip_ioctl_get_chip(struct vm *vm, struct kvm_irqchip *arg);
 int irqchip_ioctl_set_chip(struct vm *vm, struct kvm_irqchip *arg);
-int irqchip_ioctl_create_pit(struct vm *vm, struct kvm_pit_config *arg);
-int irqchip_ioctl_reinject(struct vm *vm, void __user *arg);
-int irqchip_ioctl_get_pit(struct vm *vm, struct kvm_pit_state2 *arg);
-int irqchip_ioctl_set_pit(struct vm *vm, struct kvm_pit_state2 *arg);
 int irqchip_set_routing(struct vm *vm, void __user *arg);
-
-/* The vCPU's side. */
-
-int vlapic_create(struct vcpu *vcpu);
-void vlapic_free(struct vcpu *vcpu);
-void vlapic_reset(struct vcpu *vcpu, bool init);
-
-bool vcpu_has_irq(struct vcpu *vcpu);
-bool vcpu_injects_irq(struct vcpu *vcpu);
-int vcpu_take_irq(struct vcpu *vcpu);
-bool vlapic_tpr_blocks(struct vcpu *vcpu);
-
-bool vlapic_take_init(struct vcpu *vcpu);
-int vlapic_take_sipi(struct vcpu *vcpu);
-void vlapic_post_sipi(struct vcpu *vcpu);
-void vlapic_set_sipi_vector(struct vcpu *vcpu, u8 vector);
-
-void vlapic_timer_sync(struct vcpu *vcpu);
-void vlapic_tsc_changed(struct vcpu *vcpu);
-
-u64 vlapic_get_base(struct vcpu *vcpu);
-int vlapic_set_base(struct vcpu *vcpu, u64 base, bool by_vmm);	/* 0 or X86_FAULT */
-u64 vlapic_get_cr8(struct vcpu *vcpu);
-void vlapic_set_cr8(struct vcpu *vcpu, u64 cr8);
-
-bool vlapic_mmio(struct vcpu *vcpu, gpa_t gpa, unsigned int len, void *data, bool write);
-int vlapic_msr_read(struct vcpu *vcpu, u32 msr, u64 *val);
-int vlapic_msr_write(struct vcpu *vcpu, u32 msr, u64 val);
-
-int vlapic_ioctl_get(struct vcpu *vcpu, struct kvm_lapic_state *arg);
-int vlapic_ioctl_set(struct vcpu *vcpu, struct kvm_lapic_state *arg);
 
 #endif
