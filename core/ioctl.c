@@ -15,6 +15,8 @@
 #include "x86/board/ioeventfd.h"
 #include "x86/board/irqchip.h"
 #include "x86/board/irqfd.h"
+#include "x86/board/lapic.h"
+#include "x86/board/pit.h"
 #include "x86/cpu/clock.h"
 #include "x86/cpu/cpuid.h"
 #include "x86/cpu/fpu.h"

@@ -16,7 +16,7 @@
 
 #include "compat.h"
 #include "core/core.h"
-#include "x86/board/irqchip.h"
+#include "x86/board/lapic.h"
 #include "x86/cpu/clock.h"
 #include "x86/cpu/cpuid.h"
 #include "x86/cpu/fpu.h"

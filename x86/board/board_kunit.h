@@ -8,9 +8,9 @@
 
 #include <kunit/test.h>
 
+#include "x86/board/irqchip_priv.h"
+#include "x86/board/lapic_priv.h"
 #include "x86/machine/vm.h"
-#include "x86/board/irqchip_impl.h"
-#include "x86/board/lapic.h"
 
 #define NR_VCPUS	4
 #define APIC_GPA	APIC_DEFAULT_PHYS_BASE

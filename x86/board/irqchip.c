@@ -13,7 +13,8 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
-#include "x86/board/irqchip_impl.h"
+#include "x86/board/irqchip_priv.h"
+#include "x86/board/pit_priv.h"
 #include "x86/board/routing.h"
 #include "x86/machine/vm.h"
 

@@ -14,9 +14,9 @@
 #include <linux/log2.h>
 #include <linux/slab.h>
 
+#include "x86/board/irqchip_priv.h"
+#include "x86/board/lapic_priv.h"
 #include "x86/machine/vm.h"
-#include "x86/board/irqchip_impl.h"
-#include "x86/board/lapic.h"
 
 static struct irqchip *apic_chip(const struct vlapic *apic)
 {

@@ -1,32 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The local APIC, as the interrupt controllers' own files see it.
+ * The local APIC of a vCPU, as who is outside of the board sees it.  Its struct is here
+ * for the looks that each entry takes, at the end; what is in it is the board's.
  */
-#ifndef DITTO_X86_LAPIC_H
-#define DITTO_X86_LAPIC_H
+#ifndef DITTO_BOARD_LAPIC_H
+#define DITTO_BOARD_LAPIC_H
 
 #include <linux/atomic.h>
-#include <linux/bitmap.h>
 #include <linux/hrtimer.h>
+#include <linux/kvm.h>
 #include <linux/kvm_types.h>
 #include <asm/apicdef.h>
-#include <asm/msr-index.h>
 
-#include "x86/machine/vm.h"
-
-struct irqchip;
-struct vcpu;
-struct vm;
+#include "x86/machine/vcpu.h"
 
 #define VLAPIC_VECTORS		256
-#define VLAPIC_MAX_IDS		256	/* APIC ids are below this */
-#define VLAPIC_FIRST_VECTOR	16	/* lower ones are illegal in messages */
-/* An integrated APIC with six LVT entries and no directed EOI (SDM 11.4.8). */
-#define VLAPIC_VERSION		(0x14 | (VLAPIC_LVTS - 1) << 16)
-#define VLAPIC_SVR_WRITABLE	(APIC_VECTOR_MASK | APIC_SPIV_APIC_ENABLED | \
-				 APIC_SPIV_FOCUS_DISABLED)
-#define VLAPIC_DEST_ALL_XAPIC	0xffu
-#define VLAPIC_DEST_ALL_X2APIC	0xffffffffu
 
 enum vlapic_lvt {
 	VLAPIC_LVT_TIMER,
@@ -37,10 +25,6 @@ enum vlapic_lvt {
 	VLAPIC_LVT_ERROR,
 	VLAPIC_LVTS
 };
-
-/* vlapic->signals */
-#define VLAPIC_SIGNAL_INIT	0
-#define VLAPIC_SIGNAL_SIPI	1
 
 /**
  * struct vlapic_timer - the APIC timer; owner, but for @expired
@@ -101,59 +85,52 @@ struct vlapic {
 	u8 sipi_vector;
 };
 
-/**
- * struct apic_msg - an interrupt message on its way to local APICs
- * @dest: destination as sent: 8 bits, or 32 from an x2APIC's ICR
- * @exclude: APIC id that does not get it, or -1
- * @vector: for fixed, lowest priority and start-up
- * @mode: APIC_DM_*
- * @logical: @dest is a logical destination
- * @broadcast: to all, whatever @dest is
- * @level: level-triggered
- */
-struct apic_msg {
-	u32 dest;
-	int exclude;
-	u8 vector;
-	u32 mode;
-	bool logical;
-	bool broadcast;
-	bool level;
-};
+int vlapic_create(struct vcpu *vcpu);
+void vlapic_free(struct vcpu *vcpu);
+void vlapic_reset(struct vcpu *vcpu, bool init);
 
-#define APIC_SET_LONGS	BITS_TO_LONGS(VLAPIC_MAX_IDS)
-#define APIC_CLUSTER_BITS	64	/* 16 clusters of 4 */
+bool vcpu_has_irq(struct vcpu *vcpu);
+bool vcpu_injects_irq(struct vcpu *vcpu);
+int vcpu_take_irq(struct vcpu *vcpu);
+bool vlapic_tpr_blocks(struct vcpu *vcpu);
 
-/**
- * struct apic_map - who is addressed by what
- *
- * Each APIC's owner changes only the bits of its own id, atomically, so there
- * is nothing to lock, to allocate or to publish: a message that races a change
- * goes by the old or the new address, as on hardware.
- *
- * @apic: by APIC id; RCU keeps the object while a sender uses it
- * @present: enabled by the APIC base MSR
- * @x2apic: in x2APIC mode, where logical ids follow from ids
- * @flat: xAPIC, flat model: members of each bit of the logical destination
- * @cluster: xAPIC, cluster model: members of each bit of each cluster
- */
-struct apic_map {
-	struct vlapic *apic[VLAPIC_MAX_IDS];
-	unsigned long present[APIC_SET_LONGS];
-	unsigned long x2apic[APIC_SET_LONGS];
-	unsigned long flat[8][APIC_SET_LONGS];
-	unsigned long cluster[APIC_CLUSTER_BITS][APIC_SET_LONGS];
-};
+bool vlapic_take_init(struct vcpu *vcpu);
+int vlapic_take_sipi(struct vcpu *vcpu);
+void vlapic_post_sipi(struct vcpu *vcpu);
+void vlapic_set_sipi_vector(struct vcpu *vcpu, u8 vector);
+
+void vlapic_timer_sync(struct vcpu *vcpu);
+void vlapic_tsc_changed(struct vcpu *vcpu);
+
+u64 vlapic_get_base(struct vcpu *vcpu);
+int vlapic_set_base(struct vcpu *vcpu, u64 base, bool by_vmm);	/* 0 or X86_FAULT */
+u64 vlapic_get_cr8(struct vcpu *vcpu);
+void vlapic_set_cr8(struct vcpu *vcpu, u64 cr8);
+
+bool vlapic_mmio(struct vcpu *vcpu, gpa_t gpa, unsigned int len, void *data, bool write);
+int vlapic_msr_read(struct vcpu *vcpu, u32 msr, u64 *val);
+int vlapic_msr_write(struct vcpu *vcpu, u32 msr, u64 val);
+
+int vlapic_ioctl_get(struct vcpu *vcpu, struct kvm_lapic_state *arg);
+int vlapic_ioctl_set(struct vcpu *vcpu, struct kvm_lapic_state *arg);
+
+/* Owner: what was posted goes into the IRR; a vector that the CPU ended. */
+void vlapic_collect(struct vlapic *apic);
+void vlapic_ended(struct vlapic *apic, u8 vector);
+
+/* lapic_cpu.c: tell the CPU, and hear of it, what it does by itself. */
+void vlapic_show(struct vcpu *vcpu);
+bool vlapic_written(struct vcpu *vcpu, u32 offset);
+
+/* The vCPU is about to sleep, and no longer is; the CPU left the guest because of the time. */
+void vlapic_timer_halt(struct vcpu *vcpu);
+void vlapic_timer_unhalt(struct vcpu *vcpu);
+void vlapic_timer_exit(struct vcpu *vcpu);
 
 /* A register, by its offset in the page. */
 static inline u32 vlapic_get(const struct vlapic *apic, u32 offset)
 {
 	return READ_ONCE(*(const u32 *)(apic->regs + offset));
-}
-
-static inline void vlapic_put(struct vlapic *apic, u32 offset, u32 val)
-{
-	WRITE_ONCE(*(u32 *)(apic->regs + offset), val);
 }
 
 /* Where the LVT entry of a source is. */
@@ -166,95 +143,6 @@ static inline u32 vlapic_lvt(const struct vlapic *apic, unsigned int lvt)
 {
 	return vlapic_get(apic, vlapic_lvt_offset(lvt));
 }
-
-/* As the x2APIC's: ICR2 is the upper half. */
-static inline u64 vlapic_icr(const struct vlapic *apic)
-{
-	return vlapic_get(apic, APIC_ICR) | (u64)vlapic_get(apic, APIC_ICR2) << 32;
-}
-
-/* Of the 256 bits of the IRR, ISR or TMR there are 32 every 16 bytes. */
-static inline unsigned long *vlapic_vector_word(struct vlapic *apic, u32 set, u8 vector)
-{
-	return (unsigned long *)(apic->regs + set + (vector >> 5) * 0x10);
-}
-
-static inline bool vlapic_has_vector(struct vlapic *apic, u32 set, u8 vector)
-{
-	return test_bit(vector & 31, vlapic_vector_word(apic, set, vector));
-}
-
-static inline bool vlapic_hw_enabled(const struct vlapic *apic)
-{
-	return apic->base & MSR_IA32_APICBASE_ENABLE;
-}
-
-static inline bool vlapic_x2apic(const struct vlapic *apic)
-{
-	return apic->base & X2APIC_ENABLE;
-}
-
-static inline bool vlapic_sw_enabled(const struct vlapic *apic)
-{
-	return vlapic_get(apic, APIC_SPIV) & APIC_SPIV_APIC_ENABLED;
-}
-
-/* The logical id that an x2APIC derives from its id (SDM 11.12.10.2). */
-static inline u32 vlapic_x2apic_ldr(u32 id)
-{
-	return (id >> 4) << 16 | 1u << (id & 15);
-}
-
-/* lapic.c */
-u32 vlapic_ppr(struct vlapic *apic);
-u8 vlapic_tpr(struct vlapic *apic);
-unsigned int vlapic_highest(const struct vlapic *apic, u32 set);
-void vlapic_ended(struct vlapic *apic, u8 vector);
-void vlapic_eoi(struct vlapic *apic);
-void vlapic_collect(struct vlapic *apic);
-void vlapic_forget_posted(struct vlapic *apic);
-void vlapic_show_id(struct vlapic *apic);
-void vlapic_clear(struct vlapic *apic);
-void vlapic_lint0(struct vlapic *apic, bool rising);
-
-/* lapic_cpu.c: what the CPU does by itself */
-void vlapic_view(struct vlapic *apic, struct apic_view *view);
-void vlapic_show(struct vcpu *vcpu);
-bool vlapic_written(struct vcpu *vcpu, u32 offset);
-/* lapic_regs.c */
-u32 vlapic_lvt_mask(unsigned int lvt);
-bool vlapic_reg_read(struct vlapic *apic, u32 offset, u32 *val);
-bool vlapic_reg_write(struct vlapic *apic, u32 offset, u32 val);
-
-/* lapic_ipi.c: sending and accepting messages */
-void apicmap_update(struct irqchip *chip, struct vlapic *apic);
-void apicmap_remove(struct irqchip *chip, struct vlapic *apic);
-void apicmap_resolve(const struct apic_map *map, const struct apic_msg *msg,
-		     unsigned long *set);
-int vlapic_send(struct irqchip *chip, const struct apic_msg *msg);
-int vlapic_accept(struct vlapic *apic, const struct apic_msg *msg);
-int vlapic_raise(struct vlapic *apic, u8 vector, bool level);
-int vlapic_deliver_lvt(struct vlapic *apic, enum vlapic_lvt lvt);
-void vlapic_error(struct vlapic *apic, u32 bit);
-void vlapic_send_icr(struct vlapic *apic);
-
-/* lapic_timer.c */
-void vlapic_timer_init(struct vlapic *apic);
-void vlapic_timer_stop(struct vlapic *apic);
-void vlapic_timer_halt(struct vcpu *vcpu);
-void vlapic_timer_unhalt(struct vcpu *vcpu);
-void vlapic_timer_exit(struct vcpu *vcpu);
-u64 vlapic_timer_divide(u32 tdcr);
-u64 vlapic_timer_remaining(u64 target, u64 period, u64 now);
-u64 vlapic_tsc_to_ns(u64 delta, u32 tsc_khz);
-u32 vlapic_timer_count(struct vlapic *apic);
-void vlapic_timer_start(struct vlapic *apic, u64 first_ns);
-void vlapic_timer_set_lvt(struct vlapic *apic, u32 val);
-void vlapic_timer_set_initial(struct vlapic *apic, u32 val);
-void vlapic_timer_set_divide(struct vlapic *apic, u32 val);
-u64 vlapic_timer_get_deadline(struct vlapic *apic);
-void vlapic_timer_set_deadline(struct vlapic *apic, u64 deadline);
-u64 vlapic_timer_ns(const struct vlapic *apic, u32 count);
 
 /*
  * The last check before each entry calls these, so they are inline. Any CPU may call them;

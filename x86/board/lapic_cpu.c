@@ -9,9 +9,9 @@
  * the next entry. Whatever the owner changes in the page raises REQ_EVENT, and only then is
  * the CPU told of the change.
  */
+#include "x86/board/irqchip_priv.h"
+#include "x86/board/lapic_priv.h"
 #include "x86/machine/vm.h"
-#include "x86/board/irqchip_impl.h"
-#include "x86/board/lapic.h"
 
 /**
  * vlapic_view() - what the CPU must know

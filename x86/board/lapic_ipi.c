@@ -11,9 +11,9 @@
 #include <linux/bitmap.h>
 #include <linux/rcupdate.h>
 
+#include "x86/board/irqchip_priv.h"
+#include "x86/board/lapic_priv.h"
 #include "x86/machine/vm.h"
-#include "x86/board/irqchip_impl.h"
-#include "x86/board/lapic.h"
 
 static void put_bit(unsigned long *set, u32 id, bool value)
 {

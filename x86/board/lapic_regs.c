@@ -10,9 +10,9 @@
 #include <linux/bitmap.h>
 #include <linux/string.h>
 
+#include "x86/board/irqchip_priv.h"
+#include "x86/board/lapic_priv.h"
 #include "x86/machine/vm.h"
-#include "x86/board/irqchip_impl.h"
-#include "x86/board/lapic.h"
 
 #define X2APIC_MSR(offset)	(APIC_BASE_MSR + ((offset) >> 4))
 #define X2APIC_LAST_MSR		(APIC_BASE_MSR + 0xff)

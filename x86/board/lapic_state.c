@@ -9,9 +9,9 @@
 #include <linux/bitmap.h>
 #include <linux/string.h>
 
+#include "x86/board/irqchip_priv.h"
+#include "x86/board/lapic_priv.h"
 #include "x86/machine/vm.h"
-#include "x86/board/irqchip_impl.h"
-#include "x86/board/lapic.h"
 
 static_assert(sizeof(struct kvm_lapic_state) == KVM_APIC_REG_SIZE);
 

@@ -17,9 +17,9 @@
 #include <asm/msr.h>
 #include <asm/tsc.h>
 
+#include "x86/board/irqchip_priv.h"
+#include "x86/board/lapic_priv.h"
 #include "x86/machine/vm.h"
-#include "x86/board/irqchip_impl.h"
-#include "x86/board/lapic.h"
 
 #define LVT_TIMER_MODE	(3u << 17)
 

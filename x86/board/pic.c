@@ -11,8 +11,8 @@
 #include <linux/bits.h>
 #include <linux/string.h>
 
+#include "x86/board/irqchip_priv.h"
 #include "x86/machine/vm.h"
-#include "x86/board/irqchip_impl.h"
 
 #define MASTER		0
 #define SLAVE		1

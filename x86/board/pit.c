@@ -16,9 +16,10 @@
 #include <linux/timex.h>
 #include <linux/uaccess.h>
 
-#include "x86/machine/vm.h"
-#include "x86/board/irqchip_impl.h"
+#include "x86/board/irqchip_priv.h"
 #include "x86/board/pit.h"
+#include "x86/board/pit_priv.h"
+#include "x86/machine/vm.h"
 
 #define PORT_CONTROL	3	/* of the four at 0x40 */
 #define PIT_GSI		0

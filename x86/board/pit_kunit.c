@@ -5,7 +5,9 @@
 #include <linux/delay.h>
 
 #include "x86/board/board_kunit.h"
+#include "x86/board/lapic.h"
 #include "x86/board/pit.h"
+#include "x86/board/pit_priv.h"
 
 static void pit_test_counting(struct kunit *test)
 {

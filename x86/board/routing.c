@@ -14,7 +14,7 @@
 #include <linux/uaccess.h>
 
 #include "compat.h"
-#include "x86/board/irqchip_impl.h"
+#include "x86/board/irqchip_priv.h"
 #include "x86/board/routing.h"
 #include "x86/machine/vm.h"
 

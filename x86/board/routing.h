@@ -10,7 +10,7 @@
 #include <linux/types.h>
 
 #include "compat.h"
-#include "x86/board/irqchip_impl.h"
+#include "x86/board/irqchip_priv.h"
 
 struct apic_msg;
 

@@ -12,7 +12,7 @@
 #include <uapi/asm/debugreg.h>
 
 #include "mmu/mmu.h"
-#include "x86/board/irqchip.h"
+#include "x86/board/lapic.h"
 #include "x86/cpu/cpuid.h"
 #include "x86/machine/vm.h"
 #include "x86/run/cr.h"

@@ -14,7 +14,7 @@
 #include "mmu/memo.h"
 #include "mmu/mmu.h"
 #include "x86/board/iobus.h"
-#include "x86/board/irqchip.h"
+#include "x86/board/lapic.h"
 #include "x86/cpu/fpu.h"
 #include "x86/emulate/emulate.h"
 #include "x86/machine/vm.h"

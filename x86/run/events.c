@@ -14,7 +14,6 @@
 #include <asm/traps.h>
 
 #include "compat.h"
-#include "x86/board/irqchip.h"
 #include "x86/board/lapic.h"
 #include "x86/emulate/emulate.h"
 #include "x86/machine/vm.h"

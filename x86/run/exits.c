@@ -13,7 +13,6 @@
 
 #include "mmu/mmu.h"
 #include "x86/board/iobus.h"
-#include "x86/board/irqchip.h"
 #include "x86/board/lapic.h"
 #include "x86/cpu/cpuid.h"
 #include "x86/cpu/fpu.h"

@@ -17,7 +17,7 @@
 #include <asm/msr.h>
 #include <asm/nospec-branch.h>
 
-#include "x86/board/irqchip.h"
+#include "x86/board/lapic.h"
 #include "x86/cpu/clock.h"
 #include "x86/cpu/cpuid.h"
 #include "x86/machine/vm.h"

@@ -8,7 +8,6 @@
 #include <asm/traps.h>
 #include <uapi/asm/debugreg.h>
 
-#include "x86/board/irqchip.h"
 #include "x86/board/lapic.h"
 #include "x86/machine/vm.h"
 #include "x86/run/cr.h"

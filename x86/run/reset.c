@@ -7,7 +7,7 @@
 #include <asm/msr-index.h>
 #include <asm/processor-flags.h>
 
-#include "x86/board/irqchip.h"
+#include "x86/board/lapic.h"
 #include "x86/cpu/cpuid.h"
 #include "x86/machine/vm.h"
 #include "x86/run/cr.h"

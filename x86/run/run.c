@@ -15,7 +15,6 @@
 
 #include "compat.h"
 #include "mmu/mmu.h"
-#include "x86/board/irqchip.h"
 #include "x86/board/lapic.h"
 #include "x86/cpu/fpu.h"
 #include "x86/cpu/hostwork.h"

@@ -9,7 +9,7 @@
 #include <asm/processor-flags.h>
 
 #include "mmu/mmu.h"
-#include "x86/board/irqchip.h"
+#include "x86/board/lapic.h"
 #include "x86/machine/vm.h"
 #include "x86/run/cr.h"
 #include "x86/run/sregs.h"
