@@ -690,7 +690,7 @@ static void vm86_bad_ldt(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, m->t.fault.error, DATA);
 	KUNIT_EXPECT_TRUE(test, m->t.switched);
 	KUNIT_EXPECT_EQ(test, m->st.cpl, 3);
-	for (nr = EMU_ES; nr <= EMU_GS; nr++) {
+	for (nr = SEG_ES; nr <= SEG_GS; nr++) {
 		KUNIT_EXPECT_EQ(test, m->st.seg[nr].base, m->st.seg[nr].selector << 4);
 		KUNIT_EXPECT_EQ(test, m->st.seg[nr].limit, 0xffff);
 		KUNIT_EXPECT_EQ(test, m->st.seg[nr].type, 3);
