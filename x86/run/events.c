@@ -3,7 +3,7 @@
  * What the guest gets delivered, and in which order: events whose delivery an
  * exit cut come first, then an exception, an NMI, an interrupt.  One event goes
  * in with each entry; what remains arms a window.  It owns struct vcpu_events;
- * where interrupts come from is the interrupt controllers' (x86/board/irqchip.h).
+ * where interrupts come from is the interrupt controllers' (x86/board/lapic.h).
  *
  * The hard part is exceptions met while delivering another one: they combine
  * into a double fault and at last a triple fault (SDM 6.15, table 6-5).
