@@ -15,6 +15,27 @@ void svm_asids_renew(struct svm_asids *asids)
 	asids->generation++;
 	asids->next = 1;
 	asids->flush = true;
+	asids->settled = U64_MAX;
+}
+
+/**
+ * svm_asid_drop() - the vCPU needs a new one
+ * @asid: of the vCPU
+ */
+void svm_asid_drop(struct svm_asid *asid)
+{
+	asid->generation = 0;
+	asid->settled = 0;
+}
+
+/**
+ * svm_asid_flush() - nothing that the TLB has of it may be used any more
+ * @asid: of the vCPU; the CPU flushes by ASID
+ */
+void svm_asid_flush(struct svm_asid *asid)
+{
+	asid->flush = true;
+	asid->settled = 0;
 }
 
 /**
@@ -35,21 +56,26 @@ u8 svm_asid_take(struct svm_asids *asids, struct svm_asid *asid)
 	}
 	if (asids->flush)
 		return TLB_CONTROL_FLUSH_ALL_ASID;
-	return asid->flush ? TLB_CONTROL_FLUSH_ASID : TLB_CONTROL_DO_NOTHING;
+	if (asid->flush)
+		return TLB_CONTROL_FLUSH_ASID;
+	asid->settled = asid->generation;
+	return TLB_CONTROL_DO_NOTHING;
 }
 
 /**
  * svm_asid_accepted() - a VMRUN flushed, and entered the guest
  * @asids: of this CPU
  * @asid: of the vCPU
- * @tlb_ctl: what svm_asid_take() said
+ * @tlb_ctl: what svm_asid_take() said, not TLB_CONTROL_DO_NOTHING
  */
 void svm_asid_accepted(struct svm_asids *asids, struct svm_asid *asid, u8 tlb_ctl)
 {
-	if (tlb_ctl == TLB_CONTROL_FLUSH_ALL_ASID)
+	if (tlb_ctl == TLB_CONTROL_FLUSH_ALL_ASID) {
 		asids->flush = false;
-	if (tlb_ctl != TLB_CONTROL_DO_NOTHING)
-		asid->flush = false;
+		asids->settled = asids->generation;
+	}
+	asid->flush = false;
+	asid->settled = asid->generation;
 }
 
 /**

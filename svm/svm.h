@@ -41,9 +41,11 @@
  * @max: the last that there is
  * @flush: a generation began, and no VMRUN since has flushed yet: it is the next that
  *	the CPU accepts which does, whoever's that is
+ * @settled: U64_MAX while @flush, else @generation
  */
 struct svm_asids {
 	u64 generation;
+	u64 settled;
 	u32 next;
 	u32 max;
 	bool flush;
@@ -54,12 +56,20 @@ struct svm_asids {
  * @generation: that it is of; 0 takes a new one
  * @asid: on the CPU where the vCPU was last
  * @flush: what the TLB has of it is to be flushed by the next VMRUN that is accepted
+ * @settled: 0 while it takes svm_asid_take() to enter the guest, else @generation
  */
 struct svm_asid {
 	u64 generation;
+	u64 settled;
 	u32 asid;
 	bool flush;
 };
+
+/* May this vCPU run with the ASID that it has, and VMRUN flush nothing? */
+static inline bool svm_asid_settled(const struct svm_asids *asids, const struct svm_asid *asid)
+{
+	return asid->settled == asids->settled;
+}
 
 /**
  * struct svm_cpu - this CPU's part
@@ -233,6 +243,8 @@ void svm_update_windows(struct svm_vcpu *svm);
 void svm_asids_renew(struct svm_asids *asids);
 u8 svm_asid_take(struct svm_asids *asids, struct svm_asid *asid);
 void svm_asid_accepted(struct svm_asids *asids, struct svm_asid *asid, u8 tlb_ctl);
+void svm_asid_drop(struct svm_asid *asid);
+void svm_asid_flush(struct svm_asid *asid);
 void svm_new_asid(struct svm_vcpu *svm, struct svm_cpu *sc);
 
 /* state.c */
@@ -256,8 +268,7 @@ static inline void svm_prepare_asid(struct svm_vcpu *svm)
 {
 	struct svm_cpu *sc = this_cpu_ptr(&svm_cpus);
 
-	if (unlikely(svm->asid.generation != sc->asids.generation || sc->asids.flush ||
-		     svm->asid.flush))
+	if (unlikely(!svm_asid_settled(&sc->asids, &svm->asid)))
 		svm_new_asid(svm, sc);
 }
 

@@ -23,11 +23,16 @@ static struct svm_asids fresh(u32 max)
 	return asids;
 }
 
+/* As svm_run() does, when the CPU accepts it. */
 static u8 enter(struct svm_asids *asids, struct svm_asid *asid)
 {
-	u8 tlb_ctl = svm_asid_take(asids, asid);
+	u8 tlb_ctl;
 
-	svm_asid_accepted(asids, asid, tlb_ctl);
+	if (svm_asid_settled(asids, asid))
+		return NOTHING;
+	tlb_ctl = svm_asid_take(asids, asid);
+	if (tlb_ctl)
+		svm_asid_accepted(asids, asid, tlb_ctl);
 	return tlb_ctl;
 }
 
@@ -83,18 +88,18 @@ static void asid_flush_of_one(struct kunit *test)
 
 	enter(&asids, &a);
 	enter(&asids, &b);
-	a.flush = true;
+	svm_asid_flush(&a);
 	KUNIT_EXPECT_EQ(test, enter(&asids, &b), NOTHING);
 	KUNIT_EXPECT_EQ(test, svm_asid_take(&asids, &a), ONE);
 	KUNIT_EXPECT_EQ(test, enter(&asids, &a), ONE);
 	KUNIT_EXPECT_EQ(test, enter(&asids, &a), NOTHING);
 	/* A new one has nothing to flush; a flush of all is of this one, too. */
-	a.flush = true;
-	a.generation = 0;
+	svm_asid_flush(&a);
+	svm_asid_drop(&a);
 	KUNIT_EXPECT_EQ(test, enter(&asids, &a), NOTHING);
 	svm_asids_renew(&asids);
 	KUNIT_EXPECT_EQ(test, svm_asid_take(&asids, &b), ALL);
-	b.flush = true;
+	svm_asid_flush(&b);
 	KUNIT_EXPECT_EQ(test, enter(&asids, &b), ALL);
 	KUNIT_EXPECT_EQ(test, enter(&asids, &b), NOTHING);
 }

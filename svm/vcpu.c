@@ -91,7 +91,7 @@ void svm_vcpu_renew(struct svm_vcpu *svm)
 	vcpu_need(&svm->vcpu, ST_ALL & ~ST_TSC);
 	vcpu_changed(&svm->vcpu, ST_ALL);
 	vcpu_request(&svm->vcpu, REQ_RELOAD_ROOT);
-	svm->asid.generation = 0;
+	svm_asid_drop(&svm->asid);
 	svm->windows = 0;
 	svm_nmi_forget(svm);
 	clear_page(svm->vmcb);
@@ -168,7 +168,7 @@ void svm_load(struct vcpu *vcpu, int cpu)
 	struct svm_cpu *sc = per_cpu_ptr(&svm_cpus, cpu);
 
 	if (vcpu->cpu != cpu) {
-		svm->asid.generation = 0;
+		svm_asid_drop(&svm->asid);
 		svm->vmcb->control.clean = 0;
 	}
 	svm_save_host(sc);
@@ -201,9 +201,9 @@ void svm_flush_tlb(struct vcpu *vcpu)
 	struct svm_vcpu *svm = to_svm(vcpu);
 
 	if (boot_cpu_has(X86_FEATURE_FLUSHBYASID))
-		svm->asid.flush = true;
+		svm_asid_flush(&svm->asid);
 	else
-		svm->asid.generation = 0;
+		svm_asid_drop(&svm->asid);
 }
 
 /**
