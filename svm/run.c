@@ -251,7 +251,7 @@ static void svm_to_guest(struct svm_vcpu *svm)
 		c->int_ctl = (c->int_ctl & ~V_TPR_MASK) | st->cr8;
 		svm_dirty(svm, CLEAN_TPR);
 	}
-	if (unlikely(svm->vcpu.ev.nmi_masked || svm->nmi_busy))
+	if (unlikely(svm->nmi_busy))
 		svm_nmi_before(svm);
 	svm_prepare_asid(svm);
 	c->exit_code = (u32)SVM_EXIT_ERR;

@@ -312,14 +312,14 @@ void svm_update_windows(struct svm_vcpu *svm)
  * There is no NMI window in SVM: see nmi.c.
  */
 void svm_set_window(struct vcpu *vcpu, u32 windows)
+	if (unlikely(vcpu->ev.nmi_masked || (windows & WINDOW_NMI)))
+		svm->nmi_busy = true;
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 
 	if (likely(svm->windows == windows))
 		return;
 	svm->windows = windows;
-	if (windows & WINDOW_NMI)
-		svm->nmi_busy = true;
 	svm_update_windows(svm);
 }
 

@@ -268,11 +268,12 @@ struct backend_caps {
  * @run: push vcpu->st.dirty, enter the guest once, fill @facts; IRQs off.
  *	vcpu->ev.nmi_masked, whether the guest is in its NMI handler, goes in and comes
  *	out.  Shared code sets it with the NMI that it injects, and to what the VMM or a
- *	reset says; that the handler ended is for @run alone to find out, and it must do so
- *	whether or not a WINDOW_NMI is armed: a guest that halts, or that is sent its next
- *	NMI much later, must not be found masked.  So a CPU that does not track NMI
- *	blocking has its guest's IRETs watched from the injection on.  What the backend
- *	does for that, the guest must not see
+ *	reset says, and calls @set_window after that, before @run; that the handler ended
+ *	is for @run alone to find out, and it must do so whether or not a WINDOW_NMI is
+ *	armed: a guest that halts, or that is sent its next NMI much later, must not be
+ *	found masked.  So a CPU that does not track NMI blocking has its guest's IRETs
+ *	watched from the injection on.  What the backend does for that, the guest must not
+ *	see
  * @inject: deliver @event at the coming entry; IRQs off
  * @set_window: arm exactly these WINDOW_* exits
  * @flush_tlb: no translation of this guest survives the next entry; IRQs off
