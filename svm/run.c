@@ -33,7 +33,6 @@ static const u8 svm_kinds[0x90] = {
 	[SVM_EXIT_HLT] = EXIT_HLT + 1,
 	[SVM_EXIT_INVLPG] = EXIT_INVLPG + 1,
 	[SVM_EXIT_INVLPGA] = EXIT_UNDEFINED + 1,
-	[SVM_EXIT_SHUTDOWN] = EXIT_SHUTDOWN + 1,
 	[SVM_EXIT_VMRUN] = EXIT_UNDEFINED + 1,
 	[SVM_EXIT_VMMCALL] = EXIT_HYPERCALL + 1,
 	[SVM_EXIT_VMLOAD] = EXIT_UNDEFINED + 1,
@@ -228,6 +227,9 @@ static void svm_facts(struct svm_vcpu *svm, struct exit_facts *f)
 	} else if (code == SVM_EXIT_IRET) {
 		svm_nmi_iret(svm);
 		f->kind = EXIT_HOST_IRQ;
+	} else if (code == SVM_EXIT_SHUTDOWN) {
+		f->kind = EXIT_SHUTDOWN;
+		svm_vcpu_renew(svm);
 	} else {
 		/* All ones, or only the low half of that, means that the VMCB was refused. */
 		f->kind = code == (u32)SVM_EXIT_ERR ? EXIT_FAIL_ENTRY : EXIT_UNKNOWN;
@@ -262,6 +264,7 @@ static void svm_from_guest(struct svm_vcpu *svm)
 	struct vmcb_control_area *c = &svm->vmcb->control;
 	const struct vmcb_save_area *v = &svm->vmcb->save;
 	struct x86_state *st = &svm->vcpu.st;
+	u16 attrib = v->cs.attrib;
 
 	st->gpr[GPR_RAX] = v->rax;
 	st->gpr[GPR_RSP] = v->rsp;
@@ -271,8 +274,8 @@ static void svm_from_guest(struct svm_vcpu *svm)
 	st->cr8 = c->int_ctl & V_TPR_MASK;
 	/* Cheap to read, and most exits need them. */
 	st->code.base = v->cs.base;
-	st->code.l = v->cs.attrib & SVM_SELECTOR_L_MASK;
-	st->code.db = v->cs.attrib & SVM_SELECTOR_DB_MASK;
+	st->code.l = attrib & SVM_SELECTOR_L_MASK;
+	st->code.db = attrib & SVM_SELECTOR_DB_MASK;
 	st->code.cpl = v->cpl;
 	st->cr2 = v->cr2;
 	st->cr3 = v->cr3;
@@ -342,6 +345,4 @@ void svm_run(struct vcpu *vcpu, struct exit_facts *facts)
 	}
 	svm->soft_len = 0;
 	svm_facts(svm, facts);
-	if (unlikely(facts->kind == EXIT_SHUTDOWN))
-		svm_vcpu_renew(svm);
 }
