@@ -122,22 +122,17 @@ SYM_FUNC_START(svm_enter)
 
 	/*
 	 * Leave the guest's values to no speculative reader: not to what is called from
-	 * here on, and not to a return that finds no address yet.
+	 * here on, and not to a return that finds no address yet.  The rest is popped
+	 * before either.
 	 */
 	xor	%ecx, %ecx
 	xor	%edx, %edx
-	xor	%ebx, %ebx
 	xor	%ebp, %ebp
 	xor	%esi, %esi
 	xor	%edi, %edi
-	xor	%r8d, %r8d
 	xor	%r9d, %r9d
 	xor	%r10d, %r10d
 	xor	%r11d, %r11d
-	xor	%r12d, %r12d
-	xor	%r13d, %r13d
-	xor	%r14d, %r14d
-	xor	%r15d, %r15d
 
 	pop	%rax			/* guest_pa */
 30:	vmsave	%rax
@@ -146,10 +141,16 @@ SYM_FUNC_START(svm_enter)
 	pop	%rax			/* host_pa */
 40:	vmload	%rax
 41:
+	pop	%r8			/* spec_ctrl */
+	pop	%rbx
+	pop	%r12
+	pop	%r13
+	pop	%r14
+	pop	%r15
+
 	/* Before anything returns: the guest may have filled the RSB. */
 	FILL_RETURN_BUFFER %rax, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT
 
-	pop	%r8			/* spec_ctrl */
 	ALTERNATIVE_2 "jmp 5f", "", X86_FEATURE_MSR_SPEC_CTRL, \
 		"jmp 5f", X86_FEATURE_V_SPEC_CTRL
 	mov	PER_CPU_VAR(x86_spec_ctrl_current), %eax
@@ -164,11 +165,6 @@ SYM_FUNC_START(svm_enter)
 	/* Before interrupts: their returns are not sanitized. */
 	UNTRAIN_RET_VM
 
-	pop	%rbx
-	pop	%r12
-	pop	%r13
-	pop	%r14
-	pop	%r15
 	pop	%rbp
 	RET
 

@@ -127,32 +127,31 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 	mov	%r13, R13(%rax)
 	mov	%r14, R14(%rax)
 	mov	%r15, R15(%rax)
-	xor	%ebx, %ebx		/* VMX_ENTERED */
+	xor	%edi, %edi		/* VMX_ENTERED */
 .Lleft:
 	/*
 	 * Leave the guest's values to no speculative reader: not to what is called from
-	 * here on, and not to a return that finds no address yet.
+	 * here on, and not to a return that finds no address yet.  RDI is the result.
 	 */
 	xor	%ecx, %ecx
 	xor	%edx, %edx
-	xor	%ebp, %ebp
-	xor	%esi, %esi
-	xor	%edi, %edi
 	xor	%r8d, %r8d
 	xor	%r9d, %r9d
 	xor	%r10d, %r10d
 	xor	%r11d, %r11d
-	xor	%r12d, %r12d
-	xor	%r13d, %r13d
-	xor	%r14d, %r14d
-	xor	%r15d, %r15d
+	add	$8, %rsp		/* gpr */
+	pop	%rsi			/* spec_ctrl */
+	pop	%rbx
+	pop	%r12
+	pop	%r13
+	pop	%r14
+	pop	%r15
+	pop	%rbp
 
 	/* Before anything returns: the guest may have filled the RSB. */
 	FILL_RETURN_BUFFER %rax, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT, \
 		X86_FEATURE_RSB_VMEXIT_LITE
 
-	add	$8, %rsp		/* gpr */
-	pop	%rsi			/* spec_ctrl */
 	ALTERNATIVE "jmp 5f", "", X86_FEATURE_MSR_SPEC_CTRL
 	mov	PER_CPU_VAR(x86_spec_ctrl_current), %eax
 	/* IBRS without "always on" protects from what ran before it is written. */
@@ -170,21 +169,15 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 	ALTERNATIVE "", "lfence", X86_FEATURE_MSR_SPEC_CTRL
 	CLEAR_BRANCH_HISTORY_VMEXIT
 
-	mov	%ebx, %eax
-	pop	%rbx
-	pop	%r12
-	pop	%r13
-	pop	%r14
-	pop	%r15
-	pop	%rbp
+	mov	%edi, %eax
 	RET
 
 .Lfailed:
-	mov	$1, %ebx		/* VMX_FAILED */
+	mov	$1, %edi		/* VMX_FAILED */
 	jmp	.Lleft
 .Loff:
 	/* VMX was switched off under us by a crash or a reboot. */
-	mov	$2, %ebx		/* VMX_OFF */
+	mov	$2, %edi		/* VMX_OFF */
 	jmp	.Lleft
 
 	_ASM_EXTABLE(10b, .Loff)
