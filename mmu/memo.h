@@ -27,6 +27,17 @@ static __always_inline bool memo_mode_same(const struct paging_mode *a, const st
 		 (a->pkru ^ b->pkru) | (a->maxphyaddr ^ b->maxphyaddr));
 }
 
+/* Not 0: an entry is another one now.  Levels are few, and a loop costs more than they do. */
+static __always_inline u64 memo_entries_differ(const struct walk_memo *m)
+{
+	static_assert(MMU_WALK_LEVELS == 5);
+	return (READ_ONCE(*m->entry[0]) ^ m->value[0]) |
+	       (READ_ONCE(*m->entry[1]) ^ m->value[1]) |
+	       (READ_ONCE(*m->entry[2]) ^ m->value[2]) |
+	       (READ_ONCE(*m->entry[3]) ^ m->value[3]) |
+	       (READ_ONCE(*m->entry[4]) ^ m->value[4]);
+}
+
 /*
  * Would this walk, made in the same mode, end as the remembered one?  The caller is in
  * rcu_read_lock_sched(), and uses @m->data inside the same section.
@@ -34,15 +45,8 @@ static __always_inline bool memo_mode_same(const struct paging_mode *a, const st
 static __always_inline bool memo_walk_same(const struct mmu *mmu, const struct walk_memo *m,
 					   gva_t gva, u32 access)
 {
-	unsigned int i;
-
-	if (m->page != gva >> PAGE_SHIFT || m->access != access || !m->nr ||
-	    m->seq != smp_load_acquire(&mmu->inv_seq))
-		return false;
-	for (i = 0; i < m->nr; i++)
-		if (READ_ONCE(*m->entry[i]) != m->value[i])
-			return false;
-	return true;
+	return m->page == gva >> PAGE_SHIFT && m->access == access && m->nr &&
+	       m->seq == smp_load_acquire(&mmu->inv_seq) && !memo_entries_differ(m);
 }
 
 static inline bool memo_holds(const struct mmu *mmu, const struct walk_memo *m,

@@ -217,7 +217,7 @@ struct fault_streaks {
  * @mode: that it was made in
  * @gpa: of the page
  * @data: the page's bytes in the host, to be read; NULL when it is no gmem page
- * @entry: where the entries are
+ * @entry: where the entries are; the last one's again behind the @nr
  * @value: what they were
  */
 struct walk_memo {

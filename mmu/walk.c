@@ -407,6 +407,7 @@ int mmu_walk(struct mmu *mmu, const struct paging_mode *mode, gva_t gva, u32 acc
 /* @seq was read before the walk began, so that no entry is older. */
 static void walk_remember(struct walk *w, struct walk_memo *m, unsigned long seq, gva_t gva)
 {
+	unsigned int i;
 	int level;
 
 	m->nr = 0;
@@ -417,6 +418,10 @@ static void walk_remember(struct walk *w, struct walk_memo *m, unsigned long seq
 		}
 		m->entry[m->nr] = w->pte_va[level];
 		m->value[m->nr++] = w->pte[level];
+	}
+	for (i = m->nr; i < MMU_WALK_LEVELS; i++) {
+		m->entry[i] = w->pte_va[w->leaf];
+		m->value[i] = w->pte[w->leaf];
 	}
 	m->seq = seq;
 	m->page = gva >> PAGE_SHIFT;
