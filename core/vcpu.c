@@ -59,7 +59,8 @@ static __always_inline void vcpu_arrive(struct vcpu *vcpu, int cpu)
 		return;
 	vcpu_barrier(vcpu);
 	backend->load(vcpu, cpu);
-	vcpu_clock_load(vcpu, vcpu->cpu != cpu);
+	if (unlikely(vcpu->cpu != cpu || clock_shifted(&vcpu->clock)))
+		vcpu_clock_load(vcpu, vcpu->cpu != cpu);
 	vcpu->cpu = cpu;
 }
 

@@ -55,6 +55,7 @@ static int svm_alloc_pages(void)
 		sc->host = svm_pages_alloc(GFP_KERNEL | __GFP_ZERO, 0);
 		if (!sc->hsave || !sc->host)
 			return -ENOMEM;
+		sc->host_area = page_address(sc->host);
 		sc->host_pa = svm_page_pa(sc->host);
 	}
 	return 0;

@@ -78,7 +78,8 @@ static inline bool svm_asid_settled(const struct svm_asids *asids, const struct 
  *
  * @hsave: host save area of VMRUN; constant
  * @host: page for the host's VMSAVE state; constant
- * @host_pa: its address; constant
+ * @host_area: it, in the kernel's addresses; constant
+ * @host_pa: its address in the CPU's; constant
  * @asids: see there
  * @has_tsc_aux: this CPU has MSR_TSC_AUX
  * @tsc_aux: the host's value of that MSR
@@ -86,6 +87,7 @@ static inline bool svm_asid_settled(const struct svm_asids *asids, const struct 
 struct svm_cpu {
 	struct page *hsave;
 	struct page *host;
+	struct vmcb *host_area;
 	u64 host_pa;
 	struct svm_asids asids;
 	bool has_tsc_aux;
@@ -241,10 +243,10 @@ void svm_update_windows(struct svm_vcpu *svm);
 
 /* asid.c */
 void svm_asids_renew(struct svm_asids *asids);
-u8 svm_asid_take(struct svm_asids *asids, struct svm_asid *asid);
-void svm_asid_accepted(struct svm_asids *asids, struct svm_asid *asid, u8 tlb_ctl);
 void svm_asid_drop(struct svm_asid *asid);
 void svm_asid_flush(struct svm_asid *asid);
+u8 svm_asid_take(struct svm_asids *asids, struct svm_asid *asid);
+void svm_asid_accepted(struct svm_asids *asids, struct svm_asid *asid, u8 tlb_ctl);
 void svm_new_asid(struct svm_vcpu *svm, struct svm_cpu *sc);
 
 /* state.c */

@@ -119,10 +119,8 @@ void svm_vcpu_free(struct vcpu *vcpu)
  */
 static void svm_save_host(const struct svm_cpu *sc)
 {
-	struct vmcb *host = page_address(sc->host);
-
 	svm_insn("vmsave %0", "a" (sc->host_pa));
-	host->save.ldtr = (struct vmcb_seg) {};
+	sc->host_area->save.ldtr = (struct vmcb_seg) {};
 }
 
 /*
@@ -140,13 +138,13 @@ static void svm_change_debugctl(unsigned long off, unsigned long on)
 	unsigned long flags;
 
 	local_irq_save(flags);
-	update_debugctlmsr((get_debugctlmsr() & ~off) | on);
+	update_debugctlmsr((hostwork_debugctl() & ~off) | on);
 	local_irq_restore(flags);
 }
 
 static void svm_load_debugctl(struct svm_vcpu *svm)
 {
-	svm->host_debugctl = get_debugctlmsr() & SVM_DEBUGCTL_OFF;
+	svm->host_debugctl = hostwork_debugctl() & SVM_DEBUGCTL_OFF;
 	if (unlikely(svm->host_debugctl))
 		svm_change_debugctl(SVM_DEBUGCTL_OFF, 0);
 }
@@ -165,13 +163,12 @@ static void svm_put_debugctl(struct svm_vcpu *svm)
 void svm_load(struct vcpu *vcpu, int cpu)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
-	struct svm_cpu *sc = per_cpu_ptr(&svm_cpus, cpu);
 
 	if (vcpu->cpu != cpu) {
 		svm_asid_drop(&svm->asid);
 		svm->vmcb->control.clean = 0;
 	}
-	svm_save_host(sc);
+	svm_save_host(this_cpu_ptr(&svm_cpus));
 	svm_load_tsc_aux(svm);
 	svm_load_debugctl(svm);
 }
@@ -312,11 +309,11 @@ void svm_update_windows(struct svm_vcpu *svm)
  * There is no NMI window in SVM: see nmi.c.
  */
 void svm_set_window(struct vcpu *vcpu, u32 windows)
-	if (unlikely(vcpu->ev.nmi_masked || (windows & WINDOW_NMI)))
-		svm->nmi_busy = true;
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 
+	if (unlikely(vcpu->ev.nmi_masked || (windows & WINDOW_NMI)))
+		svm->nmi_busy = true;
 	if (likely(svm->windows == windows))
 		return;
 	svm->windows = windows;

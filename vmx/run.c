@@ -200,7 +200,7 @@ static enum vmx_entered vmx_try(struct vmx_vcpu *vmx, u32 *reason)
 	 * Interrupts and perf's cross-CPU calls change DEBUGCTL, so read it each time. All
 	 * defined bits are in the lower half.
 	 */
-	u32 debugctl = get_debugctlmsr();
+	u32 debugctl = hostwork_debugctl();
 	enum vmx_entered r;
 
 	if (unlikely(!(vmx->cpu_ctl & CPU_BASED_MOV_DR_EXITING)))

@@ -305,12 +305,12 @@ void vcpu_clock_init(struct vcpu *vcpu)
  */
 void vcpu_tsc_catch_up(struct vcpu *vcpu)
 {
-	if (unlikely(vcpu->clock.shift != READ_ONCE(clock_shift)))
+	if (unlikely(clock_shifted(&vcpu->clock)))
 		tsc_push(vcpu);
 }
 
 /**
- * vcpu_clock_load() - the vCPU is being loaded
+ * vcpu_clock_load() - the vCPU is being loaded, and something about it is new
  * @vcpu: owned; preemption is off
  * @moved: on another CPU than before: nothing changes where the host's TSCs agree
  *
@@ -320,7 +320,7 @@ void vcpu_clock_load(struct vcpu *vcpu, bool moved)
 {
 	const struct vcpu_clock *c = &vcpu->clock;
 
-	if (unlikely(c->shift != READ_ONCE(clock_shift)) ||
+	if (clock_shifted(c) ||
 	    (moved && !READ_ONCE(vcpu->vm->clock.stable) &&
 	     (c->system_time_msr & KVM_MSR_ENABLED)))
 		vcpu_request(vcpu, REQ_CLOCK_UPDATE);

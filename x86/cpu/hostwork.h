@@ -20,6 +20,7 @@
 #include <linux/sched.h>
 #include <linux/vtime.h>
 #include <asm/asm.h>
+#include <asm/msr.h>
 #include <asm/segment.h>
 
 #include "compat.h"
@@ -72,6 +73,12 @@ static __always_inline void hostwork_tell_rcu(void)
 	raw_cpu_write(hostwork_jiffies, now);
 	compat_rcu_note_guest();
 	instrumentation_end();
+}
+
+/* DEBUGCTL of this CPU.  Each KVM_RUN or entry reads it, so without a call. */
+static __always_inline u64 hostwork_debugctl(void)
+{
+	return __rdmsr(MSR_IA32_DEBUGCTLMSR);
 }
 
 /**

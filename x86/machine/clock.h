@@ -67,6 +67,12 @@ struct vcpu_clock {
 /* What the hardware's TSC lacks, see cpu/clock.c; changes while nothing else runs. */
 extern u64 clock_shift;
 
+/* The host has slept since st.tsc_offset was computed. */
+static inline bool clock_shifted(const struct vcpu_clock *c)
+{
+	return c->shift != READ_ONCE(clock_shift);
+}
+
 /* The host's TSC, that does not fall back. */
 static inline u64 clock_host_tsc(void)
 {
