@@ -441,8 +441,7 @@ struct page *gmem_zero_page(struct gmem *g)
 static void page_drop(struct page *page)
 {
 	gmem_merge_forget(page);
-	set_page_private(page, 0);
-	page->index = 0;
+	gmem_page_disown(page);
 	gmem_put_page_later(page);
 }
 

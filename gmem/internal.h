@@ -262,59 +262,104 @@ static inline unsigned long *gmem_entry(const struct gmem *g, pgoff_t off)
 }
 
 /*
- * What gmem and the merge engine keep in the struct page of a page that an entry
- * points at (nobody else looks at these words of a page that is in no cache and on
- * no LRU list). Written before the page is in an entry, or under chunk->lock.
+ * What gmem and the merge engine keep of each page that an entry points at: three words
+ * of its struct folio (nobody else looks at these words of a page that is in no cache
+ * and on no LRU list). Written before the page is in an entry, or under chunk->lock.
  *
  *	lru	node in the merge index, or in a queue of later.c once it is dropped
  *	private	private page: its chunk. Shared page: its domain, plus 1
  *	index	low half: private page: number of its entry in the chunk; shared page:
  *		sharers. High half: digest
+ *
+ * Only the accessors down to gmem_page_mapcount() know where they lie. A kernel that
+ * takes these words away needs a table beside its pages, and changes here.
  */
 #define GMEM_PAGE_SHARED	1UL
 
-static_assert(sizeof(struct hlist_node) <= sizeof_field(struct page, lru));
-static_assert(sizeof_field(struct page, index) == 2 * sizeof(u32));
+static_assert(sizeof(struct hlist_node) <= sizeof_field(struct folio, lru));
+static_assert(sizeof(struct llist_node) <= sizeof_field(struct folio, lru));
+static_assert(sizeof_field(struct folio, private) == sizeof(unsigned long));
+static_assert(sizeof_field(struct folio, index) == 2 * sizeof(u32));
+static_assert(offsetof(struct folio, page) == 0);
+
+/* Pages of ours are never compound: each is its own folio. */
+static inline struct folio *gmem_page_folio(struct page *page)
+{
+	return container_of(page, struct folio, page);
+}
 
 static inline struct hlist_node *gmem_page_node(struct page *page)
 {
-	return (struct hlist_node *)&page->lru;
+	return (struct hlist_node *)&gmem_page_folio(page)->lru;
 }
 
 static inline struct page *gmem_node_page(struct hlist_node *node)
 {
-	return container_of((struct list_head *)node, struct page, lru);
+	return &container_of((struct list_head *)node, struct folio, lru)->page;
+}
+
+static inline struct llist_node *gmem_page_waits(struct page *page)
+{
+	return (struct llist_node *)&gmem_page_folio(page)->lru;
+}
+
+static inline struct page *gmem_waiting_page(struct llist_node *node)
+{
+	return &container_of((struct list_head *)node, struct folio, lru)->page;
 }
 
 static inline u32 *gmem_page_nr(struct page *page)
 {
-	return (u32 *)&page->index;
+	return (u32 *)&gmem_page_folio(page)->index;
 }
 
 static inline atomic_t *gmem_page_sharers(struct page *page)
 {
-	return (atomic_t *)&page->index;
+	return (atomic_t *)&gmem_page_folio(page)->index;
 }
 
 static inline u32 *gmem_page_digest(struct page *page)
 {
-	return (u32 *)&page->index + 1;
+	return (u32 *)&gmem_page_folio(page)->index + 1;
+}
+
+static inline unsigned long gmem_page_owner(struct page *page)
+{
+	return (unsigned long)gmem_page_folio(page)->private;
+}
+
+static inline void gmem_page_set_owner(struct page *page, unsigned long owner)
+{
+	gmem_page_folio(page)->private = (void *)owner;
+}
+
+/* No entry points at it any more; the kernel wants these words as it gave them. */
+static inline void gmem_page_disown(struct page *page)
+{
+	gmem_page_set_owner(page, 0);
+	gmem_page_folio(page)->index = 0;
+}
+
+/* How many page tables of user space map it. */
+static inline int gmem_page_mapcount(struct page *page)
+{
+	return atomic_read(&gmem_page_folio(page)->_mapcount) + 1;
 }
 
 static inline bool gmem_page_is_shared(struct page *page)
 {
-	return page_private(page) & GMEM_PAGE_SHARED;
+	return gmem_page_owner(page) & GMEM_PAGE_SHARED;
 }
 
 static inline struct gmem_chunk *gmem_page_chunk(struct page *page)
 {
-	return (struct gmem_chunk *)page_private(page);
+	return (struct gmem_chunk *)gmem_page_owner(page);
 }
 
 static inline struct gmem_domain *gmem_page_domain(struct page *page)
 {
 	if (gmem_page_is_shared(page))
-		return (struct gmem_domain *)(page_private(page) - GMEM_PAGE_SHARED);
+		return (struct gmem_domain *)(gmem_page_owner(page) - GMEM_PAGE_SHARED);
 	return gmem_page_chunk(page)->owner->domain;
 }
 
@@ -322,7 +367,7 @@ static inline struct gmem_domain *gmem_page_domain(struct page *page)
 static inline void gmem_page_adopt(struct page *page, struct gmem_chunk *c, unsigned int nr)
 {
 	INIT_HLIST_NODE(gmem_page_node(page));
-	set_page_private(page, (unsigned long)c);
+	gmem_page_set_owner(page, (unsigned long)c);
 	*gmem_page_nr(page) = nr;
 }
 
@@ -331,12 +376,6 @@ static inline void gmem_count_pending(struct gmem *g, unsigned long old, unsigne
 {
 	if ((old ^ new) & GMEM_PENDING)
 		atomic_long_add(new & GMEM_PENDING ? 1 : -1, &g->nr_pending);
-}
-
-/* How many page tables of user space map it. */
-static inline int gmem_page_mapcount(struct page *page)
-{
-	return atomic_read(&page->_mapcount) + 1;
 }
 
 /* Does anybody but the index and user space's page tables have a reference? */

@@ -18,7 +18,7 @@
 
 /**
  * struct later - pages on their way back, of one CPU
- * @next: what came since the grace period at hand began; linked by page->lru
+ * @next: what came since the grace period at hand began; linked by gmem_page_waits()
  * @waiting: what waits for it; the worker's
  * @armed: a grace period is running, or the worker is
  * @pages: in both lists
@@ -61,7 +61,7 @@ static void later_work(struct work_struct *work)
 	struct llist_node *node, *next;
 
 	llist_for_each_safe(node, next, l->waiting) {
-		put_page(container_of((struct list_head *)node, struct page, lru));
+		put_page(gmem_waiting_page(node));
 		atomic_long_dec(&l->pages);
 		cond_resched();
 	}
@@ -77,7 +77,7 @@ static void later_work(struct work_struct *work)
 
 /**
  * gmem_put_page_later() - put a page when no RCU section can still look at it
- * @page: a page that no entry points at any more; its lru word is used
+ * @page: a page that no entry points at any more; its gmem_page_waits() is used
  *
  * Any context but hard interrupts. Allocates nothing.
  */
@@ -86,7 +86,7 @@ void gmem_put_page_later(struct page *page)
 	struct later *l = raw_cpu_ptr(&laters);	/* whichever: the queue is lockless */
 
 	atomic_long_inc(&l->pages);
-	llist_add((struct llist_node *)&page->lru, &l->next);
+	llist_add(gmem_page_waits(page), &l->next);
 	later_arm(l);
 }
 

@@ -141,7 +141,7 @@ void gmem_replace_zero(struct gmem_cursor *cur);
  */
 static inline void gmem_page_share(struct page *page, struct gmem_domain *domain)
 {
-	set_page_private(page, (unsigned long)domain | GMEM_PAGE_SHARED);
+	gmem_page_set_owner(page, (unsigned long)domain | GMEM_PAGE_SHARED);
 	atomic_set(gmem_page_sharers(page), 1);
 }
 

@@ -138,8 +138,7 @@ static void zap_detach(struct tdp_zap *zap, u64 *table, int level, gfn_t gfn)
 {
 	struct page *page = virt_to_page(table);
 
-	page->index = level;
-	set_page_private(page, gfn);
+	set_page_private(page, gfn | level);
 	list_add(&page->lru, &zap->tables);
 }
 
@@ -235,12 +234,11 @@ void tdp_zap_finish(struct mmu *mmu, struct tdp_zap *zap, bool may_sleep)
 
 	mmu_epoch_assert(mmu, zap->epoch);
 	list_for_each_entry_safe(page, next, &zap->tables, lru) {
-		int level = page->index;
-		gfn_t gfn = page_private(page);
+		int level = page_private(page) % TDP_ENTRIES;
+		gfn_t gfn = page_private(page) - level;
 
 		list_del(&page->lru);
 		set_page_private(page, 0);
-		page->index = 0;
 		zap_reap(mmu, zap, page_address(page), level, gfn, may_sleep);
 	}
 }

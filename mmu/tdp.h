@@ -90,8 +90,8 @@ static inline u64 tdp_dirty_bits(const struct tdp_format *f)
  * Lives on the stack of who zaps: tdp_zap_init(); then under mmu->lock for write any
  * number of tdp_zap_range(), and tdp_zap_flush(); then, without it, tdp_zap_finish().
  *
- * @tables: detached tables, linked through their struct page, which also has level
- *	(index) and first gfn (private)
+ * @tables: detached tables, linked through their struct page, which also has
+ *	first gfn and level (private): below the first gfn of 512 there is room
  * @slot: the gmem of this slot is told of dirty leaves; NULL: nobody is
  * @tell_all: the gmems of whatever slots there are, are told
  * @changed: a permission was taken away
