@@ -178,52 +178,76 @@ static void check_mapping(void *ctx, pgoff_t off, unsigned long pfn, bool writab
 		violation(ck, "offset %#lx: zero page mapped unnoticed", off);
 }
 
-/**
- * struct user_walk - the page tables of one mapping in user space
- * @ck: the check
- * @vma: the mapping
- */
-struct user_walk {
-	struct check *ck;
-	struct vm_area_struct *vma;
-};
-
 /*
  * One page that user space maps: as above; and if it is mapped writable, the entry must say
  * so (GMEM_UWRITE).
  */
-static int check_user_pte(pte_t *pte, unsigned long addr, void *data)
+static void check_user_pte(struct check *ck, pgoff_t off, pte_t pte)
 {
-	struct user_walk *walk = data;
-	struct check *ck = walk->ck;
-	pgoff_t off = linear_page_index(walk->vma, addr);
 	unsigned long *e, v;
 
-	if (!pte_present(*pte) || off >= ck->g->npages)
-		return 0;
-	check_mapping(ck, off, pte_pfn(*pte), pte_write(*pte));
+	if (!pte_present(pte) || off >= ck->g->npages)
+		return;
+	check_mapping(ck, off, pte_pfn(pte), pte_write(pte));
 	rcu_read_lock();
 	e = gmem_entry(ck->g, off);
 	v = e ? READ_ONCE(*e) : 0;
 	rcu_read_unlock();
-	if (pte_write(*pte) && !(v & GMEM_UWRITE))
+	if (pte_write(pte) && !(v & GMEM_UWRITE))
 		violation(ck, "offset %#lx: writable by user space unnoticed", off);
-	return 0;
+}
+
+/* The entry of the page middle directory that has page tables for @addr, or NULL. */
+static pmd_t *user_pmd(struct mm_struct *mm, unsigned long addr)
+{
+	pgd_t *pgd = pgd_offset(mm, addr);
+	p4d_t *p4d;
+	pud_t *pud;
+	pmd_t *pmd;
+
+	if (pgd_none(*pgd))
+		return NULL;
+	p4d = p4d_offset(pgd, addr);
+	if (p4d_none(*p4d))
+		return NULL;
+	pud = pud_offset(p4d, addr);
+	if (pud_none(*pud) || pud_leaf(*pud))
+		return NULL;
+	pmd = pmd_offset(pud, addr);
+	return pmd_none(*pmd) || pmd_leaf(*pmd) ? NULL : pmd;
+}
+
+/* What the kernel has for this, it does not lend to modules in all its versions. */
+static void check_user_vma(struct check *ck, struct vm_area_struct *vma)
+{
+	unsigned long addr, next;
+	spinlock_t *lock;
+	pmd_t *pmd;
+
+	for (addr = vma->vm_start; addr < vma->vm_end; addr = next) {
+		next = pmd_addr_end(addr, vma->vm_end);
+		pmd = user_pmd(vma->vm_mm, addr);
+		if (!pmd)
+			continue;
+		lock = pte_lockptr(vma->vm_mm, pmd);
+		spin_lock(lock);
+		for (; addr < next; addr += PAGE_SIZE)
+			check_user_pte(ck, linear_page_index(vma, addr),
+				       *pte_offset_kernel(pmd, addr));
+		spin_unlock(lock);
+		cond_resched();
+	}
 }
 
 /* The lock keeps mappings, and the page tables below them, from going away. */
 static void check_user(struct check *ck)
 {
 	struct address_space *mapping = ck->g->inode->i_mapping;
-	struct user_walk walk = { .ck = ck };
 	struct rb_node *node;
 
 	i_mmap_lock_read(mapping);
 	for (node = rb_first_cached(&mapping->i_mmap); node; node = rb_next(node)) {
-		walk.vma = rb_entry(node, struct vm_area_struct, shared.rb);
-		apply_to_existing_page_range(walk.vma->vm_mm, walk.vma->vm_start,
-					     walk.vma->vm_end - walk.vma->vm_start,
-					     check_user_pte, &walk);
+		check_user_vma(ck, rb_entry(node, struct vm_area_struct, shared.rb));
 		cond_resched();
 	}
 	i_mmap_unlock_read(mapping);
