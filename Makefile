@@ -31,8 +31,11 @@ KDIR := $(shell ls -d /lib/modules/$(KVER)[.-]*-amd64/build 2>/dev/null | \
 		grep -vE -e '-(cloud|rt)-' | sort -V | tail -n 1)
 endif
 endif
-ifeq ($(wildcard $(KDIR)/Makefile),)
+ifeq ($(KDIR),)
 $(error no headers of kernel $(KVER) here: install linux-headers-$(KVER)*-amd64, or give KDIR=)
+endif
+ifneq ($(shell ./kernel-check $(KDIR) && echo yes),yes)
+$(error no module can be built for the kernel of $(KDIR))
 endif
 RELEASE := $(shell cut -d '"' -f 2 $(KDIR)/include/generated/utsrelease.h)
 endif
