@@ -681,7 +681,7 @@ static void vm86_tasks(struct kunit *test)
 static void vm86_bad_ldt(struct kunit *test)
 {
 	struct machine *m = machine_new(test, NEW32, TASK_JMP);
-	enum emu_seg nr;
+	enum x86_seg nr;
 
 	put32(m, NEW_TSS + 0x24, X86_EFLAGS_VM);
 	put32(m, NEW_TSS + 0x60, DATA);
