@@ -23,14 +23,19 @@ static void immediate_exit(const void *arg)
 	vcpu_call(vcpu, "g_spin_forever", 0);
 	before = vcpu_regs(vcpu);
 	vcpu->run->immediate_exit = 1;
+	vcpu->run->exit_reason = 0x1234;
 	ASSERT_EQ(vcpu_enter(vcpu), -EINTR);
+	ASSERT_EQ(vcpu->run->exit_reason, 0x1234);
 	after = vcpu_regs(vcpu);
 	ASSERT(!memcmp(&before, &after, sizeof(before)));
 	vcpu->run->immediate_exit = 0;
 	vm_free(vm);
 }
 
-/* An access that waits is completed although the guest is not entered. */
+/*
+ * An access that waits is completed although the guest is not entered, and why the guest
+ * was left last can still be read.
+ */
 static void immediate_exit_completes(const void *arg)
 {
 	struct vm *vm = vm_new(NULL);
@@ -41,6 +46,7 @@ static void immediate_exit_completes(const void *arg)
 	ASSERT_EQ(vcpu_enter(vcpu), KVM_EXIT_MMIO);
 	vcpu->run->immediate_exit = 1;
 	ASSERT_EQ(vcpu_enter(vcpu), -EINTR);
+	ASSERT_EQ(vcpu->run->exit_reason, KVM_EXIT_MMIO);
 	rip = vcpu_regs(vcpu).rip;
 	ASSERT_EQ(vcpu_enter(vcpu), -EINTR);
 	ASSERT_EQ(vcpu_regs(vcpu).rip, rip);

@@ -282,8 +282,6 @@ static int run_housekeeping(struct vcpu *vcpu)
 	srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
 	r = hostwork_do();
 	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
-	if (r == -EINTR)
-		vcpu->run->exit_reason = KVM_EXIT_INTR;
 	return r ? r : 1;
 }
 
@@ -324,6 +322,7 @@ static int run_loop(struct vcpu *vcpu)
 	struct exit_facts *facts = &vcpu->facts;
 	int r;
 
+	vcpu->run->exit_reason = KVM_EXIT_UNKNOWN;
 	do {
 		if (likely(run_can_run(vcpu) && run_enter(vcpu, facts))) {
 			run_note_delivery(vcpu, &facts->vectoring);
@@ -335,6 +334,8 @@ static int run_loop(struct vcpu *vcpu)
 			r = run_prepare(vcpu);
 		}
 	} while (r > 0);
+	if (r == -EINTR)
+		vcpu->run->exit_reason = KVM_EXIT_INTR;
 	return r;
 }
 
@@ -383,6 +384,9 @@ static int run_with_fpu(struct vcpu *vcpu)
  * vcpu_run() - KVM_RUN
  * @vcpu: owned by the caller and loaded
  *
+ * The exit reason is of the last KVM_RUN that got as far as the loop: one that immediate_exit
+ * ends, or that is refused, leaves it to the VMM, which may still have to act on it.
+ *
  * Return: 0 with vcpu->run filled; -EINTR for a signal or immediate_exit; -EAGAIN after a
  * wait for SIPI was interrupted by one; -EFAULT when a gpa's memory is not there; -ENOMEM;
  * -EINVAL for a cr8 that is none; -EIO when the VM is dead.
@@ -400,10 +404,7 @@ int vcpu_run(struct vcpu *vcpu)
 		 */
 		vcpu_request(vcpu, REQ_EVENT);
 	}
-	vcpu->run->exit_reason = KVM_EXIT_UNKNOWN;
 	r = run_with_fpu(vcpu);
 	run_report(vcpu);
-	if (r == -EINTR)
-		vcpu->run->exit_reason = KVM_EXIT_INTR;
 	return r;
 }
