@@ -142,6 +142,7 @@ static const struct guest_test tests[] = {
 	BOTH("extint", .on_exit = line_3),
 	BOTH("state", .on_exit = save_and_restore),
 	BOTH("sent", .on_exit = send_and_count, .seconds = 60),
+	{ .name = "hole", .entry = "g_apic_hole", .before = need_x2apic },
 	{ .name = "modes", .entry = "g_apic_modes", .before = need_x2apic },
 };
 

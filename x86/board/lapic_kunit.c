@@ -337,7 +337,8 @@ static void lapic_test_x2apic(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vlapic_msr_read(vcpu, 0x80b, &val), X86_FAULT);
 	KUNIT_EXPECT_EQ(test, vlapic_msr_read(vcpu, 0x80e, &val), X86_FAULT);
 	KUNIT_EXPECT_EQ(test, vlapic_x2apic_ldr(0x25), 0x00020020u);
-	KUNIT_EXPECT_FALSE(test, vlapic_mmio(vcpu, APIC_GPA, 4, &val, false));
+	KUNIT_EXPECT_TRUE(test, vlapic_mmio(vcpu, APIC_GPA, 4, &val, false));
+	KUNIT_EXPECT_EQ(test, (u32)val, ~0u);
 
 	vlapic_msr_write(vcpu, 0x83f, 0x77);
 	KUNIT_EXPECT_EQ(test, board_who_got(b, 0x77), BIT(2));

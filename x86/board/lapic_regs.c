@@ -231,6 +231,12 @@ static void mmio_write(struct vlapic *apic, u32 offset, unsigned int len, const 
 		vlapic_error(apic, APIC_ESR_ILLREGA);
 }
 
+static void mmio_hole(unsigned int len, void *data, bool write)
+{
+	if (!write)
+		memset(data, 0xff, len);
+}
+
 /**
  * vlapic_mmio() - access to guest memory that may be the APIC's page
  * @vcpu: owned by the caller; process context
@@ -239,17 +245,20 @@ static void mmio_write(struct vlapic *apic, u32 offset, unsigned int len, const 
  * @data: what is written, or where to put what is read
  * @write: direction
  *
+ * An APIC that is off or an x2APIC still has its page, and in it nothing that answers: what
+ * is written is lost, and what is read is all ones (KVM_X86_QUIRK_LAPIC_MMIO_HOLE).
+ *
  * Return: true when it was this vCPU's APIC page; the access is complete then.
  */
 bool vlapic_mmio(struct vcpu *vcpu, gpa_t gpa, unsigned int len, void *data, bool write)
 {
 	struct vlapic *apic = vcpu->apic;
 
-	if (!apic || !vlapic_hw_enabled(apic) || vlapic_x2apic(apic))
+	if (!apic || (gpa & PAGE_MASK) != (apic->base & PAGE_MASK))
 		return false;
-	if ((gpa & PAGE_MASK) != (apic->base & PAGE_MASK))
-		return false;
-	if (write)
+	if (unlikely(!vlapic_hw_enabled(apic) || vlapic_x2apic(apic)))
+		mmio_hole(len, data, write);
+	else if (write)
 		mmio_write(apic, gpa & ~PAGE_MASK, len, data);
 	else
 		mmio_read(apic, gpa & ~PAGE_MASK, len, data);
