@@ -507,7 +507,6 @@ void msr_reset(struct vcpu *vcpu)
 	vcpu->msr.misc_enable = MSR_IA32_MISC_ENABLE_FAST_STRING |
 				MSR_IA32_MISC_ENABLE_BTS_UNAVAIL |
 				MSR_IA32_MISC_ENABLE_PEBS_UNAVAIL;
-	vcpu->msr.hwcr = HWCR_TSC_FREQ_SEL;
 	vcpu->msr.ucode_rev = host_ucode_rev;
 	vcpu->msr.arch_caps = host_arch_caps;
 	vcpu->msr.de_cfg = host_de_cfg;
