@@ -314,12 +314,14 @@ int vm_ioctl_set_identity_map_addr(struct vm *vm, u64 *addr)
  * @vm: vm->lock held
  * @id: vcpu_id of the bootstrap processor
  *
- * Return: 0, or -EBUSY when a vCPU exists.
+ * Return: 0; -EBUSY when a vCPU exists; -EINVAL when none can have that id.
  */
 int vm_ioctl_set_boot_cpu_id(struct vm *vm, unsigned long id)
 {
 	if (vm->nr_vcpus)
 		return -EBUSY;
+	if (id > DITTO_MAX_VCPUS)
+		return -EINVAL;
 	vm->bsp_id = id;
 	return 0;
 }

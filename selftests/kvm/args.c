@@ -169,6 +169,11 @@ static void lists_too_small(const void *arg)
 	struct kvm_msrs msrs = { .nmsrs = 0xffffffff };
 	int dev = dev_open();
 
+	/* What did not fit leaves the number as it was. */
+	vcpu_set_cpuid(&vm->vcpu[0]);
+	ASSERT_ERRNO(ioctl(vm->vcpu[0].fd, KVM_GET_CPUID2, &cpuid), E2BIG);
+	ASSERT_EQ(cpuid.head.nent, 1);
+
 	ASSERT_ERRNO(ioctl(dev, KVM_GET_SUPPORTED_CPUID, &cpuid), E2BIG);
 	ASSERT_ERRNO(ioctl(dev, KVM_GET_MSR_INDEX_LIST, &list), E2BIG);
 	ASSERT(list.nmsrs > 5);
@@ -184,6 +189,10 @@ static void vcpu_ids(const void *arg)
 	struct vm *vm = empty_vm(false);
 	long max = vm_cap(vm, KVM_CAP_MAX_VCPU_ID);
 	int fd;
+
+	ASSERT_ERRNO(ioctl(vm->fd, KVM_SET_BOOT_CPU_ID, max + 1), EINVAL);
+	if (tap.ditto)	/* a stock kernel before 6.11 looks at the lower half only */
+		ASSERT_ERRNO(ioctl(vm->fd, KVM_SET_BOOT_CPU_ID, 1l << 32), EINVAL);
 
 	max = max > 0 ? max : vm_cap(vm, KVM_CAP_MAX_VCPUS);
 	ASSERT_ERRNO(ioctl(vm->fd, KVM_CREATE_VCPU, max), EINVAL);

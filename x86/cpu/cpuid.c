@@ -391,8 +391,8 @@ int vcpu_ioctl_set_cpuid2(struct vcpu *vcpu, void __user *arg)
  * @vcpu: owned
  * @arg: struct kvm_cpuid2
  *
- * Return: 0 with @arg->nent set to the number of entries; -E2BIG, likewise set, when they
- * do not fit; -EFAULT.
+ * Return: 0 with @arg->nent set to the number of entries; -E2BIG when they do not fit;
+ * -EFAULT. @arg->nent is left alone then.
  */
 int vcpu_ioctl_get_cpuid2(struct vcpu *vcpu, void __user *arg)
 {
@@ -400,7 +400,7 @@ int vcpu_ioctl_get_cpuid2(struct vcpu *vcpu, void __user *arg)
 	struct kvm_cpuid_entry2 e;
 	u32 i, room, nent = vcpu->cpuid.nent;
 
-	if (get_user(room, &user->nent) || put_user(nent, &user->nent))
+	if (get_user(room, &user->nent))
 		return -EFAULT;
 	if (room < nent)
 		return -E2BIG;
@@ -410,5 +410,5 @@ int vcpu_ioctl_get_cpuid2(struct vcpu *vcpu, void __user *arg)
 		if (copy_to_user(&user->entries[i], &e, sizeof(e)))
 			return -EFAULT;
 	}
-	return 0;
+	return put_user(nent, &user->nent);
 }
