@@ -167,6 +167,7 @@ static void svm_choose(void)
 
 	svm_caps.max_asid = svm_first.nr_asids - 1;
 	svm_caps.shutdown_loses_state = true;
+	memcpy(svm_caps.hypercall, "\x0f\x01\xd9", HYPERCALL_LEN);	/* VMMCALL */
 }
 
 /**

@@ -104,6 +104,8 @@ static const struct guest_test tests[] = {
 	{ .name = "g_mov_ss_shadow" },
 	{ .name = "g_tsc" },
 	{ .name = "g_hypercall" },
+	{ .name = "g_hypercall_foreign" },
+	{ .name = "g_hypercall_readonly" },
 	{ .name = "g_no_such_instruction", .before = amd_only },
 	{ .name = "g_xsaves", .before = needs_xsaves },
 	{ .name = "g_wbinvd" },

@@ -180,9 +180,10 @@ struct exit_facts {
 
 /*
  * Vectors that exit instead of being delivered, always: #DB and #AC, whose delivery could
- * loop inside the CPU for ever, and #MC, which is the host's, wherever it strikes.
+ * loop inside the CPU for ever; #UD, for instructions that only the other vendor's CPUs
+ * have; and #MC, which is the host's, wherever it strikes.
  */
-#define EXCEPTION_EXITS		(BIT(1) | BIT(17) | BIT(18))
+#define EXCEPTION_EXITS		(BIT(1) | BIT(6) | BIT(17) | BIT(18))
 
 /**
  * struct posted - interrupts on their way to a local APIC; any context, atomic bits
@@ -213,10 +214,13 @@ struct apic_view {
 	u64 eoi_exits[4];
 };
 
+#define HYPERCALL_LEN	3	/* of VMCALL and of VMMCALL */
+
 /**
  * struct backend_caps - what the hardware can do, fixed once set up
  * @tdp: format of the nested page tables
  * @max_asid: for information
+ * @hypercall: the instruction that is one
  * @tsc_scaling: a guest may have its own TSC frequency
  * @xsaves: XSAVES and XRSTORS work in guests
  * @timer: a guest is left when the host's TSC reaches vcpu->exit_tsc
@@ -232,6 +236,7 @@ struct apic_view {
 struct backend_caps {
 	struct tdp_format tdp;
 	u32 max_asid;
+	u8 hypercall[HYPERCALL_LEN];
 	bool tsc_scaling;
 	bool xsaves;
 	bool timer;

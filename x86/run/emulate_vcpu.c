@@ -849,3 +849,44 @@ int vcpu_insn_len(struct vcpu *vcpu, const struct exit_facts *f)
 		vcpu_queue_fault(vcpu, &vcpu->emu->fault);
 	return r == EMU_UNHANDLED ? g.err : 0;
 }
+
+static bool is_hypercall(const u8 *insn)
+{
+	return insn[0] == 0x0f && insn[1] == 0x01 && (insn[2] == 0xc1 || insn[2] == 0xd9);
+}
+
+/**
+ * vcpu_fix_hypercall() - write this CPU's hypercall over the other vendor's
+ * @vcpu: owned and loaded; what stands at rip was #UD
+ *
+ * So that a guest which chose its hypercall by another CPU than the one where it is now
+ * finds the right one when it executes it again.  The guest itself must be able to write
+ * there.
+ *
+ * Return: 1 to enter again, perhaps with a fault of that write queued; 0 when it was no
+ * hypercall, or lies in memory that keeps what it has; -errno.
+ */
+int vcpu_fix_hypercall(struct vcpu *vcpu)
+{
+	const u8 *own = backend->caps->hypercall;
+	enum emu_result r = EMU_OK;
+	u8 insn[HYPERCALL_LEN];
+	struct glue g;
+	unsigned int i;
+	u64 gva;
+
+	glue_begin(&g, vcpu, &glue_ops);
+	gva = vcpu->st.rip + vcpu->st.code.base;
+	if (!(vcpu->st.efer & EFER_LMA))
+		gva = (u32)gva;
+	for (i = 0; i < HYPERCALL_LEN && r == EMU_OK; i++)
+		r = glue_fetch(vcpu->emu, gva + i, &insn[i], 1);
+	if (r != EMU_OK || !is_hypercall(insn) || !memcmp(insn, own, HYPERCALL_LEN))
+		return r == EMU_RETRY;
+	r = glue_write(vcpu->emu, gva, own, HYPERCALL_LEN, 0);
+	if (r == EMU_FAULT)
+		vcpu_queue_fault(vcpu, &vcpu->emu->fault);
+	if (r == EMU_UNHANDLED)
+		return g.err;
+	return !vcpu->io.nr_writes;
+}

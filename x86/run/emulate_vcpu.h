@@ -11,6 +11,7 @@ struct vcpu;
 int vcpu_emulator_init(struct vcpu *vcpu);
 void vcpu_emulator_free(struct vcpu *vcpu);
 int vcpu_insn_len(struct vcpu *vcpu, const struct exit_facts *facts);
+int vcpu_fix_hypercall(struct vcpu *vcpu);
 int vcpu_emulate(struct vcpu *vcpu, const struct exit_facts *facts);
 
 #endif

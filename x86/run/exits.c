@@ -314,6 +314,14 @@ static int exit_split_lock(struct vcpu *vcpu, struct exit_facts *f)
 	return 0;
 }
 
+/* Of the other vendor's CPUs only the hypercall is made good (KVM_X86_QUIRK_FIX_HYPERCALL_INSN). */
+static int exit_invalid_opcode(struct vcpu *vcpu)
+{
+	int r = vcpu_fix_hypercall(vcpu);
+
+	return r ? r : exit_ud(vcpu);
+}
+
 /*
  * Exceptions that could loop in the CPU, or that the backend had to see, are given back to
  * the guest.
@@ -322,6 +330,8 @@ static int exit_exception(struct vcpu *vcpu, struct exit_facts *f)
 {
 	if (f->exception.vector == X86_TRAP_AC && exit_is_split_lock(vcpu))
 		return exit_split_lock(vcpu, f);
+	if (f->exception.vector == X86_TRAP_UD)
+		return exit_invalid_opcode(vcpu);
 	/* INT1 has ended, and comes before a single step's trap. */
 	if (unlikely(f->insn_len))
 		vcpu_end_insn(vcpu, f->insn_len);

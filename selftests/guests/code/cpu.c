@@ -400,6 +400,42 @@ void g_hypercall(void)
 	CHECK_EQ(result, (u64)-1000);	/* KVM_ENOSYS */
 }
 
+/* One of the two is another vendor's: it becomes this CPU's, and works. */
+void g_hypercall_foreign(void)
+{
+	extern u8 g_vmcall[3], g_vmmcall[3];
+	u64 result;
+
+	asm volatile("g_vmcall: vmcall" : "=a"(result) : "a"(0x7777) : "memory");
+	CHECK_EQ(result, (u64)-1000);
+	asm volatile("g_vmmcall: vmmcall" : "=a"(result) : "a"(0x7777) : "memory");
+	CHECK_EQ(result, (u64)-1000);
+	CHECK_EQ(g_vmcall[2], g_vmmcall[2]);
+}
+
+/* Code that it could not write itself is not rewritten for it, either. */
+void g_hypercall_readonly(void)
+{
+	u64 page = 0x401000;
+	u64 cr0, error[2];
+	u32 i;
+
+	asm volatile("mov %%cr0, %0" : "=r"(cr0));
+	asm volatile("mov %0, %%cr0" :: "r"(cr0 | 1 << 16));
+	for (i = 0; i < 2; i++) {
+		U32(page) = i ? 0xc3d9010f : 0xc3c1010f;	/* and RET */
+		*pte_of(page) &= ~2ull;
+		invlpg(page);
+		TRY("call *%0", :: "r"(page), "a"(0x7777) : "memory");
+		error[i] = trap.vector == NO_TRAP ? 0 : trap.vector << 8 | trap.error;
+		*pte_of(page) |= 2;
+		invlpg(page);
+		CHECK_EQ(U8(page + 2), i ? 0xd9 : 0xc1);
+	}
+	asm volatile("mov %0, %%cr0" :: "r"(cr0));
+	CHECK_EQ(error[0] + error[1], 0xe03);
+}
+
 /* Instructions this virtual CPU does not have. */
 void g_no_such_instruction(void)
 {
