@@ -47,6 +47,10 @@ extern const struct file_operations vcpu_fops;
 /* caps.c */
 int caps_check(struct vm *vm, unsigned long cap);
 
+/* enable.c */
+int vm_ioctl_enable_cap(struct vm *vm, struct kvm_enable_cap *args);
+int vcpu_ioctl_enable_cap(struct vcpu *vcpu, struct kvm_enable_cap *args);
+
 /* vm.c and vcpu.c, for the files' operations. */
 int vm_release(struct inode *inode, struct file *file);
 int vcpu_release(struct inode *inode, struct file *file);

@@ -149,6 +149,7 @@ BY_VALUE(vm_check_extension)
 BY_VALUE(vcpu_create)
 BY_STRUCT(vm_set_user_region)
 BY_STRUCT(vm_set_gmem_region)
+BY_STRUCT(vm_ioctl_enable_cap)
 BY_STRUCT(vm_ioctl_set_name)
 BY_VALUE(vm_ioctl_set_tss_addr)
 BY_STRUCT(vm_ioctl_set_identity_map_addr)
@@ -175,6 +176,7 @@ static const struct ioctl_entry vm_ioctls[] = {
 	{ KVM_IRQ_LINE_STATUS, IN | OUT, do_irqchip_ioctl_irq_line },
 	{ KVM_SIGNAL_MSI, IN, do_irqchip_ioctl_signal_msi },
 	{ KVM_CHECK_EXTENSION, VALUE, do_vm_check_extension },
+	{ KVM_ENABLE_CAP, IN | LOCK, do_vm_ioctl_enable_cap },
 	{ KVM_CREATE_VCPU, VALUE | LOCK, do_vcpu_create },
 	{ KVM_SET_USER_MEMORY_REGION, IN | LOCK, do_vm_set_user_region },
 	{ DITTO_SET_GMEM_REGION, IN | LOCK, do_vm_set_gmem_region },
@@ -201,6 +203,7 @@ static const struct ioctl_entry vm_ioctls[] = {
 };
 
 BY_NOTHING(vcpu_ioctl_nmi)
+BY_STRUCT(vcpu_ioctl_enable_cap)
 BY_STRUCT(vcpu_ioctl_interrupt)
 BY_USER(vcpu_ioctl_set_signal_mask)
 BY_STRUCT(vcpu_ioctl_get_regs)
@@ -238,6 +241,7 @@ static const struct ioctl_entry vcpu_ioctls[] = {
 	{ KVM_SET_SREGS, IN | LOCK, do_vcpu_ioctl_set_sregs },
 	{ KVM_INTERRUPT, IN | LOCK, do_vcpu_ioctl_interrupt },
 	{ KVM_NMI, LOCK, do_vcpu_ioctl_nmi },
+	{ KVM_ENABLE_CAP, IN | LOCK, do_vcpu_ioctl_enable_cap },
 	{ KVM_TRANSLATE, IN | OUT | LOCK, do_vcpu_ioctl_translate },
 	{ KVM_SET_SIGNAL_MASK, USER | LOCK, do_vcpu_ioctl_set_signal_mask },
 	{ KVM_GET_FPU, OUT | LOCK, do_vcpu_ioctl_get_fpu },

@@ -160,14 +160,17 @@ void svm_fetch(struct vcpu *vcpu, u32 parts)
 
 /*
  * Under nested paging the guest's caching bits would disable the real cache:
- * CD and NW stay out, and reads of cr0 exit while the guest believes in them.
+ * CD and NW stay out, and reads of cr0 exit while the guest believes in them. But a VMM may
+ * want it so (KVM_X86_QUIRK_CD_NW_CLEARED disabled).
  */
 static void svm_push_cr(struct svm_vcpu *svm)
 {
 	const struct x86_state *st = &svm->vcpu.st;
 	struct vmcb_save_area *v = &svm->vmcb->save;
 
-	v->cr0 = st->cr0 & ~(u64)(X86_CR0_CD | X86_CR0_NW);
+	v->cr0 = st->cr0;
+	if (vm_has_quirk(svm->vcpu.vm, KVM_X86_QUIRK_CD_NW_CLEARED))
+		v->cr0 &= ~(u64)(X86_CR0_CD | X86_CR0_NW);
 	v->cr2 = st->cr2;
 	v->cr3 = st->cr3;
 	v->cr4 = st->cr4;

@@ -259,6 +259,21 @@ static void bend_clock(struct world *w, struct rng *r, void *arg)
 	clock->clock = rng_interesting(r);
 }
 
+/* Those that can be enabled, and their neighbours. */
+static void bend_enable(struct world *w, struct rng *r, void *arg)
+{
+	static const u32 caps[] = {
+		KVM_CAP_DISABLE_QUIRKS, KVM_CAP_DISABLE_QUIRKS2, KVM_CAP_EXCEPTION_PAYLOAD,
+		KVM_CAP_X86_TRIPLE_FAULT_EVENT,
+	};
+
+	*(struct kvm_enable_cap *)arg = (struct kvm_enable_cap) {
+		.cap = rng_one_in(r, 8) ? rng_interesting(r) : caps[rng_below(r, ARRAY_SIZE(caps))],
+		.flags = rng_one_in(r, 16) ? rng_interesting(r) : 0,
+		.args[0] = rng_one_in(r, 4) ? rng_interesting(r) : rng_below(r, 16),
+	};
+}
+
 #define NUMBER(cmd, target)		{ cmd, target, .value = true }
 #define GETS(cmd, target)		{ cmd, target }
 #define TAKES(cmd, target, bend)	{ cmd, target, bend }
@@ -280,6 +295,7 @@ static const struct call calls[] = {
 
 	NUMBER(KVM_CHECK_EXTENSION, VM),
 	NUMBER(KVM_CREATE_VCPU, VM),
+	TAKES(KVM_ENABLE_CAP, VM, bend_enable),
 	POINTS(KVM_SET_USER_MEMORY_REGION, VM, bend_slot),
 	POINTS(KVM_SET_USER_MEMORY_REGION, VM, bend_slot),
 	TAKES(DITTO_SET_GMEM_REGION, VM, bend_gmem_slot),
@@ -309,6 +325,7 @@ static const struct call calls[] = {
 	PAIR(KVM_SET_SREGS, KVM_GET_SREGS, VCPU),
 	TAKES(KVM_INTERRUPT, VCPU, bend_interrupt),
 	NUMBER(KVM_NMI, VCPU),
+	TAKES(KVM_ENABLE_CAP, VCPU, bend_enable),
 	TAKES(KVM_TRANSLATE, VCPU, bend_translate),
 	SIZED(KVM_SET_SIGNAL_MASK, VCPU, bend_signal_mask, 64),
 	PAIR(KVM_SET_FPU, KVM_GET_FPU, VCPU),

@@ -332,7 +332,8 @@ void vlapic_clear(struct vlapic *apic)
 	for (offset = 0; offset < KVM_APIC_REG_SIZE; offset += 0x10)
 		if (offset < APIC_LVTT || offset > APIC_LVTERR)
 			vlapic_put(apic, offset, 0);
-	if (vcpu->id == vcpu->vm->bsp_id)
+	if (vcpu->id == vcpu->vm->bsp_id &&
+	    vm_has_quirk(vcpu->vm, KVM_X86_QUIRK_LINT0_REENABLED))
 		vlapic_put(apic, APIC_LVT0, APIC_DM_EXTINT);
 	vlapic_put(apic, APIC_LVR, VLAPIC_VERSION);
 	vlapic_put(apic, APIC_DFR, APIC_DFR_FLAT);

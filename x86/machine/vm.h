@@ -21,9 +21,26 @@
 
 #define DITTO_MAX_VCPUS		256	/* and APIC ids below 256 */
 
+/* What ditto does as KVM does, and no CPU, until KVM_CAP_DISABLE_QUIRKS. */
+#define VM_QUIRKS	(KVM_X86_QUIRK_LINT0_REENABLED | KVM_X86_QUIRK_CD_NW_CLEARED)
+
 struct irqchip;
 struct vm_bucket;
 struct vm_irqfds;
+
+/**
+ * struct vm_enabled - what the VMM turned on by KVM_ENABLE_CAP; see core/enable.c
+ * @quirks_off: of %VM_QUIRKS
+ * @exception_payload: the VMM sees exceptions that wait apart from those being delivered
+ * @triple_fault_event: the VMM sees a triple fault that waits
+ *
+ * Written under vm->lock, read at any time.
+ */
+struct vm_enabled {
+	u64 quirks_off;
+	bool exception_payload;
+	bool triple_fault_event;
+};
 
 /**
  * struct vm - one virtual machine
@@ -48,6 +65,7 @@ struct vm_irqfds;
  * @mmio: likewise
  * @clock: TSC frequency and kvmclock's base; see x86/cpu/clock.h
  * @bsp_id: vCPU id that is the bootstrap processor; @lock, before the first vCPU
+ * @enabled: see there
  * @dead: an internal error ended this VM: every ioctl gives -EIO
  */
 struct vm {
@@ -70,8 +88,14 @@ struct vm {
 	struct iobus pio, mmio;
 	struct vm_clock clock;
 	u32 bsp_id;
+	struct vm_enabled enabled;
 	bool dead;
 };
+
+static inline bool vm_has_quirk(const struct vm *vm, u64 quirk)
+{
+	return !(READ_ONCE(vm->enabled.quirks_off) & quirk);
+}
 
 static inline struct vcpu *vm_vcpu(struct vm *vm, u32 idx)
 {

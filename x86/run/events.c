@@ -249,7 +249,8 @@ void events_apply_payload(struct vcpu *vcpu)
 		vcpu_changed(vcpu, ST_CR);
 	} else if (ev->exc_vector == X86_TRAP_DB) {
 		vcpu_need(vcpu, ST_DR);
-		st->dr6 = (st->dr6 & ~(u64)DR_TRAP_BITS) | DR6_RESERVED | ev->exc_payload;
+		/* The VMM may have set it (KVM_CAP_EXCEPTION_PAYLOAD) to anything. */
+		st->dr6 = cr_fixup_dr6((st->dr6 & ~(u64)DR_TRAP_BITS) | ev->exc_payload);
 		st->dr7 &= ~(u64)DR7_GD;	/* lets the handler use the registers */
 		vcpu_changed(vcpu, ST_DR);
 	}

@@ -132,6 +132,33 @@ static u8 shadow_from_kvm(u8 shadow)
 	return shadow & KVM_X86_SHADOW_INT_STI ? SHADOW_STI : 0;
 }
 
+/*
+ * Without KVM_CAP_EXCEPTION_PAYLOAD the VMM takes an exception that waits for one that is
+ * being delivered, and sees no payload: cr2 or dr6 must hold it.
+ */
+static void get_exception_event(struct vcpu *vcpu, struct kvm_vcpu_events *events)
+{
+	struct vcpu_events *ev = &vcpu->ev;
+	bool payload = READ_ONCE(vcpu->vm->enabled.exception_payload);
+
+	if (payload)
+		events->flags |= KVM_VCPUEVENT_VALID_PAYLOAD;
+	else if (ev->exc_pending)
+		events_apply_payload(vcpu);
+	if (!ev->exc_pending && !ev->exc_injected)
+		return;
+	/* A software exception is not reported: rip stands on its instruction. */
+	if (!exc_is_soft(ev->exc_vector)) {
+		events->exception.pending = ev->exc_pending;
+		events->exception.injected = ev->exc_injected || !payload;
+	}
+	events->exception.nr = ev->exc_vector;
+	events->exception.has_error_code = ev->exc_has_error;
+	events->exception.error_code = ev->exc_has_error ? ev->exc_error : 0;
+	events->exception_has_payload = ev->exc_pending && ev->exc_has_payload;
+	events->exception_payload = events->exception_has_payload ? ev->exc_payload : 0;
+}
+
 static void get_interrupt_event(struct vcpu *vcpu, struct kvm_vcpu_events *events)
 {
 	const struct vcpu_events *ev = &vcpu->ev;
@@ -160,45 +187,62 @@ int vcpu_ioctl_get_vcpu_events(struct vcpu *vcpu, struct kvm_vcpu_events *events
 	u32 nmis = ev->nmi_pending + atomic_read(&ev->nmi_asked);
 
 	memset(events, 0, sizeof(*events));
-	/* Without KVM_CAP_EXCEPTION_PAYLOAD the VMM cannot see one: cr2 or dr6 must hold it. */
-	if (ev->exc_pending)
-		events_apply_payload(vcpu);
-	if (ev->exc_pending || ev->exc_injected) {
-		/* Nor a software exception: rip stands on its instruction. */
-		events->exception.injected = !exc_is_soft(ev->exc_vector);
-		events->exception.nr = ev->exc_vector;
-		events->exception.has_error_code = ev->exc_has_error;
-		events->exception.error_code = ev->exc_has_error ? ev->exc_error : 0;
-	}
+	get_exception_event(vcpu, events);
 	get_interrupt_event(vcpu, events);
 	events->nmi.injected = ev->nmi_injected;
 	events->nmi.pending = min_t(u32, nmis, 2);
 	events->nmi.masked = ev->nmi_masked;
-	events->flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW;
+	events->flags |= KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW;
+	if (READ_ONCE(vcpu->vm->enabled.triple_fault_event)) {
+		events->flags |= KVM_VCPUEVENT_VALID_TRIPLE_FAULT;
+		events->triple_fault.pending = test_bit(REQ_SHUTDOWN, &vcpu->requests);
+	}
 	return 0;
 }
 
 #define EVENT_FLAGS	(KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SIPI_VECTOR | \
 			 KVM_VCPUEVENT_VALID_SHADOW)
 
-static bool vcpu_events_valid(const struct kvm_vcpu_events *events)
+static u32 event_flags(const struct vm *vm)
 {
-	if (events->flags & ~EVENT_FLAGS)
+	return EVENT_FLAGS |
+	       (READ_ONCE(vm->enabled.exception_payload) ? KVM_VCPUEVENT_VALID_PAYLOAD : 0) |
+	       (READ_ONCE(vm->enabled.triple_fault_event) ? KVM_VCPUEVENT_VALID_TRIPLE_FAULT : 0);
+}
+
+/* An exception waits, if the VMM can say so, or else is being delivered. */
+static bool exception_waits(const struct kvm_vcpu_events *events)
+{
+	return (events->flags & KVM_VCPUEVENT_VALID_PAYLOAD) && events->exception.pending;
+}
+
+static bool vcpu_events_valid(const struct vm *vm, const struct kvm_vcpu_events *events)
+{
+	if (events->flags & ~event_flags(vm))
 		return false;
-	if (!events->exception.injected)
+	if (!events->exception.injected && !exception_waits(events))
 		return true;
 	return events->exception.nr < 32 && events->exception.nr != X86_TRAP_NMI;
 }
 
 static void set_exception_event(struct vcpu_events *ev, const struct kvm_vcpu_events *events)
 {
-	ev->exc_pending = false;
-	ev->exc_has_payload = false;
-	ev->exc_injected = events->exception.injected;
+	ev->exc_pending = exception_waits(events);
+	ev->exc_has_payload = ev->exc_pending && events->exception_has_payload;
+	ev->exc_payload = events->exception_payload;
+	ev->exc_injected = !ev->exc_pending && events->exception.injected;
 	ev->exc_vector = events->exception.nr;
 	ev->exc_len = 0;
 	ev->exc_has_error = events->exception.has_error_code;
 	ev->exc_error = events->exception.error_code;
+}
+
+static void set_triple_fault_event(struct vcpu *vcpu, bool pending)
+{
+	if (pending)
+		vcpu_request(vcpu, REQ_SHUTDOWN);
+	else
+		clear_bit(REQ_SHUTDOWN, &vcpu->requests);
 }
 
 /**
@@ -206,8 +250,8 @@ static void set_exception_event(struct vcpu_events *ev, const struct kvm_vcpu_ev
  * @vcpu: owned
  * @events: from the VMM
  *
- * Return: 0; -EINVAL for flags of capabilities that are not there (SMM, exception payloads,
- * triple faults) or an exception that does not exist. A SIPI's vector is that of
+ * Return: 0; -EINVAL for flags of capabilities that are not there (SMM) or not enabled
+ * (exception payloads, triple faults), or an exception that does not exist. A SIPI's vector is that of
  * KVM_MP_STATE_SIPI_RECEIVED, set before or after; without an APIC in the kernel it is
  * accepted and means nothing.
  */
@@ -215,7 +259,7 @@ int vcpu_ioctl_set_vcpu_events(struct vcpu *vcpu, struct kvm_vcpu_events *events
 {
 	struct vcpu_events *ev = &vcpu->ev;
 
-	if (!vcpu_events_valid(events))
+	if (!vcpu_events_valid(vcpu->vm, events))
 		return -EINVAL;
 	set_exception_event(ev, events);
 	ev->irq_injected = events->interrupt.injected;
@@ -233,6 +277,8 @@ int vcpu_ioctl_set_vcpu_events(struct vcpu *vcpu, struct kvm_vcpu_events *events
 		vlapic_set_sipi_vector(vcpu, events->sipi_vector);
 	if (events->flags & KVM_VCPUEVENT_VALID_SHADOW)
 		vcpu->st.shadow = shadow_from_kvm(events->interrupt.shadow);
+	if (events->flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT)
+		set_triple_fault_event(vcpu, events->triple_fault.pending);
 	vcpu_request(vcpu, REQ_EVENT);
 	return 0;
 }

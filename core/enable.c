@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KVM_ENABLE_CAP, as two tables: what the VMM can turn on for a VM and for a vCPU, and who
+ * does it.  Flags and argument are checked here, once.  What most of them change is a
+ * member of struct vm_enabled, which this file alone writes.
+ *
+ * The hard part is that the VMM may turn something on while vCPUs run: a handler that
+ * cannot have that refuses.
+ */
+#include "core/core.h"
+
+/**
+ * struct enable_vm - a capability that can be enabled on a VM
+ * @cap: KVM_CAP_*
+ * @bits: of args[0] that mean something; others are -EINVAL.  What else stands in args is
+ *	ignored, as by KVM
+ * @enable: vm->lock held; 0 or -errno
+ */
+struct enable_vm {
+	u32 cap;
+	u64 bits;
+	int (*enable)(struct vm *vm, u64 arg);
+};
+
+/**
+ * struct enable_vcpu - a capability that can be enabled on a vCPU
+ * @cap: KVM_CAP_*
+ * @bits: as of struct enable_vm
+ * @enable: vCPU owned and loaded; 0 or -errno
+ */
+struct enable_vcpu {
+	u32 cap;
+	u64 bits;
+	int (*enable)(struct vcpu *vcpu, u64 arg);
+};
+
+/* There is no way back: a quirk that is off stays off. */
+static int enable_disable_quirks(struct vm *vm, u64 quirks)
+{
+	WRITE_ONCE(vm->enabled.quirks_off, vm->enabled.quirks_off | (quirks & VM_QUIRKS));
+	return 0;
+}
+
+static int enable_exception_payload(struct vm *vm, u64 on)
+{
+	WRITE_ONCE(vm->enabled.exception_payload, on);
+	return 0;
+}
+
+static int enable_triple_fault_event(struct vm *vm, u64 on)
+{
+	WRITE_ONCE(vm->enabled.triple_fault_event, on);
+	return 0;
+}
+
+#define ANY	(~0ULL)
+
+static const struct enable_vm enable_vm_table[] = {
+	/* The older of the two ignores quirks that it does not know. */
+	{ KVM_CAP_DISABLE_QUIRKS, ANY, enable_disable_quirks },
+	{ KVM_CAP_DISABLE_QUIRKS2, VM_QUIRKS, enable_disable_quirks },
+	{ KVM_CAP_EXCEPTION_PAYLOAD, ANY, enable_exception_payload },
+	{ KVM_CAP_X86_TRIPLE_FAULT_EVENT, ANY, enable_triple_fault_event },
+	{ }
+};
+
+static const struct enable_vcpu enable_vcpu_table[] = {
+	{ }
+};
+
+/**
+ * vm_ioctl_enable_cap() - KVM_ENABLE_CAP of a VM
+ * @vm: vm->lock held
+ * @args: from the VMM
+ *
+ * Return: 0; -EINVAL for flags, a capability that nobody enables, or an argument that it
+ * does not have; else what the capability says.
+ */
+int vm_ioctl_enable_cap(struct vm *vm, struct kvm_enable_cap *args)
+{
+	const struct enable_vm *e = enable_vm_table;
+
+	while (e->enable && e->cap != args->cap)
+		e++;
+	if (!e->enable || args->flags || (args->args[0] & ~e->bits))
+		return -EINVAL;
+	return e->enable(vm, args->args[0]);
+}
+
+/**
+ * vcpu_ioctl_enable_cap() - KVM_ENABLE_CAP of a vCPU
+ * @vcpu: owned and loaded
+ * @args: from the VMM
+ *
+ * Return: as vm_ioctl_enable_cap().
+ */
+int vcpu_ioctl_enable_cap(struct vcpu *vcpu, struct kvm_enable_cap *args)
+{
+	const struct enable_vcpu *e = enable_vcpu_table;
+
+	while (e->enable && e->cap != args->cap)
+		e++;
+	if (!e->enable || args->flags || (args->args[0] & ~e->bits))
+		return -EINVAL;
+	return e->enable(vcpu, args->args[0]);
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KVM_ENABLE_CAP: what it refuses, and what each capability changes once it is enabled.
+ */
+#include <sys/ioctl.h>
+
+#include "vm.h"
+
+#define DR6_RESET	0xffff0ff0u
+#define APIC_LVT0	0x350
+
+static int enable(int fd, u32 cap, u64 arg)
+{
+	return ioctl(fd, KVM_ENABLE_CAP, &(struct kvm_enable_cap) { .cap = cap, .args[0] = arg });
+}
+
+static void refused(const void *arg)
+{
+	struct vm *vm = vm_new(NULL);
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_EXCEPTION_PAYLOAD, .flags = 1 };
+
+	ASSERT_EQ(vm_cap(vm, KVM_CAP_ENABLE_CAP_VM), 1);
+	ASSERT_ERRNO(ioctl(vm->fd, KVM_ENABLE_CAP, &cap), EINVAL);
+	ASSERT_ERRNO(ioctl(vm->fd, KVM_ENABLE_CAP, 8), EFAULT);
+	ASSERT_ERRNO(ioctl(vm->vcpu[0].fd, KVM_ENABLE_CAP, 8), EFAULT);
+	ASSERT_ERRNO(enable(vm->fd, 0, 0), EINVAL);
+	ASSERT_ERRNO(enable(vm->fd, KVM_CAP_IRQCHIP, 0), EINVAL);
+	ASSERT_ERRNO(enable(vm->fd, ~0u, 0), EINVAL);
+	/* What is a VM's is not a vCPU's. */
+	ASSERT_ERRNO(enable(vm->vcpu[0].fd, 0, 0), EINVAL);
+	ASSERT_ERRNO(enable(vm->vcpu[0].fd, KVM_CAP_EXCEPTION_PAYLOAD, 1), EINVAL);
+	ASSERT_ERRNO(enable(vm->fd, KVM_CAP_DISABLE_QUIRKS2, 1ull << 63), EINVAL);
+	vm_free(vm);
+}
+
+static u32 lvt0(struct vcpu *vcpu)
+{
+	struct kvm_lapic_state lapic;
+
+	CHECKED(ioctl(vcpu->fd, KVM_GET_LAPIC, &lapic));
+	return *(u32 *)&lapic.regs[APIC_LVT0];
+}
+
+/* LINT0 of the first CPU is open to the PIC at reset, unless the VMM disables that. */
+static void quirks(const void *arg)
+{
+	struct vm *vm = vm_new(&(struct vm_config) { .empty = true });
+	u64 mask = vm_cap(vm, KVM_CAP_DISABLE_QUIRKS2);
+
+	ASSERT(mask & KVM_X86_QUIRK_LINT0_REENABLED);
+	ASSERT_EQ(vm_cap(vm, KVM_CAP_DISABLE_QUIRKS), 1);
+	/* One that nobody knows is ignored, or refused. */
+	CHECKED(enable(vm->fd, KVM_CAP_DISABLE_QUIRKS, 1ull << 62));
+	ASSERT_ERRNO(enable(vm->fd, KVM_CAP_DISABLE_QUIRKS2,
+			    1ull << 62 | KVM_X86_QUIRK_LINT0_REENABLED), EINVAL);
+	ASSERT_EQ(lvt0(vm_add_vcpu(vm, 0)), 0x700);
+	vm_free(vm);
+
+	vm = vm_new(&(struct vm_config) { .empty = true });
+	CHECKED(enable(vm->fd, KVM_CAP_DISABLE_QUIRKS2, KVM_X86_QUIRK_LINT0_REENABLED));
+	/* Nothing turns it on again. */
+	CHECKED(enable(vm->fd, KVM_CAP_DISABLE_QUIRKS2, 0));
+	ASSERT_EQ(lvt0(vm_add_vcpu(vm, 0)), 0x10000);
+	vm_free(vm);
+}
+
+static struct kvm_vcpu_events events(struct vcpu *vcpu)
+{
+	struct kvm_vcpu_events e;
+
+	CHECKED(ioctl(vcpu->fd, KVM_GET_VCPU_EVENTS, &e));
+	return e;
+}
+
+static u64 dr6(struct vcpu *vcpu)
+{
+	struct kvm_debugregs debug;
+
+	CHECKED(ioctl(vcpu->fd, KVM_GET_DEBUGREGS, &debug));
+	return debug.dr6;
+}
+
+/* An exception that waits is seen as such, and cr2 gets its address only at delivery. */
+static void payload(const void *arg)
+{
+	struct vm *vm = vm_new(NULL);
+	struct vcpu *vcpu = &vm->vcpu[0];
+	struct kvm_vcpu_events e = {
+		.flags = KVM_VCPUEVENT_VALID_PAYLOAD,
+		.exception = { .pending = 1, .nr = 14, .has_error_code = 1, .error_code = 2 },
+		.exception_has_payload = 1, .exception_payload = 0x123456789000,
+	};
+
+	ASSERT_EQ(vm_cap(vm, KVM_CAP_EXCEPTION_PAYLOAD), 1);
+	vcpu_call(vcpu, "g_nothing", 0);
+	ASSERT_ERRNO(ioctl(vcpu->fd, KVM_SET_VCPU_EVENTS, &e), EINVAL);
+	ASSERT(!(events(vcpu).flags & KVM_VCPUEVENT_VALID_PAYLOAD));
+	CHECKED(enable(vm->fd, KVM_CAP_EXCEPTION_PAYLOAD, 1));
+	e.exception.nr = 32;
+	ASSERT_ERRNO(ioctl(vcpu->fd, KVM_SET_VCPU_EVENTS, &e), EINVAL);
+	e.exception.nr = 14;
+	CHECKED(ioctl(vcpu->fd, KVM_SET_VCPU_EVENTS, &e));
+	e = events(vcpu);
+	ASSERT(e.flags & KVM_VCPUEVENT_VALID_PAYLOAD);
+	ASSERT_EQ(e.exception.pending, 1);
+	ASSERT_EQ(e.exception.injected, 0);
+	ASSERT_EQ(e.exception_has_payload, 1);
+	ASSERT_EQ(e.exception_payload, 0x123456789000);
+	ASSERT_EQ(vcpu_sregs(vcpu).cr2, 0);
+	/* Who disables it sees them in one again, with the payload where it belongs. */
+	CHECKED(enable(vm->fd, KVM_CAP_EXCEPTION_PAYLOAD, 0));
+	e = events(vcpu);
+	ASSERT_EQ(e.exception.injected, 1);
+	ASSERT_EQ(e.exception_has_payload, 0);
+	ASSERT_EQ(vcpu_sregs(vcpu).cr2, 0x123456789000);
+	vm_free(vm);
+}
+
+/* The guest finds in dr6 what came with its #DB, and only bits that dr6 has. */
+static void payload_delivered(const void *arg)
+{
+	struct vm *vm = vm_new(NULL);
+	struct vcpu *vcpu = &vm->vcpu[0];
+	struct kvm_vcpu_events e = {
+		.flags = KVM_VCPUEVENT_VALID_PAYLOAD,
+		.exception = { .pending = 1, .nr = 1 },
+		.exception_has_payload = 1, .exception_payload = 0x4001 | 0x1000 | 1ull << 40,
+	};
+
+	CHECKED(enable(vm->fd, KVM_CAP_EXCEPTION_PAYLOAD, 1));
+	vcpu_call(vcpu, "g_nothing", 0);
+	CHECKED(ioctl(vcpu->fd, KVM_SET_VCPU_EVENTS, &e));
+	ASSERT_EQ(dr6(vcpu), DR6_RESET);
+	vcpu->run->immediate_exit = 1;
+	ASSERT_EQ(vcpu_enter(vcpu), -EINTR);
+	vcpu->run->immediate_exit = 0;
+	ASSERT_EQ(events(vcpu).exception.pending, 1);
+	/* The guest has no handler, and says so. */
+	vcpu_enter(vcpu);
+	if (tap.ditto)
+		ASSERT_EQ(dr6(vcpu), DR6_RESET | 0x4001);
+	ASSERT_EQ(events(vcpu).exception.pending, 0);
+	vm_free(vm);
+}
+
+static void triple_fault(const void *arg)
+{
+	struct vm *vm = vm_new(NULL);
+	struct vcpu *vcpu = &vm->vcpu[0];
+	struct kvm_vcpu_events e = {
+		.flags = KVM_VCPUEVENT_VALID_TRIPLE_FAULT, .triple_fault.pending = 1,
+	};
+
+	ASSERT_EQ(vm_cap(vm, KVM_CAP_X86_TRIPLE_FAULT_EVENT), 1);
+	vcpu_call(vcpu, "g_nothing", 0);
+	ASSERT_ERRNO(ioctl(vcpu->fd, KVM_SET_VCPU_EVENTS, &e), EINVAL);
+	CHECKED(enable(vm->fd, KVM_CAP_X86_TRIPLE_FAULT_EVENT, 1));
+	CHECKED(ioctl(vcpu->fd, KVM_SET_VCPU_EVENTS, &e));
+	ASSERT_EQ(events(vcpu).triple_fault.pending, 1);
+	ASSERT(events(vcpu).flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT);
+	ASSERT_EQ(vcpu_enter(vcpu), KVM_EXIT_SHUTDOWN);
+	ASSERT_EQ(events(vcpu).triple_fault.pending, 0);
+	/* It can be taken back. */
+	CHECKED(ioctl(vcpu->fd, KVM_SET_VCPU_EVENTS, &e));
+	e.triple_fault.pending = 0;
+	CHECKED(ioctl(vcpu->fd, KVM_SET_VCPU_EVENTS, &e));
+	vcpu_run_done(vcpu);
+	vm_free(vm);
+}
+
+static const struct tap_test tests[] = {
+	{ "refused", refused },
+	{ "quirks", quirks },
+	{ "payload", payload },
+	{ "payload_delivered", payload_delivered },
+	{ "triple_fault", triple_fault },
+};
+
+int main(int argc, char **argv)
+{
+	return tap_main(argc, argv, tests, ARRAY_SIZE(tests));
+}
