@@ -3,7 +3,7 @@
  * The from-scratch checker of guest memory: recounts every page, entry and counter of every
  * gmem, and compares what the bindings and user space have mapped with what the index says.
  * It relies on none of the counters that it checks. Call it when nobody uses the gmems:
- * changes made meanwhile are reported as errors. It allocates while it holds a chunk's
+ * changes made meanwhile are reported as errors, and do no harm. It allocates while it holds a chunk's
  * lock, which no other code may do.
  */
 #include <linux/pagemap.h>
@@ -288,25 +288,38 @@ static void check_gmem(struct check *ck)
 	check_user(ck);
 }
 
+/*
+ * Does a page that was seen in @entries entries know so? No lock holds it any more: it may
+ * have been freed, and be anybody's. Nothing that it says is followed.
+ */
+static void check_sharers_of(struct check *ck, struct page *page, unsigned long entries)
+{
+	int sharers = atomic_read(gmem_page_sharers(page));
+	struct check_domain *cd;
+
+	if (!gmem_page_is_shared(page)) {
+		violation(ck, "pfn %#lx: no longer shared", page_to_pfn(page));
+		return;
+	}
+	cd = xa_load(&ck->domains, (unsigned long)gmem_page_shared_domain(page));
+	if (cd)
+		cd->pages++;
+	if (sharers != entries)
+		violation(ck, "pfn %#lx: %d sharers, recounted %lu", page_to_pfn(page), sharers,
+			  entries);
+}
+
 /* After all entries: does every shared page know how many there are? */
 static void check_sharers(struct check *ck)
 {
 	unsigned long pfn, nr_shared = 0;
-	struct check_domain *cd;
 	void *value;
-	int sharers;
 
 	xa_for_each(&ck->pages, pfn, value) {
 		if (xa_to_value(value) & 1)
 			continue;
 		nr_shared++;
-		cd = xa_load(&ck->domains, (unsigned long)gmem_page_domain(pfn_to_page(pfn)));
-		if (cd)
-			cd->pages++;
-		sharers = atomic_read(gmem_page_sharers(pfn_to_page(pfn)));
-		if (sharers != xa_to_value(value) / 2)
-			violation(ck, "pfn %#lx: %d sharers, recounted %lu", pfn, sharers,
-				  xa_to_value(value) / 2);
+		check_sharers_of(ck, pfn_to_page(pfn), xa_to_value(value) / 2);
 	}
 	check_counter(ck, "shared pages", gmem_shared_pages(), nr_shared);
 }
@@ -328,6 +341,10 @@ static void check_domains(struct check *ck)
 	xa_destroy(&ck->domains);
 }
 
+#ifdef DITTO_KUNIT
+void (*gmem_check_between)(void);
+#endif
+
 /**
  * gmem_check_all() - check every gmem from scratch
  * @m: violations are printed there, and a summary
@@ -348,6 +365,10 @@ int gmem_check_all(struct seq_file *m)
 		check_gmem(&ck);
 		gmems++;
 	}
+#ifdef DITTO_KUNIT
+	if (gmem_check_between)
+		gmem_check_between();
+#endif
 	check_sharers(&ck);
 	check_domains(&ck);
 	xa_destroy(&ck.pages);

@@ -356,10 +356,16 @@ static inline struct gmem_chunk *gmem_page_chunk(struct page *page)
 	return (struct gmem_chunk *)gmem_page_owner(page);
 }
 
+/* Of a shared page. */
+static inline struct gmem_domain *gmem_page_shared_domain(struct page *page)
+{
+	return (struct gmem_domain *)(gmem_page_owner(page) - GMEM_PAGE_SHARED);
+}
+
 static inline struct gmem_domain *gmem_page_domain(struct page *page)
 {
 	if (gmem_page_is_shared(page))
-		return (struct gmem_domain *)(gmem_page_owner(page) - GMEM_PAGE_SHARED);
+		return gmem_page_shared_domain(page);
 	return gmem_page_chunk(page)->owner->domain;
 }
 
@@ -466,5 +472,10 @@ void gmem_domain_put(struct gmem_domain *d);
 struct gmem_tenant *gmem_tenant_get(kuid_t uid, struct user_namespace *ns);
 int gmem_register(struct gmem *g);
 void gmem_unregister(struct gmem *g);
+
+#ifdef DITTO_KUNIT
+/* Called by the checker when it has seen all entries. */
+extern void (*gmem_check_between)(void);
+#endif
 
 #endif

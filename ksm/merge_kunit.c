@@ -145,6 +145,33 @@ static void equal_pages(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gmem_shared_pages(), 0);
 }
 
+static struct guest *freed_between;
+
+static void free_between(void)
+{
+	gmem_punch(freed_between->g, 0, 2);
+}
+
+/* A shared page that is freed while the checker runs is an error of who called it, no more. */
+static void checked_while_freed(struct kunit *test)
+{
+	struct guest a = make(test, 2);
+	struct seq_file m = { .size = 4096 };
+
+	m.buf = kunit_kzalloc(test, m.size + 1, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, m.buf);
+	KUNIT_ASSERT_EQ(test, put(&a, 0, 5), 0);
+	KUNIT_ASSERT_EQ(test, put(&a, 1, 5), 0);
+	KUNIT_EXPECT_EQ(test, passes(2, MERGE_SHARED), 1);
+	freed_between = &a;
+	gmem_check_between = free_between;
+	KUNIT_EXPECT_GT(test, gmem_check_all(&m), 0);
+	gmem_check_between = NULL;
+	KUNIT_EXPECT_NOT_NULL(test, strstr(m.buf, "no longer shared"));
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	unmake(&a);
+}
+
 static void unequal_pages(struct kunit *test)
 {
 	struct guest a = make(test, 100);
@@ -655,6 +682,7 @@ static struct kunit_case merge_cases[] = {
 	KUNIT_CASE(crafted_digests),
 	KUNIT_CASE(crafted_pages),
 	KUNIT_CASE(equal_pages),
+	KUNIT_CASE(checked_while_freed),
 	KUNIT_CASE(unequal_pages),
 	KUNIT_CASE(zero_pages),
 	KUNIT_CASE(other_domain),

@@ -168,7 +168,10 @@ static bool round_ends(pid_t pid)
 	return true;
 }
 
-/* The checker wants a quiet moment: the engine stops, and what ends in the background may. */
+/*
+ * The checker wants a quiet moment: the engine stops, and what ends in the background may,
+ * which takes its time on a busy machine.
+ */
 static long violations_left(void)
 {
 	long violations = 0;
@@ -176,7 +179,7 @@ static long violations_left(void)
 	if (!tap.ditto)
 		return 0;
 	knob_write(DITTO_KSM "run", 0);
-	for (int attempt = 0; attempt < 5; attempt++) {
+	for (int attempt = 0; attempt < 50; attempt++) {
 		violations = knob_violations();
 		if (violations <= 0)
 			break;
