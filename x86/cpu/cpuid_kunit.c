@@ -80,7 +80,7 @@ static const struct {
 	{ MSR_EFER, EFER_NX, false, RW_OK, EFER_NX },
 	{ MSR_EFER, EFER_SVME, false, RD_OK, EFER_NX },
 	{ MSR_K7_HWCR, BIT(24) | BIT(3) | BIT(6) | BIT(8), false, RW_OK, BIT(24) },
-	{ MSR_K7_HWCR, BIT(0), false, RD_OK, 0 },
+	{ MSR_K7_HWCR, BIT(0), false, RD_OK, BIT(24) },
 	{ MSR_K7_EVNTSEL0, 0, false, RW_OK, 0 },
 	{ MSR_K7_PERFCTR3, 1, false, RD_OK, 0 },
 	{ MSR_F15H_PERF_CTR5, 0, false, RW_OK, 0 },
