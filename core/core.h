@@ -56,7 +56,7 @@ int vm_release(struct inode *inode, struct file *file);
 int vcpu_release(struct inode *inode, struct file *file);
 int vcpu_mmap(struct file *file, struct vm_area_struct *vma);
 
-/* Pages of a vCPU that the VMM maps: kvm_run, and the data of port accesses. */
-#define VCPU_MMAP_PAGES	2
+/* Pages of a vCPU that the VMM maps: kvm_run, the data of port accesses, the VM's ring. */
+#define VCPU_MMAP_PAGES	3
 
 #endif

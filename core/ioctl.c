@@ -12,6 +12,7 @@
 #include "core/core.h"
 #include "gmem/gmem.h"
 #include "mmu/mmu.h"
+#include "x86/board/coalesced.h"
 #include "x86/board/ioeventfd.h"
 #include "x86/board/irqchip.h"
 #include "x86/board/irqfd.h"
@@ -166,6 +167,8 @@ BY_STRUCT(irqchip_ioctl_signal_msi)
 BY_USER(irqchip_set_routing)
 BY_STRUCT(irqfd_ioctl)
 BY_STRUCT(ioeventfd_ioctl)
+BY_STRUCT(vm_ioctl_register_coalesced)
+BY_STRUCT(vm_ioctl_unregister_coalesced)
 BY_STRUCT(vm_ioctl_get_clock)
 BY_STRUCT(vm_ioctl_set_clock)
 BY_NOTHING(vm_ioctl_get_tsc_khz)
@@ -195,6 +198,8 @@ static const struct ioctl_entry vm_ioctls[] = {
 	{ KVM_SET_GSI_ROUTING, USER, do_irqchip_set_routing },
 	{ KVM_IRQFD, IN, do_irqfd_ioctl },
 	{ KVM_IOEVENTFD, IN, do_ioeventfd_ioctl },
+	{ KVM_REGISTER_COALESCED_MMIO, IN | LOCK, do_vm_ioctl_register_coalesced },
+	{ KVM_UNREGISTER_COALESCED_MMIO, IN | LOCK, do_vm_ioctl_unregister_coalesced },
 	{ KVM_GET_CLOCK, OUT | LOCK, do_vm_ioctl_get_clock },
 	{ KVM_SET_CLOCK, IN | LOCK, do_vm_ioctl_set_clock },
 	{ KVM_GET_TSC_KHZ, LOCK, do_vm_ioctl_get_tsc_khz },

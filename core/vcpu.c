@@ -16,6 +16,7 @@
 
 #include "compat.h"
 #include "core/core.h"
+#include "x86/board/coalesced.h"
 #include "x86/board/lapic.h"
 #include "x86/cpu/clock.h"
 #include "x86/cpu/cpuid.h"
@@ -294,9 +295,14 @@ static vm_fault_t vcpu_fault(struct vm_fault *vmf)
 	case KVM_PIO_PAGE_OFFSET:
 		page = vcpu->pio_data;
 		break;
+	case KVM_COALESCED_MMIO_PAGE_OFFSET:
+		page = vm_coalesced_ring(vcpu->vm);
+		break;
 	default:
 		return VM_FAULT_SIGBUS;
 	}
+	if (!page)
+		return VM_FAULT_OOM;
 	vmf->page = virt_to_page(page);
 	get_page(vmf->page);
 	return 0;

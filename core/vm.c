@@ -18,6 +18,7 @@
 
 #include "core/core.h"
 #include "mmu/mmu.h"
+#include "x86/board/coalesced.h"
 #include "x86/board/iobus.h"
 #include "x86/board/ioeventfd.h"
 #include "x86/board/irqchip.h"
@@ -133,6 +134,7 @@ static void vm_free(struct vm *vm)
 	iobus_destroy(&vm->mmio);
 	vm_irqfds_destroy(vm);
 	vm_ioeventfds_destroy(vm);
+	vm_coalesced_destroy(vm);
 	irqchip_destroy(vm);
 	mmu_destroy(&vm->mmu);
 	vm_free_vcpus(vm);
@@ -180,6 +182,7 @@ static int vm_init_parts(struct vm *vm)
 	if (err)
 		goto free_mmio;
 	vm_ioeventfds_init(vm);
+	vm_coalesced_init(vm);
 	vm_clock_init(vm);
 	return 0;
 

@@ -229,6 +229,18 @@ static void bend_ioeventfd(struct world *w, struct rng *r, void *arg)
 	};
 }
 
+static void bend_zone(struct world *w, struct rng *r, void *arg)
+{
+	bool pio = rng_one_in(r, 2);
+
+	*(struct kvm_coalesced_mmio_zone *)arg = (struct kvm_coalesced_mmio_zone) {
+		.addr = rng_one_in(r, 8) ? rng_interesting(r) :
+			(pio ? GUEST_PORT : GUEST_MMIO) + rng_below(r, 64),
+		.size = rng_one_in(r, 8) ? rng_interesting(r) : rng_below(r, 64),
+		.pio = rng_one_in(r, 16) ? rng_interesting(r) : pio,
+	};
+}
+
 static void bend_interrupt(struct world *w, struct rng *r, void *arg)
 {
 	*(u32 *)arg = rng_one_in(r, 16) ? rng_interesting(r) : rng_below(r, 256);
@@ -315,6 +327,8 @@ static const struct call calls[] = {
 	SIZED(KVM_SET_GSI_ROUTING, VM, bend_routing, 4096),
 	TAKES(KVM_IRQFD, VM, bend_irqfd),
 	TAKES(KVM_IOEVENTFD, VM, bend_ioeventfd),
+	TAKES(KVM_REGISTER_COALESCED_MMIO, VM, bend_zone),
+	TAKES(KVM_UNREGISTER_COALESCED_MMIO, VM, bend_zone),
 	{ KVM_SET_CLOCK, VM, bend_clock, KVM_GET_CLOCK },
 	GETS(KVM_GET_CLOCK, VM),
 	NUMBER(KVM_GET_TSC_KHZ, VM),

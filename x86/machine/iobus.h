@@ -6,11 +6,14 @@
 #ifndef DITTO_MACHINE_IOBUS_H
 #define DITTO_MACHINE_IOBUS_H
 
+#include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/spinlock.h>
 #include <linux/srcu.h>
 #include <linux/types.h>
 
 struct iobus_table;
+struct kvm_coalesced_mmio_ring;
 
 /**
  * struct iobus - ports or MMIO of one VM
@@ -38,6 +41,18 @@ struct iobus_miss {
 	u64 changes;
 	u64 addr;
 	u32 len;
+};
+
+/**
+ * struct coalesced - writes that wait for user space; see board/coalesced.c
+ * @lock: who adds to the ring
+ * @zones: where such writes go; vm->lock
+ * @ring: shared with the VMM, or NULL before anybody wanted it; then constant
+ */
+struct coalesced {
+	spinlock_t lock;
+	struct list_head zones;
+	struct kvm_coalesced_mmio_ring *ring;
 };
 
 #endif

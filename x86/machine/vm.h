@@ -63,6 +63,7 @@ struct vm_enabled {
  * @ioeventfds: registered ones
  * @pio: devices in the kernel; see x86/board/iobus.h
  * @mmio: likewise
+ * @coalesced: writes to either that wait in a ring
  * @clock: TSC frequency and kvmclock's base; see x86/cpu/clock.h
  * @bsp_id: vCPU id that is the bootstrap processor; @lock, before the first vCPU
  * @enabled: see there
@@ -86,6 +87,7 @@ struct vm {
 	struct mutex ioeventfds_lock;
 	struct list_head ioeventfds;
 	struct iobus pio, mmio;
+	struct coalesced coalesced;
 	struct vm_clock clock;
 	u32 bsp_id;
 	struct vm_enabled enabled;
