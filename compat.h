@@ -8,6 +8,7 @@
 
 #include <linux/eventfd.h>
 #include <linux/fs.h>
+#include <linux/kvm.h>
 #include <linux/mm.h>
 #include <linux/syscore_ops.h>
 #include <linux/version.h>
@@ -138,6 +139,23 @@ static inline void compat_srso_reduce(bool on)
 #define compat_irqs_ran()		true
 #define compat_forget_irqs()		do { } while (0)
 #define compat_report_l1tf(state)	((void)(state))
+#endif
+
+/* 6.8: what the API has, whatever the kernel's headers have. */
+#ifndef KVM_SET_USER_MEMORY_REGION2
+struct kvm_userspace_memory_region2 {
+	__u32 slot;
+	__u32 flags;
+	__u64 guest_phys_addr;
+	__u64 memory_size;
+	__u64 userspace_addr;
+	__u64 guest_memfd_offset;
+	__u32 guest_memfd;
+	__u32 pad1;
+	__u64 pad2[14];
+};
+#define KVM_SET_USER_MEMORY_REGION2	_IOW(KVMIO, 0x49, struct kvm_userspace_memory_region2)
+#define KVM_CAP_USER_MEMORY2		231
 #endif
 
 /* 6.6: the ways to send IPIs are static calls. */

@@ -4,6 +4,7 @@
  */
 #include <linux/kvm.h>
 
+#include "compat.h"
 #include "core/core.h"
 #include "mmu/mmu.h"
 #include "x86/board/irqchip.h"
@@ -20,6 +21,7 @@ static const struct {
 	{ KVM_CAP_IRQCHIP, 1 },
 	{ KVM_CAP_HLT, 1 },
 	{ KVM_CAP_USER_MEMORY, 1 },
+	{ KVM_CAP_USER_MEMORY2, 1 },
 	{ KVM_CAP_SET_TSS_ADDR, 1 },
 	{ KVM_CAP_EXT_CPUID, 1 },
 	{ KVM_CAP_CLOCKSOURCE, 1 },
@@ -27,6 +29,7 @@ static const struct {
 	{ KVM_CAP_MAX_VCPUS, DITTO_MAX_VCPUS },
 	{ KVM_CAP_MAX_VCPU_ID, DITTO_MAX_VCPUS },
 	{ KVM_CAP_NR_MEMSLOTS, MMU_NR_SLOTS },
+	{ KVM_CAP_PIT, 1 },
 	{ KVM_CAP_PIT2, 1 },
 	{ KVM_CAP_PIT_STATE2, 1 },
 	{ KVM_CAP_MP_STATE, 1 },
@@ -52,6 +55,7 @@ static const struct {
 	{ KVM_CAP_VCPU_EVENTS, 1 },
 	{ KVM_CAP_INTR_SHADOW, 1 },
 	{ KVM_CAP_DEBUGREGS, 1 },
+	{ KVM_CAP_SREGS2, 1 },
 	{ KVM_CAP_XSAVE, 1 },
 	{ KVM_CAP_GET_TSC_KHZ, 1 },
 	{ KVM_CAP_TSC_DEADLINE_TIMER, 1 },

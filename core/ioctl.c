@@ -141,6 +141,17 @@ static int vm_set_user_region(struct vm *vm, struct kvm_userspace_memory_region 
 	return mmu_set_user_region(&vm->mmu, r);
 }
 
+static int vm_set_user_region2(struct vm *vm, struct kvm_userspace_memory_region2 *r)
+{
+	struct kvm_userspace_memory_region region = {
+		.slot = r->slot, .flags = r->flags, .guest_phys_addr = r->guest_phys_addr,
+		.memory_size = r->memory_size, .userspace_addr = r->userspace_addr,
+	};
+
+	/* The members beyond these are for a flag that is refused with all unknown ones. */
+	return mmu_set_user_region(&vm->mmu, &region);
+}
+
 static int vm_set_gmem_region(struct vm *vm, struct ditto_gmem_region *r)
 {
 	return mmu_set_gmem_region(&vm->mmu, r);
@@ -149,6 +160,7 @@ static int vm_set_gmem_region(struct vm *vm, struct ditto_gmem_region *r)
 BY_VALUE(vm_check_extension)
 BY_VALUE(vcpu_create)
 BY_STRUCT(vm_set_user_region)
+BY_STRUCT(vm_set_user_region2)
 BY_STRUCT(vm_set_gmem_region)
 BY_STRUCT(vm_ioctl_enable_cap)
 BY_STRUCT(vm_ioctl_set_name)
@@ -157,6 +169,9 @@ BY_STRUCT(vm_ioctl_set_identity_map_addr)
 BY_VALUE(vm_ioctl_set_boot_cpu_id)
 BY_NOTHING(irqchip_create)
 BY_STRUCT(irqchip_ioctl_create_pit)
+BY_NOTHING(irqchip_ioctl_create_pit1)
+BY_STRUCT(irqchip_ioctl_get_pit1)
+BY_STRUCT(irqchip_ioctl_set_pit1)
 BY_STRUCT(irqchip_ioctl_get_chip)
 BY_STRUCT(irqchip_ioctl_set_chip)
 BY_USER(irqchip_ioctl_reinject)
@@ -182,17 +197,22 @@ static const struct ioctl_entry vm_ioctls[] = {
 	{ KVM_ENABLE_CAP, IN | LOCK, do_vm_ioctl_enable_cap },
 	{ KVM_CREATE_VCPU, VALUE | LOCK, do_vcpu_create },
 	{ KVM_SET_USER_MEMORY_REGION, IN | LOCK, do_vm_set_user_region },
+	{ KVM_SET_USER_MEMORY_REGION2, IN | LOCK, do_vm_set_user_region2 },
 	{ DITTO_SET_GMEM_REGION, IN | LOCK, do_vm_set_gmem_region },
 	{ DITTO_SET_NAME, IN | LOCK, do_vm_ioctl_set_name },
 	{ KVM_SET_TSS_ADDR, VALUE | LOCK, do_vm_ioctl_set_tss_addr },
 	{ KVM_SET_IDENTITY_MAP_ADDR, IN | LOCK, do_vm_ioctl_set_identity_map_addr },
 	{ KVM_SET_BOOT_CPU_ID, VALUE | LOCK, do_vm_ioctl_set_boot_cpu_id },
 	{ KVM_CREATE_IRQCHIP, LOCK, do_irqchip_create },
+	{ KVM_CREATE_PIT, LOCK, do_irqchip_ioctl_create_pit1 },
 	{ KVM_CREATE_PIT2, IN | LOCK, do_irqchip_ioctl_create_pit },
 	{ KVM_GET_IRQCHIP, IN | OUT, do_irqchip_ioctl_get_chip },
 	{ KVM_SET_IRQCHIP, IN, do_irqchip_ioctl_set_chip },
 	/* The ioctl's number does not say that it has an argument, or of which size. */
 	{ KVM_REINJECT_CONTROL, USER, do_irqchip_ioctl_reinject },
+	{ KVM_GET_PIT, IN | OUT, do_irqchip_ioctl_get_pit1 },
+	/* Its number has the direction wrong. */
+	{ KVM_SET_PIT, IN, do_irqchip_ioctl_set_pit1 },
 	{ KVM_GET_PIT2, OUT, do_irqchip_ioctl_get_pit },
 	{ KVM_SET_PIT2, IN, do_irqchip_ioctl_set_pit },
 	{ KVM_SET_GSI_ROUTING, USER, do_irqchip_set_routing },
@@ -215,6 +235,8 @@ BY_STRUCT(vcpu_ioctl_get_regs)
 BY_STRUCT(vcpu_ioctl_set_regs)
 BY_STRUCT(vcpu_ioctl_get_sregs)
 BY_STRUCT(vcpu_ioctl_set_sregs)
+BY_STRUCT(vcpu_ioctl_get_sregs2)
+BY_STRUCT(vcpu_ioctl_set_sregs2)
 BY_STRUCT(vcpu_ioctl_translate)
 BY_STRUCT(vcpu_ioctl_get_fpu)
 BY_STRUCT(vcpu_ioctl_set_fpu)
@@ -223,6 +245,7 @@ BY_USER(vcpu_ioctl_get_xsave2)
 BY_USER(vcpu_ioctl_set_xsave)
 BY_STRUCT(vcpu_ioctl_get_xcrs)
 BY_STRUCT(vcpu_ioctl_set_xcrs)
+BY_USER(vcpu_ioctl_set_cpuid)
 BY_USER(vcpu_ioctl_set_cpuid2)
 BY_USER(vcpu_ioctl_get_cpuid2)
 BY_USER(vcpu_ioctl_get_msrs)
@@ -244,6 +267,8 @@ static const struct ioctl_entry vcpu_ioctls[] = {
 	{ KVM_SET_REGS, IN | LOCK, do_vcpu_ioctl_set_regs },
 	{ KVM_GET_SREGS, OUT | LOCK, do_vcpu_ioctl_get_sregs },
 	{ KVM_SET_SREGS, IN | LOCK, do_vcpu_ioctl_set_sregs },
+	{ KVM_GET_SREGS2, OUT | LOCK, do_vcpu_ioctl_get_sregs2 },
+	{ KVM_SET_SREGS2, IN | LOCK, do_vcpu_ioctl_set_sregs2 },
 	{ KVM_INTERRUPT, IN | LOCK, do_vcpu_ioctl_interrupt },
 	{ KVM_NMI, LOCK, do_vcpu_ioctl_nmi },
 	{ KVM_ENABLE_CAP, IN | LOCK, do_vcpu_ioctl_enable_cap },
@@ -256,6 +281,7 @@ static const struct ioctl_entry vcpu_ioctls[] = {
 	{ KVM_SET_XSAVE, USER | LOCK, do_vcpu_ioctl_set_xsave },
 	{ KVM_GET_XCRS, OUT | LOCK, do_vcpu_ioctl_get_xcrs },
 	{ KVM_SET_XCRS, IN | LOCK, do_vcpu_ioctl_set_xcrs },
+	{ KVM_SET_CPUID, USER | LOCK, do_vcpu_ioctl_set_cpuid },
 	{ KVM_SET_CPUID2, USER | LOCK, do_vcpu_ioctl_set_cpuid2 },
 	{ KVM_GET_CPUID2, USER | LOCK, do_vcpu_ioctl_get_cpuid2 },
 	{ KVM_GET_MSRS, USER | LOCK, do_vcpu_ioctl_get_msrs },

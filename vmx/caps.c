@@ -506,6 +506,7 @@ static void vmx_choose(void)
 				    VMX_NR_VPIDS - 1 : 0;
 	vmx_backend_caps.xsaves = vmx_uses(VMX_CPU2, SECONDARY_EXEC_ENABLE_XSAVES);
 	memcpy(vmx_backend_caps.hypercall, "\x0f\x01\xc1", HYPERCALL_LEN);	/* VMCALL */
+	vmx_backend_caps.pdptes = true;
 	vmx_backend_caps.tsc_scaling = vmx_uses(VMX_CPU2, SECONDARY_EXEC_TSC_SCALING);
 }
 

@@ -154,6 +154,14 @@ static void vmx_push_msrs(struct vmx_vcpu *vmx)
 	vmcs_write(GUEST_IA32_DEBUGCTL, m->debugctl);
 }
 
+static void vmx_fetch_pdptes(struct x86_state *st)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(st->pdpte); i++)
+		st->pdpte[i] = vmcs_read(GUEST_PDPTR0 + 2 * i);
+}
+
 /**
  * vmx_fetch() - backend_ops.fetch
  * @vcpu: owned and loaded
@@ -181,6 +189,8 @@ void vmx_fetch(struct vcpu *vcpu, u32 parts)
 		st->dr7 = vmcs_read(GUEST_DR7);
 	if (parts & ST_MSRS)
 		vmx_fetch_msrs(to_vmx(vcpu));
+	if (parts & ST_PDPTE)
+		vmx_fetch_pdptes(st);
 }
 
 /*

@@ -85,6 +85,23 @@ static void bend_cpuid(struct world *w, struct rng *r, void *arg)
 		cpuid->nent = rng_one_in(r, 2) ? rng_below(r, 300) : rng_interesting(r);
 }
 
+static void bend_old_cpuid(struct world *w, struct rng *r, void *arg)
+{
+	struct kvm_cpuid *cpuid = arg;
+	struct kvm_cpuid2 *real = cpuid_supported();
+	u32 i;
+
+	cpuid->nent = real->nent;
+	for (i = 0; i < real->nent; i++)
+		cpuid->entries[i] = (struct kvm_cpuid_entry) {
+			real->entries[i].function, real->entries[i].eax, real->entries[i].ebx,
+			real->entries[i].ecx,
+			rng_one_in(r, 16) ? rng_interesting(r) : real->entries[i].edx,
+		};
+	if (rng_one_in(r, 4))
+		cpuid->nent = rng_one_in(r, 2) ? rng_below(r, 300) : rng_interesting(r);
+}
+
 /* MSRs that mean something to a hypervisor, and their neighbours. */
 static u32 some_msr(struct rng *r)
 {
@@ -311,6 +328,7 @@ static const struct call calls[] = {
 	POINTS(KVM_SET_USER_MEMORY_REGION, VM, bend_slot),
 	POINTS(KVM_SET_USER_MEMORY_REGION, VM, bend_slot),
 	TAKES(DITTO_SET_GMEM_REGION, VM, bend_gmem_slot),
+	POINTS(SET_USER_MEMORY_REGION2, VM, bend_slot),
 	TAKES(DITTO_SET_GMEM_REGION, VM, bend_gmem_slot),
 	TAKES(DITTO_SET_NAME, VM, bend_name),
 	NUMBER(KVM_SET_TSS_ADDR, VM),
@@ -321,6 +339,8 @@ static const struct call calls[] = {
 	{ KVM_SET_IRQCHIP, VM, bend_chip, KVM_GET_IRQCHIP },
 	TAKES(KVM_GET_IRQCHIP, VM, bend_chip),
 	PAIR(KVM_SET_PIT2, KVM_GET_PIT2, VM),
+	PAIR(KVM_SET_PIT, KVM_GET_PIT, VM),
+	NUMBER(KVM_CREATE_PIT, VM),
 	TAKES(KVM_IRQ_LINE, VM, bend_line),
 	TAKES(KVM_IRQ_LINE_STATUS, VM, bend_line),
 	TAKES(KVM_SIGNAL_MSI, VM, bend_msi),
@@ -337,6 +357,7 @@ static const struct call calls[] = {
 
 	PAIR(KVM_SET_REGS, KVM_GET_REGS, VCPU),
 	PAIR(KVM_SET_SREGS, KVM_GET_SREGS, VCPU),
+	PAIR(KVM_SET_SREGS2, KVM_GET_SREGS2, VCPU),
 	TAKES(KVM_INTERRUPT, VCPU, bend_interrupt),
 	NUMBER(KVM_NMI, VCPU),
 	TAKES(KVM_ENABLE_CAP, VCPU, bend_enable),
@@ -347,6 +368,7 @@ static const struct call calls[] = {
 	SIZED(KVM_GET_XSAVE2, VCPU, NULL, 16 * 1024),
 	PAIR(KVM_SET_XCRS, KVM_GET_XCRS, VCPU),
 	SIZED(KVM_SET_CPUID2, VCPU, bend_cpuid, 12 * 1024),
+	SIZED(KVM_SET_CPUID, VCPU, bend_old_cpuid, 8 * 1024),
 	SIZED(KVM_GET_CPUID2, VCPU, bend_cpuid, 12 * 1024),
 	SIZED(KVM_GET_MSRS, VCPU, bend_msrs, 8 * 1024),
 	SIZED(KVM_SET_MSRS, VCPU, bend_msrs, 8 * 1024),

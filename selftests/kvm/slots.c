@@ -72,6 +72,30 @@ static void bad_slots(const void *arg)
 }
 
 /* The limit of slots, each used and gone again. */
+/* The larger structure is for a flag that is not there yet; else it does the same. */
+static void region2(const void *arg)
+{
+	struct vm *vm = vm_new(&(struct vm_config) { .user = true });
+	u8 *p = anonymous(PAGE_SIZE);
+	struct region2 r = { .slot = 1, .gpa = 0x10000000, .size = PAGE_SIZE, .hva = (uintptr_t)p };
+
+	if (!vm_cap(vm, CAP_USER_MEMORY2))
+		skip("this KVM is older");
+	CHECKED(ioctl(vm->fd, SET_USER_MEMORY_REGION2, &r));
+	r.slot = 2;
+	ASSERT_ERRNO(ioctl(vm->fd, SET_USER_MEMORY_REGION2, &r), EEXIST);
+	r.flags = 4;				/* KVM_MEM_GUEST_MEMFD */
+	ASSERT_ERRNO(ioctl(vm->fd, SET_USER_MEMORY_REGION2, &r), EINVAL);
+	r.flags = 0x80000000;
+	ASSERT_ERRNO(ioctl(vm->fd, SET_USER_MEMORY_REGION2, &r), EINVAL);
+	r = (struct region2) { .slot = 1 };
+	CHECKED(ioctl(vm->fd, SET_USER_MEMORY_REGION2, &r));
+	ASSERT_ERRNO(ioctl(vm->fd, SET_USER_MEMORY_REGION2, &r), EINVAL);
+	ASSERT_ERRNO(ioctl(vm->fd, SET_USER_MEMORY_REGION2, 8), EFAULT);
+	vm_call(vm, "g_arith", 0);
+	vm_free(vm);
+}
+
 static void many_slots(const void *arg)
 {
 	struct vm *vm = vm_new(&(struct vm_config) { .user = true });
@@ -591,6 +615,7 @@ static void poisoned(const void *arg)
 
 static const struct tap_test tests[] = {
 	{ "bad_slots", bad_slots },
+	{ "region2", region2 },
 	{ "many_slots", many_slots },
 	{ "not_mapped", not_mapped },
 	{ "unmapped_in_use", unmapped_in_use },

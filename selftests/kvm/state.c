@@ -67,6 +67,128 @@ static void sregs(const void *arg)
 	vm_free(vm);
 }
 
+/* Page directories of 2 MiB pages, and what lies at 4 MiB by either. */
+#define PAE_TABLES	GUEST_FREE
+#define PAE_DIRECTORY(i) (GUEST_FREE + PAGE_SIZE * (1 + (i)))
+#define PAE_PAGE(i)	(4 * MIB + 2 * MIB * (i))
+#define PAE_CODE	(GUEST_FREE + 3 * PAGE_SIZE)
+
+static void pae_tables(struct vm *vm)
+{
+	/* mov 0x400000, %eax; mov $0x5d4, %edx; out %eax, %dx; hlt */
+	static const u8 code[] = { 0xa1, 0, 0, 0x40, 0, 0xba, 0xd4, 5, 0, 0, 0xef, 0xf4 };
+	u64 *directory;
+	u32 i;
+
+	memcpy(vm->ram + PAE_CODE, code, sizeof(code));
+	*(u64 *)(vm->ram + PAE_TABLES) = PAE_DIRECTORY(0) | 1;
+	for (i = 0; i < 2; i++) {
+		directory = (u64 *)(vm->ram + PAE_DIRECTORY(i));
+		directory[0] = 0x83;
+		directory[1] = 2 * MIB | 0x83;
+		directory[2] = PAE_PAGE(i) | 0x83;
+		*(u32 *)(vm->ram + PAE_PAGE(i)) = i;
+	}
+}
+
+static struct kvm_sregs2 pae_sregs(struct vcpu *vcpu)
+{
+	struct kvm_sregs2 s;
+
+	vcpu_enter_mode(vcpu, MODE_PROT32, PAE_CODE);
+	CHECKED(ioctl(vcpu->fd, KVM_GET_SREGS2, &s));
+	ASSERT_EQ(s.flags, 0);
+	ASSERT_EQ(s.pdptrs[0], 0);
+	s.cr0 |= 1ul << 31;
+	s.cr4 |= 1 << 5;
+	s.cr3 = PAE_TABLES;
+	return s;
+}
+
+/* What the guest reads at 4 MiB. */
+static u32 pae_read(struct vcpu *vcpu)
+{
+	ASSERT_EQ(vcpu_enter(vcpu), KVM_EXIT_IO);
+	ASSERT_EQ(vcpu->run->io.port, GUEST_PORT_TRACE);
+	return *(u32 *)((u8 *)vcpu->run + vcpu->run->io.data_offset);
+}
+
+/* The page-directory pointers of PAE paging: those in memory, unless the VMM gives others. */
+static void sregs2(const void *arg)
+{
+	struct vm *vm = vm_new(NULL);
+	struct vcpu *vcpu = &vm->vcpu[0];
+	struct kvm_sregs2 s, got;
+	u32 page;
+
+	pae_tables(vm);
+	s = pae_sregs(vcpu);
+	CHECKED(ioctl(vcpu->fd, KVM_SET_SREGS2, &s));
+	CHECKED(ioctl(vcpu->fd, KVM_GET_SREGS2, &got));
+	ASSERT_EQ(got.flags, KVM_SREGS2_FLAGS_PDPTRS_VALID);
+	ASSERT_EQ(got.pdptrs[0], PAE_DIRECTORY(0) | 1);
+	ASSERT_EQ(got.pdptrs[3], 0);
+	ASSERT_EQ(pae_read(vcpu), 0);
+
+	s = pae_sregs(vcpu);
+	s.flags = KVM_SREGS2_FLAGS_PDPTRS_VALID;
+	s.pdptrs[0] = PAE_DIRECTORY(1) | 1;
+	CHECKED(ioctl(vcpu->fd, KVM_SET_SREGS2, &s));
+	page = pae_read(vcpu);
+	/* AMD's CPUs read those in memory all the same. */
+	ASSERT(page <= 1);
+	CHECKED(ioctl(vcpu->fd, KVM_GET_SREGS2, &got));
+	ASSERT_EQ(got.flags, KVM_SREGS2_FLAGS_PDPTRS_VALID);
+	if (tap.ditto)
+		/* QEMU's emulator marks it as accessed, which no CPU does. */
+		ASSERT_EQ(got.pdptrs[0] & ~0x20ul, PAE_DIRECTORY(page) | 1);
+	note("the CPU uses those in %s", page ? "registers" : "memory");
+
+	/* None without PAE paging, none that are none, and nothing unknown. */
+	s.flags = 2;
+	ASSERT_ERRNO(ioctl(vcpu->fd, KVM_SET_SREGS2, &s), EINVAL);
+	s.flags = KVM_SREGS2_FLAGS_PDPTRS_VALID;
+	s.pdptrs[2] = 0x1e1;
+	if (tap.ditto)		/* stock KVM's VM entry fails */
+		ASSERT_ERRNO(ioctl(vcpu->fd, KVM_SET_SREGS2, &s), EINVAL);
+	s.pdptrs[2] = 0;
+	s.cr4 = 0;
+	ASSERT_ERRNO(ioctl(vcpu->fd, KVM_SET_SREGS2, &s), EINVAL);
+	CHECKED(ioctl(vcpu->fd, KVM_GET_SREGS2, &s));
+	ASSERT(!memcmp(&s, &got, sizeof(s)));
+	vm_call(vm, "g_arith", 0);
+	vm_free(vm);
+}
+
+/* The older ioctl: entries without index. */
+static void old_cpuid(const void *arg)
+{
+	struct vm *vm = vm_new(NULL);
+	struct kvm_cpuid2 *real = cpuid_supported(), *got = malloc(sizeof(*got) + 4096);
+	struct kvm_cpuid *old = calloc(1, sizeof(*old) + real->nent * sizeof(old->entries[0]));
+	u32 i, n = 0;
+
+	for (i = 0; i < real->nent; i++)
+		if (!real->entries[i].index)
+			old->entries[n++] = (struct kvm_cpuid_entry) {
+				real->entries[i].function, real->entries[i].eax,
+				real->entries[i].ebx, real->entries[i].ecx, real->entries[i].edx };
+	old->nent = n;
+	CHECKED(ioctl(vm->vcpu[0].fd, KVM_SET_CPUID, old));
+	got->nent = 100;
+	CHECKED(ioctl(vm->vcpu[0].fd, KVM_GET_CPUID2, got));
+	ASSERT_EQ(got->nent, n);
+	for (i = 0; i < n; i++) {
+		ASSERT_EQ(got->entries[i].function, old->entries[i].function);
+		ASSERT_EQ(got->entries[i].index, 0);
+		ASSERT_EQ(got->entries[i].flags, 0);
+	}
+	vm_call(vm, "g_arith", 0);
+	old->nent = 0xffffffff;
+	ASSERT_ERRNO(ioctl(vm->vcpu[0].fd, KVM_SET_CPUID, old), E2BIG);
+	vm_free(vm);
+}
+
 static void fpu(const void *arg)
 {
 	struct vm *vm = vm_new(NULL);
@@ -292,6 +414,7 @@ static void irqchips(const void *arg)
 	struct vm *vm = vm_new(&(struct vm_config) { .pit = true });
 	struct kvm_irqchip chip, got;
 	struct kvm_pit_state2 pit;
+	struct kvm_pit_state old;
 	u32 id;
 
 	for (id = 0; id < 2; id++) {
@@ -325,6 +448,15 @@ static void irqchips(const void *arg)
 	CHECKED(ioctl(vm->fd, KVM_GET_PIT2, &pit));
 	ASSERT_EQ(pit.channels[2].count, 0x1234);
 	ASSERT_EQ(pit.channels[2].mode, 3);
+	CHECKED(ioctl(vm->fd, KVM_GET_PIT, &old));
+	ASSERT(!memcmp(old.channels, pit.channels, sizeof(old.channels)));
+	old.channels[2].count = 0x4321;
+	CHECKED(ioctl(vm->fd, KVM_SET_PIT, &old));
+	CHECKED(ioctl(vm->fd, KVM_GET_PIT2, &pit));
+	ASSERT_EQ(pit.channels[2].count, 0x4321);
+	old.channels[1].mode = 9;
+	if (tap.ditto)
+		ASSERT_ERRNO(ioctl(vm->fd, KVM_SET_PIT, &old), EINVAL);
 	memset(&pit, 0xff, sizeof(pit));
 	(void)ioctl(vm->fd, KVM_SET_PIT2, &pit);
 	vm_call(vm, "g_arith", 0);
@@ -447,7 +579,8 @@ static void migrate(const void *arg)
 }
 
 static const struct tap_test tests[] = {
-	{ "regs", regs }, { "sregs", sregs }, { "fpu", fpu }, { "xsave", xsave },
+	{ "regs", regs }, { "sregs", sregs }, { "sregs2", sregs2 }, { "old_cpuid", old_cpuid },
+	{ "fpu", fpu }, { "xsave", xsave },
 	{ "msrs", msrs }, { "debug_registers", debug_registers }, { "events", events },
 	{ "mp_state", mp_state }, { "sipi_received", sipi_received }, { "lapic", lapic }, { "irqchips", irqchips },
 	{ "clock", vm_clock }, { "tsc_frequency", tsc_frequency }, { "migrate", migrate },

@@ -23,6 +23,17 @@
 #define VM_MAX_VCPUS	8
 #define VM_LOG		64
 
+/* What the build machine's headers may lack. */
+struct region2 {
+	u32 slot, flags;
+	u64 gpa, size, hva;
+	u64 guest_memfd_offset;
+	u32 guest_memfd, pad1;
+	u64 pad2[14];
+};
+#define SET_USER_MEMORY_REGION2	_IOW(KVMIO, 0x49, struct region2)
+#define CAP_USER_MEMORY2	231
+
 struct vm;
 
 /**

@@ -535,6 +535,21 @@ int irqchip_ioctl_create_pit(struct vm *vm, struct kvm_pit_config *arg)
 	return 0;
 }
 
+/**
+ * irqchip_ioctl_create_pit1() - KVM_CREATE_PIT
+ * @vm: vm->lock held
+ *
+ * With port 0x61.
+ *
+ * Return: as irqchip_ioctl_create_pit().
+ */
+int irqchip_ioctl_create_pit1(struct vm *vm)
+{
+	struct kvm_pit_config config = { .flags = KVM_PIT_SPEAKER_DUMMY };
+
+	return irqchip_ioctl_create_pit(vm, &config);
+}
+
 static struct vpit *vm_pit(struct vm *vm)
 {
 	struct irqchip *chip = READ_ONCE(vm->irqchip);
@@ -600,6 +615,11 @@ static bool channel_is_valid(const struct kvm_pit_channel_state *st)
 	       st->write_state <= WORD_HIGH && (st->mode <= 5 || st->mode == MODE_UNSET);
 }
 
+static bool channels_are_valid(const struct kvm_pit_channel_state st[3])
+{
+	return channel_is_valid(&st[0]) && channel_is_valid(&st[1]) && channel_is_valid(&st[2]);
+}
+
 static void restore_channel(struct vpit *pit, unsigned int nr,
 			    const struct kvm_pit_channel_state *st)
 {
@@ -615,6 +635,16 @@ static void restore_channel(struct vpit *pit, unsigned int nr,
 		vpit_load(pit, nr, st->count ?: vpit_modulus(st));
 }
 
+/* pit->lock held. */
+static void restore_channels(struct vpit *pit, const struct kvm_pit_channel_state st[3])
+{
+	unsigned int nr;
+
+	stop_timer(pit);
+	for (nr = 0; nr < 3; nr++)
+		restore_channel(pit, nr, &st[nr]);
+}
+
 /**
  * irqchip_ioctl_set_pit() - KVM_SET_PIT2
  * @vm: any
@@ -626,20 +656,54 @@ static void restore_channel(struct vpit *pit, unsigned int nr,
 int irqchip_ioctl_set_pit(struct vm *vm, struct kvm_pit_state2 *arg)
 {
 	struct vpit *pit = vm_pit(vm);
-	unsigned int nr;
 
 	if (!pit)
 		return -ENXIO;
 	if (arg->flags & ~(KVM_PIT_FLAGS_HPET_LEGACY | KVM_PIT_FLAGS_SPEAKER_DATA_ON))
 		return -EINVAL;
-	for (nr = 0; nr < 3; nr++)
-		if (!channel_is_valid(&arg->channels[nr]))
-			return -EINVAL;
+	if (!channels_are_valid(arg->channels))
+		return -EINVAL;
 	mutex_lock(&pit->lock);
-	stop_timer(pit);
 	pit->flags = arg->flags;
-	for (nr = 0; nr < 3; nr++)
-		restore_channel(pit, nr, &arg->channels[nr]);
+	restore_channels(pit, arg->channels);
+	mutex_unlock(&pit->lock);
+	return 0;
+}
+
+/**
+ * irqchip_ioctl_get_pit1() - KVM_GET_PIT
+ * @vm: any
+ * @arg: out
+ *
+ * Return: 0, or -ENXIO without PIT.
+ */
+int irqchip_ioctl_get_pit1(struct vm *vm, struct kvm_pit_state *arg)
+{
+	struct kvm_pit_state2 state;
+	int err = irqchip_ioctl_get_pit(vm, &state);
+
+	if (!err)
+		memcpy(arg->channels, state.channels, sizeof(arg->channels));
+	return err;
+}
+
+/**
+ * irqchip_ioctl_set_pit1() - KVM_SET_PIT
+ * @vm: any
+ * @arg: as of irqchip_ioctl_set_pit(), without the flags, which stay
+ *
+ * Return: 0, -ENXIO without PIT, -EINVAL for what no counter can be in.
+ */
+int irqchip_ioctl_set_pit1(struct vm *vm, struct kvm_pit_state *arg)
+{
+	struct vpit *pit = vm_pit(vm);
+
+	if (!pit)
+		return -ENXIO;
+	if (!channels_are_valid(arg->channels))
+		return -EINVAL;
+	mutex_lock(&pit->lock);
+	restore_channels(pit, arg->channels);
 	mutex_unlock(&pit->lock);
 	return 0;
 }

@@ -386,6 +386,53 @@ int vcpu_ioctl_set_cpuid2(struct vcpu *vcpu, void __user *arg)
 	return vcpu_cpuid_set(vcpu, entries, nent);
 }
 
+/* Entries of the older kind have no index, which is as good as index 0 of any. */
+static struct kvm_cpuid_entry2 *table_from_old(const struct kvm_cpuid_entry __user *user, u32 nent)
+{
+	struct kvm_cpuid_entry2 *entries = kvcalloc(nent, sizeof(*entries), GFP_KERNEL_ACCOUNT);
+	struct kvm_cpuid_entry e;
+	u32 i;
+
+	if (!entries)
+		return ERR_PTR(-ENOMEM);
+	for (i = 0; i < nent; i++) {
+		if (copy_from_user(&e, &user[i], sizeof(e))) {
+			kvfree(entries);
+			return ERR_PTR(-EFAULT);
+		}
+		entries[i] = (struct kvm_cpuid_entry2) {
+			.function = e.function,
+			.eax = e.eax, .ebx = e.ebx, .ecx = e.ecx, .edx = e.edx,
+		};
+	}
+	return entries;
+}
+
+/**
+ * vcpu_ioctl_set_cpuid() - KVM_SET_CPUID
+ * @vcpu: owned
+ * @arg: struct kvm_cpuid
+ *
+ * Return: as vcpu_ioctl_set_cpuid2().
+ */
+int vcpu_ioctl_set_cpuid(struct vcpu *vcpu, void __user *arg)
+{
+	struct kvm_cpuid __user *user = arg;
+	struct kvm_cpuid_entry2 *entries = NULL;
+	u32 nent;
+
+	if (get_user(nent, &user->nent))
+		return -EFAULT;
+	if (nent > DITTO_MAX_CPUID_ENTRIES)
+		return -E2BIG;
+	if (nent) {
+		entries = table_from_old(user->entries, nent);
+		if (IS_ERR(entries))
+			return PTR_ERR(entries);
+	}
+	return vcpu_cpuid_set(vcpu, entries, nent);
+}
+
 /**
  * vcpu_ioctl_get_cpuid2() - KVM_GET_CPUID2
  * @vcpu: owned

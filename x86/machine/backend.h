@@ -223,6 +223,8 @@ struct apic_view {
  * @hypercall: the instruction that is one
  * @tsc_scaling: a guest may have its own TSC frequency
  * @xsaves: XSAVES and XRSTORS work in guests
+ * @pdptes: page-directory pointers of PAE paging are registers; others read them from
+ *	memory when they need them
  * @timer: a guest is left when the host's TSC reaches vcpu->exit_tsc
  * @shutdown_loses_state: after EXIT_SHUTDOWN nothing of the guest's state is left but its
  *	MSRs
@@ -239,6 +241,7 @@ struct backend_caps {
 	u8 hypercall[HYPERCALL_LEN];
 	bool tsc_scaling;
 	bool xsaves;
+	bool pdptes;
 	bool timer;
 	bool shutdown_loses_state;
 	bool irq_delivery;

@@ -25,7 +25,7 @@
 #define ST_MSRS		BIT(4)	/* struct x86_switched_msrs */
 #define ST_TSC		BIT(5)	/* tsc_offset; to the backend only */
 #define ST_CODE		BIT(6)	/* code: a cheap part of ST_SEGS; from the backend only */
-#define ST_PDPTE	BIT(7)	/* pdpte[]; to the backend only */
+#define ST_PDPTE	BIT(7)	/* pdpte[]; of use to backends that have backend_caps.pdptes */
 #define ST_ALL		(ST_SEGS | ST_DT | ST_CR | ST_DR | ST_MSRS | ST_TSC)
 
 /* Interrupt shadow: the CPU takes no interrupt before the next instruction. */
@@ -101,7 +101,7 @@ struct x86_code {
  * @code: moves with ST_CODE
  * @pkru: the guest's, current while the CPU is outside of it; always valid
  * @host_pkru: the thread's own, while the guest's is in the CPU
- * @pdpte: page-directory pointers of PAE paging, when software loaded them
+ * @pdpte: page-directory pointers of PAE paging; move with ST_PDPTE
  * @cpl: current privilege level; moves with ST_SEGS
  * @shadow: SHADOW_* bits; always valid
  * @valid: ST_* parts that hold the guest's values

@@ -85,21 +85,32 @@ bool cr_consistent(struct vcpu *vcpu, u64 cr0, u64 cr3, u64 cr4, u64 efer)
 	return !lma || ((cr4 & X86_CR4_PAE) && !(cr3 & bits_above(vcpu->cpuid.maxphyaddr)));
 }
 
-/* Read the four page-directory-pointer-table entries of PAE paging; are they valid? */
-static bool read_pdptes(struct vcpu *vcpu, u64 cr3, u64 pdpte[4])
+static bool pdptes_valid(const struct vcpu *vcpu, const u64 pdpte[4])
 {
 	const u64 reserved = bits_above(vcpu->cpuid.maxphyaddr) | GENMASK(8, 5) | GENMASK(2, 1);
-	int i, idx, r;
+	int i;
 
-	idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
-	r = guest_read(&vcpu->vm->mmu, cr3 & GENMASK(31, 5), pdpte, 4 * sizeof(*pdpte));
-	srcu_read_unlock(&vcpu->vm->mmu.srcu, idx);
-	if (r)
-		return false;
 	for (i = 0; i < 4; i++)
 		if ((pdpte[i] & 1) && (pdpte[i] & reserved))
 			return false;
 	return true;
+}
+
+/* The four page-directory-pointer-table entries of PAE paging, whatever stands there. */
+static bool read_raw_pdptes(struct vcpu *vcpu, u64 cr3, u64 pdpte[4])
+{
+	int idx, r;
+
+	idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
+	r = guest_read(&vcpu->vm->mmu, cr3 & GENMASK(31, 5), pdpte, 4 * sizeof(*pdpte));
+	srcu_read_unlock(&vcpu->vm->mmu.srcu, idx);
+	return !r;
+}
+
+/* Read them; are they valid? */
+static bool read_pdptes(struct vcpu *vcpu, u64 cr3, u64 pdpte[4])
+{
+	return read_raw_pdptes(vcpu, cr3, pdpte) && pdptes_valid(vcpu, pdpte);
 }
 
 /**
@@ -147,6 +158,63 @@ void vcpu_reload_pdptes(struct vcpu *vcpu)
 	if (!pae_paging(st->cr0, st->cr4, st->efer) || load_pdptes(vcpu, st->cr3))
 		return;
 	memset(st->pdpte, 0, sizeof(st->pdpte));
+	vcpu_changed(vcpu, ST_PDPTE);
+}
+
+/**
+ * vcpu_get_pdptes() - the page-directory pointers of PAE paging
+ * @vcpu: owned and loaded; process context
+ * @pdpte: filled: what the CPU uses, or would load if the guest went on
+ *
+ * Return: whether the vCPU uses PAE paging; if not, nothing is filled.
+ */
+bool vcpu_get_pdptes(struct vcpu *vcpu, u64 pdpte[4])
+{
+	struct x86_state *st = &vcpu->st;
+	bool there = true;
+
+	vcpu_need(vcpu, ST_CR);
+	if (!pae_paging(st->cr0, st->cr4, st->efer))
+		return false;
+	if (!backend->caps->pdptes) {
+		there = read_raw_pdptes(vcpu, st->cr3, pdpte);
+	} else if (test_bit(REQ_PDPTES, &vcpu->requests)) {
+		there = read_pdptes(vcpu, st->cr3, pdpte);
+	} else {
+		vcpu_need(vcpu, ST_PDPTE);
+		memcpy(pdpte, st->pdpte, sizeof(st->pdpte));
+	}
+	if (!there)
+		memset(pdpte, 0, sizeof(st->pdpte));
+	return true;
+}
+
+/**
+ * vcpu_pdptes_usable() - can a vCPU have these?
+ * @vcpu: owned
+ * @cr0: which it will have, as the next two
+ * @cr4: likewise
+ * @efer: likewise
+ * @pdpte: page-directory pointers
+ *
+ * Return: true for PAE paging with entries that the CPU would have loaded.
+ */
+bool vcpu_pdptes_usable(const struct vcpu *vcpu, u64 cr0, u64 cr4, u64 efer, const u64 pdpte[4])
+{
+	return pae_paging(cr0, cr4, efer) && pdptes_valid(vcpu, pdpte);
+}
+
+/**
+ * vcpu_set_pdptes() - give a vCPU page-directory pointers that need not be those in memory
+ * @vcpu: owned; process context
+ * @pdpte: vcpu_pdptes_usable() with what control registers hold now
+ *
+ * A CPU that has no registers for them reads those in memory.
+ */
+void vcpu_set_pdptes(struct vcpu *vcpu, const u64 pdpte[4])
+{
+	clear_bit(REQ_PDPTES, &vcpu->requests);
+	memcpy(vcpu->st.pdpte, pdpte, sizeof(vcpu->st.pdpte));
 	vcpu_changed(vcpu, ST_PDPTE);
 }
 

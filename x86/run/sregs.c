@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KVM_GET_SREGS, KVM_SET_SREGS and KVM_TRANSLATE: segments, descriptor tables
+ * KVM_GET_SREGS(2), KVM_SET_SREGS(2) and KVM_TRANSLATE: segments, descriptor tables
  * and control registers as one consistent whole.  What the hardware would
  * refuse to enter with is refused here, before anything has changed.
  */
@@ -169,6 +169,56 @@ int vcpu_ioctl_set_sregs(struct vcpu *vcpu, struct kvm_sregs *sregs)
 	vcpu_request(vcpu, REQ_TLB_FLUSH);
 	vcpu_request(vcpu, REQ_PDPTES);
 	return 0;
+}
+
+/* Both structures begin with the same members. */
+#define SREGS_COMMON	offsetof(struct kvm_sregs, interrupt_bitmap)
+static_assert(offsetof(struct kvm_sregs2, flags) == SREGS_COMMON &&
+	      offsetof(struct kvm_sregs2, apic_base) == offsetof(struct kvm_sregs, apic_base));
+
+/**
+ * vcpu_ioctl_get_sregs2() - KVM_GET_SREGS2
+ * @vcpu: owned and loaded
+ * @sregs2: filled, with page-directory pointers when the vCPU uses PAE paging
+ *
+ * Return: 0: it cannot fail.
+ */
+int vcpu_ioctl_get_sregs2(struct vcpu *vcpu, struct kvm_sregs2 *sregs2)
+{
+	struct kvm_sregs sregs;
+
+	vcpu_ioctl_get_sregs(vcpu, &sregs);
+	memset(sregs2, 0, sizeof(*sregs2));
+	memcpy(sregs2, &sregs, SREGS_COMMON);
+	if (vcpu_get_pdptes(vcpu, sregs2->pdptrs))
+		sregs2->flags = KVM_SREGS2_FLAGS_PDPTRS_VALID;
+	return 0;
+}
+
+/**
+ * vcpu_ioctl_set_sregs2() - KVM_SET_SREGS2
+ * @vcpu: owned and loaded
+ * @sregs2: from the VMM; interrupts on their way stay
+ *
+ * Return: as vcpu_ioctl_set_sregs(), and -EINVAL for unknown flags, and for page-directory
+ * pointers where there can be none, or that no CPU would have loaded.
+ */
+int vcpu_ioctl_set_sregs2(struct vcpu *vcpu, struct kvm_sregs2 *sregs2)
+{
+	bool pdptes = sregs2->flags & KVM_SREGS2_FLAGS_PDPTRS_VALID;
+	struct kvm_sregs sregs = {};
+	int err;
+
+	if (sregs2->flags & ~(u64)KVM_SREGS2_FLAGS_PDPTRS_VALID)
+		return -EINVAL;
+	if (pdptes && !vcpu_pdptes_usable(vcpu, sregs2->cr0, sregs2->cr4, sregs2->efer,
+					  sregs2->pdptrs))
+		return -EINVAL;
+	memcpy(&sregs, sregs2, SREGS_COMMON);
+	err = vcpu_ioctl_set_sregs(vcpu, &sregs);
+	if (!err && pdptes)
+		vcpu_set_pdptes(vcpu, sregs2->pdptrs);
+	return err;
 }
 
 /**

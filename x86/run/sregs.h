@@ -15,6 +15,8 @@ struct vcpu;
  */
 int vcpu_ioctl_get_sregs(struct vcpu *vcpu, struct kvm_sregs *sregs);
 int vcpu_ioctl_set_sregs(struct vcpu *vcpu, struct kvm_sregs *sregs);
+int vcpu_ioctl_get_sregs2(struct vcpu *vcpu, struct kvm_sregs2 *sregs2);
+int vcpu_ioctl_set_sregs2(struct vcpu *vcpu, struct kvm_sregs2 *sregs2);
 int vcpu_ioctl_translate(struct vcpu *vcpu, struct kvm_translation *tr);
 
 #endif
