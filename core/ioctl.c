@@ -378,6 +378,17 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
 	return r;
 }
 
+/* A deadline follows a new TSC at once: it may pass before the guest runs again. */
+static long vcpu_ioctl_of_table(const struct ioctl_entry *e, struct vcpu *vcpu,
+				unsigned long uarg)
+{
+	long r = ioctl_call(e, vcpu, uarg);
+
+	if (vcpu_take_request(vcpu, REQ_TSC))
+		vlapic_tsc_changed(vcpu);
+	return r;
+}
+
 /* KVM_RUN is in no table: guests wait for it, so it is called directly. */
 static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
 {
@@ -395,7 +406,7 @@ static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
 	if (!mutex_trylock(&vcpu->mutex) && mutex_lock_killable(&vcpu->mutex))
 		return -EINTR;
 	vcpu_load(vcpu);
-	r = likely(!e) ? vcpu_ioctl_run(vcpu) : ioctl_call(e, vcpu, uarg);
+	r = likely(!e) ? vcpu_ioctl_run(vcpu) : vcpu_ioctl_of_table(e, vcpu, uarg);
 	vcpu_put(vcpu);
 	mutex_unlock(&vcpu->mutex);
 	return r;

@@ -498,6 +498,43 @@ static void vm_clock(const void *arg)
 	vm_free(vm);
 }
 
+#define MSR_TSC			0x10
+#define MSR_TSC_DEADLINE	0x6e0
+#define APIC_SPIV		0xf0
+#define APIC_LVTT		0x320
+
+/* A deadline that a new TSC puts off does not pass by the old one, though no guest runs. */
+static void tsc_deadline(const void *arg)
+{
+	struct vm *vm = vm_new(NULL);
+	struct vcpu *vcpu = &vm->vcpu[0];
+	struct kvm_lapic_state lapic;
+	const u64 from = 1ull << 44;
+	u64 deadline;
+	long khz;
+
+	if (!tap.ditto)
+		skip("stock KVM lets it pass");
+	khz = ioctl(vcpu->fd, KVM_GET_TSC_KHZ, 0);
+	if (khz <= 0)
+		skip("nobody knows how fast the TSC is");
+	CHECKED(ioctl(vcpu->fd, KVM_GET_LAPIC, &lapic));
+	*(u32 *)&lapic.regs[APIC_SPIV] = 0x1ff;
+	*(u32 *)&lapic.regs[APIC_LVTT] = 2 << 17 | 0xec;
+	CHECKED(ioctl(vcpu->fd, KVM_SET_LAPIC, &lapic));
+	ASSERT_EQ(vcpu_try_set_msr(vcpu, MSR_TSC, from), 1);
+	deadline = from + khz * 300;
+	ASSERT_EQ(vcpu_try_set_msr(vcpu, MSR_TSC_DEADLINE, deadline), 1);
+	ASSERT_EQ(vcpu_try_set_msr(vcpu, MSR_TSC, from / 2), 1);
+	usleep(500000);
+	ASSERT_EQ(vcpu_msr(vcpu, MSR_TSC_DEADLINE), deadline);
+	/* And one that it lets pass is over. */
+	ASSERT_EQ(vcpu_try_set_msr(vcpu, MSR_TSC, from * 2), 1);
+	usleep(1000);
+	ASSERT_EQ(vcpu_msr(vcpu, MSR_TSC_DEADLINE), 0);
+	vm_free(vm);
+}
+
 static u32 traced(struct vcpu *vcpu)
 {
 	u32 value;
@@ -584,6 +621,7 @@ static const struct tap_test tests[] = {
 	{ "msrs", msrs }, { "debug_registers", debug_registers }, { "events", events },
 	{ "mp_state", mp_state }, { "sipi_received", sipi_received }, { "lapic", lapic }, { "irqchips", irqchips },
 	{ "clock", vm_clock }, { "tsc_frequency", tsc_frequency }, { "migrate", migrate },
+	{ "tsc_deadline", tsc_deadline },
 };
 
 int main(int argc, char **argv)
