@@ -157,12 +157,18 @@ static int vm_set_gmem_region(struct vm *vm, struct ditto_gmem_region *r)
 	return mmu_set_gmem_region(&vm->mmu, r);
 }
 
+static int vm_get_dirty_log(struct vm *vm, struct kvm_dirty_log *args)
+{
+	return mmu_get_dirty_log(&vm->mmu, args);
+}
+
 BY_VALUE(vm_check_extension)
 BY_VALUE(vcpu_create)
 BY_STRUCT(vm_set_user_region)
 BY_STRUCT(vm_set_user_region2)
 BY_STRUCT(vm_set_gmem_region)
 BY_STRUCT(vm_ioctl_enable_cap)
+BY_STRUCT(vm_get_dirty_log)
 BY_STRUCT(vm_ioctl_set_name)
 BY_VALUE(vm_ioctl_set_tss_addr)
 BY_STRUCT(vm_ioctl_set_identity_map_addr)
@@ -199,6 +205,7 @@ static const struct ioctl_entry vm_ioctls[] = {
 	{ KVM_SET_USER_MEMORY_REGION, IN | LOCK, do_vm_set_user_region },
 	{ KVM_SET_USER_MEMORY_REGION2, IN | LOCK, do_vm_set_user_region2 },
 	{ DITTO_SET_GMEM_REGION, IN | LOCK, do_vm_set_gmem_region },
+	{ KVM_GET_DIRTY_LOG, IN, do_vm_get_dirty_log },
 	{ DITTO_SET_NAME, IN | LOCK, do_vm_ioctl_set_name },
 	{ KVM_SET_TSS_ADDR, VALUE | LOCK, do_vm_ioctl_set_tss_addr },
 	{ KVM_SET_IDENTITY_MAP_ADDR, IN | LOCK, do_vm_ioctl_set_identity_map_addr },

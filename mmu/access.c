@@ -72,13 +72,32 @@ static int slot_read(const struct memslot *slot, gpa_t gpa, void *buf, unsigned 
 	return user_reachable(slot) ? user_read(buf, slot_hva(slot, gpa), len) : -EFAULT;
 }
 
-static int slot_write(const struct memslot *slot, gpa_t gpa, const void *buf, unsigned int len)
+/* [gpa, gpa + len) was written, which all ways to write do when they are done. */
+static void slot_log_write(struct memslot *slot, gpa_t gpa, unsigned int len)
 {
+	gfn_t gfn = gpa >> PAGE_SHIFT, last = (gpa + len - 1) >> PAGE_SHIFT;
+
+	if (likely(!READ_ONCE(slot->log)))
+		return;
+	for (; gfn <= last; gfn++)
+		memslot_log_write(slot, gfn);
+}
+
+/* Also when it fails: a part may be written. */
+static int slot_write(struct memslot *slot, gpa_t gpa, const void *buf, unsigned int len)
+{
+	int err;
+
 	if (memslot_readonly(slot))
 		return -EROFS;
 	if (likely(slot->gmem))
-		return gmem_write(slot->gmem, memslot_addr(slot, gpa), buf, len);
-	return user_reachable(slot) ? user_write(slot_hva(slot, gpa), buf, len) : -EFAULT;
+		err = gmem_write(slot->gmem, memslot_addr(slot, gpa), buf, len);
+	else if (user_reachable(slot))
+		err = user_write(slot_hva(slot, gpa), buf, len);
+	else
+		return -EFAULT;
+	slot_log_write(slot, gpa, len);
+	return err;
 }
 
 /**
@@ -240,7 +259,7 @@ static int cmpxchg_unaligned(struct mmu *mmu, gpa_t gpa, void *old, const void *
 	return err;
 }
 
-static int slot_cmpxchg(const struct memslot *slot, gpa_t gpa, void *old, const void *new,
+static int slot_cmpxchg(struct memslot *slot, gpa_t gpa, void *old, const void *new,
 			unsigned int len)
 {
 	int r;
@@ -250,11 +269,13 @@ static int slot_cmpxchg(const struct memslot *slot, gpa_t gpa, void *old, const 
 	if (!slot->gmem && !user_reachable(slot))
 		return -EFAULT;
 	if (len == 16)
-		return slot_cmpxchg_16(slot, gpa, old, new);
-	if (slot->gmem)
+		r = slot_cmpxchg_16(slot, gpa, old, new);
+	else if (slot->gmem)
 		r = gmem_cmpxchg_buf(slot, gpa, old, new, len);
 	else
 		r = user_cmpxchg(slot_hva(slot, gpa), old, new, len);
+	if (!r)
+		slot_log_write(slot, gpa, len);
 	return min(r, 0);
 }
 

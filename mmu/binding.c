@@ -38,10 +38,14 @@ static bool wrprotect_leaf(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, vo
 	u64 old = READ_ONCE(*sptep), new;
 
 	do {
-		if (!(old & f->writable))
+		if (!(old & (f->writable | TDP_LOG_GUARD)))
 			return true;
-		new = (old & ~f->writable) | (f->dirty ? 0 : TDP_WAS_WRITABLE);
+		new = old & ~(f->writable | TDP_LOG_GUARD);
+		if (!f->dirty && (old & f->writable))
+			new |= TDP_WAS_WRITABLE;
 	} while (!try_cmpxchg64(sptep, &old, new));
+	if (!(old & f->writable))
+		return true;
 	mmu_epoch_open(mmu);
 	*(bool *)changed = true;
 	return true;
@@ -197,7 +201,8 @@ static void check_show(const struct tdp_format *f, struct memslot *slot,
 
 	for (i = 0; i < batch->nr; i++)
 		fn(ctx, memslot_offset(slot, batch->leaf[i].gfn),
-		   tdp_pfn(f, batch->leaf[i].spte), batch->leaf[i].spte & f->writable);
+		   tdp_pfn(f, batch->leaf[i].spte),
+		   batch->leaf[i].spte & (f->writable | TDP_LOG_GUARD));
 }
 
 /* In batches, because @fn may sleep; gmem-backed slots have 4 KiB leaves only. */

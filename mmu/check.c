@@ -41,17 +41,33 @@ static bool batch_leaf(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, void *
 	return batch->nr < CHECK_BATCH;
 }
 
+/* Of the pages of a leaf, does the dirty log wait for a write to any? */
+static bool leaf_log_waits(const struct memslot *slot, const struct mmu_leaf *leaf)
+{
+	gfn_t gfn;
+
+	for (gfn = leaf->gfn; gfn < leaf->gfn + tdp_pages(leaf->level); gfn++)
+		if (memslot_has(slot, gfn) && memslot_log_waits(slot, gfn))
+			return true;
+	return false;
+}
+
 /* What is wrong with a leaf, or NULL. */
 static const char *leaf_wrong(struct mmu *mmu, const struct mmu_leaf *leaf)
 {
 	const struct tdp_format *f = mmu->host->format;
 	struct memslot *slot = mmu_find_slot(mmu, leaf->gfn);
+	u64 writable = f->writable | TDP_LOG_GUARD;
 	struct gmem_mapping map;
 
 	if (!slot)
 		return "in no memslot";
-	if ((leaf->spte & f->writable) && memslot_readonly(slot))
+	if ((leaf->spte & writable) && memslot_readonly(slot))
 		return "writable in a read-only memslot";
+	if ((leaf->spte & writable) == writable)
+		return "writable and guarded by a dirty log";
+	if ((leaf->spte & f->writable) && leaf_log_waits(slot, leaf))
+		return "writable, but clean in the dirty log";
 	if (!slot->gmem)
 		return NULL;
 	if (leaf->level != 1)
@@ -60,7 +76,7 @@ static const char *leaf_wrong(struct mmu *mmu, const struct mmu_leaf *leaf)
 		return "where the gmem has no page";
 	if (tdp_pfn(f, leaf->spte) != map.pfn)
 		return "of another page than the gmem's";
-	if ((leaf->spte & f->writable) && !map.writable)
+	if ((leaf->spte & writable) && !map.writable)
 		return "writable, but the page is shared";
 	return NULL;
 }
@@ -182,8 +198,9 @@ static int check_slots(struct mmu *mmu, struct seq_file *m)
  * @m: where violations are printed
  *
  * Proves, at a quiet moment: each SPTE is in a memslot; of a gmem-backed one it maps
- * the page that the index says, and none writable that is shared; table and page
- * counters equal a recount; every slot is in every tree that it belongs in.  What user-backed slots map, it does not check.
+ * the page that the index says, and none writable that is shared; none is writable whose
+ * next write a dirty log waits for; table and page counters equal a recount; every slot is
+ * in every tree that it belongs in.  Which pages user-backed slots map, it does not check.
  *
  * Return: the number of violations, or -ENOMEM.
  */

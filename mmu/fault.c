@@ -261,7 +261,7 @@ static int fault_level(const struct mmu *mmu, const struct tdp_fault *fault)
 	gfn_t first = fault->gfn & ~mask;
 	unsigned long hva = fault->hva & PMD_MASK;
 
-	if (slot->gmem || mmu->host->format->max_level < 2)
+	if (slot->gmem || slot->log || mmu->host->format->max_level < 2)
 		return 1;
 	if (first < slot->base || first + mask >= slot->base + slot->npages)
 		return 1;
@@ -273,9 +273,15 @@ static int fault_level(const struct mmu *mmu, const struct tdp_fault *fault)
 	return host_maps_large(mmu->mm, hva) ? 2 : 1;
 }
 
+/* What lets a page be written that may be, now or when the dirty log knows. @lock held. */
+static u64 leaf_writable(const struct tdp_format *f, const struct memslot *slot, gfn_t gfn)
+{
+	return unlikely(memslot_log_waits(slot, gfn)) ? TDP_LOG_GUARD : f->writable;
+}
+
 static u64 fault_bits(const struct tdp_format *f, const struct tdp_fault *fault)
 {
-	return (fault->writable ? f->writable : 0) |
+	return (fault->writable ? leaf_writable(f, fault->slot, fault->gfn) : 0) |
 	       ((fault->access & MMU_WRITE) ? f->dirty : 0) | f->accessed;
 }
 
@@ -300,7 +306,8 @@ static int map_upgrade(const struct tdp_format *f, const struct tdp_fault *fault
 		return 0;
 	if (level > want_level)
 		return -EEXIST;
-	return try_cmpxchg64(sptep, &spte, spte | fault_bits(f, fault)) ? 0 : -EAGAIN;
+	return try_cmpxchg64(sptep, &spte, (spte & ~TDP_LOG_GUARD) | fault_bits(f, fault)) ?
+	       0 : -EAGAIN;
 }
 
 /* Hang an allocated table under an empty entry, unless somebody else just did. */
@@ -319,12 +326,16 @@ static u64 map_table(const struct tdp_format *f, struct tdp_fault *fault, u64 *s
 static void map_neighbours(const struct tdp_format *f, const struct tdp_fault *fault, u64 *sptep)
 {
 	const struct gmem_mapping *map = fault->streaks->map;
-	u64 read = f->leaf | f->exec;
-	u64 write = read | (memslot_readonly(fault->slot) ? 0 : f->writable);
+	bool readonly = memslot_readonly(fault->slot);
 	int i;
 
-	for (i = 1; i < fault->nr; i++)
-		cmpxchg64(&sptep[i], 0, map[i].pfn << PAGE_SHIFT | (map[i].writable ? write : read));
+	for (i = 1; i < fault->nr; i++) {
+		u64 bits = f->leaf | f->exec;
+
+		if (map[i].writable && !readonly)
+			bits |= leaf_writable(f, fault->slot, fault->gfn + i);
+		cmpxchg64(&sptep[i], 0, map[i].pfn << PAGE_SHIFT | bits);
+	}
 }
 
 /* Step 4, @lock held for read. 0, or as map_upgrade(); -EAGAIN also without tables. */
@@ -399,8 +410,11 @@ static int fault_enter(struct mmu *mmu, struct tdp_fault *fault)
 	int r = -EAGAIN;
 
 	read_lock(&mmu->lock);
-	if (!fault_stale(mmu, fault))
+	if (!fault_stale(mmu, fault)) {
+		if (fault->access & MMU_WRITE)
+			memslot_log_write(fault->slot, fault->gfn);
 		r = fault_map(mmu, fault);
+	}
 	if (!r)
 		fault_mark_dirty(fault);
 	read_unlock(&mmu->lock);
@@ -442,6 +456,40 @@ static int fault_try(struct mmu *mmu, struct tdp_fault *fault)
 	return r;
 }
 
+static bool unguard_leaf(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, void *done)
+{
+	const struct tdp_format *f = mmu->host->format;
+	u64 spte = READ_ONCE(*sptep), new;
+	struct memslot *slot;
+
+	if (!(spte & TDP_LOG_GUARD))
+		return false;
+	slot = mmu_find_slot(mmu, gfn);
+	if (WARN_ON_ONCE(!slot))
+		return false;
+	memslot_log_write(slot, gfn);
+	new = (spte & ~TDP_LOG_GUARD) | f->writable | f->accessed | f->dirty;
+	if (try_cmpxchg64(sptep, &spte, new)) {
+		memslot_note_written(slot, gfn);
+		*(bool *)done = true;
+	}
+	return false;
+}
+
+/*
+ * A write fault on a leaf that only the dirty log keeps from being writable: that it may be
+ * written, and which page it maps, holds as long as the leaf is there. False: it is none.
+ */
+static bool fault_unguard(struct mmu *mmu, gfn_t gfn)
+{
+	bool done = false;
+
+	read_lock(&mmu->lock);
+	tdp_for_each_leaf(mmu, gfn, gfn + 1, unguard_leaf, &done);
+	read_unlock(&mmu->lock);
+	return done;
+}
+
 /**
  * mmu_tdp_fault() - make the TDP tables allow an access, if it is to memory
  * @mmu: the caller is in a read section of its srcu, and holds no lock
@@ -467,6 +515,9 @@ int mmu_tdp_fault(struct mmu *mmu, struct fault_streaks *streaks, gpa_t gpa, u32
 	static_assert(MMU_FAULT_DONE == 0);
 	if (fault.gfn >= mmu_max_gfn(mmu))
 		return MMU_FAULT_MMIO;
+	if (unlikely(READ_ONCE(mmu->ever_logged)) && (access & MMU_WRITE) &&
+	    fault_unguard(mmu, fault.gfn))
+		return MMU_FAULT_DONE;
 	while ((r = fault_try(mmu, &fault)) == -EAGAIN && --tries) {
 		if (fatal_signal_pending(current))
 			break;

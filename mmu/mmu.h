@@ -52,6 +52,9 @@ void mmu_destroy(struct mmu *mmu);
 int mmu_set_user_region(struct mmu *mmu, const struct kvm_userspace_memory_region *r);
 int mmu_set_gmem_region(struct mmu *mmu, const struct ditto_gmem_region *r);
 
+/* dirty.c */
+int mmu_get_dirty_log(struct mmu *mmu, const struct kvm_dirty_log *args);
+
 /* access.c: accesses by the kernel */
 int guest_read(struct mmu *mmu, gpa_t gpa, void *buf, unsigned int len);
 int guest_write(struct mmu *mmu, gpa_t gpa, const void *buf, unsigned int len);

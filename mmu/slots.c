@@ -186,6 +186,7 @@ static void memslot_free(struct memslot *slot)
 		gmem_put(slot->gmem);
 	}
 	kvfree(slot->written);
+	kvfree(slot->log);
 	kfree(slot);
 }
 
@@ -230,6 +231,8 @@ static void slots_commit(struct mmu *mmu, struct memslot *old, struct memslot *n
 	if (!old)
 		return;
 	synchronize_srcu_expedited(&mmu->srcu);
+	if (new && new->log == old->log)
+		old->log = NULL;
 	memslot_free(old);
 }
 
@@ -262,17 +265,44 @@ static int memslot_attach(struct memslot *slot)
 	return err;
 }
 
+/* A slot that moves takes its dirty log along, as in KVM. */
+static int memslot_alloc_log(struct memslot *slot, const struct memslot *old)
+{
+	if (!(slot->flags & KVM_MEM_LOG_DIRTY_PAGES))
+		return 0;
+	slot->log = old && old->log ? old->log : dirty_log_alloc(slot);
+	return slot->log ? 0 : -ENOMEM;
+}
+
+/* What it has of its own, and what it would share with @old. */
+static int memslot_alloc_parts(struct memslot *slot, const struct memslot *old)
+{
+	int err = memslot_alloc_log(slot, old);
+
+	return err ?: memslot_alloc_written(slot);
+}
+
+static void memslot_free_parts(struct memslot *slot, const struct memslot *old)
+{
+	if (!old || slot->log != old->log)
+		kvfree(slot->log);
+	kvfree(slot->written);
+	kfree(slot);
+}
+
 /* Create @tmpl, or move @old to it. Takes over the reference to its gmem on success. */
 static int slots_create(struct mmu *mmu, const struct memslot *tmpl, struct memslot *old)
 {
 	struct memslot *new;
-	int err = -ENOMEM;
+	int err;
 
 	new = kmemdup(tmpl, sizeof(*tmpl), GFP_KERNEL_ACCOUNT);
 	if (!new)
 		return -ENOMEM;
-	if (memslot_alloc_written(new))
+	err = memslot_alloc_parts(new, old);
+	if (err)
 		goto free_new;
+	new->flags &= ~KVM_MEM_LOG_DIRTY_PAGES;
 	/* So that the store below needs no memory. */
 	err = xa_reserve(&mmu->slots_by_id, new->id, GFP_KERNEL);
 	if (err)
@@ -287,37 +317,47 @@ static int slots_create(struct mmu *mmu, const struct memslot *tmpl, struct mems
 release:
 	xa_release(&mmu->slots_by_id, new->id);
 free_new:
-	kvfree(new->written);
-	kfree(new);
+	memslot_free_parts(new, old);
 	return err;
 }
 
 static bool memslot_same_backing(const struct memslot *a, const struct memslot *b)
 {
-	return a->npages == b->npages && a->flags == b->flags && a->gmem == b->gmem &&
-	       a->addr == b->addr;
+	return a->npages == b->npages && memslot_readonly(a) == memslot_readonly(b) &&
+	       a->gmem == b->gmem && a->addr == b->addr;
 }
 
-/* As KVM: a slot that exists may move, and change in no other way. */
+static int slots_set_logging(struct memslot *slot, bool want)
+{
+	if (want && !slot->log)
+		return dirty_log_start(slot);
+	if (!want && slot->log)
+		dirty_log_stop(slot);
+	return 0;
+}
+
+/* As KVM: a slot that exists may move, begin or end to log, and change in no other way. */
 static int slots_set(struct mmu *mmu, const struct memslot *tmpl)
 {
 	struct memslot *old = xa_load(&mmu->slots_by_id, tmpl->id);
+	int err;
 
 	if (old && !memslot_same_backing(old, tmpl))
 		return -EINVAL;
 	if (slots_overlap(mmu, tmpl, old))
 		return -EEXIST;
 	if (old && old->base == tmpl->base) {
-		if (old->gmem)
+		err = slots_set_logging(old, tmpl->flags & KVM_MEM_LOG_DIRTY_PAGES);
+		if (!err && old->gmem)
 			gmem_put(old->gmem);	/* the caller's; the slot has its own */
-		return 0;
+		return err;
 	}
 	return slots_create(mmu, tmpl, old);
 }
 
 static int region_check(struct mmu *mmu, u32 slot, u32 flags, u64 gpa, u64 size)
 {
-	if (slot >= MMU_NR_SLOTS || (flags & ~KVM_MEM_READONLY))
+	if (slot >= MMU_NR_SLOTS || (flags & ~(KVM_MEM_READONLY | KVM_MEM_LOG_DIRTY_PAGES)))
 		return -EINVAL;
 	if (!PAGE_ALIGNED(gpa) || !PAGE_ALIGNED(size) || gpa + size < gpa)
 		return -EINVAL;
@@ -369,7 +409,9 @@ int mmu_set_user_region(struct mmu *mmu, const struct kvm_userspace_memory_regio
 	memslot_fill(&tmpl, mmu, r->slot, r->flags, r->guest_phys_addr, r->memory_size);
 	tmpl.addr = r->userspace_addr;
 
-	mutex_lock(&mmu->slots_lock);
+	/* Its holder may be waiting for user space. */
+	if (mutex_lock_killable(&mmu->slots_lock))
+		return -EINTR;
 	if (!tmpl.npages)
 		err = slots_delete(mmu, tmpl.id);
 	else if (!notifier_may_attach(mmu))
@@ -419,7 +461,9 @@ int mmu_set_gmem_region(struct mmu *mmu, const struct ditto_gmem_region *r)
 		return -EINVAL;
 	memslot_fill(&tmpl, mmu, r->slot, r->flags, r->guest_phys_addr, r->memory_size);
 
-	mutex_lock(&mmu->slots_lock);
+	/* Its holder may be waiting for user space. */
+	if (mutex_lock_killable(&mmu->slots_lock))
+		return -EINTR;
 	if (tmpl.npages)
 		err = slots_set_gmem(mmu, &tmpl, r);
 	else

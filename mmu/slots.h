@@ -12,9 +12,22 @@
 #include "mmu/mmu.h"
 
 /**
+ * struct dirty_log - which pages of a slot were written (dirty.c)
+ *
+ * @any: @bits may have a bit set; set after that, cleared before a look at all of them
+ * @taken: as many words again, of who holds mmu->slots_lock
+ * @bits: one for each page; atomic
+ */
+struct dirty_log {
+	bool any;
+	unsigned long *taken;
+	unsigned long bits[];
+};
+
+/**
  * struct memslot - a range of guest-physical memory and what backs it
  *
- * All but the bits of @written and the nodes is constant while it is published.
+ * All but @log, the bits of @written and the nodes is constant while it is published.
  *
  * @mmu: that it belongs to
  * @base: first gfn
@@ -28,6 +41,8 @@
  * @binding: in @gmem; from offset binding.node.start on
  * @written: where the format is logged, a bit for each LOG_BLOCK of @gmem that may
  *	have dirty leaves; atomic.  Else NULL
+ * @log: of the slot's writes, or NULL.  Changed under mmu->slots_lock and mmu->lock for
+ *	write, so that either holds it still, too; freed after a section of mmu->srcu
  * @addr: what backs the first byte: an offset in bytes into @gmem, or an hva
  */
 struct memslot {
@@ -42,6 +57,7 @@ struct memslot {
 	struct mmu_gmem *user;
 	struct gmem_binding binding;
 	unsigned long *written;
+	struct dirty_log *log;
 	u64 addr;
 };
 
@@ -51,6 +67,10 @@ struct memslot {
 struct memslot *slots_search(struct mmu *mmu, gfn_t gfn);
 
 int binding_attach(struct memslot *slot);
+
+struct dirty_log *dirty_log_alloc(const struct memslot *slot);
+int dirty_log_start(struct memslot *slot);
+void dirty_log_stop(struct memslot *slot);
 
 /* Which gmems back an address space, each once (gmems.c). */
 struct mmu_gmem *gmems_get(struct mmu *mmu, struct gmem *gmem);
@@ -97,6 +117,33 @@ static inline void memslot_note_written(struct memslot *slot, gfn_t gfn)
 {
 	if (slot->written)
 		set_bit(memslot_block(slot, memslot_offset(slot, gfn)), slot->written);
+}
+
+/*
+ * A page is written, or about to be: the log, if there is one, gets to know. The caller is in
+ * a read section of mmu->srcu. Either the page is not yet mapped writable for this write, and
+ * mmu->lock is held; or the write is done.
+ */
+static inline void memslot_log_write(struct memslot *slot, gfn_t gfn)
+{
+	struct dirty_log *log = READ_ONCE(slot->log);
+
+	if (likely(!log))
+		return;
+	/* A barrier, too: a harvest that takes the bit sees the write. */
+	set_bit(gfn - slot->base, log->bits);
+	/* Pairs with the exchange in dirty_fetch(), which comes before a look at the bits. */
+	smp_mb__after_atomic();
+	if (!READ_ONCE(log->any))
+		WRITE_ONCE(log->any, true);
+}
+
+/* Does the log want to know of the next write to a page? mmu->lock held, or a quiet moment. */
+static inline bool memslot_log_waits(const struct memslot *slot, gfn_t gfn)
+{
+	const struct dirty_log *log = READ_ONCE(slot->log);
+
+	return log && !test_bit(gfn - slot->base, log->bits);
 }
 
 /**

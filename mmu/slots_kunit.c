@@ -27,7 +27,7 @@ static const struct region_case user_cases[] = {
 	{ "moved", 0, 1, 0, 0x108000, SZ_64K, 0 },
 	{ "slot number too high", -EINVAL, MMU_NR_SLOTS, 0, 0, SZ_64K, 0 },
 	{ "another address space", -EINVAL, 0x10001, 0, 0, SZ_64K, 0 },
-	{ "dirty log", -EINVAL, 2, KVM_MEM_LOG_DIRTY_PAGES, 0, SZ_64K, 0 },
+	{ "dirty log", 0, 2, KVM_MEM_LOG_DIRTY_PAGES, 0, SZ_64K, 0 },
 	{ "unknown flag", -EINVAL, 2, BIT(31), 0, SZ_64K, 0 },
 	{ "gpa unaligned", -EINVAL, 2, 0, 0x800, SZ_64K, 0 },
 	{ "size unaligned", -EINVAL, 2, 0, 0, 0x1001, 0 },
@@ -88,7 +88,7 @@ static const struct region_case gmem_cases[] = {
 	{ "offset unaligned", -EINVAL, 2, 0, 0, 0x1000, 1 },
 	{ "other offset", -EINVAL, 1, 0, 0x100000, 0x8000, 0x1000 },
 	{ "slot number too high", -EINVAL, MMU_NR_SLOTS, 0, 0, 0x1000, 0 },
-	{ "dirty log", -EINVAL, 2, KVM_MEM_LOG_DIRTY_PAGES, 0, 0x1000, 0 },
+	{ "dirty log", 0, 2, KVM_MEM_LOG_DIRTY_PAGES, 0, 0x1000, 0 },
 	{ "overlap", -EEXIST, 2, 0, 0x107000, 0x1000, 0 },
 };
 

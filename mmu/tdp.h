@@ -46,6 +46,12 @@ static inline long tdp_max_tables(u64 nr_pages, u64 ram_pages)
  */
 #define TDP_WAS_WRITABLE	BIT_ULL(52)
 
+/*
+ * The leaf may be made writable as it is: only the dirty log wants to know of the first
+ * write. Not in a leaf that is writable. Ignored like the bit above.
+ */
+#define TDP_LOG_GUARD		BIT_ULL(53)
+
 /* Pages that an entry of a level covers. */
 static inline u64 tdp_pages(int level)
 {

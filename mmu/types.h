@@ -141,6 +141,7 @@ struct walk_fault {
  * @nr_tables: TDP tables allocated, the root included
  * @max_tables: limit for @nr_tables; @slots_lock, read without
  * @maps_device: a device's memory was ever mapped; written under @lock, read without
+ * @ever_logged: a memslot ever had a dirty log; @slots_lock, read without
  * @inv_seq: invalidations, bumped before pages or memslots that it makes invalid are
  *	freed; written under @lock for write
  * @inv_active: invalidations of @mm in progress; @lock
@@ -174,6 +175,7 @@ struct mmu {
 	atomic_long_t nr_tables;
 	long max_tables;
 	bool maps_device;
+	bool ever_logged;
 	unsigned long inv_seq;
 	unsigned long inv_active;
 	unsigned long inv_start, inv_end;

@@ -169,6 +169,27 @@ static void bend_gmem_slot(struct world *w, struct rng *r, void *arg)
 	};
 }
 
+/* A bitmap with a little room, so that large slots' end in nothing. */
+static void *some_bitmap(struct rng *r)
+{
+	static __thread u8 *room;
+
+	if (!room) {
+		room = mmap(NULL, 3 * PAGE_SIZE, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		mprotect(room + 2 * PAGE_SIZE, PAGE_SIZE, PROT_NONE);
+	}
+	return rng_one_in(r, 16) ? NULL : room + rng_below(r, 2 * PAGE_SIZE);
+}
+
+static void bend_dirty_log(struct world *w, struct rng *r, void *arg)
+{
+	*(struct kvm_dirty_log *)arg = (struct kvm_dirty_log) {
+		.slot = rng_one_in(r, 16) ? rng_interesting(r) : 1 + rng_below(r, 6),
+		.dirty_bitmap = some_bitmap(r),
+	};
+}
+
 static void bend_name(struct world *w, struct rng *r, void *arg)
 {
 	snprintf(arg, DITTO_NAME_LEN, "fuzz%u", rng_below(r, 1000));
@@ -330,6 +351,7 @@ static const struct call calls[] = {
 	TAKES(DITTO_SET_GMEM_REGION, VM, bend_gmem_slot),
 	POINTS(SET_USER_MEMORY_REGION2, VM, bend_slot),
 	TAKES(DITTO_SET_GMEM_REGION, VM, bend_gmem_slot),
+	POINTS(KVM_GET_DIRTY_LOG, VM, bend_dirty_log),
 	TAKES(DITTO_SET_NAME, VM, bend_name),
 	NUMBER(KVM_SET_TSS_ADDR, VM),
 	TAKES(KVM_SET_IDENTITY_MAP_ADDR, VM, bend_identity_map),

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The dirty log: which pages of a memslot were written since the VMM last asked.  Owns the
+ * bitmaps, and takes write permissions out of the TDP tables for them.  That the guest's
+ * writes set bits is fault.c's matter, and access.c's for those of the kernel; what the VMM
+ * writes through its own mappings is not logged.
+ *
+ * A page of a logging slot whose bit is clear is mapped writable nowhere.  Bit and mapping
+ * change together under mmu->lock: a write fault sets the bit, then makes the leaf writable,
+ * with the lock held for read; a harvest takes the bit, and then the permission, with the
+ * lock held for write, and flushes before it lets go.  A write that comes meanwhile through
+ * a TLB is of a page that this harvest reports, and the VMM reads pages after that.
+ *
+ * Leaves that only the log keeps from being writable are marked TDP_LOG_GUARD, so that
+ * the first write to them costs a look at the tables and no more.
+ *
+ * The hard part is to hold mmu->lock for a short time: slots are gone through in parts.
+ */
+#include <linux/bitmap.h>
+#include <linux/compat.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "mmu/slots.h"
+#include "mmu/tdp.h"
+
+/* Pages that are looked at with mmu->lock held for write at one go. */
+#define DIRTY_PART	32768ul
+
+/* As many bits as pages, and up to the end of a word, as the VMM's bitmaps. */
+static unsigned long dirty_words(const struct memslot *slot)
+{
+	return BITS_TO_LONGS(slot->npages);
+}
+
+/**
+ * dirty_log_alloc() - a log for a slot that has none
+ * @slot: its size is set; mmu->slots_lock held
+ *
+ * May sleep; charged to the caller's memory cgroup.
+ *
+ * Return: the log, in which no page is dirty; NULL without memory.
+ */
+struct dirty_log *dirty_log_alloc(const struct memslot *slot)
+{
+	struct dirty_log *log;
+
+	log = kvzalloc(struct_size(log, bits, 2 * dirty_words(slot)), GFP_KERNEL_ACCOUNT);
+	if (!log)
+		return NULL;
+	log->taken = log->bits + dirty_words(slot);
+	WRITE_ONCE(slot->mmu->ever_logged, true);
+	return log;
+}
+
+/**
+ * struct dirty_guard - leaves on their way to be guarded
+ * @slot: that has them
+ * @bits: of pages that were dirty; NULL: all of them
+ * @changed: a permission was taken away
+ */
+struct dirty_guard {
+	const struct memslot *slot;
+	const unsigned long *bits;
+	bool changed;
+};
+
+/*
+ * Large leaves go away as a whole, as the log is of small pages.  Nobody needs their dirty
+ * bits: only user-backed slots have any.
+ */
+static bool dirty_guard_leaf(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, void *arg)
+{
+	const struct tdp_format *f = mmu->host->format;
+	u64 old = READ_ONCE(*sptep), new;
+	struct dirty_guard *guard = arg;
+
+	if (level == 1 && guard->bits && !test_bit(gfn - guard->slot->base, guard->bits))
+		return true;
+	do {
+		if (!(old & f->writable))
+			return true;
+		new = (old & ~f->writable) | TDP_LOG_GUARD | (f->dirty ? 0 : TDP_WAS_WRITABLE);
+	} while (!try_cmpxchg64(sptep, &old, level == 1 ? new : 0));
+	mmu_epoch_open(mmu);
+	guard->changed = true;
+	return true;
+}
+
+/* Guard all that is mapped of a slot; its log is in place. */
+static void dirty_guard_all(struct mmu *mmu, const struct memslot *slot)
+{
+	gfn_t gfn = slot->base, end = slot->base + slot->npages, next;
+	struct dirty_guard guard = { .slot = slot };
+	u64 epoch;
+
+	for (; gfn < end; gfn = next) {
+		next = min_t(gfn_t, gfn + DIRTY_PART, end);
+		guard.changed = false;
+		write_lock(&mmu->lock);
+		tdp_for_each_leaf(mmu, gfn, next, dirty_guard_leaf, &guard);
+		if (guard.changed)
+			mmu_flush(mmu);
+		epoch = mmu_epoch_current(mmu);
+		write_unlock(&mmu->lock);
+		mmu_epoch_assert(mmu, epoch);
+		cond_resched();
+	}
+}
+
+/* So that faults map 2 MiB again where they can, what is mapped by pages goes away. */
+static void dirty_forget_pages(struct mmu *mmu, struct memslot *slot)
+{
+	struct tdp_zap zap;
+
+	tdp_zap_init(&zap, slot);
+	write_lock(&mmu->lock);
+	tdp_zap_range(mmu, &zap, slot->base, slot->base + slot->npages);
+	tdp_zap_flush(mmu, &zap);
+	write_unlock(&mmu->lock);
+	tdp_zap_finish(mmu, &zap, true);
+}
+
+static void dirty_log_set(struct mmu *mmu, struct memslot *slot, struct dirty_log *log)
+{
+	write_lock(&mmu->lock);
+	smp_store_release(&slot->log, log);
+	write_unlock(&mmu->lock);
+}
+
+/**
+ * dirty_log_start() - log a published slot's writes from now on
+ * @slot: has no log; mmu->slots_lock held
+ *
+ * May sleep, and waits as the removal of a slot does: who writes for the kernel and has
+ * not seen the log is done when this returns.
+ *
+ * Return: 0, or -ENOMEM with nothing changed.
+ */
+int dirty_log_start(struct memslot *slot)
+{
+	struct dirty_log *log = dirty_log_alloc(slot);
+
+	if (!log)
+		return -ENOMEM;
+	dirty_log_set(slot->mmu, slot, log);
+	synchronize_srcu_expedited(&slot->mmu->srcu);
+	dirty_guard_all(slot->mmu, slot);
+	return 0;
+}
+
+/**
+ * dirty_log_stop() - log a published slot's writes no more
+ * @slot: has a log; mmu->slots_lock held
+ *
+ * Waits as the removal of a slot does. Leaves stay guarded until they are written to.
+ */
+void dirty_log_stop(struct memslot *slot)
+{
+	struct dirty_log *log = slot->log;
+	struct mmu *mmu = slot->mmu;
+
+	dirty_log_set(mmu, slot, NULL);
+	if (!slot->gmem && mmu->host->format->max_level > 1)
+		dirty_forget_pages(mmu, slot);
+	synchronize_srcu_expedited(&mmu->srcu);
+	kvfree(log);
+}
+
+/* Take the permission to write the pages of a word whose bits are in log->taken. */
+static void dirty_guard_word(struct mmu *mmu, struct dirty_guard *guard, unsigned long word)
+{
+	unsigned long mask = guard->bits[word];
+	gfn_t first = guard->slot->base + word * BITS_PER_LONG;
+
+	tdp_for_each_leaf(mmu, first + __ffs(mask), first + __fls(mask) + 1,
+			  dirty_guard_leaf, guard);
+}
+
+/*
+ * Take the bits of words [word, end) that are in @log->taken: what was not set is cleared
+ * there.
+ */
+static void dirty_take_part(struct memslot *slot, unsigned long word, unsigned long end)
+{
+	struct dirty_log *log = slot->log;
+	struct dirty_guard guard = { .slot = slot, .bits = log->taken };
+	struct mmu *mmu = slot->mmu;
+	u64 epoch;
+
+	write_lock(&mmu->lock);
+	for (; word < end; word++) {
+		unsigned long mask = log->taken[word];
+
+		if (!mask || !READ_ONCE(log->bits[word])) {
+			log->taken[word] = 0;
+			continue;
+		}
+		mask &= atomic_long_fetch_andnot(mask, (atomic_long_t *)&log->bits[word]);
+		log->taken[word] = mask;
+		if (mask)
+			dirty_guard_word(mmu, &guard, word);
+	}
+	if (guard.changed)
+		mmu_flush(mmu);
+	epoch = mmu_epoch_current(mmu);
+	write_unlock(&mmu->lock);
+	mmu_epoch_assert(mmu, epoch);
+}
+
+static bool dirty_part_clean(const struct dirty_log *log, unsigned long word, unsigned long end)
+{
+	for (; word < end; word++)
+		if (log->taken[word] && READ_ONCE(log->bits[word]))
+			return false;
+	return true;
+}
+
+/* Of the bits that @log->taken has in words [word, end), take those that are set. */
+static void dirty_take(struct memslot *slot, unsigned long word, unsigned long end)
+{
+	struct dirty_log *log = slot->log;
+	unsigned long next;
+
+	for (; word < end; word = next) {
+		next = min(word + DIRTY_PART / BITS_PER_LONG, end);
+		if (dirty_part_clean(log, word, next))
+			memset(&log->taken[word], 0, (next - word) * sizeof(long));
+		else
+			dirty_take_part(slot, word, next);
+		cond_resched();
+	}
+}
+
+/* The slot that has a log, by the VMM's number. */
+static struct memslot *dirty_find(struct mmu *mmu, u32 id)
+{
+	struct memslot *slot;
+
+	if (id >= MMU_NR_SLOTS)
+		return ERR_PTR(-EINVAL);
+	slot = xa_load(&mmu->slots_by_id, id);
+	return slot && slot->log ? slot : ERR_PTR(-ENOENT);
+}
+
+/* The VMM did not get them. Their pages are guarded, and stay so until written to. */
+static void dirty_put_back(struct memslot *slot)
+{
+	struct dirty_log *log = slot->log;
+	unsigned long i;
+
+	for (i = 0; i < dirty_words(slot); i++)
+		if (log->taken[i])
+			atomic_long_or(log->taken[i], (atomic_long_t *)&log->bits[i]);
+	WRITE_ONCE(log->any, true);
+}
+
+static int dirty_fetch(struct memslot *slot, void __user *to)
+{
+	unsigned long size = dirty_words(slot) * sizeof(long);
+	struct dirty_log *log = slot->log;
+
+	/* Before the bits are looked at: who sets one after that says so again. */
+	if (!xchg(&log->any, false))
+		return clear_user(to, size) ? -EFAULT : 0;
+	memset(log->taken, 0xff, size);
+	dirty_take(slot, 0, dirty_words(slot));
+	if (!copy_to_user(to, log->taken, size))
+		return 0;
+	dirty_put_back(slot);
+	return -EFAULT;
+}
+
+static void __user *dirty_bitmap_ptr(u64 bitmap)
+{
+	return in_compat_syscall() ? compat_ptr(bitmap) : u64_to_user_ptr(bitmap);
+}
+
+/**
+ * mmu_get_dirty_log() - KVM_GET_DIRTY_LOG
+ * @mmu: takes its slots_lock; may sleep
+ * @args: a private copy of the caller's
+ *
+ * When this returns, no vCPU can write to the pages that it reported without their bits
+ * being set again.
+ *
+ * Return: 0; -EINVAL for a slot's number that cannot be; -ENOENT for a slot that is not
+ * there or not logged; -EFAULT, with nothing taken; -EINTR.
+ */
+int mmu_get_dirty_log(struct mmu *mmu, const struct kvm_dirty_log *args)
+{
+	struct memslot *slot;
+	int err;
+
+	/* Its holder may be waiting for a page of the bitmap. */
+	if (mutex_lock_killable(&mmu->slots_lock))
+		return -EINTR;
+	slot = dirty_find(mmu, args->slot);
+	err = IS_ERR(slot) ? PTR_ERR(slot) : dirty_fetch(slot, dirty_bitmap_ptr(args->padding2));
+	mutex_unlock(&mmu->slots_lock);
+	return err;
+}

@@ -1,0 +1,511 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The dirty log: which writes are in it and which are not, what becomes of it when slots
+ * change, and that none is lost while guests write and slots move. Over both kinds of
+ * memory; stock KVM passes with its own.
+ */
+#include <asm/kvm_para.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "knobs.h"
+#include "vm.h"
+
+#define SLOT		3
+#define SLOT_GPA	0x10000000ul
+#define PAGES		600ul	/* not a multiple of 64 */
+#define ROUND		256ul	/* pages that g_write_forever fills */
+#define WORDS		((PAGES + 63) / 64)
+
+/**
+ * struct world - a machine, and a slot whose writes are logged
+ * @vm: it
+ * @p: the slot's memory in this process
+ * @gmem: what backs it, or -1
+ */
+struct world {
+	struct vm *vm;
+	u8 *p;
+	int gmem;
+};
+
+static u8 *anonymous(size_t size)
+{
+	u8 *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	ASSERT(p != MAP_FAILED);
+	return p;
+}
+
+static int slot_set(struct world *w, u32 flags, u64 gpa, u64 size)
+{
+	if (w->gmem >= 0)
+		return vm_set_gmem_slot(w->vm, SLOT, flags, gpa, size, w->gmem, 0);
+	return vm_set_slot(w->vm, SLOT, flags, gpa, size, w->p);
+}
+
+static void slot_flags(struct world *w, u32 flags)
+{
+	CHECKED(slot_set(w, flags, SLOT_GPA, PAGES * PAGE_SIZE));
+}
+
+/* @kind: "gmem" or "user". The slot is not there yet. */
+static struct world *world_new(const char *kind, unsigned int vcpus)
+{
+	bool user = !strcmp(kind, "user");
+	struct world *w = calloc(1, sizeof(*w));
+
+	if (!user)
+		need_ditto();
+	w->vm = vm_new(&(struct vm_config) { .user = user, .vcpus = vcpus });
+	w->gmem = user ? -1 : gmem_new(PAGES * PAGE_SIZE, 0);
+	w->p = user ? anonymous(PAGES * PAGE_SIZE) : gmem_map(w->gmem, PAGES * PAGE_SIZE);
+	return w;
+}
+
+static int log_get(struct world *w, u32 slot, void *bitmap)
+{
+	struct kvm_dirty_log log = { .slot = slot, .dirty_bitmap = bitmap };
+
+	return ioctl(w->vm->fd, KVM_GET_DIRTY_LOG, &log);
+}
+
+static bool bit(const u64 *bitmap, u64 n)
+{
+	return bitmap[n / 64] >> n % 64 & 1;
+}
+
+/* Exactly pages [first, end) are in the log, which is empty then. */
+static void log_expect(struct world *w, u64 first, u64 end)
+{
+	u64 bitmap[WORDS + 1], n;
+
+	memset(bitmap, 0xa5, sizeof(bitmap));
+	CHECKED(log_get(w, SLOT, bitmap));
+	ASSERT_EQ(bitmap[WORDS], 0xa5a5a5a5a5a5a5a5);
+	for (n = 0; n < WORDS * 64; n++)
+		if (bit(bitmap, n) != (n >= first && n < end))
+			fail("page %lu is %s in the log", n, bit(bitmap, n) ? "" : "not");
+}
+
+static void log_expect_none(struct world *w)
+{
+	log_expect(w, 0, 0);
+}
+
+/* From the start of the guest on: it writes to all pages of [first, first + ROUND). */
+static void guest_writes(struct world *w, u64 first)
+{
+	vcpu_call(&w->vm->vcpu[0], "g_write_forever", SLOT_GPA + first * PAGE_SIZE);
+	ASSERT_EQ(vcpu_enter(&w->vm->vcpu[0]), KVM_EXIT_IO);
+}
+
+static void guest_reads(struct world *w, u64 page)
+{
+	vcpu_call(&w->vm->vcpu[0], "g_read", SLOT_GPA + page * PAGE_SIZE);
+	ASSERT_EQ(vcpu_enter(&w->vm->vcpu[0]), KVM_EXIT_IO);
+}
+
+static void checker(void)
+{
+	if (tap.ditto)
+		ASSERT(knob_violations() <= 0);
+}
+
+static void world_end(struct world *w)
+{
+	checker();
+	vm_free(w->vm);
+	munmap(w->p, PAGES * PAGE_SIZE);
+	if (w->gmem >= 0)
+		close(w->gmem);
+	free(w);
+}
+
+static void bad_arguments(const void *kind)
+{
+	struct world *w = world_new(kind, 1);
+	u64 bitmap[WORDS];
+
+	ASSERT_ERRNO(log_get(w, SLOT, bitmap), ENOENT);
+	slot_flags(w, 0);
+	ASSERT_ERRNO(log_get(w, SLOT, bitmap), ENOENT);
+	ASSERT_ERRNO(log_get(w, 0, bitmap), ENOENT);
+	ASSERT_ERRNO(log_get(w, 0x7fff, bitmap), EINVAL);
+	ASSERT_ERRNO(log_get(w, 2 << 16 | SLOT, bitmap), EINVAL);
+	ASSERT_ERRNO(log_get(w, ~0u, bitmap), EINVAL);
+	ASSERT_ERRNO(ioctl(w->vm->fd, KVM_GET_DIRTY_LOG, (void *)8), EFAULT);
+	ASSERT_ERRNO(slot_set(w, 4, SLOT_GPA, PAGES * PAGE_SIZE), EINVAL);
+	ASSERT_ERRNO(slot_set(w, KVM_MEM_LOG_DIRTY_PAGES, SLOT_GPA, PAGE_SIZE), EINVAL);
+	ASSERT_ERRNO(slot_set(w, KVM_MEM_LOG_DIRTY_PAGES | KVM_MEM_READONLY, SLOT_GPA,
+			      PAGES * PAGE_SIZE), EINVAL);
+	ASSERT_ERRNO(log_get(w, SLOT, bitmap), ENOENT);
+	slot_flags(w, KVM_MEM_LOG_DIRTY_PAGES);
+	ASSERT_ERRNO(log_get(w, SLOT, (void *)8), EFAULT);
+	ASSERT_ERRNO(log_get(w, SLOT, (void *)0xffff888000000000), EFAULT);
+	log_expect_none(w);
+	world_end(w);
+}
+
+/* The VMM did not get the bits, so they are still there: bitmaps that end in nothing. */
+static void fails_and_keeps(const void *kind)
+{
+	struct world *w;
+	u8 *end = anonymous(2 * PAGE_SIZE) + PAGE_SIZE;
+
+	need_ditto();
+	w = world_new(kind, 1);
+	munmap(end, PAGE_SIZE);
+	slot_flags(w, KVM_MEM_LOG_DIRTY_PAGES);
+	guest_writes(w, 100);
+	ASSERT_ERRNO(log_get(w, SLOT, end - 40), EFAULT);
+	ASSERT_ERRNO(log_get(w, SLOT, NULL), EFAULT);
+	checker();
+	log_expect(w, 100, 100 + ROUND);
+	ASSERT_ERRNO(log_get(w, SLOT, end - 40), EFAULT);
+	log_expect_none(w);
+	ASSERT_EQ(vcpu_enter(&w->vm->vcpu[0]), KVM_EXIT_IO);
+	log_expect(w, 100, 100 + ROUND);
+	world_end(w);
+}
+
+/* Each harvest has what was written since the last; reads are in none. */
+static void guest_is_logged(const void *kind)
+{
+	struct world *w = world_new(kind, 1);
+	int i;
+
+	slot_flags(w, KVM_MEM_LOG_DIRTY_PAGES);
+	guest_reads(w, 5);
+	log_expect_none(w);
+	guest_writes(w, 100);
+	checker();
+	log_expect(w, 100, 100 + ROUND);
+	checker();
+	log_expect_none(w);
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(vcpu_enter(&w->vm->vcpu[0]), KVM_EXIT_IO);
+		log_expect(w, 100, 100 + ROUND);
+	}
+	guest_writes(w, PAGES - ROUND);
+	guest_reads(w, 1);
+	log_expect(w, PAGES - ROUND, PAGES);
+	world_end(w);
+}
+
+/* What the VMM does through its own mapping is its own affair; what the guest then does is not. */
+static void vmm_is_not(const void *kind)
+{
+	struct world *w = world_new(kind, 1);
+	u64 bitmap[WORDS];
+
+	slot_flags(w, KVM_MEM_LOG_DIRTY_PAGES);
+	memset(w->p, 1, PAGES * PAGE_SIZE);
+	log_expect_none(w);
+	guest_reads(w, 7);
+	/* Stock KVM maps such a page writable, and takes it as written. */
+	if (!tap.ditto)
+		CHECKED(log_get(w, SLOT, bitmap));
+	memset(w->p, 2, PAGES * PAGE_SIZE);
+	log_expect_none(w);
+	guest_writes(w, 0);
+	log_expect(w, 0, ROUND);
+	CHECKED(madvise(w->p, PAGES * PAGE_SIZE, w->gmem < 0 ? MADV_DONTNEED : MADV_NORMAL));
+	log_expect_none(w);
+	ASSERT_EQ(vcpu_enter(&w->vm->vcpu[0]), KVM_EXIT_IO);
+	log_expect(w, 0, ROUND);
+	world_end(w);
+}
+
+/* The kernel writes the time: at once, and when the vCPU runs. */
+static void kernel_is_logged(const void *kind)
+{
+	struct world *w = world_new(kind, 1);
+	struct vcpu *vcpu = &w->vm->vcpu[0];
+
+	slot_flags(w, KVM_MEM_LOG_DIRTY_PAGES);
+	ASSERT_EQ(vcpu_try_set_msr(vcpu, MSR_KVM_WALL_CLOCK_NEW, SLOT_GPA + 65 * PAGE_SIZE), 1);
+	log_expect(w, 65, 66);
+	log_expect_none(w);
+	ASSERT_EQ(vcpu_try_set_msr(vcpu, MSR_KVM_SYSTEM_TIME_NEW,
+				   (SLOT_GPA + 66 * PAGE_SIZE) | 1), 1);
+	vcpu_call(vcpu, "g_read", SLOT_GPA);
+	ASSERT_EQ(vcpu_enter(vcpu), KVM_EXIT_IO);
+	log_expect(w, 66, 67);
+	world_end(w);
+}
+
+/* Logging begins and ends while the guest has the pages; what was before does not count. */
+static void switched(const void *kind)
+{
+	struct world *w = world_new(kind, 1);
+	struct vcpu *vcpu = &w->vm->vcpu[0];
+	u64 bitmap[WORDS];
+	int i;
+
+	slot_flags(w, 0);
+	guest_writes(w, 64);
+	for (i = 0; i < 3; i++) {
+		slot_flags(w, KVM_MEM_LOG_DIRTY_PAGES);
+		checker();
+		log_expect_none(w);
+		ASSERT_EQ(vcpu_enter(vcpu), KVM_EXIT_IO);
+		slot_flags(w, KVM_MEM_LOG_DIRTY_PAGES);
+		log_expect(w, 64, 64 + ROUND);
+		ASSERT_EQ(vcpu_enter(vcpu), KVM_EXIT_IO);
+		slot_flags(w, 0);
+		ASSERT_ERRNO(log_get(w, SLOT, bitmap), ENOENT);
+		ASSERT_EQ(vcpu_enter(vcpu), KVM_EXIT_IO);
+	}
+	world_end(w);
+}
+
+/* A slot that moves takes its log along; one that is made anew begins with none. */
+static void moved(const void *kind)
+{
+	struct world *w = world_new(kind, 1);
+	u64 size = PAGES * PAGE_SIZE, bitmap[WORDS];
+
+	slot_flags(w, KVM_MEM_LOG_DIRTY_PAGES);
+	guest_writes(w, 64);
+	CHECKED(slot_set(w, KVM_MEM_LOG_DIRTY_PAGES, 2 * SLOT_GPA, size));
+	checker();
+	log_expect(w, 64, 64 + ROUND);
+	log_expect_none(w);
+	CHECKED(slot_set(w, KVM_MEM_LOG_DIRTY_PAGES, SLOT_GPA, size));
+	guest_writes(w, 0);
+	CHECKED(slot_set(w, 0, 2 * SLOT_GPA, size));
+	ASSERT_ERRNO(log_get(w, SLOT, bitmap), ENOENT);
+	CHECKED(slot_set(w, KVM_MEM_LOG_DIRTY_PAGES, SLOT_GPA, size));
+	log_expect_none(w);
+	guest_writes(w, 0);
+	CHECKED(slot_set(w, 0, SLOT_GPA, 0));
+	ASSERT_ERRNO(log_get(w, SLOT, bitmap), ENOENT);
+	slot_flags(w, KVM_MEM_LOG_DIRTY_PAGES);
+	log_expect_none(w);
+	guest_writes(w, 0);
+	log_expect(w, 0, ROUND);
+	world_end(w);
+}
+
+/* What no guest can write to is never dirty. */
+static void read_only(const void *kind)
+{
+	struct world *w = world_new(kind, 1);
+
+	slot_flags(w, KVM_MEM_READONLY | KVM_MEM_LOG_DIRTY_PAGES);
+	guest_reads(w, 3);
+	log_expect_none(w);
+	vcpu_call(&w->vm->vcpu[0], "g_write_forever", SLOT_GPA);
+	ASSERT_EQ(vcpu_enter(&w->vm->vcpu[0]), KVM_EXIT_MMIO);
+	log_expect_none(w);
+	slot_flags(w, KVM_MEM_READONLY);
+	slot_flags(w, KVM_MEM_READONLY | KVM_MEM_LOG_DIRTY_PAGES);
+	guest_reads(w, 3);
+	log_expect_none(w);
+	world_end(w);
+}
+
+/* Memory that is mapped by 2 MiB is logged by the page. */
+static void large_pages(const void *arg)
+{
+	struct world w = { .gmem = -1 };
+	u64 size = 8 * MIB, bitmap[8 * MIB / PAGE_SIZE / 64], n;
+	int round;
+
+	w.vm = vm_new(&(struct vm_config) { .user = true });
+	w.p = (u8 *)(((uintptr_t)anonymous(size + 2 * MIB) + 2 * MIB - 1) & -2 * MIB);
+	madvise(w.p, size, MADV_HUGEPAGE);
+	memset(w.p, 1, size);
+	CHECKED(slot_set(&w, 0, SLOT_GPA, size));
+	guest_writes(&w, 300);
+	for (round = 0; round < 2; round++) {
+		CHECKED(slot_set(&w, KVM_MEM_LOG_DIRTY_PAGES, SLOT_GPA, size));
+		ASSERT_EQ(vcpu_enter(&w.vm->vcpu[0]), KVM_EXIT_IO);
+		checker();
+		CHECKED(log_get(&w, SLOT, bitmap));
+		for (n = 0; n < size / PAGE_SIZE; n++)
+			ASSERT_EQ(bit(bitmap, n), n >= 300 && n < 300 + ROUND);
+		CHECKED(slot_set(&w, 0, SLOT_GPA, size));
+		ASSERT_EQ(vcpu_enter(&w.vm->vcpu[0]), KVM_EXIT_IO);
+	}
+	vm_free(w.vm);
+}
+
+static volatile bool stop;
+
+/* A vCPU that writes for ever, until it may stop between two entries. */
+static void *writer(void *arg)
+{
+	struct vcpu *vcpu = arg;
+
+	while (!stop)
+		if (vcpu_enter(vcpu) != KVM_EXIT_IO)
+			return (void *)1;
+	return NULL;
+}
+
+static void writers_start(struct world *w)
+{
+	unsigned int i;
+
+	stop = false;
+	for (i = 0; i < w->vm->nr_vcpus; i++) {
+		vcpu_call(&w->vm->vcpu[i], "g_write_forever",
+			  SLOT_GPA + (i * ROUND / 2 + 50) * PAGE_SIZE);
+		ASSERT(!pthread_create(&w->vm->vcpu[i].thread, NULL, writer, &w->vm->vcpu[i]));
+	}
+}
+
+static void writers_stop(struct world *w)
+{
+	unsigned int i;
+	void *bad;
+
+	stop = true;
+	for (i = 0; i < w->vm->nr_vcpus; i++) {
+		pthread_join(w->vm->vcpu[i].thread, &bad);
+		ASSERT(!bad);
+	}
+}
+
+/* Copy what the log reports to where the machine is going; how many pages. */
+static u64 migrate(struct world *w, u8 *copy)
+{
+	u64 bitmap[WORDS], n, copied = 0;
+
+	CHECKED(log_get(w, SLOT, bitmap));
+	for (n = 0; n < PAGES; n++) {
+		if (!bit(bitmap, n))
+			continue;
+		memcpy(copy + n * PAGE_SIZE, w->p + n * PAGE_SIZE, PAGE_SIZE);
+		copied++;
+	}
+	return copied;
+}
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+/* vCPUs write all the time. What is copied when the log says so is all of it in the end. */
+static void nothing_lost(const void *kind)
+{
+	struct world *w = world_new(kind, 2);
+	u8 *copy = anonymous(PAGES * PAGE_SIZE);
+	double end = now() + 4;
+	u64 rounds, harvests = 0, copied = 0;
+
+	slot_flags(w, 0);
+	writers_start(w);
+	while (now() < end) {
+		slot_flags(w, KVM_MEM_LOG_DIRTY_PAGES);
+		memcpy(copy, w->p, PAGES * PAGE_SIZE);
+		for (rounds = 0; rounds < 50; rounds++) {
+			copied += migrate(w, copy);
+			usleep(rounds % 4 * 1000);
+		}
+		harvests += rounds;
+		writers_stop(w);
+		migrate(w, copy);
+		ASSERT(!memcmp(copy, w->p, PAGES * PAGE_SIZE));
+		log_expect_none(w);
+		slot_flags(w, 0);
+		writers_start(w);
+	}
+	writers_stop(w);
+	note("%lu pages in %lu harvests", copied, harvests);
+	ASSERT(copied > harvests);
+	world_end(w);
+}
+
+static void *flipper(void *arg)
+{
+	struct world *w = arg;
+	u64 size = PAGES * PAGE_SIZE;
+	unsigned int i;
+
+	for (i = 0; !stop; i++) {
+		slot_set(w, i & 1 ? KVM_MEM_LOG_DIRTY_PAGES : 0, SLOT_GPA, size);
+		slot_set(w, i & 2 ? KVM_MEM_LOG_DIRTY_PAGES : 0, 2 * SLOT_GPA, size);
+		slot_set(w, KVM_MEM_LOG_DIRTY_PAGES, SLOT_GPA, size);
+		if (i % 8 == 7) {
+			slot_set(w, 0, SLOT_GPA, 0);
+			slot_set(w, KVM_MEM_LOG_DIRTY_PAGES, SLOT_GPA, size);
+		}
+	}
+	return NULL;
+}
+
+/* Enters whatever comes: the slot may be gone just now. */
+static void *stubborn(void *arg)
+{
+	while (!stop)
+		vcpu_enter(arg);
+	return NULL;
+}
+
+/* Slots change and go while they are written to and harvested. */
+static void storm(const void *kind)
+{
+	struct world *w = world_new(kind, 2);
+	double end = now() + 5;
+	u64 bitmap[WORDS];
+	pthread_t flip;
+	unsigned int i;
+	int err;
+
+	slot_flags(w, KVM_MEM_LOG_DIRTY_PAGES);
+	stop = false;
+	for (i = 0; i < 2; i++) {
+		vcpu_call(&w->vm->vcpu[i], "g_write_forever", SLOT_GPA + i * ROUND * PAGE_SIZE);
+		ASSERT(!pthread_create(&w->vm->vcpu[i].thread, NULL, stubborn, &w->vm->vcpu[i]));
+	}
+	ASSERT(!pthread_create(&flip, NULL, flipper, w));
+	while (now() < end) {
+		err = log_get(w, SLOT, bitmap);
+		ASSERT(!err || errno == ENOENT);
+		if (w->gmem < 0 && (u64)(now() * 1000) % 7 == 0)
+			CHECKED(madvise(w->p, PAGES * PAGE_SIZE, MADV_DONTNEED));
+	}
+	stop = true;
+	for (i = 0; i < 2; i++)
+		pthread_join(w->vm->vcpu[i].thread, NULL);
+	pthread_join(flip, NULL);
+	slot_set(w, KVM_MEM_LOG_DIRTY_PAGES, SLOT_GPA, PAGES * PAGE_SIZE);
+	CHECKED(log_get(w, SLOT, bitmap));
+	guest_writes(w, 300);
+	log_expect(w, 300, 300 + ROUND);
+	world_end(w);
+}
+
+#define BOTH(fn) { #fn "_user", fn, "user" }, { #fn "_gmem", fn, "gmem" }
+#define BOTH_LONG(fn)						\
+	{ #fn "_user", fn, "user", .seconds = 60 }, { #fn "_gmem", fn, "gmem", .seconds = 60 }
+
+static const struct tap_test tests[] = {
+	BOTH(bad_arguments),
+	BOTH(fails_and_keeps),
+	BOTH(guest_is_logged),
+	BOTH(vmm_is_not),
+	BOTH(kernel_is_logged),
+	BOTH(switched),
+	BOTH(moved),
+	BOTH(read_only),
+	{ "large_pages", large_pages },
+	BOTH_LONG(nothing_lost),
+	BOTH_LONG(storm),
+};
+
+int main(int argc, char **argv)
+{
+	return tap_main(argc, argv, tests, ARRAY_SIZE(tests));
+}
