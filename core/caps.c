@@ -12,11 +12,12 @@
 #include "x86/cpu/cpuid.h"
 #include "x86/cpu/fpu.h"
 #include "x86/machine/vm.h"
+#include "x86/run/debug.h"
 
 /* Capabilities that are a constant. */
 static const struct {
 	u16 cap;
-	u16 value;
+	u32 value;
 } caps_fixed[] = {
 	{ KVM_CAP_IRQCHIP, 1 },
 	{ KVM_CAP_HLT, 1 },
@@ -56,6 +57,9 @@ static const struct {
 	{ KVM_CAP_INTR_SHADOW, 1 },
 	{ KVM_CAP_DEBUGREGS, 1 },
 	{ KVM_CAP_SREGS2, 1 },
+	{ KVM_CAP_SET_GUEST_DEBUG, 1 },
+	{ KVM_CAP_SET_GUEST_DEBUG2, VCPU_GUESTDBG_ALL },
+	{ KVM_CAP_X86_ROBUST_SINGLESTEP, 1 },
 	{ KVM_CAP_XSAVE, 1 },
 	{ KVM_CAP_GET_TSC_KHZ, 1 },
 	{ KVM_CAP_TSC_DEADLINE_TIMER, 1 },

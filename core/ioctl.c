@@ -22,6 +22,7 @@
 #include "x86/cpu/cpuid.h"
 #include "x86/cpu/fpu.h"
 #include "x86/machine/vm.h"
+#include "x86/run/debug.h"
 #include "x86/run/kvmclock.h"
 #include "x86/run/msr.h"
 #include "x86/run/regs.h"
@@ -259,6 +260,7 @@ BY_USER(vcpu_ioctl_get_msrs)
 BY_USER(vcpu_ioctl_set_msrs)
 BY_STRUCT(vcpu_ioctl_get_debugregs)
 BY_STRUCT(vcpu_ioctl_set_debugregs)
+BY_STRUCT(vcpu_ioctl_set_guest_debug)
 BY_STRUCT(vcpu_ioctl_get_vcpu_events)
 BY_STRUCT(vcpu_ioctl_set_vcpu_events)
 BY_STRUCT(vcpu_ioctl_get_mp_state)
@@ -295,6 +297,7 @@ static const struct ioctl_entry vcpu_ioctls[] = {
 	{ KVM_SET_MSRS, USER | LOCK, do_vcpu_ioctl_set_msrs },
 	{ KVM_GET_DEBUGREGS, OUT | LOCK, do_vcpu_ioctl_get_debugregs },
 	{ KVM_SET_DEBUGREGS, IN | LOCK, do_vcpu_ioctl_set_debugregs },
+	{ KVM_SET_GUEST_DEBUG, IN | LOCK, do_vcpu_ioctl_set_guest_debug },
 	{ KVM_GET_VCPU_EVENTS, OUT | LOCK, do_vcpu_ioctl_get_vcpu_events },
 	{ KVM_SET_VCPU_EVENTS, IN | LOCK, do_vcpu_ioctl_set_vcpu_events },
 	{ KVM_GET_MP_STATE, OUT | LOCK, do_vcpu_ioctl_get_mp_state },

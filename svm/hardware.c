@@ -146,4 +146,5 @@ const struct backend_ops svm_backend = {
 	.set_tdp_root = svm_set_tdp_root,
 	.pass_msr = svm_pass_msr,
 	.set_dr_exits = svm_set_dr_exits,
+	.set_exception_exits = svm_set_exception_exits,
 };

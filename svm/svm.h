@@ -138,6 +138,7 @@ extern struct backend_caps svm_caps;
  * @msrpm: MSR permission map
  * @msrpm_pages: its pages
  * @asid: the one in @vmcb
+ * @exception_exits: what set_exception_exits() said
  * @windows: WINDOW_* that are armed
  * @nmi_busy: nmi.c has something armed, or something to arm
  * @nmi: see there
@@ -162,6 +163,7 @@ struct svm_vcpu {
 	void *msrpm;
 	struct page *msrpm_pages;
 	struct svm_asid asid;
+	u32 exception_exits;
 	u32 windows;
 	bool nmi_busy;
 	enum svm_nmi nmi;
@@ -238,6 +240,7 @@ void svm_flush_tlb(struct vcpu *vcpu);
 void svm_set_tdp_root(struct vcpu *vcpu, hpa_t root);
 void svm_pass_msr(struct vcpu *vcpu, u32 msr, bool read, bool write);
 void svm_set_dr_exits(struct vcpu *vcpu, bool on);
+void svm_set_exception_exits(struct vcpu *vcpu, u32 vectors);
 void svm_update_exceptions(struct svm_vcpu *svm);
 void svm_update_windows(struct svm_vcpu *svm);
 

@@ -5,6 +5,7 @@
  * hold is state.c's, entering the guest run.c's.
  */
 #include <linux/gfp.h>
+#include <linux/moduleparam.h>
 #include <linux/mem_encrypt.h>
 #include <asm/debugreg.h>
 #include <asm/msr.h>
@@ -12,6 +13,11 @@
 
 #include "svm/svm.h"
 #include "x86/cpu/hostwork.h"
+
+static bool svm_quirk_int3 __read_mostly;
+module_param_named(quirk_int3, svm_quirk_int3, bool, 0444);
+MODULE_PARM_DESC(quirk_int3,
+		 "Have INT n exit where #BP should: for emulated CPUs that take INT3 for one");
 
 #define MSRPM_ORDER	1
 
@@ -259,7 +265,7 @@ void svm_pass_msr(struct vcpu *vcpu, u32 msr, bool read, bool write)
 void svm_update_exceptions(struct svm_vcpu *svm)
 {
 	svm->vmcb->control.intercepts[INTERCEPT_EXCEPTION] =
-		EXCEPTION_EXITS | (svm->stepping ? IRET_FAULTS : 0);
+		EXCEPTION_EXITS | svm->exception_exits | (svm->stepping ? IRET_FAULTS : 0);
 	svm_dirty(svm, CLEAN_INTERCEPTS);
 }
 
@@ -274,6 +280,21 @@ void svm_set_dr_exits(struct vcpu *vcpu, bool on)
 
 	svm->vmcb->control.intercepts[INTERCEPT_DR] = on ? 0xff00ff : 0;
 	svm_dirty(svm, CLEAN_INTERCEPTS);
+}
+
+/**
+ * svm_set_exception_exits() - backend_ops.set_exception_exits
+ * @vcpu: owned
+ * @vectors: a bit each
+ */
+void svm_set_exception_exits(struct vcpu *vcpu, u32 vectors)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+
+	svm->exception_exits = vectors;
+	svm_update_exceptions(svm);
+	if (svm_quirk_int3)
+		svm_intercept(svm, INTERCEPT_INTn, vectors & BIT(X86_TRAP_BP));
 }
 
 /* A virtual interrupt of the highest priority, which exits when it could be taken. */

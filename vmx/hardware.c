@@ -142,6 +142,7 @@ const struct backend_ops vmx_backend = {
 	.set_tdp_root = vmx_set_tdp_root,
 	.pass_msr = vmx_pass_msr,
 	.set_dr_exits = vmx_set_dr_exits,
+	.set_exception_exits = vmx_set_exception_exits,
 	.show_apic = vmx_show_apic,
 	.notify = vmx_notify,
 };

@@ -35,7 +35,7 @@ static void vmx_pending_step(struct vmx_vcpu *vmx)
 	bool pending = (st->rflags & X86_EFLAGS_TF) && st->shadow;
 
 	vmcs_write(GUEST_PENDING_DBG_EXCEPTIONS, pending ? DR_STEP : 0);
-	vmx->stepping_shadow = pending;
+	vmx->wrote_pending = pending || (st->rflags & X86_EFLAGS_TF);
 }
 
 static u32 vmx_interruptibility(const struct vmx_vcpu *vmx)
@@ -95,7 +95,7 @@ static void vmx_to_guest(struct vmx_vcpu *vmx)
 	vmcs_update(CPU_BASED_VM_EXEC_CONTROL, w->cpu_ctl, vmx->cpu_ctl);
 	vmcs_update(HOST_CR3, w->host_cr3, __get_current_cr3_fast());
 	vmcs_update(HOST_CR4, w->host_cr4, cr4_read_shadow());
-	if (unlikely((st->rflags & X86_EFLAGS_TF) || vmx->stepping_shadow))
+	if (unlikely((st->rflags & X86_EFLAGS_TF) || vmx->wrote_pending))
 		vmx_pending_step(vmx);
 	if (unlikely(vmx->vcpu.apic_page[APIC_TASKPRI] >> 4 != st->cr8))
 		vmx->vcpu.apic_page[APIC_TASKPRI] = st->cr8 << 4;

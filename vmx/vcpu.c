@@ -287,6 +287,16 @@ void vmx_set_dr_exits(struct vcpu *vcpu, bool on)
 }
 
 /**
+ * vmx_set_exception_exits() - backend_ops.set_exception_exits
+ * @vcpu: owned and loaded
+ * @vectors: a bit each
+ */
+void vmx_set_exception_exits(struct vcpu *vcpu, u32 vectors)
+{
+	vmcs_write(EXCEPTION_BITMAP, EXCEPTION_EXITS | vectors);
+}
+
+/**
  * vmx_set_window() - backend_ops.set_window
  * @vcpu: owned
  * @windows: WINDOW_*

@@ -158,7 +158,7 @@ struct vmx_written {
  * @flush: the next entry begins with INVEPT
  * @new_cpu: and with INVVPID: this CPU may have seen the vCPU before
  * @injecting_nmi: the next entry delivers an NMI
- * @stepping_shadow: the pending debug exceptions may have BS set by us
+ * @wrote_pending: the pending debug exceptions may have BS set by us
  * @flush_l1d: something ran since the last entry that may have left secrets in L1D
  * @guest_msrs: the CPU holds the guest's values of enum vmx_msr and the rest of
  *	what vmx_load_guest() loads
@@ -185,7 +185,7 @@ struct vmx_vcpu {
 	bool flush;
 	bool new_cpu;
 	bool injecting_nmi;
-	bool stepping_shadow;
+	bool wrote_pending;
 	bool flush_l1d;
 	bool guest_msrs;
 	u64 kernel_gs_base;
@@ -287,6 +287,7 @@ void vmx_flush_tlb(struct vcpu *vcpu);
 void vmx_set_tdp_root(struct vcpu *vcpu, hpa_t root);
 void vmx_pass_msr(struct vcpu *vcpu, u32 msr, bool read, bool write);
 void vmx_set_dr_exits(struct vcpu *vcpu, bool on);
+void vmx_set_exception_exits(struct vcpu *vcpu, u32 vectors);
 void vmx_show_apic(struct vcpu *vcpu, const struct apic_view *view);
 void vmx_notify(int cpu);
 

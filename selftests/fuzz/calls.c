@@ -324,6 +324,22 @@ static void bend_enable(struct world *w, struct rng *r, void *arg)
 	};
 }
 
+/* Half of the time nobody debugs, or guests would never run at their pace. */
+static void bend_guest_debug(struct world *w, struct rng *r, void *arg)
+{
+	static const u32 bits[] = { KVM_GUESTDBG_ENABLE, KVM_GUESTDBG_SINGLESTEP,
+				    KVM_GUESTDBG_USE_SW_BP, KVM_GUESTDBG_USE_HW_BP,
+				    KVM_GUESTDBG_INJECT_DB, KVM_GUESTDBG_INJECT_BP,
+				    KVM_GUESTDBG_BLOCKIRQ, 1u << 31 };
+	struct kvm_guest_debug *debug = arg;
+	size_t i;
+
+	debug->control = 0;
+	for (i = rng_below(r, 2); i < ARRAY_SIZE(bits); i++)
+		if (rng_one_in(r, 2))
+			debug->control |= bits[i];
+}
+
 #define NUMBER(cmd, target)		{ cmd, target, .value = true }
 #define GETS(cmd, target)		{ cmd, target }
 #define TAKES(cmd, target, bend)	{ cmd, target, bend }
@@ -402,7 +418,7 @@ static const struct call calls[] = {
 	NUMBER(KVM_GET_TSC_KHZ, VCPU),
 	NUMBER(KVM_SET_TSC_KHZ, VCPU),
 	NUMBER(KVM_KVMCLOCK_CTRL, VCPU),
-	TAKES(KVM_SET_GUEST_DEBUG, VCPU, NULL),
+	TAKES(KVM_SET_GUEST_DEBUG, VCPU, bend_guest_debug),
 
 	GETS(DITTO_GMEM_STATS, GMEM),
 };

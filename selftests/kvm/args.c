@@ -142,7 +142,7 @@ static void bad_pointers(const void *arg)
 		KVM_GET_LAPIC, KVM_SET_LAPIC, KVM_GET_MP_STATE, KVM_SET_MP_STATE,
 		KVM_GET_VCPU_EVENTS, KVM_SET_VCPU_EVENTS, KVM_GET_DEBUGREGS,
 		KVM_SET_DEBUGREGS, KVM_GET_XSAVE, KVM_SET_XSAVE, KVM_GET_XCRS, KVM_SET_XCRS,
-		KVM_ENABLE_CAP,
+		KVM_ENABLE_CAP, KVM_SET_GUEST_DEBUG,
 	};
 	struct vm *vm = vm_new(&(struct vm_config) { .pit = true });
 	int dev = dev_open();

@@ -173,17 +173,22 @@ static void explain(struct vcpu *vcpu)
 		note("hardware reason %#llx", run->fail_entry.hardware_entry_failure_reason);
 }
 
-void vcpu_run_done(struct vcpu *vcpu)
+void vcpu_ended(struct vcpu *vcpu)
 {
-	u32 reason = vcpu_run(vcpu);
 	u8 *data = (u8 *)vcpu->run + vcpu->run->io.data_offset;
 
-	if (reason != KVM_EXIT_IO || vcpu->run->io.port != GUEST_PORT_DONE) {
+	if (vcpu->run->exit_reason != KVM_EXIT_IO || vcpu->run->io.port != GUEST_PORT_DONE) {
 		explain(vcpu);
 		fail("the guest did not come to its end");
 	}
 	if (data[0])
 		guest_failed(vcpu);
+}
+
+void vcpu_run_done(struct vcpu *vcpu)
+{
+	vcpu_run(vcpu);
+	vcpu_ended(vcpu);
 }
 
 static void *run_thread(void *vcpu)

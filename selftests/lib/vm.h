@@ -143,7 +143,9 @@ int vcpu_try_set_msr(struct vcpu *vcpu, u32 index, u64 value);
 int vcpu_enter(struct vcpu *vcpu);
 /* Enter until an exit that neither on_exit nor the test devices know. */
 u32 vcpu_run(struct vcpu *vcpu);
-/* Enter until the guest says done; fails the test when the guest does. */
+/* The last exit must be the guest's saying that it is done; fails the test when it failed. */
+void vcpu_ended(struct vcpu *vcpu);
+/* Enter until the guest says so. */
 void vcpu_run_done(struct vcpu *vcpu);
 /* The same in a thread. */
 void vcpu_start(struct vcpu *vcpu);

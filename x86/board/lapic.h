@@ -57,7 +57,8 @@ struct vlapic_timer {
  *
  * @vcpu: constant
  * @regs: vcpu->apic_page; constant
- * @cpu_delivers: the CPU delivers interrupts by itself; constant
+ * @cpu_delivers: the CPU delivers interrupts by itself; owner
+ * @inhibited: the CPU could do so, but must not now; owner
  * @cpu_helps: it does that, or reads registers; constant
  * @cpu_times: it ends the guest when the timer expires; constant
  * @msrs_pass: the guest reaches registers of its x2APIC without exits; owner
@@ -72,7 +73,7 @@ struct vlapic_timer {
 struct vlapic {
 	struct vcpu *vcpu;
 	u8 *regs;
-	bool cpu_delivers;
+	bool cpu_delivers, inhibited;
 	bool cpu_helps;
 	bool cpu_times;
 	bool msrs_pass;
@@ -120,6 +121,8 @@ void vlapic_ended(struct vlapic *apic, u8 vector);
 
 /* lapic_cpu.c: tell the CPU, and hear of it, what it does by itself. */
 void vlapic_show(struct vcpu *vcpu);
+void vlapic_hold(struct vcpu *vcpu, bool on);
+void vlapic_keep_held(struct vcpu *vcpu);
 bool vlapic_written(struct vcpu *vcpu, u32 offset);
 
 /* The vCPU is about to sleep, and no longer is; the CPU left the guest because of the time. */

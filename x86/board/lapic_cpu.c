@@ -29,7 +29,8 @@ void vlapic_view(struct vlapic *apic, struct apic_view *view)
 
 	vlapic_collect(apic);
 	view->x2apic = vlapic_x2apic(apic);
-	view->requested = vlapic_hw_enabled(apic) ? vlapic_highest(apic, APIC_IRR) : 0;
+	view->requested = vlapic_hw_enabled(apic) && !apic->inhibited ?
+			  vlapic_highest(apic, APIC_IRR) : 0;
 	view->in_service = vlapic_highest(apic, APIC_ISR);
 	for (i = 0; i < ARRAY_SIZE(view->eoi_exits); i++)
 		view->eoi_exits[i] = vlapic_get(apic, APIC_TMR + i * 0x20) |
@@ -85,6 +86,34 @@ void vlapic_show(struct vcpu *vcpu)
 	if (unlikely(view.x2apic != apic->msrs_pass))
 		pass_msrs(apic, view.x2apic);
 	backend->show_apic(vcpu, &view);
+}
+
+/**
+ * vlapic_hold() - let the CPU deliver no interrupt by itself, or let it again
+ * @vcpu: owned
+ * @on: which
+ *
+ * Held, the APIC is as one on a CPU that cannot: the run loop injects.  Who posts an
+ * interrupt must not notify the CPU then, see vlapic_keep_held().
+ */
+void vlapic_hold(struct vcpu *vcpu, bool on)
+{
+	struct vlapic *apic = vcpu->apic;
+
+	if (!apic || !backend->caps->irq_delivery)
+		return;
+	apic->inhibited = on;
+	apic->cpu_delivers = !on;
+}
+
+/**
+ * vlapic_keep_held() - before an entry: who posts from here on finds that somebody notified
+ * @vcpu: its APIC may be held; about to enter, IRQs off
+ */
+void vlapic_keep_held(struct vcpu *vcpu)
+{
+	if (vcpu->apic && vcpu->apic->inhibited)
+		set_bit(0, &vcpu->posted->any);
 }
 
 /**

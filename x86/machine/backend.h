@@ -88,6 +88,7 @@ enum task_source {
 	X(RDPMC, rdpmc)									\
 	X(RDTSC, rdtsc)									\
 	X(RDTSCP, rdtscp)								\
+	X(SOFT_INT, soft_int)	/* INT n, or INT3; only where #BP should exit and cannot */ \
 	X(TASK_SWITCH, task_switch) /* .task; .vectoring, if a gate of the IDT was met */ \
 	X(IRQ_WINDOW, irq_window) /* the guest can take an interrupt now */		\
 	X(NMI_WINDOW, nmi_window) /* the guest can take an NMI now */			\
@@ -288,6 +289,8 @@ struct backend_caps {
  * @set_tdp_root: the table to use from the next entry on
  * @pass_msr: may the guest read/write this MSR without an exit
  * @set_dr_exits: do accesses to debug registers exit?  On at first
+ * @set_exception_exits: exceptions of these vectors exit, beside EXCEPTION_EXITS; never the
+ *	NMI's
  * @show_apic: what the local APIC has become; IRQs off.  Called only where
  *	irq_delivery or x2apic_reads say so, else it may be NULL
  * @notify: interrupt the guest on @cpu so that it takes what is posted.  Any context,
@@ -319,6 +322,7 @@ struct backend_ops {
 	void (*set_tdp_root)(struct vcpu *vcpu, hpa_t root);
 	void (*pass_msr)(struct vcpu *vcpu, u32 msr, bool read, bool write);
 	void (*set_dr_exits)(struct vcpu *vcpu, bool on);
+	void (*set_exception_exits)(struct vcpu *vcpu, u32 vectors);
 	void (*show_apic)(struct vcpu *vcpu, const struct apic_view *view);
 	void (*notify)(int cpu);
 };

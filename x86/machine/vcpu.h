@@ -16,6 +16,7 @@
 #include "x86/machine/backend.h"
 #include "x86/machine/clock.h"
 #include "x86/machine/cpuid.h"
+#include "x86/machine/debug.h"
 #include "x86/machine/events.h"
 #include "x86/machine/fault.h"
 #include "x86/machine/io.h"
@@ -69,6 +70,7 @@ enum vcpu_mode {
  * @fpu: the guest's FPU state; loaded in the CPU while KVM_RUN runs
  * @guest_dr: the guest may use the CPU's debug registers until its next exit;
  *	owner
+ * @debug: what the VMM that debugs it wants; owner
  * @facts: of the last exit; owner
  * @emu: the instruction emulator's context; constant address, the rest the owner's
  * @emu_decoded: it holds a decoded instruction of 64-bit code; owner
@@ -112,6 +114,7 @@ struct vcpu {
 	struct vcpu_clock clock;
 	struct fpu_guest fpu;
 	bool guest_dr;
+	struct vcpu_debug debug;
 	struct exit_facts facts;
 	struct emu_ctxt *emu;
 	bool emu_decoded;

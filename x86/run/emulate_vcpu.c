@@ -850,6 +850,14 @@ int vcpu_insn_len(struct vcpu *vcpu, const struct exit_facts *f)
 	return r == EMU_UNHANDLED ? g.err : 0;
 }
 
+/* Where the byte at rip + @offset is, before paging. */
+static u64 glue_code_at(struct vcpu *vcpu, unsigned int offset)
+{
+	u64 gva = vcpu->st.rip + vcpu->st.code.base + offset;
+
+	return vcpu->st.efer & EFER_LMA ? gva : (u32)gva;
+}
+
 static bool is_hypercall(const u8 *insn)
 {
 	return insn[0] == 0x0f && insn[1] == 0x01 && (insn[2] == 0xc1 || insn[2] == 0xd9);
@@ -873,20 +881,77 @@ int vcpu_fix_hypercall(struct vcpu *vcpu)
 	u8 insn[HYPERCALL_LEN];
 	struct glue g;
 	unsigned int i;
-	u64 gva;
 
 	glue_begin(&g, vcpu, &glue_ops);
-	gva = vcpu->st.rip + vcpu->st.code.base;
-	if (!(vcpu->st.efer & EFER_LMA))
-		gva = (u32)gva;
 	for (i = 0; i < HYPERCALL_LEN && r == EMU_OK; i++)
-		r = glue_fetch(vcpu->emu, gva + i, &insn[i], 1);
+		r = glue_fetch(vcpu->emu, glue_code_at(vcpu, i), &insn[i], 1);
 	if (r != EMU_OK || !is_hypercall(insn) || !memcmp(insn, own, HYPERCALL_LEN))
 		return r == EMU_RETRY;
-	r = glue_write(vcpu->emu, gva, own, HYPERCALL_LEN, 0);
+	r = glue_write(vcpu->emu, glue_code_at(vcpu, 0), own, HYPERCALL_LEN, 0);
 	if (r == EMU_FAULT)
 		vcpu_queue_fault(vcpu, &vcpu->emu->fault);
 	if (r == EMU_UNHANDLED)
 		return g.err;
 	return !vcpu->io.nr_writes;
+}
+
+static bool is_prefix(u8 byte, bool is_64)
+{
+	switch (byte) {
+	case 0x26:
+	case 0x2e:
+	case 0x36:
+	case 0x3e:
+	case 0x64 ... 0x67:
+	case 0xf0:
+	case 0xf2:
+	case 0xf3:
+		return true;
+	default:
+		return is_64 && byte >= 0x40 && byte <= 0x4f;
+	}
+}
+
+/* Of @bytes, of which @count could be read; false when that is too few. */
+static bool insn_scan(const u8 *bytes, unsigned int count, struct insn_peek *insn)
+{
+	unsigned int i = 0;
+
+	insn->rex_w = false;
+	while (i < count && is_prefix(bytes[i], insn->is_64)) {
+		insn->rex_w = insn->is_64 && (bytes[i] & 0xf8) == 0x48;
+		i++;
+	}
+	insn->two_byte = i < count && bytes[i] == 0x0f;
+	i += insn->two_byte;
+	if (i >= count)
+		return false;
+	insn->opcode = bytes[i];
+	insn->len = i + 1;
+	insn->next = i + 1 < count ? bytes[i + 1] : 0;
+	return true;
+}
+
+/**
+ * vcpu_peek_insn() - what is the next instruction?
+ * @vcpu: owned and loaded; process context
+ * @insn: filled
+ *
+ * Nothing is decided by what cannot be read: the guest will get that fault, or not.
+ *
+ * Return: whether it could be read.
+ */
+bool vcpu_peek_insn(struct vcpu *vcpu, struct insn_peek *insn)
+{
+	u8 bytes[EMU_INSN_MAX];
+	struct glue g;
+	unsigned int i;
+
+	glue_begin(&g, vcpu, &glue_ops);
+	insn->is_64 = vcpu->emu->mode == EMU_PROT64;
+	for (i = 0; i < sizeof(bytes); i++) {
+		if (glue_fetch(vcpu->emu, glue_code_at(vcpu, i), &bytes[i], 1) != EMU_OK)
+			break;
+	}
+	return insn_scan(bytes, i, insn);
 }

@@ -5,6 +5,22 @@
 #ifndef DITTO_RUN_EMULATE_VCPU_H
 #define DITTO_RUN_EMULATE_VCPU_H
 
+#include <linux/types.h>
+
+/**
+ * struct insn_peek - what stands at rip, as far as its opcode
+ * @opcode: its last byte
+ * @next: the byte behind
+ * @len: with prefixes, up to the opcode
+ * @two_byte: 0F stands before it
+ * @rex_w: it has REX.W
+ * @is_64: it is 64-bit code
+ */
+struct insn_peek {
+	u8 opcode, next, len;
+	bool two_byte, rex_w, is_64;
+};
+
 struct exit_facts;
 struct vcpu;
 
@@ -12,6 +28,7 @@ int vcpu_emulator_init(struct vcpu *vcpu);
 void vcpu_emulator_free(struct vcpu *vcpu);
 int vcpu_insn_len(struct vcpu *vcpu, const struct exit_facts *facts);
 int vcpu_fix_hypercall(struct vcpu *vcpu);
+bool vcpu_peek_insn(struct vcpu *vcpu, struct insn_peek *insn);
 int vcpu_emulate(struct vcpu *vcpu, const struct exit_facts *facts);
 
 #endif

@@ -338,6 +338,12 @@ static int events_take_irq(struct vcpu *vcpu)
 	return vector;
 }
 
+/* A debugger keeps interrupts and NMIs out; their windows would only make it exit in vain. */
+static bool events_blocked(const struct vcpu *vcpu)
+{
+	return vcpu->debug.control & KVM_GUESTDBG_BLOCKIRQ;
+}
+
 /* The most important new event that the guest can take now; false when none. */
 static bool events_inject_new(struct vcpu *vcpu)
 {
@@ -348,6 +354,8 @@ static bool events_inject_new(struct vcpu *vcpu)
 		events_inject_new_exception(vcpu);
 		return true;
 	}
+	if (unlikely(events_blocked(vcpu)))
+		return false;
 	if (ev->nmi_pending && events_nmi_open(vcpu)) {
 		ev->nmi_pending--;
 		events_inject_nmi(vcpu);
@@ -397,6 +405,10 @@ static void events_arm_windows(struct vcpu *vcpu, bool injected)
 		/* It must wait for the event that is injected now: exit again right after that. */
 		vcpu_request(vcpu, REQ_EVENT);
 		smp_send_reschedule(smp_processor_id());
+	}
+	if (unlikely(events_blocked(vcpu))) {
+		backend->set_window(vcpu, 0);
+		return;
 	}
 	if (ev->nmi_pending) {
 		if (events_nmi_open(vcpu) && injected) {

@@ -18,6 +18,7 @@
 #include "x86/cpu/fpu.h"
 #include "x86/machine/vm.h"
 #include "x86/run/cr.h"
+#include "x86/run/debug.h"
 #include "x86/run/emulate_vcpu.h"
 #include "x86/run/events.h"
 #include "x86/run/exits.h"
@@ -270,6 +271,8 @@ static int exit_cr(struct vcpu *vcpu, struct exit_facts *f)
  */
 static int exit_dr(struct vcpu *vcpu, struct exit_facts *f)
 {
+	if (unlikely(vcpu->debug.control))
+		return vcpu_debug_dr(vcpu, f);
 	vcpu_need(vcpu, ST_DR);
 	vcpu->guest_dr = true;
 	return 1;
@@ -328,6 +331,8 @@ static int exit_invalid_opcode(struct vcpu *vcpu)
  */
 static int exit_exception(struct vcpu *vcpu, struct exit_facts *f)
 {
+	if (unlikely(vcpu->debug.control) && vcpu_debug_exception(vcpu, f))
+		return 0;
 	if (f->exception.vector == X86_TRAP_AC && exit_is_split_lock(vcpu))
 		return exit_split_lock(vcpu, f);
 	if (f->exception.vector == X86_TRAP_UD)
@@ -466,6 +471,11 @@ static int exit_rdtsc(struct vcpu *vcpu, struct exit_facts *f)
 static int exit_rdtscp(struct vcpu *vcpu, struct exit_facts *f)
 {
 	return exit_rdtsc(vcpu, f);
+}
+
+static int exit_soft_int(struct vcpu *vcpu, struct exit_facts *f)
+{
+	return vcpu_debug_soft_int(vcpu);
 }
 
 static int exit_task_switch(struct vcpu *vcpu, struct exit_facts *f)

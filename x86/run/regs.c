@@ -75,6 +75,7 @@ int vcpu_ioctl_set_regs(struct vcpu *vcpu, struct kvm_regs *regs)
 	vcpu->st.rip = regs->rip;
 	vcpu->st.rflags = (regs->rflags & RFLAGS_DEFINED) | X86_EFLAGS_FIXED;
 	vcpu->ev.exc_pending = false;
+	vcpu->debug.stepping = false;
 	vcpu_request(vcpu, REQ_EVENT);
 	return 0;
 }

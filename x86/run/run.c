@@ -20,6 +20,7 @@
 #include "x86/cpu/hostwork.h"
 #include "x86/machine/vm.h"
 #include "x86/run/cr.h"
+#include "x86/run/debug.h"
 #include "x86/run/events.h"
 #include "x86/run/exits.h"
 #include "x86/run/kvmclock.h"
@@ -151,8 +152,11 @@ static void run_guest(struct vcpu *vcpu, struct exit_facts *facts)
 	trace_ditto_exit(vcpu, facts);
 }
 
-/* One trip; true with @facts filled, false when something has to be done first. */
-static bool run_enter(struct vcpu *vcpu, struct exit_facts *facts)
+/*
+ * One trip; true with @facts filled, false when something has to be done first. @debugged
+ * is constant: for whom nobody debugs none of that is there.
+ */
+static __always_inline bool run_enter(struct vcpu *vcpu, struct exit_facts *facts, bool debugged)
 	__must_hold(&vcpu->vm->mmu.srcu)
 {
 	preempt_disable();
@@ -170,11 +174,15 @@ static bool run_enter(struct vcpu *vcpu, struct exit_facts *facts)
 		vlapic_collect(vcpu->apic);
 	if (vcpu_take_request(vcpu, REQ_EVENT))
 		events_inject(vcpu);
+	if (debugged)
+		vcpu_debug_before(vcpu);
 	run_flush_tlb(vcpu);
 	run_epoch_begin(vcpu);
 	srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
 
 	run_guest(vcpu, facts);
+	if (debugged)
+		vcpu_debug_after(vcpu, facts);
 
 	/* Before the thread can move: the facts concern the CPU that ran the guest. */
 	compat_guest_trained();
@@ -316,24 +324,45 @@ static void run_note_delivery(struct vcpu *vcpu, const struct x86_event *cut)
 	ev->irq_injected = false;
 }
 
-static int run_loop(struct vcpu *vcpu)
+static __always_inline int run_trip(struct vcpu *vcpu, bool debugged)
 	__must_hold(&vcpu->vm->mmu.srcu)
 {
 	struct exit_facts *facts = &vcpu->facts;
+
+	if (unlikely(!run_can_run(vcpu) || !run_enter(vcpu, facts, debugged)))
+		return run_prepare(vcpu);
+	run_note_delivery(vcpu, &facts->vectoring);
+	if (unlikely(facts->nr_written))
+		mmu_note_written(&vcpu->vm->mmu, facts->written, facts->nr_written);
+	return exit_handle(vcpu, facts);
+}
+
+static noinline int run_debugged(struct vcpu *vcpu)
+	__must_hold(&vcpu->vm->mmu.srcu)
+{
+	int r;
+
+	do {
+		r = vcpu_debug_begin(vcpu);
+		if (r > 0)
+			r = vcpu_debug_end(vcpu, run_trip(vcpu, true));
+	} while (r > 0);
+	return r;
+}
+
+static int run_loop(struct vcpu *vcpu)
+	__must_hold(&vcpu->vm->mmu.srcu)
+{
 	int r;
 
 	vcpu->run->exit_reason = KVM_EXIT_UNKNOWN;
-	do {
-		if (likely(run_can_run(vcpu) && run_enter(vcpu, facts))) {
-			run_note_delivery(vcpu, &facts->vectoring);
-			if (unlikely(facts->nr_written))
-				mmu_note_written(&vcpu->vm->mmu, facts->written,
-						 facts->nr_written);
-			r = exit_handle(vcpu, facts);
-		} else {
-			r = run_prepare(vcpu);
-		}
-	} while (r > 0);
+	if (unlikely(vcpu->debug.control)) {
+		r = run_debugged(vcpu);
+	} else {
+		do {
+			r = run_trip(vcpu, false);
+		} while (r > 0);
+	}
 	if (r == -EINTR)
 		vcpu->run->exit_reason = KVM_EXIT_INTR;
 	return r;
