@@ -24,6 +24,7 @@
 #include "x86/machine/vm.h"
 #include "x86/run/debug.h"
 #include "x86/run/kvmclock.h"
+#include "x86/run/mce.h"
 #include "x86/run/msr.h"
 #include "x86/run/regs.h"
 #include "x86/run/sregs.h"
@@ -107,6 +108,11 @@ static int system_get_msrs(void *none, void __user *arg)
 	return msr_ioctl_get_features(arg);
 }
 
+static int system_mce_supported(void *none, u64 *cap)
+{
+	return mce_ioctl_supported(cap);
+}
+
 BY_NOTHING(system_version)
 BY_VALUE(system_create_vm)
 BY_VALUE(system_check_extension)
@@ -117,6 +123,7 @@ BY_USER(system_supported_cpuid)
 BY_USER(system_msr_index_list)
 BY_USER(system_msr_feature_index_list)
 BY_USER(system_get_msrs)
+BY_STRUCT(system_mce_supported)
 
 static const struct ioctl_entry system_ioctls[] = {
 	{ KVM_GET_API_VERSION, 0, do_system_version },
@@ -127,6 +134,7 @@ static const struct ioctl_entry system_ioctls[] = {
 	{ KVM_GET_MSR_INDEX_LIST, USER, do_system_msr_index_list },
 	{ KVM_GET_MSR_FEATURE_INDEX_LIST, USER, do_system_msr_feature_index_list },
 	{ KVM_GET_MSRS, USER, do_system_get_msrs },
+	{ KVM_X86_GET_MCE_CAP_SUPPORTED, OUT, do_system_mce_supported },
 	{ DITTO_CREATE_GMEM, IN, do_system_create_gmem },
 	{ DITTO_LIST_VMS, IN | OUT, do_system_list_vms },
 	{ }
@@ -270,6 +278,8 @@ BY_STRUCT(vlapic_ioctl_set)
 BY_NOTHING(vcpu_ioctl_get_tsc_khz)
 BY_VALUE(vcpu_ioctl_set_tsc_khz)
 BY_NOTHING(vcpu_ioctl_kvmclock_ctrl)
+BY_STRUCT(vcpu_ioctl_setup_mce)
+BY_STRUCT(vcpu_ioctl_set_mce)
 
 static const struct ioctl_entry vcpu_ioctls[] = {
 	{ KVM_GET_REGS, OUT | LOCK, do_vcpu_ioctl_get_regs },
@@ -307,6 +317,8 @@ static const struct ioctl_entry vcpu_ioctls[] = {
 	{ KVM_GET_TSC_KHZ, LOCK, do_vcpu_ioctl_get_tsc_khz },
 	{ KVM_SET_TSC_KHZ, VALUE | LOCK, do_vcpu_ioctl_set_tsc_khz },
 	{ KVM_KVMCLOCK_CTRL, LOCK, do_vcpu_ioctl_kvmclock_ctrl },
+	{ KVM_X86_SETUP_MCE, IN | LOCK, do_vcpu_ioctl_setup_mce },
+	{ KVM_X86_SET_MCE, IN | LOCK, do_vcpu_ioctl_set_mce },
 	{ }
 };
 

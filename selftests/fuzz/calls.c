@@ -340,6 +340,21 @@ static void bend_guest_debug(struct world *w, struct rng *r, void *arg)
 			debug->control |= bits[i];
 }
 
+static void bend_mce_cap(struct world *w, struct rng *r, void *arg)
+{
+	*(u64 *)arg = rng_one_in(r, 4) ? rng_interesting(r) : rng_below(r, 34) | rng_below(r, 2) << 8;
+}
+
+static void bend_mce(struct world *w, struct rng *r, void *arg)
+{
+	struct kvm_x86_mce *mce = arg;
+
+	rng_fill(r, arg, sizeof(*mce));
+	mce->status |= 1ull << 63;
+	mce->mcg_status = rng_one_in(r, 4) ? rng_interesting(r) : rng_below(r, 8);
+	mce->bank = rng_below(r, 36);
+}
+
 #define NUMBER(cmd, target)		{ cmd, target, .value = true }
 #define GETS(cmd, target)		{ cmd, target }
 #define TAKES(cmd, target, bend)	{ cmd, target, bend }
@@ -358,6 +373,7 @@ static const struct call calls[] = {
 	SIZED(KVM_GET_MSR_INDEX_LIST, DEV, bend_msr_list, 2048),
 	SIZED(KVM_GET_MSR_FEATURE_INDEX_LIST, DEV, bend_msr_list, 2048),
 	SIZED(KVM_GET_MSRS, DEV, bend_msrs, 8 * 1024),
+	GETS(KVM_X86_GET_MCE_CAP_SUPPORTED, DEV),
 
 	NUMBER(KVM_CHECK_EXTENSION, VM),
 	NUMBER(KVM_CREATE_VCPU, VM),
@@ -419,6 +435,8 @@ static const struct call calls[] = {
 	NUMBER(KVM_SET_TSC_KHZ, VCPU),
 	NUMBER(KVM_KVMCLOCK_CTRL, VCPU),
 	TAKES(KVM_SET_GUEST_DEBUG, VCPU, bend_guest_debug),
+	TAKES(KVM_X86_SETUP_MCE, VCPU, bend_mce_cap),
+	TAKES(KVM_X86_SET_MCE, VCPU, bend_mce),
 
 	GETS(DITTO_GMEM_STATS, GMEM),
 };

@@ -112,6 +112,24 @@ static void both_shadows(struct vm *vm)
 	set_events(&vm->vcpu[0], &both);
 }
 
+static void four_banks(struct vm *vm)
+{
+	CHECKED(ioctl(vm->vcpu[0].fd, KVM_X86_SETUP_MCE, &(u64) { 0x104 }));
+}
+
+static bool report_error(struct vcpu *vcpu)
+{
+	static struct kvm_x86_mce mce;
+	u32 value;
+
+	if (!traced(vcpu, &value))
+		return false;
+	mce = (struct kvm_x86_mce) { .status = 0xbe00000000000135, .mcg_status = 5, .bank = 2,
+				     .addr = mce.addr ? mce.addr + 1 : 0x1234000 };
+	CHECKED(ioctl(vcpu->fd, KVM_X86_SET_MCE, &mce));
+	return true;
+}
+
 static const struct guest_test tests[] = {
 	{ .name = "g_int1", .after = has_int1 },
 	{ .name = "soft_int3", .entry = "g_soft_event", .arg = 3, .before = needs_next_rip,
@@ -124,6 +142,7 @@ static const struct guest_test tests[] = {
 	  TRACES(0) },
 	{ .name = "gp_wide_error", .entry = "g_soft_event", .arg = 13, .on_exit = inject_gp_wide,
 	  TRACES(0) },
+	{ .name = "g_machine_check", .before = four_banks, .on_exit = report_error },
 	{ .name = "both_shadows", .entry = "g_nothing", .before = both_shadows },
 };
 

@@ -246,7 +246,8 @@ static void mmio_hole(unsigned int len, void *data, bool write)
  * @write: direction
  *
  * An APIC that is off or an x2APIC still has its page, and in it nothing that answers: what
- * is written is lost, and what is read is all ones (KVM_X86_QUIRK_LAPIC_MMIO_HOLE).
+ * is written is lost, and what is read is all ones; unless the VMM wants to answer itself
+ * (KVM_X86_QUIRK_LAPIC_MMIO_HOLE disabled).
  *
  * Return: true when it was this vCPU's APIC page; the access is complete then.
  */
@@ -256,12 +257,15 @@ bool vlapic_mmio(struct vcpu *vcpu, gpa_t gpa, unsigned int len, void *data, boo
 
 	if (!apic || (gpa & PAGE_MASK) != (apic->base & PAGE_MASK))
 		return false;
-	if (unlikely(!vlapic_hw_enabled(apic) || vlapic_x2apic(apic)))
+	if (unlikely(!vlapic_hw_enabled(apic) || vlapic_x2apic(apic))) {
+		if (!vm_has_quirk(vcpu->vm, KVM_X86_QUIRK_LAPIC_MMIO_HOLE))
+			return false;
 		mmio_hole(len, data, write);
-	else if (write)
+	} else if (write) {
 		mmio_write(apic, gpa & ~PAGE_MASK, len, data);
-	else
+	} else {
 		mmio_read(apic, gpa & ~PAGE_MASK, len, data);
+	}
 	return true;
 }
 

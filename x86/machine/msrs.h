@@ -19,7 +19,6 @@
  * @misc_enable: IA32_MISC_ENABLE
  * @ucode_rev: microcode revision that the guest sees
  * @arch_caps: IA32_ARCH_CAPABILITIES that the guest sees
- * @mcg_status: IA32_MCG_STATUS; there are no banks
  * @hwcr: AMD's hardware configuration register
  * @nb_cfg: AMD's northbridge configuration register
  * @de_cfg: AMD's decode configuration register
@@ -33,13 +32,27 @@ struct vcpu_msrs {
 	u64 misc_enable;
 	u64 ucode_rev;
 	u64 arch_caps;
-	u64 mcg_status;
 	u64 hwcr;
 	u64 de_cfg;
 	u64 nb_cfg;
 	u64 mtrr_def_type;
 	u64 mtrr_fixed[MTRR_FIXED_RANGES];
 	u64 mtrr_var[2 * MTRR_VAR_RANGES];
+};
+
+#define VCPU_MCE_BANKS		32
+#define VCPU_MCE_REGISTERS	4
+
+/**
+ * struct vcpu_mce - machine-check registers of one vCPU; owner
+ * @cap: IA32_MCG_CAP
+ * @status: IA32_MCG_STATUS
+ * @ctl: IA32_MCG_CTL
+ * @bank: IA32_MC0_CTL, STATUS, ADDR and MISC, those of MC1, and so on
+ */
+struct vcpu_mce {
+	u64 cap, status, ctl;
+	u64 bank[VCPU_MCE_BANKS * VCPU_MCE_REGISTERS];
 };
 
 #endif

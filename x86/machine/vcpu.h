@@ -91,6 +91,7 @@ enum vcpu_mode {
  * @sigset: KVM_SET_SIGNAL_MASK; owner
  * @sigset_active: likewise
  * @exits: per enum exit_kind, since creation; owner
+ * @mce: machine-check registers; owner
  * @srcu_idx: the owner's read section in vm->mmu.srcu while it runs
  * @epoch: the mmu's epoch when the TLB was last flushed; owner (DITTO_DEBUG)
  * @guest_epoch: the same while the vCPU is in the guest, else U64_MAX; written by the
@@ -133,6 +134,7 @@ struct vcpu {
 	bool sigset_active;
 	sigset_t sigset;
 	u64 exits[EXIT_NR];
+	struct vcpu_mce mce;
 #ifdef DITTO_DEBUG
 	u64 epoch;
 	u64 guest_epoch;

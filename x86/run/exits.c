@@ -320,8 +320,10 @@ static int exit_split_lock(struct vcpu *vcpu, struct exit_facts *f)
 /* Of the other vendor's CPUs only the hypercall is made good (KVM_X86_QUIRK_FIX_HYPERCALL_INSN). */
 static int exit_invalid_opcode(struct vcpu *vcpu)
 {
-	int r = vcpu_fix_hypercall(vcpu);
+	int r = 0;
 
+	if (vm_has_quirk(vcpu->vm, KVM_X86_QUIRK_FIX_HYPERCALL_INSN))
+		r = vcpu_fix_hypercall(vcpu);
 	return r ? r : exit_ud(vcpu);
 }
 

@@ -23,6 +23,7 @@
 #include "x86/machine/vm.h"
 #include "x86/run/cr.h"
 #include "x86/run/kvmclock.h"
+#include "x86/run/mce.h"
 #include "x86/run/msr.h"
 #include "x86/run/mtrr.h"
 
@@ -198,6 +199,11 @@ static int no_read(struct msr_access *a)
 	return X86_FAULT;
 }
 
+static int no_write(struct msr_access *a)
+{
+	return X86_FAULT;
+}
+
 static int pred_cmd_write(struct msr_access *a)
 {
 	if (!spec_ctrl_exists(a, X86_FEATURE_SPEC_CTRL, X86_FEATURE_AMD_IBPB) ||
@@ -245,16 +251,6 @@ static int pat_write(struct msr_access *a)
 	vcpu_need(a->vcpu, ST_MSRS);
 	a->vcpu->st.msrs.pat = a->val;
 	vcpu_changed(a->vcpu, ST_MSRS);
-	return 0;
-}
-
-/* MCi registers and MCG_CTL do not exist: no banks. */
-static int mcg_status_write(struct msr_access *a)
-{
-	/* The guest can only clear it (SDM 16.3.1.2). */
-	if (!a->by_vmm && a->val)
-		return X86_FAULT;
-	a->vcpu->msr.mcg_status = a->val;
 	return 0;
 }
 
@@ -421,9 +417,11 @@ static const struct msr_desc msr_table[] = {
 	  MSR_SAVED | MSR_SWITCHED | MSR_DIRECT | MSR_CANONICAL, SWITCHED(sysenter_esp), ANY },
 	{ MSR_IA32_SYSENTER_EIP, MSR_IA32_SYSENTER_EIP, ALWAYS,
 	  MSR_SAVED | MSR_SWITCHED | MSR_DIRECT | MSR_CANONICAL, SWITCHED(sysenter_eip), ANY },
-	ZERO(MSR_IA32_MCG_CAP, MSR_IA32_MCG_CAP),
-	{ MSR_IA32_MCG_STATUS, MSR_IA32_MCG_STATUS, ALWAYS, MSR_SAVED, SOFT(mcg_status), ANY,
-	  .write = mcg_status_write },
+	/* The VMM writes it by KVM_X86_SETUP_MCE. */
+	{ MSR_IA32_MCG_CAP, MSR_IA32_MCG_CAP, ALWAYS, 0, ANY, .read = mce_cap_read,
+	  .write = no_write },
+	{ MSR_IA32_MCG_STATUS, MSR_IA32_MCG_STATUS, ALWAYS, MSR_SAVED, CALLS(mce_status) },
+	{ MSR_IA32_MCG_CTL, MSR_IA32_MCG_CTL, ALWAYS, MSR_SAVED, CALLS(mce_ctl) },
 	ZERO(MSR_IA32_PERF_STATUS, MSR_IA32_PERF_CTL),
 	{ MSR_IA32_MISC_ENABLE, MSR_IA32_MISC_ENABLE, ALWAYS, MSR_SAVED, SOFT(misc_enable), ANY },
 	{ MSR_IA32_DEBUGCTLMSR, MSR_IA32_DEBUGCTLMSR, ALWAYS, MSR_SWITCHED, SWITCHED(debugctl) },
@@ -434,8 +432,10 @@ static const struct msr_desc msr_table[] = {
 	{ MSR_MTRRfix4K_C0000, MSR_MTRRfix4K_F8000, X86_FEATURE_MTRR, 0, CALLS(mtrr_fixed) },
 	{ MSR_IA32_CR_PAT, MSR_IA32_CR_PAT, X86_FEATURE_PAT, MSR_SAVED | MSR_SWITCHED,
 	  SWITCHED(pat), ANY, .write = pat_write },
+	{ MSR_IA32_MC0_CTL2, MSR_IA32_MCx_CTL2(VCPU_MCE_BANKS) - 1, ALWAYS, 0, CALLS(mce_ctl2) },
 	{ MSR_MTRRdefType, MSR_MTRRdefType, X86_FEATURE_MTRR, 0, SOFT(mtrr_def_type),
 	  .bits = MTRR_DEF_TYPE_BITS, .write = mtrr_def_type_write },
+	{ MSR_IA32_MC0_CTL, MSR_IA32_MCx_CTL(VCPU_MCE_BANKS) - 1, ALWAYS, 0, CALLS(mce_bank) },
 	{ MSR_IA32_TSC_DEADLINE, MSR_IA32_TSC_DEADLINE, X86_FEATURE_TSC_DEADLINE_TIMER,
 	  MSR_SAVED, CALLS(vlapic) },
 	{ X2APIC_FIRST, X2APIC_LAST, X86_FEATURE_X2APIC, 0, CALLS(vlapic) },

@@ -11,6 +11,7 @@
 #include "x86/cpu/cpuid.h"
 #include "x86/machine/vm.h"
 #include "x86/run/cr.h"
+#include "x86/run/mce.h"
 #include "x86/run/msr.h"
 #include "x86/run/reset.h"
 
@@ -107,6 +108,7 @@ void vcpu_reset(struct vcpu *vcpu, bool init)
 		st->pkru = 0;
 		cpuid_xcr0_changed(vcpu);
 		msr_reset(vcpu);
+		mce_reset(vcpu);
 	}
 	vcpu_changed(vcpu, ST_ALL & ~ST_TSC);
 	vcpu_request(vcpu, REQ_TLB_FLUSH);

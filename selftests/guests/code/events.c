@@ -34,3 +34,46 @@ void g_soft_event(u64 vector)
 		     :: "a"(0x5e7), "Nd"((u16)GUEST_PORT_TRACE) : "memory");
 	trace(frame_rip - (u64)g_event_at);
 }
+
+#define MCG_CAP		0x179
+#define MCG_STATUS	0x17a
+#define MC_STATUS(n)	(0x401 + 4 * (n))
+#define MC_ADDR(n)	(0x402 + 4 * (n))
+
+static volatile u64 mcg_status, mc_status, mc_addr;
+
+static void machine_check(struct frame *f)
+{
+	CHECK_EQ(f->error, 0);
+	mcg_status = rdmsr(MCG_STATUS);
+	mc_status = rdmsr(MC_STATUS(2));
+	mc_addr = rdmsr(MC_ADDR(2));
+	wrmsr(MC_STATUS(2), 0);
+	wrmsr(MCG_STATUS, 0);
+}
+
+/* The VMM reports an uncorrected error in bank 2, twice, and goes on after the first. */
+void g_machine_check(void)
+{
+	u64 cr4;
+
+	CHECK_EQ(rdmsr(MCG_CAP), 0x104);
+	/* Reports are the hardware's: the guest clears them. */
+	TRY("wrmsr", :: "c"(MC_STATUS(2)), "a"(1), "d"(0));
+	CHECK_TRAP(13, 0);
+	TRY("rdmsr", :: "c"(MC_STATUS(4)) : "eax", "edx");
+	CHECK_TRAP(13, 0);
+	TRY("wrmsr", :: "c"(MCG_CAP), "a"(4), "d"(0));
+	CHECK_TRAP(13, 0);
+	g_handler[18] = machine_check;
+	asm volatile("mov %%cr4, %0" : "=r"(cr4));
+	asm volatile("mov %0, %%cr4" :: "r"(cr4 | 0x40));
+	for (u64 i = 0; i < 2; i++) {
+		mc_addr = 0;
+		trace(0x5e7);
+		CHECK_EQ(mcg_status, 5);
+		CHECK_EQ(mc_status, 0xbe00000000000135);
+		CHECK_EQ(mc_addr, 0x1234000 + i);
+		CHECK_EQ(rdmsr(MC_STATUS(2)), 0);
+	}
+}

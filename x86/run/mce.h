@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Machine checks of the guest: its error registers, and the VMM's reports.
+ */
+#ifndef DITTO_RUN_MCE_H
+#define DITTO_RUN_MCE_H
+
+#include <linux/kvm.h>
+#include <linux/types.h>
+
+struct msr_access;
+struct vcpu;
+
+void mce_reset(struct vcpu *vcpu);
+
+int mce_cap_read(struct msr_access *a);
+int mce_status_read(struct msr_access *a);
+int mce_status_write(struct msr_access *a);
+int mce_ctl_read(struct msr_access *a);
+int mce_ctl_write(struct msr_access *a);
+int mce_bank_read(struct msr_access *a);
+int mce_bank_write(struct msr_access *a);
+int mce_ctl2_read(struct msr_access *a);
+int mce_ctl2_write(struct msr_access *a);
+
+int mce_ioctl_supported(u64 *cap);
+int vcpu_ioctl_setup_mce(struct vcpu *vcpu, u64 *cap);
+int vcpu_ioctl_set_mce(struct vcpu *vcpu, struct kvm_x86_mce *mce);
+
+#endif
