@@ -8,6 +8,7 @@
  * cannot have that refuses.
  */
 #include "core/core.h"
+#include "x86/board/irqchip.h"
 
 /**
  * struct enable_vm - a capability that can be enabled on a VM
@@ -53,7 +54,33 @@ static int enable_triple_fault_event(struct vm *vm, u64 on)
 	return 0;
 }
 
+static int enable_split_irqchip(struct vm *vm, u64 gsis)
+{
+	return irqchip_create_split(vm, gsis);
+}
+
+static int enable_x2apic_api(struct vm *vm, u64 flags)
+{
+	if (flags & KVM_X2APIC_API_USE_32BIT_IDS)
+		WRITE_ONCE(vm->enabled.x2apic_ids, true);
+	if (flags & KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK)
+		WRITE_ONCE(vm->enabled.x2apic_exact, true);
+	return 0;
+}
+
+/* Once: what was promised to the VMM stays so. */
+static int enable_max_vcpu_id(struct vm *vm, u64 max)
+{
+	u32 old = vm->enabled.max_vcpu_id;
+
+	if (max > DITTO_MAX_VCPUS || vm->bsp_id > max || (old && old != max))
+		return -EINVAL;
+	vm->enabled.max_vcpu_id = max;
+	return 0;
+}
+
 #define ANY	(~0ULL)
+#define X2APIC	(KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK)
 
 static const struct enable_vm enable_vm_table[] = {
 	/* The older of the two ignores quirks that it does not know. */
@@ -61,6 +88,9 @@ static const struct enable_vm enable_vm_table[] = {
 	{ KVM_CAP_DISABLE_QUIRKS2, VM_QUIRKS, enable_disable_quirks },
 	{ KVM_CAP_EXCEPTION_PAYLOAD, ANY, enable_exception_payload },
 	{ KVM_CAP_X86_TRIPLE_FAULT_EVENT, ANY, enable_triple_fault_event },
+	{ KVM_CAP_SPLIT_IRQCHIP, ANY, enable_split_irqchip },
+	{ KVM_CAP_X2APIC_API, X2APIC, enable_x2apic_api },
+	{ KVM_CAP_MAX_VCPU_ID, ANY, enable_max_vcpu_id },
 	{ }
 };
 

@@ -254,6 +254,8 @@ int vcpu_create(struct vm *vm, unsigned long id)
 
 	if (id >= DITTO_MAX_VCPUS || vm->nr_vcpus >= DITTO_MAX_VCPUS)
 		return -EINVAL;
+	if (vm->enabled.max_vcpu_id && id >= vm->enabled.max_vcpu_id)
+		return -EINVAL;
 	if (vm_vcpu_by_id(vm, id))
 		return -EEXIST;
 	vcpu = vcpu_alloc(vm, id);
@@ -366,7 +368,7 @@ int vcpu_ioctl_nmi(struct vcpu *vcpu)
  * @vcpu: owned
  * @irq: its vector
  *
- * For VMMs that emulate the interrupt controllers.
+ * For VMMs that emulate the PIC.
  *
  * Return: 0; -EINVAL for a vector beyond 255, -ENXIO with controllers in the kernel,
  * -EEXIST while another one waits.
@@ -375,7 +377,7 @@ int vcpu_ioctl_interrupt(struct vcpu *vcpu, struct kvm_interrupt *irq)
 {
 	if (irq->irq > 255)
 		return -EINVAL;
-	if (vcpu->vm->irqchip)
+	if (!vcpu->user_pic)
 		return -ENXIO;
 	if (vcpu->ev.user_irq >= 0)
 		return -EEXIST;

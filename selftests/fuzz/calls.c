@@ -314,7 +314,8 @@ static void bend_enable(struct world *w, struct rng *r, void *arg)
 {
 	static const u32 caps[] = {
 		KVM_CAP_DISABLE_QUIRKS, KVM_CAP_DISABLE_QUIRKS2, KVM_CAP_EXCEPTION_PAYLOAD,
-		KVM_CAP_X86_TRIPLE_FAULT_EVENT,
+		KVM_CAP_X86_TRIPLE_FAULT_EVENT, KVM_CAP_SPLIT_IRQCHIP, KVM_CAP_X2APIC_API,
+		KVM_CAP_MAX_VCPU_ID,
 	};
 
 	*(struct kvm_enable_cap *)arg = (struct kvm_enable_cap) {

@@ -341,6 +341,57 @@ static bool user_irq(struct vcpu *vcpu)
 	return true;
 }
 
+static unsigned int ends;
+static bool line_is_high;
+
+/* Messages to vector 9, level-triggered, and 8, as if from pins of those numbers. */
+static void route_pins(struct vm *vm)
+{
+	struct kvm_irq_routing *table = calloc(1, sizeof(*table) + 2 * sizeof(table->entries[0]));
+
+	table->nr = 2;
+	table->entries[0] = (struct kvm_irq_routing_entry) {
+		.gsi = 9, .type = KVM_IRQ_ROUTING_MSI,
+		.u.msi = { .address_lo = 0xfee00000, .data = VEC(9) | 3 << 14 } };
+	table->entries[1] = (struct kvm_irq_routing_entry) {
+		.gsi = 8, .type = KVM_IRQ_ROUTING_MSI,
+		.u.msi = { .address_lo = 0xfee00000, .data = VEC(8) } };
+	CHECKED(ioctl(vm->fd, KVM_SET_GSI_ROUTING, table));
+	free(table);
+	ends = 0;
+}
+
+static void route_pins_x2apic(struct vm *vm)
+{
+	need_x2apic(vm);
+	route_pins(vm);
+}
+
+/* An IOAPIC of the test's: 1 and 2 raise and lower the line of pin 9, 3 is an edge at 8. */
+static bool split_pins(struct vcpu *vcpu)
+{
+	u32 value;
+
+	if (vcpu->run->exit_reason == KVM_EXIT_IOAPIC_EOI) {
+		ASSERT_EQ(vcpu->run->eoi.vector, VEC(9));
+		ends++;
+		if (line_is_high)
+			vm_irq_line(vcpu->vm, 9, 1);
+		return true;
+	}
+	if (!traced(vcpu, &value))
+		return false;
+	line_is_high = value == 1;
+	if (value != 2)
+		vm_irq_line(vcpu->vm, value == 1 ? 9 : 8, 1);
+	return true;
+}
+
+static void three_ends(struct vm *vm)
+{
+	ASSERT_EQ(ends, 3);
+}
+
 /* With the controllers in the kernel the window is theirs: nobody is told. */
 static void ask_window(struct vm *vm)
 {
@@ -516,6 +567,11 @@ static const struct guest_test tests[] = {
 	{ .name = "g_lapic_registers" },
 	{ .name = "g_x2apic", .before = need_x2apic },
 	{ .name = "g_user_irq", .config.no_irqchip = true, .on_exit = user_irq },
+	{ .name = "g_split_pic", .config.split = true, .on_exit = user_irq },
+	{ .name = "g_split_level", .config.split = true, .before = route_pins,
+	  .on_exit = split_pins, .after = three_ends },
+	{ .name = "g_split_level_x2apic", .config.split = true, .before = route_pins_x2apic,
+	  .on_exit = split_pins, .after = three_ends },
 	{ .name = "window_not_asked", .entry = "g_ioapic_edge", .before = ask_window,
 	  .on_exit = line_5_no_window },
 	{ .name = "g_user_apic_base", .config.no_irqchip = true, .on_exit = apic_base_moves },

@@ -2,6 +2,7 @@
 /*
  * KVM_ENABLE_CAP: what it refuses, and what each capability changes once it is enabled.
  */
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 
 #include "vm.h"
@@ -168,12 +169,141 @@ static void triple_fault(const void *arg)
 	vm_free(vm);
 }
 
+static int route_pin(struct vm *vm)
+{
+	struct {
+		struct kvm_irq_routing head;
+		struct kvm_irq_routing_entry entry;
+	} table = { { .nr = 1 }, { .gsi = 1, .type = KVM_IRQ_ROUTING_IRQCHIP,
+				   .u.irqchip = { KVM_IRQCHIP_IOAPIC, 1 } } };
+
+	return ioctl(vm->fd, KVM_SET_GSI_ROUTING, &table);
+}
+
+static void split(const void *arg)
+{
+	struct vm *vm = vm_new(&(struct vm_config) { .empty = true, .no_irqchip = true });
+	struct kvm_irqfd irqfd = { .fd = CHECKED(eventfd(0, 0)), .gsi = 1 };
+	struct kvm_irqchip chip = { .chip_id = KVM_IRQCHIP_IOAPIC };
+	struct kvm_interrupt irq = { .irq = 0x30 };
+	struct kvm_pit_config pit = { };
+	struct vcpu *vcpu;
+
+	ASSERT_EQ(vm_cap(vm, KVM_CAP_SPLIT_IRQCHIP), 1);
+	ASSERT_ERRNO(enable(vm->fd, KVM_CAP_SPLIT_IRQCHIP, 4097), EINVAL);
+	CHECKED(enable(vm->fd, KVM_CAP_SPLIT_IRQCHIP, 24));
+	ASSERT_ERRNO(enable(vm->fd, KVM_CAP_SPLIT_IRQCHIP, 24), EEXIST);
+	ASSERT_ERRNO(ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0), EEXIST);
+	ASSERT_ERRNO(ioctl(vm->fd, KVM_CREATE_PIT2, &pit), ENOENT);
+	ASSERT_ERRNO(ioctl(vm->fd, KVM_GET_IRQCHIP, &chip), ENXIO);
+	ASSERT_ERRNO(ioctl(vm->fd, KVM_SET_IRQCHIP, &chip), ENXIO);
+	ASSERT_ERRNO(route_pin(vm), EINVAL);
+	CHECKED(ioctl(vm->fd, KVM_IRQFD, &irqfd));
+	irqfd.flags = KVM_IRQFD_FLAG_DEASSIGN;
+	CHECKED(ioctl(vm->fd, KVM_IRQFD, &irqfd));
+	irqfd.flags = KVM_IRQFD_FLAG_RESAMPLE;
+	irqfd.resamplefd = CHECKED(eventfd(0, 0));
+	ASSERT_ERRNO(ioctl(vm->fd, KVM_IRQFD, &irqfd), EINVAL);
+	vcpu = vm_add_vcpu(vm, 0);
+	ASSERT_EQ(lvt0(vcpu), 0x700);
+	CHECKED(ioctl(vcpu->fd, KVM_INTERRUPT, &irq));
+	ASSERT_ERRNO(ioctl(vcpu->fd, KVM_INTERRUPT, &irq), EEXIST);
+	vm_free(vm);
+
+	vm = vm_new(&(struct vm_config) { .empty = true, .no_irqchip = true });
+	vm_add_vcpu(vm, 0);
+	ASSERT_ERRNO(enable(vm->fd, KVM_CAP_SPLIT_IRQCHIP, 24), EEXIST);
+	vm_free(vm);
+	vm = vm_new(&(struct vm_config) { .empty = true });
+	ASSERT_ERRNO(enable(vm->fd, KVM_CAP_SPLIT_IRQCHIP, 24), EEXIST);
+	vm_free(vm);
+}
+
+#define APIC_ID		0x20
+#define APIC_SPIV	0xf0
+#define X2APIC_BASE	0xfee00c00
+
+static u32 *apic_reg(struct kvm_lapic_state *lapic, u32 offset)
+{
+	return (u32 *)&lapic->regs[offset];
+}
+
+/* A vCPU with id 1 whose APIC is an x2APIC, and enabled. */
+static struct vcpu *add_x2apic(struct vm *vm, struct kvm_lapic_state *lapic)
+{
+	struct vcpu *vcpu = vm_add_vcpu(vm, 1);
+
+	vcpu_set_cpuid(vcpu);
+	ASSERT_EQ(vcpu_try_set_msr(vcpu, 0x1b, X2APIC_BASE), 1);
+	CHECKED(ioctl(vcpu->fd, KVM_GET_LAPIC, lapic));
+	*apic_reg(lapic, APIC_SPIV) = 0x1ff;
+	CHECKED(ioctl(vcpu->fd, KVM_SET_LAPIC, lapic));
+	return vcpu;
+}
+
+static void x2apic(const void *arg)
+{
+	struct vm *vm = vm_new(&(struct vm_config) { .empty = true });
+	struct kvm_msi msi = { .address_lo = 0xfeeff000, .data = 0x45 };
+	struct kvm_lapic_state lapic;
+	struct vcpu *vcpu;
+
+	ASSERT_EQ(vm_cap(vm, KVM_CAP_X2APIC_API), 3);
+	ASSERT_ERRNO(enable(vm->fd, KVM_CAP_X2APIC_API, 4), EINVAL);
+	vcpu = add_x2apic(vm, &lapic);
+	ASSERT_EQ(*apic_reg(&lapic, APIC_ID), 1u << 24);
+	/* To 0xff means to all, and the upper half of the address means nothing. */
+	msi.address_hi = 0x55;
+	ASSERT_EQ(ioctl(vm->fd, KVM_SIGNAL_MSI, &msi), 1);
+	CHECKED(enable(vm->fd, KVM_CAP_X2APIC_API, KVM_X2APIC_API_USE_32BIT_IDS));
+	CHECKED(ioctl(vcpu->fd, KVM_GET_LAPIC, &lapic));
+	ASSERT_EQ(*apic_reg(&lapic, APIC_ID), 1);
+	*apic_reg(&lapic, APIC_ID) = 1u << 24;
+	ASSERT_ERRNO(ioctl(vcpu->fd, KVM_SET_LAPIC, &lapic), EINVAL);
+	*apic_reg(&lapic, APIC_ID) = 1;
+	CHECKED(ioctl(vcpu->fd, KVM_SET_LAPIC, &lapic));
+	ASSERT_ERRNO(ioctl(vm->fd, KVM_SIGNAL_MSI, &msi), EINVAL);
+	msi.address_hi = 0x100;
+	msi.address_lo = 0xfee01000;
+	ASSERT_EQ(ioctl(vm->fd, KVM_SIGNAL_MSI, &msi), 0);
+	msi.address_hi = 0;
+	msi.data = 0x46;
+	ASSERT_EQ(ioctl(vm->fd, KVM_SIGNAL_MSI, &msi), 1);
+	vm_free(vm);
+
+	/* Without the quirk 0xff is an id like others. */
+	vm = vm_new(&(struct vm_config) { .empty = true });
+	CHECKED(enable(vm->fd, KVM_CAP_X2APIC_API, KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK));
+	add_x2apic(vm, &lapic);
+	msi.address_lo = 0xfeeff000;
+	ASSERT_EQ(ioctl(vm->fd, KVM_SIGNAL_MSI, &msi), 0);
+	vm_free(vm);
+}
+
+static void max_vcpu_id(const void *arg)
+{
+	struct vm *vm = vm_new(&(struct vm_config) { .empty = true });
+
+	ASSERT_ERRNO(enable(vm->fd, KVM_CAP_MAX_VCPU_ID, vm_cap(vm, KVM_CAP_MAX_VCPU_ID) + 1),
+		     EINVAL);
+	CHECKED(enable(vm->fd, KVM_CAP_MAX_VCPU_ID, 4));
+	CHECKED(enable(vm->fd, KVM_CAP_MAX_VCPU_ID, 4));
+	ASSERT_ERRNO(enable(vm->fd, KVM_CAP_MAX_VCPU_ID, 5), EINVAL);
+	ASSERT_ERRNO(ioctl(vm->fd, KVM_SET_BOOT_CPU_ID, 5), EINVAL);
+	ASSERT_ERRNO(ioctl(vm->fd, KVM_CREATE_VCPU, 4), EINVAL);
+	vm_add_vcpu(vm, 3);
+	vm_free(vm);
+}
+
 static const struct tap_test tests[] = {
 	{ "refused", refused },
 	{ "quirks", quirks },
 	{ "payload", payload },
 	{ "payload_delivered", payload_delivered },
 	{ "triple_fault", triple_fault },
+	{ "split", split },
+	{ "x2apic", x2apic },
+	{ "max_vcpu_id", max_vcpu_id },
 };
 
 int main(int argc, char **argv)

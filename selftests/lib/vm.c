@@ -109,7 +109,10 @@ struct vm *vm_new(const struct vm_config *config)
 	vm->gmem = -1;
 	vm->fd = CHECKED(ioctl(dev, KVM_CREATE_VM, 0));
 	close(dev);
-	if (!config->no_irqchip)
+	if (config->split)
+		CHECKED(ioctl(vm->fd, KVM_ENABLE_CAP, &(struct kvm_enable_cap) {
+			.cap = KVM_CAP_SPLIT_IRQCHIP, .args[0] = 24 }));
+	else if (!config->no_irqchip)
 		CHECKED(ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0));
 	if (config->pit)
 		CHECKED(ioctl(vm->fd, KVM_CREATE_PIT2, &pit));

@@ -93,6 +93,7 @@ struct vm {
  * @ram: bytes, 0 for 8 MiB
  * @vcpus: 0 for 1
  * @no_irqchip: interrupt controllers are not in the kernel
+ * @split: only local APICs are, and GSIs below 24 are the pins of an IOAPIC of the test's
  * @pit: with a PIT in the kernel
  * @empty: neither memory nor vCPUs
  * @user: memory is the process's own even where gmem is the default
@@ -100,7 +101,7 @@ struct vm {
 struct vm_config {
 	u64 ram;
 	unsigned int vcpus;
-	bool no_irqchip, pit, empty, user;
+	bool no_irqchip, split, pit, empty, user;
 };
 
 int dev_open(void);

@@ -57,17 +57,16 @@ static int send_pin(struct irqchip *chip, unsigned int pin)
 {
 	typeof(&chip->ioapic.regs.redirtbl[0]) entry = &chip->ioapic.regs.redirtbl[pin];
 	struct apic_msg msg = {
-		.dest = entry->fields.dest_id,
 		.exclude = -1,
 		.vector = entry->fields.vector,
 		.mode = entry->fields.delivery_mode << 8,
 		.logical = entry->fields.dest_mode,
-		.broadcast = entry->fields.dest_id == VLAPIC_DEST_ALL_XAPIC,
 	};
 	int ret;
 
 	if (entry->fields.mask || msg.mode == APIC_DM_STARTUP)
 		return -1;
+	apic_msg_set_dest(chip->vm, &msg, entry->fields.dest_id);
 	msg.level = entry->fields.trig_mode && is_vectored(msg.mode);
 	if (msg.level && entry->fields.remote_irr)
 		return 0;

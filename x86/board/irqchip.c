@@ -147,7 +147,7 @@ int irqchip_ioctl_signal_msi(struct vm *vm, struct kvm_msi *arg)
 
 	if (!READ_ONCE(vm->irqchip))
 		return -ENXIO;
-	if (arg->flags)
+	if (arg->flags || (READ_ONCE(vm->enabled.x2apic_ids) && (arg->address_hi & 0xff)))
 		return -EINVAL;
 	return max(irqchip_send_msi(vm, address, arg->data), 0);
 }
@@ -165,7 +165,7 @@ int irqchip_ioctl_get_chip(struct vm *vm, struct kvm_irqchip *arg)
 {
 	struct irqchip *chip = READ_ONCE(vm->irqchip);
 
-	if (!chip)
+	if (!chip || chip->split)
 		return -ENXIO;
 	memset(&arg->chip, 0, sizeof(arg->chip));
 	switch (arg->chip_id) {
@@ -196,7 +196,7 @@ int irqchip_ioctl_set_chip(struct vm *vm, struct kvm_irqchip *arg)
 {
 	struct irqchip *chip = READ_ONCE(vm->irqchip);
 
-	if (!chip)
+	if (!chip || chip->split)
 		return -ENXIO;
 	switch (arg->chip_id) {
 	case KVM_IRQCHIP_PIC_MASTER:
@@ -212,9 +212,9 @@ int irqchip_ioctl_set_chip(struct vm *vm, struct kvm_irqchip *arg)
 
 static int register_chips(struct irqchip *chip)
 {
-	int ret = vpic_register(chip);
+	int ret = chip->split ? 0 : vpic_register(chip);
 
-	if (ret)
+	if (ret || chip->split)
 		return ret;
 	ret = vioapic_register(chip);
 	if (ret)
@@ -222,19 +222,21 @@ static int register_chips(struct irqchip *chip)
 	return ret;
 }
 
-static struct irqchip *chip_alloc(struct vm *vm)
+static struct irqchip *chip_alloc(struct vm *vm, bool split, u32 user_gsis)
 {
 	struct irqchip *chip = kvzalloc(sizeof(*chip), GFP_KERNEL_ACCOUNT);
 	struct irq_routing *routing;
 
 	if (!chip)
 		return ERR_PTR(-ENOMEM);
-	routing = irqchip_default_routing();
+	chip->vm = vm;
+	chip->split = split;
+	chip->user_gsis = user_gsis;
+	routing = split ? irqchip_build_routing(chip, NULL, 0) : irqchip_default_routing(chip);
 	if (IS_ERR(routing)) {
 		kvfree(chip);
 		return ERR_CAST(routing);
 	}
-	chip->vm = vm;
 	mutex_init(&chip->lock);
 	vpic_init(chip);
 	vioapic_init(chip);
@@ -248,22 +250,11 @@ static void chip_free(struct irqchip *chip)
 	kvfree(chip);
 }
 
-/**
- * irqchip_create() - KVM_CREATE_IRQCHIP
- * @vm: vm->lock held
- *
- * Return: 0, -EEXIST, -EINVAL when there are vCPUs already, -ENOMEM, -ENOSPC.
- */
-int irqchip_create(struct vm *vm)
+static int chip_create(struct vm *vm, bool split, u32 user_gsis)
 {
-	struct irqchip *chip;
+	struct irqchip *chip = chip_alloc(vm, split, user_gsis);
 	int ret;
 
-	if (vm->irqchip)
-		return -EEXIST;
-	if (vm->nr_vcpus)
-		return -EINVAL;
-	chip = chip_alloc(vm);
 	if (IS_ERR(chip))
 		return PTR_ERR(chip);
 	ret = register_chips(chip);
@@ -273,6 +264,52 @@ int irqchip_create(struct vm *vm)
 	}
 	smp_store_release(&vm->irqchip, chip);
 	return 0;
+}
+
+/**
+ * irqchip_create() - KVM_CREATE_IRQCHIP
+ * @vm: vm->lock held
+ *
+ * Return: 0, -EEXIST, -EINVAL when there are vCPUs already, -ENOMEM, -ENOSPC.
+ */
+int irqchip_create(struct vm *vm)
+{
+	if (vm->irqchip)
+		return -EEXIST;
+	if (vm->nr_vcpus)
+		return -EINVAL;
+	return chip_create(vm, false, 0);
+}
+
+/**
+ * irqchip_create_split() - KVM_CAP_SPLIT_IRQCHIP is enabled
+ * @vm: vm->lock held
+ * @user_gsis: as many GSIs, from 0 on, are routed as the pins of the VMM's IOAPICs are
+ *	programmed; it is told when an interrupt of theirs ends
+ *
+ * Return: 0, -EINVAL for more GSIs than there can be, -EEXIST when there are controllers or
+ * vCPUs already, -ENOMEM.
+ */
+int irqchip_create_split(struct vm *vm, u64 user_gsis)
+{
+	if (user_gsis > IRQCHIP_MAX_ROUTES)
+		return -EINVAL;
+	if (vm->irqchip || vm->nr_vcpus)
+		return -EEXIST;
+	return chip_create(vm, true, user_gsis);
+}
+
+/**
+ * irqchip_is_split() - are PIC and IOAPIC the VMM's, and only the local APICs the kernel's?
+ * @vm: any
+ *
+ * Return: whether they are.
+ */
+bool irqchip_is_split(const struct vm *vm)
+{
+	const struct irqchip *chip = READ_ONCE(vm->irqchip);
+
+	return chip && chip->split;
 }
 
 /**
@@ -290,8 +327,10 @@ void irqchip_destroy(struct vm *vm)
 	if (!chip)
 		return;
 	vpit_free(chip->pit);
-	vioapic_unregister(chip);
-	vpic_unregister(chip);
+	if (!chip->split) {
+		vioapic_unregister(chip);
+		vpic_unregister(chip);
+	}
 	WRITE_ONCE(vm->irqchip, NULL);
 	if (vm->irqfds)
 		synchronize_rcu();

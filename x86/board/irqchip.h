@@ -50,8 +50,10 @@ struct irq_ack_notifier {
 };
 
 /* PIC pair, IOAPIC, GSI routing (default routes as KVM's). */
-
 int irqchip_create(struct vm *vm);
+/* GSI routing to messages only: the chips are the VMM's. */
+int irqchip_create_split(struct vm *vm, u64 user_gsis);
+bool irqchip_is_split(const struct vm *vm);
 void irqchip_destroy(struct vm *vm);
 
 int irqchip_set_irq(struct vm *vm, enum irq_source source, u32 gsi, bool level);

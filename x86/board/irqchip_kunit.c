@@ -355,7 +355,9 @@ static struct kvm_irq_routing_entry to_msi(u32 gsi, u32 data)
 
 static int check_routes(const struct kvm_irq_routing_entry *entries, u32 nr)
 {
-	struct irq_routing *routing = irqchip_build_routing(entries, nr);
+	static struct vm vm;
+	static struct irqchip chip = { .vm = &vm };
+	struct irq_routing *routing = irqchip_build_routing(&chip, entries, nr);
 
 	if (IS_ERR(routing))
 		return PTR_ERR(routing);
@@ -431,7 +433,7 @@ static void routing_test_msi(struct kunit *test)
 	msi.flags = KVM_MSI_VALID_DEVID;
 	KUNIT_EXPECT_EQ(test, irqchip_ioctl_signal_msi(&b->vm, &msi), -EINVAL);
 
-	KUNIT_EXPECT_EQ(test, irqchip_msi_decode(0xfee0500c, 0xc123, &m), 0);
+	KUNIT_EXPECT_EQ(test, irqchip_msi_decode(&b->vm, 0xfee0500c, 0xc123, &m), 0);
 	KUNIT_EXPECT_EQ(test, m.dest, 5u);
 	KUNIT_EXPECT_TRUE(test, m.logical);
 	KUNIT_EXPECT_TRUE(test, m.level);
@@ -439,7 +441,7 @@ static void routing_test_msi(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, m.vector, 0x23);
 	KUNIT_EXPECT_FALSE(test, m.broadcast);
 	/* Start-up does not come by message. */
-	KUNIT_EXPECT_EQ(test, irqchip_msi_decode(0xfee01000, 0x612, &m), -1);
+	KUNIT_EXPECT_EQ(test, irqchip_msi_decode(&b->vm, 0xfee01000, 0x612, &m), -1);
 }
 
 static void board_test_create_twice(struct kunit *test)

@@ -24,6 +24,8 @@ struct vpit;
 /**
  * struct irqchip - all of it
  * @vm: constant
+ * @split: there are only local APICs and messages; PIC, IOAPIC and PIT are the VMM's; constant
+ * @user_gsis: @split: GSIs below it stand for pins of the VMM's IOAPICs; constant
  * @lock: changes of @routing and @notifiers
  * @map: which APICs a message addresses
  * @pic: their own locks
@@ -36,6 +38,8 @@ struct vpit;
  */
 struct irqchip {
 	struct vm *vm;
+	bool split;
+	u32 user_gsis;
 	struct mutex lock;
 	struct apic_map map;
 	struct vpic pic;
@@ -51,6 +55,9 @@ struct irqchip {
 u64 irqchip_min_period_ns(void);
 void irqchip_notify_ack(struct irqchip *chip, unsigned int chip_id, unsigned int pin);
 bool irqchip_wants_ack(struct irqchip *chip, unsigned int chip_id, unsigned int pin);
+
+/* routing.c */
+bool irqchip_user_wants_end(const struct irqchip *chip, u8 vector);
 
 /* Bookkeeping of a line that several sources drive; returns the line's level. */
 static inline bool irq_line_update(u8 *sources, enum irq_source source, bool level)

@@ -332,6 +332,9 @@ static int irqfd_assign(struct vm *vm, const struct kvm_irqfd *arg)
 
 	if (!READ_ONCE(vm->irqchip) || arg->gsi >= IRQCHIP_MAX_ROUTES)
 		return -EINVAL;
+	/* The VMM's IOAPIC knows when an interrupt of its pins ends. */
+	if ((arg->flags & KVM_IRQFD_FLAG_RESAMPLE) && irqchip_is_split(vm))
+		return -EINVAL;
 	file = fget(arg->fd);
 	if (!file)
 		return -EBADF;

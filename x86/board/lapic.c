@@ -180,11 +180,37 @@ void vlapic_lint0(struct vlapic *apic, bool rising)
 	}
 }
 
+/* The VMM's PIC has output its vector already (KVM_INTERRUPT). */
 static bool pic_waits(const struct vlapic *apic)
 {
 	struct irqchip *chip = apic_chip(apic);
 
-	return chip && READ_ONCE(chip->pic.output) && accepts_pic(apic);
+	if (!chip)
+		return false;
+	return (chip->split ? apic->vcpu->ev.user_irq >= 0 : READ_ONCE(chip->pic.output)) &&
+	       accepts_pic(apic);
+}
+
+static int pic_ack(struct vlapic *apic)
+{
+	struct irqchip *chip = apic_chip(apic);
+	int vector = apic->vcpu->ev.user_irq;
+
+	if (!chip->split)
+		return vpic_intack(chip);
+	apic->vcpu->ev.user_irq = -1;
+	return vector;
+}
+
+/**
+ * vlapic_accepts_pic() - can an interrupt of the VMM's PIC reach a vCPU?
+ * @vcpu: owned by the caller
+ *
+ * Return: false where the local APIC keeps it out.
+ */
+bool vlapic_accepts_pic(const struct vcpu *vcpu)
+{
+	return !vcpu->apic || accepts_pic(vcpu->apic);
 }
 
 /**
@@ -235,7 +261,7 @@ int vcpu_take_irq(struct vcpu *vcpu)
 	if (!apic)
 		return -1;
 	if (pic_waits(apic))
-		return vpic_intack(apic_chip(apic));
+		return pic_ack(apic);
 	vector = apic->cpu_delivers ? 0 : vlapic_deliverable(apic);
 	if (!vector)
 		return -1;
@@ -264,6 +290,32 @@ bool vlapic_tpr_blocks(struct vcpu *vcpu)
 	return vector > vlapic_highest(apic, APIC_ISR) >> 4 && vector <= vlapic_tpr(apic) >> 4;
 }
 
+static void tell_user(struct vlapic *apic, u8 vector)
+{
+	__set_bit(vector, apic->user_ends);
+	vcpu_request(apic->vcpu, REQ_IOAPIC_EOI);
+}
+
+/**
+ * vlapic_take_user_end() - the end of an interrupt that the VMM must hear of
+ * @vcpu: owned by the caller, with an APIC; REQ_IOAPIC_EOI was taken, and is made again when
+ *	there is another one
+ *
+ * Return: the vector, or -1.
+ */
+int vlapic_take_user_end(struct vcpu *vcpu)
+{
+	unsigned long *ends = vcpu->apic->user_ends;
+	unsigned int vector = find_first_bit(ends, VLAPIC_VECTORS);
+
+	if (vector == VLAPIC_VECTORS)
+		return -1;
+	__clear_bit(vector, ends);
+	if (!bitmap_empty(ends, VLAPIC_VECTORS))
+		vcpu_request(vcpu, REQ_IOAPIC_EOI);
+	return vector;
+}
+
 /**
  * vlapic_ended() - tell others that an interrupt has ended
  * @apic: whose
@@ -275,9 +327,14 @@ bool vlapic_tpr_blocks(struct vcpu *vcpu)
 void vlapic_ended(struct vlapic *apic, u8 vector)
 {
 	struct irqchip *chip = apic_chip(apic);
+	bool level = vlapic_has_vector(apic, APIC_TMR, vector);
 
-	if (vlapic_has_vector(apic, APIC_TMR, vector) || vioapic_wants_edge(chip, vector))
+	if (chip->split) {
+		if (level && irqchip_user_wants_end(chip, vector))
+			tell_user(apic, vector);
+	} else if (level || vioapic_wants_edge(chip, vector)) {
 		vioapic_eoi(chip, vector);
+	}
 }
 
 /**
@@ -342,6 +399,7 @@ void vlapic_clear(struct vlapic *apic)
 	vcpu->st.cr8 = 0;
 	atomic_set(&apic->errors, 0);
 	vlapic_forget_posted(apic);
+	bitmap_zero(apic->user_ends, VLAPIC_VECTORS);
 	vcpu_request(vcpu, REQ_EVENT);
 }
 
@@ -378,7 +436,7 @@ void vlapic_reset(struct vcpu *vcpu, bool init)
  * vlapic_create() - give a vCPU a local APIC
  * @vcpu: its vm, id and idx are set; id is below VLAPIC_MAX_IDS
  *
- * Sets vcpu->apic_page, and vcpu->apic unless the VM has no irqchip.
+ * Sets vcpu->apic_page, vcpu->user_pic, and vcpu->apic unless the VM has no irqchip.
  *
  * Return: 0, -EINVAL for the id, -ENOMEM.
  */
@@ -391,6 +449,7 @@ int vlapic_create(struct vcpu *vcpu)
 	vcpu->apic_page = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	if (!vcpu->apic_page)
 		return -ENOMEM;
+	vcpu->user_pic = !vcpu->vm->irqchip || irqchip_is_split(vcpu->vm);
 	if (!vcpu->vm->irqchip)
 		return 0;
 	/*

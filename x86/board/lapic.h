@@ -66,6 +66,7 @@ struct vlapic_timer {
  * @timer: see there
  * @posted: see there; vectors whose trigger mode is what the TMR says
  * @held: the others, edge-triggered and level-triggered: the owner changes the TMR first
+ * @user_ends: vectors whose end the VMM is to hear of, for its IOAPICs; owner
  * @errors: errors since the last write to the ESR; any context
  * @signals: VLAPIC_SIGNAL_* that wait; any context
  * @sipi_vector: of the SIPI that waits or came last; written before the signal
@@ -81,6 +82,7 @@ struct vlapic {
 	struct vlapic_timer timer;
 	struct posted posted;
 	struct posted held[2];
+	DECLARE_BITMAP(user_ends, VLAPIC_VECTORS);
 	atomic_t errors;
 	unsigned long signals;
 	u8 sipi_vector;
@@ -94,6 +96,8 @@ bool vcpu_has_irq(struct vcpu *vcpu);
 bool vcpu_injects_irq(struct vcpu *vcpu);
 int vcpu_take_irq(struct vcpu *vcpu);
 bool vlapic_tpr_blocks(struct vcpu *vcpu);
+bool vlapic_accepts_pic(const struct vcpu *vcpu);
+int vlapic_take_user_end(struct vcpu *vcpu);
 
 bool vlapic_take_init(struct vcpu *vcpu);
 int vlapic_take_sipi(struct vcpu *vcpu);

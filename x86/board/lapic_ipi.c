@@ -76,6 +76,14 @@ static void add_set(unsigned long *set, const unsigned long *more)
 	bitmap_or(set, set, more, VLAPIC_MAX_IDS);
 }
 
+static void add_xapics(unsigned long *set, const struct apic_map *map)
+{
+	unsigned int i;
+
+	for (i = 0; i < APIC_SET_LONGS; i++)
+		set[i] |= READ_ONCE(map->present[i]) & ~READ_ONCE(map->x2apic[i]);
+}
+
 static void resolve_logical(const struct apic_map *map, u32 dest, unsigned long *set)
 {
 	u32 i, cluster = dest >> 16;
@@ -119,6 +127,8 @@ void apicmap_resolve(const struct apic_map *map, const struct apic_msg *msg,
 		if (msg->dest < VLAPIC_MAX_IDS && test_bit(msg->dest, map->present))
 			__set_bit(msg->dest, set);
 	}
+	if (unlikely(msg->xapics))
+		add_xapics(set, map);
 	if (msg->exclude >= 0)
 		__clear_bit(msg->exclude, set);
 }

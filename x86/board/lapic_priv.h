@@ -39,6 +39,7 @@ struct vm;
  * @mode: APIC_DM_*
  * @logical: @dest is a logical destination
  * @broadcast: to all, whatever @dest is
+ * @xapics: to those that are xAPICs, and to whom @dest is
  * @level: level-triggered
  */
 struct apic_msg {
@@ -48,6 +49,7 @@ struct apic_msg {
 	u32 mode;
 	bool logical;
 	bool broadcast;
+	bool xapics;
 	bool level;
 };
 
@@ -74,6 +76,20 @@ struct apic_map {
 	unsigned long flat[8][APIC_SET_LONGS];
 	unsigned long cluster[APIC_CLUSTER_BITS][APIC_SET_LONGS];
 };
+
+/*
+ * Where a message goes that a device sends: 0xff means all. An x2APIC, where that is an id
+ * like others, takes it for that, too, as under KVM, unless the VMM turned that off.
+ */
+static inline void apic_msg_set_dest(const struct vm *vm, struct apic_msg *msg, u32 dest)
+{
+	bool all = dest == VLAPIC_DEST_ALL_XAPIC;
+	bool exact = READ_ONCE(vm->enabled.x2apic_exact);
+
+	msg->dest = dest;
+	msg->xapics = all && exact;
+	msg->broadcast = (all && !exact) || dest == VLAPIC_DEST_ALL_X2APIC;
+}
 
 static inline void vlapic_put(struct vlapic *apic, u32 offset, u32 val)
 {

@@ -28,6 +28,12 @@ static void put_reg(struct kvm_lapic_state *state, u32 offset, u32 val)
 	memcpy(state->regs + offset, &val, sizeof(val));
 }
 
+/* Does the state have an x2APIC's whole id, and not 8 bits where an xAPIC has them? */
+static bool state_has_id(const struct vlapic *apic)
+{
+	return vlapic_x2apic(apic) && READ_ONCE(apic->vcpu->vm->enabled.x2apic_ids);
+}
+
 /**
  * vlapic_ioctl_get() - KVM_GET_LAPIC
  * @vcpu: owned by the caller
@@ -54,16 +60,18 @@ int vlapic_ioctl_get(struct vcpu *vcpu, struct kvm_lapic_state *state)
 	vlapic_collect(apic);
 	for (offset = APIC_TMR; offset < APIC_ESR; offset += 0x10)
 		put_reg(state, offset, vlapic_get(apic, offset));
-	put_reg(state, APIC_ID, vcpu->id << 24);
+	put_reg(state, APIC_ID, state_has_id(apic) ? vcpu->id : vcpu->id << 24);
 	put_reg(state, APIC_ICR2, vlapic_get(apic, APIC_ICR2));
 	put_reg(state, APIC_DFR, vlapic_get(apic, APIC_DFR));
 	return 0;
 }
 
-static bool state_is_valid(const struct kvm_lapic_state *state)
+static bool state_is_valid(const struct vlapic *apic, const struct kvm_lapic_state *state)
 {
 	u32 mode = get_reg(state, APIC_LVTT) & (3u << 17);
 
+	if (state_has_id(apic) && get_reg(state, APIC_ID) != apic->vcpu->id)
+		return false;
 	/* Vectors below 16 are reserved (SDM figure 11-20). */
 	if ((get_reg(state, APIC_ISR) | get_reg(state, APIC_IRR) |
 	     get_reg(state, APIC_TMR)) & 0xffff)
@@ -130,7 +138,7 @@ int vlapic_ioctl_set(struct vcpu *vcpu, struct kvm_lapic_state *state)
 {
 	struct vlapic *apic = vcpu->apic;
 
-	if (!apic || !state_is_valid(state))
+	if (!apic || !state_is_valid(apic, state))
 		return -EINVAL;
 	vlapic_timer_stop(apic);
 	set_registers(apic, state);

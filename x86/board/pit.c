@@ -510,7 +510,7 @@ void vpit_free(struct vpit *pit)
  */
 int irqchip_ioctl_create_pit(struct vm *vm, struct kvm_pit_config *arg)
 {
-	struct irqchip *chip = READ_ONCE(vm->irqchip);
+	struct irqchip *chip = irqchip_is_split(vm) ? NULL : READ_ONCE(vm->irqchip);
 	struct vpit *pit;
 	int ret;
 

@@ -18,6 +18,8 @@
 #include "x86/board/routing.h"
 #include "x86/machine/vm.h"
 
+#define MSI_LEVEL	BIT(15)	/* of the data */
+
 static unsigned int chip_pins(u32 chip_id)
 {
 	switch (chip_id) {
@@ -31,7 +33,14 @@ static unsigned int chip_pins(u32 chip_id)
 	}
 }
 
-static int parse_route(const struct kvm_irq_routing_entry *entry, struct irq_route *route)
+/* With 32-bit ids the upper half of the address has the upper 24 bits of one, and no more. */
+static bool msi_is_valid(const struct vm *vm, u64 address)
+{
+	return !READ_ONCE(vm->enabled.x2apic_ids) || !(address >> 32 & 0xff);
+}
+
+static int parse_route(const struct irqchip *chip, const struct kvm_irq_routing_entry *entry,
+		       struct irq_route *route)
 {
 	/* KVM_MSI_VALID_DEVID is the only flag there is, and not for x86. */
 	if (entry->gsi >= IRQCHIP_MAX_ROUTES || entry->flags)
@@ -39,7 +48,7 @@ static int parse_route(const struct kvm_irq_routing_entry *entry, struct irq_rou
 	route->gsi = entry->gsi;
 	switch (entry->type) {
 	case KVM_IRQ_ROUTING_IRQCHIP:
-		if (entry->u.irqchip.pin >= chip_pins(entry->u.irqchip.irqchip))
+		if (chip->split || entry->u.irqchip.pin >= chip_pins(entry->u.irqchip.irqchip))
 			return -EINVAL;
 		route->chip = entry->u.irqchip.irqchip;
 		route->pin = entry->u.irqchip.pin;
@@ -48,7 +57,7 @@ static int parse_route(const struct kvm_irq_routing_entry *entry, struct irq_rou
 		route->is_msi = true;
 		route->address = entry->u.msi.address_lo | (u64)entry->u.msi.address_hi << 32;
 		route->data = entry->u.msi.data;
-		return 0;
+		return msi_is_valid(chip->vm, route->address) ? 0 : -EINVAL;
 	default:
 		return -EINVAL;
 	}
@@ -72,7 +81,16 @@ static bool routes_collide(const struct irq_route *l, const struct irq_route *r)
 	return l->gsi == r->gsi && (l->is_msi || r->is_msi || l->chip == r->chip);
 }
 
-static int finish_routing(struct irq_routing *routing)
+/* Of a pin of the VMM's IOAPICs that waits for the end of its interrupt. */
+static bool route_has_end(const struct irqchip *chip, const struct irq_route *route)
+{
+	u32 mode = route->data & APIC_MODE_MASK;
+
+	return route->gsi < chip->user_gsis && route->is_msi && (route->data & MSI_LEVEL) &&
+	       (mode == APIC_DM_FIXED || mode == APIC_DM_LOWEST);
+}
+
+static int finish_routing(const struct irqchip *chip, struct irq_routing *routing)
 {
 	struct irq_route *route;
 	u32 i;
@@ -85,18 +103,22 @@ static int finish_routing(struct irq_routing *routing)
 			return -EINVAL;
 		if (!route->is_msi)
 			routing->gsi_of[route->chip][route->pin] = route->gsi;
+		else if (route_has_end(chip, route))
+			__set_bit(route->data & APIC_VECTOR_MASK, routing->user_levels);
 	}
 	return 0;
 }
 
 /**
  * irqchip_build_routing() - check routes and make them ready for use
+ * @chip: the VM's controllers
  * @entries: in KVM's form
  * @nr: their number
  *
  * Return: the routing, or ERR_PTR of -EINVAL or -ENOMEM.
  */
-struct irq_routing *irqchip_build_routing(const struct kvm_irq_routing_entry *entries, u32 nr)
+struct irq_routing *irqchip_build_routing(const struct irqchip *chip,
+					  const struct kvm_irq_routing_entry *entries, u32 nr)
 {
 	struct irq_routing *routing;
 	int ret = 0;
@@ -109,9 +131,9 @@ struct irq_routing *irqchip_build_routing(const struct kvm_irq_routing_entry *en
 		return ERR_PTR(-ENOMEM);
 	routing->nr = nr;
 	for (i = 0; i < nr && !ret; i++)
-		ret = parse_route(&entries[i], &routing->route[i]);
+		ret = parse_route(chip, &entries[i], &routing->route[i]);
 	if (!ret)
-		ret = finish_routing(routing);
+		ret = finish_routing(chip, routing);
 	if (!ret)
 		return routing;
 	kvfree(routing);
@@ -129,12 +151,13 @@ static struct kvm_irq_routing_entry pin_entry(u32 gsi, u32 chip, u32 pin)
 
 /**
  * irqchip_default_routing() - the routes that a VM begins with
+ * @chip: the VM's controllers
  *
  * As KVM's: GSIs 0-15 to the PIC and the IOAPIC, 16-23 to the IOAPIC.
  *
  * Return: as irqchip_build_routing().
  */
-struct irq_routing *irqchip_default_routing(void)
+struct irq_routing *irqchip_default_routing(const struct irqchip *chip)
 {
 	struct kvm_irq_routing_entry *entries;
 	struct irq_routing *routing;
@@ -148,7 +171,7 @@ struct irq_routing *irqchip_default_routing(void)
 	for (gsi = 0; gsi < VPIC_PINS; gsi++)
 		entries[nr++] = pin_entry(gsi, gsi < 8 ? KVM_IRQCHIP_PIC_MASTER :
 					  KVM_IRQCHIP_PIC_SLAVE, gsi % 8);
-	routing = irqchip_build_routing(entries, nr);
+	routing = irqchip_build_routing(chip, entries, nr);
 	kfree(entries);
 	return routing;
 }
@@ -190,7 +213,7 @@ int irqchip_set_routing(struct vm *vm, void __user *arg)
 	entries = vmemdup_user(table->entries, array_size(head.nr, sizeof(*entries)));
 	if (IS_ERR(entries))
 		return PTR_ERR(entries);
-	routing = irqchip_build_routing(entries, head.nr);
+	routing = irqchip_build_routing(chip, entries, head.nr);
 	kvfree(entries);
 	if (IS_ERR(routing))
 		return PTR_ERR(routing);
@@ -200,6 +223,7 @@ int irqchip_set_routing(struct vm *vm, void __user *arg)
 
 /**
  * irqchip_msi_decode() - what a write to the APICs' address range means
+ * @vm: which
  * @address: where
  * @data: what is written
  * @msg: out
@@ -208,17 +232,20 @@ int irqchip_set_routing(struct vm *vm, void __user *arg)
  *
  * Return: 0, or -1 for a delivery mode that does not exist.
  */
-int irqchip_msi_decode(u64 address, u32 data, struct apic_msg *msg)
+int irqchip_msi_decode(const struct vm *vm, u64 address, u32 data, struct apic_msg *msg)
 {
+	u32 dest = address >> 12 & 0xff;
+
+	if (READ_ONCE(vm->enabled.x2apic_ids))
+		dest |= address >> 32 & ~0xffu;
 	*msg = (struct apic_msg){
-		.dest = address >> 12 & 0xff,
 		.exclude = -1,
 		.vector = data & 0xff,
 		.mode = data & APIC_MODE_MASK,
 		.logical = address & BIT(2),
-		.level = data & BIT(15),
+		.level = data & MSI_LEVEL,
 	};
-	msg->broadcast = msg->dest == VLAPIC_DEST_ALL_XAPIC;
+	apic_msg_set_dest(vm, msg, dest);
 	return msg->mode == APIC_DM_STARTUP || msg->mode == APIC_DM_REMRD ? -1 : 0;
 }
 
@@ -226,7 +253,7 @@ static int send_msi(struct irqchip *chip, u64 address, u32 data)
 {
 	struct apic_msg msg;
 
-	if (irqchip_msi_decode(address, data, &msg))
+	if (irqchip_msi_decode(chip->vm, address, data, &msg))
 		return -1;
 	return vlapic_send(chip, &msg);
 }
@@ -234,7 +261,8 @@ static int send_msi(struct irqchip *chip, u64 address, u32 data)
 /**
  * irqchip_send_msi() - deliver a message-signalled interrupt
  * @vm: any
- * @address: of the message; its upper half is ignored
+ * @address: of the message; its upper half counts where KVM_X2APIC_API_USE_32BIT_IDS is
+ *	enabled
  * @data: of the message
  *
  * Any context.
@@ -324,4 +352,23 @@ int irqchip_set_irq(struct vm *vm, enum irq_source source, u32 gsi, bool level)
 		ret = set_irq(chip, source, gsi, level);
 	rcu_read_unlock();
 	return ret;
+}
+
+/**
+ * irqchip_user_wants_end() - is the end of a level-triggered interrupt for the VMM's IOAPICs?
+ * @chip: the VM's controllers, split
+ * @vector: of the interrupt
+ *
+ * As on hardware all IOAPICs hear of it, whichever sent the vector.
+ *
+ * Return: whether a pin of theirs is routed to that vector.
+ */
+bool irqchip_user_wants_end(const struct irqchip *chip, u8 vector)
+{
+	bool wants;
+
+	rcu_read_lock();
+	wants = test_bit(vector, rcu_dereference(chip->routing)->user_levels);
+	rcu_read_unlock();
+	return wants;
 }

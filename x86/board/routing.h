@@ -41,19 +41,22 @@ struct irq_route {
  * struct irq_routing - all routes of a VM; constant once published
  * @rcu: frees it
  * @gsi_of: by chip and pin: a GSI that is routed there, or -1
+ * @user_levels: level-triggered vectors of the VMM's IOAPICs: it is told of their ends
  * @nr: number of routes
  * @route: by GSI
  */
 struct irq_routing {
 	struct rcu_head rcu;
 	s16 gsi_of[KVM_NR_IRQCHIPS][KVM_IOAPIC_NUM_PINS];
+	DECLARE_BITMAP(user_levels, VLAPIC_VECTORS);
 	u32 nr;
 	struct irq_route route[] __counted_by(nr);
 };
 
-struct irq_routing *irqchip_build_routing(const struct kvm_irq_routing_entry *entries, u32 nr);
-struct irq_routing *irqchip_default_routing(void);
-int irqchip_msi_decode(u64 address, u32 data, struct apic_msg *msg);
+struct irq_routing *irqchip_build_routing(const struct irqchip *chip,
+					  const struct kvm_irq_routing_entry *entries, u32 nr);
+struct irq_routing *irqchip_default_routing(const struct irqchip *chip);
+int irqchip_msi_decode(const struct vm *vm, u64 address, u32 data, struct apic_msg *msg);
 
 /* A GSI that is routed to a chip's pin, or -1.  Under rcu_read_lock(). */
 static inline int irq_routing_gsi(const struct irqchip *chip, unsigned int chip_id,

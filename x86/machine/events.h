@@ -31,7 +31,7 @@
  * @nmi_masked: the guest is in its NMI handler; cleared by backend_ops.run
  * @nmi_pending: NMIs accepted, at most 2
  * @nmi_asked: NMIs that other threads sent; added to @nmi_pending before entry
- * @user_irq: KVM_INTERRUPT's vector without in-kernel irqchip, or -1
+ * @user_irq: KVM_INTERRUPT's vector where vcpu->user_pic, or -1
  */
 struct vcpu_events {
 	bool exc_pending, exc_injected;

@@ -36,6 +36,7 @@ enum vcpu_request {
 	REQ_PDPTES,		/* load the PDPTEs of PAE paging */
 	REQ_CLOCK_UPDATE,	/* publish the paravirtual clock again */
 	REQ_TSC,		/* the TSC jumped or changed its pace: timers follow */
+	REQ_IOAPIC_EOI,		/* tell the VMM's IOAPICs of an interrupt's end */
 	REQ_SHUTDOWN,		/* triple fault: leave with KVM_EXIT_SHUTDOWN */
 };
 
@@ -59,6 +60,7 @@ enum vcpu_mode {
  * @st: architectural state; owner
  * @ev: what waits to be injected, and NMI state; owner, but atomics inside
  * @apic: local APIC, or NULL without in-kernel irqchip; constant
+ * @user_pic: the PIC is the VMM's, which injects its interrupts by KVM_INTERRUPT; constant
  * @apic_page: its registers where a CPU can use them, see x86/board/lapic.h; without it only
  *	TASKPRI counts.  Constant address
  * @posted: interrupts that others send to @apic, or NULL without; constant address
@@ -107,6 +109,7 @@ struct vcpu {
 	struct x86_state st;
 	struct vcpu_events ev;
 	struct vlapic *apic;
+	bool user_pic;
 	u8 *apic_page;
 	struct posted *posted;
 	u64 exit_tsc;

@@ -34,6 +34,9 @@ struct vm_irqfds;
  * @quirks_off: of %VM_QUIRKS
  * @exception_payload: the VMM sees exceptions that wait apart from those being delivered
  * @triple_fault_event: the VMM sees a triple fault that waits
+ * @x2apic_ids: APIC ids have 32 bits in messages, and in the state of an x2APIC
+ * @x2apic_exact: a device's message to 0xff is for an x2APIC of that id, not for all
+ * @max_vcpu_id: ids of vCPUs are below it; 0: as many as there can be
  *
  * Written under vm->lock, read at any time.
  */
@@ -41,6 +44,9 @@ struct vm_enabled {
 	u64 quirks_off;
 	bool exception_payload;
 	bool triple_fault_event;
+	bool x2apic_ids;
+	bool x2apic_exact;
+	u32 max_vcpu_id;
 };
 
 /**

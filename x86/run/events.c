@@ -307,7 +307,13 @@ static bool events_reinject(struct vcpu *vcpu)
 	return true;
 }
 
-static bool events_irq_open(struct vcpu *vcpu)
+/**
+ * events_irq_open() - can the guest take an interrupt now?
+ * @vcpu: owned
+ *
+ * Return: false where its flag or an instruction's shadow holds interrupts off.
+ */
+bool events_irq_open(struct vcpu *vcpu)
 {
 	return (vcpu->st.rflags & X86_EFLAGS_IF) && !vcpu->st.shadow;
 }
@@ -386,14 +392,21 @@ static void events_collect_nmis(struct vcpu *vcpu)
 				ev->nmi_pending + atomic_xchg(&ev->nmi_asked, 0));
 }
 
-/*
- * Only a VMM that injects interrupts itself can use the window. With the controllers in the
+/**
+ * events_vmm_wants_window() - shall KVM_RUN return as soon as the guest takes an interrupt?
+ * @vcpu: owned
+ *
+ * Only a VMM that injects interrupts itself can use the window. With all controllers in the
  * kernel the VMM would not know why KVM_RUN returned, and the guest would exit for it
- * without end.
+ * without end; likewise while an interrupt waits already, or the local APIC keeps the PIC's
+ * out.
+ *
+ * Return: whether it shall.
  */
-static bool events_vmm_wants_window(struct vcpu *vcpu)
+bool events_vmm_wants_window(struct vcpu *vcpu)
 {
-	return !vcpu->apic && READ_ONCE(vcpu->run->request_interrupt_window);
+	return vcpu->user_pic && READ_ONCE(vcpu->run->request_interrupt_window) &&
+	       vcpu->ev.user_irq < 0 && vlapic_accepts_pic(vcpu);
 }
 
 static void events_arm_windows(struct vcpu *vcpu, bool injected)

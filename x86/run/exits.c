@@ -488,7 +488,7 @@ static int exit_task_switch(struct vcpu *vcpu, struct exit_facts *f)
 static int exit_irq_window(struct vcpu *vcpu, struct exit_facts *f)
 {
 	vcpu_request(vcpu, REQ_EVENT);
-	if (vcpu->apic || !vcpu->run->request_interrupt_window || vcpu->ev.user_irq >= 0)
+	if (!events_vmm_wants_window(vcpu))
 		return 1;
 	vcpu->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
 	return 0;

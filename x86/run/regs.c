@@ -168,7 +168,7 @@ static void get_interrupt_event(struct vcpu *vcpu, struct kvm_vcpu_events *event
 		/* A software interrupt is not reported: the VMM lacks its length. */
 		events->interrupt.injected = !ev->irq_soft;
 		events->interrupt.nr = ev->irq_vector;
-	} else if (ev->user_irq >= 0) {
+	} else if (ev->user_irq >= 0 && (!vcpu->apic || events_irq_open(vcpu))) {
 		events->interrupt.injected = 1;
 		events->interrupt.nr = ev->user_irq;
 	}

@@ -64,6 +64,18 @@ static void run_epoch_end(struct vcpu *vcpu)
 #endif
 }
 
+/* 1: go on; 0: return to user space. */
+static int run_tell_ioapic(struct vcpu *vcpu)
+{
+	int vector = vlapic_take_user_end(vcpu);
+
+	if (vector < 0)
+		return 1;
+	vcpu->run->exit_reason = KVM_EXIT_IOAPIC_EOI;
+	vcpu->run->eoi.vector = vector;
+	return 0;
+}
+
 /*
  * Requests that may sleep.  1: go on; 0: return to user space; -errno.
  * REQ_EVENT and REQ_TLB_FLUSH are taken with IRQs off, after the last look.
@@ -74,6 +86,8 @@ static int run_requests(struct vcpu *vcpu)
 		vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
 		return 0;
 	}
+	if (vcpu_take_request(vcpu, REQ_IOAPIC_EOI) && !run_tell_ioapic(vcpu))
+		return 0;
 	if (vcpu_take_request(vcpu, REQ_CLOCK_UPDATE))
 		vcpu_clock_update(vcpu);
 	if (vcpu_take_request(vcpu, REQ_PDPTES))
@@ -390,8 +404,8 @@ static void run_report(struct vcpu *vcpu)
 	run->flags = 0;
 	run->cr8 = vcpu->st.cr8;
 	run->apic_base = vcpu->msr.apic_base;
-	run->ready_for_interrupt_injection = vcpu->apic ||
-		(if_flag && !vcpu->st.shadow && vcpu->ev.user_irq < 0 &&
+	run->ready_for_interrupt_injection = !vcpu->user_pic ||
+		(if_flag && vlapic_accepts_pic(vcpu) && !vcpu->st.shadow && vcpu->ev.user_irq < 0 &&
 		 !vcpu->ev.irq_injected && !vcpu->ev.exc_pending);
 }
 
@@ -424,8 +438,8 @@ int vcpu_run(struct vcpu *vcpu)
 {
 	int r;
 
-	if (unlikely(!vcpu->apic)) {
-		if (vcpu_set_cr8(vcpu, READ_ONCE(vcpu->run->cr8)))
+	if (unlikely(vcpu->user_pic)) {
+		if (!vcpu->apic && vcpu_set_cr8(vcpu, READ_ONCE(vcpu->run->cr8)))
 			return -EINVAL;
 		/*
 		 * The VMM may request the interrupt window, or no longer request it, at

@@ -786,6 +786,60 @@ void g_user_irq(void)
 	CHECK_EQ(g_count[0x55], 1);
 }
 
+/* Split: LINT0 keeps the VMM's PIC out, and then lets it in. */
+void g_split_pic(void)
+{
+	lapic_enable();
+	g_eoi = EOI_NONE;
+	lapic_write(LVT_LINT0, 1 << 16);
+	cli();
+	trace(1);
+	sti();
+	spin(100);
+	CHECK_EQ(g_count[0x55], 0);
+	lapic_write(LVT_LINT0, 0x700);
+	spin(100);
+	CHECK_EQ(g_count[0x55], 1);
+}
+
+static void split_level(void)
+{
+	trace(1);
+	sti();
+	while (*(volatile u32 *)&level_count < 3)
+		pause();
+	spin(2000);
+	CHECK_EQ(level_count, 3);
+	/* An edge, of whose end nobody wants to hear. */
+	trace(3);
+	wait_irq(VEC(8), 1);
+}
+
+/* Split: the VMM's IOAPIC hears of each end, and sends again while the line is high. */
+void g_split_level(void)
+{
+	lapic_enable();
+	g_handler[VEC(9)] = on_level;
+	split_level();
+}
+
+static void on_level_x2apic(struct frame *f)
+{
+	(void)f;
+	if (++level_count == 3)
+		trace(2);
+	wrmsr(0x80b, 0);
+}
+
+void g_split_level_x2apic(void)
+{
+	wrmsr(0x1b, rdmsr(0x1b) | 1 << 10);
+	wrmsr(0x80f, 0x1ff);
+	g_eoi = EOI_X2APIC;
+	g_handler[VEC(9)] = on_level_x2apic;
+	split_level();
+}
+
 /* Interrupts and IPIs to everything and nothing, as fast as it goes. */
 void g_flood(void)
 {
