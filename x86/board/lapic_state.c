@@ -72,10 +72,10 @@ static bool state_is_valid(const struct vlapic *apic, const struct kvm_lapic_sta
 
 	if (state_has_id(apic) && get_reg(state, APIC_ID) != apic->vcpu->id)
 		return false;
-	/* Vectors below 16 are reserved (SDM figure 11-20). */
-	if ((get_reg(state, APIC_ISR) | get_reg(state, APIC_IRR) |
-	     get_reg(state, APIC_TMR)) & 0xffff)
-		return false;
+	/*
+	 * Vectors below 16 are reserved (SDM figure 11-20), and only a VMM can set their bits.
+	 * They stand there, as with KVM; of priority class 0, no such interrupt is delivered.
+	 */
 	return mode != (APIC_LVT_TIMER_PERIODIC | APIC_LVT_TIMER_TSCDEADLINE);
 }
 
