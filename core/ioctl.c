@@ -18,6 +18,7 @@
 #include "x86/board/irqfd.h"
 #include "x86/board/lapic.h"
 #include "x86/board/pit.h"
+#include "x86/board/vapic.h"
 #include "x86/cpu/clock.h"
 #include "x86/cpu/cpuid.h"
 #include "x86/cpu/fpu.h"
@@ -275,6 +276,8 @@ BY_STRUCT(vcpu_ioctl_get_mp_state)
 BY_STRUCT(vcpu_ioctl_set_mp_state)
 BY_STRUCT(vlapic_ioctl_get)
 BY_STRUCT(vlapic_ioctl_set)
+BY_STRUCT(vlapic_ioctl_tpr_reporting)
+BY_STRUCT(vlapic_ioctl_set_vapic)
 BY_NOTHING(vcpu_ioctl_get_tsc_khz)
 BY_VALUE(vcpu_ioctl_set_tsc_khz)
 BY_NOTHING(vcpu_ioctl_kvmclock_ctrl)
@@ -314,6 +317,8 @@ static const struct ioctl_entry vcpu_ioctls[] = {
 	{ KVM_SET_MP_STATE, IN | LOCK, do_vcpu_ioctl_set_mp_state },
 	{ KVM_GET_LAPIC, OUT | LOCK, do_vlapic_ioctl_get },
 	{ KVM_SET_LAPIC, IN | LOCK, do_vlapic_ioctl_set },
+	{ KVM_TPR_ACCESS_REPORTING, IN | OUT | LOCK, do_vlapic_ioctl_tpr_reporting },
+	{ KVM_SET_VAPIC_ADDR, IN | LOCK, do_vlapic_ioctl_set_vapic },
 	{ KVM_GET_TSC_KHZ, LOCK, do_vcpu_ioctl_get_tsc_khz },
 	{ KVM_SET_TSC_KHZ, VALUE | LOCK, do_vcpu_ioctl_set_tsc_khz },
 	{ KVM_KVMCLOCK_CTRL, LOCK, do_vcpu_ioctl_kvmclock_ctrl },

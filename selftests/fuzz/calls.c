@@ -356,6 +356,19 @@ static void bend_mce(struct world *w, struct rng *r, void *arg)
 	mce->bank = rng_below(r, 36);
 }
 
+static void bend_tpr_reporting(struct world *w, struct rng *r, void *arg)
+{
+	*(struct kvm_tpr_access_ctl *)arg = (struct kvm_tpr_access_ctl) {
+		.enabled = rng_one_in(r, 4), .flags = rng_one_in(r, 16),
+	};
+}
+
+static void bend_vapic(struct world *w, struct rng *r, void *arg)
+{
+	*(u64 *)arg = rng_one_in(r, 4) ? rng_interesting(r) :
+		      rng_one_in(r, 2) ? 0 : rng_below(r, 4 * MIB);
+}
+
 #define NUMBER(cmd, target)		{ cmd, target, .value = true }
 #define GETS(cmd, target)		{ cmd, target }
 #define TAKES(cmd, target, bend)	{ cmd, target, bend }
@@ -435,6 +448,8 @@ static const struct call calls[] = {
 	NUMBER(KVM_GET_TSC_KHZ, VCPU),
 	NUMBER(KVM_SET_TSC_KHZ, VCPU),
 	NUMBER(KVM_KVMCLOCK_CTRL, VCPU),
+	TAKES(KVM_TPR_ACCESS_REPORTING, VCPU, bend_tpr_reporting),
+	TAKES(KVM_SET_VAPIC_ADDR, VCPU, bend_vapic),
 	TAKES(KVM_SET_GUEST_DEBUG, VCPU, bend_guest_debug),
 	TAKES(KVM_X86_SETUP_MCE, VCPU, bend_mce_cap),
 	TAKES(KVM_X86_SET_MCE, VCPU, bend_mce),

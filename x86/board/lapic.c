@@ -428,6 +428,7 @@ void vlapic_reset(struct vcpu *vcpu, bool init)
 		return;
 	if (!init)
 		xchg(&apic->signals, 0);
+	vcpu->vapic = 0;
 	vlapic_clear(apic);
 	apicmap_update(apic_chip(apic), apic);
 }

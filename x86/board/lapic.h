@@ -62,6 +62,9 @@ struct vlapic_timer {
  * @cpu_helps: it does that, or reads registers; constant
  * @cpu_times: it ends the guest when the timer expires; constant
  * @msrs_pass: the guest reaches registers of its x2APIC without exits; owner
+ * @reports_tpr: the VMM wants to hear of accesses to the TPR; owner
+ * @tpr_written: the last such access; owner
+ * @tpr_rip: likewise
  * @base: a copy of vcpu->msr.apic_base; owner
  * @timer: see there
  * @posted: see there; vectors whose trigger mode is what the TMR says
@@ -78,6 +81,8 @@ struct vlapic {
 	bool cpu_helps;
 	bool cpu_times;
 	bool msrs_pass;
+	bool reports_tpr, tpr_written;
+	u64 tpr_rip;
 	u64 base;
 	struct vlapic_timer timer;
 	struct posted posted;

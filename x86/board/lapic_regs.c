@@ -12,6 +12,7 @@
 
 #include "x86/board/irqchip_priv.h"
 #include "x86/board/lapic_priv.h"
+#include "x86/board/vapic.h"
 #include "x86/machine/vm.h"
 
 #define X2APIC_MSR(offset)	(APIC_BASE_MSR + ((offset) >> 4))
@@ -266,6 +267,8 @@ bool vlapic_mmio(struct vcpu *vcpu, gpa_t gpa, unsigned int len, void *data, boo
 	} else {
 		mmio_read(apic, gpa & ~PAGE_MASK, len, data);
 	}
+	if (unlikely(apic->reports_tpr) && (gpa & ~PAGE_MASK & ~0xful) == APIC_TASKPRI)
+		vlapic_tpr_accessed(apic, write);
 	return true;
 }
 

@@ -37,6 +37,7 @@ enum vcpu_request {
 	REQ_CLOCK_UPDATE,	/* publish the paravirtual clock again */
 	REQ_TSC,		/* the TSC jumped or changed its pace: timers follow */
 	REQ_IOAPIC_EOI,		/* tell the VMM's IOAPICs of an interrupt's end */
+	REQ_TPR_ACCESS,		/* leave with KVM_EXIT_TPR_ACCESS */
 	REQ_SHUTDOWN,		/* triple fault: leave with KVM_EXIT_SHUTDOWN */
 };
 
@@ -73,6 +74,7 @@ enum vcpu_mode {
  * @guest_dr: the guest may use the CPU's debug registers until its next exit;
  *	owner
  * @debug: what the VMM that debugs it wants; owner
+ * @vapic: gpa of a task priority in guest memory, or 0; owner
  * @facts: of the last exit; owner
  * @emu: the instruction emulator's context; constant address, the rest the owner's
  * @emu_decoded: it holds a decoded instruction of 64-bit code; owner
@@ -119,6 +121,7 @@ struct vcpu {
 	struct fpu_guest fpu;
 	bool guest_dr;
 	struct vcpu_debug debug;
+	gpa_t vapic;
 	struct exit_facts facts;
 	struct emu_ctxt *emu;
 	bool emu_decoded;

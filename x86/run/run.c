@@ -16,6 +16,7 @@
 #include "compat.h"
 #include "mmu/mmu.h"
 #include "x86/board/lapic.h"
+#include "x86/board/vapic.h"
 #include "x86/cpu/fpu.h"
 #include "x86/cpu/hostwork.h"
 #include "x86/machine/vm.h"
@@ -88,6 +89,10 @@ static int run_requests(struct vcpu *vcpu)
 	}
 	if (vcpu_take_request(vcpu, REQ_IOAPIC_EOI) && !run_tell_ioapic(vcpu))
 		return 0;
+	if (vcpu_take_request(vcpu, REQ_TPR_ACCESS)) {
+		vlapic_report_tpr(vcpu);
+		return 0;
+	}
 	if (vcpu_take_request(vcpu, REQ_CLOCK_UPDATE))
 		vcpu_clock_update(vcpu);
 	if (vcpu_take_request(vcpu, REQ_PDPTES))
@@ -167,10 +172,10 @@ static void run_guest(struct vcpu *vcpu, struct exit_facts *facts)
 }
 
 /*
- * One trip; true with @facts filled, false when something has to be done first. @debugged
- * is constant: for whom nobody debugs none of that is there.
+ * One trip; true with @facts filled, false when something has to be done first. @attended
+ * is constant: for others none of that is there.
  */
-static __always_inline bool run_enter(struct vcpu *vcpu, struct exit_facts *facts, bool debugged)
+static __always_inline bool run_enter(struct vcpu *vcpu, struct exit_facts *facts, bool attended)
 	__must_hold(&vcpu->vm->mmu.srcu)
 {
 	preempt_disable();
@@ -188,14 +193,14 @@ static __always_inline bool run_enter(struct vcpu *vcpu, struct exit_facts *fact
 		vlapic_collect(vcpu->apic);
 	if (vcpu_take_request(vcpu, REQ_EVENT))
 		events_inject(vcpu);
-	if (debugged)
+	if (attended && vcpu->debug.control)
 		vcpu_debug_before(vcpu);
 	run_flush_tlb(vcpu);
 	run_epoch_begin(vcpu);
 	srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
 
 	run_guest(vcpu, facts);
-	if (debugged)
+	if (attended && vcpu->debug.control)
 		vcpu_debug_after(vcpu, facts);
 
 	/* Before the thread can move: the facts concern the CPU that ran the guest. */
@@ -338,28 +343,37 @@ static void run_note_delivery(struct vcpu *vcpu, const struct x86_event *cut)
 	ev->irq_injected = false;
 }
 
-static __always_inline int run_trip(struct vcpu *vcpu, bool debugged)
+/* @attended: constant; see run_attended(). */
+static __always_inline int run_trip(struct vcpu *vcpu, bool attended)
 	__must_hold(&vcpu->vm->mmu.srcu)
 {
 	struct exit_facts *facts = &vcpu->facts;
 
-	if (unlikely(!run_can_run(vcpu) || !run_enter(vcpu, facts, debugged)))
+	if (unlikely(!run_can_run(vcpu) || !run_enter(vcpu, facts, attended)))
 		return run_prepare(vcpu);
+	if (attended && vcpu->vapic)
+		vlapic_from_vapic(vcpu);
 	run_note_delivery(vcpu, &facts->vectoring);
 	if (unlikely(facts->nr_written))
 		mmu_note_written(&vcpu->vm->mmu, facts->written, facts->nr_written);
 	return exit_handle(vcpu, facts);
 }
 
-static noinline int run_debugged(struct vcpu *vcpu)
+/* The loop for guests that are debugged, or have their TPR in memory; others pay nothing. */
+static noinline int run_attended(struct vcpu *vcpu)
 	__must_hold(&vcpu->vm->mmu.srcu)
 {
 	int r;
 
 	do {
-		r = vcpu_debug_begin(vcpu);
-		if (r > 0)
-			r = vcpu_debug_end(vcpu, run_trip(vcpu, true));
+		r = vcpu->debug.control ? vcpu_debug_begin(vcpu) : 1;
+		if (r <= 0)
+			break;
+		if (vcpu->vapic)
+			vlapic_to_vapic(vcpu);
+		r = run_trip(vcpu, true);
+		if (vcpu->debug.control)
+			r = vcpu_debug_end(vcpu, r);
 	} while (r > 0);
 	return r;
 }
@@ -370,8 +384,8 @@ static int run_loop(struct vcpu *vcpu)
 	int r;
 
 	vcpu->run->exit_reason = KVM_EXIT_UNKNOWN;
-	if (unlikely(vcpu->debug.control)) {
-		r = run_debugged(vcpu);
+	if (unlikely(vcpu->debug.control || vcpu->vapic)) {
+		r = run_attended(vcpu);
 	} else {
 		do {
 			r = run_trip(vcpu, false);

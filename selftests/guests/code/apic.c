@@ -553,3 +553,49 @@ void g_apic_modes(u64 arg)
 		CHECK_TRAP(13, 0);
 	}
 }
+
+/* Of which the VMM hears. */
+void g_tpr_accesses(void)
+{
+	u32 val;
+
+	lapic_enable();
+	asm volatile(".globl d_tpr_write, d_tpr_read\n"
+		     "d_tpr_write:\tmovl %1, 0x80(%2)\n"
+		     "d_tpr_read:\tmovl 0x80(%2), %0"
+		     : "=r"(val) : "r"(0x30), "r"(LAPIC_BASE) : "memory");
+	CHECK_EQ(val, 0x30);
+	lapic_write(0x80, 0);
+	CHECK_EQ(lapic_read(0x80), 0);
+}
+
+static volatile u32 tpr_in_handler;
+
+static void on_tpr_irq(struct frame *f)
+{
+	trace(f->vector);
+	tpr_in_handler = U32(GUEST_FREE);
+	g_count[f->vector]++;
+	lapic_write(0xb0, 0);
+}
+
+/* The VMM has said that the TPR is at GUEST_FREE. Traces let the two meet. */
+void g_tpr_memory(void)
+{
+	g_handler[0x41] = on_tpr_irq;
+	lapic_enable();
+	U8(GUEST_FREE) = 0x50;
+	trace(0);
+	CHECK_EQ(lapic_read(0x80), 0x50);
+	sti();
+	lapic_write(0x300, 0x40000 | 0x41);
+	trace(1);
+	CHECK_EQ(g_count[0x41], 0);
+	CHECK_EQ(U32(GUEST_FREE), 0x41000050);
+	U8(GUEST_FREE) = 0;
+	trace(2);
+	CHECK_EQ(g_count[0x41], 1);
+	CHECK_EQ(tpr_in_handler, 0x4000);
+	trace(3);
+	CHECK_EQ(U32(GUEST_FREE), 0);
+}
