@@ -8,6 +8,7 @@
  * cannot have that refuses.
  */
 #include "core/core.h"
+#include "mmu/mmu.h"
 #include "x86/board/irqchip.h"
 
 /**
@@ -79,6 +80,11 @@ static int enable_max_vcpu_id(struct vm *vm, u64 max)
 	return 0;
 }
 
+static int enable_manual_dirty_log(struct vm *vm, u64 manual)
+{
+	return mmu_set_log_manual(&vm->mmu, manual);
+}
+
 #define ANY	(~0ULL)
 #define X2APIC	(KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK)
 
@@ -86,6 +92,7 @@ static const struct enable_vm enable_vm_table[] = {
 	/* The older of the two ignores quirks that it does not know. */
 	{ KVM_CAP_DISABLE_QUIRKS, ANY, enable_disable_quirks },
 	{ KVM_CAP_DISABLE_QUIRKS2, VM_QUIRKS, enable_disable_quirks },
+	{ KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, ANY, enable_manual_dirty_log },
 	{ KVM_CAP_EXCEPTION_PAYLOAD, ANY, enable_exception_payload },
 	{ KVM_CAP_X86_TRIPLE_FAULT_EVENT, ANY, enable_triple_fault_event },
 	{ KVM_CAP_SPLIT_IRQCHIP, ANY, enable_split_irqchip },

@@ -172,6 +172,11 @@ static int vm_get_dirty_log(struct vm *vm, struct kvm_dirty_log *args)
 	return mmu_get_dirty_log(&vm->mmu, args);
 }
 
+static int vm_clear_dirty_log(struct vm *vm, struct kvm_clear_dirty_log *args)
+{
+	return mmu_clear_dirty_log(&vm->mmu, args);
+}
+
 BY_VALUE(vm_check_extension)
 BY_VALUE(vcpu_create)
 BY_STRUCT(vm_set_user_region)
@@ -179,6 +184,7 @@ BY_STRUCT(vm_set_user_region2)
 BY_STRUCT(vm_set_gmem_region)
 BY_STRUCT(vm_ioctl_enable_cap)
 BY_STRUCT(vm_get_dirty_log)
+BY_STRUCT(vm_clear_dirty_log)
 BY_STRUCT(vm_ioctl_set_name)
 BY_VALUE(vm_ioctl_set_tss_addr)
 BY_STRUCT(vm_ioctl_set_identity_map_addr)
@@ -216,6 +222,7 @@ static const struct ioctl_entry vm_ioctls[] = {
 	{ KVM_SET_USER_MEMORY_REGION2, IN | LOCK, do_vm_set_user_region2 },
 	{ DITTO_SET_GMEM_REGION, IN | LOCK, do_vm_set_gmem_region },
 	{ KVM_GET_DIRTY_LOG, IN, do_vm_get_dirty_log },
+	{ KVM_CLEAR_DIRTY_LOG, IN, do_vm_clear_dirty_log },
 	{ DITTO_SET_NAME, IN | LOCK, do_vm_ioctl_set_name },
 	{ KVM_SET_TSS_ADDR, VALUE | LOCK, do_vm_ioctl_set_tss_addr },
 	{ KVM_SET_IDENTITY_MAP_ADDR, IN | LOCK, do_vm_ioctl_set_identity_map_addr },

@@ -14,6 +14,10 @@
  * Leaves that only the log keeps from being writable are marked TDP_LOG_GUARD, so that
  * the first write to them costs a look at the tables and no more.
  *
+ * A VMM may want to clear the log itself, part by part (KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2):
+ * then a harvest takes nothing, and KVM_CLEAR_DIRTY_LOG does. It may also want all pages to
+ * be dirty in the beginning, which spares the search for writable leaves at that moment.
+ *
  * The hard part is to hold mmu->lock for a short time: slots are gone through in parts.
  */
 #include <linux/bitmap.h>
@@ -29,6 +33,8 @@
 /* Pages that are looked at with mmu->lock held for write at one go. */
 #define DIRTY_PART	32768ul
 
+#define DIRTY_MANUAL	(KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET)
+
 /* As many bits as pages, and up to the end of a word, as the VMM's bitmaps. */
 static unsigned long dirty_words(const struct memslot *slot)
 {
@@ -41,7 +47,8 @@ static unsigned long dirty_words(const struct memslot *slot)
  *
  * May sleep; charged to the caller's memory cgroup.
  *
- * Return: the log, in which no page is dirty; NULL without memory.
+ * Return: the log, in which no page is dirty, or, if the VMM wants that, every one; NULL
+ * without memory.
  */
 struct dirty_log *dirty_log_alloc(const struct memslot *slot)
 {
@@ -51,6 +58,10 @@ struct dirty_log *dirty_log_alloc(const struct memslot *slot)
 	if (!log)
 		return NULL;
 	log->taken = log->bits + dirty_words(slot);
+	if (slot->mmu->log_manual & KVM_DIRTY_LOG_INITIALLY_SET) {
+		bitmap_set(log->bits, 0, slot->npages);
+		log->any = true;
+	}
 	WRITE_ONCE(slot->mmu->ever_logged, true);
 	return log;
 }
@@ -147,7 +158,8 @@ int dirty_log_start(struct memslot *slot)
 		return -ENOMEM;
 	dirty_log_set(slot->mmu, slot, log);
 	synchronize_srcu_expedited(&slot->mmu->srcu);
-	dirty_guard_all(slot->mmu, slot);
+	if (!(slot->mmu->log_manual & KVM_DIRTY_LOG_INITIALLY_SET))
+		dirty_guard_all(slot->mmu, slot);
 	return 0;
 }
 
@@ -257,6 +269,16 @@ static void dirty_put_back(struct memslot *slot)
 	WRITE_ONCE(log->any, true);
 }
 
+/* Show the bits, and leave them. */
+static int dirty_show(struct memslot *slot, void __user *to)
+{
+	struct dirty_log *log = slot->log;
+
+	if (find_first_bit(log->bits, slot->npages) < slot->npages)
+		WRITE_ONCE(log->any, true);
+	return copy_to_user(to, log->bits, dirty_words(slot) * sizeof(long)) ? -EFAULT : 0;
+}
+
 static int dirty_fetch(struct memslot *slot, void __user *to)
 {
 	unsigned long size = dirty_words(slot) * sizeof(long);
@@ -265,6 +287,8 @@ static int dirty_fetch(struct memslot *slot, void __user *to)
 	/* Before the bits are looked at: who sets one after that says so again. */
 	if (!xchg(&log->any, false))
 		return clear_user(to, size) ? -EFAULT : 0;
+	if (slot->mmu->log_manual)
+		return dirty_show(slot, to);
 	memset(log->taken, 0xff, size);
 	dirty_take(slot, 0, dirty_words(slot));
 	if (!copy_to_user(to, log->taken, size))
@@ -284,7 +308,7 @@ static void __user *dirty_bitmap_ptr(u64 bitmap)
  * @args: a private copy of the caller's
  *
  * When this returns, no vCPU can write to the pages that it reported without their bits
- * being set again.
+ * being set again; unless mmu_set_log_manual() says that the VMM will clear them.
  *
  * Return: 0; -EINVAL for a slot's number that cannot be; -ENOENT for a slot that is not
  * there or not logged; -EFAULT, with nothing taken; -EINTR.
@@ -301,4 +325,73 @@ int mmu_get_dirty_log(struct mmu *mmu, const struct kvm_dirty_log *args)
 	err = IS_ERR(slot) ? PTR_ERR(slot) : dirty_fetch(slot, dirty_bitmap_ptr(args->padding2));
 	mutex_unlock(&mmu->slots_lock);
 	return err;
+}
+
+/* Does the ioctl name pages of the slot, by whole words but for the last? */
+static bool dirty_range_ok(const struct memslot *slot, const struct kvm_clear_dirty_log *args)
+{
+	u64 left = slot->npages - args->first_page;
+
+	return args->first_page <= slot->npages && args->num_pages <= left &&
+	       (args->num_pages == left || args->num_pages % BITS_PER_LONG == 0);
+}
+
+static int dirty_clear(struct memslot *slot, const struct kvm_clear_dirty_log *args)
+{
+	unsigned long first = args->first_page / BITS_PER_LONG;
+	unsigned long words = BITS_TO_LONGS((u64)args->num_pages);
+
+	if (!dirty_range_ok(slot, args))
+		return -EINVAL;
+	if (copy_from_user(&slot->log->taken[first], dirty_bitmap_ptr(args->padding2),
+			   words * sizeof(long)))
+		return -EFAULT;
+	dirty_take(slot, first, first + words);
+	return 0;
+}
+
+/**
+ * mmu_clear_dirty_log() - KVM_CLEAR_DIRTY_LOG
+ * @mmu: takes its slots_lock; may sleep
+ * @args: a private copy of the caller's
+ *
+ * When this returns, no vCPU can write to the pages whose bits it cleared without their
+ * bits being set again.
+ *
+ * Return: 0; -EINVAL for a slot's number that cannot be, or a range that is not the slot's
+ * or not one of whole words of the bitmap; -ENOENT as mmu_get_dirty_log(); -EFAULT; -EINTR.
+ */
+int mmu_clear_dirty_log(struct mmu *mmu, const struct kvm_clear_dirty_log *args)
+{
+	struct memslot *slot;
+	int err;
+
+	if (args->first_page % BITS_PER_LONG)
+		return -EINVAL;
+	if (mutex_lock_killable(&mmu->slots_lock))
+		return -EINTR;
+	slot = dirty_find(mmu, args->slot);
+	err = IS_ERR(slot) ? PTR_ERR(slot) : dirty_clear(slot, args);
+	mutex_unlock(&mmu->slots_lock);
+	return err;
+}
+
+/**
+ * mmu_set_log_manual() - KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2
+ * @mmu: takes its slots_lock
+ * @manual: KVM_DIRTY_LOG_* bits
+ *
+ * INITIALLY_SET counts for slots that begin to log from now on.
+ *
+ * Return: 0; -EINVAL for other bits, or the second without the first; -EINTR.
+ */
+int mmu_set_log_manual(struct mmu *mmu, u64 manual)
+{
+	if ((manual & ~DIRTY_MANUAL) || manual == KVM_DIRTY_LOG_INITIALLY_SET)
+		return -EINVAL;
+	if (mutex_lock_killable(&mmu->slots_lock))
+		return -EINTR;
+	mmu->log_manual = manual;
+	mutex_unlock(&mmu->slots_lock);
+	return 0;
 }

@@ -320,6 +320,65 @@ static void nowhere(struct kunit *test)
 	log_expect(test, &l, 0, 0);
 }
 
+static int log_clear(struct log_test *l, u64 first, u32 pages, u64 to)
+{
+	struct kvm_clear_dirty_log args = {
+		.first_page = first, .num_pages = pages, .padding2 = to,
+	};
+
+	return mmu_clear_dirty_log(&l->t->mmu, &args);
+}
+
+/* Nothing is taken but what the VMM clears; a flush for what that takes away, and no other. */
+static void manual_clear(struct kunit *test)
+{
+	struct log_test l = log_of_gmem(test, KVM_MEM_LOG_DIRTY_PAGES);
+	u64 bits[NWORDS] = { BIT_ULL(3), 0, 0, ~0ull };
+	u64 n;
+
+	KUNIT_EXPECT_EQ(test, mmu_set_log_manual(&l.t->mmu, 4), -EINVAL);
+	KUNIT_EXPECT_EQ(test, mmu_set_log_manual(&l.t->mmu, 2), -EINVAL);
+	KUNIT_ASSERT_EQ(test, mmu_set_log_manual(&l.t->mmu, 1), 0);
+	for (n = 3; n < 6; n++)
+		KUNIT_EXPECT_EQ(test, test_fault(l.t, page_gpa(n), MMU_WRITE), 0);
+	flushes(&l);
+	log_expect(test, &l, 3, 6);
+	log_expect(test, &l, 3, 6);
+	KUNIT_EXPECT_EQ(test, flushes(&l), 0);
+	KUNIT_EXPECT_TRUE(test, writable(&l, 3));
+	KUNIT_ASSERT_EQ(test, copy_to_user((void __user *)l.bitmap, bits, sizeof(bits)), 0);
+	KUNIT_EXPECT_EQ(test, log_clear(&l, 64, 128, l.bitmap), 0);
+	KUNIT_EXPECT_EQ(test, flushes(&l), 0);
+	KUNIT_EXPECT_EQ(test, log_clear(&l, 0, NPAGES, l.bitmap), 0);
+	KUNIT_EXPECT_EQ(test, flushes(&l), 1);
+	KUNIT_EXPECT_TRUE(test, guarded(&l, 3));
+	KUNIT_EXPECT_TRUE(test, writable(&l, 4));
+	log_expect(test, &l, 4, 6);
+	KUNIT_EXPECT_EQ(test, log_clear(&l, 0, 64, 8), -EFAULT);
+	KUNIT_EXPECT_EQ(test, log_clear(&l, 0, NPAGES - 1, l.bitmap), -EINVAL);
+	KUNIT_EXPECT_EQ(test, log_clear(&l, 256, 0, l.bitmap), -EINVAL);
+	KUNIT_EXPECT_EQ(test, log_clear(&l, -64ull, 64, l.bitmap), -EINVAL);
+	log_expect(test, &l, 4, 6);
+}
+
+/* No leaf is touched when all pages count as dirty from the beginning. */
+static void initially_set(struct kunit *test)
+{
+	struct log_test l = log_of_gmem(test, 0);
+
+	KUNIT_ASSERT_EQ(test, mmu_set_log_manual(&l.t->mmu, 3), 0);
+	KUNIT_EXPECT_EQ(test, test_fault(l.t, page_gpa(3), MMU_WRITE), 0);
+	flushes(&l);
+	KUNIT_EXPECT_EQ(test, log_set(&l, KVM_MEM_LOG_DIRTY_PAGES, BASE), 0);
+	KUNIT_EXPECT_EQ(test, flushes(&l), 0);
+	KUNIT_EXPECT_TRUE(test, writable(&l, 3));
+	log_expect(test, &l, 0, NPAGES);
+	KUNIT_EXPECT_EQ(test, log_clear(&l, 0, NPAGES, l.bitmap), 0);
+	KUNIT_EXPECT_EQ(test, flushes(&l), 1);
+	KUNIT_EXPECT_TRUE(test, guarded(&l, 3));
+	log_expect(test, &l, 0, 0);
+}
+
 /* The checker sees a page that the guest could write behind the log's back. */
 static void planted(struct kunit *test)
 {
@@ -345,6 +404,8 @@ static struct kunit_case dirty_cases[] = {
 	KUNIT_CASE(begin_and_end),
 	KUNIT_CASE(moved),
 	KUNIT_CASE(nowhere),
+	KUNIT_CASE(manual_clear),
+	KUNIT_CASE(initially_set),
 	KUNIT_CASE(planted),
 	{ }
 };

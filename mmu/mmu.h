@@ -53,7 +53,9 @@ int mmu_set_user_region(struct mmu *mmu, const struct kvm_userspace_memory_regio
 int mmu_set_gmem_region(struct mmu *mmu, const struct ditto_gmem_region *r);
 
 /* dirty.c */
+int mmu_set_log_manual(struct mmu *mmu, u64 manual);
 int mmu_get_dirty_log(struct mmu *mmu, const struct kvm_dirty_log *args);
+int mmu_clear_dirty_log(struct mmu *mmu, const struct kvm_clear_dirty_log *args);
 
 /* access.c: accesses by the kernel */
 int guest_read(struct mmu *mmu, gpa_t gpa, void *buf, unsigned int len);

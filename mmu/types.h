@@ -141,6 +141,8 @@ struct walk_fault {
  * @nr_tables: TDP tables allocated, the root included
  * @max_tables: limit for @nr_tables; @slots_lock, read without
  * @maps_device: a device's memory was ever mapped; written under @lock, read without
+ * @log_manual: KVM_DIRTY_LOG_* bits: who clears dirty logs, and what they begin with;
+ *	@slots_lock
  * @ever_logged: a memslot ever had a dirty log; @slots_lock, read without
  * @inv_seq: invalidations, bumped before pages or memslots that it makes invalid are
  *	freed; written under @lock for write
@@ -169,6 +171,7 @@ struct mmu {
 	struct rb_root gmems_tree;
 	u64 nr_pages;
 	struct mmu_notifier notifier;
+	u64 log_manual;
 
 	/* What each fault writes to. */
 	rwlock_t lock ____cacheline_aligned_in_smp;

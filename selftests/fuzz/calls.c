@@ -190,6 +190,17 @@ static void bend_dirty_log(struct world *w, struct rng *r, void *arg)
 	};
 }
 
+static void bend_clear_dirty_log(struct world *w, struct rng *r, void *arg)
+{
+	*(struct kvm_clear_dirty_log *)arg = (struct kvm_clear_dirty_log) {
+		.slot = rng_one_in(r, 16) ? rng_interesting(r) : 1 + rng_below(r, 6),
+		.first_page = rng_one_in(r, 8) ? rng_interesting(r) : rng_below(r, 8) * 64,
+		.num_pages = rng_one_in(r, 8) ? rng_interesting(r) :
+			rng_one_in(r, 4) ? rng_below(r, 512) : rng_below(r, 8) * 64,
+		.dirty_bitmap = some_bitmap(r),
+	};
+}
+
 static void bend_name(struct world *w, struct rng *r, void *arg)
 {
 	snprintf(arg, DITTO_NAME_LEN, "fuzz%u", rng_below(r, 1000));
@@ -315,7 +326,7 @@ static void bend_enable(struct world *w, struct rng *r, void *arg)
 	static const u32 caps[] = {
 		KVM_CAP_DISABLE_QUIRKS, KVM_CAP_DISABLE_QUIRKS2, KVM_CAP_EXCEPTION_PAYLOAD,
 		KVM_CAP_X86_TRIPLE_FAULT_EVENT, KVM_CAP_SPLIT_IRQCHIP, KVM_CAP_X2APIC_API,
-		KVM_CAP_MAX_VCPU_ID,
+		KVM_CAP_MAX_VCPU_ID, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2,
 	};
 
 	*(struct kvm_enable_cap *)arg = (struct kvm_enable_cap) {
@@ -398,6 +409,7 @@ static const struct call calls[] = {
 	POINTS(SET_USER_MEMORY_REGION2, VM, bend_slot),
 	TAKES(DITTO_SET_GMEM_REGION, VM, bend_gmem_slot),
 	POINTS(KVM_GET_DIRTY_LOG, VM, bend_dirty_log),
+	POINTS(KVM_CLEAR_DIRTY_LOG, VM, bend_clear_dirty_log),
 	TAKES(DITTO_SET_NAME, VM, bend_name),
 	NUMBER(KVM_SET_TSS_ADDR, VM),
 	TAKES(KVM_SET_IDENTITY_MAP_ADDR, VM, bend_identity_map),

@@ -26,11 +26,13 @@
  * @vm: it
  * @p: the slot's memory in this process
  * @gmem: what backs it, or -1
+ * @manual: the VMM clears the log itself
  */
 struct world {
 	struct vm *vm;
 	u8 *p;
 	int gmem;
+	bool manual;
 };
 
 static u8 *anonymous(size_t size)
@@ -74,12 +76,36 @@ static int log_get(struct world *w, u32 slot, void *bitmap)
 	return ioctl(w->vm->fd, KVM_GET_DIRTY_LOG, &log);
 }
 
+static int log_clear(struct world *w, u64 first, u32 pages, const void *bitmap)
+{
+	struct kvm_clear_dirty_log log = {
+		.slot = SLOT, .first_page = first, .num_pages = pages,
+		.dirty_bitmap = (void *)bitmap,
+	};
+
+	return ioctl(w->vm->fd, KVM_CLEAR_DIRTY_LOG, &log);
+}
+
+static int manual_flags(struct world *w, u32 flags, u64 manual)
+{
+	struct kvm_enable_cap cap = {
+		.cap = KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, .flags = flags, .args[0] = manual,
+	};
+
+	return ioctl(w->vm->fd, KVM_ENABLE_CAP, &cap);
+}
+
+static void manual(struct world *w, u64 manual)
+{
+	CHECKED(manual_flags(w, 0, manual));
+}
+
 static bool bit(const u64 *bitmap, u64 n)
 {
 	return bitmap[n / 64] >> n % 64 & 1;
 }
 
-/* Exactly pages [first, end) are in the log, which is empty then. */
+/* Exactly pages [first, end) are in the log, which is empty then unless it is manual. */
 static void log_expect(struct world *w, u64 first, u64 end)
 {
 	u64 bitmap[WORDS + 1], n;
@@ -310,6 +336,105 @@ static void read_only(const void *kind)
 	world_end(w);
 }
 
+static void bad_manual(const void *kind)
+{
+	struct world *w = world_new(kind, 1);
+	u64 bitmap[WORDS] = { };
+
+	ASSERT_EQ(vm_cap(w->vm, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2),
+		  KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET);
+	ASSERT_ERRNO(manual_flags(w, 1, 1), EINVAL);
+	ASSERT_ERRNO(manual_flags(w, 0, 4), EINVAL);
+	ASSERT_ERRNO(manual_flags(w, 0, KVM_DIRTY_LOG_INITIALLY_SET), EINVAL);
+	ASSERT_ERRNO(manual_flags(w, 0, 1ull << 63 | 1), EINVAL);
+	ASSERT_ERRNO(log_clear(w, 0, 64, bitmap), ENOENT);
+	slot_flags(w, 0);
+	ASSERT_ERRNO(log_clear(w, 0, 64, bitmap), ENOENT);
+	slot_flags(w, KVM_MEM_LOG_DIRTY_PAGES);
+	ASSERT_ERRNO(log_clear(w, 1, 64, bitmap), EINVAL);
+	ASSERT_ERRNO(log_clear(w, 0, 63, bitmap), EINVAL);
+	ASSERT_ERRNO(log_clear(w, 0, PAGES + 1, bitmap), EINVAL);
+	ASSERT_ERRNO(log_clear(w, 0, 640, bitmap), EINVAL);
+	ASSERT_ERRNO(log_clear(w, 64, PAGES, bitmap), EINVAL);
+	ASSERT_ERRNO(log_clear(w, 640, 0, bitmap), EINVAL);
+	ASSERT_ERRNO(log_clear(w, ~63ull, 64, bitmap), EINVAL);
+	ASSERT_ERRNO(log_clear(w, 0, ~0u, bitmap), EINVAL);
+	ASSERT_ERRNO(log_clear(w, 0, 64, (void *)8), EFAULT);
+	CHECKED(log_clear(w, 0, 0, (void *)8));
+	CHECKED(log_clear(w, 576, 0, bitmap));
+	CHECKED(log_clear(w, 576, PAGES - 576, bitmap));
+	CHECKED(log_clear(w, 0, PAGES, bitmap));
+	manual(w, KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE);
+	manual(w, 0);
+	world_end(w);
+}
+
+/* The VMM clears what it has seen, and no more; a clear of what is clean is nothing. */
+static void cleared(const void *kind)
+{
+	struct world *w = world_new(kind, 1);
+	struct vcpu *vcpu = &w->vm->vcpu[0];
+	u64 all[WORDS];
+
+	memset(all, 0xff, sizeof(all));
+	manual(w, KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE);
+	slot_flags(w, KVM_MEM_LOG_DIRTY_PAGES);
+	log_expect_none(w);
+	guest_writes(w, 128);
+	log_expect(w, 128, 128 + ROUND);
+	log_expect(w, 128, 128 + ROUND);
+	checker();
+	CHECKED(log_clear(w, 0, 192, all));
+	log_expect(w, 192, 128 + ROUND);
+	checker();
+	CHECKED(log_clear(w, 320, PAGES - 320, all));
+	log_expect(w, 192, 320);
+	ASSERT_EQ(vcpu_enter(vcpu), KVM_EXIT_IO);
+	log_expect(w, 128, 128 + ROUND);
+	CHECKED(log_clear(w, 128, 64, (u64 []) { ~0xffull }));
+	CHECKED(log_clear(w, 192, PAGES - 192, all));
+	log_expect(w, 128, 136);
+	CHECKED(log_clear(w, 0, PAGES, all));
+	log_expect_none(w);
+	checker();
+	ASSERT_EQ(vcpu_enter(vcpu), KVM_EXIT_IO);
+	manual(w, 0);
+	log_expect(w, 128, 128 + ROUND);
+	log_expect_none(w);
+	world_end(w);
+}
+
+/* All pages are dirty first, those too that the guest had before. */
+static void all_at_first(const void *kind)
+{
+	struct world *w = world_new(kind, 1);
+	struct vcpu *vcpu = &w->vm->vcpu[0];
+	u64 all[WORDS];
+	int i;
+
+	memset(all, 0xff, sizeof(all));
+	slot_flags(w, 0);
+	guest_writes(w, 128);
+	manual(w, KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET);
+	for (i = 0; i < 2; i++) {
+		slot_flags(w, KVM_MEM_LOG_DIRTY_PAGES);
+		checker();
+		log_expect(w, 0, PAGES);
+		ASSERT_EQ(vcpu_enter(vcpu), KVM_EXIT_IO);
+		CHECKED(log_clear(w, 192, PAGES - 192, all));
+		log_expect(w, 0, 192);
+		checker();
+		CHECKED(log_clear(w, 0, 192, all));
+		log_expect_none(w);
+		ASSERT_EQ(vcpu_enter(vcpu), KVM_EXIT_IO);
+		log_expect(w, 128, 128 + ROUND);
+		CHECKED(slot_set(w, 0, SLOT_GPA, i ? 0 : PAGES * PAGE_SIZE));
+	}
+	slot_flags(w, KVM_MEM_LOG_DIRTY_PAGES);
+	log_expect(w, 0, PAGES);
+	world_end(w);
+}
+
 /* Memory that is mapped by 2 MiB is logged by the page. */
 static void large_pages(const void *arg)
 {
@@ -333,6 +458,19 @@ static void large_pages(const void *arg)
 		CHECKED(slot_set(&w, 0, SLOT_GPA, size));
 		ASSERT_EQ(vcpu_enter(&w.vm->vcpu[0]), KVM_EXIT_IO);
 	}
+	/* A clear of a part of what is mapped at once. */
+	manual(&w, KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET);
+	CHECKED(slot_set(&w, KVM_MEM_LOG_DIRTY_PAGES, SLOT_GPA, size));
+	ASSERT_EQ(vcpu_enter(&w.vm->vcpu[0]), KVM_EXIT_IO);
+	memset(bitmap, 0xff, sizeof(bitmap));
+	CHECKED(log_clear(&w, 384, 64, bitmap));
+	checker();
+	ASSERT_EQ(vcpu_enter(&w.vm->vcpu[0]), KVM_EXIT_IO);
+	CHECKED(log_clear(&w, 0, 256, bitmap));
+	CHECKED(log_get(&w, SLOT, bitmap));
+	for (n = 0; n < size / PAGE_SIZE; n++)
+		ASSERT_EQ(bit(bitmap, n), n >= 256);
+	checker();
 	vm_free(w.vm);
 }
 
@@ -379,6 +517,9 @@ static u64 migrate(struct world *w, u8 *copy)
 	u64 bitmap[WORDS], n, copied = 0;
 
 	CHECKED(log_get(w, SLOT, bitmap));
+	/* Before they are copied: what is written after that is dirty again. */
+	if (w->manual)
+		CHECKED(log_clear(w, 0, PAGES, bitmap));
 	for (n = 0; n < PAGES; n++) {
 		if (!bit(bitmap, n))
 			continue;
@@ -400,13 +541,16 @@ static double now(void)
 static void nothing_lost(const void *kind)
 {
 	struct world *w = world_new(kind, 2);
+	unsigned int turn;
 	u8 *copy = anonymous(PAGES * PAGE_SIZE);
 	double end = now() + 4;
 	u64 rounds, harvests = 0, copied = 0;
 
 	slot_flags(w, 0);
 	writers_start(w);
-	while (now() < end) {
+	for (turn = 0; now() < end; turn++) {
+		w->manual = turn % 3;
+		manual(w, w->manual ? (turn % 3 > 1 ? 3 : 1) : 0);
 		slot_flags(w, KVM_MEM_LOG_DIRTY_PAGES);
 		memcpy(copy, w->p, PAGES * PAGE_SIZE);
 		for (rounds = 0; rounds < 50; rounds++) {
@@ -417,6 +561,7 @@ static void nothing_lost(const void *kind)
 		writers_stop(w);
 		migrate(w, copy);
 		ASSERT(!memcmp(copy, w->p, PAGES * PAGE_SIZE));
+		checker();
 		log_expect_none(w);
 		slot_flags(w, 0);
 		writers_start(w);
@@ -473,6 +618,9 @@ static void storm(const void *kind)
 	while (now() < end) {
 		err = log_get(w, SLOT, bitmap);
 		ASSERT(!err || errno == ENOENT);
+		manual(w, (u64)(now() * 1000) % 3 == 1 ? 3 : (u64)(now() * 1000) % 2);
+		err = log_clear(w, 64, 448, bitmap);
+		ASSERT(!err || errno == ENOENT);
 		if (w->gmem < 0 && (u64)(now() * 1000) % 7 == 0)
 			CHECKED(madvise(w->p, PAGES * PAGE_SIZE, MADV_DONTNEED));
 	}
@@ -480,6 +628,7 @@ static void storm(const void *kind)
 	for (i = 0; i < 2; i++)
 		pthread_join(w->vm->vcpu[i].thread, NULL);
 	pthread_join(flip, NULL);
+	manual(w, 0);
 	slot_set(w, KVM_MEM_LOG_DIRTY_PAGES, SLOT_GPA, PAGES * PAGE_SIZE);
 	CHECKED(log_get(w, SLOT, bitmap));
 	guest_writes(w, 300);
@@ -500,6 +649,9 @@ static const struct tap_test tests[] = {
 	BOTH(switched),
 	BOTH(moved),
 	BOTH(read_only),
+	BOTH(bad_manual),
+	BOTH(cleared),
+	BOTH(all_at_first),
 	{ "large_pages", large_pages },
 	BOTH_LONG(nothing_lost),
 	BOTH_LONG(storm),
