@@ -26,6 +26,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/vmalloc.h>
 
 #include "mmu/slots.h"
 #include "mmu/tdp.h"
@@ -54,7 +55,9 @@ struct dirty_log *dirty_log_alloc(const struct memslot *slot)
 {
 	struct dirty_log *log;
 
-	log = kvzalloc(struct_size(log, bits, 2 * dirty_words(slot)), GFP_KERNEL_ACCOUNT);
+	/* The VMM chooses the size: that there is not so much is no alarm, and nobody's end. */
+	log = __vmalloc(struct_size(log, bits, 2 * dirty_words(slot)),
+			GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
 	if (!log)
 		return NULL;
 	log->taken = log->bits + dirty_words(slot);

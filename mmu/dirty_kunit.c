@@ -49,7 +49,9 @@ static void log_put(void *gmem)
 
 static struct log_test log_of_gmem(struct kunit *test, u32 flags)
 {
-	struct log_test l = { .t = test_mmu_new(test), .fd = test_gmem_new(test, NPAGES * PAGE_SIZE) };
+	struct log_test l = {
+		.t = test_mmu_new(test), .fd = test_gmem_new(test, NPAGES * PAGE_SIZE),
+	};
 
 	l.gmem = gmem_get_fd(l.fd);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(l.gmem));
