@@ -85,7 +85,15 @@ static int enable_manual_dirty_log(struct vm *vm, u64 manual)
 	return mmu_set_log_manual(&vm->mmu, manual);
 }
 
+static int enable_user_space_msr(struct vm *vm, u64 reasons)
+{
+	WRITE_ONCE(vm->enabled.msr_exits, reasons);
+	return 0;
+}
+
 #define ANY	(~0ULL)
+#define MSR_EXITS	(KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN | \
+			 KVM_MSR_EXIT_REASON_FILTER)
 #define X2APIC	(KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK)
 
 static const struct enable_vm enable_vm_table[] = {
@@ -97,6 +105,7 @@ static const struct enable_vm enable_vm_table[] = {
 	{ KVM_CAP_X86_TRIPLE_FAULT_EVENT, ANY, enable_triple_fault_event },
 	{ KVM_CAP_SPLIT_IRQCHIP, ANY, enable_split_irqchip },
 	{ KVM_CAP_X2APIC_API, X2APIC, enable_x2apic_api },
+	{ KVM_CAP_X86_USER_SPACE_MSR, MSR_EXITS, enable_user_space_msr },
 	{ KVM_CAP_MAX_VCPU_ID, ANY, enable_max_vcpu_id },
 	{ }
 };

@@ -27,6 +27,7 @@
 #include "x86/run/kvmclock.h"
 #include "x86/run/mce.h"
 #include "x86/run/msr.h"
+#include "x86/run/msr_filter.h"
 #include "x86/run/regs.h"
 #include "x86/run/sregs.h"
 
@@ -185,6 +186,7 @@ BY_STRUCT(vm_set_gmem_region)
 BY_STRUCT(vm_ioctl_enable_cap)
 BY_STRUCT(vm_get_dirty_log)
 BY_STRUCT(vm_clear_dirty_log)
+BY_STRUCT(msr_filter_ioctl_set)
 BY_STRUCT(vm_ioctl_set_name)
 BY_VALUE(vm_ioctl_set_tss_addr)
 BY_STRUCT(vm_ioctl_set_identity_map_addr)
@@ -217,6 +219,7 @@ static const struct ioctl_entry vm_ioctls[] = {
 	{ KVM_SIGNAL_MSI, IN, do_irqchip_ioctl_signal_msi },
 	{ KVM_CHECK_EXTENSION, VALUE, do_vm_check_extension },
 	{ KVM_ENABLE_CAP, IN | LOCK, do_vm_ioctl_enable_cap },
+	{ KVM_X86_SET_MSR_FILTER, IN | LOCK, do_msr_filter_ioctl_set },
 	{ KVM_CREATE_VCPU, VALUE | LOCK, do_vcpu_create },
 	{ KVM_SET_USER_MEMORY_REGION, IN | LOCK, do_vm_set_user_region },
 	{ KVM_SET_USER_MEMORY_REGION2, IN | LOCK, do_vm_set_user_region2 },

@@ -24,6 +24,7 @@
 #include "x86/board/irqchip.h"
 #include "x86/board/irqfd.h"
 #include "x86/cpu/clock.h"
+#include "x86/run/msr_filter.h"
 
 /**
  * struct vm_bucket - the VMs that were created on one CPU
@@ -138,6 +139,7 @@ static void vm_free(struct vm *vm)
 	irqchip_destroy(vm);
 	mmu_destroy(&vm->mmu);
 	vm_free_vcpus(vm);
+	msr_filter_free(vm);
 	put_pid(vm->pid);
 	kfree(vm);
 }

@@ -327,6 +327,7 @@ static void bend_enable(struct world *w, struct rng *r, void *arg)
 		KVM_CAP_DISABLE_QUIRKS, KVM_CAP_DISABLE_QUIRKS2, KVM_CAP_EXCEPTION_PAYLOAD,
 		KVM_CAP_X86_TRIPLE_FAULT_EVENT, KVM_CAP_SPLIT_IRQCHIP, KVM_CAP_X2APIC_API,
 		KVM_CAP_MAX_VCPU_ID, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2,
+		KVM_CAP_X86_USER_SPACE_MSR,
 	};
 
 	*(struct kvm_enable_cap *)arg = (struct kvm_enable_cap) {
@@ -350,6 +351,23 @@ static void bend_guest_debug(struct world *w, struct rng *r, void *arg)
 	for (i = rng_below(r, 2); i < ARRAY_SIZE(bits); i++)
 		if (rng_one_in(r, 2))
 			debug->control |= bits[i];
+}
+
+static void bend_msr_filter(struct world *w, struct rng *r, void *arg)
+{
+	struct kvm_msr_filter *filter = arg;
+	static u8 bits[0x600];
+	u32 i;
+
+	rng_fill(r, bits, sizeof(bits));
+	memset(filter, 0, sizeof(*filter));
+	filter->flags = rng_one_in(r, 4);
+	for (i = rng_below(r, KVM_MSR_FILTER_MAX_RANGES + 1); i < KVM_MSR_FILTER_MAX_RANGES; i++)
+		filter->ranges[i] = (struct kvm_msr_filter_range) {
+			.flags = rng_one_in(r, 16) ? rng_interesting(r) : 1 + rng_below(r, 3),
+			.nmsrs = rng_one_in(r, 8) ? rng_interesting(r) : rng_below(r, 0x3000),
+			.base = some_msr(r) - rng_below(r, 64), .bitmap = bits,
+		};
 }
 
 static void bend_mce_cap(struct world *w, struct rng *r, void *arg)
@@ -403,6 +421,7 @@ static const struct call calls[] = {
 	NUMBER(KVM_CHECK_EXTENSION, VM),
 	NUMBER(KVM_CREATE_VCPU, VM),
 	TAKES(KVM_ENABLE_CAP, VM, bend_enable),
+	POINTS(KVM_X86_SET_MSR_FILTER, VM, bend_msr_filter),
 	POINTS(KVM_SET_USER_MEMORY_REGION, VM, bend_slot),
 	POINTS(KVM_SET_USER_MEMORY_REGION, VM, bend_slot),
 	TAKES(DITTO_SET_GMEM_REGION, VM, bend_gmem_slot),

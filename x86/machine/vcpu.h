@@ -36,6 +36,7 @@ enum vcpu_request {
 	REQ_PDPTES,		/* load the PDPTEs of PAE paging */
 	REQ_CLOCK_UPDATE,	/* publish the paravirtual clock again */
 	REQ_TSC,		/* the TSC jumped or changed its pace: timers follow */
+	REQ_MSR_FILTER,		/* which MSRs need no exit has changed */
 	REQ_IOAPIC_EOI,		/* tell the VMM's IOAPICs of an interrupt's end */
 	REQ_TPR_ACCESS,		/* leave with KVM_EXIT_TPR_ACCESS */
 	REQ_SHUTDOWN,		/* triple fault: leave with KVM_EXIT_SHUTDOWN */

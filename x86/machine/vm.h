@@ -26,6 +26,7 @@
 			 KVM_X86_QUIRK_LAPIC_MMIO_HOLE | KVM_X86_QUIRK_FIX_HYPERCALL_INSN)
 
 struct irqchip;
+struct msr_filter;
 struct vm_bucket;
 struct vm_irqfds;
 
@@ -36,6 +37,7 @@ struct vm_irqfds;
  * @triple_fault_event: the VMM sees a triple fault that waits
  * @x2apic_ids: APIC ids have 32 bits in messages, and in the state of an x2APIC
  * @x2apic_exact: a device's message to 0xff is for an x2APIC of that id, not for all
+ * @msr_exits: KVM_MSR_EXIT_REASON_*: accesses that the VMM decides about
  * @max_vcpu_id: ids of vCPUs are below it; 0: as many as there can be
  *
  * Written under vm->lock, read at any time.
@@ -46,6 +48,7 @@ struct vm_enabled {
 	bool triple_fault_event;
 	bool x2apic_ids;
 	bool x2apic_exact;
+	u32 msr_exits;
 	u32 max_vcpu_id;
 };
 
@@ -74,6 +77,7 @@ struct vm_enabled {
  * @clock: TSC frequency and kvmclock's base; see x86/cpu/clock.h
  * @bsp_id: vCPU id that is the bootstrap processor; @lock, before the first vCPU
  * @enabled: see there
+ * @msr_filter: see x86/run/msr_filter.c; RCU, written under @lock
  * @dead: an internal error ended this VM: every ioctl gives -EIO
  */
 struct vm {
@@ -98,6 +102,7 @@ struct vm {
 	struct vm_clock clock;
 	u32 bsp_id;
 	struct vm_enabled enabled;
+	struct msr_filter __rcu *msr_filter;
 	bool dead;
 };
 

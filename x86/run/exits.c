@@ -23,6 +23,7 @@
 #include "x86/run/events.h"
 #include "x86/run/exits.h"
 #include "x86/run/msr.h"
+#include "x86/run/msr_filter.h"
 #include "x86/run/reset.h"
 #include "x86/run/skip.h"
 #include "x86/run/taskswitch_vcpu.h"
@@ -191,23 +192,43 @@ static int exit_io(struct vcpu *vcpu, struct exit_facts *f)
 	return exit_advance(vcpu, len);
 }
 
+/* It is #GP, unless the VMM wants to decide. */
+static int exit_msr_refused(struct vcpu *vcpu, struct msr_refused *why)
+{
+	if (!why->reason)
+		why->reason = msr_is_known(why->index) ? KVM_MSR_EXIT_REASON_INVAL :
+							 KVM_MSR_EXIT_REASON_UNKNOWN;
+	return msr_filter_ask(vcpu, why) ? 0 : exit_gp(vcpu);
+}
+
 static int exit_msr(struct vcpu *vcpu, struct exit_facts *f)
 {
 	u64 *gpr = vcpu->st.gpr;
-	u32 index = gpr[GPR_RCX];
-	u64 val = (u32)gpr[GPR_RAX] | gpr[GPR_RDX] << 32;
+	struct msr_refused msr = {
+		.index = gpr[GPR_RCX],
+		.write = f->msr.write,
+		.val = (u32)gpr[GPR_RAX] | gpr[GPR_RDX] << 32,
+	};
 	int fault, len = vcpu_len(vcpu, f, 2);
 
 	if (unlikely(len <= 0))
 		return exit_again(len);
-	if (f->msr.write)
-		return exit_done(vcpu, msr_write(vcpu, index, val, false), len);
-	fault = msr_read(vcpu, index, &val, false);
-	if (!fault) {
-		gpr[GPR_RAX] = (u32)val;
-		gpr[GPR_RDX] = val >> 32;
+	msr.insn_len = len;
+	if (unlikely(!msr_filter_allows(vcpu->vm, msr.index, msr.write))) {
+		msr.reason = KVM_MSR_EXIT_REASON_FILTER;
+		return exit_msr_refused(vcpu, &msr);
 	}
-	return exit_done(vcpu, fault, len);
+	if (msr.write)
+		fault = msr_write(vcpu, msr.index, msr.val, false);
+	else
+		fault = msr_read(vcpu, msr.index, &msr.val, false);
+	if (unlikely(fault))
+		return exit_msr_refused(vcpu, &msr);
+	if (!msr.write) {
+		gpr[GPR_RAX] = (u32)msr.val;
+		gpr[GPR_RDX] = msr.val >> 32;
+	}
+	return exit_advance(vcpu, len);
 }
 
 static int exit_set_cr(struct vcpu *vcpu, u8 nr, u64 val)

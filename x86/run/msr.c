@@ -25,6 +25,7 @@
 #include "x86/run/kvmclock.h"
 #include "x86/run/mce.h"
 #include "x86/run/msr.h"
+#include "x86/run/msr_filter.h"
 #include "x86/run/mtrr.h"
 
 #define PAT_RESET		0x0007040600070406ULL
@@ -606,8 +607,21 @@ int msr_write(struct vcpu *vcpu, u32 index, u64 val, bool by_vmm)
 }
 
 /**
+ * msr_is_known() - is there such an MSR, for some guest?
+ * @index: of the MSR
+ *
+ * Return: whether there is.
+ */
+bool msr_is_known(u32 index)
+{
+	return msr_find(index);
+}
+
+/**
  * msr_setup_passthrough() - let the guest have what needs no exit
- * @vcpu: being created, after backend->vcpu_init()
+ * @vcpu: owned and loaded
+ *
+ * Once it is created, and whenever the VMM's filter has changed.
  */
 void msr_setup_passthrough(struct vcpu *vcpu)
 {
@@ -618,7 +632,9 @@ void msr_setup_passthrough(struct vcpu *vcpu)
 		if (!(msr_table[i].flags & MSR_DIRECT))
 			continue;
 		for (index = msr_table[i].first; index <= msr_table[i].last; index++)
-			backend->pass_msr(vcpu, index, true, true);
+			backend->pass_msr(vcpu, index,
+					  msr_filter_allows(vcpu->vm, index, false),
+					  msr_filter_allows(vcpu->vm, index, true));
 	}
 }
 

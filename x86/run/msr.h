@@ -11,6 +11,7 @@ struct vcpu;
 
 int msr_read(struct vcpu *vcpu, u32 index, u64 *val, bool by_vmm);
 int msr_write(struct vcpu *vcpu, u32 index, u64 val, bool by_vmm);
+bool msr_is_known(u32 index);
 void msr_setup_passthrough(struct vcpu *vcpu);
 void msr_reset(struct vcpu *vcpu);
 void msr_setup(void);

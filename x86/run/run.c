@@ -25,6 +25,7 @@
 #include "x86/run/events.h"
 #include "x86/run/exits.h"
 #include "x86/run/kvmclock.h"
+#include "x86/run/msr.h"
 #include "x86/run/reset.h"
 #include "x86/run/run.h"
 
@@ -93,6 +94,8 @@ static int run_requests(struct vcpu *vcpu)
 		vlapic_report_tpr(vcpu);
 		return 0;
 	}
+	if (vcpu_take_request(vcpu, REQ_MSR_FILTER))
+		msr_setup_passthrough(vcpu);
 	if (vcpu_take_request(vcpu, REQ_CLOCK_UPDATE))
 		vcpu_clock_update(vcpu);
 	if (vcpu_take_request(vcpu, REQ_PDPTES))

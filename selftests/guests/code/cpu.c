@@ -161,6 +161,22 @@ void g_msr_unknown(void)
 	}
 }
 
+/* Traces the value that an MSR has, or the trap. */
+void g_msr_read(u64 msr)
+{
+	u32 low;
+
+	TRY("rdmsr", : "=a"(low) : "c"((u32)msr) : "rdx", "memory");
+	trace(trap.vector == NO_TRAP ? low : trap.vector);
+}
+
+/* Writes the upper half of its argument; traces 0 or the trap. */
+void g_msr_write(u64 msr_and_value)
+{
+	try_wrmsr((u32)msr_and_value, msr_and_value >> 32);
+	trace(trap.vector == NO_TRAP ? 0 : trap.vector);
+}
+
 /* Those that no exit is needed for are left out: the emulated CPU takes any address. */
 void g_msr_bad_values(void)
 {
