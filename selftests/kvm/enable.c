@@ -169,6 +169,24 @@ static void triple_fault(const void *arg)
 	vm_free(vm);
 }
 
+/* What of the APIC's page and of foreign hypercalls becomes of a CPU that has neither. */
+static void quirks_of_cpu(const void *arg)
+{
+	struct vm *vm = vm_new(NULL);
+	struct vcpu *vcpu = &vm->vcpu[0];
+
+	CHECKED(enable(vm->fd, KVM_CAP_DISABLE_QUIRKS2,
+		       KVM_X86_QUIRK_LAPIC_MMIO_HOLE | KVM_X86_QUIRK_FIX_HYPERCALL_INSN));
+	vcpu_call(vcpu, "g_apic_hole", 0);
+	ASSERT_EQ(vcpu_run(vcpu), KVM_EXIT_MMIO);
+	ASSERT_EQ(vcpu->run->mmio.phys_addr, 0xfee00030);
+	vm_free(vm);
+	vm = vm_new(NULL);
+	CHECKED(enable(vm->fd, KVM_CAP_DISABLE_QUIRKS2, KVM_X86_QUIRK_FIX_HYPERCALL_INSN));
+	vm_call(vm, "g_hypercall_undefined", 0);
+	vm_free(vm);
+}
+
 static int route_pin(struct vm *vm)
 {
 	struct {
@@ -298,6 +316,7 @@ static void max_vcpu_id(const void *arg)
 static const struct tap_test tests[] = {
 	{ "refused", refused },
 	{ "quirks", quirks },
+	{ "quirks_of_cpu", quirks_of_cpu },
 	{ "payload", payload },
 	{ "payload_delivered", payload_delivered },
 	{ "triple_fault", triple_fault },

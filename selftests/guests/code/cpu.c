@@ -429,6 +429,18 @@ void g_hypercall_foreign(void)
 	CHECK_EQ(g_vmcall[2], g_vmmcall[2]);
 }
 
+/* Exactly one of them is this CPU's. */
+void g_hypercall_undefined(void)
+{
+	u32 undefined;
+
+	TRY("vmcall", :: "a"(0x7777) : "memory");
+	undefined = trap.vector == 6;
+	TRY("vmmcall", :: "a"(0x7777) : "memory");
+	undefined += trap.vector == 6;
+	CHECK_EQ(undefined, 1);
+}
+
 /* Code that it could not write itself is not rewritten for it, either. */
 void g_hypercall_readonly(void)
 {

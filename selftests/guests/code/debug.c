@@ -112,7 +112,7 @@ void g_debug_exceptions(void)
 		TRY("ud2", ::: "memory");
 		CHECK_TRAP(6, 0);
 		CHECK_EQ(trap.rflags & 0x100, 0);
-		TRY("mov %0, %%rax", :: "m"(*(volatile u64 *)0x80000000000000) : "rax");
+		TRY("mov (%%rcx), %%rax", :: "c"(0x80000000000000ul) : "rax", "memory");
 		CHECK_EQ(trap.vector, 13);
 		CHECK_EQ(trap.rflags & 0x100, 0);
 		TRY("int3", ::: "memory");
