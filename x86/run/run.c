@@ -32,7 +32,7 @@
 #define CREATE_TRACE_POINTS
 #include "x86/run/trace.h"
 
-static void run_flush_tlb(struct vcpu *vcpu)
+static __always_inline void run_flush_tlb(struct vcpu *vcpu)
 {
 	if (vcpu_take_request(vcpu, REQ_TLB_FLUSH)) {
 #ifdef DITTO_DEBUG
@@ -114,7 +114,7 @@ static int run_requests(struct vcpu *vcpu)
 /* Requests that do not matter between the last look and the entry. */
 #define RUN_LATE_REQUESTS	(BIT(REQ_EVENT) | BIT(REQ_TLB_FLUSH))
 
-static bool run_must_wait(struct vcpu *vcpu)
+static __always_inline bool run_must_wait(struct vcpu *vcpu)
 {
 	return (READ_ONCE(vcpu->requests) & ~RUN_LATE_REQUESTS) || hostwork_pending() ||
 	       !cpus_here_enabled() || vlapic_timer_expired(vcpu) || vlapic_has_init_sipi(vcpu) ||
@@ -125,7 +125,7 @@ static bool run_must_wait(struct vcpu *vcpu)
  * The host's breakpoints share the CPU's debug registers with the guest's: they
  * are the guest's while it has breakpoints, and while it accesses them.
  */
-static void run_load_debug(struct vcpu *vcpu)
+static __always_inline void run_load_debug(struct vcpu *vcpu)
 {
 	const struct x86_state *st = &vcpu->st;
 	int i;
@@ -140,7 +140,7 @@ static void run_load_debug(struct vcpu *vcpu)
 		backend->set_dr_exits(vcpu, false);
 }
 
-static void run_store_debug(struct vcpu *vcpu)
+static __always_inline void run_store_debug(struct vcpu *vcpu)
 {
 	struct x86_state *st = &vcpu->st;
 
@@ -158,7 +158,7 @@ static void run_store_debug(struct vcpu *vcpu)
 		hw_breakpoint_restore();
 }
 
-static void run_guest(struct vcpu *vcpu, struct exit_facts *facts)
+static __always_inline void run_guest(struct vcpu *vcpu, struct exit_facts *facts)
 {
 	bool xcr0 = vcpu_switches_xcr0(vcpu);
 
