@@ -91,6 +91,12 @@ static int enable_user_space_msr(struct vm *vm, u64 reasons)
 	return 0;
 }
 
+static int enable_emulation_exits(struct vm *vm, u64 on)
+{
+	WRITE_ONCE(vm->enabled.emulation_exits, on);
+	return 0;
+}
+
 #define ANY	(~0ULL)
 #define MSR_EXITS	(KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN | \
 			 KVM_MSR_EXIT_REASON_FILTER)
@@ -106,6 +112,7 @@ static const struct enable_vm enable_vm_table[] = {
 	{ KVM_CAP_SPLIT_IRQCHIP, ANY, enable_split_irqchip },
 	{ KVM_CAP_X2APIC_API, X2APIC, enable_x2apic_api },
 	{ KVM_CAP_X86_USER_SPACE_MSR, MSR_EXITS, enable_user_space_msr },
+	{ KVM_CAP_EXIT_ON_EMULATION_FAILURE, 1, enable_emulation_exits },
 	{ KVM_CAP_MAX_VCPU_ID, ANY, enable_max_vcpu_id },
 	{ }
 };

@@ -2,6 +2,9 @@
 /*
  * The VMM's side of code/mmio.c.
  */
+#include <errno.h>
+#include <sys/ioctl.h>
+
 #include "guests.h"
 
 #define W(offset, n, v) { .addr = GUEST_MMIO + (offset), .mmio = true, .write = true, \
@@ -21,6 +24,16 @@ static void check_bytes(struct vm *vm)
 	       KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES);
 	ASSERT(vcpu->run->emulation_failure.insn_size >= 4);
 	ASSERT(!memcmp(vcpu->run->emulation_failure.insn_bytes, code, 4));
+}
+
+/* The VMM wants to deal with user mode's, too. */
+static void want_failures(struct vm *vm)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_EXIT_ON_EMULATION_FAILURE, .args = { 2 } };
+
+	ASSERT_ERRNO(ioctl(vm->fd, KVM_ENABLE_CAP, &cap), EINVAL);
+	cap.args[0] = 1;
+	CHECKED(ioctl(vm->fd, KVM_ENABLE_CAP, &cap));
 }
 
 static const struct guest_test tests[] = {
@@ -47,6 +60,8 @@ static const struct guest_test tests[] = {
 	{ .name = "g_mmio_sse" },
 	{ .name = "g_mmio_user_fault" },
 	{ .name = "g_mmio_user_unknown" },
+	{ .name = "user_unknown_exit", .entry = "g_mmio_user_unknown", .before = want_failures,
+	  .exit = KVM_EXIT_INTERNAL_ERROR },
 	{ .name = "g_mmio_unknown", .exit = KVM_EXIT_INTERNAL_ERROR, .after = check_bytes },
 	{ .name = "g_mmio_patched",
 	  LOG(W(0, 4, 0x11), W(0, 4, 0x11), W(0, 4, 0x22), W(0, 4, 0x22)) },

@@ -38,6 +38,8 @@ struct vm_irqfds;
  * @x2apic_ids: APIC ids have 32 bits in messages, and in the state of an x2APIC
  * @x2apic_exact: a device's message to 0xff is for an x2APIC of that id, not for all
  * @msr_exits: KVM_MSR_EXIT_REASON_*: accesses that the VMM decides about
+ * @emulation_exits: also user mode's instructions that the emulator does not know are the
+ *	VMM's to deal with
  * @max_vcpu_id: ids of vCPUs are below it; 0: as many as there can be
  *
  * Written under vm->lock, read at any time.
@@ -49,6 +51,7 @@ struct vm_enabled {
 	bool x2apic_ids;
 	bool x2apic_exact;
 	u32 msr_exits;
+	bool emulation_exits;
 	u32 max_vcpu_id;
 };
 

@@ -625,14 +625,16 @@ static const struct emu_ops glue_ops = {
 
 /*
  * KVM_EXIT_INTERNAL_ERROR with the instruction, for people and VMMs. A user-mode program
- * must not be able to end its machine in this way: outside of ring 0 the guest gets #UD.
+ * must not be able to end its machine in this way: outside of ring 0 the guest gets #UD,
+ * unless the VMM asked for these exits, too, to go on after them
+ * (KVM_CAP_EXIT_ON_EMULATION_FAILURE).
  */
 static int glue_unhandled(struct vcpu *vcpu)
 {
 	const struct emu_ctxt *c = vcpu->emu;
 	struct kvm_run *run = vcpu->run;
 
-	if (c->cpl) {
+	if (c->cpl && !READ_ONCE(vcpu->vm->enabled.emulation_exits)) {
 		vcpu_queue_exception(vcpu, X86_TRAP_UD);
 		return 1;
 	}
