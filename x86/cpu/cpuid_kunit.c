@@ -68,6 +68,7 @@ static const struct {
 	{ MTRRphysMask_MSR(7), 0xff80000801ULL, false, RD_OK, 0xff80000800ULL },
 	{ MTRRphysMask_MSR(7) + 1, 0, false, 0 },
 	{ MSR_IA32_MISC_ENABLE, 1, false, RW_OK, 1 },
+	{ MSR_IA32_POWER_CTL, 0x4005d, false, RW_OK, 0x4005d },
 	{ MSR_IA32_MCG_CAP, 1, true, RD_OK, 32 },
 	{ MSR_IA32_MCG_CTL, 0, false, 0 },
 	{ MSR_IA32_MCG_CTL, 0, true, RW_OK, 0 },

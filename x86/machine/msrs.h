@@ -19,6 +19,7 @@
  * @misc_enable: IA32_MISC_ENABLE
  * @ucode_rev: microcode revision that the guest sees
  * @arch_caps: IA32_ARCH_CAPABILITIES that the guest sees
+ * @power_ctl: Intel's power control, which controls nothing here
  * @hwcr: AMD's hardware configuration register
  * @nb_cfg: AMD's northbridge configuration register
  * @de_cfg: AMD's decode configuration register
@@ -32,6 +33,7 @@ struct vcpu_msrs {
 	u64 misc_enable;
 	u64 ucode_rev;
 	u64 arch_caps;
+	u64 power_ctl;
 	u64 hwcr;
 	u64 de_cfg;
 	u64 nb_cfg;
