@@ -44,6 +44,13 @@ extern const struct file_operations device_fops;
 extern const struct file_operations vm_fops;
 extern const struct file_operations vcpu_fops;
 
+/* attr.c */
+int system_ioctl_has_attr(struct kvm_device_attr *attr);
+int system_ioctl_get_attr(struct kvm_device_attr *attr);
+int vcpu_ioctl_has_attr(struct vcpu *vcpu, struct kvm_device_attr *attr);
+int vcpu_ioctl_get_attr(struct vcpu *vcpu, struct kvm_device_attr *attr);
+int vcpu_ioctl_set_attr(struct vcpu *vcpu, struct kvm_device_attr *attr);
+
 /* caps.c */
 int caps_check(struct vm *vm, unsigned long cap);
 

@@ -115,6 +115,16 @@ static int system_mce_supported(void *none, u64 *cap)
 	return mce_ioctl_supported(cap);
 }
 
+static int system_has_attr(void *none, struct kvm_device_attr *attr)
+{
+	return system_ioctl_has_attr(attr);
+}
+
+static int system_get_attr(void *none, struct kvm_device_attr *attr)
+{
+	return system_ioctl_get_attr(attr);
+}
+
 BY_NOTHING(system_version)
 BY_VALUE(system_create_vm)
 BY_VALUE(system_check_extension)
@@ -126,6 +136,8 @@ BY_USER(system_msr_index_list)
 BY_USER(system_msr_feature_index_list)
 BY_USER(system_get_msrs)
 BY_STRUCT(system_mce_supported)
+BY_STRUCT(system_has_attr)
+BY_STRUCT(system_get_attr)
 
 static const struct ioctl_entry system_ioctls[] = {
 	{ KVM_GET_API_VERSION, 0, do_system_version },
@@ -137,6 +149,8 @@ static const struct ioctl_entry system_ioctls[] = {
 	{ KVM_GET_MSR_FEATURE_INDEX_LIST, USER, do_system_msr_feature_index_list },
 	{ KVM_GET_MSRS, USER, do_system_get_msrs },
 	{ KVM_X86_GET_MCE_CAP_SUPPORTED, OUT, do_system_mce_supported },
+	{ KVM_HAS_DEVICE_ATTR, IN, do_system_has_attr },
+	{ KVM_GET_DEVICE_ATTR, IN, do_system_get_attr },
 	{ DITTO_CREATE_GMEM, IN, do_system_create_gmem },
 	{ DITTO_LIST_VMS, IN | OUT, do_system_list_vms },
 	{ }
@@ -293,6 +307,9 @@ BY_VALUE(vcpu_ioctl_set_tsc_khz)
 BY_NOTHING(vcpu_ioctl_kvmclock_ctrl)
 BY_STRUCT(vcpu_ioctl_setup_mce)
 BY_STRUCT(vcpu_ioctl_set_mce)
+BY_STRUCT(vcpu_ioctl_has_attr)
+BY_STRUCT(vcpu_ioctl_get_attr)
+BY_STRUCT(vcpu_ioctl_set_attr)
 
 static const struct ioctl_entry vcpu_ioctls[] = {
 	{ KVM_GET_REGS, OUT | LOCK, do_vcpu_ioctl_get_regs },
@@ -334,6 +351,9 @@ static const struct ioctl_entry vcpu_ioctls[] = {
 	{ KVM_KVMCLOCK_CTRL, LOCK, do_vcpu_ioctl_kvmclock_ctrl },
 	{ KVM_X86_SETUP_MCE, IN | LOCK, do_vcpu_ioctl_setup_mce },
 	{ KVM_X86_SET_MCE, IN | LOCK, do_vcpu_ioctl_set_mce },
+	{ KVM_HAS_DEVICE_ATTR, IN | LOCK, do_vcpu_ioctl_has_attr },
+	{ KVM_GET_DEVICE_ATTR, IN | LOCK, do_vcpu_ioctl_get_attr },
+	{ KVM_SET_DEVICE_ATTR, IN | LOCK, do_vcpu_ioctl_set_attr },
 	{ }
 };
 

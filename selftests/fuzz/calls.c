@@ -398,6 +398,19 @@ static void bend_vapic(struct world *w, struct rng *r, void *arg)
 		      rng_one_in(r, 2) ? 0 : rng_below(r, 4 * MIB);
 }
 
+static void bend_attr(struct world *w, struct rng *r, void *arg)
+{
+	static __thread u64 value;
+
+	value = rng_interesting(r);
+	*(struct kvm_device_attr *)arg = (struct kvm_device_attr) {
+		.flags = rng_one_in(r, 8) ? rng_interesting(r) : 0,
+		.group = rng_one_in(r, 8) ? rng_interesting(r) : 0,
+		.attr = rng_one_in(r, 8) ? rng_interesting(r) : 0,
+		.addr = rng_one_in(r, 8) ? 8 : (uintptr_t)&value,
+	};
+}
+
 #define NUMBER(cmd, target)		{ cmd, target, .value = true }
 #define GETS(cmd, target)		{ cmd, target }
 #define TAKES(cmd, target, bend)	{ cmd, target, bend }
@@ -417,6 +430,9 @@ static const struct call calls[] = {
 	SIZED(KVM_GET_MSR_FEATURE_INDEX_LIST, DEV, bend_msr_list, 2048),
 	SIZED(KVM_GET_MSRS, DEV, bend_msrs, 8 * 1024),
 	GETS(KVM_X86_GET_MCE_CAP_SUPPORTED, DEV),
+
+	POINTS(KVM_HAS_DEVICE_ATTR, DEV, bend_attr),
+	POINTS(KVM_GET_DEVICE_ATTR, DEV, bend_attr),
 
 	NUMBER(KVM_CHECK_EXTENSION, VM),
 	NUMBER(KVM_CREATE_VCPU, VM),
@@ -484,6 +500,9 @@ static const struct call calls[] = {
 	TAKES(KVM_SET_GUEST_DEBUG, VCPU, bend_guest_debug),
 	TAKES(KVM_X86_SETUP_MCE, VCPU, bend_mce_cap),
 	TAKES(KVM_X86_SET_MCE, VCPU, bend_mce),
+	POINTS(KVM_HAS_DEVICE_ATTR, VCPU, bend_attr),
+	POINTS(KVM_GET_DEVICE_ATTR, VCPU, bend_attr),
+	POINTS(KVM_SET_DEVICE_ATTR, VCPU, bend_attr),
 
 	GETS(DITTO_GMEM_STATS, GMEM),
 };

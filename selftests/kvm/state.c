@@ -585,6 +585,57 @@ static void tsc_frequency(const void *arg)
 }
 
 /* A guest half way through its registers and FPU goes on in another machine. */
+static int tsc_attr(int fd, unsigned long cmd, u32 group, u64 nr, u64 *value)
+{
+	return ioctl(fd, cmd, &(struct kvm_device_attr) {
+		.group = group, .attr = nr, .addr = (uintptr_t)value });
+}
+
+static s64 tsc_ahead(struct vcpu *vcpu)
+{
+	u64 tsc = vcpu_msr(vcpu, 0x10);
+
+	return tsc - __builtin_ia32_rdtsc();
+}
+
+/* What the guest's TSC is ahead of the host's, at the host's frequency. */
+static void tsc_offset(const void *arg)
+{
+	struct vm *vm = vm_new(NULL);
+	struct vcpu *vcpu = &vm->vcpu[0];
+	const u64 hour = 1ull << 43, second = 1ull << 32;
+	u64 offset, got, xcr0;
+	int dev = dev_open();
+
+	CHECKED(tsc_attr(vcpu->fd, KVM_HAS_DEVICE_ATTR, 0, 0, NULL));
+	CHECKED(tsc_attr(vcpu->fd, KVM_GET_DEVICE_ATTR, 0, 0, &offset));
+	ASSERT(offset - tsc_ahead(vcpu) < second);
+	offset += hour;
+	CHECKED(tsc_attr(vcpu->fd, KVM_SET_DEVICE_ATTR, 0, 0, &offset));
+	CHECKED(tsc_attr(vcpu->fd, KVM_GET_DEVICE_ATTR, 0, 0, &got));
+	ASSERT_EQ(got, offset);
+	ASSERT(offset - tsc_ahead(vcpu) < second);
+	vm_call(vm, "g_arith", 0);
+	CHECKED(tsc_attr(vcpu->fd, KVM_GET_DEVICE_ATTR, 0, 0, &got));
+	ASSERT_EQ(got, offset);
+
+	ASSERT_ERRNO(tsc_attr(vcpu->fd, KVM_HAS_DEVICE_ATTR, 1, 0, &got), ENXIO);
+	ASSERT_ERRNO(tsc_attr(vcpu->fd, KVM_GET_DEVICE_ATTR, 0, 1, &got), ENXIO);
+	ASSERT_ERRNO(tsc_attr(vcpu->fd, KVM_SET_DEVICE_ATTR, 0, 1, &got), ENXIO);
+	ASSERT_ERRNO(tsc_attr(vcpu->fd, KVM_GET_DEVICE_ATTR, 0, 0, (u64 *)8), EFAULT);
+	ASSERT_ERRNO(tsc_attr(vcpu->fd, KVM_SET_DEVICE_ATTR, 0, 0, (u64 *)8), EFAULT);
+
+	/* And of the node: the XSAVE components that guests can have. */
+	CHECKED(tsc_attr(dev, KVM_HAS_DEVICE_ATTR, 0, 0, NULL));
+	CHECKED(tsc_attr(dev, KVM_GET_DEVICE_ATTR, 0, 0, &xcr0));
+	if (vm_cap(vm, KVM_CAP_XCRS))
+		ASSERT_EQ(xcr0 & 3, 3);
+	ASSERT_ERRNO(tsc_attr(dev, KVM_HAS_DEVICE_ATTR, 0, 7, NULL), ENXIO);
+	ASSERT_ERRNO(tsc_attr(dev, KVM_GET_DEVICE_ATTR, 9, 0, &xcr0), ENXIO);
+	ASSERT_ERRNO(tsc_attr(dev, KVM_GET_DEVICE_ATTR, 0, 0, (u64 *)8), EFAULT);
+	vm_free(vm);
+}
+
 static void migrate(const void *arg)
 {
 	struct vm *from = vm_new(NULL), *to = vm_new(NULL);
@@ -621,7 +672,7 @@ static const struct tap_test tests[] = {
 	{ "msrs", msrs }, { "debug_registers", debug_registers }, { "events", events },
 	{ "mp_state", mp_state }, { "sipi_received", sipi_received }, { "lapic", lapic }, { "irqchips", irqchips },
 	{ "clock", vm_clock }, { "tsc_frequency", tsc_frequency }, { "migrate", migrate },
-	{ "tsc_deadline", tsc_deadline },
+	{ "tsc_deadline", tsc_deadline }, { "tsc_offset", tsc_offset },
 };
 
 int main(int argc, char **argv)

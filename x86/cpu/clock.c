@@ -194,6 +194,17 @@ static bool tsc_looks_same(const struct vm_clock *c, u32 khz, u64 tsc, s64 elaps
 	return tsc - expected < second || expected - tsc < second;
 }
 
+/* What the next write is compared with. c->lock held. */
+static void tsc_note_write(struct vm_clock *c, const struct vcpu *vcpu, u64 offset, u64 host_tsc,
+			   u64 ns)
+{
+	c->tsc_written = true;
+	c->last_tsc = clock_scaled(&vcpu->clock, host_tsc) + offset;
+	c->last_ns = ns;
+	c->last_offset = offset;
+	c->last_khz = vcpu->clock.tsc_khz;
+}
+
 /**
  * vcpu_sync_tsc_at() - the VMM writes a TSC, at a moment that the caller names
  * @vcpu: owned
@@ -214,12 +225,8 @@ void vcpu_sync_tsc_at(struct vcpu *vcpu, u64 tsc, u64 host_tsc, u64 ns)
 		offset = c->last_offset;
 	else
 		offset = tsc - clock_scaled(&vcpu->clock, host_tsc);
-	c->tsc_written = true;
 	c->tsc_by_vmm |= tsc != 0;
-	c->last_tsc = clock_scaled(&vcpu->clock, host_tsc) + offset;
-	c->last_ns = ns;
-	c->last_offset = offset;
-	c->last_khz = vcpu->clock.tsc_khz;
+	tsc_note_write(c, vcpu, offset, host_tsc, ns);
 	spin_unlock(&c->lock);
 	tsc_set_offset(vcpu, offset);
 }
@@ -237,6 +244,40 @@ void vcpu_sync_tsc(struct vcpu *vcpu, u64 tsc)
 
 	host_sample(&host_tsc, &ns);
 	vcpu_sync_tsc_at(vcpu, tsc, host_tsc, ns);
+}
+
+/**
+ * vcpu_get_tsc_offset() - KVM_VCPU_TSC_OFFSET
+ * @vcpu: owned and loaded
+ *
+ * Return: what the guest's TSC is ahead of the CPU's, which is multiplied first where the
+ * frequencies differ.
+ */
+u64 vcpu_get_tsc_offset(const struct vcpu *vcpu)
+{
+	return vcpu->st.tsc_offset;
+}
+
+/**
+ * vcpu_set_tsc_offset() - KVM_VCPU_TSC_OFFSET
+ * @vcpu: owned and loaded
+ * @offset: as of vcpu_get_tsc_offset()
+ *
+ * Exactly that: a VMM that moves a machine computes it from both hosts' clocks. Takes
+ * vm->clock.lock.
+ */
+void vcpu_set_tsc_offset(struct vcpu *vcpu, u64 offset)
+{
+	struct vm_clock *c = &vcpu->vm->clock;
+	u64 host_tsc, ns;
+
+	host_sample(&host_tsc, &ns);
+	offset -= tsc_scaled_shift(&vcpu->clock, READ_ONCE(clock_shift));
+	spin_lock(&c->lock);
+	c->tsc_by_vmm = true;
+	tsc_note_write(c, vcpu, offset, host_tsc, ns);
+	spin_unlock(&c->lock);
+	tsc_set_offset(vcpu, offset);
 }
 
 static bool khz_is_host(unsigned long khz)

@@ -31,6 +31,8 @@ void vcpu_clock_init(struct vcpu *vcpu);
 void vcpu_set_tsc(struct vcpu *vcpu, u64 tsc);
 void vcpu_sync_tsc(struct vcpu *vcpu, u64 tsc);
 void vcpu_sync_tsc_at(struct vcpu *vcpu, u64 tsc, u64 host_tsc, u64 ns);
+u64 vcpu_get_tsc_offset(const struct vcpu *vcpu);
+void vcpu_set_tsc_offset(struct vcpu *vcpu, u64 offset);
 void vcpu_clock_load(struct vcpu *vcpu, bool moved);
 void vcpu_time_info(struct vcpu *vcpu, struct pvclock_vcpu_time_info *info);
 void vcpu_tsc_catch_up(struct vcpu *vcpu);
