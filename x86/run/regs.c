@@ -217,9 +217,16 @@ static bool exception_waits(const struct kvm_vcpu_events *events)
 	return (events->flags & KVM_VCPUEVENT_VALID_PAYLOAD) && events->exception.pending;
 }
 
-static bool vcpu_events_valid(const struct vm *vm, const struct kvm_vcpu_events *events)
+/**
+ * vcpu_events_usable() - will KVM_SET_VCPU_EVENTS take these?
+ * @vcpu: owned
+ * @events: from the VMM
+ *
+ * Return: whether it will.
+ */
+bool vcpu_events_usable(const struct vcpu *vcpu, const struct kvm_vcpu_events *events)
 {
-	if (events->flags & ~event_flags(vm))
+	if (events->flags & ~event_flags(vcpu->vm))
 		return false;
 	if (!events->exception.injected && !exception_waits(events))
 		return true;
@@ -260,7 +267,7 @@ int vcpu_ioctl_set_vcpu_events(struct vcpu *vcpu, struct kvm_vcpu_events *events
 {
 	struct vcpu_events *ev = &vcpu->ev;
 
-	if (!vcpu_events_valid(vcpu->vm, events))
+	if (!vcpu_events_usable(vcpu, events))
 		return -EINVAL;
 	set_exception_event(ev, events);
 	ev->irq_injected = events->interrupt.injected;

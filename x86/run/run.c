@@ -28,6 +28,7 @@
 #include "x86/run/msr.h"
 #include "x86/run/reset.h"
 #include "x86/run/run.h"
+#include "x86/run/sync.h"
 
 #define CREATE_TRACE_POINTS
 #include "x86/run/trace.h"
@@ -449,12 +450,18 @@ static int run_with_fpu(struct vcpu *vcpu)
  *
  * Return: 0 with vcpu->run filled; -EINTR for a signal or immediate_exit; -EAGAIN after a
  * wait for SIPI was interrupted by one; -EFAULT when a gpa's memory is not there; -ENOMEM;
- * -EINVAL for a cr8 that is none; -EIO when the VM is dead.
+ * -EINVAL for a cr8 that is none, or for registers in kvm_run that the vCPU cannot have; -EIO when the VM is dead.
  */
 int vcpu_run(struct vcpu *vcpu)
 {
+	bool syncs = vcpu_syncs(vcpu);
 	int r;
 
+	if (unlikely(syncs)) {
+		r = vcpu_sync_in(vcpu);
+		if (r)
+			return r;
+	}
 	if (unlikely(vcpu->user_pic)) {
 		if (!vcpu->apic && vcpu_set_cr8(vcpu, READ_ONCE(vcpu->run->cr8)))
 			return -EINVAL;
@@ -466,5 +473,7 @@ int vcpu_run(struct vcpu *vcpu)
 	}
 	r = run_with_fpu(vcpu);
 	run_report(vcpu);
+	if (unlikely(syncs))
+		vcpu_sync_out(vcpu);
 	return r;
 }
