@@ -51,6 +51,10 @@ int vcpu_ioctl_has_attr(struct vcpu *vcpu, struct kvm_device_attr *attr);
 int vcpu_ioctl_get_attr(struct vcpu *vcpu, struct kvm_device_attr *attr);
 int vcpu_ioctl_set_attr(struct vcpu *vcpu, struct kvm_device_attr *attr);
 
+/* stats.c */
+int vm_ioctl_stats_fd(struct vm *vm);
+int vcpu_ioctl_stats_fd(struct vcpu *vcpu);
+
 /* caps.c */
 int caps_check(struct vm *vm, unsigned long cap);
 

@@ -226,6 +226,7 @@ BY_STRUCT(vm_ioctl_get_clock)
 BY_STRUCT(vm_ioctl_set_clock)
 BY_NOTHING(vm_ioctl_get_tsc_khz)
 BY_VALUE(vm_ioctl_set_tsc_khz)
+BY_NOTHING(vm_ioctl_stats_fd)
 
 static const struct ioctl_entry vm_ioctls[] = {
 	{ KVM_IRQ_LINE, IN, do_irqchip_ioctl_irq_line },
@@ -265,6 +266,7 @@ static const struct ioctl_entry vm_ioctls[] = {
 	{ KVM_SET_CLOCK, IN | LOCK, do_vm_ioctl_set_clock },
 	{ KVM_GET_TSC_KHZ, LOCK, do_vm_ioctl_get_tsc_khz },
 	{ KVM_SET_TSC_KHZ, VALUE | LOCK, do_vm_ioctl_set_tsc_khz },
+	{ KVM_GET_STATS_FD, 0, do_vm_ioctl_stats_fd },
 	{ }
 };
 
@@ -310,6 +312,7 @@ BY_STRUCT(vcpu_ioctl_set_mce)
 BY_STRUCT(vcpu_ioctl_has_attr)
 BY_STRUCT(vcpu_ioctl_get_attr)
 BY_STRUCT(vcpu_ioctl_set_attr)
+BY_NOTHING(vcpu_ioctl_stats_fd)
 
 static const struct ioctl_entry vcpu_ioctls[] = {
 	{ KVM_GET_REGS, OUT | LOCK, do_vcpu_ioctl_get_regs },
@@ -354,6 +357,7 @@ static const struct ioctl_entry vcpu_ioctls[] = {
 	{ KVM_HAS_DEVICE_ATTR, IN | LOCK, do_vcpu_ioctl_has_attr },
 	{ KVM_GET_DEVICE_ATTR, IN | LOCK, do_vcpu_ioctl_get_attr },
 	{ KVM_SET_DEVICE_ATTR, IN | LOCK, do_vcpu_ioctl_set_attr },
+	{ KVM_GET_STATS_FD, LOCK, do_vcpu_ioctl_stats_fd },
 	{ }
 };
 

@@ -469,6 +469,7 @@ static const struct call calls[] = {
 	NUMBER(KVM_GET_TSC_KHZ, VM),
 	NUMBER(KVM_SET_TSC_KHZ, VM),
 	NUMBER(KVM_REINJECT_CONTROL, VM),
+	NUMBER(KVM_GET_STATS_FD, VM),
 
 	PAIR(KVM_SET_REGS, KVM_GET_REGS, VCPU),
 	PAIR(KVM_SET_SREGS, KVM_GET_SREGS, VCPU),
@@ -500,6 +501,7 @@ static const struct call calls[] = {
 	TAKES(KVM_SET_GUEST_DEBUG, VCPU, bend_guest_debug),
 	TAKES(KVM_X86_SETUP_MCE, VCPU, bend_mce_cap),
 	TAKES(KVM_X86_SET_MCE, VCPU, bend_mce),
+	NUMBER(KVM_GET_STATS_FD, VCPU),
 	POINTS(KVM_HAS_DEVICE_ATTR, VCPU, bend_attr),
 	POINTS(KVM_GET_DEVICE_ATTR, VCPU, bend_attr),
 	POINTS(KVM_SET_DEVICE_ATTR, VCPU, bend_attr),
@@ -552,6 +554,17 @@ static void fill(struct world *w, struct rng *r, const struct call *call, int fd
 	}
 }
 
+/* A part of a file of counters. */
+static void read_stats(struct rng *r, int fd)
+{
+	u8 part[4096];
+	ssize_t n = pread(fd, part, rng_below(r, sizeof(part)), rng_below(r, 8192));
+
+	if (n > 0)
+		secret_search(part, n, "a file of counters");
+	close(fd);
+}
+
 /* What came of it: new fds are kept, so that later calls meet them. */
 static void keep(struct world *w, struct rng *r, const struct call *call, long result)
 {
@@ -561,6 +574,8 @@ static void keep(struct world *w, struct rng *r, const struct call *call, long r
 		world_keep(r, w->vms, 1, WORLD_VMS, result);
 	else if (call->cmd == KVM_CREATE_VCPU)
 		world_keep(r, w->vcpus, w->vm->nr_vcpus, WORLD_VCPUS, result);
+	else if (call->cmd == KVM_GET_STATS_FD)
+		read_stats(r, result);
 	else if (call->cmd == DITTO_CREATE_GMEM)
 		world_keep(r, w->gmems, 1, WORLD_GMEMS, result);
 }

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The files of KVM_GET_STATS_FD: they describe themselves, count, and outlive who made them.
+ */
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "vm.h"
+
+static struct kvm_stats_header header_of(int fd)
+{
+	struct kvm_stats_header h;
+
+	ASSERT_EQ(pread(fd, &h, sizeof(h), 0), sizeof(h));
+	ASSERT_EQ(h.flags, 0);
+	ASSERT(h.num_desc > 0 && h.name_size > 0 && h.name_size <= 64);
+	ASSERT(h.id_offset >= sizeof(h) && h.desc_offset >= sizeof(h));
+	ASSERT(h.data_offset >= h.desc_offset + h.num_desc * (16 + h.name_size));
+	return h;
+}
+
+static void id_of(int fd, char *id)
+{
+	struct kvm_stats_header h = header_of(fd);
+
+	ASSERT_EQ(pread(fd, id, h.name_size, h.id_offset), h.name_size);
+	ASSERT(strnlen(id, h.name_size) < h.name_size);
+}
+
+/* The counter of a name; every descriptor on the way has to make sense. */
+static u64 stat_of(int fd, const char *name, u32 type)
+{
+	struct kvm_stats_header h = header_of(fd);
+	struct {
+		struct kvm_stats_desc desc;
+		char name[64];
+	} d;
+	u64 value;
+	u32 i;
+
+	for (i = 0; i < h.num_desc; i++) {
+		ASSERT_EQ(pread(fd, &d, 16 + h.name_size, h.desc_offset + i * (16 + h.name_size)),
+			  16 + h.name_size);
+		ASSERT(strnlen(d.name, h.name_size) < h.name_size);
+		ASSERT((d.desc.flags & KVM_STATS_TYPE_MASK) <= KVM_STATS_TYPE_MAX);
+		ASSERT((d.desc.flags & KVM_STATS_UNIT_MASK) <= KVM_STATS_UNIT_MAX);
+		ASSERT((d.desc.flags & KVM_STATS_BASE_MASK) <= KVM_STATS_BASE_MAX);
+		ASSERT(d.desc.size >= 1);
+		ASSERT_EQ(pread(fd, &value, 8, h.data_offset + d.desc.offset), 8);
+		if (!strcmp(d.name, name)) {
+			ASSERT_EQ(d.desc.flags & KVM_STATS_TYPE_MASK, type);
+			return value;
+		}
+	}
+	fail("there is no %s", name);
+}
+
+static void vcpu_file(const void *arg)
+{
+	struct vm *vm = vm_new(&(struct vm_config) { .vcpus = 2 });
+	int fd = CHECKED(ioctl(vm->vcpu[1].fd, KVM_GET_STATS_FD, 0));
+	int other = CHECKED(ioctl(vm->vcpu[0].fd, KVM_GET_STATS_FD, 0));
+	u64 before = stat_of(fd, "exits", KVM_STATS_TYPE_CUMULATIVE), after;
+	char id[64], want[64];
+
+	id_of(fd, id);
+	sprintf(want, "kvm-%d/vcpu-1", getpid());
+	ASSERT(!strcmp(id, want));
+	vcpu_call(&vm->vcpu[0], "g_arith", 0);
+	vcpu_run_done(&vm->vcpu[0]);
+	ASSERT_EQ(stat_of(fd, "exits", KVM_STATS_TYPE_CUMULATIVE), before);
+	after = stat_of(other, "exits", KVM_STATS_TYPE_CUMULATIVE);
+	ASSERT(after > 0);
+	if (tap.ditto)
+		ASSERT_EQ(stat_of(other, "io_exits", KVM_STATS_TYPE_CUMULATIVE), 1);
+	vm_free(vm);
+	ASSERT_EQ(stat_of(other, "exits", KVM_STATS_TYPE_CUMULATIVE), after);
+}
+
+static void vm_file(const void *arg)
+{
+	struct vm *vm = vm_new(NULL);
+	int fd = CHECKED(ioctl(vm->fd, KVM_GET_STATS_FD, 0));
+	char id[64], want[64], byte, *volatile nowhere = (char *)8;
+
+	id_of(fd, id);
+	sprintf(want, "kvm-%d", getpid());
+	ASSERT(!strcmp(id, want));
+	if (tap.ditto) {
+		ASSERT_EQ(stat_of(fd, "ram", KVM_STATS_TYPE_INSTANT), vm->ram_size);
+		ASSERT(stat_of(fd, "resident", KVM_STATS_TYPE_INSTANT) <= vm->ram_size);
+	} else {
+		stat_of(fd, "remote_tlb_flush", KVM_STATS_TYPE_CUMULATIVE);
+	}
+	/* Behind its end, at nowhere, and what no reader does. */
+	ASSERT_EQ(pread(fd, &byte, 1, 1 << 20), 0);
+	ASSERT_ERRNO(pread(fd, &byte, 1, -1), EINVAL);
+	ASSERT_ERRNO(pread(fd, nowhere, 16, 0), EFAULT);
+	ASSERT_ERRNO(write(fd, &byte, 1), EBADF);
+	vm_free(vm);
+	id_of(fd, id);
+}
+
+static const struct tap_test tests[] = {
+	{ "vcpu_file", vcpu_file },
+	{ "vm_file", vm_file },
+};
+
+int main(int argc, char **argv)
+{
+	return tap_main(argc, argv, tests, ARRAY_SIZE(tests));
+}
