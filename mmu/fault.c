@@ -456,12 +456,30 @@ static int fault_try(struct mmu *mmu, struct tdp_fault *fault)
 	return r;
 }
 
-static bool unguard_leaf(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, void *done)
+/* The leaf that maps a gfn, or NULL. @lock held. */
+static u64 *unguard_find(const struct mmu *mmu, const struct tdp_format *f, gfn_t gfn)
+{
+	u64 *sptep = &mmu->root[tdp_index(gfn, f->levels)];
+	u64 spte = READ_ONCE(*sptep);
+	int level;
+
+	for (level = f->levels; spte; level--) {
+		if (tdp_is_leaf(f, spte, level))
+			return sptep;
+		sptep = &tdp_table(f, spte)[tdp_index(gfn, level - 1)];
+		spte = READ_ONCE(*sptep);
+	}
+	return NULL;
+}
+
+static bool unguard_locked(struct mmu *mmu, gfn_t gfn)
 {
 	const struct tdp_format *f = mmu->host->format;
-	u64 spte = READ_ONCE(*sptep), new;
+	u64 *sptep = unguard_find(mmu, f, gfn);
 	struct memslot *slot;
+	u64 spte, new;
 
+	spte = sptep ? READ_ONCE(*sptep) : 0;
 	if (!(spte & TDP_LOG_GUARD))
 		return false;
 	slot = mmu_find_slot(mmu, gfn);
@@ -469,11 +487,10 @@ static bool unguard_leaf(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, void
 		return false;
 	memslot_log_write(slot, gfn);
 	new = (spte & ~TDP_LOG_GUARD) | f->writable | f->accessed | f->dirty;
-	if (try_cmpxchg64(sptep, &spte, new)) {
-		memslot_note_written(slot, gfn);
-		*(bool *)done = true;
-	}
-	return false;
+	if (!try_cmpxchg64(sptep, &spte, new))
+		return false;
+	memslot_note_written(slot, gfn);
+	return true;
 }
 
 /*
@@ -482,12 +499,32 @@ static bool unguard_leaf(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, void
  */
 static bool fault_unguard(struct mmu *mmu, gfn_t gfn)
 {
-	bool done = false;
+	bool done;
 
 	read_lock(&mmu->lock);
-	tdp_for_each_leaf(mmu, gfn, gfn + 1, unguard_leaf, &done);
+	done = unguard_locked(mmu, gfn);
 	read_unlock(&mmu->lock);
 	return done;
+}
+
+/* Steps 1 to 4, until they get through. As mmu_tdp_fault(). */
+static noinline int fault_whole(struct mmu *mmu, struct fault_streaks *streaks, gpa_t gpa,
+				u32 access)
+{
+	struct tdp_fault fault = {
+		.gfn = gpa >> PAGE_SHIFT, .access = access, .streaks = streaks, .streak = -1,
+	};
+	int tries = FAULT_TRIES;
+	int r;
+
+	static_assert(MMU_FAULT_DONE == 0);
+	while ((r = fault_try(mmu, &fault)) == -EAGAIN && --tries) {
+		if (fatal_signal_pending(current))
+			break;
+		cond_resched();
+	}
+	fault_drop_tables(mmu, &fault);
+	return r == -EAGAIN ? MMU_FAULT_DONE : r;
 }
 
 /**
@@ -506,23 +543,10 @@ static bool fault_unguard(struct mmu *mmu, gfn_t gfn)
  */
 int mmu_tdp_fault(struct mmu *mmu, struct fault_streaks *streaks, gpa_t gpa, u32 access)
 {
-	struct tdp_fault fault = {
-		.gfn = gpa >> PAGE_SHIFT, .access = access, .streaks = streaks, .streak = -1,
-	};
-	int tries = FAULT_TRIES;
-	int r;
-
-	static_assert(MMU_FAULT_DONE == 0);
-	if (fault.gfn >= mmu_max_gfn(mmu))
+	if (gpa >> PAGE_SHIFT >= mmu_max_gfn(mmu))
 		return MMU_FAULT_MMIO;
 	if (unlikely(READ_ONCE(mmu->ever_logged)) && (access & MMU_WRITE) &&
-	    fault_unguard(mmu, fault.gfn))
+	    fault_unguard(mmu, gpa >> PAGE_SHIFT))
 		return MMU_FAULT_DONE;
-	while ((r = fault_try(mmu, &fault)) == -EAGAIN && --tries) {
-		if (fatal_signal_pending(current))
-			break;
-		cond_resched();
-	}
-	fault_drop_tables(mmu, &fault);
-	return r == -EAGAIN ? MMU_FAULT_DONE : r;
+	return fault_whole(mmu, streaks, gpa, access);
 }
