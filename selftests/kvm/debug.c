@@ -29,6 +29,14 @@ static bool no_breakpoints(void)
 	return host && strcmp(host, "vmx");
 }
 
+/* Bochs's AMD CPUs inject software events without the VMCB's next-RIP. */
+static bool no_soft_events(void)
+{
+	const char *host = getenv("DITTO_HOST");
+
+	return host && !strcmp(host, "vmx") && __builtin_cpu_is("amd");
+}
+
 static struct vm *debug_vm(const char *symbol)
 {
 	struct vm *vm = vm_new(NULL);
@@ -120,6 +128,8 @@ static void step_all(const void *symbol)
 	unsigned int steps = 0;
 
 	need_ditto();
+	if (no_soft_events() && !strcmp(symbol, "g_debug_exceptions"))
+		skip("this CPU injects software events without the VMCB's next-RIP");
 	debug_set(vcpu, STEP);
 	while (vcpu_run(vcpu) == KVM_EXIT_DEBUG) {
 		ASSERT_EQ(vcpu->run->debug.arch.exception, 1);
@@ -274,7 +284,7 @@ static void inject(const void *arg)
 {
 	inject_one(KVM_GUESTDBG_INJECT_DB, 1);
 	/* Stock KVM loses this one on CPUs without next-RIP, as the emulated one. */
-	if (tap.ditto || !no_breakpoints())
+	if ((tap.ditto || !no_breakpoints()) && !no_soft_events())
 		inject_one(KVM_GUESTDBG_INJECT_BP, 3);
 }
 
