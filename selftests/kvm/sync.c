@@ -89,12 +89,12 @@ static void in(const void *arg)
 	ASSERT_EQ(vcpu_regs(vcpu).rbx, 0x1234);
 	ASSERT_EQ(vcpu_sregs(vcpu).cr2, 0x5678);
 	want_same(vcpu);
-	run->s.regs.events.interrupt.shadow = KVM_X86_SHADOW_INT_STI;
+	run->s.regs.events.interrupt.shadow = KVM_X86_SHADOW_INT_MOV_SS;
 	run->kvm_dirty_regs = KVM_SYNC_X86_EVENTS;
 	ASSERT_EQ(vcpu_enter(vcpu), -EINTR);
 	want_same(vcpu);
 	/* Stock KVM cannot tell the two kinds on AMD's CPUs. */
-	ASSERT(run->s.regs.events.interrupt.shadow & KVM_X86_SHADOW_INT_STI);
+	ASSERT(run->s.regs.events.interrupt.shadow & KVM_X86_SHADOW_INT_MOV_SS);
 	run->immediate_exit = 0;
 	vcpu_run_done(vcpu);
 	vm_free(vm);
