@@ -163,6 +163,12 @@ static int debug_emulate(struct vcpu *vcpu)
 	return vcpu_emulate(vcpu, &none);
 }
 
+/* What the CPU refuses, it shall refuse itself: LOCK, and an INT n that is too long. */
+static bool debug_is_refused(const struct insn_peek *insn)
+{
+	return insn->lock || (insn->opcode == 0xcd && !insn->two_byte && !insn->has_next);
+}
+
 static int debug_one_byte(struct vcpu *vcpu, const struct insn_peek *insn)
 {
 	switch (insn->opcode) {
@@ -174,13 +180,16 @@ static int debug_one_byte(struct vcpu *vcpu, const struct insn_peek *insn)
 		if (vcpu->debug.control & KVM_GUESTDBG_USE_SW_BP)
 			return debug_report(vcpu, X86_TRAP_BP, 0);
 		vcpu_queue_exception(vcpu, X86_TRAP_BP);
+		vcpu->ev.exc_len = insn->len;
 		break;
 	case 0xcd:	/* INT n */
 		debug_soft_int(vcpu, insn->next, insn->len + 1);
 		break;
 	case 0xce:	/* INTO */
-		if ((vcpu->st.rflags & X86_EFLAGS_OF) && !insn->is_64)
-			vcpu_queue_exception(vcpu, X86_TRAP_OF);
+		if (!(vcpu->st.rflags & X86_EFLAGS_OF) || insn->is_64)
+			break;
+		vcpu_queue_exception(vcpu, X86_TRAP_OF);
+		vcpu->ev.exc_len = insn->len;
 		break;
 	case 0xcf:	/* IRET */
 		vcpu->debug.loads_flags = true;
@@ -204,7 +213,7 @@ int vcpu_debug_soft_int(struct vcpu *vcpu)
 	struct insn_peek insn;
 
 	/* Gone, or rewritten: the guest executes what is there now. */
-	if (!vcpu_peek_insn(vcpu, &insn) || insn.two_byte ||
+	if (!vcpu_peek_insn(vcpu, &insn) || insn.two_byte || debug_is_refused(&insn) ||
 	    (insn.opcode != 0xcc && insn.opcode != 0xcd))
 		return 1;
 	vcpu_request(vcpu, REQ_EVENT);
@@ -225,6 +234,8 @@ static int debug_execute(struct vcpu *vcpu)
 		vcpu->debug.loads_flags = insn.opcode == 0xcf || insn.opcode == 0x9d;
 		return 1;
 	}
+	if (debug_is_refused(&insn))
+		return 1;
 	if (!insn.two_byte)
 		return debug_one_byte(vcpu, &insn);
 	if (insn.opcode == 0x05)
@@ -254,6 +265,7 @@ int vcpu_debug_begin(struct vcpu *vcpu)
 		return 1;
 	if (!d->stepping) {
 		d->stepping = true;
+		d->delivered = false;
 		d->step_rip = vcpu->st.rip;
 	}
 	vcpu_request(vcpu, REQ_EVENT);

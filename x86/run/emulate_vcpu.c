@@ -919,8 +919,9 @@ static bool insn_scan(const u8 *bytes, unsigned int count, struct insn_peek *ins
 {
 	unsigned int i = 0;
 
-	insn->rex_w = false;
+	insn->rex_w = insn->lock = false;
 	while (i < count && is_prefix(bytes[i], insn->is_64)) {
+		insn->lock |= bytes[i] == 0xf0;
 		insn->rex_w = insn->is_64 && (bytes[i] & 0xf8) == 0x48;
 		i++;
 	}
@@ -930,7 +931,8 @@ static bool insn_scan(const u8 *bytes, unsigned int count, struct insn_peek *ins
 		return false;
 	insn->opcode = bytes[i];
 	insn->len = i + 1;
-	insn->next = i + 1 < count ? bytes[i + 1] : 0;
+	insn->has_next = i + 1 < count;
+	insn->next = insn->has_next ? bytes[i + 1] : 0;
 	return true;
 }
 

@@ -10,15 +10,17 @@
 /**
  * struct insn_peek - what stands at rip, as far as its opcode
  * @opcode: its last byte
- * @next: the byte behind
+ * @next: the byte behind, if @has_next
  * @len: with prefixes, up to the opcode
+ * @has_next: that byte could be read, and the instruction is not too long with it
+ * @lock: there is a LOCK prefix
  * @two_byte: 0F stands before it
  * @rex_w: it has REX.W
  * @is_64: it is 64-bit code
  */
 struct insn_peek {
 	u8 opcode, next, len;
-	bool two_byte, rex_w, is_64;
+	bool has_next, lock, two_byte, rex_w, is_64;
 };
 
 struct exit_facts;

@@ -360,6 +360,10 @@ static int exit_exception(struct vcpu *vcpu, struct exit_facts *f)
 		return exit_split_lock(vcpu, f);
 	if (f->exception.vector == X86_TRAP_UD)
 		return exit_invalid_opcode(vcpu);
+	/* One in the delivery of an interrupt takes its place, as in a CPU. */
+	if (unlikely(f->vectoring.type != EVENT_NONE) && f->vectoring.type != EVENT_EXCEPTION &&
+	    f->exception.vector != X86_TRAP_DB)
+		events_taken(vcpu, &f->vectoring, true);
 	/* INT1 has ended, and comes before a single step's trap. */
 	if (unlikely(f->insn_len))
 		vcpu_end_insn(vcpu, f->insn_len);

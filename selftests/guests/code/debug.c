@@ -123,6 +123,12 @@ void g_debug_exceptions(void)
 		CHECK_EQ(trap.vector, 0x80);
 		CHECK_EQ(trap.rip, g_at + 2);
 		CHECK_EQ(trap.rflags & 0x100, 0);
+		/* What a program may not do, or no CPU executes. */
+		TRY_USER("int $0x41", ::: "memory");
+		CHECK_EQ(trap.vector, 13);
+		CHECK_EQ(trap.rflags & 0x100, 0);
+		TRY(".fill 14, 1, 0x66\n\tint $0x80", ::: "memory");
+		CHECK_EQ(trap.vector, 13);
 		TRY_USER("pushfq\n\tpopq %%rax", : "=a"(g_flags_seen[0]) :: "memory");
 		CHECK_EQ(trap.vector, 0x80);
 		CHECK_EQ(trap.rflags & 0x100, 0);
