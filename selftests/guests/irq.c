@@ -341,6 +341,21 @@ static bool user_irq(struct vcpu *vcpu)
 	return true;
 }
 
+/* Likewise, and the segments are read and written back while it waits: it comes once. */
+static bool user_irq_kept(struct vcpu *vcpu)
+{
+	bool injects = vcpu->run->exit_reason == KVM_EXIT_IRQ_WINDOW_OPEN;
+	struct kvm_sregs sregs;
+
+	if (!user_irq(vcpu))
+		return false;
+	if (!injects)
+		return true;
+	sregs = vcpu_sregs(vcpu);
+	CHECKED(ioctl(vcpu->fd, KVM_SET_SREGS, &sregs));
+	return true;
+}
+
 static unsigned int ends;
 static bool line_is_high;
 
@@ -567,7 +582,11 @@ static const struct guest_test tests[] = {
 	{ .name = "g_lapic_registers" },
 	{ .name = "g_x2apic", .before = need_x2apic },
 	{ .name = "g_user_irq", .config.no_irqchip = true, .on_exit = user_irq },
+	{ .name = "user_irq_kept", .entry = "g_user_irq", .config.no_irqchip = true,
+	  .on_exit = user_irq_kept },
 	{ .name = "g_split_pic", .config.split = true, .on_exit = user_irq },
+	{ .name = "split_pic_kept", .entry = "g_split_pic", .config.split = true,
+	  .on_exit = user_irq_kept },
 	{ .name = "g_split_level", .config.split = true, .before = route_pins,
 	  .on_exit = split_pins, .after = three_ends },
 	{ .name = "g_split_level_x2apic", .config.split = true, .before = route_pins_x2apic,

@@ -307,13 +307,7 @@ static bool events_reinject(struct vcpu *vcpu)
 	return true;
 }
 
-/**
- * events_irq_open() - can the guest take an interrupt now?
- * @vcpu: owned
- *
- * Return: false where its flag or an instruction's shadow holds interrupts off.
- */
-bool events_irq_open(struct vcpu *vcpu)
+static bool events_irq_open(struct vcpu *vcpu)
 {
 	return (vcpu->st.rflags & X86_EFLAGS_IF) && !vcpu->st.shadow;
 }

@@ -21,7 +21,6 @@ void events_cut(struct vcpu *vcpu, const struct x86_event *vectoring);
 void events_taken(struct vcpu *vcpu, const struct x86_event *e, bool faulted);
 void events_inject(struct vcpu *vcpu);
 void events_apply_payload(struct vcpu *vcpu);
-bool events_irq_open(struct vcpu *vcpu);
 bool events_vmm_wants_window(struct vcpu *vcpu);
 bool events_wake(struct vcpu *vcpu);
 

@@ -168,7 +168,8 @@ static void get_interrupt_event(struct vcpu *vcpu, struct kvm_vcpu_events *event
 		/* A software interrupt is not reported: the VMM lacks its length. */
 		events->interrupt.injected = !ev->irq_soft;
 		events->interrupt.nr = ev->irq_vector;
-	} else if (ev->user_irq >= 0 && (!vcpu->apic || events_irq_open(vcpu))) {
+	} else if (!vcpu->apic && ev->user_irq >= 0) {
+		/* With a local APIC it is still the PIC's, and waits for that to let it in. */
 		events->interrupt.injected = 1;
 		events->interrupt.nr = ev->user_irq;
 	}
@@ -274,7 +275,8 @@ int vcpu_ioctl_set_vcpu_events(struct vcpu *vcpu, struct kvm_vcpu_events *events
 	ev->irq_vector = events->interrupt.nr;
 	ev->irq_soft = events->interrupt.soft;
 	ev->soft_len = 0;
-	ev->user_irq = -1;
+	if (!vcpu->apic)
+		ev->user_irq = -1;
 	ev->nmi_injected = events->nmi.injected;
 	ev->nmi_masked = events->nmi.masked;
 	if (events->flags & KVM_VCPUEVENT_VALID_NMI_PENDING) {

@@ -58,7 +58,7 @@ int vcpu_ioctl_get_sregs(struct vcpu *vcpu, struct kvm_sregs *sregs)
 	sregs->apic_base = vlapic_get_base(vcpu);
 	if (ev->irq_injected && !ev->irq_soft)
 		__set_bit(ev->irq_vector, (unsigned long *)sregs->interrupt_bitmap);
-	else if (ev->user_irq >= 0)
+	else if (!vcpu->apic && ev->user_irq >= 0)
 		__set_bit(ev->user_irq, (unsigned long *)sregs->interrupt_bitmap);
 	return 0;
 }
@@ -144,6 +144,9 @@ static void set_interrupt(struct vcpu *vcpu, const struct kvm_sregs *sregs)
 		vcpu->ev.irq_injected = true;
 		vcpu->ev.irq_soft = false;
 		vcpu->ev.irq_vector = vector;
+		/* That is what it was read as. */
+		if (!vcpu->apic)
+			vcpu->ev.user_irq = -1;
 	}
 	vcpu_request(vcpu, REQ_EVENT);
 }
