@@ -399,7 +399,6 @@ void vlapic_clear(struct vlapic *apic)
 	vcpu->st.cr8 = 0;
 	atomic_set(&apic->errors, 0);
 	vlapic_forget_posted(apic);
-	bitmap_zero(apic->user_ends, VLAPIC_VECTORS);
 	vcpu_request(vcpu, REQ_EVENT);
 }
 
@@ -426,8 +425,11 @@ void vlapic_reset(struct vcpu *vcpu, bool init)
 			       (vcpu->id == vcpu->vm->bsp_id ? MSR_IA32_APICBASE_BSP : 0));
 	if (!apic)
 		return;
-	if (!init)
+	/* Of an interrupt that ended before an INIT the VMM is still to hear. */
+	if (!init) {
 		xchg(&apic->signals, 0);
+		bitmap_zero(apic->user_ends, VLAPIC_VECTORS);
+	}
 	vcpu->vapic = 0;
 	vlapic_clear(apic);
 	apicmap_update(apic_chip(apic), apic);

@@ -89,8 +89,6 @@ static int run_requests(struct vcpu *vcpu)
 		vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
 		return 0;
 	}
-	if (vcpu_take_request(vcpu, REQ_IOAPIC_EOI) && !run_tell_ioapic(vcpu))
-		return 0;
 	if (vcpu_take_request(vcpu, REQ_TPR_ACCESS)) {
 		vlapic_report_tpr(vcpu);
 		return 0;
@@ -299,6 +297,9 @@ static int run_housekeeping(struct vcpu *vcpu)
 {
 	int r;
 
+	/* Before an INIT, behind which the vCPU may sleep for long. */
+	if (vcpu_take_request(vcpu, REQ_IOAPIC_EOI) && !run_tell_ioapic(vcpu))
+		return 0;
 	/* Before a halted vCPU sleeps, too. */
 	if (vcpu_take_request(vcpu, REQ_TSC))
 		vlapic_tsc_changed(vcpu);
