@@ -9,6 +9,7 @@
  * spends its own CPU time on it.
  */
 #include <linux/bitmap.h>
+#include <linux/nospec.h>
 #include <linux/rcupdate.h>
 
 #include "x86/board/irqchip_priv.h"
@@ -92,14 +93,17 @@ static void resolve_logical(const struct apic_map *map, u32 dest, unsigned long 
 
 	bitmap_zero(set, VLAPIC_MAX_IDS);
 	if (dest <= 0xff) {
+		u32 xapic = array_index_nospec(dest, 0x100);
+
 		for (i = 0; i < 8; i++)
-			if (dest & BIT(i))
+			if (xapic & BIT(i))
 				add_set(set, map->flat[i]);
 		for (i = 0; i < 4; i++)
-			if (dest & BIT(i))
-				add_set(set, map->cluster[(dest >> 4) * 4 + i]);
+			if (xapic & BIT(i))
+				add_set(set, map->cluster[(xapic >> 4) * 4 + i]);
 	}
 	if (cluster < VLAPIC_MAX_IDS / 16) {
+		cluster = array_index_nospec(cluster, VLAPIC_MAX_IDS / 16);
 		members = &map->x2apic[cluster * 16 / BITS_PER_LONG];
 		matches = (unsigned long)(dest & 0xffff) << (cluster * 16 % BITS_PER_LONG);
 		set[cluster * 16 / BITS_PER_LONG] |= READ_ONCE(*members) & matches;
@@ -123,9 +127,11 @@ void apicmap_resolve(const struct apic_map *map, const struct apic_msg *msg,
 	} else if (msg->logical) {
 		resolve_logical(map, msg->dest, set);
 	} else {
+		u32 id = array_index_nospec(msg->dest, VLAPIC_MAX_IDS);
+
 		bitmap_zero(set, VLAPIC_MAX_IDS);
-		if (msg->dest < VLAPIC_MAX_IDS && test_bit(msg->dest, map->present))
-			__set_bit(msg->dest, set);
+		if (msg->dest < VLAPIC_MAX_IDS && test_bit(id, map->present))
+			__set_bit(id, set);
 	}
 	if (unlikely(msg->xapics))
 		add_xapics(set, map);

@@ -7,6 +7,7 @@
  * The hard part is MSRs that need no exit: where a filter denies one it must have an exit
  * again, on each vCPU, which each does for itself before its next entry.
  */
+#include <linux/nospec.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -58,8 +59,10 @@ static bool filter_allows(const struct msr_filter *filter, u32 index, u32 access
 	for (i = 0; i < filter->nr; i++) {
 		const struct filter_range *range = &filter->range[i];
 
-		if (index - range->base < range->nr && (range->flags & access))
-			return test_bit(index - range->base, range->bitmap);
+		u32 bit = index - range->base;
+
+		if (bit < range->nr && (range->flags & access))
+			return test_bit(array_index_nospec(bit, range->nr), range->bitmap);
 	}
 	return filter->allow;
 }
