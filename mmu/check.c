@@ -172,7 +172,9 @@ static int check_slots(struct mmu *mmu, struct seq_file *m)
 	struct memslot *slot;
 	unsigned long id;
 
-	mutex_lock(&mmu->slots_lock);
+	/* Its holder may be waiting for user space. */
+	if (mutex_lock_killable(&mmu->slots_lock))
+		return 1;
 	xa_for_each(&mmu->slots_by_id, id, slot) {
 		sum += slot->npages;
 		users += !slot->gmem;
