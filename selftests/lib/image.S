@@ -3,6 +3,6 @@
 	.globl guest_elf, guest_elf_end
 	.balign 16
 guest_elf:
-	.incbin "guests/code/guest.elf"
+	.incbin "tiny-guests/code/guest.elf"
 guest_elf_end:
 	.section .note.GNU-stack,"",@progbits

@@ -3,7 +3,7 @@
  * Virtual machines for tests: memory, vCPUs, the tiny guests' image, and a run
  * loop that plays the devices the tiny guests talk to.
  *
- * What guest memory looks like (see guests/code/guest.lds for the image):
+ * What guest memory looks like (see tiny-guests/code/guest.lds for the image):
  *	0x1000 GDT and TSS	0x2000 IDT	0x3000-0x6fff page tables
  *	0x8000 low code (real mode, start of APs)	0x100000 the image
  *	0x200000 stacks, 32 KiB for each vCPU	0x300000 free
@@ -15,7 +15,7 @@
 #include <pthread.h>
 
 #include <ditto.h>
-#include "guests/code/layout.h"
+#include "tiny-guests/code/layout.h"
 #include "tap.h"
 
 #define PAGE_SIZE	4096ul

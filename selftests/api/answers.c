@@ -8,7 +8,7 @@
 
 #include "vm.h"
 
-#define AWAY	0x401000ul	/* as in guests/code/io.c */
+#define AWAY	0x401000ul	/* as in tiny-guests/code/io.c */
 #define COUNT	4095u
 #define OLD	0xaa
 

@@ -176,7 +176,7 @@ void g_port_rewritten(void)
 }
 
 /*
- * For kvm/answers: instructions that wait for the VMM while it, or another vCPU,
+ * For api/answers: instructions that wait for the VMM while it, or another vCPU,
  * changes what they were about.
  */
 #define AWAY 0x401000ul		/* a device at first */

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 
-#include "guests/code/tasks.h"
+#include "tiny-guests/code/tasks.h"
 #include "guests.h"
 
 /* Of TASK_TOUCH. */

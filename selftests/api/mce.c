@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Machine checks that the VMM reports: which errors end where, and what the banks say
- * afterwards. What a guest with a handler sees is guests/events.c's.
+ * afterwards. What a guest with a handler sees is tiny-guests/events.c's.
  */
 #include <sys/ioctl.h>
 
