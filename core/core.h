@@ -24,6 +24,7 @@ void vm_show_exits(struct seq_file *m);
 void vm_flush_tlbs(struct mmu *mmu);	/* not static for its test only */
 int vm_setup(void);
 void vm_teardown(void);
+int vm_set_clock(struct vm *vm, struct kvm_clock_data *data);
 int vm_ioctl_set_name(struct vm *vm, struct ditto_vm_name *args);
 int vm_ioctl_set_tss_addr(struct vm *vm, unsigned long addr);
 int vm_ioctl_set_identity_map_addr(struct vm *vm, u64 *addr);
@@ -32,6 +33,7 @@ int vm_ioctl_set_boot_cpu_id(struct vm *vm, unsigned long id);
 /* vcpu.c */
 void vcpu_load(struct vcpu *vcpu);
 void vcpu_put(struct vcpu *vcpu);
+void vcpu_publish_clock(struct vcpu *vcpu);
 int vcpu_create(struct vm *vm, unsigned long id);
 void vcpu_destroy(struct vcpu *vcpu);
 int vcpu_ioctl_run(struct vcpu *vcpu);

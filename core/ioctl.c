@@ -223,7 +223,7 @@ BY_STRUCT(ioeventfd_ioctl)
 BY_STRUCT(vm_ioctl_register_coalesced)
 BY_STRUCT(vm_ioctl_unregister_coalesced)
 BY_STRUCT(vm_ioctl_get_clock)
-BY_STRUCT(vm_ioctl_set_clock)
+BY_STRUCT(vm_set_clock)
 BY_NOTHING(vm_ioctl_get_tsc_khz)
 BY_VALUE(vm_ioctl_set_tsc_khz)
 BY_NOTHING(vm_ioctl_stats_fd)
@@ -263,7 +263,7 @@ static const struct ioctl_entry vm_ioctls[] = {
 	{ KVM_REGISTER_COALESCED_MMIO, IN | LOCK, do_vm_ioctl_register_coalesced },
 	{ KVM_UNREGISTER_COALESCED_MMIO, IN | LOCK, do_vm_ioctl_unregister_coalesced },
 	{ KVM_GET_CLOCK, OUT | LOCK, do_vm_ioctl_get_clock },
-	{ KVM_SET_CLOCK, IN | LOCK, do_vm_ioctl_set_clock },
+	{ KVM_SET_CLOCK, IN | LOCK, do_vm_set_clock },
 	{ KVM_GET_TSC_KHZ, LOCK, do_vm_ioctl_get_tsc_khz },
 	{ KVM_SET_TSC_KHZ, VALUE | LOCK, do_vm_ioctl_set_tsc_khz },
 	{ KVM_GET_STATS_FD, 0, do_vm_ioctl_stats_fd },

@@ -23,6 +23,7 @@
 #include "x86/cpu/fpu.h"
 #include "x86/machine/vm.h"
 #include "x86/run/emulate_vcpu.h"
+#include "x86/run/kvmclock.h"
 #include "x86/run/msr.h"
 #include "x86/run/reset.h"
 #include "x86/run/run.h"
@@ -114,6 +115,24 @@ void vcpu_put(struct vcpu *vcpu)
 	vcpu_leave(vcpu);
 	preempt_notifier_unregister(&vcpu->preempt);
 	preempt_enable();
+}
+
+/**
+ * vcpu_publish_clock() - write the time page now, unless the vCPU's owner will
+ * @vcpu: any; process context
+ *
+ * Guests whose CPUs have one clock read it from the first one's page on all of them
+ * (Linux's vDSO does), so what is written when that one runs would come too late.
+ */
+void vcpu_publish_clock(struct vcpu *vcpu)
+{
+	if (!mutex_trylock(&vcpu->mutex))
+		return;
+	vcpu_load(vcpu);
+	if (vcpu_take_request(vcpu, REQ_CLOCK_UPDATE))
+		vcpu_clock_update(vcpu);
+	vcpu_put(vcpu);
+	mutex_unlock(&vcpu->mutex);
 }
 
 static int vcpu_alloc_run(struct vcpu *vcpu)

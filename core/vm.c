@@ -264,6 +264,28 @@ int vm_release(struct inode *inode, struct file *file)
 }
 
 /**
+ * vm_set_clock() - KVM_SET_CLOCK
+ * @vm: its lock is held
+ * @data: as of vm_ioctl_set_clock()
+ *
+ * All vCPUs' pages tell of it before one of them runs again, if none does.
+ *
+ * Return: as of vm_ioctl_set_clock().
+ */
+int vm_set_clock(struct vm *vm, struct kvm_clock_data *data)
+{
+	int err = vm_ioctl_set_clock(vm, data);
+	struct vcpu *vcpu;
+	u32 i;
+
+	if (err)
+		return err;
+	vm_for_each_vcpu(vm, i, vcpu)
+		vcpu_publish_clock(vcpu);
+	return 0;
+}
+
+/**
  * vm_ioctl_set_name() - DITTO_SET_NAME
  * @vm: vm->lock held
  * @args: copied in

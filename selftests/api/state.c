@@ -3,6 +3,7 @@
  * State goes out and in again: every GET/SET pair with values that are no
  * defaults, and a running guest moved to a fresh machine half way.
  */
+#include <asm/kvm_para.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -498,6 +499,42 @@ static void vm_clock(const void *arg)
 	vm_free(vm);
 }
 
+/* A CPU's time page, as KVM's documentation has it. */
+struct time_page {
+	u32 version, pad0;
+	u64 tsc, ns;
+	u32 mul;
+	signed char shift;
+	u8 flags, pad[2];
+};
+
+/*
+ * Linux reads the time of all CPUs from the first one's page, so a clock that is set
+ * while no CPU runs has to be in every page before one does.
+ */
+static void clock_pages(const void *arg)
+{
+	struct vm *vm = vm_new(&(struct vm_config){ .vcpus = 2 });
+	const volatile struct time_page *page = (void *)(vm->ram + 0x300000);
+	struct kvm_clock_data clock = { .clock = 1000000000000 };
+	int i, round;
+
+	if (!tap.ditto)
+		skip("stock KVM writes a page when its vCPU runs");
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(vcpu_try_set_msr(&vm->vcpu[i], MSR_KVM_SYSTEM_TIME_NEW,
+					   (0x300000 + i * sizeof(*page)) | 1), 1);
+	for (round = 0; round < 3; round++) {
+		clock.clock *= 2;
+		CHECKED(ioctl(vm->fd, KVM_SET_CLOCK, &clock));
+		for (i = 0; i < 2; i++) {
+			ASSERT(page[i].version && !(page[i].version & 1));
+			ASSERT(page[i].ns >= clock.clock && page[i].ns < 2 * clock.clock);
+		}
+	}
+	vm_free(vm);
+}
+
 #define MSR_TSC			0x10
 #define MSR_TSC_DEADLINE	0x6e0
 #define APIC_SPIV		0xf0
@@ -672,6 +709,7 @@ static const struct tap_test tests[] = {
 	{ "msrs", msrs }, { "debug_registers", debug_registers }, { "events", events },
 	{ "mp_state", mp_state }, { "sipi_received", sipi_received }, { "lapic", lapic }, { "irqchips", irqchips },
 	{ "clock", vm_clock }, { "tsc_frequency", tsc_frequency }, { "migrate", migrate },
+	{ "clock_pages", clock_pages },
 	{ "tsc_deadline", tsc_deadline }, { "tsc_offset", tsc_offset },
 };
 

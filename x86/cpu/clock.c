@@ -504,7 +504,7 @@ int vm_ioctl_get_clock(struct vm *vm, struct kvm_clock_data *data)
 }
 
 /**
- * vm_ioctl_set_clock() - KVM_SET_CLOCK
+ * vm_ioctl_set_clock() - KVM_SET_CLOCK, but for the pages
  * @vm: any
  * @data: from the VMM; with KVM_CLOCK_REALTIME, the time since then is added
  *
