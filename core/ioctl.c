@@ -439,14 +439,33 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
 	return r;
 }
 
-/* A deadline follows a new TSC at once: it may pass before the guest runs again. */
-static long vcpu_ioctl_of_table(const struct ioctl_entry *e, struct vcpu *vcpu,
-				unsigned long uarg)
+/* Become the owner. 0 or -errno. */
+static __always_inline int vcpu_ioctl_lock(struct vcpu *vcpu)
 {
-	long r = ioctl_call(e, vcpu, uarg);
+	if (READ_ONCE(vcpu->vm->dead) || mmu_is_foreign(&vcpu->vm->mmu))
+		return -EIO;
+	if (!mutex_trylock(&vcpu->mutex) && mutex_lock_killable(&vcpu->mutex))
+		return -EINTR;
+	return 0;
+}
 
+/* A deadline follows a new TSC at once: it may pass before the guest runs again. */
+static noinline long vcpu_ioctl_of_table(struct vcpu *vcpu, unsigned int cmd, unsigned long uarg)
+{
+	const struct ioctl_entry *e = ioctl_find(vcpu_ioctls, cmd);
+	long r;
+
+	if (!e)
+		return -ENOTTY;
+	r = vcpu_ioctl_lock(vcpu);
+	if (r)
+		return r;
+	vcpu_load(vcpu);
+	r = ioctl_call(e, vcpu, uarg);
 	if (vcpu_take_request(vcpu, REQ_TSC))
 		vlapic_tsc_changed(vcpu);
+	vcpu_put(vcpu);
+	mutex_unlock(&vcpu->mutex);
 	return r;
 }
 
@@ -454,21 +473,14 @@ static long vcpu_ioctl_of_table(const struct ioctl_entry *e, struct vcpu *vcpu,
 static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
 {
 	struct vcpu *vcpu = file->private_data;
-	const struct ioctl_entry *e = NULL;
 	long r;
 
-	if (cmd != KVM_RUN) {
-		e = ioctl_find(vcpu_ioctls, cmd);
-		if (!e)
-			return -ENOTTY;
-	}
-	if (READ_ONCE(vcpu->vm->dead) || mmu_is_foreign(&vcpu->vm->mmu))
-		return -EIO;
-	if (!mutex_trylock(&vcpu->mutex) && mutex_lock_killable(&vcpu->mutex))
-		return -EINTR;
-	vcpu_load(vcpu);
-	r = likely(!e) ? vcpu_ioctl_run(vcpu) : vcpu_ioctl_of_table(e, vcpu, uarg);
-	vcpu_put(vcpu);
+	if (unlikely(cmd != KVM_RUN))
+		return vcpu_ioctl_of_table(vcpu, cmd, uarg);
+	r = vcpu_ioctl_lock(vcpu);
+	if (unlikely(r))
+		return r;
+	r = vcpu_ioctl_run(vcpu);
 	mutex_unlock(&vcpu->mutex);
 	return r;
 }

@@ -20,6 +20,7 @@
 #include "x86/cpu/cpuid.h"
 #include "x86/cpu/fpu.h"
 #include "x86/cpu/hostwork.h"
+#include "x86/machine/backend_calls.h"
 #include "x86/machine/vm.h"
 #include "x86/run/msr.h"
 
@@ -81,7 +82,7 @@ static int main_find_backend(void)
 			pr_err("cannot run here: %s, %s\n", why_svm, why_vmx);
 		return svm == -EPERM ? svm : vmx;
 	}
-	backend = svm ? &vmx_backend : &svm_backend;
+	backend_choose(svm ? &vmx_backend : &svm_backend);
 	return 0;
 }
 

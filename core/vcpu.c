@@ -21,6 +21,7 @@
 #include "x86/cpu/clock.h"
 #include "x86/cpu/cpuid.h"
 #include "x86/cpu/fpu.h"
+#include "x86/machine/backend_calls.h"
 #include "x86/machine/vm.h"
 #include "x86/run/emulate_vcpu.h"
 #include "x86/run/kvmclock.h"
@@ -60,7 +61,7 @@ static __always_inline void vcpu_arrive(struct vcpu *vcpu, int cpu)
 	if (!vcpu->loaded)
 		return;
 	vcpu_barrier(vcpu);
-	backend->load(vcpu, cpu);
+	static_call(backend_load)(vcpu, cpu);
 	if (unlikely(vcpu->cpu != cpu || clock_shifted(&vcpu->clock)))
 		vcpu_clock_load(vcpu, vcpu->cpu != cpu);
 	vcpu->cpu = cpu;
@@ -75,7 +76,7 @@ static __always_inline void vcpu_leave(struct vcpu *vcpu)
 	 * Restore the thread's own registers, even when virtualization has been switched
 	 * off on this CPU.
 	 */
-	backend->put(vcpu);
+	static_call(backend_put)(vcpu);
 }
 
 static void vcpu_sched_in(struct preempt_notifier *n, int cpu)
@@ -93,16 +94,29 @@ static struct preempt_ops vcpu_preempt_ops = {
 	.sched_out = vcpu_sched_out,
 };
 
+static __always_inline void vcpu_load_here(struct vcpu *vcpu)
+{
+	preempt_disable();
+	preempt_notifier_register(&vcpu->preempt);
+	vcpu_arrive(vcpu, smp_processor_id());
+	preempt_enable();
+}
+
+static __always_inline void vcpu_put_here(struct vcpu *vcpu)
+{
+	preempt_disable();
+	vcpu_leave(vcpu);
+	preempt_notifier_unregister(&vcpu->preempt);
+	preempt_enable();
+}
+
 /**
  * vcpu_load() - begin to use the hardware's part of a vCPU
  * @vcpu: its mutex is held; until vcpu_put() by the same thread
  */
 void vcpu_load(struct vcpu *vcpu)
 {
-	preempt_disable();
-	preempt_notifier_register(&vcpu->preempt);
-	vcpu_arrive(vcpu, smp_processor_id());
-	preempt_enable();
+	vcpu_load_here(vcpu);
 }
 
 /**
@@ -111,10 +125,7 @@ void vcpu_load(struct vcpu *vcpu)
  */
 void vcpu_put(struct vcpu *vcpu)
 {
-	preempt_disable();
-	vcpu_leave(vcpu);
-	preempt_notifier_unregister(&vcpu->preempt);
-	preempt_enable();
+	vcpu_put_here(vcpu);
 }
 
 /**
@@ -348,7 +359,7 @@ int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
 	return 0;
 }
 
-static int vcpu_run_with_sigset(struct vcpu *vcpu)
+static noinline int vcpu_run_with_sigset(struct vcpu *vcpu)
 {
 	int r;
 
@@ -361,13 +372,18 @@ static int vcpu_run_with_sigset(struct vcpu *vcpu)
 
 /**
  * vcpu_ioctl_run() - KVM_RUN
- * @vcpu: owned and loaded
+ * @vcpu: owned; not loaded: that is done here, without calls
  *
  * Return: as vcpu_run().
  */
 int vcpu_ioctl_run(struct vcpu *vcpu)
 {
-	return unlikely(vcpu->sigset_active) ? vcpu_run_with_sigset(vcpu) : vcpu_run(vcpu);
+	int r;
+
+	vcpu_load_here(vcpu);
+	r = unlikely(vcpu->sigset_active) ? vcpu_run_with_sigset(vcpu) : vcpu_run(vcpu);
+	vcpu_put_here(vcpu);
+	return r;
 }
 
 /**

@@ -19,6 +19,7 @@
 #include "x86/board/vapic.h"
 #include "x86/cpu/fpu.h"
 #include "x86/cpu/hostwork.h"
+#include "x86/machine/backend_calls.h"
 #include "x86/machine/vm.h"
 #include "x86/run/cr.h"
 #include "x86/run/debug.h"
@@ -166,7 +167,7 @@ static __always_inline void run_guest(struct vcpu *vcpu, struct exit_facts *fact
 		vcpu_load_guest_xcr0(vcpu);
 	run_load_debug(vcpu);
 	hostwork_begin_guest_time();
-	backend->run(vcpu, facts);
+	static_call(backend_run)(vcpu, facts);
 	run_store_debug(vcpu);
 	if (xcr0)
 		vcpu_load_host_xcr0(vcpu);
