@@ -342,7 +342,10 @@ void svm_run(struct vcpu *vcpu, struct exit_facts *facts)
 		facts->vectoring.type = EVENT_NONE;
 	} else {
 		svm_from_guest(svm);
-		svm_vectoring(svm, &facts->vectoring);
+		if (likely(!(c->exit_int_info & SVM_EXITINTINFO_VALID)))
+			facts->vectoring.type = EVENT_NONE;
+		else
+			svm_vectoring(svm, &facts->vectoring);
 	}
 	svm->soft_len = 0;
 	svm_facts(svm, facts);

@@ -260,10 +260,16 @@ static u64 exit_get_cr(struct vcpu *vcpu, u8 nr)
 	}
 }
 
+/* ST_CODE is valid. */
+static bool exit_in_long(const struct x86_state *st)
+{
+	return (st->efer & EFER_LMA) && st->code.l;
+}
+
 static bool exit_is_long(struct vcpu *vcpu)
 {
 	vcpu_need(vcpu, ST_CODE);
-	return (vcpu->st.efer & EFER_LMA) && vcpu->st.code.l;
+	return exit_in_long(&vcpu->st);
 }
 
 /* Where the CPU does not name the register, or the instruction was CLTS or LMSW. */
@@ -381,12 +387,13 @@ static int exit_exception(struct vcpu *vcpu, struct exit_facts *f)
 /* No hypercall is offered (no KVM_FEATURE_ bit says so), so all are unknown. */
 static int exit_hypercall(struct vcpu *vcpu, struct exit_facts *f)
 {
-	s64 ret = exit_cpl(vcpu) ? -KVM_EPERM : -KVM_ENOSYS;
 	int len = vcpu_len(vcpu, f, 3);
+	s64 ret;
 
 	if (unlikely(len <= 0))
 		return exit_again(len);
-	vcpu->st.gpr[GPR_RAX] = exit_is_long(vcpu) ? ret : (u32)ret;
+	ret = exit_cpl(vcpu) ? -KVM_EPERM : -KVM_ENOSYS;
+	vcpu->st.gpr[GPR_RAX] = exit_in_long(&vcpu->st) ? ret : (u32)ret;
 	return exit_advance(vcpu, len);
 }
 
