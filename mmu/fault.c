@@ -507,17 +507,29 @@ static bool fault_unguard(struct mmu *mmu, gfn_t gfn)
 	return done;
 }
 
+/* What step 1 does not set; the room for tables is not cleared. */
+static void fault_begin(struct tdp_fault *fault, struct fault_streaks *streaks, gfn_t gfn,
+			u32 access)
+{
+	fault->gfn = gfn;
+	fault->access = access;
+	fault->streaks = streaks;
+	fault->streak = -1;
+	fault->hva = 0;
+	fault->missing = 0;
+	fault->nr_tables = 0;
+}
+
 /* Steps 1 to 4, until they get through. As mmu_tdp_fault(). */
 static noinline int fault_whole(struct mmu *mmu, struct fault_streaks *streaks, gpa_t gpa,
 				u32 access)
 {
-	struct tdp_fault fault = {
-		.gfn = gpa >> PAGE_SHIFT, .access = access, .streaks = streaks, .streak = -1,
-	};
+	struct tdp_fault fault;
 	int tries = FAULT_TRIES;
 	int r;
 
 	static_assert(MMU_FAULT_DONE == 0);
+	fault_begin(&fault, streaks, gpa >> PAGE_SHIFT, access);
 	while ((r = fault_try(mmu, &fault)) == -EAGAIN && --tries) {
 		if (fatal_signal_pending(current))
 			break;
@@ -525,6 +537,24 @@ static noinline int fault_whole(struct mmu *mmu, struct fault_streaks *streaks, 
 	}
 	fault_drop_tables(mmu, &fault);
 	return r == -EAGAIN ? MMU_FAULT_DONE : r;
+}
+
+static __always_inline int fault_memory(struct mmu *mmu, struct fault_streaks *streaks,
+					gpa_t gpa, u32 access)
+{
+	if (unlikely(READ_ONCE(mmu->ever_logged)) && (access & MMU_WRITE) &&
+	    fault_unguard(mmu, gpa >> PAGE_SHIFT))
+		return MMU_FAULT_DONE;
+	return fault_whole(mmu, streaks, gpa, access);
+}
+
+/* Not in the slot of the last look: most such are devices, and need nothing of what follows. */
+static noinline int fault_elsewhere(struct mmu *mmu, struct fault_streaks *streaks, gpa_t gpa,
+				    u32 access)
+{
+	if (!mmu_find_slot(mmu, gpa >> PAGE_SHIFT))
+		return MMU_FAULT_MMIO;
+	return fault_memory(mmu, streaks, gpa, access);
 }
 
 /**
@@ -545,8 +575,7 @@ int mmu_tdp_fault(struct mmu *mmu, struct fault_streaks *streaks, gpa_t gpa, u32
 {
 	if (gpa >> PAGE_SHIFT >= mmu_max_gfn(mmu))
 		return MMU_FAULT_MMIO;
-	if (unlikely(READ_ONCE(mmu->ever_logged)) && (access & MMU_WRITE) &&
-	    fault_unguard(mmu, gpa >> PAGE_SHIFT))
-		return MMU_FAULT_DONE;
-	return fault_whole(mmu, streaks, gpa, access);
+	if (!mmu_last_slot(mmu, gpa >> PAGE_SHIFT))
+		return fault_elsewhere(mmu, streaks, gpa, access);
+	return fault_memory(mmu, streaks, gpa, access);
 }

@@ -147,6 +147,22 @@ static inline bool memslot_log_waits(const struct memslot *slot, gfn_t gfn)
 }
 
 /**
+ * mmu_last_slot() - the memslot that was looked up last, if it has a gfn
+ * @mmu: the caller is in a read section of its srcu
+ * @gfn: any
+ *
+ * Return: the memslot, or NULL, which says nothing.
+ */
+static inline struct memslot *mmu_last_slot(struct mmu *mmu, gfn_t gfn)
+{
+	struct memslot *slot;
+
+	RCU_LOCKDEP_WARN(!srcu_read_lock_held(&mmu->srcu), "memslots looked up outside of srcu");
+	slot = READ_ONCE(mmu->slot_hint[READ_ONCE(mmu->slots_removed) & 1]);
+	return likely(slot && memslot_has(slot, gfn)) ? slot : NULL;
+}
+
+/**
  * mmu_find_slot() - the memslot that has a gfn
  * @mmu: the caller is in a read section of its srcu
  * @gfn: any
@@ -157,13 +173,9 @@ static inline bool memslot_log_waits(const struct memslot *slot, gfn_t gfn)
  */
 static inline struct memslot *mmu_find_slot(struct mmu *mmu, gfn_t gfn)
 {
-	struct memslot *slot;
+	struct memslot *slot = mmu_last_slot(mmu, gfn);
 
-	RCU_LOCKDEP_WARN(!srcu_read_lock_held(&mmu->srcu), "memslots looked up outside of srcu");
-	slot = READ_ONCE(mmu->slot_hint[READ_ONCE(mmu->slots_removed) & 1]);
-	if (likely(slot && memslot_has(slot, gfn)))
-		return slot;
-	return slots_search(mmu, gfn);
+	return likely(slot) ? slot : slots_search(mmu, gfn);
 }
 
 #endif
