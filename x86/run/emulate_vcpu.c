@@ -59,13 +59,17 @@ void vcpu_emulator_free(struct vcpu *vcpu)
  * struct glue - one run of the emulator
  * @vcpu: whose instruction it is
  * @mode: how its addresses are translated
+ * @device: a page where a write is for a device, as the exit has shown, or GLUE_NO_PAGE
  * @err: why an op gave EMU_UNHANDLED, when the VMM is to hear it
  */
 struct glue {
 	struct vcpu *vcpu;
 	struct paging_mode mode;
+	gfn_t device;
 	int err;
 };
+
+#define GLUE_NO_PAGE	(~(gfn_t)0)
 
 /* The emulator knows none of our types, and has the same numbers. */
 static_assert((int)EMU_R15 == (int)GPR_R15 && (int)EMU_NR_REGS == (int)GPR_NR);
@@ -102,6 +106,7 @@ static void glue_begin(struct glue *g, struct vcpu *vcpu, const struct emu_ops *
 	struct emu_ctxt *c = vcpu->emu;
 
 	g->vcpu = vcpu;
+	g->device = GLUE_NO_PAGE;
 	g->err = 0;
 	vcpu_need(vcpu, ST_CODE | ST_CR);
 	vcpu_paging_mode(vcpu, &g->mode);
@@ -283,8 +288,11 @@ static enum emu_result glue_write_gpa(struct emu_ctxt *c, gpa_t gpa, const void 
 				      unsigned int len)
 {
 	struct glue *g = glue_of(c);
-	int err = guest_write(glue_mmu(g), gpa, buf, len);
+	int err;
 
+	if (gpa >> PAGE_SHIFT == g->device)
+		return glue_device(c, gpa, (void *)buf, len, true);
+	err = guest_write(glue_mmu(g), gpa, buf, len);
 	if (likely(!err))
 		return EMU_OK;
 	/* Writes to read-only memory are the VMM's to see, as to a device. */
@@ -661,7 +669,7 @@ static int glue_delivery_error(struct vcpu *vcpu, const struct exit_facts *f)
 	return 0;
 }
 
-static int glue_emulate(struct vcpu *vcpu);
+static int glue_emulate(struct vcpu *vcpu, gfn_t device);
 
 /* User space has read from its device for us: execute the instruction again. */
 static int glue_complete_read(struct vcpu *vcpu)
@@ -673,7 +681,7 @@ static int glue_complete_read(struct vcpu *vcpu)
 		return 1;
 	memcpy(&m->data, vcpu->run->mmio.data, m->len);
 	io->log_len++;
-	return glue_emulate(vcpu);
+	return glue_emulate(vcpu, GLUE_NO_PAGE);
 }
 
 static int glue_complete_pio_in(struct vcpu *vcpu)
@@ -681,7 +689,7 @@ static int glue_complete_pio_in(struct vcpu *vcpu)
 	if (vcpu->st.rip != vcpu->io.rip)
 		return 1;
 	vcpu->io.pio_answered = true;
-	return glue_emulate(vcpu);
+	return glue_emulate(vcpu, GLUE_NO_PAGE);
 }
 
 static int glue_next_write(struct vcpu *vcpu)
@@ -796,13 +804,14 @@ static enum emu_result glue_decode(struct glue *g)
 	return r;
 }
 
-/* Decode what stands at rip, execute it, and say what comes next. */
-static int glue_emulate(struct vcpu *vcpu)
+/* Decode what stands at rip, execute it, and say what comes next. @device: of struct glue. */
+static int glue_emulate(struct vcpu *vcpu, gfn_t device)
 {
 	struct glue g;
 	enum emu_result r;
 
 	glue_begin(&g, vcpu, &glue_ops);
+	g.device = device;
 	r = glue_decode(&g);
 	if (r == EMU_OK)
 		r = emu_execute(vcpu->emu);
@@ -824,7 +833,9 @@ int vcpu_emulate(struct vcpu *vcpu, const struct exit_facts *f)
 	/* No answer of user space to another instruction is good for this one. */
 	vcpu->io.log_len = 0;
 	vcpu->io.pio_answered = false;
-	return glue_emulate(vcpu);
+	/* The page is in no slot, or it was a write to a slot that may only be read. */
+	return glue_emulate(vcpu, f->kind == EXIT_TDP_FAULT ? f->tdp.gpa >> PAGE_SHIFT :
+			    GLUE_NO_PAGE);
 }
 
 /**
