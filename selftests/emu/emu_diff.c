@@ -10,6 +10,7 @@
  * of their own.
  */
 #define _GNU_SOURCE
+#include <cpuid.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,43 @@
 
 #include "emu_gen.h"
 
+/* CPUID's bit for each of enum emu_need: leaf, register (EAX is 0), bit. */
+static const struct {
+	u32 leaf;
+	u8 reg, bit;
+} need_bits[EMU_NR_NEEDS] = {
+	[EMU_NEED_LZCNT] = { 0x80000001, 2, 5 }, [EMU_NEED_POPCNT] = { 1, 2, 23 },
+	[EMU_NEED_SSE42] = { 1, 2, 20 }, [EMU_NEED_MOVBE] = { 1, 2, 22 },
+	[EMU_NEED_BMI1] = { 7, 1, 3 }, [EMU_NEED_BMI2] = { 7, 1, 8 }, [EMU_NEED_ADX] = { 7, 1, 19 },
+	[EMU_NEED_SSE3] = { 1, 2, 0 }, [EMU_NEED_AVX] = { 1, 2, 28 }, [EMU_NEED_AVX2] = { 7, 1, 5 },
+	[EMU_NEED_MOVDIRI] = { 7, 2, 27 }, [EMU_NEED_MOVDIR64B] = { 7, 2, 28 },
+};
+
+/* Where it is not, it is BSR; CPUID may hide it, but not take it away. */
+static bool has_lzcnt(void)
+{
+	u64 zeros;
+
+	asm(".byte 0xf3\n	bsr %1, %0" : "=r" (zeros) : "r" (1UL) : "cc");
+	return zeros == 63;
+}
+
+/* CPUID may be an exit: each is asked once. */
+bool host_has(enum emu_need need)
+{
+	static s8 known[EMU_NR_NEEDS];
+	u32 r[4];
+
+	if (!known[need]) {
+		bool has = __get_cpuid_count(need_bits[need].leaf, 0, &r[0], &r[1], &r[2], &r[3]) &&
+			   r[need_bits[need].reg] >> need_bits[need].bit & 1;
+
+		has |= need == EMU_NEED_LZCNT && has_lzcnt();
+		known[need] = has ? 1 : -1;
+	}
+	return known[need] > 0;
+}
+
 #define NO_FAULT	0xff
 #define USER_CS64	0x33
 #define USER_CS32	0x23
@@ -27,6 +65,7 @@
 
 struct state native;
 u64 native_host_rsp;
+u8 native_avx;		/* YMM registers are part of the state */
 struct {
 	u32 offset;
 	u16 selector;
@@ -41,9 +80,16 @@ asm(".text\n"
     "run_native:\n"
     "	push %rbx; push %rbp; push %r12; push %r13; push %r14; push %r15\n"
     "	mov %rsp, native_host_rsp\n"
+    "	cmpb $0, native_avx\n"
+    "	je 1f\n"
     "	.irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n"
-    "	movdqu native+144+16*\\n, %xmm\\n\n"
+    "	vmovdqu native+144+32*\\n, %ymm\\n\n"
     "	.endr\n"
+    "	jmp 2f\n"
+    "1:	.irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n"
+    "	movdqu native+144+32*\\n, %xmm\\n\n"
+    "	.endr\n"
+    "2:\n"
     "	push native+128; popfq\n"
     "	mov native+0, %rax; mov native+8, %rcx; mov native+16, %rdx; mov native+24, %rbx\n"
     "	mov native+40, %rbp; mov native+48, %rsi; mov native+56, %rdi\n"
@@ -63,8 +109,15 @@ asm(".text\n"
     "	.irp n,8,9,10,11,12,13,14,15\n"
     "	mov %r\\n, native+8*\\n\n"
     "	.endr\n"
+    "	cmpb $0, native_avx\n"
+    "	je 1f\n"
     "	.irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n"
-    "	movdqu %xmm\\n, native+144+16*\\n\n"
+    "	vmovdqu %ymm\\n, native+144+32*\\n\n"
+    "	.endr\n"
+    "	vzeroupper\n"
+    "	jmp native_leave\n"
+    "1:	.irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n"
+    "	movdqu %xmm\\n, native+144+32*\\n\n"
     "	.endr\n"
     "native_leave:\n"
     "	mov native_host_rsp, %rsp\n"
@@ -98,7 +151,7 @@ static void on_fault(int sig, siginfo_t *info, void *uc)
 
 /* The emulator's world: one data page, the same code, XMM registers in an array. */
 
-static u8 emu_xmm[16][16];
+static u8 emu_vec[16][32];
 static struct emu_ctxt ctxt;
 static u64 ctxt_regs[EMU_NR_REGS];
 
@@ -159,28 +212,53 @@ static void w_get_segment(struct emu_ctxt *c, enum emu_seg nr, struct kvm_segmen
 				     .present = 1, .s = 1, .db = 1 };
 }
 
+static bool w_has(struct emu_ctxt *c, enum emu_need need)
+{
+	(void)c;
+	return host_has(need);
+}
+
 static u64 w_get_cr(struct emu_ctxt *c, unsigned int nr)
 {
 	(void)c;
-	return nr == 4 ? X86_CR4_OSFXSR : X86_CR0_PE | X86_CR0_PG;
+	return nr == 4 ? X86_CR4_OSFXSR | X86_CR4_OSXSAVE : X86_CR0_PE | X86_CR0_PG;
 }
 
 static void w_get_xmm(struct emu_ctxt *c, unsigned int nr, void *buf)
 {
 	(void)c;
-	memcpy(buf, emu_xmm[nr], 16);
+	memcpy(buf, emu_vec[nr], 16);
 }
 
 static void w_set_xmm(struct emu_ctxt *c, unsigned int nr, const void *buf)
 {
 	(void)c;
-	memcpy(emu_xmm[nr], buf, 16);
+	memcpy(emu_vec[nr], buf, 16);
+}
+
+static void w_get_ymm(struct emu_ctxt *c, unsigned int nr, void *buf)
+{
+	(void)c;
+	memcpy(buf, emu_vec[nr], 32);
+}
+
+static void w_set_ymm(struct emu_ctxt *c, unsigned int nr, const void *buf)
+{
+	(void)c;
+	memcpy(emu_vec[nr], buf, 32);
+}
+
+static u64 w_get_xcr0(struct emu_ctxt *c)
+{
+	(void)c;
+	return native_avx ? 7 : 3;
 }
 
 static const struct emu_ops world = {
 	.fetch = w_fetch, .read = w_read, .write = w_write, .probe = w_probe,
 	.cmpxchg = w_cmpxchg, .get_segment = w_get_segment, .get_cr = w_get_cr,
-	.get_xmm = w_get_xmm, .set_xmm = w_set_xmm,
+	.has = w_has, .get_xmm = w_get_xmm, .set_xmm = w_set_xmm,
+	.get_ymm = w_get_ymm, .set_ymm = w_set_ymm, .get_xcr0 = w_get_xcr0,
 };
 
 /* Behind the instruction: back to the trampoline, far when that means another mode. */
@@ -222,7 +300,7 @@ static enum emu_result do_emulate(const struct gen *g)
 	ctxt.rflags = g->before.rflags;
 	ctxt.regs = ctxt_regs;
 	memcpy(ctxt_regs, g->before.regs, sizeof(ctxt_regs));
-	memcpy(emu_xmm, g->before.xmm, sizeof(emu_xmm));
+	memcpy(emu_vec, g->before.vec, sizeof(emu_vec));
 	r = emu_decode(&ctxt, 0);
 	if (r == EMU_OK)
 		r = emu_execute(&ctxt);
@@ -243,7 +321,7 @@ static const char *compare(const struct gen *g, enum emu_result r)
 		return "registers";
 	if (r == EMU_OK && (ctxt.rflags ^ native.rflags) & flags)
 		return "flags";
-	if (r == EMU_OK && memcmp(emu_xmm, native.xmm, sizeof(emu_xmm)))
+	if (r == EMU_OK && memcmp(emu_vec, native.vec, sizeof(emu_vec)))
 		return "xmm";
 	if (r == EMU_FAULT && g->t->flags & T_PARTIAL)
 		return NULL;
@@ -336,9 +414,13 @@ static void set_up(void)
 		shadow[i] = rnd();
 }
 
+/* Part of the name of those templates that are wanted, or NULL. */
+static const char *only;
+
 static bool in_this_mode(const struct template *t)
 {
-	return !(t->flags & (mode32 ? T_ONLY64 : T_ONLY32));
+	return !(t->flags & (mode32 ? T_ONLY64 : T_ONLY32)) && (!t->need || host_has(t->need)) &&
+	       (!only || strstr(t->name, only));
 }
 
 /* All templates in one mode; returns how many failed. */
@@ -381,9 +463,12 @@ int main(int argc, char **argv)
 {
 	unsigned int iterations = argc > 1 ? atoi(argv[1]) : 20000, number = 0, failed;
 
+	if (argc > 3)
+		only = argv[3];
 	if (argc > 2)
 		seed = strtoull(argv[2], NULL, 0) | 1;
 	set_up();
+	native_avx = host_has(EMU_NEED_AVX);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("TAP version 13\n");
 	failed = test_mode(iterations, &number);

@@ -160,12 +160,18 @@ static void f_get_segment(struct emu_ctxt *c, enum emu_seg nr, struct kvm_segmen
 	seg->present = (x >> 13 & 15) != 0;
 }
 
+static bool f_has(struct emu_ctxt *c, enum emu_need need)
+{
+	must(need && need < EMU_NR_NEEDS, "number of a need");
+	return case_seed >> need & 1;
+}
+
 static u64 f_get_cr(struct emu_ctxt *c, unsigned int nr)
 {
 	u64 cr = case_seed * (nr + 3);
 
 	must(nr <= 8 && 0x11d >> nr & 1, "number of a control register");
-	return nr == 0 ? cr & ~(u64)(X86_CR0_EM | X86_CR0_TS) : cr | X86_CR4_OSFXSR;
+	return nr == 0 ? cr & ~(u64)(X86_CR0_EM | X86_CR0_TS) : cr | X86_CR4_OSFXSR | X86_CR4_OSXSAVE;
 }
 
 static enum emu_result f_set_cr(struct emu_ctxt *c, unsigned int nr, u64 val)
@@ -200,6 +206,23 @@ static void f_set_xmm(struct emu_ctxt *c, unsigned int nr, const void *buf)
 	xmm_writes++;
 }
 
+static void f_get_ymm(struct emu_ctxt *c, unsigned int nr, void *buf)
+{
+	must(nr < 16, "number of a YMM register");
+	fill(buf, nr * 32, 32);
+}
+
+static void f_set_ymm(struct emu_ctxt *c, unsigned int nr, const void *buf)
+{
+	must(nr < 16 && ((const u8 *)buf)[31] + 1, "number of a YMM register");
+	xmm_writes++;
+}
+
+static u64 f_get_xcr0(struct emu_ctxt *c)
+{
+	return case_seed & 1 ? 7 : 3;
+}
+
 static enum emu_result f_invlpg(struct emu_ctxt *c, u64 gva)
 {
 	return access_op(c, 130, gva, 1);
@@ -214,7 +237,8 @@ static const struct emu_ops fuzz_ops = {
 	.fetch = f_fetch, .read = f_read, .write = f_write, .probe = f_probe,
 	.cmpxchg = f_cmpxchg, .pio_in = f_pio_in, .pio_out = f_pio_out,
 	.get_segment = f_get_segment, .get_cr = f_get_cr, .set_cr = f_set_cr,
-	.get_dr = f_get_dr, .set_dr = f_set_dr, .get_xmm = f_get_xmm, .set_xmm = f_set_xmm,
+	.has = f_has, .get_dr = f_get_dr, .set_dr = f_set_dr, .get_xmm = f_get_xmm, .set_xmm = f_set_xmm,
+	.get_ymm = f_get_ymm, .set_ymm = f_set_ymm, .get_xcr0 = f_get_xcr0,
 	.invlpg = f_invlpg, .wbinvd = f_wbinvd,
 };
 
@@ -233,7 +257,7 @@ static void gen_code(void)
 	for (i = 0; i < n && i < sizeof(code); i++)
 		code[i] = prefixes[rnd() % sizeof(prefixes)];
 	if (rnd() % 3 == 0 && n < sizeof(code))
-		code[n] = 0x0f;
+		code[n] = rnd() % 4 ? 0x0f : 0xc4 + rnd() % 2;
 }
 
 static void gen_context(struct emu_ctxt *c)
@@ -263,7 +287,7 @@ static void check_result(const struct emu_ctxt *was, enum emu_result r)
 	must(r <= EMU_UNHANDLED, "result is one of the enum");
 	must(c->nr_staged <= 8, "stage");
 	must(r != EMU_FAULT || c->fault.valid, "a fault says which");
-	must(c->flags & EMU_F_STRING || accesses <= 8, "number of accesses");
+	must(c->flags & EMU_F_STRING || accesses <= 64, "number of accesses");
 	if (r == EMU_OK) {
 		must(!c->restarted || c->rip == was->rip, "restarted: rip");
 		return;

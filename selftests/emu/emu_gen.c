@@ -43,6 +43,11 @@ u8 shadow[PAGE];
 
 #define SSE(name, op, pfx, f)	{ name, T_0F | T_MODRM | T_NO66 | T_NOREP | (f), op, -1, pfx, U_NONE }
 
+#define BMI(name, map, op, ext, pfx, u, n) \
+	{ name, T_VEX | T_V3 | (map) | T_MODRM | T_NO66 | T_NOREP, op, ext, pfx, u, EMU_NEED_BMI##n }
+#define AVX(name, op, pfx, f) \
+	{ name, T_VEX | T_MODRM | T_NO66 | T_NOREP | (f), op, -1, pfx, U_NONE, EMU_NEED_AVX }
+
 const struct template templates[] = {
 	ALU("add", 0x00, 0, T_LOCK, U_NONE), ALU("or", 0x08, 1, T_LOCK, U_LOGIC),
 	ALU("adc", 0x10, 2, T_LOCK, U_NONE), ALU("sbb", 0x18, 3, T_LOCK, U_NONE),
@@ -126,6 +131,27 @@ const struct template templates[] = {
 	{ "push Iz", T_IMMZ | T_STACK, 0x68, -1, 0, U_NONE },
 	{ "push Ib", T_IMM8 | T_STACK, 0x6a, -1, 0, U_NONE },
 	{ "leave", T_STACK, 0xc9, -1, 0, U_NONE },
+	{ "enter", T_STACK | T_ENTER | T_PARTIAL, 0xc8, -1, 0, U_NONE },
+	{ "popcnt", T_0F | T_MODRM | T_NOREP, 0xb8, -1, 0xf3, U_NONE, EMU_NEED_POPCNT },
+	{ "lzcnt", T_0F | T_MODRM | T_NOREP, 0xbd, -1, 0xf3, U_BSF },
+	{ "tzcnt", T_0F | T_MODRM | T_NOREP, 0xbc, -1, 0xf3, U_BSF },
+	{ "crc32 Gy,Eb", T_0F38 | T_MODRM | T_BYTE | T_NOREP, 0xf0, -1, 0xf2, U_NONE,
+	  EMU_NEED_SSE42 },
+	{ "crc32 Gy,Ev", T_0F38 | T_MODRM | T_NOREP, 0xf1, -1, 0xf2, U_NONE, EMU_NEED_SSE42 },
+	{ "adcx", T_0F38 | T_MODRM | T_NOREP | T_NO66, 0xf6, -1, 0x66, U_NONE, EMU_NEED_ADX },
+	{ "adox", T_0F38 | T_MODRM | T_NOREP | T_NO66, 0xf6, -1, 0xf3, U_NONE, EMU_NEED_ADX },
+	{ "movdiri", T_0F38 | T_MODRM | T_MEM | T_NOREP | T_NO66, 0xf9, -1, 0, U_NONE,
+	  EMU_NEED_MOVDIRI },
+	{ "movdir64b", T_0F38 | T_MODRM | T_MEM | T_NOREP | T_NO66 | T_DIR64, 0xf8, -1, 0x66, U_NONE,
+	  EMU_NEED_MOVDIR64B },
+	BMI("andn", T_0F38, 0xf2, -1, 0, U_ANDN, 1), BMI("blsr", T_0F38, 0xf3, 1, 0, U_ANDN, 1),
+	BMI("blsmsk", T_0F38, 0xf3, 2, 0, U_ANDN, 1), BMI("blsi", T_0F38, 0xf3, 3, 0, U_ANDN, 1),
+	BMI("bextr", T_0F38, 0xf7, -1, 0, U_BEXTR, 1), BMI("bzhi", T_0F38, 0xf5, -1, 0, U_ANDN, 2),
+	BMI("pext", T_0F38, 0xf5, -1, 0xf3, U_NONE, 2), BMI("pdep", T_0F38, 0xf5, -1, 0xf2, U_NONE, 2),
+	BMI("mulx", T_0F38, 0xf6, -1, 0xf2, U_NONE, 2), BMI("shlx", T_0F38, 0xf7, -1, 0x66, U_NONE, 2),
+	BMI("sarx", T_0F38, 0xf7, -1, 0xf3, U_NONE, 2), BMI("shrx", T_0F38, 0xf7, -1, 0xf2, U_NONE, 2),
+	{ "rorx", T_VEX | T_0F3A | T_IMM8 | T_MODRM | T_NO66 | T_NOREP, 0xf0, -1, 0xf2, U_NONE,
+	  EMU_NEED_BMI2 },
 	{ "movsb", T_STR | T_BYTE, 0xa4, -1, 0, U_NONE }, { "movs", T_STR, 0xa5, -1, 0, U_NONE },
 	{ "cmpsb", T_STR | T_BYTE, 0xa6, -1, 0, U_NONE }, { "cmps", T_STR, 0xa7, -1, 0, U_NONE },
 	{ "stosb", T_STR | T_BYTE, 0xaa, -1, 0, U_NONE }, { "stos", T_STR, 0xab, -1, 0, U_NONE },
@@ -144,6 +170,40 @@ const struct template templates[] = {
 	SSE("movdqa W,V", 0x7f, 0x66, T_ALIGN), SSE("movdqu V,W", 0x6f, 0xf3, 0),
 	SSE("movdqu W,V", 0x7f, 0xf3, 0), SSE("movntdq", 0xe7, 0x66, T_ALIGN | T_MEM),
 	SSE("lddqu", 0xf0, 0xf2, T_MEM),
+	SSE("movlps/movhlps", 0x12, 0, 0), SSE("movhps/movlhps", 0x16, 0, 0),
+	SSE("movlpd", 0x12, 0x66, T_MEM), SSE("movhpd", 0x16, 0x66, T_MEM),
+	SSE("movsldup", 0x12, 0xf3, T_ALIGN), SSE("movshdup", 0x16, 0xf3, T_ALIGN),
+	SSE("movddup", 0x12, 0xf2, 0), SSE("andps", 0x54, 0, T_ALIGN),
+	SSE("andnps", 0x55, 0, T_ALIGN), SSE("orps", 0x56, 0, T_ALIGN),
+	SSE("xorpd", 0x57, 0x66, T_ALIGN), SSE("pand", 0xdb, 0x66, T_ALIGN),
+	SSE("pandn", 0xdf, 0x66, T_ALIGN), SSE("por", 0xeb, 0x66, T_ALIGN),
+	SSE("pxor", 0xef, 0x66, T_ALIGN),
+	AVX("vmovups V,W", 0x10, 0, T_0F | T_L), AVX("vmovupd W,V", 0x11, 0x66, T_0F | T_L),
+	AVX("vmovss V,W", 0x10, 0xf3, T_0F | T_L), AVX("vmovss W,V", 0x11, 0xf3, T_0F | T_L),
+	AVX("vmovsd V,H,W", 0x10, 0xf2, T_0F | T_V3), AVX("vmovsd W,H,V", 0x11, 0xf2, T_0F | T_V3),
+	AVX("vmovsd V,M", 0x10, 0xf2, T_0F | T_MEM), AVX("vmovsd M,V", 0x11, 0xf2, T_0F | T_MEM),
+	AVX("vmovlps/vmovhlps", 0x12, 0, T_0F | T_V3), AVX("vmovlpd", 0x12, 0x66, T_0F | T_V3 | T_MEM),
+	AVX("vmovlps M,V", 0x13, 0, T_0F | T_MEM), AVX("vmovhps M,V", 0x17, 0x66, T_0F | T_MEM),
+	AVX("vmovhps/vmovlhps", 0x16, 0, T_0F | T_V3), AVX("vmovhpd", 0x16, 0x66, T_0F | T_V3 | T_MEM),
+	AVX("vmovsldup", 0x12, 0xf3, T_0F | T_L), AVX("vmovshdup", 0x16, 0xf3, T_0F | T_L),
+	AVX("vmovaps V,W", 0x28, 0, T_0F | T_L | T_ALIGN),
+	AVX("vmovapd W,V", 0x29, 0x66, T_0F | T_L | T_ALIGN),
+	AVX("vmovntps", 0x2b, 0, T_0F | T_L | T_ALIGN | T_MEM), AVX("vandps", 0x54, 0, T_0F | T_L | T_V3),
+	AVX("vandnpd", 0x55, 0x66, T_0F | T_L | T_V3), AVX("vorps", 0x56, 0, T_0F | T_L | T_V3),
+	AVX("vxorps", 0x57, 0, T_0F | T_L | T_V3), AVX("vmovd/q V,E", 0x6e, 0x66, T_0F),
+	AVX("vmovd/q E,V", 0x7e, 0x66, T_0F), AVX("vmovq V,W", 0x7e, 0xf3, T_0F),
+	AVX("vmovq W,V", 0xd6, 0x66, T_0F), AVX("vmovdqa V,W", 0x6f, 0x66, T_0F | T_L | T_ALIGN),
+	AVX("vmovdqu V,W", 0x6f, 0xf3, T_0F | T_L),
+	AVX("vmovdqa W,V", 0x7f, 0x66, T_0F | T_L | T_ALIGN),
+	AVX("vmovdqu W,V", 0x7f, 0xf3, T_0F | T_L), AVX("vpand", 0xdb, 0x66, T_0F | T_L | T_V3),
+	AVX("vpandn", 0xdf, 0x66, T_0F | T_L | T_V3), AVX("vpor", 0xeb, 0x66, T_0F | T_L | T_V3),
+	AVX("vpxor", 0xef, 0x66, T_0F | T_L | T_V3),
+	AVX("vmovntdq", 0xe7, 0x66, T_0F | T_L | T_ALIGN | T_MEM),
+	AVX("vlddqu", 0xf0, 0xf2, T_0F | T_L | T_MEM),
+	AVX("vbroadcastss", 0x18, 0x66, T_0F38 | T_L | T_MEM),
+	AVX("vbroadcastsd", 0x19, 0x66, T_0F38 | T_L | T_MEM),
+	AVX("vbroadcastf128", 0x1a, 0x66, T_0F38 | T_L | T_MEM),
+	AVX("vextractf128", 0x19, 0x66, T_0F3A | T_L | T_IMM8),
 };
 
 const unsigned int nr_templates = sizeof(templates) / sizeof(templates[0]);
@@ -215,6 +275,10 @@ static void gen_prefixes(struct gen *g)
 		put(g, 0xf0, 1);
 	if (f & T_STR && chance(2))
 		put(g, 0xf2 + (rnd() & 1), 1);
+	if (f & T_VEX) {
+		g->rex = mode32 ? 0 : 0x40 | (rnd() & 15);
+		return;
+	}
 	if (g->t->prefix)
 		put(g, g->t->prefix, 1);
 	if (!mode32 && chance(2)) {
@@ -223,9 +287,27 @@ static void gen_prefixes(struct gen *g)
 	}
 }
 
+/* VEX of three bytes; every now and then one that may not be. */
+static void gen_vex(struct gen *g)
+{
+	u32 f = g->t->flags;
+	u8 pp = g->t->prefix == 0x66 ? 1 : g->t->prefix == 0xf3 ? 2 : g->t->prefix == 0xf2 ? 3 : 0;
+
+	g->vvvv = f & T_V3 || chance(8) ? rnd() & 15 : 0;
+	put(g, 0xc4, 1);
+	put(g, (f & T_0F3A ? 3 : f & T_0F38 ? 2 : 1) | (~g->rex & 7) << 5, 1);
+	put(g, (g->rex & 8) << 4 | (~g->vvvv & 15) << 3 | (f & T_L ? rnd() & 1 : chance(30)) << 2 | pp, 1);
+	put(g, g->t->opcode, 1);
+}
+
 static void gen_opcode(struct gen *g)
 {
 	u8 op = g->t->opcode;
+
+	if (g->t->flags & T_VEX) {
+		gen_vex(g);
+		return;
+	}
 
 	if (g->t->flags & (T_0F | T_0F38))
 		put(g, 0x0f, 1);
@@ -250,7 +332,7 @@ static u64 pick_target(struct gen *g)
 	else if (!mode32 && !g->addr32 && chance(100))
 		target = 0x800000000000ULL << (rnd() & 15);
 	if (g->t->flags & T_ALIGN && !chance(10))
-		target &= ~15ULL;
+		target &= g->t->flags & T_L ? ~31ULL : ~15ULL;
 	return target;
 }
 
@@ -349,10 +431,13 @@ static void gen_modrm(struct gen *g)
 	}
 	if (g->t->flags & T_BITS)
 		gen_bit_offset(g, full);
+	if (g->t->flags & T_DIR64)
+		set_pointer(g, full, (DATA_PAGE + 2048 + rnd() % 1024) &
+			    ~(chance(8) ? 7UL : 63UL));
 	val = g->before.regs[full];
 	g->target = pick_target(g);
 	gen_mem(g, reg);
-	g->skip = g->t->flags & T_BITS && val != g->before.regs[full];
+	g->skip = g->t->flags & (T_BITS | T_DIR64) && val != g->before.regs[full];
 }
 
 static void gen_imm(struct gen *g)
@@ -360,7 +445,10 @@ static void gen_imm(struct gen *g)
 	u64 val = rnd_value();
 	u32 f = g->t->flags;
 
-	if (f & T_IMM8) {
+	if (f & T_ENTER) {
+		put(g, rnd() % 300, 2);
+		put(g, rnd(), 1);
+	} else if (f & T_IMM8) {
 		g->imm8 = val;
 		put(g, val, 1);
 	} else if (f & T_IMMZ) {
@@ -423,8 +511,8 @@ void generate(struct gen *g, const struct template *t)
 	g->t = t;
 	for (i = 0; i < 16; i++)
 		g->before.regs[i] = mode32 ? (u32)rnd_value() : rnd_value();
-	for (i = 0; i < 32; i++)
-		((u64 *)g->before.xmm)[i] = rnd();
+	for (i = 0; i < 64; i++)
+		((u64 *)g->before.vec)[i] = rnd();
 	g->before.rflags = 0x202 | (rnd() & (ALL | X86_EFLAGS_DF));
 	gen_implicit(g);
 	gen_prefixes(g);
@@ -434,6 +522,12 @@ void generate(struct gen *g, const struct template *t)
 	gen_imm(g);
 	gen_rip(g);
 	gen_luck(g);
+}
+
+/* LZCNT and TZCNT; without them they are BSR and BSF. */
+static bool is_zcnt(const struct gen *g)
+{
+	return g->t->prefix && host_has(g->t->opcode & 1 ? EMU_NEED_LZCNT : EMU_NEED_BMI1);
 }
 
 /* Which flags may differ. */
@@ -462,7 +556,11 @@ u64 undefined_flags(const struct gen *g)
 	case U_BT:
 		return OF | SF | AF | PF;
 	case U_BSF:
-		return ALL & ~ZF;
+		return ALL & ~(is_zcnt(g) ? ZF | CF : ZF);
+	case U_ANDN:
+		return AF | PF;
+	case U_BEXTR:
+		return AF | SF | PF;
 	default:
 		return 0;
 	}

@@ -21,11 +21,11 @@ struct state {
 	u64 regs[16];
 	u64 rflags;
 	u64 pad;
-	u8 xmm[16][16];
+	u8 vec[16][32];	/* YMM, of which XMM is the first half */
 };
 
 enum undefined {	/* flags that the manuals leave undefined */
-	U_NONE, U_LOGIC, U_SHIFT, U_ROTATE, U_MUL, U_DIV, U_BT, U_BSF,
+	U_NONE, U_LOGIC, U_SHIFT, U_ROTATE, U_MUL, U_DIV, U_BT, U_BSF, U_ANDN, U_BEXTR,
 };
 
 #define T_0F	0x0001
@@ -50,6 +50,12 @@ enum undefined {	/* flags that the manuals leave undefined */
 #define T_PAIR	0x100000	/* compares with rDX:rAX or rAX */
 #define T_ONLY32	0x200000
 #define T_ONLY64	0x400000
+#define T_VEX	0x1000000	/* with T_0F, T_0F38, T_0F3A: the map */
+#define T_0F3A	0x2000000
+#define T_V3	0x10000000	/* VEX.vvvv is an operand */
+#define T_L	0x20000000	/* VEX.L may be set */
+#define T_ENTER	0x4000000	/* two immediates */
+#define T_DIR64	0x8000000	/* the register is a pointer, too */
 #define T_PARTIAL	0x800000	/* on a fault, the CPU may have written a part */
 
 struct template {
@@ -59,6 +65,7 @@ struct template {
 	s8 ext;		/* ModRM.reg, or -1: random */
 	u8 prefix;	/* mandatory, or 0 */
 	enum undefined undef;
+	enum emu_need need;	/* not tested on CPUs without it */
 };
 
 /* One generated instruction and the state before it. */
@@ -66,7 +73,7 @@ struct gen {
 	const struct template *t;
 	u8 bytes[16];
 	unsigned int len;
-	u8 rex;
+	u8 rex, vvvv;
 	bool addr32, opsize16;
 	bool skip;	/* nothing that can be compared */
 	unsigned int rip_pos;	/* of a displacement relative to rIP, 0: none */
@@ -85,6 +92,9 @@ extern u64 seed;
 
 /* The data page before the instruction; generate() puts values into it that compare equal. */
 extern u8 shadow[PAGE];
+
+/* Has this CPU what enum emu_need names? */
+bool host_has(enum emu_need need);
 
 u64 rnd(void);
 void generate(struct gen *g, const struct template *t);

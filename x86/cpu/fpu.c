@@ -164,6 +164,49 @@ void vcpu_write_xmm(struct vcpu *vcpu, unsigned int nr, const void *buf)
 	fpregs_unlock();
 }
 
+/**
+ * vcpu_read_ymm() - read a YMM register of the guest
+ * @vcpu: owned, inside KVM_RUN, its FPU state loaded; its XCR0 has AVX, so the host has it
+ * @nr: 0-15
+ * @buf: 32 bytes, filled
+ */
+void vcpu_read_ymm(struct vcpu *vcpu, unsigned int nr, void *buf)
+{
+	struct { u8 byte[32]; } *mem = buf;
+
+	guest_fpregs_lock();
+	switch (nr) {
+#define READ_YMM(n) case n: asm volatile("vmovdqu %%ymm" #n ", %0" : "=m" (*mem)); break;
+	XMM_REGS(READ_YMM)
+#undef READ_YMM
+	default:
+		WARN_ON_ONCE(1);
+		memset(buf, 0, sizeof(*mem));
+	}
+	fpregs_unlock();
+}
+
+/**
+ * vcpu_write_ymm() - write a YMM register of the guest, as AVX instructions do
+ * @vcpu: as for vcpu_read_ymm()
+ * @nr: 0-15
+ * @buf: 32 bytes; what lies above them is cleared
+ */
+void vcpu_write_ymm(struct vcpu *vcpu, unsigned int nr, const void *buf)
+{
+	const struct { u8 byte[32]; } *mem = buf;
+
+	guest_fpregs_lock();
+	switch (nr) {
+#define WRITE_YMM(n) case n: asm volatile("vmovdqu %0, %%ymm" #n : : "m" (*mem)); break;
+	XMM_REGS(WRITE_YMM)
+#undef WRITE_YMM
+	default:
+		WARN_ON_ONCE(1);
+	}
+	fpregs_unlock();
+}
+
 static bool xcr0_valid(u64 xcr0)
 {
 	const u64 avx512 = XFEATURE_MASK_AVX512;

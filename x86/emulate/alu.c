@@ -270,3 +270,40 @@ enum emu_result emu_bsr(struct emu_ctxt *c)
 		emu_stage_opnd(c, &c->dst, 63 - __builtin_clzll(c->src.val[0]));
 	return EMU_OK;
 }
+
+/* ADCX and ADOX: each with a carry flag of its own. */
+static enum emu_result add_through(struct emu_ctxt *c, u64 flag)
+{
+	u64 mask = emu_mask(c->dst.size), carry = c->rflags & flag ? 1 : 0;
+	u64 a = c->dst.val[0], sum = (a + c->src.val[0] + carry) & mask;
+	bool out = sum < a || (sum == a && carry);
+
+	set_flags(c, flag, out ? flag : 0);
+	c->dst.val[0] = sum;
+	return EMU_OK;
+}
+
+enum emu_result emu_adcx(struct emu_ctxt *c)
+{
+	return add_through(c, CF);
+}
+
+enum emu_result emu_adox(struct emu_ctxt *c)
+{
+	return add_through(c, OF);
+}
+
+/* ARPL: raise the RPL of a selector to that of another. */
+enum emu_result emu_arpl(struct emu_ctxt *c)
+{
+	u64 rpl = c->src.val[0] & 3;
+
+	if (emu_realish(c))
+		return emu_ud(c);
+	set_flags(c, ZF, 0);
+	if ((c->dst.val[0] & 3) < rpl) {
+		c->dst.val[0] = (c->dst.val[0] & ~3ULL) | rpl;
+		set_flags(c, ZF, ZF);
+	}
+	return EMU_OK;
+}

@@ -6,15 +6,10 @@
  * again and again.  The hard part is that everything interacts: a prefix may be part of the opcode, ModRM
  * part of the opcode or of an address, and the operand size is known only once the opcode is.
  *
- * Plan: 1. prefixes; 2. opcode maps; 3. ModRM and groups; 4. sizes; 5. operands; 6. checks.
+ * Plan: 1. prefixes; 2. opcode maps; 3. ModRM and groups; 4. sizes; 5. operands (both in
+ * decode_operands.c); 6. checks.
  */
-#include "x86/emulate/internal.h"
-
-struct emu_decoder {
-	struct emu_ctxt *c;
-	u8 pos;			/* next byte of c->insn[] */
-	enum emu_result err;	/* sticky: the first failure */
-};
+#include "x86/emulate/decoder.h"
 
 /* Fetching bytes */
 
@@ -65,8 +60,14 @@ static inline u8 next_u8(struct emu_decoder *d)
 	return d->c->insn[d->pos++];
 }
 
-/* A little-endian signed number of @size bytes. */
-static u64 next_imm(struct emu_decoder *d, unsigned int size)
+/**
+ * emu_next_imm() - take a little-endian signed number out of the instruction
+ * @d: decoder
+ * @size: bytes, 1 to 8
+ *
+ * Return: it; 0 when the bytes cannot be had, @d->err then says why.
+ */
+u64 emu_next_imm(struct emu_decoder *d, unsigned int size)
 {
 	u64 val = 0;
 	unsigned int i;
@@ -143,13 +144,13 @@ static void modrm_16(struct emu_decoder *d, unsigned int mod, unsigned int rm)
 	struct emu_ctxt *c = d->c;
 
 	if (mod == 0 && rm == 6) {
-		c->disp = next_imm(d, 2);
+		c->disp = emu_next_imm(d, 2);
 		return;
 	}
 	c->base = base[rm];
 	c->index = index[rm];
 	if (mod)
-		c->disp = next_imm(d, mod);
+		c->disp = emu_next_imm(d, mod);
 }
 
 static void modrm_sib(struct emu_decoder *d, unsigned int mod)
@@ -162,7 +163,7 @@ static void modrm_sib(struct emu_decoder *d, unsigned int mod)
 	if (index != EMU_RSP)
 		c->index = index;
 	if ((sib & 7) == EMU_RBP && mod == 0)
-		c->disp = next_imm(d, 4);
+		c->disp = emu_next_imm(d, 4);
 	else
 		c->base = (sib & 7) | (c->rex & 1) << 3;
 }
@@ -175,12 +176,12 @@ static void modrm_32(struct emu_decoder *d, unsigned int mod, unsigned int rm)
 		modrm_sib(d, mod);
 	} else if (mod == 0 && rm == 5) {
 		c->rip_relative = emu_long(c);
-		c->disp = next_imm(d, 4);
+		c->disp = emu_next_imm(d, 4);
 	} else {
 		c->base = rm | (c->rex & 1) << 3;
 	}
 	if (mod)
-		c->disp = next_imm(d, mod == 1 ? 1 : 4);
+		c->disp = emu_next_imm(d, mod == 1 ? 1 : 4);
 }
 
 /* The memory form of ModRM: what the address is made of. */
@@ -225,6 +226,56 @@ static const struct emu_opcode *group_member(const struct emu_ctxt *c, const str
 	}
 }
 
+/* 2a. VEX: its payload begins with the byte that would be ModRM. */
+
+/* The second byte of the payload, or the only one: W vvvv L pp. */
+static void vex_fields(struct emu_ctxt *c, u8 byte)
+{
+	static const u8 rep[4] = { 0, 0, 0xf3, 0xf2 };
+
+	c->vex = 1;
+	c->vex_l = byte >> 2 & 1;
+	c->vex_v = ~byte >> 3 & 15;
+	c->osz_prefix = (byte & 3) == 1;
+	c->rep = rep[byte & 3];
+	if (emu_long(c)) {
+		c->rex |= byte >> 4 & 8;
+		return;
+	}
+	c->vex_v &= 7;
+	c->rex = 0;
+}
+
+/* Leaves the opcode's entry in @op, or NULL for what only knows VEX maps we do not have. */
+static enum emu_result decode_vex(struct emu_decoder *d, const struct emu_opcode **op)
+{
+	struct emu_ctxt *c = d->c;
+	bool bad = c->lock || c->rep || c->osz_prefix || c->rex;
+	u8 byte = c->modrm, map = 1;
+
+	*op = NULL;
+	if (c->opcode == 0x62)
+		return d->err != EMU_OK ? d->err : EMU_UNHANDLED;
+	c->rex = 0x40 | (~byte >> 5 & 4);
+	if (c->opcode == 0xc4) {
+		c->rex = 0x40 | (~byte >> 5 & 7);
+		map = byte & 31;
+		byte = next_u8(d);
+		vex_fields(c, byte);
+	} else {
+		vex_fields(c, byte & 0x7f);
+	}
+	c->opcode = next_u8(d);
+	if (d->err != EMU_OK)
+		return d->err;
+	if (bad)
+		return emu_ud(c);
+	if (map < 1 || map > 3)
+		return EMU_UNHANDLED;
+	*op = &emu_vex_maps[map][c->opcode];
+	return EMU_OK;
+}
+
 /* Bytes that are LES, LDS and BOUND in the old modes, and VEX or EVEX wherever those make no sense. */
 static bool is_vex(const struct emu_ctxt *c)
 {
@@ -248,8 +299,14 @@ static enum emu_result decode_opcode(struct emu_decoder *d, u8 spec[3])
 	c->flags = op->flags;
 	if (op->flags & EMU_F_MODRM)
 		c->modrm = next_u8(d) | (op->flags & EMU_F_REGONLY ? 0xc0 : 0);
-	if (op->flags & EMU_F_VEX && is_vex(c))
-		return d->err != EMU_OK ? d->err : EMU_UNHANDLED;
+	if (op->flags & EMU_F_VEX && is_vex(c)) {
+		enum emu_result r = decode_vex(d, &op);
+
+		if (r != EMU_OK)
+			return r;
+		c->flags = op->flags;
+		c->modrm = op->flags & EMU_F_MODRM ? next_u8(d) : 0;
+	}
 	spec[0] = op->dst;
 	spec[1] = op->src;
 	spec[2] = op->src2;
@@ -259,6 +316,7 @@ static enum emu_result decode_opcode(struct emu_decoder *d, u8 spec[3])
 		if (op->dst || op->src) {
 			spec[0] = op->dst;
 			spec[1] = op->src;
+			spec[2] = op->src2;
 		}
 	}
 	if (d->err != EMU_OK)
@@ -267,185 +325,22 @@ static enum emu_result decode_opcode(struct emu_decoder *d, u8 spec[3])
 	return op->defined ? EMU_OK : EMU_UNHANDLED;
 }
 
-/* 4. Sizes */
-
-static void decode_opsize(struct emu_ctxt *c)
-{
-	bool wide = c->mode == EMU_PROT32;
-
-	if (!emu_long(c)) {
-		c->opsize = wide != c->osz_prefix ? 4 : 2;
-		return;
-	}
-	c->opsize = c->osz_prefix ? 2 : 4;
-	if (c->rex & 8 || c->flags & EMU_F_F64)
-		c->opsize = 8;
-	else if (c->flags & EMU_F_D64 && !c->osz_prefix)
-		c->opsize = 8;
-}
-
-static inline unsigned int spec_size(const struct emu_ctxt *c, u8 spec)
-{
-	unsigned int size = spec & 7;
-
-	if (size == EMU_SZ_v)
-		return c->opsize;
-	if (size <= EMU_SZ_dq)
-		return 1u << size;
-	if (size == EMU_SZ_y)
-		return c->rex & 8 ? 8 : 4;
-	return c->opsize == 2 ? 2 : 4;
-}
-
-/* 5. Operands */
-
-static inline void opnd_reg(const struct emu_ctxt *c, struct emu_opnd *o, unsigned int reg)
-{
-	o->type = EMU_OPND_REG;
-	o->reg = reg;
-	if (o->size == 1 && !c->rex && reg >= 4) {
-		o->type = EMU_OPND_REGH;
-		o->reg = reg - 4;
-	}
-}
-
-static void opnd_imm(struct emu_opnd *o, u64 val)
-{
-	o->type = EMU_OPND_IMM;
-	o->val[0] = val;
-}
-
-/* General, XMM or memory operand in ModRM.rm; @type is of the register form. */
-static inline enum emu_result opnd_rm(struct emu_ctxt *c, struct emu_opnd *o, u8 type)
-{
-	unsigned int reg = (c->modrm & 7) | (c->rex & 1) << 3;
-
-	if (c->modrm >> 6 != 3) {
-		o->type = EMU_OPND_MEM;
-	} else if (type == EMU_OPND_NONE) {
-		return emu_ud(c);
-	} else if (type == EMU_OPND_XMM) {
-		o->type = type;
-		o->reg = reg;
-	} else {
-		opnd_reg(c, o, reg);
-	}
-	return EMU_OK;
-}
-
-/* Control and debug registers: always the native width, and only some of them exist. */
-static enum emu_result opnd_system(struct emu_ctxt *c, struct emu_opnd *o, u8 type, u8 reg)
-{
-	static const u16 exists[] = { [EMU_OPND_CR] = 0x11d, [EMU_OPND_DR] = 0xff,
-				      [EMU_OPND_SREG] = 0x3f };
-
-	if (type == EMU_OPND_SREG)
-		reg &= 7;
-	if (!(exists[type] >> reg & 1))
-		return emu_ud(c);
-	o->type = type;
-	o->reg = reg;
-	if (type != EMU_OPND_SREG)
-		o->size = emu_long(c) ? 8 : 4;
-	return EMU_OK;
-}
-
-static void opnd_moffs(struct emu_decoder *d, struct emu_opnd *o)
-{
-	o->type = EMU_OPND_MEM;
-	d->c->disp = next_imm(d, d->c->adsize);
-}
-
-/* PUSH and POP of segment registers have the number in the opcode. */
-static u8 sreg_number(const struct emu_ctxt *c)
-{
-	return c->flags & EMU_F_MODRM ? c->modrm >> 3 & 7 : c->opcode >> 3 & 7;
-}
-
-static u8 modrm_reg(const struct emu_ctxt *c)
-{
-	return (c->modrm >> 3 & 7) | (c->rex & 4) << 1;
-}
-
-/* All but general registers and memory; @o->size is set. */
-static enum emu_result decode_special(struct emu_decoder *d, struct emu_opnd *o, u8 kind)
-{
-	struct emu_ctxt *c = d->c;
-
-	switch (kind) {
-	case EMU_K_I:
-	case EMU_K_J:
-		opnd_imm(o, next_imm(d, o->size));
-		break;
-	case EMU_K_M:
-		return opnd_rm(c, o, EMU_OPND_NONE);
-	case EMU_K_W:
-		return opnd_rm(c, o, EMU_OPND_XMM);
-	case EMU_K_R:
-		o->size = emu_long(c) ? 8 : 4;
-		opnd_reg(c, o, (c->modrm & 7) | (c->rex & 1) << 3);
-		break;
-	case EMU_K_V:
-		o->type = EMU_OPND_XMM;
-		o->reg = modrm_reg(c);
-		break;
-	case EMU_K_C:
-		return opnd_system(c, o, EMU_OPND_CR, modrm_reg(c));
-	case EMU_K_D:
-		return opnd_system(c, o, EMU_OPND_DR, modrm_reg(c));
-	case EMU_K_S:
-		return opnd_system(c, o, EMU_OPND_SREG, sreg_number(c));
-	case EMU_K_A:
-		opnd_reg(c, o, EMU_RAX);
-		break;
-	case EMU_K_Z:
-		opnd_reg(c, o, (c->opcode & 7) | (c->rex & 1) << 3);
-		break;
-	case EMU_K_CL:
-		opnd_reg(c, o, EMU_RCX);
-		break;
-	case EMU_K_DX:
-		opnd_reg(c, o, EMU_RDX);
-		break;
-	case EMU_K_ONE:
-		opnd_imm(o, 1);
-		break;
-	case EMU_K_O:
-		opnd_moffs(d, o);
-		break;
-	}
-	return EMU_OK;
-}
-
-static inline enum emu_result decode_operand(struct emu_decoder *d, struct emu_opnd *o, u8 spec)
-{
-	o->type = EMU_OPND_NONE;
-	if (!spec)
-		return EMU_OK;
-	o->size = spec_size(d->c, spec);
-	if (spec >> 3 == EMU_K_E)
-		return opnd_rm(d->c, o, EMU_OPND_REG);
-	if (spec >> 3 == EMU_K_G) {
-		opnd_reg(d->c, o, modrm_reg(d->c));
-		return EMU_OK;
-	}
-	return decode_special(d, o, spec >> 3);
-}
-
-static enum emu_result decode_operands(struct emu_decoder *d, const u8 spec[3])
-{
-	struct emu_ctxt *c = d->c;
-	enum emu_result r;
-
-	r = decode_operand(d, &c->dst, spec[0]);
-	if (r == EMU_OK)
-		r = decode_operand(d, &c->src, spec[1]);
-	if (r == EMU_OK)
-		r = decode_operand(d, &c->src2, spec[2]);
-	return r;
-}
-
 /* 6. Checks that need no state */
+
+/* VEX.vvvv must say "none" where no operand is taken from it. */
+static bool vex_is_bad(const struct emu_ctxt *c, const u8 spec[3])
+{
+	unsigned int i;
+
+	if (c->vex_l && c->flags & EMU_F_VEX_L0)
+		return true;
+	for (i = 0; i < 3; i++) {
+		if (spec[i] >> 3 == EMU_K_B || spec[i] >> 3 == EMU_K_H)
+			return false;
+	}
+	return c->vex_v;
+}
+
 static enum emu_result decode_checks(struct emu_ctxt *c)
 {
 	if (emu_long(c) && c->flags & EMU_F_NO64)
@@ -466,6 +361,9 @@ static void decode_start(struct emu_ctxt *c, unsigned int prefetched)
 	c->osz_prefix = 0;
 	c->rex = 0;
 	c->modrm = 0;
+	c->vex = 0;
+	c->vex_l = 0;
+	c->vex_v = 0;
 	c->rip_relative = 0;
 	c->seg_override = EMU_NR_SEGS;
 	c->scale = 0;
@@ -485,15 +383,17 @@ static enum emu_result decode_all(struct emu_decoder *d)
 	r = decode_opcode(d, spec);
 	if (r != EMU_OK)
 		return r;
-	decode_opsize(c);
+	emu_decode_opsize(c);
 	if (c->seg_override != EMU_NR_SEGS)
 		c->seg = c->seg_override;
 	if (c->flags & EMU_F_MODRM)
 		decode_address(d);
-	r = decode_operands(d, spec);
+	r = emu_decode_operands(d, spec);
 	if (d->err != EMU_OK)
 		return d->err;
 	c->insn_len = d->pos;
+	if (r == EMU_OK && c->vex && vex_is_bad(c, spec))
+		return emu_ud(c);
 	return r;
 }
 

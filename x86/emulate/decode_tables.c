@@ -6,58 +6,7 @@
  * beside it.  L() is an opcode of which only the length is known: it decodes, but does not execute.
  * What is in no entry at all is unknown, and no length is guessed for it.
  */
-#include "x86/emulate/internal.h"
-
-enum {
-	__ = 0,
-	Eb = EMU_OPND(E, b), Ew = EMU_OPND(E, w), Ed = EMU_OPND(E, d), Ev = EMU_OPND(E, v),
-	Ey = EMU_OPND(E, y), Eq = EMU_OPND(E, q),
-	Mb = EMU_OPND(M, b), Mw = EMU_OPND(M, w), Md = EMU_OPND(M, d), Mq = EMU_OPND(M, q),
-	Mdq = EMU_OPND(M, dq), My = EMU_OPND(M, y), Mv = EMU_OPND(M, v),
-	Gb = EMU_OPND(G, b), Gw = EMU_OPND(G, w), Gv = EMU_OPND(G, v), Gy = EMU_OPND(G, y),
-	Rv = EMU_OPND(R, v), Cv = EMU_OPND(C, v), Dv = EMU_OPND(D, v), Sw = EMU_OPND(S, w),
-	Vdq = EMU_OPND(V, dq), Vq = EMU_OPND(V, q), Vd = EMU_OPND(V, d), Vy = EMU_OPND(V, y),
-	Wdq = EMU_OPND(W, dq), Wq = EMU_OPND(W, q), Wd = EMU_OPND(W, d),
-	Ib = EMU_OPND(I, b), Iw = EMU_OPND(I, w), Iz = EMU_OPND(I, z), Iv = EMU_OPND(I, v),
-	Jb = EMU_OPND(J, b), Jz = EMU_OPND(J, z), Ob = EMU_OPND(O, b), Ov = EMU_OPND(O, v),
-	Ab = EMU_OPND(A, b), Av = EMU_OPND(A, v), Az = EMU_OPND(A, z), Zb = EMU_OPND(Z, b),
-	Zv = EMU_OPND(Z, v), CL = EMU_OPND(CL, b), DX = EMU_OPND(DX, w), One = EMU_OPND(ONE, b),
-	Xb = EMU_OPND(X, b), Xv = EMU_OPND(X, v), Xz = EMU_OPND(X, z),
-	Yb = EMU_OPND(Y, b), Yv = EMU_OPND(Y, v), Yz = EMU_OPND(Y, z),
-};
-
-/* Short names for the flags, only for the tables. */
-#define MODRM	EMU_F_MODRM
-#define NO64	EMU_F_NO64
-#define D64	EMU_F_D64
-#define F64	EMU_F_F64
-#define LOCK	EMU_F_LOCK
-#define WO	EMU_F_WRONLY
-#define RO	EMU_F_RDONLY
-#define SSE	(EMU_F_SSE | EMU_F_MODRM)
-#define AL16	EMU_F_ALIGNED
-#define STR	EMU_F_STRING
-#define REPZ	(EMU_F_STRING | EMU_F_REPZ)
-#define PRIV	EMU_F_PRIV
-#define NOACC	EMU_F_NOACCESS
-#define SYSREG	(EMU_F_PRIV | EMU_F_REGONLY)
-
-#define ENTRY3(f, d, s, s2, fn) \
-	{ .flags = (f), .dst = (d), .src = (s), .src2 = (s2), .defined = true, .exec = (fn) }
-#define N(f, d, s, fn)		ENTRY3(f, d, s, 0, fn)			/* no ModRM */
-#define M(f, d, s, fn)		ENTRY3((f) | MODRM, d, s, 0, fn)
-#define M3(f, d, s, s2, fn)	ENTRY3((f) | MODRM, d, s, s2, fn)
-#define L(f, s)			ENTRY3(f, 0, s, 0, NULL)		/* length only */
-#define PFX			{ .flags = EMU_F_PREFIX, .defined = true }
-#define GRP(kind, f, d, s, t) \
-	{ .flags = EMU_F_##kind | (f), .dst = (d), .src = (s), .defined = true, .table = (t) }
-#define G(kind, t)		GRP(kind, MODRM, 0, 0, t)
-
-#define REP4(first, ...) \
-	[first] = __VA_ARGS__, [(first) + 1] = __VA_ARGS__, \
-	[(first) + 2] = __VA_ARGS__, [(first) + 3] = __VA_ARGS__
-#define REP8(first, ...)	REP4(first, __VA_ARGS__), REP4((first) + 4, __VA_ARGS__)
-#define REP16(first, ...)	REP8(first, __VA_ARGS__), REP8((first) + 8, __VA_ARGS__)
+#include "x86/emulate/tables.h"
 
 /* The six forms of ADD and its kin. */
 #define ALU(n, f, fn) \
@@ -178,7 +127,7 @@ static const struct emu_opcode group15[4] = {
 	L(0, __), L(0, __),
 };
 
-static const struct emu_opcode op_63[2] = { L(0, Ew), N(WO, Gv, Ed, emu_movsx) };
+static const struct emu_opcode op_63[2] = { N(0, Ew, Gw, emu_arpl), N(WO, Gv, Ed, emu_movsx) };
 
 /* To memory a selector is always 16 bits wide. */
 static const struct emu_opcode op_8c[2] = {
@@ -195,27 +144,56 @@ static const struct emu_opcode op_0f11[4] = {
 	N(SSE | WO, Wd, Vd, emu_sse_mov_low), N(SSE | WO, Wq, Vq, emu_sse_mov_low),
 };
 
-/* The register forms move between halves, or are other instructions. */
-static const struct emu_opcode op_0f12_m[4] = {
-	N(SSE, Vdq, Mq, emu_sse_mov_low), N(SSE, Vdq, Mq, emu_sse_mov_low), L(0, __), L(0, __),
+static const struct emu_opcode op_0f12_ps[2] = {
+	N(SSE, Vdq, Mq, emu_sse_mov_low), N(SSE | WO, Vq, Wdq, emu_sse_high_to_low),
+};
+
+static const struct emu_opcode op_0f12_pd[2] = { N(SSE, Vdq, Mq, emu_sse_mov_low) };
+
+static const struct emu_opcode op_0f12[4] = {
+	GRP(GROUP_MOD, 0, 0, 0, op_0f12_ps), GRP(GROUP_MOD, 0, 0, 0, op_0f12_pd),
+	NEED(SSE3, SSE | WO | AL16, Vdq, Wdq, __, emu_sse_dup),
+	NEED(SSE3, SSE | WO, Vdq, Wq, __, emu_sse_ddup),
 };
 
 static const struct emu_opcode op_0f13_m[4] = {
 	N(SSE | WO, Mq, Vdq, emu_sse_mov), N(SSE | WO, Mq, Vdq, emu_sse_mov),
 };
 
-static const struct emu_opcode op_0f16_m[4] = {
-	N(SSE, Vdq, Mq, emu_sse_load_high), N(SSE, Vdq, Mq, emu_sse_load_high), L(0, __),
+static const struct emu_opcode op_0f16_ps[2] = {
+	N(SSE, Vdq, Mq, emu_sse_load_high), N(SSE, Vdq, Wq, emu_sse_load_high),
+};
+
+static const struct emu_opcode op_0f16_pd[2] = { N(SSE, Vdq, Mq, emu_sse_load_high) };
+
+static const struct emu_opcode op_0f16[4] = {
+	GRP(GROUP_MOD, 0, 0, 0, op_0f16_ps), GRP(GROUP_MOD, 0, 0, 0, op_0f16_pd),
+	NEED(SSE3, SSE | WO | AL16, Vdq, Wdq, __, emu_sse_dup),
 };
 
 static const struct emu_opcode op_0f17_m[4] = {
 	N(SSE | WO, Mq, Vdq, emu_sse_store_high), N(SSE | WO, Mq, Vdq, emu_sse_store_high),
 };
 
-static const struct emu_opcode op_0f12[2] = { GRP(GROUP_PFX, 0, 0, 0, op_0f12_m), L(0, __) };
 static const struct emu_opcode op_0f13[2] = { GRP(GROUP_PFX, 0, 0, 0, op_0f13_m) };
-static const struct emu_opcode op_0f16[2] = { GRP(GROUP_PFX, 0, 0, 0, op_0f16_m), L(0, __) };
 static const struct emu_opcode op_0f17[2] = { GRP(GROUP_PFX, 0, 0, 0, op_0f17_m) };
+
+/* ANDPS, ANDPD and their kin; and the integer ones, which without a prefix are MMX. */
+#define LOGIC(name, fn) \
+	static const struct emu_opcode name[4] = { \
+		N(SSE | AL16, Vdq, Wdq, fn), N(SSE | AL16, Vdq, Wdq, fn), \
+	}
+#define LOGIC_INT(name, fn) \
+	static const struct emu_opcode name[4] = { L(0, __), N(SSE | AL16, Vdq, Wdq, fn) }
+
+LOGIC(op_0f54, emu_sse_and);
+LOGIC(op_0f55, emu_sse_andn);
+LOGIC(op_0f56, emu_sse_or);
+LOGIC(op_0f57, emu_sse_xor);
+LOGIC_INT(op_0fdb, emu_sse_int_and);
+LOGIC_INT(op_0fdf, emu_sse_int_andn);
+LOGIC_INT(op_0feb, emu_sse_int_or);
+LOGIC_INT(op_0fef, emu_sse_int_xor);
 
 static const struct emu_opcode op_0f28[4] = {
 	N(SSE | WO | AL16, Vdq, Wdq, emu_sse_mov), N(SSE | WO | AL16, Vdq, Wdq, emu_sse_mov),
@@ -243,13 +221,15 @@ static const struct emu_opcode op_0f7f[4] = {
 	L(0, __), N(SSE | WO | AL16, Wdq, Vdq, emu_sse_mov), N(SSE | WO, Wdq, Vdq, emu_sse_mov),
 };
 
-/* TZCNT and LZCNT are BSF and BSR on CPUs without them: not ours to guess. */
+/* TZCNT and LZCNT are BSF and BSR on CPUs without them. */
 static const struct emu_opcode op_0fbc[4] = {
-	N(RO, Gv, Ev, emu_bsf), N(RO, Gv, Ev, emu_bsf), L(0, __), N(RO, Gv, Ev, emu_bsf),
+	N(RO, Gv, Ev, emu_bsf), N(RO, Gv, Ev, emu_bsf),
+	N(RO, Gv, Ev, emu_tzcnt), N(RO, Gv, Ev, emu_bsf),
 };
 
 static const struct emu_opcode op_0fbd[4] = {
-	N(RO, Gv, Ev, emu_bsr), N(RO, Gv, Ev, emu_bsr), L(0, __), N(RO, Gv, Ev, emu_bsr),
+	N(RO, Gv, Ev, emu_bsr), N(RO, Gv, Ev, emu_bsr),
+	N(RO, Gv, Ev, emu_lzcnt), N(RO, Gv, Ev, emu_bsr),
 };
 
 /* A register that does not compare equal is not written, not even zero-extended. */
@@ -257,7 +237,10 @@ static const struct emu_opcode op_0fb0[2] = {
 	N(LOCK, __, __, emu_cmpxchg), N(RO, __, __, emu_cmpxchg_reg),
 };
 
-static const struct emu_opcode op_0fb8[4] = { [2] = L(0, __) };
+static const struct emu_opcode op_0fb8[4] = {
+	[2] = NEED(POPCNT, WO, Gv, Ev, __, emu_popcnt),
+};
+
 static const struct emu_opcode op_0fc3[4] = { N(WO, My, Gy, emu_mov) };
 
 static const struct emu_opcode op_0fd6[4] = {
@@ -272,12 +255,24 @@ static const struct emu_opcode op_0ff0[4] = { [3] = N(SSE | WO, Vdq, Mdq, emu_ss
 static const struct emu_opcode op_0f382a[4] = { [1] = N(SSE | WO | AL16, Vdq, Mdq, emu_sse_mov) };
 
 static const struct emu_opcode op_0f38f0[4] = {
-	N(WO, Gv, Mv, emu_movbe), N(WO, Gv, Mv, emu_movbe), [3] = L(0, __),
+	NEED(MOVBE, WO, Gv, Mv, __, emu_movbe), NEED(MOVBE, WO, Gv, Mv, __, emu_movbe),
+	[3] = NEED(SSE42, 0, Gy, Eb, __, emu_crc32),
 };
 
 static const struct emu_opcode op_0f38f1[4] = {
-	N(WO, Mv, Gv, emu_movbe), N(WO, Mv, Gv, emu_movbe), [3] = L(0, __),
+	NEED(MOVBE, WO, Mv, Gv, __, emu_movbe), NEED(MOVBE, WO, Mv, Gv, __, emu_movbe),
+	[3] = NEED(SSE42, 0, Gy, Ev, __, emu_crc32),
 };
+
+static const struct emu_opcode op_0f38f6[4] = {
+	[1] = NEED(ADX, 0, Gy, Ey, __, emu_adcx), NEED(ADX, 0, Gy, Ey, __, emu_adox),
+};
+
+static const struct emu_opcode op_0f38f8[4] = {
+	[1] = NEED(MOVDIR64B, EMU_F_NOACCESS | RO, __, Mb, __, emu_movdir64b),
+};
+
+static const struct emu_opcode op_0f38f9[4] = { NEED(MOVDIRI, WO, My, Gy, __, emu_mov) };
 
 const struct emu_opcode emu_map_1[256] = {
 	ALU(0x00, LOCK, emu_add), [0x06] = N(NO64, __, Sw, emu_push_sreg), L(NO64, __),
@@ -285,16 +280,16 @@ const struct emu_opcode emu_map_1[256] = {
 	[0x0f] = GRP(ESCAPE, 0, 0, 0, emu_map_0f),
 	ALU(0x10, LOCK, emu_adc), [0x16] = N(NO64, __, Sw, emu_push_sreg), L(NO64, __),
 	ALU(0x18, LOCK, emu_sbb), [0x1e] = N(NO64, __, Sw, emu_push_sreg), L(NO64, __),
-	ALU(0x20, LOCK, emu_and), [0x26] = PFX, L(NO64, __),
-	ALU(0x28, LOCK, emu_sub), [0x2e] = PFX, L(NO64, __),
-	ALU(0x30, LOCK, emu_xor), [0x36] = PFX, L(NO64, __),
-	ALU(0x38, RO, emu_cmp), [0x3e] = PFX, L(NO64, __),
+	ALU(0x20, LOCK, emu_and), [0x26] = PFX, N(NO64, __, __, emu_daa),
+	ALU(0x28, LOCK, emu_sub), [0x2e] = PFX, N(NO64, __, __, emu_das),
+	ALU(0x30, LOCK, emu_xor), [0x36] = PFX, N(NO64, __, __, emu_aaa),
+	ALU(0x38, RO, emu_cmp), [0x3e] = PFX, N(NO64, __, __, emu_aas),
 	REP8(0x40, N(NO64, Zv, __, emu_inc)),
 	REP8(0x48, N(NO64, Zv, __, emu_dec)),
 	REP8(0x50, N(D64, __, Zv, emu_push)),
 	REP8(0x58, N(D64 | WO, Zv, __, emu_pop)),
 	[0x60] = N(NO64, __, __, emu_pusha), N(NO64, __, __, emu_popa),
-	L(EMU_F_VEX | MODRM | NO64, __), GRP(GROUP_64, MODRM, 0, 0, op_63),
+	M(EMU_F_VEX | NO64 | NOACC | RO, Gv, Ma, emu_bound), GRP(GROUP_64, MODRM, 0, 0, op_63),
 	PFX, PFX, PFX, PFX,
 	[0x68] = N(D64, __, Iz, emu_push), M3(WO, Gv, Ev, Iz, emu_imul3),
 	N(D64, __, Ib, emu_push), M3(WO, Gv, Ev, Ib, emu_imul3),
@@ -328,11 +323,11 @@ const struct emu_opcode emu_map_1[256] = {
 	N(F64, __, Iw, emu_ret_imm), N(F64, __, __, emu_ret),
 	L(EMU_F_VEX | MODRM | NO64, __), L(EMU_F_VEX | MODRM | NO64, __),
 	G(GROUP, group11b), G(GROUP, group11v),
-	[0xc8] = ENTRY3(0, __, Iw, Ib, NULL), N(D64, __, __, emu_leave), L(0, Iw), L(0, __),
+	[0xc8] = ENTRY3(D64, __, Iw, Ib, emu_enter), N(D64, __, __, emu_leave), L(0, Iw), L(0, __),
 	L(0, __), L(0, Ib), L(NO64, __), L(0, __),
 	[0xd0] = GRP(GROUP, MODRM, Eb, One, group2), GRP(GROUP, MODRM, Ev, One, group2),
 	GRP(GROUP, MODRM, Eb, CL, group2), GRP(GROUP, MODRM, Ev, CL, group2),
-	L(NO64, Ib), L(NO64, Ib), N(NO64, __, __, emu_salc), N(0, __, __, emu_xlat),
+	N(NO64, __, Ib, emu_aam), N(NO64, __, Ib, emu_aad), N(NO64, __, __, emu_salc), N(0, __, __, emu_xlat),
 	REP8(0xd8, L(MODRM, __)),
 	[0xe0] = N(F64, __, Jb, emu_loop), N(F64, __, Jb, emu_loop), N(F64, __, Jb, emu_loop),
 	N(F64, __, Jb, emu_jcxz),
@@ -352,8 +347,8 @@ const struct emu_opcode emu_map_0f[256] = {
 	[0x05] = L(0, __), N(PRIV, __, __, emu_clts), L(0, __),
 	L(0, __), N(PRIV, __, __, emu_wbinvd), [0x0b] = N(0, __, __, emu_undefined),
 	[0x0d] = M(NOACC, __, __, emu_nop), L(0, __), L(MODRM, Ib),
-	[0x10] = G(GROUP_PFX, op_0f10), G(GROUP_PFX, op_0f11), G(GROUP_MOD, op_0f12),
-	G(GROUP_MOD, op_0f13), L(MODRM, __), L(MODRM, __), G(GROUP_MOD, op_0f16),
+	[0x10] = G(GROUP_PFX, op_0f10), G(GROUP_PFX, op_0f11), G(GROUP_PFX, op_0f12),
+	G(GROUP_MOD, op_0f13), L(MODRM, __), L(MODRM, __), G(GROUP_PFX, op_0f16),
 	G(GROUP_MOD, op_0f17),
 	REP8(0x18, M(NOACC, __, __, emu_nop)),
 	[0x20] = M(SYSREG | WO, Rv, Cv, emu_mov_from_cr), M(SYSREG | WO, Rv, Dv, emu_mov_from_dr),
@@ -363,7 +358,8 @@ const struct emu_opcode emu_map_0f[256] = {
 	[0x30] = L(0, __), L(0, __), L(0, __), L(0, __), L(0, __), L(0, __), [0x37] = L(0, __),
 	[0x38] = GRP(ESCAPE, 0, 0, 0, emu_map_0f38), [0x3a] = GRP(ESCAPE, 0, 0, 0, emu_map_0f3a),
 	REP16(0x40, M(0, Gv, Ev, emu_cmovcc)),
-	REP16(0x50, L(MODRM, __)),
+	REP4(0x50, L(MODRM, __)), G(GROUP_PFX, op_0f54), G(GROUP_PFX, op_0f55),
+	G(GROUP_PFX, op_0f56), G(GROUP_PFX, op_0f57), REP8(0x58, L(MODRM, __)),
 	REP8(0x60, L(MODRM, __)), REP4(0x68, L(MODRM, __)),
 	[0x6c] = L(MODRM, __), L(MODRM, __), G(GROUP_PFX, op_0f6e), G(GROUP_PFX, op_0f6f),
 	[0x70] = L(MODRM, Ib), L(MODRM, Ib), L(MODRM, Ib), L(MODRM, Ib),
@@ -391,10 +387,12 @@ const struct emu_opcode emu_map_0f[256] = {
 	REP8(0xc8, N(0, Zv, __, emu_bswap)),
 	[0xd0] = L(MODRM, __), L(MODRM, __), L(MODRM, __), L(MODRM, __), L(MODRM, __),
 	L(MODRM, __), G(GROUP_PFX, op_0fd6), L(MODRM, __),
-	REP8(0xd8, L(MODRM, __)),
+	L(MODRM, __), L(MODRM, __), L(MODRM, __), G(GROUP_PFX, op_0fdb),
+	L(MODRM, __), L(MODRM, __), L(MODRM, __), G(GROUP_PFX, op_0fdf),
 	[0xe0] = L(MODRM, __), L(MODRM, __), L(MODRM, __), L(MODRM, __), L(MODRM, __),
 	L(MODRM, __), L(MODRM, __), G(GROUP_PFX, op_0fe7),
-	REP8(0xe8, L(MODRM, __)),
+	L(MODRM, __), L(MODRM, __), L(MODRM, __), G(GROUP_PFX, op_0feb),
+	L(MODRM, __), L(MODRM, __), L(MODRM, __), G(GROUP_PFX, op_0fef),
 	[0xf0] = G(GROUP_PFX, op_0ff0), L(MODRM, __), L(MODRM, __), L(MODRM, __),
 	REP4(0xf4, L(MODRM, __)), REP4(0xf8, L(MODRM, __)),
 	L(MODRM, __), L(MODRM, __), L(MODRM, __), M(NOACC, __, __, emu_undefined),
@@ -413,7 +411,8 @@ const struct emu_opcode emu_map_0f38[256] = {
 	REP4(0xc8, L(MODRM, __)), [0xcc] = L(MODRM, __), L(MODRM, __), [0xcf] = L(MODRM, __),
 	[0xdb] = L(MODRM, __), L(MODRM, __), L(MODRM, __), L(MODRM, __), L(MODRM, __),
 	[0xf0] = G(GROUP_PFX, op_0f38f0), G(GROUP_PFX, op_0f38f1),
-	[0xf5] = L(MODRM, __), L(MODRM, __), [0xf8] = L(MODRM, __), L(MODRM, __),
+	[0xf5] = L(MODRM, __), G(GROUP_PFX, op_0f38f6),
+	[0xf8] = G(GROUP_PFX, op_0f38f8), G(GROUP_PFX, op_0f38f9),
 };
 
 /* Every opcode of this map has ModRM and an immediate byte. */

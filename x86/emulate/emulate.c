@@ -104,14 +104,19 @@ static enum emu_result address_operand(struct emu_ctxt *c, struct emu_opnd *o, u
 		o->gva = ea;
 	else
 		r = emu_linear(c, c->seg, ea, o->size, access, &o->gva);
-	if (r == EMU_OK && c->flags & EMU_F_ALIGNED && o->gva & 15)
+	if (r == EMU_OK && c->flags & EMU_F_ALIGNED && o->gva & (o->size - 1))
 		return emu_gp0(c);
 	return r;
 }
 
 static void load_xmm(struct emu_ctxt *c, struct emu_opnd *o)
 {
-	c->ops->get_xmm(c, o->reg, o->val);
+	o->val[2] = 0;
+	o->val[3] = 0;
+	if (o->size == 32)
+		c->ops->get_ymm(c, o->reg, o->val);
+	else
+		c->ops->get_xmm(c, o->reg, o->val);
 	if (o->size < 16) {
 		o->val[0] &= emu_mask(o->size);
 		o->val[1] = 0;
@@ -124,6 +129,8 @@ static enum emu_result load_mem(struct emu_ctxt *c, struct emu_opnd *o, unsigned
 
 	o->val[0] = 0;
 	o->val[1] = 0;
+	o->val[2] = 0;
+	o->val[3] = 0;
 	r = c->ops->read(c, o->gva, o->val, o->size, access);
 	if (r == EMU_OK && access) {
 		o->orig[0] = o->val[0];
@@ -182,7 +189,7 @@ static inline enum emu_result load_operands(struct emu_ctxt *c)
 	r = load_src(c);
 	if (r == EMU_OK)
 		r = load_dst(c);
-	if (r == EMU_OK && c->src2.type == EMU_OPND_REG)
+	if (r == EMU_OK && c->src2.type != EMU_OPND_IMM)
 		load_operand(c, &c->src2, 0);
 	return r;
 }
@@ -211,7 +218,10 @@ static inline enum emu_result write_back(struct emu_ctxt *c)
 	case EMU_OPND_MEM:
 		return write_mem(c);
 	case EMU_OPND_XMM:
-		c->ops->set_xmm(c, c->dst.reg, c->dst.val);
+		if (c->vex)
+			c->ops->set_ymm(c, c->dst.reg, c->dst.val);
+		else
+			c->ops->set_xmm(c, c->dst.reg, c->dst.val);
 		return EMU_OK;
 	default:
 		return EMU_OK;
@@ -229,13 +239,19 @@ static enum emu_result execute_one(struct emu_ctxt *c)
 	return r;
 }
 
-/* SSE state must be there and must be on; #NM comes last. */
+#define XCR0_AVX 6	/* both halves of the YMM registers */
+
+/* SSE state, or with VEX that of AVX, must be there and must be on; #NM comes last. */
 static enum emu_result check_sse(struct emu_ctxt *c)
 {
-	u64 cr0 = c->ops->get_cr(c, 0);
+	u64 cr0 = c->ops->get_cr(c, 0), cr4 = c->ops->get_cr(c, 4);
 
-	if (cr0 & X86_CR0_EM || !(c->ops->get_cr(c, 4) & X86_CR4_OSFXSR))
+	if (c->vex) {
+		if (!(cr4 & X86_CR4_OSXSAVE) || (c->ops->get_xcr0(c) & XCR0_AVX) != XCR0_AVX)
+			return emu_ud(c);
+	} else if (cr0 & X86_CR0_EM || !(cr4 & X86_CR4_OSFXSR)) {
 		return emu_ud(c);
+	}
 	return cr0 & X86_CR0_TS ? emu_fault(c, X86_TRAP_NM) : EMU_OK;
 }
 
@@ -243,6 +259,8 @@ static enum emu_result check_allowed(struct emu_ctxt *c)
 {
 	if (!c->op->exec)
 		return EMU_UNHANDLED;
+	if (c->op->need && !c->ops->has(c, c->op->need))
+		return emu_ud(c);
 	if (c->flags & EMU_F_PRIV && c->cpl)
 		return emu_gp0(c);
 	return c->flags & EMU_F_SSE ? check_sse(c) : EMU_OK;

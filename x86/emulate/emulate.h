@@ -64,6 +64,15 @@ enum emu_seg {
 #define EMU_SHADOW_STI		(1u << 0)
 #define EMU_SHADOW_MOV_SS	(1u << 1)
 
+/* What an instruction may need of the CPU that the guest sees. */
+enum emu_need {
+	EMU_NEED_NONE,
+	EMU_NEED_LZCNT, EMU_NEED_POPCNT, EMU_NEED_SSE42, EMU_NEED_MOVBE, EMU_NEED_BMI1,
+	EMU_NEED_BMI2, EMU_NEED_ADX, EMU_NEED_MOVDIRI, EMU_NEED_MOVDIR64B, EMU_NEED_SSE3,
+	EMU_NEED_AVX, EMU_NEED_AVX2,
+	EMU_NR_NEEDS
+};
+
 struct emu_ctxt;
 struct emu_opcode;
 
@@ -102,6 +111,7 @@ struct emu_fault {
  * @pio_in: read *@count items of @size bytes (1, 2, 4) from @port into @buf; *@count becomes how many
  *	it were, at least one and never more
  * @pio_out: write them, likewise; those that were not written are another iteration's
+ * @has: has the guest's CPU what enum emu_need names?
  * @get_segment: fill @seg, hidden part included; @seg->limit is in bytes
  * @get_cr: CR0, CR2, CR3, CR4 or CR8; cannot fail
  * @set_cr: write it with all architectural checks (EMU_FAULT: #GP)
@@ -109,6 +119,9 @@ struct emu_fault {
  * @set_dr: write it (EMU_FAULT: #GP for bits beyond 31 in DR6 or DR7, #DB for DR7.GD)
  * @get_xmm: copy 16 bytes out of XMM register @nr
  * @set_xmm: copy 16 bytes into it; the last op of an instruction
+ * @get_ymm: copy 32 bytes out of YMM register @nr
+ * @set_ymm: copy 32 bytes into it, and clear what lies above; likewise the last op
+ * @get_xcr0: XCR0; cannot fail
  * @invlpg: drop the translations of @gva
  * @wbinvd: write back and invalidate caches
  */
@@ -126,6 +139,7 @@ struct emu_ops {
 				  unsigned int *count);
 	enum emu_result (*pio_out)(struct emu_ctxt *c, u16 port, unsigned int size,
 				   const void *buf, unsigned int *count);
+	bool (*has)(struct emu_ctxt *c, enum emu_need need);
 	void (*get_segment)(struct emu_ctxt *c, enum emu_seg nr, struct kvm_segment *seg);
 	u64 (*get_cr)(struct emu_ctxt *c, unsigned int nr);
 	enum emu_result (*set_cr)(struct emu_ctxt *c, unsigned int nr, u64 val);
@@ -133,6 +147,9 @@ struct emu_ops {
 	enum emu_result (*set_dr)(struct emu_ctxt *c, unsigned int nr, u64 val);
 	void (*get_xmm)(struct emu_ctxt *c, unsigned int nr, void *buf);
 	void (*set_xmm)(struct emu_ctxt *c, unsigned int nr, const void *buf);
+	void (*get_ymm)(struct emu_ctxt *c, unsigned int nr, void *buf);
+	void (*set_ymm)(struct emu_ctxt *c, unsigned int nr, const void *buf);
+	u64 (*get_xcr0)(struct emu_ctxt *c);
 	enum emu_result (*invlpg)(struct emu_ctxt *c, u64 gva);
 	enum emu_result (*wbinvd)(struct emu_ctxt *c);
 };
@@ -145,7 +162,7 @@ enum emu_opnd_type {
 /**
  * struct emu_opnd - one operand of the decoded instruction
  * @type: where it lives; set by decode
- * @size: bytes, 1 to 16; set by decode
+ * @size: bytes, 1 to 32; set by decode
  * @reg: register number (@type REG, REGH, XMM, SREG, CR, DR); set by decode
  * @gva: linear address (@type MEM); set by execute
  * @val: the value, zero-extended; execute loads it and writes it back.  Immediates: set by decode,
@@ -157,7 +174,7 @@ struct emu_opnd {
 	u8 size;
 	u8 reg;
 	u64 gva;
-	u64 val[2];
+	u64 val[4];
 	u64 orig[2];
 };
 
@@ -199,6 +216,9 @@ struct emu_opnd {
  * @modrm: the ModRM byte
  * @rip_relative: the memory operand is relative to the next instruction
  * @seg_override: enum emu_seg, or EMU_NR_SEGS: none
+ * @vex: it has a VEX prefix; its fields are in @rex, @osz_prefix and @rep, too
+ * @vex_l: 1: vectors of 256 bits
+ * @vex_v: register number in VEX.vvvv
  * @scale: of the memory operand
  * @base: of the memory operand: enum emu_reg, or EMU_NR_REGS: none
  * @index: likewise
@@ -255,6 +275,9 @@ struct emu_ctxt {
 	u8 modrm;
 	u8 rip_relative;
 	u8 seg_override;	/* enum emu_seg, or EMU_NR_SEGS: none */
+	u8 vex;
+	u8 vex_l;
+	u8 vex_v;
 	u8 scale;		/* of the memory operand, as are the next two */
 	u8 base, index;		/* enum emu_reg, or EMU_NR_REGS: none */
 	struct emu_opnd dst, src, src2;

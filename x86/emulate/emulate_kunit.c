@@ -53,7 +53,7 @@ struct machine {
 	u64 regs[EMU_NR_REGS];
 	const struct emu_case *t;
 	u8 mem[MEM_SIZE];
-	u8 xmm[16][16];
+	u8 ymm[16][32];
 	u8 bounce[4096];
 	bool answered;		/* the device has answered */
 	unsigned int reads, writes, pio_calls;
@@ -188,6 +188,11 @@ static void machine_get_segment(struct emu_ctxt *c, enum emu_seg nr, struct kvm_
 		*seg = m->t->seg;
 }
 
+static bool machine_has(struct emu_ctxt *c, enum emu_need need)
+{
+	return true;
+}
+
 static u64 machine_get_cr(struct emu_ctxt *c, unsigned int nr)
 {
 	struct machine *m = c->owner;
@@ -202,20 +207,36 @@ static enum emu_result machine_set_cr(struct emu_ctxt *c, unsigned int nr, u64 v
 
 static void machine_get_xmm(struct emu_ctxt *c, unsigned int nr, void *buf)
 {
-	memcpy(buf, ((struct machine *)c->owner)->xmm[nr], 16);
+	memcpy(buf, ((struct machine *)c->owner)->ymm[nr], 16);
 }
 
 static void machine_set_xmm(struct emu_ctxt *c, unsigned int nr, const void *buf)
 {
-	memcpy(((struct machine *)c->owner)->xmm[nr], buf, 16);
+	memcpy(((struct machine *)c->owner)->ymm[nr], buf, 16);
+}
+
+static void machine_get_ymm(struct emu_ctxt *c, unsigned int nr, void *buf)
+{
+	memcpy(buf, ((struct machine *)c->owner)->ymm[nr], 32);
+}
+
+static void machine_set_ymm(struct emu_ctxt *c, unsigned int nr, const void *buf)
+{
+	memcpy(((struct machine *)c->owner)->ymm[nr], buf, 32);
+}
+
+static u64 machine_get_xcr0(struct emu_ctxt *c)
+{
+	return 7;
 }
 
 static const struct emu_ops machine_ops = {
 	.fetch = machine_fetch, .read = machine_read, .write = machine_write,
 	.probe = machine_probe, .cmpxchg = machine_cmpxchg,
 	.pio_in = machine_pio_in, .pio_out = machine_pio_out,
-	.get_segment = machine_get_segment, .get_cr = machine_get_cr, .set_cr = machine_set_cr,
+	.has = machine_has, .get_segment = machine_get_segment, .get_cr = machine_get_cr, .set_cr = machine_set_cr,
 	.get_xmm = machine_get_xmm, .set_xmm = machine_set_xmm,
+	.get_ymm = machine_get_ymm, .set_ymm = machine_set_ymm, .get_xcr0 = machine_get_xcr0,
 };
 
 static const struct emu_case cases[] = {
@@ -292,6 +313,65 @@ static const struct emu_case cases[] = {
 	  .in = { R(RAX, 0x123456789abcdef0) } },
 	{ "prot64: 49 90 is xchg", EMU_PROT64, CODE_BYTES(0x49, 0x90),
 	  .in = { R(RAX, 1), R(R8, 2) }, .out = { R(RAX, 2), R(R8, 1) } },
+
+	/* Decimal arithmetic, BOUND, ARPL and ENTER: 64-bit mode has them not, or not so */
+	{ "daa", EMU_PROT32, CODE_BYTES(0x27), .in = { R(RAX, 0xae) }, .out = { R(RAX, 0x14) },
+	  .flags_out = X86_EFLAGS_CF | X86_EFLAGS_AF | X86_EFLAGS_PF },
+	{ "daa with CF", EMU_REAL, CODE_BYTES(0x27), .in = { R(RAX, 0x2e) },
+	  .out = { R(RAX, 0x94) }, .flags_in = X86_EFLAGS_CF,
+	  .flags_out = X86_EFLAGS_CF | X86_EFLAGS_AF | X86_EFLAGS_SF },
+	{ "das", EMU_PROT32, CODE_BYTES(0x2f), .in = { R(RAX, 0x35ee) }, .out = { R(RAX, 0x3588) },
+	  .flags_out = X86_EFLAGS_CF | X86_EFLAGS_AF | X86_EFLAGS_SF | X86_EFLAGS_PF },
+	{ "das borrows for the low digit", EMU_PROT32, CODE_BYTES(0x2f), .in = { R(RAX, 3) },
+	  .out = { R(RAX, 0xfd) }, .flags_in = X86_EFLAGS_AF,
+	  .flags_out = X86_EFLAGS_CF | X86_EFLAGS_AF | X86_EFLAGS_SF },
+	{ "aaa", EMU_PROT32, CODE_BYTES(0x37), .in = { R(RAX, 0x10b) }, .out = { R(RAX, 0x201) },
+	  .flags_out = X86_EFLAGS_CF | X86_EFLAGS_AF },
+	{ "aaa leaves a digit", EMU_PROT32, CODE_BYTES(0x37), .in = { R(RAX, 0x175) },
+	  .out = { R(RAX, 0x105) }, .flags_in = X86_EFLAGS_CF },
+	{ "aas", EMU_PROT32, CODE_BYTES(0x3f), .in = { R(RAX, 0x2ff) }, .out = { R(RAX, 0x109) },
+	  .flags_out = X86_EFLAGS_CF | X86_EFLAGS_AF },
+	{ "aam", EMU_PROT32, CODE_BYTES(0xd4, 10), .in = { R(RAX, 0x773f) },
+	  .out = { R(RAX, 0x603) }, .flags_out = X86_EFLAGS_PF },
+	{ "aam by nothing: #DE", EMU_PROT32, CODE_BYTES(0xd4, 0), .in = { R(RAX, 1) },
+	  .result = EMU_FAULT, .vector = X86_TRAP_DE, .no_error = true },
+	{ "aad", EMU_PROT32, CODE_BYTES(0xd5, 10), .in = { R(RAX, 0x709) }, .out = { R(RAX, 0x4f) } },
+	{ "aad in 64-bit mode: #UD", EMU_PROT64, CODE_BYTES(0xd5, 10), .result = EMU_FAULT,
+	  .vector = X86_TRAP_UD, .no_error = true },
+	{ "bound, inside", EMU_PROT32, CODE_BYTES(0x62, 0x03),
+	  .in = { R(RAX, -3u), R(RBX, 0x2000) }, .addr = 0x2000, .mem_in = 0x5fffffffdULL,
+	  .mem_out = 0x5fffffffdULL },
+	{ "bound, above: #BR", EMU_PROT32, CODE_BYTES(0x62, 0x03), .in = { R(RAX, 6), R(RBX, 0x2000) },
+	  .addr = 0x2000, .mem_in = 0x5fffffffdULL, .mem_out = 0x5fffffffdULL,
+	  .result = EMU_FAULT, .vector = X86_TRAP_BR, .no_error = true },
+	{ "bound of 16 bits, below: #BR", EMU_REAL, CODE_BYTES(0x62, 0x07),
+	  .in = { R(RAX, 0x8000), R(RBX, 0x2000) }, .addr = 0x2000, .mem_in = 0x00058001,
+	  .mem_out = 0x00058001, .result = EMU_FAULT, .vector = X86_TRAP_BR, .no_error = true },
+	{ "arpl raises", EMU_PROT32, CODE_BYTES(0x63, 0xd8), .in = { R(RAX, 0x10), R(RBX, 3) },
+	  .out = { R(RAX, 0x13) }, .flags_out = X86_EFLAGS_ZF },
+	{ "arpl leaves", EMU_PROT32, CODE_BYTES(0x63, 0xd8), .in = { R(RAX, 0x13), R(RBX, 1) },
+	  .flags_in = X86_EFLAGS_ZF },
+	{ "arpl in real mode: #UD", EMU_REAL, CODE_BYTES(0x63, 0xd8), .result = EMU_FAULT,
+	  .vector = X86_TRAP_UD, .no_error = true },
+	{ "enter of 16 bits on a stack of 32", EMU_PROT32, CODE_BYTES(0x66, 0xc8, 4, 0, 0),
+	  .in = { R(RSP, 0x2004), R(RBP, 0x11223344) },
+	  .out = { R(RSP, 0x1ffe), R(RBP, 0x11222002) }, .addr = 0x2000, .mem_in = 0,
+	  .mem_out = 0x33440000 },
+	{ "enter with frames", EMU_PROT32, CODE_BYTES(0xc8, 0, 0, 2),
+	  .in = { R(RSP, 0x200c), R(RBP, 0x2010) }, .out = { R(RSP, 0x2000), R(RBP, 0x2008) },
+	  .addr = 0x2000, .mem_out = 0x2008 },
+	{ "lzcnt in 16 bits", EMU_REAL, CODE_BYTES(0xf3, 0x0f, 0xbd, 0xc3), .in = { R(RBX, 0x100) },
+	  .out = { R(RAX, 7) } },
+	{ "andn in 32-bit mode", EMU_PROT32, CODE_BYTES(0xc4, 0xe2, 0x60, 0xf2, 0xc1),
+	  .in = { R(RBX, 0xff), R(RCX, 0x80000ff0) }, .out = { R(RAX, 0x80000f00) },
+	  .flags_out = X86_EFLAGS_SF },
+	{ "VEX behind 66: #UD", EMU_PROT32, CODE_BYTES(0x66, 0xc4, 0xe2, 0x60, 0xf2, 0xc1),
+	  .result = EMU_FAULT, .vector = X86_TRAP_UD, .no_error = true },
+	{ "VEX.L where it may not be: #UD", EMU_PROT64, CODE_BYTES(0xc4, 0xe2, 0x64, 0xf2, 0xc1),
+	  .result = EMU_FAULT, .vector = X86_TRAP_UD, .no_error = true },
+	{ "VEX.vvvv where it may not be: #UD", EMU_PROT64,
+	  CODE_BYTES(0xc4, 0xe3, 0x63, 0xf0, 0xc1, 3),
+	  .result = EMU_FAULT, .vector = X86_TRAP_UD, .no_error = true },
 
 	/* Faults */
 	{ "more than 15 bytes", EMU_PROT64,
@@ -763,14 +843,14 @@ static void emu_test_xmm(struct kunit *test)
 	memset(bytes, 0xa5, sizeof(bytes));
 	bytes[3] = 1;
 	machine_reset(m, &store);
-	memcpy(m->xmm[9], bytes, 16);
+	memcpy(m->ymm[9], bytes, 16);
 	KUNIT_EXPECT_EQ(test, (int)machine_step(m), (int)EMU_OK);
 	KUNIT_EXPECT_EQ(test, memcmp(m->mem + 0x2001, bytes, 16), 0);
 	KUNIT_EXPECT_EQ(test, m->writes, 1);
 	machine_reset(m, &load);
 	memcpy(m->mem + 0x2001, bytes, 16);
 	KUNIT_EXPECT_EQ(test, (int)machine_step(m), (int)EMU_OK);
-	KUNIT_EXPECT_EQ(test, memcmp(m->xmm[2], bytes, 16), 0);
+	KUNIT_EXPECT_EQ(test, memcmp(m->ymm[2], bytes, 16), 0);
 }
 
 static const struct {

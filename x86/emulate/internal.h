@@ -37,8 +37,8 @@ enum emu_opnd_kind {
 	EMU_K_R,		/* ModRM.rm: general register, whatever mod says */
 	EMU_K_G,		/* ModRM.reg: general register */
 	EMU_K_C, EMU_K_D, EMU_K_S,	/* ModRM.reg: control, debug, segment register */
-	EMU_K_V,		/* ModRM.reg: XMM register */
-	EMU_K_W,		/* ModRM.rm: XMM register or memory */
+	EMU_K_V,		/* ModRM.reg: XMM or YMM register */
+	EMU_K_W,		/* ModRM.rm: such a register, or memory */
 	EMU_K_I,		/* immediate, sign-extended */
 	EMU_K_J,		/* immediate, relative to the next instruction */
 	EMU_K_O,		/* memory at an offset in the instruction */
@@ -49,11 +49,14 @@ enum emu_opnd_kind {
 	EMU_K_ONE,		/* the constant 1 */
 	EMU_K_X,		/* memory at seg:rSI */
 	EMU_K_Y,		/* memory at ES:rDI */
+	EMU_K_B,		/* VEX.vvvv: general register */
+	EMU_K_H,		/* VEX.vvvv: XMM or YMM register */
 	EMU_NR_KINDS
 };
 
 enum emu_opnd_size {
-	EMU_SZ_b, EMU_SZ_w, EMU_SZ_d, EMU_SZ_q, EMU_SZ_dq,
+	EMU_SZ_b, EMU_SZ_w, EMU_SZ_d, EMU_SZ_q,
+	EMU_SZ_dq,		/* 16, or with VEX.L 32 */
 	EMU_SZ_v,		/* operand size */
 	EMU_SZ_y,		/* 8 with REX.W, else 4 */
 	EMU_SZ_z,		/* 2 with a 16-bit operand size, else 4 */
@@ -65,6 +68,7 @@ static_assert(EMU_NR_KINDS <= 32);
 /* What decode must know about an opcode. */
 #define EMU_F_MODRM	BIT(0)
 #define EMU_F_NO64	BIT(1)	/* #UD in 64-bit mode */
+#define EMU_F_VEX_L0	BIT(2)	/* #UD with VEX.L */
 #define EMU_F_D64	BIT(3)	/* 64-bit mode: operand size 8 unless 66 */
 #define EMU_F_F64	BIT(4)	/* 64-bit mode: operand size 8 always */
 #define EMU_F_REGONLY	BIT(26)	/* ModRM.mod is ignored: always the register form */
@@ -84,8 +88,8 @@ static_assert(EMU_NR_KINDS <= 32);
 #define EMU_F_WRONLY	BIT(15)	/* dst is not loaded */
 #define EMU_F_RDONLY	BIT(16)	/* dst is not written */
 #define EMU_F_BITOFF	BIT(17)	/* src is a bit offset that moves a memory dst */
-#define EMU_F_ALIGNED	BIT(18)	/* a 16-byte memory operand must be aligned: #GP */
-#define EMU_F_SSE	BIT(19)	/* needs CR0.EM and TS clear, CR4.OSFXSR set */
+#define EMU_F_ALIGNED	BIT(18)	/* the memory operand must be aligned to its size: #GP */
+#define EMU_F_SSE	BIT(19)	/* SSE, or with VEX AVX, must be there and be on */
 #define EMU_F_STRING	BIT(20)	/* REP repeats it */
 #define EMU_F_REPZ	BIT(21)	/* REPE, REPNE look at ZF */
 #define EMU_F_PRIV	BIT(22)	/* CPL 0 only: #GP */
@@ -102,13 +106,14 @@ static_assert(EMU_NR_KINDS <= 32);
  * @src: likewise
  * @src2: likewise, but never taken over
  * @defined: the entry is filled in; otherwise the opcode is unknown
+ * @need: enum emu_need: #UD on CPUs without it
  * @exec: what it does; NULL: only its length is known
  * @table: with EMU_F_GROUP* or EMU_F_ESCAPE: where to look further
  */
 struct emu_opcode {
 	u32 flags;
 	u8 dst, src, src2;
-	bool defined;
+	u8 defined : 1, need : 7;
 	union {
 		emu_exec_fn *exec;
 		const struct emu_opcode *table;
@@ -119,6 +124,8 @@ extern const struct emu_opcode emu_map_1[256];
 extern const struct emu_opcode emu_map_0f[256];
 extern const struct emu_opcode emu_map_0f38[256];
 extern const struct emu_opcode emu_map_0f3a[256];
+/* By VEX.mmmmm: 1 to 3. */
+extern const struct emu_opcode *const emu_vex_maps[4];
 
 /* Values by size. */
 
@@ -213,6 +220,7 @@ static inline unsigned int emu_iopl(const struct emu_ctxt *c)
 bool emu_canonical(struct emu_ctxt *c, u64 gva);
 enum emu_result emu_linear(struct emu_ctxt *c, enum emu_seg seg, u64 ea, unsigned int len,
 			   unsigned int access, u64 *gva);
+enum emu_result emu_write_gva(struct emu_ctxt *c, u64 gva, const void *buf, unsigned int len);
 enum emu_result emu_branch(struct emu_ctxt *c, u64 target);
 enum emu_result emu_read_seg(struct emu_ctxt *c, enum emu_seg seg, u64 ea, void *buf,
 			     unsigned int len);
@@ -230,22 +238,32 @@ void emu_commit_regs(struct emu_ctxt *c);
 /* alu.c */
 emu_exec_fn emu_add, emu_or, emu_adc, emu_sbb, emu_and, emu_sub, emu_xor, emu_cmp, emu_test,
 	    emu_not, emu_neg, emu_inc, emu_dec, emu_xadd, emu_cmpxchg, emu_cmpxchg_reg, emu_cmpxchg_wide,
-	    emu_bt, emu_bts, emu_btr, emu_btc, emu_bsf, emu_bsr;
+	    emu_bt, emu_bts, emu_btr, emu_btc, emu_bsf, emu_bsr, emu_adcx, emu_adox, emu_arpl;
+/* bits.c: BMI and other newer arithmetic on general registers */
+emu_exec_fn emu_popcnt, emu_lzcnt, emu_tzcnt, emu_crc32, emu_andn, emu_bextr, emu_bls, emu_bzhi,
+	    emu_pdep, emu_pext, emu_mulx, emu_rorx, emu_sarx, emu_shlx, emu_shrx;
+/* bcd.c */
+emu_exec_fn emu_daa, emu_das, emu_aaa, emu_aas, emu_aam, emu_aad;
 /* shift.c: shifts, multiplication, division */
 emu_exec_fn emu_rol, emu_ror, emu_rcl, emu_rcr, emu_shl, emu_shr, emu_sar, emu_shld, emu_shrd,
 	    emu_mul, emu_imul, emu_imul2, emu_imul3, emu_div, emu_idiv;
 /* mov.c: moves that look at no flag but a condition */
 emu_exec_fn emu_mov, emu_movzx, emu_movsx, emu_movbe, emu_xchg, emu_lea, emu_cbw, emu_cwd,
 	    emu_bswap, emu_setcc, emu_cmovcc, emu_lahf, emu_sahf, emu_nop, emu_xlat, emu_salc,
-	    emu_xchg_nop;
+	    emu_xchg_nop, emu_movdir64b;
 /* stack.c: stack and branches */
 emu_exec_fn emu_push, emu_pop, emu_pusha, emu_popa, emu_pushf, emu_popf, emu_leave,
 	    emu_jcc, emu_jmp_rel, emu_jmp_abs, emu_call_rel, emu_call_abs, emu_ret, emu_ret_imm,
-	    emu_loop, emu_jcxz, emu_push_sreg;
+	    emu_loop, emu_jcxz, emu_push_sreg, emu_enter, emu_bound;
 /* string.c */
 emu_exec_fn emu_movs, emu_cmps, emu_stos, emu_lods, emu_scas, emu_ins, emu_outs;
 /* sse.c */
-emu_exec_fn emu_sse_mov, emu_sse_mov_low, emu_sse_load_high, emu_sse_store_high;
+emu_exec_fn emu_sse_mov, emu_sse_mov_low, emu_sse_load_high, emu_sse_store_high, emu_sse_and,
+	    emu_sse_andn, emu_sse_or, emu_sse_xor, emu_sse_int_and, emu_sse_int_andn, emu_sse_int_or,
+	    emu_sse_int_xor, emu_sse_dup, emu_sse_ddup, emu_sse_high_to_low;
+/* vex.c: what only VEX has, or does another way */
+emu_exec_fn emu_vex_mov_low, emu_vex_load_high, emu_vex_high_to_low, emu_vex_broadcast,
+	    emu_vex_extract;
 /* io.c: ports */
 emu_exec_fn emu_in, emu_out;
 /* flags.c */

@@ -136,6 +136,51 @@ enum emu_result emu_branch(struct emu_ctxt *c, u64 target)
 	return EMU_OK;
 }
 
+/* Ops take this much at once. */
+#define MEM_CHUNK 32u
+
+static enum emu_result mem_read(struct emu_ctxt *c, u64 gva, u8 *buf, unsigned int len)
+{
+	enum emu_result r = EMU_OK;
+
+	while (len && r == EMU_OK) {
+		unsigned int n = min_t(unsigned int, len, MEM_CHUNK);
+
+		r = c->ops->read(c, gva, buf, n, 0);
+		gva += n;
+		buf += n;
+		len -= n;
+	}
+	return r;
+}
+
+/**
+ * emu_write_gva() - write memory, all of it or nothing
+ * @c: context
+ * @gva: where to
+ * @buf: from where
+ * @len: bytes; may be more than the ops take at once
+ *
+ * Return: as the ops.
+ */
+enum emu_result emu_write_gva(struct emu_ctxt *c, u64 gva, const void *buf, unsigned int len)
+{
+	enum emu_result r = EMU_OK;
+	unsigned int pos, n;
+
+	if (len <= MEM_CHUNK)
+		return c->ops->write(c, gva, buf, len, 0);
+	for (pos = 0; pos < len && r == EMU_OK; pos += n) {
+		n = min_t(unsigned int, len - pos, MEM_CHUNK);
+		r = c->ops->probe(c, gva + pos, n, EMU_ACC_WRITE);
+	}
+	for (pos = 0; pos < len && r == EMU_OK; pos += n) {
+		n = min_t(unsigned int, len - pos, MEM_CHUNK);
+		r = c->ops->write(c, gva + pos, buf + pos, n, 0);
+	}
+	return r;
+}
+
 /**
  * emu_read_seg() - read memory through a segment
  * @c: context
@@ -153,7 +198,7 @@ enum emu_result emu_read_seg(struct emu_ctxt *c, enum emu_seg seg, u64 ea, void 
 	u64 gva;
 
 	r = emu_linear(c, seg, ea, len, 0, &gva);
-	return r == EMU_OK ? c->ops->read(c, gva, buf, len, 0) : r;
+	return r == EMU_OK ? mem_read(c, gva, buf, len) : r;
 }
 
 /**
@@ -173,5 +218,5 @@ enum emu_result emu_write_seg(struct emu_ctxt *c, enum emu_seg seg, u64 ea, cons
 	u64 gva;
 
 	r = emu_linear(c, seg, ea, len, EMU_ACC_WRITE, &gva);
-	return r == EMU_OK ? c->ops->write(c, gva, buf, len, 0) : r;
+	return r == EMU_OK ? emu_write_gva(c, gva, buf, len) : r;
 }

@@ -176,3 +176,23 @@ enum emu_result emu_salc(struct emu_ctxt *c)
 	emu_stage(c, EMU_RAX, 1, c->rflags & X86_EFLAGS_CF ? 0xff : 0);
 	return EMU_OK;
 }
+
+/*
+ * MOVDIR64B: 64 bytes to ES at the register that ModRM.reg names, aligned.  It is one write on
+ * the CPU; a device sees several here.
+ */
+enum emu_result emu_movdir64b(struct emu_ctxt *c)
+{
+	unsigned int reg = (c->modrm >> 3 & 7) | (c->rex & 4) << 1;
+	u64 to = c->regs[reg] & emu_mask(c->adsize);
+	enum emu_result r;
+	u8 buf[64];
+	u64 gva;
+
+	r = emu_read_seg(c, c->seg, emu_effective_address(c), buf, sizeof(buf));
+	if (r == EMU_OK)
+		r = emu_linear(c, EMU_ES, to, sizeof(buf), EMU_ACC_WRITE, &gva);
+	if (r != EMU_OK)
+		return r;
+	return gva & 63 ? emu_gp0(c) : emu_write_gva(c, gva, buf, sizeof(buf));
+}

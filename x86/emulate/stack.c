@@ -145,6 +145,57 @@ enum emu_result emu_leave(struct emu_ctxt *c)
 	return EMU_OK;
 }
 
+/*
+ * ENTER: push rBP, the frame pointers of the enclosing procedures and one's own, then make
+ * room.  What is pushed is written at once, so rSP's final place is looked at before.
+ */
+enum emu_result emu_enter(struct emu_ctxt *c)
+{
+	unsigned int width = stack_width(c), level = c->src2.val[0] & 31, size = c->opsize, i;
+	u64 frame = c->regs[EMU_RSP] - size, bp = c->regs[EMU_RBP], rsp, gva;
+	u8 buf[33 * 8], *top = buf + sizeof(buf) - size;
+	enum emu_result r = EMU_OK;
+
+	memcpy(top, &bp, size);
+	for (i = 1; i < level && r == EMU_OK; i++) {
+		top -= size;
+		r = emu_read_seg(c, EMU_SS, (bp - i * size) & emu_mask(width), top, size);
+	}
+	if (level) {
+		top -= size;
+		memcpy(top, &frame, size);
+	}
+	rsp = frame - level * size - (u16)c->src.val[0];
+	if (r == EMU_OK)
+		r = emu_linear(c, EMU_SS, rsp & emu_mask(width), size, EMU_ACC_WRITE, &gva);
+	if (r == EMU_OK)
+		r = c->ops->probe(c, gva, size, EMU_ACC_WRITE);
+	if (r == EMU_OK)
+		r = push_bytes(c, top, buf + sizeof(buf) - top);
+	c->nr_staged = 0;
+	emu_stage(c, EMU_RSP, width, rsp);
+	emu_stage(c, EMU_RBP, size, frame);
+	return r;
+}
+
+/* BOUND: a signed index, and the two limits in memory. */
+enum emu_result emu_bound(struct emu_ctxt *c)
+{
+	s64 index = emu_sext(c->regs[c->dst.reg], c->opsize), low, high;
+	u64 lower = 0, upper = 0;
+	enum emu_result r;
+	u8 buf[8];
+
+	r = emu_read_seg(c, c->seg, emu_effective_address(c), buf, 2 * c->opsize);
+	if (r != EMU_OK)
+		return r;
+	memcpy(&lower, buf, c->opsize);
+	memcpy(&upper, buf + c->opsize, c->opsize);
+	low = emu_sext(lower, c->opsize);
+	high = emu_sext(upper, c->opsize);
+	return index < low || index > high ? emu_fault(c, X86_TRAP_BR) : EMU_OK;
+}
+
 /* Control transfer */
 
 static enum emu_result branch_rel(struct emu_ctxt *c)

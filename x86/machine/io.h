@@ -9,10 +9,10 @@
 
 struct vcpu;
 
-/* Device reads that one iteration of an instruction can make: 16 bytes across pages. */
-#define VCPU_IO_LOG	4
+/* Device reads that one iteration of an instruction can make: 64 bytes, or 32 across pages. */
+#define VCPU_IO_LOG	8
 /* Device writes likewise. */
-#define VCPU_IO_WRITES	4
+#define VCPU_IO_WRITES	8
 
 /**
  * struct vcpu_mmio - one access to a device in memory

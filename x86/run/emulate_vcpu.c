@@ -520,6 +520,21 @@ static enum emu_result glue_pio_out(struct emu_ctxt *c, u16 port, unsigned int s
 	return EMU_OK;
 }
 
+/* No CPU lets a hypervisor take these away: what this one executes, the guest has. */
+static bool glue_has(struct emu_ctxt *c, enum emu_need need)
+{
+	static const u16 feature[EMU_NR_NEEDS] = {
+		[EMU_NEED_LZCNT] = X86_FEATURE_ABM, [EMU_NEED_POPCNT] = X86_FEATURE_POPCNT,
+		[EMU_NEED_SSE42] = X86_FEATURE_XMM4_2, [EMU_NEED_MOVBE] = X86_FEATURE_MOVBE,
+		[EMU_NEED_BMI1] = X86_FEATURE_BMI1, [EMU_NEED_BMI2] = X86_FEATURE_BMI2,
+		[EMU_NEED_ADX] = X86_FEATURE_ADX, [EMU_NEED_MOVDIRI] = X86_FEATURE_MOVDIRI,
+		[EMU_NEED_MOVDIR64B] = X86_FEATURE_MOVDIR64B, [EMU_NEED_SSE3] = X86_FEATURE_XMM3,
+		[EMU_NEED_AVX] = X86_FEATURE_AVX, [EMU_NEED_AVX2] = X86_FEATURE_AVX2,
+	};
+
+	return boot_cpu_has(feature[need]) || cpuid_has(glue_of(c)->vcpu, feature[need]);
+}
+
 static void glue_get_segment(struct emu_ctxt *c, enum emu_seg nr, struct kvm_segment *seg)
 {
 	struct vcpu *vcpu = glue_of(c)->vcpu;
@@ -601,6 +616,21 @@ static void glue_set_xmm(struct emu_ctxt *c, unsigned int nr, const void *buf)
 	vcpu_write_xmm(glue_of(c)->vcpu, nr, buf);
 }
 
+static void glue_get_ymm(struct emu_ctxt *c, unsigned int nr, void *buf)
+{
+	vcpu_read_ymm(glue_of(c)->vcpu, nr, buf);
+}
+
+static void glue_set_ymm(struct emu_ctxt *c, unsigned int nr, const void *buf)
+{
+	vcpu_write_ymm(glue_of(c)->vcpu, nr, buf);
+}
+
+static u64 glue_get_xcr0(struct emu_ctxt *c)
+{
+	return glue_of(c)->vcpu->st.xcr0;
+}
+
 static enum emu_result glue_invlpg(struct emu_ctxt *c, u64 gva)
 {
 	vcpu_request(glue_of(c)->vcpu, REQ_TLB_FLUSH);
@@ -620,6 +650,7 @@ static const struct emu_ops glue_ops = {
 	.cmpxchg = glue_cmpxchg,
 	.pio_in = glue_pio_in,
 	.pio_out = glue_pio_out,
+	.has = glue_has,
 	.get_segment = glue_get_segment,
 	.get_cr = glue_get_cr,
 	.set_cr = glue_set_cr,
@@ -627,6 +658,9 @@ static const struct emu_ops glue_ops = {
 	.set_dr = glue_set_dr,
 	.get_xmm = glue_get_xmm,
 	.set_xmm = glue_set_xmm,
+	.get_ymm = glue_get_ymm,
+	.set_ymm = glue_set_ymm,
+	.get_xcr0 = glue_get_xcr0,
 	.invlpg = glue_invlpg,
 	.wbinvd = glue_wbinvd,
 };
