@@ -247,6 +247,45 @@ static inline int compat_follow_pfn(struct vm_area_struct *vma, unsigned long ad
 }
 #endif
 
+/* 6.6 and 6.7: times of inodes are set by helpers. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+#define compat_inode_init_times(inode)	simple_inode_init_ts(inode)
+#define compat_inode_touch(inode)						\
+	inode_set_mtime_to_ts(inode, inode_set_ctime_current(inode))
+#elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+#define compat_inode_init_times(inode)						\
+	((inode)->i_atime = (inode)->i_mtime = inode_set_ctime_current(inode))
+#define compat_inode_touch(inode)	((inode)->i_mtime = inode_set_ctime_current(inode))
+#else
+#define compat_inode_init_times(inode)						\
+	((inode)->i_atime = (inode)->i_mtime = (inode)->i_ctime = current_time(inode))
+#define compat_inode_touch(inode)						\
+	((inode)->i_mtime = (inode)->i_ctime = current_time(inode))
+#endif
+
+/* 6.3: without id mapping, which our mounts do not have. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+#define compat_init_owner(inode, dir, mode)	inode_init_owner(&nop_mnt_idmap, inode, dir, mode)
+#else
+#define compat_init_owner(inode, dir, mode)	inode_init_owner(&init_user_ns, inode, dir, mode)
+#endif
+
+/* 6.5: splicing copies pages instead of lending them. Before, read_iter decides, which copies. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+#define compat_splice_read	copy_splice_read
+#else
+#define compat_splice_read	generic_file_splice_read
+#endif
+
+/* 6.15: mkdir may return another dentry. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+#define COMPAT_MKDIR			struct dentry *
+#define compat_mkdir_result(err)	ERR_PTR(err)
+#else
+#define COMPAT_MKDIR			int
+#define compat_mkdir_result(err)	(err)
+#endif
+
 /* 6.6: generic_fillattr() takes the request mask. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
 #define compat_fillattr(idmap, mask, inode, stat) generic_fillattr(idmap, inode, stat)

@@ -107,6 +107,19 @@ static void main_unregister_nodes(void)
 	misc_deregister(&main_device);
 }
 
+/* The last step: from here on there are users. */
+static int main_register_names(void)
+{
+	int err = main_register_nodes();
+
+	if (err)
+		return err;
+	err = gmem_fs_register();
+	if (err)
+		main_unregister_nodes();
+	return err;
+}
+
 static int main_setup_memory(void)
 {
 	int err;
@@ -202,7 +215,7 @@ static int __init main_init(void)
 	main_debugfs = debugfs_create_dir("ditto", NULL);
 	debugfs_create_file("check", 0400, main_debugfs, NULL, &main_check_fops);
 	debugfs_create_file("exits", 0400, main_debugfs, NULL, &main_exits_fops);
-	err = main_register_nodes();
+	err = main_register_names();
 	if (err)
 		goto teardown_memory;
 	pr_info("%s backend ready\n", backend->name);
@@ -218,6 +231,7 @@ teardown_cpu:
 
 static void __exit main_exit(void)
 {
+	gmem_fs_unregister();
 	main_unregister_nodes();
 	debugfs_remove(main_debugfs);
 	main_teardown_memory();

@@ -100,7 +100,7 @@ const void *gmem_peek(struct gmem *g, pgoff_t off)
 {
 	unsigned long *e, v;
 
-	if (unlikely(off >= g->npages))
+	if (unlikely(off >= gmem_npages(g)))
 		return NULL;
 	e = gmem_entry(g, off);
 	v = e ? READ_ONCE(*e) : 0;
@@ -168,7 +168,7 @@ static int access_private(struct gmem *g, u64 pos, access_fn fn, void *arg)
 			return ret;
 		ret = gmem_own(g, pos >> PAGE_SHIFT);
 		if (ret)
-			return ret;
+			return ret == -ENOSPC ? -EFAULT : ret;
 	}
 }
 
@@ -194,8 +194,8 @@ static bool write_fn(void *va, void *arg)
  *
  * Process context, no lock held; may sleep, but not for pages that are private already.
  *
- * Return: 0; -EFAULT if any of it is beyond the end, nothing is written then;
- * -ENOMEM, -EHWPOISON or -EINTR, with the pages before the failing one written.
+ * Return: 0; -EFAULT if any of it is beyond the end, nothing is written then; -EFAULT when
+ * its mount is full, -ENOMEM, -EHWPOISON or -EINTR, with the pages before the failing one written.
  */
 int gmem_write(struct gmem *g, u64 pos, const void *buf, size_t len)
 {
@@ -299,7 +299,7 @@ static struct page *hold_any(struct gmem *g, pgoff_t off)
  * punched. A page pinned for reading turns into a snapshot at the next write to a shared or
  * empty entry. A binding that covers @off is told of both by a zap.
  *
- * Return: the page's address, or ERR_PTR: -EFAULT beyond the end, -ENOMEM, -EHWPOISON,
+ * Return: the page's address, or ERR_PTR: -EFAULT beyond the end, -ENOMEM, -ENOSPC, -EHWPOISON,
  * -EINTR.
  */
 void *gmem_pin_page(struct gmem *g, pgoff_t off, bool write)
@@ -308,7 +308,7 @@ void *gmem_pin_page(struct gmem *g, pgoff_t off, bool write)
 	unsigned long *e;
 	int ret;
 
-	if (off >= g->npages)
+	if (off >= gmem_npages(g))
 		return ERR_PTR(-EFAULT);
 	for (;;) {
 		rcu_read_lock();

@@ -23,7 +23,7 @@
 int gmem_bind(struct gmem *g, struct gmem_binding *b, pgoff_t start, pgoff_t end,
 	      const struct gmem_binding_ops *ops)
 {
-	if (start >= end || end > g->npages)
+	if (start >= end || end > gmem_npages(g))
 		return -EINVAL;
 	b->node.start = start;
 	b->node.last = end - 1;
@@ -194,7 +194,7 @@ void gmem_check_bindings(struct gmem *g, gmem_check_fn fn, void *ctx)
 	pgoff_t s, e;
 
 	down_read(&g->bind_lock);
-	for_each_binding(g, b, 0, g->npages, n, s, e)
+	for_each_binding(g, b, 0, gmem_index_end(g), n, s, e)
 		if (b->ops->check)
 			b->ops->check(b, s, e, fn, ctx);
 	up_read(&g->bind_lock);

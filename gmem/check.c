@@ -34,6 +34,7 @@ struct check_domain {
  * @pinned: pages with references that neither index nor page tables explain
  * @pages: by pfn: 1 for a private page, 2 * n for a shared one seen in n entries
  * @domains: struct check_domain by the domain's address
+ * @spaces: pages counted in each, by its address; it is referenced
  * @private: of @g, recounted; so the next three
  * @shared: entries that point at shared pages
  * @zeroed: entries with GMEM_ZEROED
@@ -47,6 +48,7 @@ struct check {
 	unsigned long pinned;
 	struct xarray pages;
 	struct xarray domains;
+	struct xarray spaces;
 	long private;
 	long shared;
 	long zeroed;
@@ -79,6 +81,22 @@ static struct check_domain *check_domain(struct check *ck, struct gmem_domain *d
 	refcount_inc(&d->refs);
 	cd->d = d;
 	return cd;
+}
+
+/* A gmem has so many pages of its mount's space. */
+static void note_space(struct check *ck, struct gmem_space *s, unsigned long used)
+{
+	unsigned long key = (unsigned long)s;
+	void *was;
+
+	if (!s)
+		return;
+	was = xa_load(&ck->spaces, key);
+	if (xa_is_err(xa_store(&ck->spaces, key, xa_mk_value(used + (was ? xa_to_value(was) : 0)),
+			       GFP_KERNEL)))
+		violation(ck, "out of memory, check incomplete");
+	else if (!was)
+		refcount_inc(&s->refs);
 }
 
 /* References of a page: one of the index, one of each page table, the rest are pins. */
@@ -129,6 +147,8 @@ static void check_entry(struct check *ck, struct gmem_chunk *c, unsigned int nr)
 	unsigned long v = READ_ONCE(c->entry[nr]);
 
 	ck->pending += !!(v & GMEM_PENDING);
+	if (v & (GMEM_PRESENT | GMEM_ZEROED) && c->base + nr >= gmem_npages(ck->g))
+		violation(ck, "offset %#lx: a page beyond the end", c->base + nr);
 	if (v & GMEM_LOCKED)
 		violation(ck, "offset %#lx: locked by nobody", c->base + nr);
 	if (v & GMEM_SHARED && v & GMEM_UWRITE)
@@ -186,8 +206,13 @@ static void check_user_pte(struct check *ck, pgoff_t off, pte_t pte)
 {
 	unsigned long *e, v;
 
-	if (!pte_present(pte) || off >= ck->g->npages)
+	/* In a private mapping, pages that the process wrote to are its own. */
+	if (!pte_present(pte) || PageAnon(pfn_to_page(pte_pfn(pte))))
 		return;
+	if (off >= gmem_npages(ck->g)) {
+		violation(ck, "offset %#lx: mapped beyond the end", off);
+		return;
+	}
 	check_mapping(ck, off, pte_pfn(pte), pte_write(pte));
 	rcu_read_lock();
 	e = gmem_entry(ck->g, off);
@@ -267,7 +292,7 @@ static void check_gmem(struct check *ck)
 	pgoff_t off;
 
 	ck->private = ck->shared = ck->zeroed = ck->pending = ck->chunks = 0;
-	for (off = gmem_next_chunk(g, 0); off < g->npages;
+	for (off = gmem_next_chunk(g, 0); off < gmem_index_end(g);
 	     off = gmem_next_chunk(g, off + GMEM_CHUNK_PAGES)) {
 		c = gmem_chunk_find(g, off);
 		if (!c)
@@ -281,6 +306,7 @@ static void check_gmem(struct check *ck)
 	check_counter(ck, "nr_zeroed", atomic_long_read(&g->nr_zeroed), ck->zeroed);
 	check_counter(ck, "nr_pending", atomic_long_read(&g->nr_pending), ck->pending);
 	check_counter(ck, "nr_chunks", atomic_long_read(&g->nr_chunks), ck->chunks);
+	note_space(ck, g->space, ck->private + ck->shared + ck->zeroed);
 	cd = g->domain ? check_domain(ck, g->domain) : NULL;
 	if (cd)
 		cd->entries += ck->shared;
@@ -341,6 +367,21 @@ static void check_domains(struct check *ck)
 	xa_destroy(&ck->domains);
 }
 
+static void check_spaces(struct check *ck)
+{
+	unsigned long i;
+	void *value;
+
+	xa_for_each(&ck->spaces, i, value) {
+		struct gmem_space *s = (struct gmem_space *)i;
+
+		check_counter(ck, "a mount's used", percpu_counter_sum(&s->used),
+			      xa_to_value(value));
+		gmem_space_put(s);
+	}
+	xa_destroy(&ck->spaces);
+}
+
 #ifdef DITTO_KUNIT
 void (*gmem_check_between)(void);
 #endif
@@ -361,6 +402,7 @@ int gmem_check_all(struct seq_file *m)
 
 	xa_init(&ck.pages);
 	xa_init(&ck.domains);
+	xa_init(&ck.spaces);
 	for (ck.g = gmem_next(NULL, false); ck.g; ck.g = gmem_next(ck.g, false)) {
 		check_gmem(&ck);
 		gmems++;
@@ -371,6 +413,7 @@ int gmem_check_all(struct seq_file *m)
 #endif
 	check_sharers(&ck);
 	check_domains(&ck);
+	check_spaces(&ck);
 	xa_destroy(&ck.pages);
 	ck.bad += gmem_merge_check(m);
 	seq_printf(m, "gmem: %lu objects, %ld shared pages, %lu pinned pages, %d violations\n",

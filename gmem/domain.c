@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Domains: which gmems may share pages. By default there is one per owner, that is uid and
- * user namespace. A domain lives as long as a gmem of it. A shared page lives only as long
+ * user namespace; others have a name, and only who may mount gives gmems to them. A domain
+ * lives as long as a gmem of it, or a mount. A shared page lives only as long
  * as an entry of such a gmem points at it, so it may point at its domain without a
  * reference.
  */
@@ -15,33 +16,73 @@
 static DEFINE_HASHTABLE(domains, 8);
 static DEFINE_SPINLOCK(domains_lock);
 
-static u32 domain_hash(kuid_t uid, struct user_namespace *ns)
+/**
+ * struct domain_key - what tells domains apart
+ * @name: or empty
+ * @uid: of the owner, where there is no name
+ * @ns: its user namespace, or NULL where there is a name
+ */
+struct domain_key {
+	const char *name;
+	kuid_t uid;
+	struct user_namespace *ns;
+};
+
+static u32 domain_hash(const struct domain_key *k)
 {
-	return hash_long((unsigned long)ns ^ __kuid_val(uid), 32);
+	if (*k->name)
+		return full_name_hash(NULL, k->name, strlen(k->name));
+	return hash_long((unsigned long)k->ns ^ __kuid_val(k->uid), 32);
 }
 
 /* In an RCU section, or with the lock held. */
-static struct gmem_domain *domain_find(kuid_t uid, struct user_namespace *ns)
+static struct gmem_domain *domain_find(const struct domain_key *k)
 {
 	struct gmem_domain *d;
 
-	hash_for_each_possible_rcu(domains, d, node, domain_hash(uid, ns),
+	hash_for_each_possible_rcu(domains, d, node, domain_hash(k),
 				   lockdep_is_held(&domains_lock))
-		if (uid_eq(d->uid, uid) && d->ns == ns && refcount_inc_not_zero(&d->refs))
+		if (!strcmp(d->name, k->name) && uid_eq(d->uid, k->uid) && d->ns == k->ns &&
+		    refcount_inc_not_zero(&d->refs))
 			return d;
 	return NULL;
 }
 
-static struct gmem_domain *domain_alloc(kuid_t uid, struct user_namespace *ns)
+static struct gmem_domain *domain_alloc(const struct domain_key *k)
 {
 	struct gmem_domain *d = kzalloc(sizeof(*d), GFP_KERNEL_ACCOUNT);
 
 	if (!d)
 		return NULL;
 	refcount_set(&d->refs, 1);
-	d->uid = uid;
-	d->ns = get_user_ns(ns);
+	strscpy(d->name, k->name, sizeof(d->name));
+	d->uid = k->uid;
+	d->ns = k->ns ? get_user_ns(k->ns) : NULL;
 	get_random_bytes(&d->key, sizeof(d->key));
+	return d;
+}
+
+static struct gmem_domain *domain_get(const struct domain_key *k)
+{
+	struct gmem_domain *d, *new;
+
+	rcu_read_lock();
+	d = domain_find(k);
+	rcu_read_unlock();
+	if (d)
+		return d;
+	new = domain_alloc(k);
+	if (!new)
+		return NULL;
+	spin_lock(&domains_lock);
+	d = domain_find(k);
+	if (!d)
+		hash_add_rcu(domains, &new->node, domain_hash(k));
+	spin_unlock(&domains_lock);
+	if (!d)
+		return new;
+	put_user_ns(new->ns);
+	kfree(new);
 	return d;
 }
 
@@ -56,26 +97,24 @@ static struct gmem_domain *domain_alloc(kuid_t uid, struct user_namespace *ns)
  */
 struct gmem_domain *gmem_domain_get(kuid_t uid, struct user_namespace *ns)
 {
-	struct gmem_domain *d, *new;
+	struct domain_key k = { .name = "", .uid = uid, .ns = ns };
 
-	rcu_read_lock();
-	d = domain_find(uid, ns);
-	rcu_read_unlock();
-	if (d)
-		return d;
-	new = domain_alloc(uid, ns);
-	if (!new)
-		return NULL;
-	spin_lock(&domains_lock);
-	d = domain_find(uid, ns);
-	if (!d)
-		hash_add_rcu(domains, &new->node, domain_hash(uid, ns));
-	spin_unlock(&domains_lock);
-	if (!d)
-		return new;
-	put_user_ns(new->ns);
-	kfree(new);
-	return d;
+	return domain_get(&k);
+}
+
+/**
+ * gmem_domain_named() - the domain of a name
+ * @name: not empty, and shorter than GMEM_DOMAIN_NAME
+ *
+ * May sleep.
+ *
+ * Return: the domain, with a reference, or NULL when out of memory.
+ */
+struct gmem_domain *gmem_domain_named(const char *name)
+{
+	struct domain_key k = { .name = name };
+
+	return domain_get(&k);
 }
 
 /**

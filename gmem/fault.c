@@ -14,12 +14,12 @@
 
 /* No mapping of the zero page can exist here, so one cmpxchg makes the entry private. */
 static bool fill_quick(struct gmem *g, struct gmem_chunk *c, unsigned int nr,
-		       struct page *new)
+		       struct page *new, bool fresh)
 {
 	unsigned long v = READ_ONCE(c->entry[nr]);
 	unsigned long flags = GMEM_DIRTY | (v & GMEM_ZEROED ? GMEM_WAIT(GMEM_WAIT_BROKE) : 0);
 
-	if (v & ~GMEM_ZEROED)
+	if (v & ~GMEM_ZEROED || !v != fresh)
 		return false;
 	gmem_page_adopt(new, c, nr);
 	if (!try_cmpxchg(&c->entry[nr], &v, gmem_entry_make(new, flags)))
@@ -47,9 +47,13 @@ static bool fill_run(struct gmem *g, struct gmem_chunk *c, unsigned int nr, unsi
 	if (i < 2)
 		return false;
 	n = rounddown_pow_of_two(i);
-	pages = gmem_pages_alloc(g, ilog2(n));
-	if (!pages)
+	if (!gmem_space_take(g, n))
 		return false;
+	pages = gmem_pages_alloc(g, ilog2(n));
+	if (!pages) {
+		gmem_space_give(g, n);
+		return false;
+	}
 	new = gmem_entry_make(pages, GMEM_DIRTY);
 	for (i = 0; i < n; i++, new += PAGE_SIZE) {
 		gmem_page_adopt(pages + i, c, nr + i);
@@ -61,6 +65,7 @@ static bool fill_run(struct gmem *g, struct gmem_chunk *c, unsigned int nr, unsi
 	if (filled)
 		gmem_chunk_touch(c);
 	gmem_count_private(g, filled);
+	gmem_space_give(g, n - filled);
 	return filled;
 }
 
@@ -105,16 +110,22 @@ void gmem_quarantine(struct gmem *g, pgoff_t off)
 	gmem_chunk_put(c);
 }
 
+/* Nobody has written to an entry yet, so it is not counted in its mount's space. */
+static bool entry_fresh(unsigned long v)
+{
+	return !(v & (GMEM_PRESENT | GMEM_ZEROED));
+}
+
 /* The general case, chunk->lock held. @new is consumed on success. */
 static int entry_break(struct gmem *g, struct gmem_chunk *c, unsigned int nr,
-		       struct page *new, bool zeroed)
+		       struct page *new, unsigned long seen)
 {
 	unsigned long v = READ_ONCE(c->entry[nr]);
 	unsigned long flags = GMEM_DIRTY;
 
 	if (gmem_entry_private(v))
 		return -EEXIST;
-	if (!(v & GMEM_PRESENT) != zeroed)
+	if ((v ^ seen) & GMEM_PRESENT || entry_fresh(v) != entry_fresh(seen))
 		return -EAGAIN;
 
 	v = gmem_entry_lock(c, nr);
@@ -135,27 +146,40 @@ static int entry_break(struct gmem *g, struct gmem_chunk *c, unsigned int nr,
 	return 0;
 }
 
-static int own_entry(struct gmem *g, struct gmem_chunk *c, unsigned int nr, unsigned int n)
+/* A page for an entry that was seen as @seen; the mount's space has been asked. */
+static int own_single(struct gmem *g, struct gmem_chunk *c, unsigned int nr, unsigned long seen)
 {
-	bool zeroed = !(READ_ONCE(c->entry[nr]) & GMEM_PRESENT);
-	struct page *new;
+	bool zeroed = !(seen & GMEM_PRESENT);
+	struct page *new = gmem_page_alloc(g, zeroed);
 	int ret;
 
-	if (zeroed && n > 1 && fill_run(g, c, nr, n))
-		return 0;
-	new = gmem_page_alloc(g, zeroed);
 	if (!new)
 		return -ENOMEM;
-	if (zeroed && fill_quick(g, c, nr, new))
+	if (zeroed && fill_quick(g, c, nr, new, entry_fresh(seen)))
 		return 0;
-
 	ret = mutex_lock_killable(&c->lock);
 	if (!ret) {
-		ret = c->dead ? -EAGAIN : entry_break(g, c, nr, new, zeroed);
+		ret = c->dead ? -EAGAIN : entry_break(g, c, nr, new, seen);
 		mutex_unlock(&c->lock);
 	}
 	if (ret)
 		gmem_page_free(new);
+	return ret;
+}
+
+static int own_entry(struct gmem *g, struct gmem_chunk *c, unsigned int nr, unsigned int n)
+{
+	unsigned long seen = READ_ONCE(c->entry[nr]);
+	bool fresh = entry_fresh(seen);
+	int ret;
+
+	if (fresh && n > 1 && fill_run(g, c, nr, n))
+		return 0;
+	if (fresh && !gmem_space_take(g, 1))
+		return -ENOSPC;
+	ret = own_single(g, c, nr, seen);
+	if (ret && fresh)
+		gmem_space_give(g, 1);
 	if (ret == -EHWPOISON)
 		gmem_quarantine(g, c->base + nr);
 	return ret == -EEXIST ? 0 : ret;
@@ -233,6 +257,9 @@ static int own_run(struct gmem *g, pgoff_t off, unsigned int n)
 			ret = own_entry(g, c, nr, n);
 		gmem_chunk_put(c);
 	} while (ret == -EAGAIN);
+	smp_mb();	/* pairs with gmem_resize(): the entry, then the size */
+	if (unlikely(off + n > gmem_npages(g)))
+		return gmem_undo(g, off) ?: ret;
 	return ret;
 }
 
@@ -245,8 +272,9 @@ static int own_run(struct gmem *g, pgoff_t off, unsigned int n)
  * made it shared again, so callers re-check the entry and call again if needed. Process
  * context, no lock held but mmap_lock.
  *
- * Return: 0; -ENOMEM; -EHWPOISON: what is to be copied is a page with bad memory; or
- * -EINTR when a fatal signal came.
+ * Return: 0; -ENOMEM; -ENOSPC: the mount's limit is reached; -EFAULT: the file became shorter;
+ * -EHWPOISON: what is to be copied is a page with bad memory; or -EINTR when a fatal signal
+ * came.
  */
 int gmem_own(struct gmem *g, pgoff_t off)
 {
@@ -298,6 +326,9 @@ static int fault_lockless(struct gmem *g, pgoff_t off, bool write, struct gmem_m
 	zero = READ_ONCE(g->zero);
 	if (write || !zero || PageHWPoison(zero) || !gmem_entry_set(e, v, GMEM_ZMAP))
 		return -EAGAIN;
+	smp_mb__after_atomic();	/* pairs with gmem_resize() */
+	if (unlikely(off >= gmem_npages(g)))
+		return -EAGAIN;
 	out->pfn = page_to_pfn(zero);
 	out->writable = false;
 	return 1;
@@ -322,10 +353,12 @@ int gmem_fault_run(struct gmem *g, pgoff_t off, bool write, struct gmem_mapping 
 {
 	int ret;
 
-	if (off >= g->npages)
-		return -EFAULT;
-	n = min3((pgoff_t)n, GMEM_CHUNK_PAGES - off % GMEM_CHUNK_PAGES, g->npages - off);
 	for (;;) {
+		pgoff_t npages = gmem_npages(g);
+
+		if (off >= npages)
+			return -EFAULT;
+		n = min3((pgoff_t)n, GMEM_CHUNK_PAGES - off % GMEM_CHUNK_PAGES, npages - off);
 		rcu_read_lock();
 		ret = fault_lockless(g, off, write, out, n);
 		rcu_read_unlock();
@@ -335,7 +368,7 @@ int gmem_fault_run(struct gmem *g, pgoff_t off, bool write, struct gmem_mapping 
 			return ret;
 		ret = write ? own_run(g, off, n) : gmem_settle(g, off);
 		if (ret)
-			return ret;
+			return ret == -ENOSPC ? -EFAULT : ret;
 	}
 }
 
@@ -348,7 +381,7 @@ int gmem_fault_run(struct gmem *g, pgoff_t off, bool write, struct gmem_mapping 
  *
  * Process context, no lock held. A write makes the entry private.
  *
- * Return: 0; -EFAULT beyond the end; -ENOMEM; -EHWPOISON: the page's memory is bad;
+ * Return: 0; -EFAULT beyond the end, or when its mount is full; -ENOMEM; -EHWPOISON: the page's memory is bad;
  * -EINTR when a fatal signal came.
  */
 int gmem_fault(struct gmem *g, pgoff_t off, bool write, struct gmem_mapping *out)
@@ -369,7 +402,7 @@ void gmem_mark_dirty(struct gmem *g, pgoff_t off)
 	unsigned long *e;
 	unsigned long v;
 
-	if (off >= g->npages)
+	if (off >= gmem_npages(g))
 		return;
 	rcu_read_lock();
 	c = gmem_chunk_lookup(g, off);

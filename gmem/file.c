@@ -29,11 +29,11 @@ static struct vfsmount *gmem_mnt;
  * gmem_size() - size in bytes
  * @g: the gmem
  *
- * Return: what it was created with.
+ * Return: whole pages; what it was created with, unless it is a file of a mount.
  */
 u64 gmem_size(const struct gmem *g)
 {
-	return (u64)g->npages << PAGE_SHIFT;
+	return (u64)gmem_npages(g) << PAGE_SHIFT;
 }
 
 /**
@@ -58,6 +58,7 @@ static void gmem_free(struct work_struct *work)
 	gmem_weight_end(g);
 	gmem_page_free(g->zero);
 	gmem_index_free(g);
+	gmem_space_put(g->space);
 	gmem_tenant_put(g->tenant);
 	gmem_domain_put(g->domain);
 	mem_cgroup_put(g->memcg);
@@ -98,9 +99,9 @@ void gmem_put(struct gmem *g)
  */
 unsigned long gmem_overhead(struct gmem *g)
 {
-	unsigned long roots = DIV_ROUND_UP(g->npages, 1UL << GMEM_ROOT_SHIFT);
+	unsigned long roots = gmem_index_end(g) >> GMEM_ROOT_SHIFT;
 
-	return struct_size(g, root, roots) + (READ_ONCE(g->zero) ? PAGE_SIZE : 0) +
+	return sizeof(*g) + struct_size_t(struct gmem_root, dir, roots) + (READ_ONCE(g->zero) ? PAGE_SIZE : 0) +
 	       atomic_long_read(&g->nr_dirs) * sizeof(struct gmem_dir) +
 	       atomic_long_read(&g->nr_chunks) * sizeof(struct gmem_chunk);
 }
@@ -130,7 +131,7 @@ static u64 fair_part(struct gmem *g)
 
 	if (!atomic_long_read(&g->nr_shared))
 		return 0;
-	for (off = gmem_next_chunk(g, 0); off < g->npages;
+	for (off = gmem_next_chunk(g, 0); off < gmem_index_end(g);
 	     off = gmem_next_chunk(g, off + GMEM_CHUNK_PAGES)) {
 		rcu_read_lock();
 		c = gmem_chunk_lookup(g, off);
@@ -190,15 +191,28 @@ static int gmem_file_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-/* A process closes it, or ends: its memory is gone by then. */
-static int gmem_file_flush(struct file *file, fl_owner_t id)
+/**
+ * gmem_file_flush() - a process closes it, or ends: its memory is gone by then
+ * @file: the file
+ * @id: unused
+ *
+ * Return: 0.
+ */
+int gmem_file_flush(struct file *file, fl_owner_t id)
 {
 	gmem_weight_pass(file->private_data);
 	return 0;
 }
 
-/* Zero bytes [pos, end) of one page, unless it is empty anyway. */
-static int zero_part(struct gmem *g, u64 pos, u64 end)
+/**
+ * gmem_zero_part() - zero bytes of one page, unless it is empty anyway
+ * @g: the gmem
+ * @pos: the first byte
+ * @end: the byte after the last
+ *
+ * Return: 0, or as gmem_write().
+ */
+int gmem_zero_part(struct gmem *g, u64 pos, u64 end)
 {
 	static const u8 zeroes[256];
 	unsigned long *e;
@@ -221,33 +235,53 @@ static int zero_part(struct gmem *g, u64 pos, u64 end)
 	return 0;
 }
 
-/* fallocate: only PUNCH_HOLE. Partial pages at the ends are zeroed, as in other file systems. */
-static long gmem_file_fallocate(struct file *file, int mode, loff_t offset, loff_t len)
+/**
+ * gmem_punch_bytes() - punch a range of bytes; partial pages at its ends are zeroed
+ * @g: the gmem
+ * @pos: the first byte
+ * @len: how many; what is beyond the end is left out
+ *
+ * Return: 0, or as gmem_punch() or gmem_write().
+ */
+int gmem_punch_bytes(struct gmem *g, u64 pos, u64 len)
 {
-	struct gmem *g = file->private_data;
-	u64 pos = offset, end, first, last;
+	u64 end, first, last;
 	int ret = 0;
 
-	if (mode != (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE))
-		return -EOPNOTSUPP;
 	if (pos >= gmem_size(g))
 		return 0;
-	end = min(pos + (u64)len, gmem_size(g));
+	end = min(pos + len, gmem_size(g));
 	first = round_up(pos, PAGE_SIZE);
 	last = round_down(end, PAGE_SIZE);
 
 	if (first > last)		/* both inside one page */
-		return zero_part(g, pos, end);
+		return gmem_zero_part(g, pos, end);
 	if (pos < first)
-		ret = zero_part(g, pos, first);
+		ret = gmem_zero_part(g, pos, first);
 	if (!ret && last < end)
-		ret = zero_part(g, last, end);
+		ret = gmem_zero_part(g, last, end);
 	if (!ret)
 		ret = gmem_punch(g, first >> PAGE_SHIFT, last >> PAGE_SHIFT);
 	return ret;
 }
 
-static long gmem_file_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+/* fallocate: only PUNCH_HOLE. */
+static long gmem_file_fallocate(struct file *file, int mode, loff_t offset, loff_t len)
+{
+	if (mode != (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE))
+		return -EOPNOTSUPP;
+	return gmem_punch_bytes(file->private_data, offset, len);
+}
+
+/**
+ * gmem_file_ioctl() - ioctl of a gmem's file
+ * @file: the file
+ * @cmd: which
+ * @arg: its argument
+ *
+ * Return: 0, -ENOTTY or -EFAULT.
+ */
+long gmem_file_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct ditto_gmem_stats st;
 
@@ -310,13 +344,18 @@ static struct inode *gmem_new_inode(struct gmem *g)
 static struct gmem *gmem_alloc(u64 size, u32 flags)
 {
 	pgoff_t npages = size >> PAGE_SHIFT;
-	unsigned long roots = DIV_ROUND_UP(npages, 1UL << GMEM_ROOT_SHIFT);
-	struct gmem *g;
+	struct gmem_root *root = gmem_root_alloc(npages);
+	struct gmem *g = kzalloc(sizeof(*g), GFP_KERNEL_ACCOUNT);
 
-	g = kvzalloc(struct_size(g, root, roots), GFP_KERNEL_ACCOUNT);
-	if (!g)
+	if (!g || !root) {
+		kvfree(root);
+		kfree(g);
 		return NULL;
+	}
 	kref_init(&g->ref);
+	RCU_INIT_POINTER(g->root, root);
+	mutex_init(&g->size_lock);
+	spin_lock_init(&g->root_lock);
 	g->npages = npages;
 	g->flags = flags;
 	init_rwsem(&g->bind_lock);
@@ -324,22 +363,42 @@ static struct gmem *gmem_alloc(u64 size, u32 flags)
 	return g;
 }
 
-/* A gmem with one reference, no file yet. */
-static struct gmem *gmem_new(u64 size, u32 flags)
+/* With whom it shares, and is scanned: in @domain, or its owner's. */
+static int gmem_join(struct gmem *g, struct gmem_domain *domain)
+{
+	if (g->flags & DITTO_GMEM_NO_MERGE)
+		return 0;
+	if (domain) {
+		refcount_inc(&domain->refs);
+		g->domain = domain;
+	} else {
+		g->domain = gmem_domain_get(current_euid(), current_user_ns());
+	}
+	if (g->domain)
+		g->tenant = gmem_tenant_get(current_euid(), current_user_ns());
+	return g->tenant ? 0 : -ENOMEM;
+}
+
+/**
+ * gmem_create_in() - make a gmem, with one reference and no file yet
+ * @size: bytes, whole pages
+ * @flags: DITTO_GMEM_*
+ * @space: of the mount that it is going to be a file of; or NULL, its size is constant then
+ * @domain: who may share; or NULL: the owner's
+ *
+ * Return: the gmem or ERR_PTR(-ENOMEM).
+ */
+struct gmem *gmem_create_in(u64 size, u32 flags, struct gmem_space *space,
+			    struct gmem_domain *domain)
 {
 	struct gmem *g = gmem_alloc(size, flags);
-	int ret = -ENOMEM;
+	int ret;
 
 	if (!g)
 		return ERR_PTR(-ENOMEM);
-	if (!(flags & DITTO_GMEM_NO_MERGE)) {
-		g->domain = gmem_domain_get(current_euid(), current_user_ns());
-		if (!g->domain)
-			goto free;
-		g->tenant = gmem_tenant_get(current_euid(), current_user_ns());
-		if (!g->tenant)
-			goto put_domain;
-	}
+	ret = gmem_join(g, domain);
+	if (ret)
+		goto put_domain;
 	g->inode = gmem_new_inode(g);
 	if (IS_ERR(g->inode)) {
 		ret = PTR_ERR(g->inode);
@@ -350,6 +409,9 @@ static struct gmem *gmem_new(u64 size, u32 flags)
 	ret = gmem_register(g);
 	if (ret)
 		goto weight;
+	g->space = space;
+	if (space)
+		refcount_inc(&space->refs);
 	return g;
 
 weight:
@@ -359,8 +421,8 @@ weight:
 put_domain:
 	gmem_tenant_put(g->tenant);
 	gmem_domain_put(g->domain);
-free:
-	kvfree(g);
+	gmem_index_free(g);
+	kfree(g);
 	return ERR_PTR(ret);
 }
 
@@ -394,7 +456,7 @@ struct gmem *gmem_create_obj(u64 size, u32 flags)
 		return ERR_PTR(-EINVAL);
 	if (flags & ~DITTO_GMEM_NO_MERGE)
 		return ERR_PTR(-EINVAL);
-	return gmem_new(size, flags);
+	return gmem_create_in(size, flags, NULL, NULL);
 }
 
 /**
@@ -454,7 +516,7 @@ struct gmem *gmem_get_fd(int fd)
 
 	if (!file)
 		return g;
-	if (file->f_op == &gmem_fops)
+	if (file->f_op == &gmem_fops || file->f_op == &gmem_fs_fops)
 		g = gmem_get(file->private_data);
 	fput(file);
 	return g;

@@ -134,6 +134,10 @@ u64 gmem_size(const struct gmem *g);
 void gmem_stats(struct gmem *g, struct ditto_gmem_stats *st);
 void gmem_usage(struct gmem *g, struct gmem_usage *u);
 
+/* Their file system (fs.c). */
+int gmem_fs_register(void);
+void gmem_fs_unregister(void);
+
 /* Bindings (bind.c). */
 int gmem_bind(struct gmem *g, struct gmem_binding *b, pgoff_t start, pgoff_t end,
 	      const struct gmem_binding_ops *ops);

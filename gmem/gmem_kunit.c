@@ -593,7 +593,7 @@ static void put_by_thread(struct kunit *test)
 	struct gmem_chunk *c;
 	pgoff_t off;
 
-	for (off = 0; off < g->npages; off += GMEM_CHUNK_PAGES)
+	for (off = 0; off < gmem_npages(g); off += GMEM_CHUNK_PAGES)
 		KUNIT_ASSERT_EQ(test, gmem_write(g, off << PAGE_SHIFT, &off, 8), 0);
 	c = gmem_chunk_find(g, 0);
 	mutex_lock(&c->lock);	/* who frees it stands here */

@@ -111,23 +111,122 @@ void gmem_index_exit(void)
 	kmem_cache_destroy(chunk_cache);
 }
 
+/**
+ * gmem_root_alloc() - room for the directories of a gmem
+ * @npages: as many pages as they have to reach; 1 GiB at least
+ *
+ * Return: the root, or NULL.
+ */
+struct gmem_root *gmem_root_alloc(pgoff_t npages)
+{
+	unsigned long nr = max(1UL, DIV_ROUND_UP(npages, 1UL << GMEM_ROOT_SHIFT));
+	struct gmem_root *root = kvzalloc(struct_size(root, dir, nr), GFP_KERNEL_ACCOUNT);
+
+	if (root)
+		root->nr = nr;
+	return root;
+}
+
+/* Where nobody else changes it: under root_lock or size_lock, or at the end of its life. */
+static struct gmem_root *root_stable(const struct gmem *g)
+{
+	return rcu_dereference_protected(g->root, true);
+}
+
+/**
+ * gmem_index_end() - where no page can be any more
+ * @g: the gmem
+ *
+ * Return: the first offset that the index does not reach; the size was never larger.
+ */
+pgoff_t gmem_index_end(struct gmem *g)
+{
+	pgoff_t end;
+
+	rcu_read_lock();
+	end = rcu_dereference(g->root)->nr << GMEM_ROOT_SHIFT;
+	rcu_read_unlock();
+	return end;
+}
+
+/**
+ * gmem_root_grow() - see that the index reaches far enough
+ * @g: the gmem, its size_lock held
+ * @npages: the size that it is going to have
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int gmem_root_grow(struct gmem *g, pgoff_t npages)
+{
+	struct gmem_root *old = root_stable(g), *new;
+
+	if (npages <= old->nr << GMEM_ROOT_SHIFT)
+		return 0;
+	new = gmem_root_alloc(npages);
+	if (!new)
+		return -ENOMEM;
+	spin_lock(&g->root_lock);
+	memcpy(new->dir, old->dir, flex_array_size(old, dir, old->nr));
+	rcu_assign_pointer(g->root, new);
+	spin_unlock(&g->root_lock);
+	kvfree_rcu(old, rcu);
+	return 0;
+}
+
+/* In an RCU section, or where the root is stable. */
+static struct gmem_dir *dir_find(const struct gmem *g, pgoff_t off)
+{
+	return READ_ONCE(rcu_dereference_check(g->root, true)->dir[off >> GMEM_ROOT_SHIFT]);
+}
+
+/**
+ * gmem_dir_missing() - is there nothing in this GiB?
+ * @g: the gmem
+ * @off: in it; the size reaches or reached beyond it
+ *
+ * Return: whether it has no directory.
+ */
+bool gmem_dir_missing(const struct gmem *g, pgoff_t off)
+{
+	bool missing;
+
+	rcu_read_lock();
+	missing = !dir_find(g, off);
+	rcu_read_unlock();
+	return missing;
+}
+
+/* Directories stay, once they are there. */
+static struct gmem_dir *dir_peek(const struct gmem *g, pgoff_t off)
+{
+	struct gmem_dir *dir;
+
+	rcu_read_lock();
+	dir = dir_find(g, off);
+	rcu_read_unlock();
+	return dir;
+}
+
 static struct gmem_dir *dir_get(struct gmem *g, pgoff_t off)
 {
-	struct gmem_dir **place = &g->root[off >> GMEM_ROOT_SHIFT];
-	struct gmem_dir *dir = READ_ONCE(*place), *new;
+	struct gmem_dir *dir = dir_peek(g, off), *new;
 
 	if (dir)
 		return dir;
 	new = kzalloc(sizeof(*new), GMEM_GFP);
 	if (!new)
 		return NULL;
-	dir = cmpxchg(place, NULL, new);
-	if (dir) {
-		kfree(new);
-		return dir;
+	spin_lock(&g->root_lock);
+	dir = dir_find(g, off);
+	if (!dir) {
+		WRITE_ONCE(root_stable(g)->dir[off >> GMEM_ROOT_SHIFT], new);
+		atomic_long_inc(&g->nr_dirs);
 	}
-	atomic_long_inc(&g->nr_dirs);
-	return new;
+	spin_unlock(&g->root_lock);
+	if (!dir)
+		return new;
+	kfree(new);
+	return dir;
 }
 
 static struct gmem_chunk *chunk_alloc(struct gmem *g, pgoff_t off)
@@ -239,7 +338,7 @@ void gmem_chunk_put(struct gmem_chunk *c)
  */
 void gmem_chunk_retire(struct gmem *g, struct gmem_chunk *c)
 {
-	struct gmem_dir *dir = g->root[c->base >> GMEM_ROOT_SHIFT];
+	struct gmem_dir *dir = dir_peek(g, c->base);
 
 	lockdep_assert_held(&c->lock);
 	RCU_INIT_POINTER(dir->chunk[(c->base >> GMEM_CHUNK_SHIFT) % GMEM_DIR_CHUNKS], NULL);
@@ -263,15 +362,16 @@ void gmem_chunk_touch(struct gmem_chunk *c)
  * @off: where to begin, rounded down to a chunk
  *
  * Return: the first offset, at or after @off's chunk, of a chunk that exists, or
- * the gmem's size in pages.
+ * where no page can be any more.
  */
 pgoff_t gmem_next_chunk(struct gmem *g, pgoff_t off)
 {
+	pgoff_t end = gmem_index_end(g);
 	bool found;
 
 	off = round_down(off, GMEM_CHUNK_PAGES);
-	while (off < g->npages) {
-		if (!READ_ONCE(g->root[off >> GMEM_ROOT_SHIFT])) {
+	while (off < end) {
+		if (gmem_dir_missing(g, off)) {
 			off = round_up(off + 1, 1UL << GMEM_ROOT_SHIFT);
 			continue;
 		}
@@ -283,19 +383,21 @@ pgoff_t gmem_next_chunk(struct gmem *g, pgoff_t off)
 		off += GMEM_CHUNK_PAGES;
 		cond_resched();
 	}
-	return g->npages;
+	return end;
 }
 
 /**
- * gmem_index_free() - free all directories
+ * gmem_index_free() - free all directories, and the root
  * @g: a gmem that nobody uses any more and that has been punched from end to end
  */
 void gmem_index_free(struct gmem *g)
 {
-	pgoff_t i, nr = DIV_ROUND_UP(g->npages, 1UL << GMEM_ROOT_SHIFT);
+	struct gmem_root *root = root_stable(g);
+	unsigned long i;
 
-	for (i = 0; i < nr; i++)
-		kfree(g->root[i]);
+	for (i = 0; i < root->nr; i++)
+		kfree(root->dir[i]);
+	kvfree(root);
 }
 
 /**

@@ -3,9 +3,10 @@
  * The inside of gmem: the page index and who may change it how. Only gmem/ (and,
  * through merge.h, ksm/) includes this.
  *
- * 1. The index. root[] has one directory per GiB, a directory 512 chunks, a chunk
+ * 1. The index. The root has one directory per GiB, a directory 512 chunks, a chunk
  * 512 entries of one word. Directories live as long as the gmem; chunks come with
- * the first entry and go when all of their range is punched (freed by RCU).
+ * the first entry and go when all of their range is punched (freed by RCU). The root of a
+ * file that grows is replaced by a longer one, under root_lock; the old one goes by RCU.
  *
  * 2. An entry is one of
  *	empty		0, or GMEM_ZMAP | GMEM_ZEROED: reads as zero
@@ -50,7 +51,13 @@
  *	  sets GMEM_LOCKED and then reads the count. Both are full barriers: one of the
  *	  two sees the other and gives way.
  *
- * 6. Lock order: mmap_lock, chunk->lock, (a second chunk->lock: trylock only), page
+ * 6. Why nothing stays beyond the end of a file that was made shorter (resize.c). The size
+ * is changed first, and then the rest is punched, both under size_lock. Whoever turns an
+ * empty entry into something looks at the size again afterwards. Either it sees the new
+ * size, and undoes what it did (gmem_undo(), under size_lock, so that the file is not made
+ * longer meanwhile), or punching sees the entry.
+ *
+ * 7. Lock order: size_lock; mmap_lock, size_lock, chunk->lock, (a second chunk->lock: trylock only), page
  * lock, bind_lock, the binder's locks; chunk->lock, i_mmap_rwsem; chunk->lock, the
  * merge index' bucket lock. Nothing is allocated under chunk->lock. The page lock is
  * never held while waiting for chunk->lock.
@@ -62,6 +69,7 @@
 #include <linux/kref.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
+#include <linux/percpu_counter.h>
 #include <linux/rcupdate.h>
 #include <linux/refcount.h>
 #include <linux/rwsem.h>
@@ -130,10 +138,26 @@ struct gmem_dir {
 };
 
 /**
+ * struct gmem_root - the directories of a gmem
+ * @rcu: after a longer one has taken its place
+ * @nr: length of @dir
+ * @dir: set once, under the gmem's root_lock
+ */
+struct gmem_root {
+	struct rcu_head rcu;
+	unsigned long nr;
+	struct gmem_dir *dir[];
+};
+
+/* Longest name of a domain, with its NUL. */
+#define GMEM_DOMAIN_NAME	32
+
+/**
  * struct gmem_domain - gmems that may share pages with one another
- * @refs: of the gmems in it
+ * @refs: of the gmems in it, and of a mount
+ * @name: if it has one, or empty: then it is an owner's; constant
  * @uid: owner; constant
- * @ns: owner's user namespace, referenced; constant
+ * @ns: owner's user namespace, referenced; constant; NULL with a name
  * @key: of digests, so that none can be guessed; constant
  * @nr_shared: sum of the same of its gmems
  * @nr_shared_pages: shared pages that those entries point at
@@ -142,6 +166,7 @@ struct gmem_dir {
  */
 struct gmem_domain {
 	refcount_t refs;
+	char name[GMEM_DOMAIN_NAME];
 	kuid_t uid;
 	struct user_namespace *ns;
 	hsiphash_key_t key;
@@ -149,6 +174,18 @@ struct gmem_domain {
 	atomic_long_t nr_shared_pages;
 	struct hlist_node node;
 	struct rcu_head rcu;
+};
+
+/**
+ * struct gmem_space - how many pages the files of a mount may have
+ * @refs: of the mount and of its gmems
+ * @max: limit, 0 for none; changed by a remount, read without
+ * @used: entries that were written, whatever merging made of them since
+ */
+struct gmem_space {
+	refcount_t refs;
+	unsigned long max;
+	struct percpu_counter used;
 };
 
 /* Pages by which a gmem's weight may be wrong. */
@@ -170,9 +207,10 @@ struct gmem_weight {
  * struct gmem - a guest memory object
  * @ref: of the file, of memslots, of a scan
  * @id: counts up in the order of creation, from 1; constant
- * @npages: size; constant
+ * @npages: size; constant but for files of a mount: there under @size_lock, read without
  * @flags: DITTO_GMEM_*; constant
  * @inode: user mappings hang off its i_mapping; referenced; constant
+ * @space: what its pages are counted in; referenced; constant; NULL without a mount
  * @memcg: the creator's, which pages and index are charged to; referenced; constant
  * @domain: who may share; referenced; constant; NULL if nobody
  * @tenant: with whom it is scanned; referenced; constant; NULL if it is not
@@ -188,8 +226,10 @@ struct gmem_weight {
  * @nr_chunks: chunks in the directories
  * @nr_dirs: directories
  * @nr_pending: entries with GMEM_PENDING
+ * @size_lock: changes of the size
+ * @root_lock: changes of @root
  * @rcu: after the last reference
- * @root: directories, set once by cmpxchg
+ * @root: directories
  */
 struct gmem {
 	struct kref ref;
@@ -197,6 +237,7 @@ struct gmem {
 	pgoff_t npages;
 	u32 flags;
 	struct inode *inode;
+	struct gmem_space *space;
 	struct mem_cgroup *memcg;
 	struct gmem_domain *domain;
 	struct gmem_tenant *tenant;
@@ -212,9 +253,17 @@ struct gmem {
 	atomic_long_t nr_chunks;
 	atomic_long_t nr_dirs;
 	atomic_long_t nr_pending;
+	struct mutex size_lock;
+	spinlock_t root_lock;
 	struct rcu_head rcu;
-	struct gmem_dir *root[];
+	struct gmem_root __rcu *root;
 };
+
+/* The size now, in pages. The root that is read after it is long enough for it. */
+static inline pgoff_t gmem_npages(const struct gmem *g)
+{
+	return smp_load_acquire(&g->npages);
+}
 
 static inline bool gmem_entry_private(unsigned long v)
 {
@@ -242,10 +291,11 @@ static inline bool gmem_entry_same(unsigned long a, unsigned long b)
 	return !((a ^ b) & ~GMEM_SOFT);
 }
 
-/* Inside an RCU section: the chunk of @off, or NULL. @off is below npages. */
+/* Inside an RCU section: the chunk of @off, or NULL. @off is or was below npages. */
 static inline struct gmem_chunk *gmem_chunk_lookup(const struct gmem *g, pgoff_t off)
 {
-	struct gmem_dir *dir = READ_ONCE(g->root[off >> GMEM_ROOT_SHIFT]);
+	struct gmem_root *root = rcu_dereference_check(g->root, rcu_read_lock_sched_held());
+	struct gmem_dir *dir = READ_ONCE(root->dir[off >> GMEM_ROOT_SHIFT]);
 
 	if (unlikely(!dir))
 		return NULL;
@@ -400,6 +450,10 @@ void gmem_chunk_retire(struct gmem *g, struct gmem_chunk *c);
 void gmem_chunk_touch(struct gmem_chunk *c);
 pgoff_t gmem_next_chunk(struct gmem *g, pgoff_t off);
 void gmem_index_free(struct gmem *g);
+struct gmem_root *gmem_root_alloc(pgoff_t npages);
+int gmem_root_grow(struct gmem *g, pgoff_t npages);
+pgoff_t gmem_index_end(struct gmem *g);
+bool gmem_dir_missing(const struct gmem *g, pgoff_t off);
 unsigned long gmem_entry_lock(struct gmem_chunk *c, unsigned int nr);
 void gmem_entry_unlock(struct gmem_chunk *c, unsigned int nr, unsigned long v);
 bool gmem_entry_set(unsigned long *e, unsigned long v, unsigned long set);
@@ -456,6 +510,54 @@ int gmem_mmap(struct file *file, struct vm_area_struct *vma);
 
 /* punch.c */
 void gmem_punch_all(struct gmem *g);
+void gmem_punch_rest(struct gmem *g, pgoff_t start);
+
+/* file.c */
+struct gmem *gmem_create_in(u64 size, u32 flags, struct gmem_space *space,
+			    struct gmem_domain *domain);
+int gmem_file_flush(struct file *file, fl_owner_t id);
+long gmem_file_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+int gmem_zero_part(struct gmem *g, u64 pos, u64 end);
+int gmem_punch_bytes(struct gmem *g, u64 pos, u64 len);
+
+/* fs_file.c, fs_dir.c: a file system of gmems */
+extern const struct file_operations gmem_fs_fops;
+extern const struct inode_operations gmem_fs_file_iops;
+struct inode *gmem_fs_inode(struct super_block *sb, struct inode *dir, umode_t mode);
+void gmem_fs_drop(struct inode *inode);
+
+/**
+ * struct gmem_fs - a mount
+ * @space: its files' pages, referenced
+ * @domain: its files', referenced; NULL: each its owner's
+ * @off: its files take no part in merging
+ * @max_inodes: limit, 0 for none; changed by a remount, read without
+ * @inodes: how many there are
+ * @uid: owner of the top directory; constant, as all that follows
+ * @gid: its group
+ * @mode: its mode
+ */
+struct gmem_fs {
+	struct gmem_space *space;
+	struct gmem_domain *domain;
+	bool off;
+	unsigned long max_inodes;
+	atomic_long_t inodes;
+	kuid_t uid;
+	kgid_t gid;
+	umode_t mode;
+};
+
+/* resize.c */
+int gmem_resize(struct gmem *g, pgoff_t npages);
+int gmem_undo(struct gmem *g, pgoff_t off);
+
+/* space.c */
+struct gmem_space *gmem_space_new(unsigned long max);
+void gmem_space_put(struct gmem_space *s);
+int gmem_space_limit(struct gmem_space *s, unsigned long max);
+bool gmem_space_take(struct gmem *g, unsigned int n);
+void gmem_space_give(struct gmem *g, unsigned int n);
 
 /* An entry of @g begins (1) or ceases (-1) to point at a shared page. */
 static inline void gmem_count_shared(struct gmem *g, int n)
@@ -466,6 +568,7 @@ static inline void gmem_count_shared(struct gmem *g, int n)
 
 /* domain.c */
 struct gmem_domain *gmem_domain_get(kuid_t uid, struct user_namespace *ns);
+struct gmem_domain *gmem_domain_named(const char *name);
 void gmem_domain_put(struct gmem_domain *d);
 
 /* tenant.c */

@@ -42,8 +42,8 @@ static bool punch_lock(struct gmem *g, struct gmem_chunk *c, unsigned int from,
 static void punch_drop(struct gmem *g, struct gmem_chunk *c, unsigned int from,
 		       unsigned int to, bool retire)
 {
+	unsigned int i, given = 0;
 	unsigned long v;
-	unsigned int i;
 
 	for (i = from; i < to; i++) {
 		v = READ_ONCE(c->entry[i]);
@@ -51,14 +51,19 @@ static void punch_drop(struct gmem *g, struct gmem_chunk *c, unsigned int from,
 			continue;
 		smp_store_release(&c->entry[i], retire ? GMEM_LOCKED : 0);
 		gmem_entry_drop(g, v);
+		if (v & (GMEM_PRESENT | GMEM_ZEROED))
+			given++;
 	}
+	gmem_space_give(g, given);
 }
 
 /* Entries from @from to @to of a chunk become empty. Returns whether the chunk goes. */
 static bool chunk_punch(struct gmem *g, struct gmem_chunk *c, unsigned int from,
 			unsigned int to)
 {
-	bool retire = !from && (to == GMEM_CHUNK_PAGES || c->base + to == g->npages);
+	/* The size of a file may change: what is behind @to need not be empty there. */
+	bool retire = !from && (to == GMEM_CHUNK_PAGES ||
+				(!g->space && c->base + to == gmem_npages(g)));
 
 	if (c->dead)
 		return false;
@@ -116,7 +121,7 @@ static int punch_range(struct gmem *g, pgoff_t start, pgoff_t end, bool killable
  */
 int gmem_punch(struct gmem *g, pgoff_t start, pgoff_t end)
 {
-	if (start > end || end > g->npages)
+	if (start > end || end > gmem_npages(g))
 		return -EINVAL;
 	trace_ditto_punch(g->id, start, end);
 	return punch_range(g, start, end, true);
@@ -128,5 +133,16 @@ int gmem_punch(struct gmem *g, pgoff_t start, pgoff_t end)
  */
 void gmem_punch_all(struct gmem *g)
 {
-	punch_range(g, 0, g->npages, false);
+	punch_range(g, 0, gmem_index_end(g), false);
+}
+
+/**
+ * gmem_punch_rest() - make everything from an offset on empty
+ * @g: the gmem, its size_lock held
+ * @start: first offset
+ */
+void gmem_punch_rest(struct gmem *g, pgoff_t start)
+{
+	trace_ditto_punch(g->id, start, gmem_index_end(g));
+	punch_range(g, start, gmem_index_end(g), false);
 }

@@ -105,10 +105,10 @@ pgoff_t gmem_scan_seek(struct gmem *g, pgoff_t off)
 	bool found;
 
 	if (!atomic_long_read(&g->nr_chunks))
-		return g->npages;
+		return gmem_index_end(g);
 	off = round_down(off, GMEM_CHUNK_PAGES);
-	for (n = 0; n < SEEK_STEPS && off < g->npages; n++) {
-		if (!READ_ONCE(g->root[off >> GMEM_ROOT_SHIFT])) {
+	for (n = 0; n < SEEK_STEPS && off < gmem_npages(g); n++) {
+		if (gmem_dir_missing(g, off)) {
 			off = round_up(off + 1, 1UL << GMEM_ROOT_SHIFT);
 			continue;
 		}
@@ -125,7 +125,7 @@ pgoff_t gmem_scan_seek(struct gmem *g, pgoff_t off)
 static unsigned int scan_locked(struct gmem_chunk *c, unsigned long *ripe)
 {
 	DECLARE_BITMAP(dirty, GMEM_CHUNK_PAGES) = { 0 };
-	pgoff_t end = min(c->base + GMEM_CHUNK_PAGES, c->owner->npages);
+	pgoff_t end = c->base + GMEM_CHUNK_PAGES;
 	unsigned int i, n = 0;
 	bool active = false;
 
@@ -225,7 +225,7 @@ int gmem_unshare(struct gmem *g)
 	pgoff_t off;
 	int ret;
 
-	for (off = gmem_next_chunk(g, 0); off < g->npages;
+	for (off = gmem_next_chunk(g, 0); off < gmem_npages(g);
 	     off = gmem_next_chunk(g, off + GMEM_CHUNK_PAGES)) {
 		c = gmem_chunk_find(g, off);
 		if (!c)

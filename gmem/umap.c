@@ -150,13 +150,19 @@ static bool is_open(struct vm_area_struct *vma)
 	return READ_ONCE(vma->vm_ops) == &gmem_open_ops;
 }
 
+/* A write to a private mapping reads from here: the kernel writes to a copy of its own. */
+static bool umap_writes(const struct vm_fault *vmf)
+{
+	return (vmf->flags & FAULT_FLAG_WRITE) && (vmf->vma->vm_flags & VM_SHARED);
+}
+
 /*
  * Make the mapping one that may have @page, which is locked. False: start again, because an
  * entry that was made private for a write has been merged since, or is in transition.
  */
 static bool umap_admit(struct vm_fault *vmf, struct gmem *g, struct page *page)
 {
-	bool write = vmf->flags & FAULT_FLAG_WRITE;
+	bool write = umap_writes(vmf);
 
 	if (!is_open(vmf->vma) || allow_write(g, vmf->pgoff, page, write))
 		return true;
@@ -171,13 +177,13 @@ static bool umap_admit(struct vm_fault *vmf, struct gmem *g, struct page *page)
 static vm_fault_t gmem_vm_fault(struct vm_fault *vmf)
 {
 	struct gmem *g = vmf->vma->vm_private_data;
-	bool write = vmf->flags & FAULT_FLAG_WRITE;
+	bool write = umap_writes(vmf);
 	struct page *page;
 	int ret;
 
-	if (vmf->pgoff >= g->npages)
-		return VM_FAULT_SIGBUS;
 	for (;;) {
+		if (vmf->pgoff >= gmem_npages(g))
+			return VM_FAULT_SIGBUS;
 		ret = write ? gmem_own(g, vmf->pgoff) : gmem_settle(g, vmf->pgoff);
 		if (ret)
 			return to_vm_fault(ret);
@@ -190,7 +196,8 @@ static vm_fault_t gmem_vm_fault(struct vm_fault *vmf)
 			gmem_quarantine(g, vmf->pgoff);
 			return VM_FAULT_HWPOISON;
 		}
-		if (page_count(page) > MAX_PAGE_REFS)
+		/* Under the page's lock, which who makes the file shorter waits for. */
+		if (page_count(page) > MAX_PAGE_REFS || vmf->pgoff >= gmem_npages(g))
 			return umap_refuse(page, VM_FAULT_SIGBUS);
 		if (umap_admit(vmf, g, page))
 			break;
@@ -205,12 +212,13 @@ static vm_fault_t gmem_vm_page_mkwrite(struct vm_fault *vmf)
 	struct gmem *g = vmf->vma->vm_private_data;
 	int ret;
 
-	if (vmf->pgoff >= g->npages)
+	if (vmf->pgoff >= gmem_npages(g))
 		return VM_FAULT_SIGBUS;
 	if (PageHWPoison(vmf->page)) {
 		gmem_quarantine(g, vmf->pgoff);
 		return VM_FAULT_HWPOISON;
 	}
+	file_update_time(vmf->vma->vm_file);
 	lock_page(vmf->page);
 	if (allow_write(g, vmf->pgoff, vmf->page, true))
 		return VM_FAULT_LOCKED;
@@ -241,22 +249,22 @@ static const struct vm_operations_struct gmem_watched_ops = {
  * @file: the file
  * @vma: the new mapping
  *
- * Only shared mappings: what a private mapping should mean together with merging is not
- * defined. VM_DONTEXPAND because there is nothing beyond the end.
+ * Of an anonymous gmem only shared mappings, and none beyond the end, where nothing will ever
+ * be. VM_DONTEXPAND: see umap_watch().
  *
  * Return: 0, or -EINVAL for a private mapping or one that reaches beyond the end.
  */
 int gmem_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct gmem *g = file->private_data;
+	bool shared = vma->vm_flags & VM_SHARED;
 
-	if (!(vma->vm_flags & VM_SHARED))
-		return -EINVAL;
-	if (vma->vm_pgoff > g->npages || vma_pages(vma) > g->npages - vma->vm_pgoff)
+	if (!g->space && (!shared || vma->vm_pgoff > gmem_npages(g) ||
+			  vma_pages(vma) > gmem_npages(g) - vma->vm_pgoff))
 		return -EINVAL;
 	vm_flags_set(vma, VM_DONTEXPAND);
 	vma->vm_private_data = g;
-	vma->vm_ops = vma->vm_flags & VM_WRITE ? &gmem_open_ops : &gmem_watched_ops;
+	vma->vm_ops = shared && vma->vm_flags & VM_WRITE ? &gmem_open_ops : &gmem_watched_ops;
 	file_accessed(file);
 	return 0;
 }

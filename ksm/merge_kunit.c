@@ -49,7 +49,7 @@ static void pass(struct gmem *g, unsigned int *count)
 	struct gmem_cursor cur = { .g = g };
 	pgoff_t off;
 
-	for (off = gmem_next_chunk(g, 0); off < g->npages;
+	for (off = gmem_next_chunk(g, 0); off < gmem_npages(g);
 	     off = gmem_next_chunk(g, off + GMEM_CHUNK_PAGES)) {
 		cur.c = gmem_chunk_find(g, off);
 		if (!cur.c)

@@ -115,7 +115,7 @@ static void scan_gmem(struct batch *b, struct gmem_pass *pass, struct gmem *g)
 
 	if (!pass->in_chunk)
 		pass->off = gmem_scan_seek(g, pass->off);
-	if (pass->off >= g->npages)
+	if (pass->off >= gmem_npages(g))
 		return;
 	c = gmem_chunk_find(g, pass->off);
 	if (!c) {
@@ -157,10 +157,10 @@ static void tenant_step(struct batch *b, struct gmem_tenant *t)
 	if (g->id != pass->id)
 		go_to_gmem(pass, g->id);
 	if (kref_read(&g->ref) == 1)	/* nobody but us has it: let it go */
-		pass->off = g->npages;
+		pass->off = gmem_npages(g);
 	else
 		scan_gmem(b, pass, g);
-	if (pass->off >= g->npages)
+	if (pass->off >= gmem_npages(g))
 		go_to_gmem(pass, g->id + 1);
 	gmem_put(g);
 }
