@@ -63,7 +63,8 @@ bool host_has(enum emu_need need)
 #define USER_CS32	0x23
 #define USER_DS		0x2b
 
-struct state native;
+struct state native __attribute__((aligned(16)));
+static u8 fx_start[512] __attribute__((aligned(16)));	/* what is not x87, mostly reserved */
 u64 native_host_rsp;
 u8 native_avx;		/* YMM registers are part of the state */
 struct {
@@ -80,6 +81,7 @@ asm(".text\n"
     "run_native:\n"
     "	push %rbx; push %rbp; push %r12; push %r13; push %r14; push %r15\n"
     "	mov %rsp, native_host_rsp\n"
+    "	fxrstor native+656\n"
     "	cmpb $0, native_avx\n"
     "	je 1f\n"
     "	.irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n"
@@ -109,6 +111,8 @@ asm(".text\n"
     "	.irp n,8,9,10,11,12,13,14,15\n"
     "	mov %r\\n, native+8*\\n\n"
     "	.endr\n"
+    "	fxsave native+656\n"
+    "	fninit\n"
     "	cmpb $0, native_avx\n"
     "	je 1f\n"
     "	.irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n"
@@ -248,6 +252,44 @@ static void w_set_ymm(struct emu_ctxt *c, unsigned int nr, const void *buf)
 	memcpy(emu_vec[nr], buf, 32);
 }
 
+static u8 emu_fx[512];
+
+static void w_get_x87(struct emu_ctxt *c, struct emu_x87 *x)
+{
+	unsigned int i;
+
+	(void)c;
+	memcpy(&x->cw, emu_fx, 2);
+	memcpy(&x->sw, emu_fx + 2, 2);
+	x->tag = emu_fx[4];
+	for (i = 0; i < 8; i++)
+		memcpy(x->st[i], emu_fx + 32 + 16 * i, 10);
+}
+
+static void w_set_x87(struct emu_ctxt *c, const struct emu_x87 *x)
+{
+	unsigned int i;
+
+	(void)c;
+	memcpy(emu_fx, &x->cw, 2);
+	memcpy(emu_fx + 2, &x->sw, 2);
+	emu_fx[4] = x->tag;
+	for (i = 0; i < 8; i++)
+		memcpy(emu_fx + 32 + 16 * i, x->st[i], 10);
+}
+
+/* Control, status and tag words, and ten bytes of each register. */
+static bool same_x87(const u8 *a, const u8 *b)
+{
+	unsigned int i;
+
+	for (i = 0; i < 8; i++) {
+		if (memcmp(a + 32 + 16 * i, b + 32 + 16 * i, 10))
+			return false;
+	}
+	return !memcmp(a, b, 5);
+}
+
 static u64 w_get_xcr0(struct emu_ctxt *c)
 {
 	(void)c;
@@ -258,7 +300,7 @@ static const struct emu_ops world = {
 	.fetch = w_fetch, .read = w_read, .write = w_write, .probe = w_probe,
 	.cmpxchg = w_cmpxchg, .get_segment = w_get_segment, .get_cr = w_get_cr,
 	.has = w_has, .get_xmm = w_get_xmm, .set_xmm = w_set_xmm,
-	.get_ymm = w_get_ymm, .set_ymm = w_set_ymm, .get_xcr0 = w_get_xcr0,
+	.get_ymm = w_get_ymm, .set_ymm = w_set_ymm, .get_xcr0 = w_get_xcr0, .get_x87 = w_get_x87, .set_x87 = w_set_x87,
 };
 
 /* Behind the instruction: back to the trampoline, far when that means another mode. */
@@ -282,6 +324,9 @@ static void do_native(const struct gen *g, const u8 *memory)
 	put_return((u8 *)INSN + g->len);
 	memcpy((void *)DATA_PAGE, memory, PAGE);
 	native = g->before;
+	memcpy(native.fx, fx_start, 512);
+	memcpy(native.fx, g->before.fx, 5);
+	memcpy(native.fx + 32, g->before.fx + 32, 128);
 	native_way = mode32 ? (u64)native_far : INSN;
 	native_fault = NO_FAULT;
 	run_native();
@@ -301,6 +346,7 @@ static enum emu_result do_emulate(const struct gen *g)
 	ctxt.regs = ctxt_regs;
 	memcpy(ctxt_regs, g->before.regs, sizeof(ctxt_regs));
 	memcpy(emu_vec, g->before.vec, sizeof(emu_vec));
+	memcpy(emu_fx, g->before.fx, sizeof(emu_fx));
 	r = emu_decode(&ctxt, 0);
 	if (r == EMU_OK)
 		r = emu_execute(&ctxt);
@@ -323,9 +369,21 @@ static const char *compare(const struct gen *g, enum emu_result r)
 		return "flags";
 	if (r == EMU_OK && memcmp(emu_vec, native.vec, sizeof(emu_vec)))
 		return "xmm";
+	if (r == EMU_OK && !same_x87(emu_fx, native.fx))
+		return "x87";
 	if (r == EMU_FAULT && g->t->flags & T_PARTIAL)
 		return NULL;
 	return memcmp(shadow, (void *)DATA_PAGE, PAGE) ? "memory" : NULL;
+}
+
+static void report_x87(const u8 *fx, const char *who)
+{
+	unsigned int i;
+
+	printf("# x87 %s cw %02x%02x sw %02x%02x tag %02x st0", who, fx[1], fx[0], fx[3], fx[2], fx[4]);
+	for (i = 0; i < 10; i++)
+		printf(" %02x", fx[32 + 9 - i]);
+	printf("\n");
 }
 
 static void report(const struct gen *g, const char *what, enum emu_result r)
@@ -339,6 +397,9 @@ static void report(const struct gen *g, const char *what, enum emu_result r)
 	       ctxt.insn_len, g->len, r == EMU_FAULT ? ctxt.fault.vector : -1, native_fault,
 	       (unsigned long long)g->before.rflags, (unsigned long long)ctxt.rflags,
 	       (unsigned long long)native.rflags);
+	report_x87(g->before.fx, "before");
+	report_x87(emu_fx, "emu");
+	report_x87(native.fx, "cpu");
 	for (i = 0; i < 16; i++)
 		if (ctxt.regs[i] != native.regs[i] || i < 4)
 			printf("# reg %u before %llx emu %llx cpu %llx\n", i,
@@ -469,6 +530,7 @@ int main(int argc, char **argv)
 		seed = strtoull(argv[2], NULL, 0) | 1;
 	set_up();
 	native_avx = host_has(EMU_NEED_AVX);
+	asm volatile("fninit; fxsave %0" : "=m" (fx_start));
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("TAP version 13\n");
 	failed = test_mode(iterations, &number);

@@ -218,6 +218,16 @@ static void f_set_ymm(struct emu_ctxt *c, unsigned int nr, const void *buf)
 	xmm_writes++;
 }
 
+static void f_get_x87(struct emu_ctxt *c, struct emu_x87 *x)
+{
+	fill(x, case_seed, sizeof(*x));
+}
+
+static void f_set_x87(struct emu_ctxt *c, const struct emu_x87 *x)
+{
+	xmm_writes++;
+}
+
 static u64 f_get_xcr0(struct emu_ctxt *c)
 {
 	return case_seed & 1 ? 7 : 3;
@@ -239,6 +249,7 @@ static const struct emu_ops fuzz_ops = {
 	.get_segment = f_get_segment, .get_cr = f_get_cr, .set_cr = f_set_cr,
 	.has = f_has, .get_dr = f_get_dr, .set_dr = f_set_dr, .get_xmm = f_get_xmm, .set_xmm = f_set_xmm,
 	.get_ymm = f_get_ymm, .set_ymm = f_set_ymm, .get_xcr0 = f_get_xcr0,
+	.get_x87 = f_get_x87, .set_x87 = f_set_x87,
 	.invlpg = f_invlpg, .wbinvd = f_wbinvd,
 };
 

@@ -22,6 +22,7 @@ struct state {
 	u64 rflags;
 	u64 pad;
 	u8 vec[16][32];	/* YMM, of which XMM is the first half */
+	u8 fx[512];	/* as FXSAVE has it; of it only x87 is looked at */
 };
 
 enum undefined {	/* flags that the manuals leave undefined */
@@ -53,6 +54,7 @@ enum undefined {	/* flags that the manuals leave undefined */
 #define T_VEX	0x1000000	/* with T_0F, T_0F38, T_0F3A: the map */
 #define T_0F3A	0x2000000
 #define T_V3	0x10000000	/* VEX.vvvv is an operand */
+#define T_X87	0x40000000	/* a number of x87's in memory */
 #define T_L	0x20000000	/* VEX.L may be set */
 #define T_ENTER	0x4000000	/* two immediates */
 #define T_DIR64	0x8000000	/* the register is a pointer, too */

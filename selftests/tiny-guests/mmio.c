@@ -36,6 +36,15 @@ static void want_failures(struct vm *vm)
 	CHECKED(ioctl(vm->fd, KVM_ENABLE_CAP, &cap));
 }
 
+static void needs_bits(struct vm *vm)
+{
+	const struct kvm_cpuid_entry2 *leaf = cpuid_find(cpuid_supported(), 7, 0);
+
+	/* BMI1, BMI2; CPUs that have them have the rest, too */
+	if (!leaf || (leaf->ebx & 0x108) != 0x108)
+		skip("the CPU has no BMI");
+}
+
 static const struct guest_test tests[] = {
 	{ .name = "g_mmio_widths",
 	  LOG(W(0, 1, 0x11), W(2, 2, 0x2222), W(4, 4, 0x44444444), W(8, 8, 0x8888888899999999),
@@ -58,6 +67,9 @@ static const struct guest_test tests[] = {
 	{ .name = "g_mmio_crossing" },
 	{ .name = "g_mmio_crossing_fault" },
 	{ .name = "g_mmio_sse" },
+	{ .name = "g_mmio_mmx" },
+	{ .name = "g_mmio_x87" },
+	{ .name = "g_mmio_bits", .before = needs_bits },
 	{ .name = "g_mmio_user_fault" },
 	{ .name = "g_mmio_user_unknown" },
 	{ .name = "user_unknown_exit", .entry = "g_mmio_user_unknown", .before = want_failures,

@@ -165,6 +165,30 @@ void vcpu_write_xmm(struct vcpu *vcpu, unsigned int nr, const void *buf)
 }
 
 /**
+ * vcpu_read_fx() - the guest's x87 and XMM registers, as FXSAVE has them
+ * @vcpu: owned, inside KVM_RUN, its FPU state loaded
+ * @fx: filled
+ */
+void vcpu_read_fx(struct vcpu *vcpu, struct fxregs_state *fx)
+{
+	guest_fpregs_lock();
+	asm volatile("fxsaveq %0" : "=m" (*fx));
+	fpregs_unlock();
+}
+
+/**
+ * vcpu_write_fx() - load them
+ * @vcpu: as for vcpu_read_fx()
+ * @fx: what that gave, with other x87 registers; MXCSR as it was, so that nothing can fault
+ */
+void vcpu_write_fx(struct vcpu *vcpu, const struct fxregs_state *fx)
+{
+	guest_fpregs_lock();
+	asm volatile("fxrstorq %0" : : "m" (*fx));
+	fpregs_unlock();
+}
+
+/**
  * vcpu_read_ymm() - read a YMM register of the guest
  * @vcpu: owned, inside KVM_RUN, its FPU state loaded; its XCR0 has AVX, so the host has it
  * @nr: 0-15

@@ -20,6 +20,8 @@ void vcpu_load_host_xcr0(struct vcpu *vcpu);
 int vcpu_set_xcr0(struct vcpu *vcpu, u64 val);
 void vcpu_read_xmm(struct vcpu *vcpu, unsigned int nr, void *buf);
 void vcpu_write_xmm(struct vcpu *vcpu, unsigned int nr, const void *buf);
+void vcpu_read_fx(struct vcpu *vcpu, struct fxregs_state *fx);
+void vcpu_write_fx(struct vcpu *vcpu, const struct fxregs_state *fx);
 void vcpu_read_ymm(struct vcpu *vcpu, unsigned int nr, void *buf);
 void vcpu_write_ymm(struct vcpu *vcpu, unsigned int nr, const void *buf);
 u32 vm_xsave_size(void);

@@ -57,7 +57,7 @@ static void opnd_imm(struct emu_opnd *o, u64 val)
 	o->val[0] = val;
 }
 
-/* General, XMM or memory operand in ModRM.rm; @type is of the register form. */
+/* General, XMM, MMX or memory operand in ModRM.rm; @type is of the register form. */
 static inline enum emu_result opnd_rm(struct emu_ctxt *c, struct emu_opnd *o, u8 type)
 {
 	unsigned int reg = (c->modrm & 7) | (c->rex & 1) << 3;
@@ -66,9 +66,9 @@ static inline enum emu_result opnd_rm(struct emu_ctxt *c, struct emu_opnd *o, u8
 		o->type = EMU_OPND_MEM;
 	} else if (type == EMU_OPND_NONE) {
 		return emu_ud(c);
-	} else if (type == EMU_OPND_XMM) {
+	} else if (type == EMU_OPND_XMM || type == EMU_OPND_MMX) {
 		o->type = type;
-		o->reg = reg;
+		o->reg = type == EMU_OPND_MMX ? reg & 7 : reg;
 	} else {
 		opnd_reg(c, o, reg);
 	}
@@ -123,6 +123,12 @@ static enum emu_result decode_special(struct emu_decoder *d, struct emu_opnd *o,
 		return opnd_rm(c, o, EMU_OPND_NONE);
 	case EMU_K_W:
 		return opnd_rm(c, o, EMU_OPND_XMM);
+	case EMU_K_Q:
+		return opnd_rm(c, o, EMU_OPND_MMX);
+	case EMU_K_P:
+		o->type = EMU_OPND_MMX;
+		o->reg = c->modrm >> 3 & 7;
+		break;
 	case EMU_K_R:
 		o->size = emu_long(c) ? 8 : 4;
 		opnd_reg(c, o, (c->modrm & 7) | (c->rex & 1) << 3);

@@ -151,6 +151,8 @@ static inline enum emu_result load_operand(struct emu_ctxt *c, struct emu_opnd *
 		o->val[0] = (c->regs[o->reg] >> 8) & 0xff;
 	else if (o->type == EMU_OPND_XMM)
 		load_xmm(c, o);
+	else if (o->type == EMU_OPND_MMX)
+		o->val[0] = emu_mmx_get(c, o->reg);
 	return EMU_OK;
 }
 
@@ -236,6 +238,8 @@ static enum emu_result execute_one(struct emu_ctxt *c)
 		r = c->op->exec(c);
 	if (r == EMU_OK)
 		r = write_back(c);
+	if (r == EMU_OK && c->x87_changed)
+		c->ops->set_x87(c, &c->x87);
 	return r;
 }
 
@@ -263,6 +267,8 @@ static enum emu_result check_allowed(struct emu_ctxt *c)
 		return emu_ud(c);
 	if (c->flags & EMU_F_PRIV && c->cpl)
 		return emu_gp0(c);
+	if (c->flags & (EMU_F_MMX | EMU_F_X87))
+		return emu_check_x87(c);
 	return c->flags & EMU_F_SSE ? check_sse(c) : EMU_OK;
 }
 
@@ -271,6 +277,7 @@ static void execute_start(struct emu_ctxt *c)
 	c->device = false;
 	c->restarted = false;
 	c->single_step = false;
+	c->x87_changed = false;
 	c->shadow = 0;
 	c->fault.valid = false;
 	c->nr_staged = 0;

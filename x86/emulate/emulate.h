@@ -93,6 +93,19 @@ struct emu_fault {
 };
 
 /**
+ * struct emu_x87 - the registers of x87, as FXSAVE has them
+ * @cw: control word
+ * @sw: status word
+ * @tag: a bit for each register that is not empty, by its own number
+ * @st: the registers, counted from the top of the stack
+ */
+struct emu_x87 {
+	u16 cw, sw;
+	u8 tag;
+	u8 st[8][10];
+};
+
+/**
  * struct emu_ops - the world outside the general registers
  *
  * Every op that returns enum emu_result may return EMU_OK; EMU_FAULT with c->fault filled; EMU_IO when
@@ -122,6 +135,8 @@ struct emu_fault {
  * @get_ymm: copy 32 bytes out of YMM register @nr
  * @set_ymm: copy 32 bytes into it, and clear what lies above; likewise the last op
  * @get_xcr0: XCR0; cannot fail
+ * @get_x87: copy the registers of x87
+ * @set_x87: change them; the last op of an instruction
  * @invlpg: drop the translations of @gva
  * @wbinvd: write back and invalidate caches
  */
@@ -150,12 +165,15 @@ struct emu_ops {
 	void (*get_ymm)(struct emu_ctxt *c, unsigned int nr, void *buf);
 	void (*set_ymm)(struct emu_ctxt *c, unsigned int nr, const void *buf);
 	u64 (*get_xcr0)(struct emu_ctxt *c);
+	void (*get_x87)(struct emu_ctxt *c, struct emu_x87 *x87);
+	void (*set_x87)(struct emu_ctxt *c, const struct emu_x87 *x87);
 	enum emu_result (*invlpg)(struct emu_ctxt *c, u64 gva);
 	enum emu_result (*wbinvd)(struct emu_ctxt *c);
 };
 
 enum emu_opnd_type {
 	EMU_OPND_NONE, EMU_OPND_REG, EMU_OPND_REGH, EMU_OPND_MEM, EMU_OPND_IMM, EMU_OPND_XMM,
+	EMU_OPND_MMX,
 	EMU_OPND_SREG, EMU_OPND_CR, EMU_OPND_DR,
 };
 
@@ -163,7 +181,7 @@ enum emu_opnd_type {
  * struct emu_opnd - one operand of the decoded instruction
  * @type: where it lives; set by decode
  * @size: bytes, 1 to 32; set by decode
- * @reg: register number (@type REG, REGH, XMM, SREG, CR, DR); set by decode
+ * @reg: register number (@type REG, REGH, XMM, MMX, SREG, CR, DR); set by decode
  * @gva: linear address (@type MEM); set by execute
  * @val: the value, zero-extended; execute loads it and writes it back.  Immediates: set by decode,
  *	sign-extended
@@ -227,6 +245,8 @@ struct emu_opnd {
  * @src2: operand
  * @next_rip: what will be committed; valid only inside emu_execute(), as is the rest
  * @next_rflags: likewise
+ * @x87: loaded for instructions that want it
+ * @x87_changed: and has to be written back
  * @nr_staged: registers in @staged
  * @staged: register writes, in the order in which they are committed
  */
@@ -285,6 +305,8 @@ struct emu_ctxt {
 	/* Execution: what will be committed, in this order; valid only inside emu_execute(). */
 	u64 next_rip;
 	u64 next_rflags;
+	struct emu_x87 x87;
+	bool x87_changed;
 	u8 nr_staged;
 	struct emu_staged {
 		u8 reg;

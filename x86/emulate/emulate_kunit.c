@@ -54,6 +54,7 @@ struct machine {
 	const struct emu_case *t;
 	u8 mem[MEM_SIZE];
 	u8 ymm[16][32];
+	struct emu_x87 x87;
 	u8 bounce[4096];
 	bool answered;		/* the device has answered */
 	unsigned int reads, writes, pio_calls;
@@ -225,6 +226,16 @@ static void machine_set_ymm(struct emu_ctxt *c, unsigned int nr, const void *buf
 	memcpy(((struct machine *)c->owner)->ymm[nr], buf, 32);
 }
 
+static void machine_get_x87(struct emu_ctxt *c, struct emu_x87 *x)
+{
+	*x = ((struct machine *)c->owner)->x87;
+}
+
+static void machine_set_x87(struct emu_ctxt *c, const struct emu_x87 *x)
+{
+	((struct machine *)c->owner)->x87 = *x;
+}
+
 static u64 machine_get_xcr0(struct emu_ctxt *c)
 {
 	return 7;
@@ -237,6 +248,7 @@ static const struct emu_ops machine_ops = {
 	.has = machine_has, .get_segment = machine_get_segment, .get_cr = machine_get_cr, .set_cr = machine_set_cr,
 	.get_xmm = machine_get_xmm, .set_xmm = machine_set_xmm,
 	.get_ymm = machine_get_ymm, .set_ymm = machine_set_ymm, .get_xcr0 = machine_get_xcr0,
+	.get_x87 = machine_get_x87, .set_x87 = machine_set_x87,
 };
 
 static const struct emu_case cases[] = {

@@ -50,6 +50,8 @@ enum emu_opnd_kind {
 	EMU_K_X,		/* memory at seg:rSI */
 	EMU_K_Y,		/* memory at ES:rDI */
 	EMU_K_B,		/* VEX.vvvv: general register */
+	EMU_K_P,		/* ModRM.reg: MMX register */
+	EMU_K_Q,		/* ModRM.rm: MMX register or memory */
 	EMU_K_H,		/* VEX.vvvv: XMM or YMM register */
 	EMU_NR_KINDS
 };
@@ -95,6 +97,9 @@ static_assert(EMU_NR_KINDS <= 32);
 #define EMU_F_PRIV	BIT(22)	/* CPL 0 only: #GP */
 #define EMU_F_NOACCESS	BIT(23)	/* memory operands are addressed, not accessed */
 #define EMU_F_POP	BIT(24)	/* address of dst is computed after rSP has been increased */
+#define EMU_F_MMX	BIT(27)	/* MMX must be on */
+#define EMU_F_X87	BIT(28)	/* x87 must be on */
+#define EMU_F_NOWAIT	BIT(29)	/* does not wait for what x87 has to report */
 
 #define EMU_F_GROUPS	(EMU_F_GROUP | EMU_F_GROUP_RM | EMU_F_GROUP_MOD | EMU_F_GROUP_PFX | \
 			 EMU_F_GROUP_W | EMU_F_GROUP_64)
@@ -264,6 +269,12 @@ emu_exec_fn emu_sse_mov, emu_sse_mov_low, emu_sse_load_high, emu_sse_store_high,
 /* vex.c: what only VEX has, or does another way */
 emu_exec_fn emu_vex_mov_low, emu_vex_load_high, emu_vex_high_to_low, emu_vex_broadcast,
 	    emu_vex_extract;
+/* x87.c: and MMX, which has the same registers */
+u64 emu_mmx_get(const struct emu_ctxt *c, unsigned int nr);
+enum emu_result emu_check_x87(struct emu_ctxt *c);
+emu_exec_fn emu_fld, emu_fld_80, emu_fild, emu_fist, emu_fisttp, emu_fst, emu_fstp_80, emu_fldcw,
+	    emu_fnstcw, emu_fnstsw, emu_fninit, emu_fnclex, emu_mmx_mov, emu_mmx_and,
+	    emu_mmx_andn, emu_mmx_or, emu_mmx_xor;
 /* io.c: ports */
 emu_exec_fn emu_in, emu_out;
 /* flags.c */

@@ -20,9 +20,10 @@ enum {
 	Wdq = EMU_OPND(W, dq), Wq = EMU_OPND(W, q), Wd = EMU_OPND(W, d),
 	Ib = EMU_OPND(I, b), Iw = EMU_OPND(I, w), Iz = EMU_OPND(I, z), Iv = EMU_OPND(I, v),
 	Jb = EMU_OPND(J, b), Jz = EMU_OPND(J, z), Ob = EMU_OPND(O, b), Ov = EMU_OPND(O, v),
-	Ab = EMU_OPND(A, b), Av = EMU_OPND(A, v), Az = EMU_OPND(A, z), Zb = EMU_OPND(Z, b),
+	Aw = EMU_OPND(A, w), Ab = EMU_OPND(A, b), Av = EMU_OPND(A, v), Az = EMU_OPND(A, z), Zb = EMU_OPND(Z, b),
 	Zv = EMU_OPND(Z, v), CL = EMU_OPND(CL, b), DX = EMU_OPND(DX, w), One = EMU_OPND(ONE, b),
 	Xb = EMU_OPND(X, b), Xv = EMU_OPND(X, v), Xz = EMU_OPND(X, z),
+	Pq = EMU_OPND(P, q), Pd = EMU_OPND(P, d), Qq = EMU_OPND(Q, q),
 	By = EMU_OPND(B, y), Hdq = EMU_OPND(H, dq), Ma = EMU_OPND(M, v),
 	Yb = EMU_OPND(Y, b), Yv = EMU_OPND(Y, v), Yz = EMU_OPND(Y, z),
 };
@@ -36,6 +37,9 @@ enum {
 #define WO	EMU_F_WRONLY
 #define RO	EMU_F_RDONLY
 #define SSE	(EMU_F_SSE | EMU_F_MODRM)
+#define MMX	(EMU_F_MMX | EMU_F_MODRM)
+#define X87	(EMU_F_X87 | EMU_F_MODRM)
+#define NOWAIT	EMU_F_NOWAIT
 #define AL16	EMU_F_ALIGNED
 #define STR	EMU_F_STRING
 #define REPZ	(EMU_F_STRING | EMU_F_REPZ)

@@ -626,6 +626,33 @@ static void glue_set_ymm(struct emu_ctxt *c, unsigned int nr, const void *buf)
 	vcpu_write_ymm(glue_of(c)->vcpu, nr, buf);
 }
 
+static void glue_get_x87(struct emu_ctxt *c, struct emu_x87 *x)
+{
+	struct fxregs_state fx __aligned(16);
+	unsigned int i;
+
+	vcpu_read_fx(glue_of(c)->vcpu, &fx);
+	x->cw = fx.cwd;
+	x->sw = fx.swd;
+	x->tag = fx.twd;
+	for (i = 0; i < 8; i++)
+		memcpy(x->st[i], (u8 *)fx.st_space + 16 * i, sizeof(x->st[i]));
+}
+
+static void glue_set_x87(struct emu_ctxt *c, const struct emu_x87 *x)
+{
+	struct fxregs_state fx __aligned(16);
+	unsigned int i;
+
+	vcpu_read_fx(glue_of(c)->vcpu, &fx);
+	fx.cwd = x->cw;
+	fx.swd = x->sw;
+	fx.twd = x->tag;
+	for (i = 0; i < 8; i++)
+		memcpy((u8 *)fx.st_space + 16 * i, x->st[i], sizeof(x->st[i]));
+	vcpu_write_fx(glue_of(c)->vcpu, &fx);
+}
+
 static u64 glue_get_xcr0(struct emu_ctxt *c)
 {
 	return glue_of(c)->vcpu->st.xcr0;
@@ -661,6 +688,8 @@ static const struct emu_ops glue_ops = {
 	.get_ymm = glue_get_ymm,
 	.set_ymm = glue_set_ymm,
 	.get_xcr0 = glue_get_xcr0,
+	.get_x87 = glue_get_x87,
+	.set_x87 = glue_set_x87,
 	.invlpg = glue_invlpg,
 	.wbinvd = glue_wbinvd,
 };

@@ -323,6 +323,64 @@ void g_mmio_sse(void)
 	CHECK_TRAP(13, 0);
 }
 
+/* MMX shares its registers with x87, whose stack it makes full. */
+void g_mmio_mmx(void)
+{
+	u64 out;
+	u32 half;
+
+	U64(M) = 0x1122334455667788;
+	U64(M + 16) = 0xff00ff00ff00ff00;
+	asm volatile("fninit\n\tmovq (%2), %%mm2\n\tmovq %%mm2, 8(%2)\n\tpand 16(%2), %%mm2\n\t"
+		     "movq %%mm2, %0\n\tmovd 4(%2), %%mm7\n\tmovd %%mm7, %1\n\t"
+		     "movntq %%mm7, 24(%2)\n\temms"
+		     : "=m"(out), "=r"(half) : "r"((u64)M) : "memory");
+	CHECK_EQ(U64(M + 8), 0x1122334455667788);
+	CHECK_EQ(out, 0x1100330055007700);
+	CHECK_EQ(half, 0x11223344);
+	CHECK_EQ(U64(M + 24), 0x11223344);
+}
+
+void g_mmio_x87(void)
+{
+	u16 status;
+
+	U64(M) = 0x123456789abcdef1;
+	U64(M + 16) = 0xbff8000000000000;		/* -1.5 */
+	asm volatile("fninit\n\tfildll (%1)\n\tfistpll 8(%1)\n\tfldl 16(%1)\n\tfsts 24(%1)\n\t"
+		     "fistl 28(%1)\n\tfstpt 32(%1)\n\tfnstcw 44(%1)\n\tfldt 32(%1)\n\t"
+		     "fchs\n\tfstpl 48(%1)\n\tfnstsw %0"
+		     : "=a"(status) : "r"((u64)M) : "memory");
+	CHECK_EQ(U64(M + 8), 0x123456789abcdef1);
+	CHECK_EQ(U32(M + 24), 0xbfc00000);
+	CHECK_EQ(U32(M + 28), -2u);
+	CHECK_EQ(U64(M + 32), 0xc000000000000000);
+	CHECK_EQ(U16(M + 40), 0xbfff);
+	CHECK_EQ(U16(M + 44), 0x37f);
+	CHECK_EQ(U64(M + 48), 0x3ff8000000000000);
+	CHECK_EQ(status & 0x3f7f, 0x20);		/* inexact, rounded away from zero or not */
+}
+
+/* Newer arithmetic on general registers, some of it with VEX. */
+void g_mmio_bits(void)
+{
+	static u8 byte = 0xf0;
+	u64 andn, shlx, pop, lz, crc = 0, same = 0;
+
+	U64(M) = 0x00f0000000000ff0;
+	asm volatile("andn (%4), %5, %0\n\tshlx %6, (%4), %1\n\tpopcnt (%4), %2\n\t"
+		     "lzcnt (%4), %3"
+		     : "=&r"(andn), "=&r"(shlx), "=&r"(pop), "=&r"(lz)
+		     : "r"((u64)M), "r"(0xffull), "r"(8ull) : "memory", "cc");
+	asm volatile("crc32b (%1), %0" : "+r"(crc) : "r"((u64)M) : "memory");
+	CHECK_EQ(andn, 0x00f0000000000f00);
+	CHECK_EQ(shlx, 0xf0000000000ff000);
+	CHECK_EQ(pop, 12);
+	CHECK_EQ(lz, 8);
+	asm volatile("crc32b (%1), %0" : "+r"(same) : "r"(&byte) : "memory");
+	CHECK_EQ(crc, same);
+}
+
 /* A user-mode page fault inside an emulated instruction has the U bit. */
 void g_mmio_user_fault(void)
 {
@@ -346,12 +404,12 @@ void g_mmio_unknown(void)
 void g_mmio_user_unknown(void)
 {
 	asm volatile("fninit");
-	TRY_USER("fldl (%0)", :: "r"((u64)M) : "memory");
+	TRY_USER("flds (%0)", :: "r"((u64)M) : "memory");
 	CHECK_TRAP(6, 0);
 	CHECK_EQ(trap.cs, GUEST_USER_CS64);
-	TRY_USER("fstpl (%0)", :: "r"((u64)M) : "memory");
+	TRY_USER("fbstp (%0)", :: "r"((u64)M) : "memory");
 	CHECK_TRAP(6, 0);
-	TRY_USER("fildl (%0)", :: "r"((u64)M) : "memory");
+	TRY_USER("fmull (%0)", :: "r"((u64)M) : "memory");
 	CHECK_TRAP(6, 0);
 	TRY_USER("paddd (%0), %%xmm1", :: "r"((u64)M) : "memory");
 	CHECK_TRAP(6, 0);
