@@ -6,7 +6,7 @@
  * they hand each other a token, which takes interrupts between CPUs, and sleep, which
  * takes a timer's. Says "CHECK <rounds>" every second of the guest's, "CHECK FAILED" and
  * why, and after the line "end" on its input "CHECK END <rounds>". Any other line is a
- * command, which it has a shell run, and says "CHECK STATUS <status>".
+ * command, which it has a shell run, between "CHECK RUN" and "CHECK STATUS <status>".
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -175,7 +175,10 @@ static bool told_to_end(void)
 		return false;
 	if (!strncmp(line, "end", 3))
 		return true;
+	printf("CHECK RUN\n");
+	fflush(stdout);
 	printf("\nCHECK STATUS %d\n", system(line));
+	fflush(stdout);
 	return false;
 }
 
