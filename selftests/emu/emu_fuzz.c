@@ -22,6 +22,7 @@ static u8 bounce[4096];
 static struct emu_ctxt ctxt;
 static u64 ctxt_regs[EMU_NR_REGS], was_regs[EMU_NR_REGS];
 static const char *broken;
+static unsigned int xmm_writes;	/* and of other registers by ops */
 
 static u64 rnd(void)
 {
@@ -166,6 +167,29 @@ static bool f_has(struct emu_ctxt *c, enum emu_need need)
 	return case_seed >> need & 1;
 }
 
+static void f_set_segment(struct emu_ctxt *c, enum emu_seg nr, const struct kvm_segment *seg)
+{
+	must(nr < EMU_TR && nr != EMU_CS, "number of a segment to load");
+	must(seg->unusable || seg->present || c->mode < EMU_PROT16, "a segment is there");
+}
+
+static void f_get_dt(struct emu_ctxt *c, bool idt, struct kvm_dtable *dt)
+{
+	dt->base = case_seed >> 20;
+	dt->limit = case_seed;
+}
+
+static void f_set_dt(struct emu_ctxt *c, bool idt, const struct kvm_dtable *dt)
+{
+	must(c->cpl == 0, "privilege");
+	xmm_writes++;
+}
+
+static bool f_is_lma(struct emu_ctxt *c)
+{
+	return c->mode == EMU_PROT64;
+}
+
 static u64 f_get_cr(struct emu_ctxt *c, unsigned int nr)
 {
 	u64 cr = case_seed * (nr + 3);
@@ -197,8 +221,6 @@ static void f_get_xmm(struct emu_ctxt *c, unsigned int nr, void *buf)
 	must(nr < 16, "number of an XMM register");
 	fill(buf, nr * 16, 16);
 }
-
-static unsigned int xmm_writes;
 
 static void f_set_xmm(struct emu_ctxt *c, unsigned int nr, const void *buf)
 {
@@ -249,6 +271,7 @@ static const struct emu_ops fuzz_ops = {
 	.get_segment = f_get_segment, .get_cr = f_get_cr, .set_cr = f_set_cr,
 	.has = f_has, .get_dr = f_get_dr, .set_dr = f_set_dr, .get_xmm = f_get_xmm, .set_xmm = f_set_xmm,
 	.get_ymm = f_get_ymm, .set_ymm = f_set_ymm, .get_xcr0 = f_get_xcr0,
+	.set_segment = f_set_segment, .get_dt = f_get_dt, .set_dt = f_set_dt, .is_lma = f_is_lma,
 	.get_x87 = f_get_x87, .set_x87 = f_set_x87,
 	.invlpg = f_invlpg, .wbinvd = f_wbinvd,
 };

@@ -69,6 +69,7 @@ static const struct guest_test tests[] = {
 	{ .name = "g_mmio_sse" },
 	{ .name = "g_mmio_mmx" },
 	{ .name = "g_mmio_x87" },
+	{ .name = "g_mmio_segments" },
 	{ .name = "g_mmio_bits", .before = needs_bits },
 	{ .name = "g_mmio_user_fault" },
 	{ .name = "g_mmio_user_unknown" },

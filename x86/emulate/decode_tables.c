@@ -8,6 +8,9 @@
  */
 #include "x86/emulate/tables.h"
 
+#define POP_S		N(NO64 | WO | RO, Sw, __, emu_pop_sreg)
+#define LOAD_FAR	M(NOACC | WO, Gv, Mv, emu_load_far)
+
 /* The six forms of ADD and its kin. */
 #define ALU(n, f, fn) \
 	[n] = M(f, Eb, Gb, fn), [(n) + 1] = M(f, Ev, Gv, fn), \
@@ -53,12 +56,19 @@ static const struct emu_opcode group5[8] = {
 	N(D64, __, Ev, emu_push),
 };
 
+/* To memory a selector is always 16 bits wide. */
+static const struct emu_opcode group6_store[2] = {
+	N(WO, Ew, __, emu_store_selector), N(WO, Ev, __, emu_store_selector),
+};
+
 static const struct emu_opcode group6[8] = {
-	L(0, __), L(0, __), L(0, __), L(0, __), L(0, __), L(0, __),
+	GRP(GROUP_MOD, 0, 0, 0, group6_store), GRP(GROUP_MOD, 0, 0, 0, group6_store),
+	L(0, __), L(0, __), N(RO, __, Ew, emu_verify), N(RO, __, Ew, emu_verify),
 };
 
 static const struct emu_opcode group7_mem[8] = {
-	L(0, __), L(0, __), L(0, __), L(0, __), N(WO, Ew, __, emu_smsw), L(0, __),
+	N(NOACC | RO, __, Mb, emu_store_dt), N(NOACC | RO, __, Mb, emu_store_dt),
+	N(PRIV | NOACC | RO, __, Mb, emu_load_dt), N(PRIV | NOACC | RO, __, Mb, emu_load_dt), N(WO, Ew, __, emu_smsw), L(0, __),
 	N(PRIV, __, Ew, emu_lmsw), N(PRIV | RO | NOACC, Mb, __, emu_invlpg),
 };
 
@@ -333,11 +343,11 @@ static const struct emu_opcode op_df[2] = {
 };
 
 const struct emu_opcode emu_map_1[256] = {
-	ALU(0x00, LOCK, emu_add), [0x06] = N(NO64, __, Sw, emu_push_sreg), L(NO64, __),
+	ALU(0x00, LOCK, emu_add), [0x06] = N(NO64, __, Sw, emu_push_sreg), POP_S,
 	ALU(0x08, LOCK, emu_or), [0x0e] = N(NO64, __, Sw, emu_push_sreg),
 	[0x0f] = GRP(ESCAPE, 0, 0, 0, emu_map_0f),
-	ALU(0x10, LOCK, emu_adc), [0x16] = N(NO64, __, Sw, emu_push_sreg), L(NO64, __),
-	ALU(0x18, LOCK, emu_sbb), [0x1e] = N(NO64, __, Sw, emu_push_sreg), L(NO64, __),
+	ALU(0x10, LOCK, emu_adc), [0x16] = N(NO64, __, Sw, emu_push_sreg), POP_S,
+	ALU(0x18, LOCK, emu_sbb), [0x1e] = N(NO64, __, Sw, emu_push_sreg), POP_S,
 	ALU(0x20, LOCK, emu_and), [0x26] = PFX, N(NO64, __, __, emu_daa),
 	ALU(0x28, LOCK, emu_sub), [0x2e] = PFX, N(NO64, __, __, emu_das),
 	ALU(0x30, LOCK, emu_xor), [0x36] = PFX, N(NO64, __, __, emu_aaa),
@@ -361,7 +371,7 @@ const struct emu_opcode emu_map_1[256] = {
 	[0x88] = M(WO, Eb, Gb, emu_mov), M(WO, Ev, Gv, emu_mov),
 	M(WO, Gb, Eb, emu_mov), M(WO, Gv, Ev, emu_mov),
 	G(GROUP_MOD, op_8c), M(WO | NOACC, Gv, Mv, emu_lea),
-	L(MODRM, __), G(GROUP, group1a),
+	M(WO | RO, Sw, Ew, emu_mov_to_sreg), G(GROUP, group1a),
 	[0x90] = N(RO, Zv, Av, emu_xchg_nop), N(0, Zv, Av, emu_xchg), N(0, Zv, Av, emu_xchg),
 	N(0, Zv, Av, emu_xchg), REP4(0x94, N(0, Zv, Av, emu_xchg)),
 	[0x98] = N(0, __, __, emu_cbw), N(0, __, __, emu_cwd), ENTRY3(NO64, __, Iz, Iw, NULL),
@@ -379,7 +389,8 @@ const struct emu_opcode emu_map_1[256] = {
 	REP8(0xb8, N(WO, Zv, Iv, emu_mov)),
 	[0xc0] = GRP(GROUP, MODRM, Eb, Ib, group2), GRP(GROUP, MODRM, Ev, Ib, group2),
 	N(F64, __, Iw, emu_ret_imm), N(F64, __, __, emu_ret),
-	L(EMU_F_VEX | MODRM | NO64, __), L(EMU_F_VEX | MODRM | NO64, __),
+	M(EMU_F_VEX | NO64 | NOACC | WO, Gv, Mv, emu_load_far),
+	M(EMU_F_VEX | NO64 | NOACC | WO, Gv, Mv, emu_load_far),
 	G(GROUP, group11b), G(GROUP, group11v),
 	[0xc8] = ENTRY3(D64, __, Iw, Ib, emu_enter), N(D64, __, __, emu_leave), L(0, Iw), L(0, __),
 	L(0, __), L(0, Ib), L(NO64, __), L(0, __),
@@ -402,7 +413,8 @@ const struct emu_opcode emu_map_1[256] = {
 };
 
 const struct emu_opcode emu_map_0f[256] = {
-	[0x00] = G(GROUP, group6), G(GROUP_MOD, group7), L(MODRM, __), L(MODRM, __),
+	[0x00] = G(GROUP, group6), G(GROUP_MOD, group7),
+	M(RO | WO, Gv, Ew, emu_lar_lsl), M(RO | WO, Gv, Ew, emu_lar_lsl),
 	[0x05] = L(0, __), N(PRIV, __, __, emu_clts), L(0, __),
 	L(0, __), N(PRIV, __, __, emu_wbinvd), [0x0b] = N(0, __, __, emu_undefined),
 	[0x0d] = M(NOACC, __, __, emu_nop), L(0, __), L(MODRM, Ib),
@@ -426,15 +438,15 @@ const struct emu_opcode emu_map_0f[256] = {
 	[0x7c] = L(MODRM, __), L(MODRM, __), G(GROUP_PFX, op_0f7e), G(GROUP_PFX, op_0f7f),
 	REP16(0x80, N(F64, __, Jz, emu_jcc)),
 	REP16(0x90, M(WO, Eb, __, emu_setcc)),
-	[0xa0] = N(D64, __, Sw, emu_push_sreg), L(D64, __), L(0, __),
+	[0xa0] = N(D64, __, Sw, emu_push_sreg), N(D64 | WO | RO, Sw, __, emu_pop_sreg), L(0, __),
 	M(RO | EMU_F_BITOFF, Ev, Gv, emu_bt),
 	M3(0, Ev, Gv, Ib, emu_shld), M3(0, Ev, Gv, CL, emu_shld),
-	[0xa8] = N(D64, __, Sw, emu_push_sreg), L(D64, __), L(0, __),
+	[0xa8] = N(D64, __, Sw, emu_push_sreg), N(D64 | WO | RO, Sw, __, emu_pop_sreg), L(0, __),
 	M(LOCK | EMU_F_BITOFF, Ev, Gv, emu_bts),
 	M3(0, Ev, Gv, Ib, emu_shrd), M3(0, Ev, Gv, CL, emu_shrd),
 	G(GROUP_PFX, group15), M(0, Gv, Ev, emu_imul2),
 	[0xb0] = GRP(GROUP_MOD, MODRM, Eb, Gb, op_0fb0), GRP(GROUP_MOD, MODRM, Ev, Gv, op_0fb0),
-	L(MODRM, Mv), M(LOCK | EMU_F_BITOFF, Ev, Gv, emu_btr), L(MODRM, Mv), L(MODRM, Mv),
+	LOAD_FAR, M(LOCK | EMU_F_BITOFF, Ev, Gv, emu_btr), LOAD_FAR, LOAD_FAR,
 	M(WO, Gv, Eb, emu_movzx), M(WO, Gv, Ew, emu_movzx),
 	[0xb8] = G(GROUP_PFX, op_0fb8), M(NOACC, __, __, emu_undefined),
 	GRP(GROUP, MODRM, Ev, Ib, group8), M(LOCK | EMU_F_BITOFF, Ev, Gv, emu_btc),

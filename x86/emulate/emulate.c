@@ -278,6 +278,7 @@ static void execute_start(struct emu_ctxt *c)
 	c->restarted = false;
 	c->single_step = false;
 	c->x87_changed = false;
+	c->next_seg_nr = EMU_NR_SEGS;
 	c->shadow = 0;
 	c->fault.valid = false;
 	c->nr_staged = 0;
@@ -292,6 +293,8 @@ static void commit_insn(struct emu_ctxt *c)
 {
 	c->single_step = c->rflags & X86_EFLAGS_TF && !(c->shadow & EMU_SHADOW_MOV_SS);
 	emu_commit_regs(c);
+	if (c->next_seg_nr != EMU_NR_SEGS)
+		c->ops->set_segment(c, c->next_seg_nr, &c->next_seg);
 	c->rip = c->next_rip;
 	c->rflags = c->next_rflags;
 }

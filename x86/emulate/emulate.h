@@ -126,6 +126,10 @@ struct emu_x87 {
  * @pio_out: write them, likewise; those that were not written are another iteration's
  * @has: has the guest's CPU what enum emu_need names?
  * @get_segment: fill @seg, hidden part included; @seg->limit is in bytes
+ * @set_segment: load a segment register, hidden part included; the last op of an instruction
+ * @get_dt: GDTR or IDTR
+ * @set_dt: load it; likewise the last op
+ * @is_lma: is the CPU in long mode, 64-bit or not?
  * @get_cr: CR0, CR2, CR3, CR4 or CR8; cannot fail
  * @set_cr: write it with all architectural checks (EMU_FAULT: #GP)
  * @get_dr: debug register 0-3, 6, 7 (EMU_FAULT: #DB for DR7.GD)
@@ -156,6 +160,10 @@ struct emu_ops {
 				   const void *buf, unsigned int *count);
 	bool (*has)(struct emu_ctxt *c, enum emu_need need);
 	void (*get_segment)(struct emu_ctxt *c, enum emu_seg nr, struct kvm_segment *seg);
+	void (*set_segment)(struct emu_ctxt *c, enum emu_seg nr, const struct kvm_segment *seg);
+	void (*get_dt)(struct emu_ctxt *c, bool idt, struct kvm_dtable *dt);
+	void (*set_dt)(struct emu_ctxt *c, bool idt, const struct kvm_dtable *dt);
+	bool (*is_lma)(struct emu_ctxt *c);
 	u64 (*get_cr)(struct emu_ctxt *c, unsigned int nr);
 	enum emu_result (*set_cr)(struct emu_ctxt *c, unsigned int nr, u64 val);
 	enum emu_result (*get_dr)(struct emu_ctxt *c, unsigned int nr, u64 *val);
@@ -245,6 +253,8 @@ struct emu_opnd {
  * @src2: operand
  * @next_rip: what will be committed; valid only inside emu_execute(), as is the rest
  * @next_rflags: likewise
+ * @next_seg: the segment register that will be loaded
+ * @next_seg_nr: which; EMU_NR_SEGS: none
  * @x87: loaded for instructions that want it
  * @x87_changed: and has to be written back
  * @nr_staged: registers in @staged
@@ -305,6 +315,8 @@ struct emu_ctxt {
 	/* Execution: what will be committed, in this order; valid only inside emu_execute(). */
 	u64 next_rip;
 	u64 next_rflags;
+	struct kvm_segment next_seg;
+	u8 next_seg_nr;
 	struct emu_x87 x87;
 	bool x87_changed;
 	u8 nr_staged;

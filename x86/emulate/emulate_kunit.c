@@ -45,6 +45,7 @@ struct emu_case {
 	u8 shadow;			/* c->shadow afterwards */
 	struct kvm_segment seg;		/* with a limit: replaces segment seg_nr */
 	enum emu_seg seg_nr;
+	struct kvm_segment seg_out;	/* with a limit: what is loaded */
 	u64 cr0, cr4;
 };
 
@@ -55,6 +56,8 @@ struct machine {
 	u8 mem[MEM_SIZE];
 	u8 ymm[16][32];
 	struct emu_x87 x87;
+	struct kvm_segment loaded;
+	bool any_loaded;
 	u8 bounce[4096];
 	bool answered;		/* the device has answered */
 	unsigned int reads, writes, pio_calls;
@@ -194,6 +197,33 @@ static bool machine_has(struct emu_ctxt *c, enum emu_need need)
 	return true;
 }
 
+static void machine_set_segment(struct emu_ctxt *c, enum emu_seg nr, const struct kvm_segment *seg)
+{
+	struct machine *m = c->owner;
+
+	m->loaded = *seg;
+	m->any_loaded = true;
+}
+
+/* The GDT has six descriptors. */
+static void machine_get_dt(struct emu_ctxt *c, bool idt, struct kvm_dtable *dt)
+{
+	*dt = (struct kvm_dtable){ .base = idt ? 0x4000 : 0x3000, .limit = 0x2f };
+}
+
+static void machine_set_dt(struct emu_ctxt *c, bool idt, const struct kvm_dtable *dt)
+{
+	struct machine *m = c->owner;
+
+	m->loaded = (struct kvm_segment){ .base = dt->base, .limit = dt->limit };
+	m->any_loaded = true;
+}
+
+static bool machine_is_lma(struct emu_ctxt *c)
+{
+	return c->mode == EMU_PROT64;
+}
+
 static u64 machine_get_cr(struct emu_ctxt *c, unsigned int nr)
 {
 	struct machine *m = c->owner;
@@ -248,7 +278,8 @@ static const struct emu_ops machine_ops = {
 	.has = machine_has, .get_segment = machine_get_segment, .get_cr = machine_get_cr, .set_cr = machine_set_cr,
 	.get_xmm = machine_get_xmm, .set_xmm = machine_set_xmm,
 	.get_ymm = machine_get_ymm, .set_ymm = machine_set_ymm, .get_xcr0 = machine_get_xcr0,
-	.get_x87 = machine_get_x87, .set_x87 = machine_set_x87,
+	.set_segment = machine_set_segment, .get_dt = machine_get_dt, .set_dt = machine_set_dt,
+	.is_lma = machine_is_lma, .get_x87 = machine_get_x87, .set_x87 = machine_set_x87,
 };
 
 static const struct emu_case cases[] = {
@@ -325,6 +356,67 @@ static const struct emu_case cases[] = {
 	  .in = { R(RAX, 0x123456789abcdef0) } },
 	{ "prot64: 49 90 is xchg", EMU_PROT64, CODE_BYTES(0x49, 0x90),
 	  .in = { R(RAX, 1), R(R8, 2) }, .out = { R(RAX, 2), R(R8, 1) } },
+
+	/* Segments: the descriptor is the GDT's first, and a load marks it as accessed */
+#define DATA_DESC	0x11cf92223344ffffULL
+#define LOADED		.seg_out = { .base = 0x11223344, .limit = 0xffffffff, .type = 3 }
+#define REFUSED(vec, code)	.result = EMU_FAULT, .vector = X86_TRAP_##vec, .error = (code)
+#define DESC(in, out)	.addr = 0x3008, .mem_in = (in), .mem_out = (out)
+	{ "mov ds", EMU_PROT32, CODE_BYTES(0x8e, 0xd8), .in = { R(RAX, 8) },
+	  DESC(DATA_DESC, DATA_DESC | 1ULL << 40), LOADED },
+	{ "mov ss", EMU_PROT32, CODE_BYTES(0x8e, 0xd0), .in = { R(RAX, 8) },
+	  DESC(DATA_DESC, DATA_DESC | 1ULL << 40), LOADED, .shadow = EMU_SHADOW_MOV_SS },
+	{ "mov fs, at CPL 3 of DPL 0", EMU_PROT32, 3, CODE_BYTES(0x8e, 0xe0), .in = { R(RAX, 8) },
+	  DESC(DATA_DESC, DATA_DESC), REFUSED(GP, 8) },
+	{ "mov ds, RPL above DPL", EMU_PROT32, CODE_BYTES(0x8e, 0xd8), .in = { R(RAX, 11) },
+	  DESC(DATA_DESC, DATA_DESC), REFUSED(GP, 8) },
+	{ "mov ds, not present", EMU_PROT32, CODE_BYTES(0x8e, 0xd8), .in = { R(RAX, 8) },
+	  DESC(DATA_DESC & ~(1ULL << 47), DATA_DESC & ~(1ULL << 47)), REFUSED(NP, 8) },
+	{ "mov ss, not present", EMU_PROT32, CODE_BYTES(0x8e, 0xd0), .in = { R(RAX, 8) },
+	  DESC(DATA_DESC & ~(1ULL << 47), DATA_DESC & ~(1ULL << 47)), REFUSED(SS, 8),
+	  .shadow = EMU_SHADOW_MOV_SS },
+	{ "mov ss, read-only", EMU_PROT32, CODE_BYTES(0x8e, 0xd0), .in = { R(RAX, 8) },
+	  DESC(DATA_DESC & ~(1ULL << 41), DATA_DESC & ~(1ULL << 41)), REFUSED(GP, 8),
+	  .shadow = EMU_SHADOW_MOV_SS },
+	{ "mov ds, code that cannot be read", EMU_PROT32, CODE_BYTES(0x8e, 0xd8),
+	  .in = { R(RAX, 8) }, DESC(0x11cf98223344ffffULL, 0x11cf98223344ffffULL), REFUSED(GP, 8) },
+	{ "mov ds, a system segment", EMU_PROT32, CODE_BYTES(0x8e, 0xd8), .in = { R(RAX, 8) },
+	  DESC(0x11cf82223344ffffULL, 0x11cf82223344ffffULL), REFUSED(GP, 8) },
+	{ "mov ds, beyond the table", EMU_PROT32, CODE_BYTES(0x8e, 0xd8), .in = { R(RAX, 0x30) },
+	  REFUSED(GP, 0x30) },
+	{ "mov ss, null", EMU_PROT32, CODE_BYTES(0x8e, 0xd0), .shadow = EMU_SHADOW_MOV_SS,
+	  REFUSED(GP, 0) },
+	{ "mov cs", EMU_PROT32, CODE_BYTES(0x8e, 0xc8), REFUSED(UD, 0), .no_error = true },
+	{ "mov es in real mode", EMU_REAL, CODE_BYTES(0x8e, 0xc0), .in = { R(RAX, 0x1234) },
+	  .seg_out = { .base = 0x12340, .limit = 0xffff, .type = 3 } },
+	{ "pop ss", EMU_REAL, CODE_BYTES(0x17), .in = { R(RSP, 0x2000) }, .out = { R(RSP, 0x2002) },
+	  .addr = 0x2000, .mem_in = 0x1234, .mem_out = 0x1234, .shadow = EMU_SHADOW_MOV_SS,
+	  .seg_out = { .base = 0x12340, .limit = 0xffff, .type = 3 } },
+	{ "les", EMU_REAL, CODE_BYTES(0xc4, 0x07), .in = { R(RBX, 0x2000) }, .out = { R(RAX, 0x5678) },
+	  .addr = 0x2000, .mem_in = 0x12345678, .mem_out = 0x12345678,
+	  .seg_out = { .base = 0x12340, .limit = 0xffff, .type = 3 } },
+	{ "les of a register, which elsewhere is VEX", EMU_REAL,
+	  CODE_BYTES(0xc4, 0xe2, 0x60, 0xf2, 0xc1), REFUSED(UD, 0), .no_error = true },
+	{ "sgdt", EMU_PROT32, CODE_BYTES(0x0f, 0x01, 0x03), .in = { R(RBX, 0x2000) },
+	  .addr = 0x2000, .mem_in = -1, .mem_out = 0xffff00003000002fULL },
+	{ "sidt, with UMIP", EMU_PROT64, 3, CODE_BYTES(0x0f, 0x01, 0x0b), .in = { R(RBX, 0x2000) },
+	  .cr4 = X86_CR4_UMIP, REFUSED(GP, 0) },
+	{ "lgdt of 24 bits", EMU_REAL, CODE_BYTES(0x0f, 0x01, 0x17), .in = { R(RBX, 0x2000) },
+	  .addr = 0x2000, .mem_in = 0x112233440010ULL, .mem_out = 0x112233440010ULL,
+	  .seg_out = { .base = 0x223344, .limit = 0x10 } },
+	{ "lidt at CPL 3", EMU_PROT32, 3, CODE_BYTES(0x0f, 0x01, 0x1b), REFUSED(GP, 0) },
+	{ "str", EMU_PROT32, CODE_BYTES(0x0f, 0x00, 0xc8), .out = { R(RAX, EMU_TR * 8) } },
+	{ "sldt in real mode", EMU_REAL, CODE_BYTES(0x0f, 0x00, 0xc0), REFUSED(UD, 0),
+	  .no_error = true },
+	{ "lar", EMU_PROT32, CODE_BYTES(0x0f, 0x02, 0xc3), .in = { R(RBX, 8) },
+	  .out = { R(RAX, 0xcf9200) }, .flags_out = X86_EFLAGS_ZF, DESC(DATA_DESC, DATA_DESC) },
+	{ "lsl", EMU_PROT32, CODE_BYTES(0x0f, 0x03, 0xc3), .in = { R(RBX, 8) },
+	  .out = { R(RAX, 0xffffffff) }, .flags_out = X86_EFLAGS_ZF, DESC(DATA_DESC, DATA_DESC) },
+	{ "lsl of what is out of reach", EMU_PROT32, 3, CODE_BYTES(0x0f, 0x03, 0xc3),
+	  .in = { R(RBX, 8) }, .flags_in = X86_EFLAGS_ZF, DESC(DATA_DESC, DATA_DESC) },
+	{ "verw", EMU_PROT32, CODE_BYTES(0x0f, 0x00, 0xe8), .in = { R(RAX, 8) },
+	  .flags_out = X86_EFLAGS_ZF, DESC(DATA_DESC, DATA_DESC) },
+	{ "verr, null", EMU_PROT32, CODE_BYTES(0x0f, 0x00, 0xe0), .flags_in = X86_EFLAGS_ZF },
 
 	/* Decimal arithmetic, BOUND, ARPL and ENTER: 64-bit mode has them not, or not so */
 	{ "daa", EMU_PROT32, CODE_BYTES(0x27), .in = { R(RAX, 0xae) }, .out = { R(RAX, 0x14) },
@@ -471,7 +563,8 @@ static const struct emu_case cases[] = {
 	  .in = { R(RAX, 1ULL << 63), R(RDX, -1), R(RBX, -1) },
 	  .result = EMU_FAULT, .vector = X86_TRAP_DE, .no_error = true },
 	{ "VEX is not known", EMU_PROT64, CODE_BYTES(0xc5, 0xf8, 0x77), .result = EMU_UNHANDLED },
-	{ "LES is not known", EMU_PROT32, CODE_BYTES(0xc4, 0x03), .result = EMU_UNHANDLED },
+	{ "a map that VEX does not have", EMU_PROT32, CODE_BYTES(0xc4, 0xe0, 0x78, 0x10, 0xc0),
+	  .result = EMU_UNHANDLED },
 	{ "cpuid only has a length", EMU_PROT64, CODE_BYTES(0x0f, 0xa2), .result = EMU_UNHANDLED },
 	{ "undefined 0F opcode", EMU_PROT64, CODE_BYTES(0x0f, 0x04), .result = EMU_UNHANDLED },
 
@@ -673,6 +766,12 @@ static void run_case(struct kunit *test, struct machine *m, const struct emu_cas
 	if (t->addr) {
 		memcpy(&mem, m->mem + t->addr, 8);
 		KUNIT_EXPECT_EQ_MSG(test, mem, t->mem_out, "%s: memory", t->name);
+	}
+	KUNIT_EXPECT_EQ_MSG(test, m->any_loaded, t->seg_out.limit != 0, "%s: loads", t->name);
+	if (t->seg_out.limit) {
+		KUNIT_EXPECT_EQ_MSG(test, m->loaded.base, t->seg_out.base, "%s: base", t->name);
+		KUNIT_EXPECT_EQ_MSG(test, m->loaded.limit, t->seg_out.limit, "%s: limit", t->name);
+		KUNIT_EXPECT_EQ_MSG(test, m->loaded.type, t->seg_out.type, "%s: type", t->name);
 	}
 	if (t->result == EMU_FAULT)
 		check_fault(test, m);

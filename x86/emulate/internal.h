@@ -232,6 +232,9 @@ enum emu_result emu_read_seg(struct emu_ctxt *c, enum emu_seg seg, u64 ea, void 
 enum emu_result emu_write_seg(struct emu_ctxt *c, enum emu_seg seg, u64 ea, const void *buf,
 			      unsigned int len);
 
+/* stack.c */
+enum emu_result emu_pop_value(struct emu_ctxt *c, u64 *val);
+
 /* io.c */
 enum emu_result emu_io_allowed(struct emu_ctxt *c, u16 port, unsigned int size);
 
@@ -277,6 +280,9 @@ emu_exec_fn emu_fld, emu_fld_80, emu_fild, emu_fist, emu_fisttp, emu_fst, emu_fs
 	    emu_mmx_andn, emu_mmx_or, emu_mmx_xor;
 /* io.c: ports */
 emu_exec_fn emu_in, emu_out;
+/* segment.c */
+emu_exec_fn emu_mov_to_sreg, emu_pop_sreg, emu_load_far, emu_store_dt, emu_load_dt,
+	    emu_store_selector, emu_lar_lsl, emu_verify;
 /* flags.c */
 emu_exec_fn emu_clc, emu_stc, emu_cmc, emu_cld, emu_std, emu_cli, emu_sti;
 /* system.c: system registers */

@@ -68,6 +68,18 @@ enum emu_result emu_pop(struct emu_ctxt *c)
 	return pop_bytes(c, c->dst.val, c->opsize, 0);
 }
 
+/**
+ * emu_pop_value() - read what is on top of the stack
+ * @c: context
+ * @val: zero; its low bytes are filled, as many as the operand size
+ *
+ * Return: EMU_OK with the new rSP staged; or as emu_read_seg().
+ */
+enum emu_result emu_pop_value(struct emu_ctxt *c, u64 *val)
+{
+	return pop_bytes(c, val, c->opsize, 0);
+}
+
 /* PUSHA, POPA: register number 7 - i at the i-th place; POPA skips rSP. */
 enum emu_result emu_pusha(struct emu_ctxt *c)
 {

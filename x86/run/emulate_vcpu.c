@@ -543,6 +543,37 @@ static void glue_get_segment(struct emu_ctxt *c, enum emu_seg nr, struct kvm_seg
 	*seg = vcpu->st.seg[nr];
 }
 
+static void glue_set_segment(struct emu_ctxt *c, enum emu_seg nr, const struct kvm_segment *seg)
+{
+	struct vcpu *vcpu = glue_of(c)->vcpu;
+
+	vcpu_need(vcpu, ST_SEGS);
+	vcpu->st.seg[nr] = *seg;
+	vcpu_changed(vcpu, ST_SEGS);
+}
+
+static void glue_get_dt(struct emu_ctxt *c, bool idt, struct kvm_dtable *dt)
+{
+	struct vcpu *vcpu = glue_of(c)->vcpu;
+
+	vcpu_need(vcpu, ST_DT);
+	*dt = idt ? vcpu->st.idt : vcpu->st.gdt;
+}
+
+static void glue_set_dt(struct emu_ctxt *c, bool idt, const struct kvm_dtable *dt)
+{
+	struct vcpu *vcpu = glue_of(c)->vcpu;
+
+	vcpu_need(vcpu, ST_DT);
+	*(idt ? &vcpu->st.idt : &vcpu->st.gdt) = *dt;
+	vcpu_changed(vcpu, ST_DT);
+}
+
+static bool glue_is_lma(struct emu_ctxt *c)
+{
+	return glue_of(c)->vcpu->st.efer & EFER_LMA;
+}
+
 static u64 glue_get_cr(struct emu_ctxt *c, unsigned int nr)
 {
 	struct vcpu *vcpu = glue_of(c)->vcpu;
@@ -679,6 +710,10 @@ static const struct emu_ops glue_ops = {
 	.pio_out = glue_pio_out,
 	.has = glue_has,
 	.get_segment = glue_get_segment,
+	.set_segment = glue_set_segment,
+	.get_dt = glue_get_dt,
+	.set_dt = glue_set_dt,
+	.is_lma = glue_is_lma,
 	.get_cr = glue_get_cr,
 	.set_cr = glue_set_cr,
 	.get_dr = glue_get_dr,

@@ -381,6 +381,35 @@ void g_mmio_bits(void)
 	CHECK_EQ(crc, same);
 }
 
+/* Selectors and tables that lie in a device's memory. */
+void g_mmio_segments(void)
+{
+	u64 gdtr[2] = { 0 }, limit;
+	u16 fs, ds, tr;
+
+	asm volatile("mov %%ds, %0\n\tmov %%fs, %1\n\tstr %2" : "=r"(ds), "=r"(fs), "=r"(tr));
+	U16(M) = ds;
+	asm volatile("mov (%1), %%fs\n\tmov %%fs, %0" : "=r"(fs) : "r"((u64)M) : "memory");
+	CHECK_EQ(fs, ds);
+	U16(M) = 0;
+	asm volatile("mov (%1), %%fs\n\tmov %%fs, %0" : "=r"(fs) : "r"((u64)M) : "memory");
+	CHECK_EQ(fs, 0);
+	U16(M) = 0xfff8;
+	TRY("mov (%0), %%fs", :: "r"((u64)M) : "memory");
+	CHECK_TRAP(13, 0xfff8);
+	asm volatile("sgdt %0" : "=m"(gdtr));
+	asm volatile("sgdt (%0)" :: "r"((u64)M) : "memory");
+	CHECK_EQ(U64(M), gdtr[0]);
+	CHECK_EQ(U16(M + 8), (u16)gdtr[1]);
+	asm volatile("lgdt (%0)" :: "r"((u64)M) : "memory");
+	asm volatile("str (%0)" :: "r"((u64)M + 16) : "memory");
+	CHECK_EQ(U16(M + 16), tr);
+	U16(M) = ds;
+	asm volatile("lsl %1, %0" : "=r"(limit) : "r"((u64)ds));
+	asm volatile("lsl (%1), %0" : "=r"(gdtr[0]) : "r"((u64)M) : "memory");
+	CHECK_EQ(gdtr[0], limit);
+}
+
 /* A user-mode page fault inside an emulated instruction has the U bit. */
 void g_mmio_user_fault(void)
 {

@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Segment registers and descriptor tables: loading selectors with all checks, and looking at
+ * descriptors.
+ *
+ * What changes is staged in c->next_seg and takes place when nothing can fail any more. Only
+ * the bits "accessed" and "busy" are written before, as the CPU does.
+ */
+#include "x86/emulate/internal.h"
+
+/* Descriptors, as numbers (SDM figure 3-8). */
+#define DESC_TYPE(d)	((d) >> 40 & 15)
+#define DESC_S		BIT(44)
+#define DESC_DPL(d)	((d) >> 45 & 3)
+#define DESC_P		BIT(47)
+#define DESC_G		BIT(55)
+
+#define TYPE_CODE	8
+#define TYPE_CONFORMING	4
+#define TYPE_RW		2
+#define TYPE_ACCESSED	1
+#define TYPE_LDT	2
+#define TYPE_TSS16	1
+#define TYPE_TSS32	9
+#define TYPE_BUSY	2
+
+static bool selector_is_null(u16 selector)
+{
+	return !(selector & ~3);
+}
+
+static enum emu_result selector_fault(struct emu_ctxt *c, u8 vector, u16 selector)
+{
+	return emu_fault_code(c, vector, selector & ~3);
+}
+
+/* Where @selector's descriptor is; false beyond the table's end, or without a table. */
+static bool desc_find(struct emu_ctxt *c, u16 selector, unsigned int size, u64 *gva)
+{
+	unsigned int offset = selector & ~7;
+	struct kvm_segment ldt;
+	struct kvm_dtable gdt;
+
+	if (selector & 4) {
+		c->ops->get_segment(c, EMU_LDTR, &ldt);
+		*gva = ldt.base + offset;
+		return !ldt.unusable && offset + size - 1 <= ldt.limit;
+	}
+	c->ops->get_dt(c, false, &gdt);
+	*gva = gdt.base + offset;
+	return offset + size - 1 <= gdt.limit;
+}
+
+static enum emu_result desc_read(struct emu_ctxt *c, u16 selector, u64 *desc, u64 *gva)
+{
+	if (!desc_find(c, selector, 8, gva))
+		return selector_fault(c, X86_TRAP_GP, selector);
+	return c->ops->read(c, *gva, desc, 8, EMU_ACC_SYSTEM);
+}
+
+static u32 desc_limit(u64 desc)
+{
+	u32 limit = (desc & 0xffff) | (desc >> 32 & 0xf0000);
+
+	return desc & DESC_G ? limit << 12 | 0xfff : limit;
+}
+
+static struct kvm_segment desc_segment(u64 desc, u16 selector)
+{
+	return (struct kvm_segment) {
+		.base = (desc >> 16 & 0xffffff) | (desc >> 32 & 0xff000000),
+		.limit = desc_limit(desc), .selector = selector, .type = DESC_TYPE(desc),
+		.present = 1, .dpl = DESC_DPL(desc), .db = desc >> 54 & 1, .s = desc >> 44 & 1,
+		.l = desc >> 53 & 1, .g = desc >> 55 & 1, .avl = desc >> 52 & 1,
+	};
+}
+
+static void segment_stage(struct emu_ctxt *c, enum emu_seg nr, const struct kvm_segment *seg)
+{
+	c->next_seg = *seg;
+	c->next_seg_nr = nr;
+}
+
+/* A null selector: anywhere but in SS, and there in the kernel's 64-bit code. */
+static enum emu_result segment_null(struct emu_ctxt *c, enum emu_seg nr, u16 selector)
+{
+	struct kvm_segment seg = { .selector = selector, .unusable = 1 };
+
+	if (nr == EMU_SS) {
+		if (!emu_long(c) || c->cpl == 3 || (selector & 3) != c->cpl)
+			return emu_gp0(c);
+		seg.dpl = c->cpl;
+		seg.db = 1;
+		seg.type = 3;
+		seg.s = 1;
+	}
+	segment_stage(c, nr, &seg);
+	return EMU_OK;
+}
+
+static bool desc_fits_stack(const struct emu_ctxt *c, u64 desc, u16 selector)
+{
+	return desc & DESC_S && (DESC_TYPE(desc) & (TYPE_CODE | TYPE_RW)) == TYPE_RW &&
+	       (selector & 3) == c->cpl && DESC_DPL(desc) == c->cpl;
+}
+
+static bool desc_may_be_read(u64 desc)
+{
+	return desc & DESC_S && (DESC_TYPE(desc) & (TYPE_CODE | TYPE_RW)) != TYPE_CODE;
+}
+
+static bool desc_conforms(u64 desc)
+{
+	return (DESC_TYPE(desc) & (TYPE_CODE | TYPE_CONFORMING)) == (TYPE_CODE | TYPE_CONFORMING);
+}
+
+/* Privileged enough, by CPL and by the selector's RPL? */
+static bool desc_reachable(const struct emu_ctxt *c, u64 desc, u16 selector)
+{
+	return DESC_DPL(desc) >= (selector & 3) && DESC_DPL(desc) >= c->cpl;
+}
+
+static bool desc_fits_data(const struct emu_ctxt *c, u64 desc, u16 selector)
+{
+	return desc_may_be_read(desc) &&
+	       (desc_conforms(desc) || desc_reachable(c, desc, selector));
+}
+
+/* Set a bit in the byte of the type, unless it is set. */
+static enum emu_result desc_mark(struct emu_ctxt *c, u64 gva, u64 desc, u8 bit)
+{
+	u8 byte = desc >> 40 | bit;
+
+	if (desc >> 40 & bit)
+		return EMU_OK;
+	return c->ops->write(c, gva + 5, &byte, 1, EMU_ACC_SYSTEM);
+}
+
+static enum emu_result segment_load_protected(struct emu_ctxt *c, enum emu_seg nr, u16 selector)
+{
+	struct kvm_segment seg;
+	enum emu_result r;
+	u64 desc = 0, gva;
+
+	if (selector_is_null(selector))
+		return segment_null(c, nr, selector);
+	r = desc_read(c, selector, &desc, &gva);
+	if (r != EMU_OK)
+		return r;
+	if (nr == EMU_SS ? !desc_fits_stack(c, desc, selector) : !desc_fits_data(c, desc, selector))
+		return selector_fault(c, X86_TRAP_GP, selector);
+	if (!(desc & DESC_P))
+		return selector_fault(c, nr == EMU_SS ? X86_TRAP_SS : X86_TRAP_NP, selector);
+	seg = desc_segment(desc, selector);
+	seg.type |= TYPE_ACCESSED;
+	segment_stage(c, nr, &seg);
+	return desc_mark(c, gva, desc, TYPE_ACCESSED);
+}
+
+static enum emu_result segment_load(struct emu_ctxt *c, enum emu_seg nr, u16 selector)
+{
+	struct kvm_segment seg;
+
+	if (!emu_realish(c))
+		return segment_load_protected(c, nr, selector);
+	/* Limit and rights stay. */
+	c->ops->get_segment(c, nr, &seg);
+	seg.selector = selector;
+	seg.base = selector << 4;
+	segment_stage(c, nr, &seg);
+	return EMU_OK;
+}
+
+enum emu_result emu_mov_to_sreg(struct emu_ctxt *c)
+{
+	if (c->dst.reg == EMU_CS)
+		return emu_ud(c);
+	if (c->dst.reg == EMU_SS)
+		c->shadow = EMU_SHADOW_MOV_SS;
+	return segment_load(c, c->dst.reg, c->src.val[0]);
+}
+
+/* POP of a segment register; its number is in the opcode. */
+enum emu_result emu_pop_sreg(struct emu_ctxt *c)
+{
+	enum emu_result r;
+	u64 val = 0;
+
+	r = emu_pop_value(c, &val);
+	if (r != EMU_OK)
+		return r;
+	if (c->dst.reg == EMU_SS)
+		c->shadow = EMU_SHADOW_MOV_SS;
+	return segment_load(c, c->dst.reg, val);
+}
+
+/* LES, LDS, LSS, LFS, LGS: an offset and a selector. */
+enum emu_result emu_load_far(struct emu_ctxt *c)
+{
+	static const u8 seg[] = { [0xb2 - 0xb2] = EMU_SS, [0xb4 - 0xb2] = EMU_FS,
+				  [0xb5 - 0xb2] = EMU_GS };
+	enum emu_seg nr = c->opcode == 0xc4 ? EMU_ES : c->opcode == 0xc5 ? EMU_DS :
+			  (enum emu_seg)seg[c->opcode - 0xb2];
+	enum emu_result r;
+	u16 selector;
+	u8 buf[10];
+
+	r = emu_read_seg(c, c->seg, emu_effective_address(c), buf, c->opsize + 2);
+	if (r != EMU_OK)
+		return r;
+	c->dst.val[0] = 0;
+	memcpy(c->dst.val, buf, c->opsize);
+	memcpy(&selector, buf + c->opsize, 2);
+	return segment_load(c, nr, selector);
+}
+
+/* Tables */
+
+/* May this program see where the kernel's tables are? */
+static enum emu_result check_umip(struct emu_ctxt *c)
+{
+	return c->cpl && c->ops->get_cr(c, 4) & X86_CR4_UMIP ? emu_gp0(c) : EMU_OK;
+}
+
+static bool is_idt(const struct emu_ctxt *c)
+{
+	return c->modrm >> 3 & 1;
+}
+
+/* SGDT, SIDT */
+enum emu_result emu_store_dt(struct emu_ctxt *c)
+{
+	enum emu_result r = check_umip(c);
+	struct kvm_dtable dt;
+	u8 buf[10];
+
+	if (r != EMU_OK)
+		return r;
+	c->ops->get_dt(c, is_idt(c), &dt);
+	memcpy(buf, &dt.limit, 2);
+	memcpy(buf + 2, &dt.base, 8);
+	return emu_write_seg(c, c->seg, emu_effective_address(c), buf, emu_long(c) ? 10 : 6);
+}
+
+/* LGDT, LIDT: with 16-bit operands only 24 bits of the base count. */
+enum emu_result emu_load_dt(struct emu_ctxt *c)
+{
+	struct kvm_dtable dt = { };
+	enum emu_result r;
+	u8 buf[10] = { 0 };
+
+	r = emu_read_seg(c, c->seg, emu_effective_address(c), buf, emu_long(c) ? 10 : 6);
+	if (r != EMU_OK)
+		return r;
+	memcpy(&dt.limit, buf, 2);
+	memcpy(&dt.base, buf + 2, sizeof(dt.base));
+	if (emu_long(c) && !emu_canonical(c, dt.base))
+		return emu_gp0(c);
+	if (!emu_long(c) && c->opsize == 2)
+		dt.base &= 0xffffff;
+	c->ops->set_dt(c, is_idt(c), &dt);
+	return EMU_OK;
+}
+
+/* SLDT and STR are 0 and 1 of their group. */
+enum emu_result emu_store_selector(struct emu_ctxt *c)
+{
+	struct kvm_segment seg;
+
+	if (emu_realish(c))
+		return emu_ud(c);
+	c->ops->get_segment(c, c->modrm >> 3 & 1 ? EMU_TR : EMU_LDTR, &seg);
+	c->dst.val[0] = seg.selector;
+	return check_umip(c);
+}
+
+/* Looking at descriptors */
+
+/* Is there one that this program may know of, of a type that @mask allows? */
+static enum emu_result desc_look(struct emu_ctxt *c, u16 selector, u32 mask, u64 *desc, bool *seen)
+{
+	enum emu_result r;
+	u64 gva;
+
+	*seen = false;
+	if (selector_is_null(selector) || !desc_find(c, selector, 8, &gva))
+		return EMU_OK;
+	r = c->ops->read(c, gva, desc, 8, EMU_ACC_SYSTEM);
+	if (r != EMU_OK)
+		return r;
+	*seen = *desc & DESC_S ? desc_conforms(*desc) || desc_reachable(c, *desc, selector) :
+				 mask >> DESC_TYPE(*desc) & 1 && desc_reachable(c, *desc, selector);
+	return EMU_OK;
+}
+
+static enum emu_result look_result(struct emu_ctxt *c, bool zf)
+{
+	c->next_rflags &= ~(u64)X86_EFLAGS_ZF;
+	if (zf)
+		c->next_rflags |= X86_EFLAGS_ZF;
+	return EMU_OK;
+}
+
+/* LAR (02) and LSL (03); which types of system segments have rights, and which have a limit */
+enum emu_result emu_lar_lsl(struct emu_ctxt *c)
+{
+	bool limit = c->opcode == 3, seen;
+	u32 mask = limit ? BIT(1) | BIT(2) | BIT(3) | BIT(9) | BIT(11) :
+			   BIT(1) | BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(9) | BIT(11) | BIT(12);
+	enum emu_result r;
+	u64 desc = 0;
+
+	if (emu_realish(c))
+		return emu_ud(c);
+	if (c->ops->is_lma(c))
+		mask = BIT(2) | BIT(9) | BIT(11) | (limit ? 0 : BIT(12));
+	r = desc_look(c, c->src.val[0], mask, &desc, &seen);
+	if (r == EMU_OK && seen)
+		emu_stage_opnd(c, &c->dst, limit ? desc_limit(desc) : desc >> 32 & 0xffff00);
+	return r == EMU_OK ? look_result(c, seen) : r;
+}
+
+/* VERR and VERW are 4 and 5 of their group. */
+enum emu_result emu_verify(struct emu_ctxt *c)
+{
+	bool write = c->modrm >> 3 & 1, seen;
+	enum emu_result r;
+	u64 desc = 0;
+
+	if (emu_realish(c))
+		return emu_ud(c);
+	r = desc_look(c, c->src.val[0], 0, &desc, &seen);
+	if (r != EMU_OK)
+		return r;
+	if (write)
+		seen = seen && (DESC_TYPE(desc) & (TYPE_CODE | TYPE_RW)) == TYPE_RW;
+	return look_result(c, seen && desc_may_be_read(desc));
+}
