@@ -93,6 +93,7 @@ static void vmx_to_guest(struct vmx_vcpu *vmx)
 	vmcs_update(GUEST_RFLAGS, w->rflags, st->rflags);
 	vmcs_update(GUEST_INTERRUPTIBILITY_INFO, w->interruptibility, vmx_interruptibility(vmx));
 	vmcs_update(CPU_BASED_VM_EXEC_CONTROL, w->cpu_ctl, vmx->cpu_ctl);
+	vmcs_update(EXCEPTION_BITMAP, w->exceptions, vmx->exceptions);
 	vmcs_update(HOST_CR3, w->host_cr3, __get_current_cr3_fast());
 	vmcs_update(HOST_CR4, w->host_cr4, cr4_read_shadow());
 	if (unlikely((st->rflags & X86_EFLAGS_TF) || vmx->wrote_pending))

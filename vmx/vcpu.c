@@ -65,6 +65,7 @@ int vmx_vcpu_init(struct vcpu *vcpu)
 	vmx->vpid = vmx_vpid_alloc();
 	vmx->cpu2 = vmx_vcpu_cpu2(vmx);
 	vmx->cpu_ctl = vmx_caps.control[VMX_CPU];
+	vmx->exceptions = EXCEPTION_EXITS;
 	if (vmx_uses(VMX_CPU, CPU_BASED_TPR_SHADOW))
 		vmx->cpu_ctl &= ~(CPU_BASED_CR8_LOAD_EXITING | CPU_BASED_CR8_STORE_EXITING);
 	return 0;
@@ -98,7 +99,8 @@ static void vmx_write_controls(struct vmx_vcpu *vmx)
 	vmcs_write(SECONDARY_VM_EXEC_CONTROL, vmx->cpu2);
 	vmcs_write(VM_EXIT_CONTROLS, vmx_caps.control[VMX_EXIT]);
 	vmcs_write(VM_ENTRY_CONTROLS, vmx_caps.control[VMX_ENTRY]);
-	vmcs_write(EXCEPTION_BITMAP, EXCEPTION_EXITS);
+	vmcs_write(EXCEPTION_BITMAP, vmx->exceptions);
+	vmx->written.exceptions = vmx->exceptions;
 	vmx->written.cpu_ctl = vmx->cpu_ctl;
 	vmx->written.cpu2 = vmx->cpu2;
 	vmx->written.entry_ctl = vmx_caps.control[VMX_ENTRY];
@@ -288,12 +290,12 @@ void vmx_set_dr_exits(struct vcpu *vcpu, bool on)
 
 /**
  * vmx_set_exception_exits() - backend_ops.set_exception_exits
- * @vcpu: owned and loaded
+ * @vcpu: owned
  * @vectors: a bit each
  */
 void vmx_set_exception_exits(struct vcpu *vcpu, u32 vectors)
 {
-	vmcs_write(EXCEPTION_BITMAP, EXCEPTION_EXITS | vectors);
+	to_vmx(vcpu)->exceptions = EXCEPTION_EXITS | vectors;
 }
 
 /**

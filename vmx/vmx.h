@@ -123,6 +123,7 @@ struct vmx_counters {
  * @host_rsp: HOST_RSP; written by vmx_enter()
  * @interruptibility: GUEST_INTERRUPTIBILITY_INFO
  * @cpu_ctl: CPU_BASED_VM_EXEC_CONTROL
+ * @exceptions: EXCEPTION_BITMAP
  * @cpu2: SECONDARY_VM_EXEC_CONTROL
  * @entry_ctl: VM_ENTRY_CONTROLS
  * @timer: VMX_PREEMPTION_TIMER_VALUE
@@ -135,6 +136,7 @@ struct vmx_written {
 	unsigned long host_rsp;
 	u32 interruptibility;
 	u32 cpu_ctl, cpu2, entry_ctl;
+	u32 exceptions;
 	u32 timer;
 	u32 nr_counters;
 	u64 eoi_exits[4];
@@ -155,6 +157,7 @@ struct vmx_written {
  * @eptp: EPT pointer
  * @cpu2: secondary controls but for "virtualize x2APIC mode"; constant
  * @cpu_ctl: processor-based controls that the next entry wants
+ * @exceptions: vectors that it wants to exit, a bit each
  * @flush: the next entry begins with INVEPT
  * @new_cpu: and with INVVPID: this CPU may have seen the vCPU before
  * @injecting_nmi: the next entry delivers an NMI
@@ -182,6 +185,7 @@ struct vmx_vcpu {
 	u64 eptp;
 	u32 cpu2;
 	u32 cpu_ctl;
+	u32 exceptions;
 	bool flush;
 	bool new_cpu;
 	bool injecting_nmi;
