@@ -52,8 +52,11 @@ static struct miscdevice main_kvm_device = {
 /* Reading the file runs the checker; its first line is the verdict. */
 static int main_check_show(struct seq_file *m, void *unused)
 {
-	int violations = vm_check_all(m) + gmem_check_all(m);
+	int violations = vm_check_all(m);
 
+	if (violations < 0)
+		return violations;
+	violations += gmem_check_all(m);
 	seq_printf(m, "violations: %d\n", violations);
 	return 0;
 }

@@ -478,8 +478,11 @@ struct vm_check_ctx {
 static int vm_check_one(struct vm *vm, void *p)
 {
 	struct vm_check_ctx *ctx = p;
+	int violations = mmu_check(&vm->mmu, ctx->m);
 
-	ctx->violations += mmu_check(&vm->mmu, ctx->m);
+	if (violations < 0)
+		return violations;
+	ctx->violations += violations;
 	return 0;
 }
 
@@ -487,14 +490,14 @@ static int vm_check_one(struct vm *vm, void *p)
  * vm_check_all() - prove the invariants of every VM's address space anew
  * @m: gets a line per violation
  *
- * Return: their number.
+ * Return: their number, or -errno when not all could be looked at: -ENOMEM, -EINTR.
  */
 int vm_check_all(struct seq_file *m)
 {
 	struct vm_check_ctx ctx = { .m = m };
+	int err = vm_for_each(vm_check_one, &ctx);
 
-	vm_for_each(vm_check_one, &ctx);
-	return ctx.violations;
+	return err ? err : ctx.violations;
 }
 
 static int vm_show_exits_one(struct vm *vm, void *p)

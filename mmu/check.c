@@ -164,7 +164,7 @@ static unsigned int hva_slots(struct mmu *mmu)
 	return nr;
 }
 
-/* The trees have the slots that the index by number has, and no others. */
+/* The trees have the slots that the index by number has, and no others. -EINTR: killed. */
 static int check_slots(struct mmu *mmu, struct seq_file *m)
 {
 	unsigned int nr = 0, users = 0, first = 0, second = 0, hvas;
@@ -174,7 +174,7 @@ static int check_slots(struct mmu *mmu, struct seq_file *m)
 
 	/* Its holder may be waiting for user space. */
 	if (mutex_lock_killable(&mmu->slots_lock))
-		return 1;
+		return -EINTR;
 	xa_for_each(&mmu->slots_by_id, id, slot) {
 		sum += slot->npages;
 		users += !slot->gmem;
@@ -204,7 +204,7 @@ static int check_slots(struct mmu *mmu, struct seq_file *m)
  * next write a dirty log waits for; table and page counters equal a recount; every slot is
  * in every tree that it belongs in.  Which pages user-backed slots map, it does not check.
  *
- * Return: the number of violations, or -ENOMEM.
+ * Return: the number of violations; -ENOMEM; -EINTR when the caller was killed.
  */
 int mmu_check(struct mmu *mmu, struct seq_file *m)
 {
@@ -213,10 +213,14 @@ int mmu_check(struct mmu *mmu, struct seq_file *m)
 
 	if (!batch)
 		return -ENOMEM;
-	violations = check_tables(mmu, m) + check_slots(mmu, m);
+	violations = check_slots(mmu, m);
+	if (violations < 0)
+		goto out;
+	violations += check_tables(mmu, m);
 	idx = srcu_read_lock(&mmu->srcu);
 	violations += check_leaves(mmu, batch, m);
 	srcu_read_unlock(&mmu->srcu, idx);
+out:
 	kfree(batch);
 	return violations;
 }
