@@ -361,6 +361,33 @@ int vcpu_cpuid_set(struct vcpu *vcpu, struct kvm_cpuid_entry2 *entries, u32 nent
 	return r;
 }
 
+static struct kvm_cpuid_entry2 *table_from_new(const void __user *user, u32 nent)
+{
+	return vmemdup_user(user, array_size(nent, sizeof(struct kvm_cpuid_entry2)));
+}
+
+/* Both kinds of table begin alike, and their entries lie behind that. */
+static int table_set(struct vcpu *vcpu, void __user *arg,
+		     struct kvm_cpuid_entry2 *(*copy)(const void __user *user, u32 nent))
+{
+	struct kvm_cpuid2 __user *user = arg;
+	struct kvm_cpuid_entry2 *entries = NULL;
+	u32 nent;
+
+	static_assert(offsetof(struct kvm_cpuid, nent) == offsetof(struct kvm_cpuid2, nent) &&
+		      offsetof(struct kvm_cpuid, entries) == offsetof(struct kvm_cpuid2, entries));
+	if (get_user(nent, &user->nent))
+		return -EFAULT;
+	if (nent > DITTO_MAX_CPUID_ENTRIES)
+		return -E2BIG;
+	if (nent) {
+		entries = copy(user->entries, nent);
+		if (IS_ERR(entries))
+			return PTR_ERR(entries);
+	}
+	return vcpu_cpuid_set(vcpu, entries, nent);
+}
+
 /**
  * vcpu_ioctl_set_cpuid2() - KVM_SET_CPUID2
  * @vcpu: owned
@@ -370,25 +397,13 @@ int vcpu_cpuid_set(struct vcpu *vcpu, struct kvm_cpuid_entry2 *entries, u32 nent
  */
 int vcpu_ioctl_set_cpuid2(struct vcpu *vcpu, void __user *arg)
 {
-	struct kvm_cpuid2 __user *user = arg;
-	struct kvm_cpuid_entry2 *entries = NULL;
-	u32 nent;
-
-	if (get_user(nent, &user->nent))
-		return -EFAULT;
-	if (nent > DITTO_MAX_CPUID_ENTRIES)
-		return -E2BIG;
-	if (nent) {
-		entries = vmemdup_user(user->entries, array_size(nent, sizeof(*entries)));
-		if (IS_ERR(entries))
-			return PTR_ERR(entries);
-	}
-	return vcpu_cpuid_set(vcpu, entries, nent);
+	return table_set(vcpu, arg, table_from_new);
 }
 
 /* Entries of the older kind have no index, which is as good as index 0 of any. */
-static struct kvm_cpuid_entry2 *table_from_old(const struct kvm_cpuid_entry __user *user, u32 nent)
+static struct kvm_cpuid_entry2 *table_from_old(const void __user *arg, u32 nent)
 {
+	const struct kvm_cpuid_entry __user *user = arg;
 	struct kvm_cpuid_entry2 *entries = kvcalloc(nent, sizeof(*entries), GFP_KERNEL_ACCOUNT);
 	struct kvm_cpuid_entry e;
 	u32 i;
@@ -417,20 +432,7 @@ static struct kvm_cpuid_entry2 *table_from_old(const struct kvm_cpuid_entry __us
  */
 int vcpu_ioctl_set_cpuid(struct vcpu *vcpu, void __user *arg)
 {
-	struct kvm_cpuid __user *user = arg;
-	struct kvm_cpuid_entry2 *entries = NULL;
-	u32 nent;
-
-	if (get_user(nent, &user->nent))
-		return -EFAULT;
-	if (nent > DITTO_MAX_CPUID_ENTRIES)
-		return -E2BIG;
-	if (nent) {
-		entries = table_from_old(user->entries, nent);
-		if (IS_ERR(entries))
-			return PTR_ERR(entries);
-	}
-	return vcpu_cpuid_set(vcpu, entries, nent);
+	return table_set(vcpu, arg, table_from_old);
 }
 
 /**
