@@ -403,10 +403,11 @@ int vcpu_ioctl_nmi(struct vcpu *vcpu)
  * @vcpu: owned
  * @irq: its vector
  *
- * For VMMs that emulate the PIC.
+ * For VMMs that emulate the PIC.  Without a local APIC in the kernel, either, the VMM knows
+ * best, and the last one counts.
  *
  * Return: 0; -EINVAL for a vector beyond 255, -ENXIO with controllers in the kernel,
- * -EEXIST while another one waits.
+ * -EEXIST while another one waits for the local APIC.
  */
 int vcpu_ioctl_interrupt(struct vcpu *vcpu, struct kvm_interrupt *irq)
 {
@@ -414,7 +415,7 @@ int vcpu_ioctl_interrupt(struct vcpu *vcpu, struct kvm_interrupt *irq)
 		return -EINVAL;
 	if (!vcpu->user_pic)
 		return -ENXIO;
-	if (vcpu->ev.user_irq >= 0)
+	if (vcpu->apic && vcpu->ev.user_irq >= 0)
 		return -EEXIST;
 	vcpu->ev.user_irq = irq->irq;
 	vcpu_request(vcpu, REQ_EVENT);

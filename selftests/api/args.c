@@ -253,9 +253,19 @@ static void wrong_order(const void *arg)
 static void interrupt_numbers(const void *arg)
 {
 	struct vm *vm = vm_new(&(struct vm_config) { .no_irqchip = true });
+	struct kvm_irq_routing none = { };
+	struct kvm_sregs sregs;
 
 	ASSERT_ERRNO(ioctl(vm->vcpu[0].fd, KVM_INTERRUPT, &(struct kvm_interrupt) { 256 }), EINVAL);
 	ASSERT_ERRNO(ioctl(vm->vcpu[0].fd, KVM_INTERRUPT, &(struct kvm_interrupt) { ~0u }), EINVAL);
+	/* Without an APIC the last one counts. */
+	CHECKED(ioctl(vm->vcpu[0].fd, KVM_INTERRUPT, &(struct kvm_interrupt) { 0x30 }));
+	CHECKED(ioctl(vm->vcpu[0].fd, KVM_INTERRUPT, &(struct kvm_interrupt) { 0x31 }));
+	CHECKED(ioctl(vm->vcpu[0].fd, KVM_GET_SREGS, &sregs));
+	ASSERT_EQ(sregs.interrupt_bitmap[0], 1ull << 0x31);
+	/* A table that cannot be read comes before one that cannot be had. */
+	ASSERT_ERRNO(ioctl(vm->fd, KVM_SET_GSI_ROUTING, 8), EFAULT);
+	ASSERT_ERRNO(ioctl(vm->fd, KVM_SET_GSI_ROUTING, &none), EINVAL);
 	vm_free(vm);
 }
 

@@ -194,7 +194,7 @@ static void publish_routing(struct irqchip *chip, struct irq_routing *routing)
  *
  * Takes irqchip.lock. An interrupt that was being raised may still go by the old routes.
  *
- * Return: 0, -ENXIO without irqchip, -EINVAL, -EFAULT, -ENOMEM.
+ * Return: 0, -EINVAL, also without irqchip, -EFAULT, -ENOMEM.
  */
 int irqchip_set_routing(struct vm *vm, void __user *arg)
 {
@@ -204,11 +204,9 @@ int irqchip_set_routing(struct vm *vm, void __user *arg)
 	struct irq_routing *routing;
 	struct kvm_irq_routing head;
 
-	if (!chip)
-		return -ENXIO;
 	if (copy_from_user(&head, table, sizeof(head)))
 		return -EFAULT;
-	if (head.flags || head.nr > IRQCHIP_MAX_ROUTES)
+	if (!chip || head.flags || head.nr > IRQCHIP_MAX_ROUTES)
 		return -EINVAL;
 	entries = vmemdup_user(table->entries, array_size(head.nr, sizeof(*entries)));
 	if (IS_ERR(entries))
