@@ -119,6 +119,41 @@ static void want_refused(struct vcpu *vcpu, u64 dirty, u64 valid)
 	ASSERT(!memcmp(&sregs, &sregs2, sizeof(sregs)));
 }
 
+/* Where the step over the guest's first OUT ends, a refused KVM_RUN in between or not. */
+static u64 step_over_out(bool refused)
+{
+	struct kvm_guest_debug step = {
+		.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP,
+	};
+	struct vm *vm = stopped_vm();
+	struct vcpu *vcpu = &vm->vcpu[0];
+	u64 pc;
+	int i;
+
+	CHECKED(ioctl(vcpu->fd, KVM_SET_GUEST_DEBUG, &step));
+	for (i = 0; i < 100 && vcpu_enter(vcpu) == KVM_EXIT_DEBUG; i++)
+		;
+	ASSERT_EQ(vcpu->run->exit_reason, KVM_EXIT_IO);
+	if (refused) {
+		vcpu->run->s.regs.regs = vcpu_regs(vcpu);
+		vcpu->run->s.regs.sregs = vcpu_sregs(vcpu);
+		vcpu->run->s.regs.sregs.cr4 = ~0ull;
+		want_refused(vcpu, KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS, 0);
+	}
+	ASSERT_EQ(vcpu_enter(vcpu), KVM_EXIT_DEBUG);
+	pc = vcpu->run->debug.arch.pc;
+	vm_free(vm);
+	return pc;
+}
+
+/* A step that waits for its instruction's answer ends where it would have. */
+static void refused_in_step(const void *arg)
+{
+	u64 pc = step_over_out(false);
+
+	ASSERT_EQ(step_over_out(true), pc);
+}
+
 static void bad(const void *arg)
 {
 	struct vm *vm = stopped_vm();
@@ -190,6 +225,7 @@ static void race(const void *arg)
 static const struct tap_test tests[] = {
 	{ "out", out },
 	{ "in", in },
+	{ "refused_in_step", refused_in_step },
 	{ "bad", bad },
 	{ "race", race, .seconds = 60 },
 };

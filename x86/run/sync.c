@@ -17,7 +17,7 @@
 /* General registers first: what mode the segments are for depends on rflags. */
 static int sync_registers(struct vcpu *vcpu, u64 dirty, struct kvm_sync_regs *in)
 {
-	bool pending = vcpu->ev.exc_pending;
+	bool pending = vcpu->ev.exc_pending, stepping = vcpu->debug.stepping;
 	struct kvm_regs old;
 	int err;
 
@@ -28,6 +28,7 @@ static int sync_registers(struct vcpu *vcpu, u64 dirty, struct kvm_sync_regs *in
 	if (err && (dirty & KVM_SYNC_X86_REGS)) {
 		vcpu_ioctl_set_regs(vcpu, &old);
 		vcpu->ev.exc_pending = pending;
+		vcpu->debug.stepping = stepping;
 	}
 	return err;
 }
