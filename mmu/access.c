@@ -11,6 +11,7 @@
 
 #include "compat.h"
 #include "mmu/slots.h"
+#include "mmu/user.h"
 
 static void __user *slot_hva(const struct memslot *slot, gpa_t gpa)
 {
@@ -37,7 +38,7 @@ static unsigned int slot_clip(const struct memslot *slot, gpa_t gpa, unsigned in
 	__err;									\
 })
 
-static int user_read(void *buf, const void __user *hva, unsigned int len)
+static int user_read_once(void *buf, const void __user *hva, unsigned int len)
 {
 	switch (len) {
 	case 8:
@@ -51,7 +52,7 @@ static int user_read(void *buf, const void __user *hva, unsigned int len)
 	}
 }
 
-static int user_write(void __user *hva, const void *buf, unsigned int len)
+static int user_write_once(void __user *hva, const void *buf, unsigned int len)
 {
 	switch (len) {
 	case 8:
@@ -63,6 +64,61 @@ static int user_write(void __user *hva, const void *buf, unsigned int len)
 	default:
 		return copy_to_user(hva, buf, len) ? -EFAULT : 0;
 	}
+}
+
+/* How many times memory may go away again before the access waits without hearing signals. */
+#define USER_TRIES	16
+
+/*
+ * Have memory that the access did not find.  The kernel's own way to do that in the middle
+ * of an access hears fatal signals only.  0: try again; 1: try again, the kernel's way,
+ * which will refuse it most probably; -EINTR, -ENOMEM.
+ */
+static noinline int user_wait(const void __user *where, unsigned int len, bool write, int tries)
+{
+	unsigned long hva = (unsigned long)where, end = hva + len;
+	int err = 0;
+
+	if (!tries)
+		return 1;
+	for (hva &= PAGE_MASK; hva < end && !err; hva += PAGE_SIZE)
+		err = user_fault_in(current->mm, hva, write);
+	return err && err != -EINTR && err != -ENOMEM ? 1 : err;
+}
+
+static int user_read(void *buf, const void __user *hva, unsigned int len)
+{
+	int tries = USER_TRIES;
+	int err;
+
+	do {
+		pagefault_disable();
+		err = user_read_once(buf, hva, len);
+		pagefault_enable();
+		if (likely(!err))
+			return 0;
+		err = user_wait(hva, len, false, tries--);
+	} while (!err);
+	return err < 0 ? err : user_read_once(buf, hva, len);
+}
+
+static int user_write(void __user *hva, const void *buf, unsigned int len)
+{
+	int tries = USER_TRIES;
+	int err = 0;
+
+	/* A signal shall find nothing written, or all of it. */
+	if (unlikely(offset_in_page(hva) + len > PAGE_SIZE))
+		err = user_wait(hva, len, true, tries);
+	while (!err) {
+		pagefault_disable();
+		err = user_write_once(hva, buf, len);
+		pagefault_enable();
+		if (likely(!err))
+			return 0;
+		err = user_wait(hva, len, true, tries--);
+	}
+	return err < 0 ? err : user_write_once(hva, buf, len);
 }
 
 static int slot_read(const struct memslot *slot, gpa_t gpa, void *buf, unsigned int len)
@@ -110,7 +166,8 @@ static int slot_write(struct memslot *slot, gpa_t gpa, const void *buf, unsigned
  * Process context; may sleep where a user-backed slot is.
  *
  * Return: 0; -ENXIO: a byte is in no memslot; -EFAULT: the backing failed, or belongs to
- * another process. @buf may be filled in part then.
+ * another process; -EINTR: a signal came, of any kind, before the memory of a user-backed
+ * slot did; -ENOMEM. @buf may be filled in part then.
  */
 int guest_read(struct mmu *mmu, gpa_t gpa, void *buf, unsigned int len)
 {
@@ -141,8 +198,7 @@ int guest_read(struct mmu *mmu, gpa_t gpa, void *buf, unsigned int len)
  *
  * Process context; may sleep.
  *
- * Return: as guest_read(), and -EROFS: the slot is read-only; -ENOMEM; -EINTR: a fatal
- * signal came. The bytes before the failing one may be written then.
+ * Return: as guest_read(), and -EROFS: the slot is read-only. The bytes before the failing one may be written then.
  */
 int guest_write(struct mmu *mmu, gpa_t gpa, const void *buf, unsigned int len)
 {
@@ -164,8 +220,8 @@ int guest_write(struct mmu *mmu, gpa_t gpa, const void *buf, unsigned int len)
 	return 0;
 }
 
-/* 0: exchanged; 1: @old is what was there; -errno. */
-static int user_cmpxchg(void __user *ptr, void *old, const void *new, unsigned int len)
+/* 0: exchanged; 1: @old is what was there; -EFAULT. */
+static int user_cmpxchg_once(void __user *ptr, void *old, const void *new, unsigned int len)
 {
 	switch (len) {
 	case 1:
@@ -177,6 +233,23 @@ static int user_cmpxchg(void __user *ptr, void *old, const void *new, unsigned i
 	default:
 		return __try_cmpxchg_user((u64 __user *)ptr, (u64 *)old, *(u64 *)new, fault8);
 	}
+}
+
+/* As user_cmpxchg_once(), but for -EINTR and -ENOMEM. */
+static int user_cmpxchg(void __user *ptr, void *old, const void *new, unsigned int len)
+{
+	int tries = USER_TRIES;
+	int r;
+
+	do {
+		pagefault_disable();
+		r = user_cmpxchg_once(ptr, old, new, len);
+		pagefault_enable();
+		if (likely(r >= 0))
+			return r;
+		r = user_wait(ptr, len, true, tries--);
+	} while (!r);
+	return r < 0 ? r : user_cmpxchg_once(ptr, old, new, len);
 }
 
 static int gmem_cmpxchg_buf(const struct memslot *slot, gpa_t gpa, void *old, const void *new,
@@ -208,6 +281,9 @@ static int user_cmpxchg_16(unsigned long hva, u64 *old, const u64 *new)
 	void *va;
 	int n;
 
+	/* To pin it hears fatal signals only, and needs not wait when it is there. */
+	if (user_fault_in(current->mm, hva, true) == -EINTR)
+		return -EINTR;
 	n = pin_user_pages_fast(hva & PAGE_MASK, 1, FOLL_WRITE, &page);
 	if (n != 1)
 		return n == -EINTR ? n : -EFAULT;

@@ -55,6 +55,7 @@ enum walk_kind { WALK_32, WALK_PAE, WALK_LONG };
  * @high: reserved bits of every entry
  * @rights: PT_WRITE and PT_USER: AND of the entries; PT_NX: OR
  * @error: the error code of the fault that the walk ended with
+ * @host: why an entry could not be read: -EINTR or -ENOMEM, and then it is no fault
  * @pte: entries read, by level
  * @pte_gpa: their addresses
  * @pte_va: where they are in the host, for a memo; NULL when that is not known
@@ -70,6 +71,7 @@ struct walk {
 	u64 high;
 	u64 rights;
 	u32 error;
+	int host;
 	u64 pte[MMU_WALK_LEVELS + 1];
 	gpa_t pte_gpa[MMU_WALK_LEVELS + 1];
 	const u64 *pte_va[MMU_WALK_LEVELS + 1];
@@ -147,14 +149,25 @@ static const void *walk_peek(struct mmu *mmu, gpa_t gpa)
 	return likely(page) ? page + offset_in_page(gpa) : NULL;
 }
 
+/* An entry that cannot be read is not present; one that is waited for may be. */
+static noinline void walk_unread(struct walk *w, int level, int err)
+{
+	w->pte[level] = 0;
+	if (err == -EINTR || err == -ENOMEM)
+		w->host = err;
+}
+
 static void walk_read32(struct walk *w, int level)
 {
 	u32 pte;
+	int err;
 
 	w->pte_va[level] = NULL;
-	if (guest_read(w->mmu, w->pte_gpa[level], &pte, sizeof(pte)))
-		pte = 0;
-	w->pte[level] = pte;
+	err = guest_read(w->mmu, w->pte_gpa[level], &pte, sizeof(pte));
+	if (likely(!err))
+		w->pte[level] = pte;
+	else
+		walk_unread(w, level, err);
 }
 
 static void walk_read64(struct walk *w, int level)
@@ -162,6 +175,7 @@ static void walk_read64(struct walk *w, int level)
 	gpa_t gpa = w->pte_gpa[level];
 	u64 *pte = &w->pte[level];
 	const u64 *va;
+	int err;
 
 	rcu_read_lock_sched();
 	va = walk_peek(w->mmu, gpa);
@@ -169,11 +183,13 @@ static void walk_read64(struct walk *w, int level)
 		*pte = READ_ONCE(*va);
 	rcu_read_unlock_sched();
 	w->pte_va[level] = va;
-	if (unlikely(!va) && guest_read(w->mmu, gpa, pte, sizeof(*pte)))
-		*pte = 0;
+	if (likely(va))
+		return;
+	err = guest_read(w->mmu, gpa, pte, sizeof(*pte));
+	if (unlikely(err))
+		walk_unread(w, level, err);
 }
 
-/* Read the entry of a level; one that cannot be read is not present. */
 static void walk_read(struct walk *w, gpa_t table, int level)
 {
 	unsigned int index = w->gva >> walk_shift(w, level);
@@ -349,6 +365,10 @@ static int walk_mark(struct walk *w)
 
 static int walk_tell(const struct walk *w, gva_t gva, struct walk_fault *fault)
 {
+	if (unlikely(w->host)) {
+		fault->valid = false;
+		return w->host;
+	}
 	*fault = (struct walk_fault) { .valid = true, .error = w->error, .gva = gva };
 	return -EFAULT;
 }

@@ -489,6 +489,160 @@ static void kicked_while_stuck(const void *guest)
 	vm_free(s.vm);
 }
 
+/* Accesses that the kernel makes for a guest in protected mode, to the page at SLOT_GPA. */
+#define FLAT_CODE	0x8000
+
+static void flat_code(struct vcpu *vcpu, const void *code, size_t size)
+{
+	struct kvm_regs regs;
+
+	memcpy(vcpu->vm->ram + FLAT_CODE, code, size);
+	vcpu_enter_mode(vcpu, MODE_PROT32, FLAT_CODE);
+	regs = vcpu_regs(vcpu);
+	regs.rsi = regs.rdi = SLOT_GPA;
+	regs.rcx = 4;
+	regs.rdx = GUEST_PORT_DONE;
+	CHECKED(ioctl(vcpu->fd, KVM_SET_REGS, &regs));
+}
+
+/* A string of port accesses: its memory is the kernel's to read. */
+static void prepare_outs(struct vcpu *vcpu)
+{
+	flat_code(vcpu, "\xf3\x6e\xf4", 3);
+}
+
+static void prepare_clock(struct vcpu *vcpu)
+{
+	struct { struct kvm_msrs head; struct kvm_msr_entry entry; } msrs = {
+		.head.nmsrs = 1, .entry = { .index = 0x4b564d01, .data = SLOT_GPA | 1 },
+	};
+
+	flat_code(vcpu, "\xef\xf4", 2);
+	ASSERT_EQ(ioctl(vcpu->fd, KVM_SET_MSRS, &msrs), 1);
+}
+
+/* Entries that nobody needs as long as nothing changes: the code is in the first one's. */
+static void prepare_pdptes(struct vcpu *vcpu)
+{
+	struct kvm_sregs sregs;
+
+	flat_code(vcpu, "\xef\xf4", 2);
+	sregs = vcpu_sregs(vcpu);
+	sregs.cr3 = SLOT_GPA;
+	sregs.cr4 = 0x20;
+	sregs.cr0 |= 0x80000000;
+	CHECKED(ioctl(vcpu->fd, KVM_SET_SREGS, &sregs));
+}
+
+static struct stuck stuck_by(void (*prepare)(struct vcpu *vcpu))
+{
+	struct stuck s = { .page = anonymous(PAGE_SIZE) };
+	struct sigaction action = { .sa_handler = ignore };
+	struct pollfd fd;
+
+	sigaction(SIGUSR1, &action, NULL);
+	s.uffd = withhold(s.page, PAGE_SIZE);
+	s.vm = vm_new(&(struct vm_config) { .user = true });
+	CHECKED(vm_set_slot(s.vm, 1, 0, SLOT_GPA, PAGE_SIZE, s.page));
+	prepare(&s.vm->vcpu[0]);
+	pthread_create(&s.thread, NULL, enter_once, &s.vm->vcpu[0]);
+	fd = (struct pollfd) { .fd = s.uffd, .events = POLLIN };
+	ASSERT_EQ(poll(&fd, 1, 10000), 1);
+	return s;
+}
+
+/* Likewise while the kernel waits for it on the guest's behalf. */
+static void kicked_in_access(const void *prepare)
+{
+	struct stuck s;
+	struct vcpu *vcpu;
+
+	need_ditto();
+	s = stuck_by(prepare);
+	vcpu = &s.vm->vcpu[0];
+	ASSERT_EQ(pthread_kill(s.thread, SIGUSR1), 0);
+	ASSERT_EQ(stuck_join(&s), -EINTR);
+	ASSERT_EQ(vcpu->run->exit_reason, KVM_EXIT_INTR);
+	ASSERT_EQ(vcpu_regs(vcpu).rip, FLAT_CODE);
+	provide(&s);
+	if (prepare == prepare_pdptes) {
+		/* There is no page directory: nothing but a triple fault can follow. */
+		ASSERT_EQ(vcpu_enter(vcpu), KVM_EXIT_SHUTDOWN);
+	} else {
+		ASSERT_EQ(vcpu_enter(vcpu), KVM_EXIT_IO);
+		ASSERT_EQ(vcpu->run->io.port, GUEST_PORT_DONE);
+	}
+	if (prepare == prepare_clock)
+		ASSERT(*(u32 *)s.page && !(*(u32 *)s.page & 1));
+	vm_free(s.vm);
+}
+
+/* What the VMM has answered is not asked for again, and not lost. */
+static void kicked_with_answer(const void *arg)
+{
+	struct stuck s = { .page = anonymous(PAGE_SIZE) };
+	struct sigaction action = { .sa_handler = ignore };
+	struct pollfd fd;
+	struct vcpu *vcpu;
+
+	need_ditto();
+	sigaction(SIGUSR1, &action, NULL);
+	s.vm = vm_new(&(struct vm_config) { .user = true });
+	CHECKED(vm_set_slot(s.vm, 1, 0, SLOT_GPA, PAGE_SIZE, s.page));
+	vcpu = &s.vm->vcpu[0];
+	flat_code(vcpu, "\xf3\x6c\xef", 3);
+	ASSERT_EQ(vcpu_enter(vcpu), KVM_EXIT_IO);
+	ASSERT_EQ(vcpu->run->io.direction, KVM_EXIT_IO_IN);
+	ASSERT_EQ(vcpu->run->io.count, 4);
+	memcpy((u8 *)vcpu->run + vcpu->run->io.data_offset, "abcd", 4);
+	/* The page goes away before the answer comes. */
+	madvise(s.page, PAGE_SIZE, MADV_DONTNEED);
+	s.uffd = withhold(s.page, PAGE_SIZE);
+	pthread_create(&s.thread, NULL, enter_once, vcpu);
+	fd = (struct pollfd) { .fd = s.uffd, .events = POLLIN };
+	ASSERT_EQ(poll(&fd, 1, 10000), 1);
+	ASSERT_EQ(pthread_kill(s.thread, SIGUSR1), 0);
+	ASSERT_EQ(stuck_join(&s), -EINTR);
+	ASSERT_EQ(vcpu->run->exit_reason, KVM_EXIT_INTR);
+	provide(&s);
+	ASSERT_EQ(vcpu_enter(vcpu), KVM_EXIT_IO);
+	ASSERT_EQ(vcpu->run->io.direction, KVM_EXIT_IO_OUT);
+	ASSERT(!memcmp(s.page, "abcd", 4));
+	ASSERT_EQ((u32)vcpu_regs(vcpu).rcx, 0);
+	vm_free(s.vm);
+}
+
+static void *translate(void *arg)
+{
+	struct kvm_translation tr = { .linear_address = 0 };
+	struct vcpu *vcpu = arg;
+
+	return (void *)(long)(ioctl(vcpu->fd, KVM_TRANSLATE, &tr) ? -errno : 0);
+}
+
+/* The walk of the guest's page tables, by who asks for it outside of KVM_RUN. */
+static void kicked_in_walk(const void *arg)
+{
+	struct stuck s = { .page = anonymous(PAGE_SIZE) };
+	struct sigaction action = { .sa_handler = ignore };
+	struct pollfd fd;
+
+	need_ditto();
+	sigaction(SIGUSR1, &action, NULL);
+	s.uffd = withhold(s.page, PAGE_SIZE);
+	s.vm = vm_new(&(struct vm_config) { .user = true });
+	CHECKED(vm_set_slot(s.vm, 1, 0, SLOT_GPA, PAGE_SIZE, s.page));
+	prepare_pdptes(&s.vm->vcpu[0]);
+	pthread_create(&s.thread, NULL, translate, &s.vm->vcpu[0]);
+	fd = (struct pollfd) { .fd = s.uffd, .events = POLLIN };
+	ASSERT_EQ(poll(&fd, 1, 10000), 1);
+	ASSERT_EQ(pthread_kill(s.thread, SIGUSR1), 0);
+	ASSERT_EQ(stuck_join(&s), -EINTR);
+	provide(&s);
+	ASSERT_EQ((long)translate(&s.vm->vcpu[0]), 0);
+	vm_free(s.vm);
+}
+
 static void *delete_slot(void *arg)
 {
 	struct vm *vm = arg;
@@ -627,6 +781,11 @@ static const struct tap_test tests[] = {
 	{ "deleted_in_use", deleted_in_use },
 	{ "crowded", crowded, .seconds = 60 },
 	{ "kicked_while_stuck", kicked_while_stuck, "g_read" },
+	{ "kicked_in_outs", kicked_in_access, prepare_outs },
+	{ "kicked_in_clock", kicked_in_access, prepare_clock },
+	{ "kicked_in_pdptes", kicked_in_access, prepare_pdptes },
+	{ "kicked_with_answer", kicked_with_answer },
+	{ "kicked_in_walk", kicked_in_walk },
 	{ "listed_while_stuck", listed_while_stuck },
 	{ "frames", frames },
 	{ "frames_read_only", frames_read_only },

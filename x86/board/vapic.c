@@ -37,7 +37,8 @@ int vlapic_ioctl_tpr_reporting(struct vcpu *vcpu, struct kvm_tpr_access_ctl *ctl
  * @vcpu: owned
  * @addr: gpa of the four bytes, or 0 for none
  *
- * Return: 0; -EINVAL without an APIC in the kernel, or when there is no memory.
+ * Return: 0; -EINVAL without an APIC in the kernel, or when there is no memory; -EINTR when
+ * a signal came before it.
  */
 int vlapic_ioctl_set_vapic(struct vcpu *vcpu, struct kvm_vapic_addr *addr)
 {
@@ -53,7 +54,7 @@ int vlapic_ioctl_set_vapic(struct vcpu *vcpu, struct kvm_vapic_addr *addr)
 		srcu_read_unlock(&mmu->srcu, idx);
 	}
 	if (err)
-		return -EINVAL;
+		return err == -EINTR ? err : -EINVAL;
 	vcpu->vapic = addr->vapic_addr;
 	return 0;
 }

@@ -97,65 +97,75 @@ static bool pdptes_valid(const struct vcpu *vcpu, const u64 pdpte[4])
 }
 
 /* The four page-directory-pointer-table entries of PAE paging, whatever stands there. */
-static bool read_raw_pdptes(struct vcpu *vcpu, u64 cr3, u64 pdpte[4])
+static int read_raw_pdptes(struct vcpu *vcpu, u64 cr3, u64 pdpte[4])
 {
 	int idx, r;
 
 	idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
 	r = guest_read(&vcpu->vm->mmu, cr3 & GENMASK(31, 5), pdpte, 4 * sizeof(*pdpte));
 	srcu_read_unlock(&vcpu->vm->mmu.srcu, idx);
-	return !r;
+	return r == -EINTR ? r : r ? X86_FAULT : 0;
 }
 
-/* Read them; are they valid? */
-static bool read_pdptes(struct vcpu *vcpu, u64 cr3, u64 pdpte[4])
+/* Read them, if they are valid: 0, X86_FAULT, or -EINTR for a signal before memory came. */
+static int read_pdptes(struct vcpu *vcpu, u64 cr3, u64 pdpte[4])
 {
-	return read_raw_pdptes(vcpu, cr3, pdpte) && pdptes_valid(vcpu, pdpte);
+	int r = read_raw_pdptes(vcpu, cr3, pdpte);
+
+	return r || pdptes_valid(vcpu, pdpte) ? r : X86_FAULT;
 }
 
 /**
- * vcpu_cr3_usable() - may cr3 have this value, as paging is now?
+ * vcpu_check_cr3() - may cr3 have this value, as paging is now?
  * @vcpu: owned; process context
  * @cr3: 32 bits; the vCPU is not in long mode
  *
- * Return: whether it may.
+ * Return: 0, X86_FAULT, or -EINTR when a signal came first.
  */
-bool vcpu_cr3_usable(struct vcpu *vcpu, u64 cr3)
+int vcpu_check_cr3(struct vcpu *vcpu, u64 cr3)
 {
 	const struct x86_state *st = &vcpu->st;
 	u64 pdpte[4];
 
-	return !pae_paging(st->cr0, st->cr4, st->efer) || read_pdptes(vcpu, cr3, pdpte);
+	return pae_paging(st->cr0, st->cr4, st->efer) ? read_pdptes(vcpu, cr3, pdpte) : 0;
 }
 
 /*
  * Load the page-directory-pointer-table entries, as the instructions do that change
- * these registers; false when the guest gets #GP for what is there.  Under NPT the CPU
- * reads them itself when it needs them, under EPT it has registers for them.
+ * these registers; X86_FAULT when the guest gets #GP for what is there, or -EINTR.  Under
+ * NPT the CPU reads them itself when it needs them, under EPT it has registers for them.
  */
-static bool load_pdptes(struct vcpu *vcpu, u64 cr3)
+static int load_pdptes(struct vcpu *vcpu, u64 cr3)
 {
 	u64 pdpte[4];
+	int r = read_pdptes(vcpu, cr3, pdpte);
 
-	if (!read_pdptes(vcpu, cr3, pdpte))
-		return false;
+	if (r)
+		return r;
 	memcpy(vcpu->st.pdpte, pdpte, sizeof(pdpte));
 	vcpu_changed(vcpu, ST_PDPTE);
-	return true;
+	return 0;
 }
 
 /**
  * vcpu_reload_pdptes() - REQ_PDPTES: the VMM has set the registers that lead to them
  * @vcpu: owned; process context
  *
- * Entries that the instruction would refuse are as good as not present.
+ * Entries that the instruction would refuse are as good as not present.  Where a signal
+ * came before memory the request stands again.
  */
 void vcpu_reload_pdptes(struct vcpu *vcpu)
 {
 	struct x86_state *st = &vcpu->st;
+	int r;
 
 	vcpu_need(vcpu, ST_CR);
-	if (!pae_paging(st->cr0, st->cr4, st->efer) || load_pdptes(vcpu, st->cr3))
+	if (!pae_paging(st->cr0, st->cr4, st->efer))
+		return;
+	r = load_pdptes(vcpu, st->cr3);
+	if (r < 0)
+		vcpu_request(vcpu, REQ_PDPTES);
+	if (r <= 0)
 		return;
 	memset(st->pdpte, 0, sizeof(st->pdpte));
 	vcpu_changed(vcpu, ST_PDPTE);
@@ -166,27 +176,30 @@ void vcpu_reload_pdptes(struct vcpu *vcpu)
  * @vcpu: owned and loaded; process context
  * @pdpte: filled: what the CPU uses, or would load if the guest went on
  *
- * Return: whether the vCPU uses PAE paging; if not, nothing is filled.
+ * Return: 1; 0 when the vCPU does not use PAE paging, and nothing is filled; -EINTR when a
+ * signal came first.
  */
-bool vcpu_get_pdptes(struct vcpu *vcpu, u64 pdpte[4])
+int vcpu_get_pdptes(struct vcpu *vcpu, u64 pdpte[4])
 {
 	struct x86_state *st = &vcpu->st;
-	bool there = true;
+	int r = 0;
 
 	vcpu_need(vcpu, ST_CR);
 	if (!pae_paging(st->cr0, st->cr4, st->efer))
-		return false;
+		return 0;
 	if (!backend->caps->pdptes) {
-		there = read_raw_pdptes(vcpu, st->cr3, pdpte);
+		r = read_raw_pdptes(vcpu, st->cr3, pdpte);
 	} else if (test_bit(REQ_PDPTES, &vcpu->requests)) {
-		there = read_pdptes(vcpu, st->cr3, pdpte);
+		r = read_pdptes(vcpu, st->cr3, pdpte);
 	} else {
 		vcpu_need(vcpu, ST_PDPTE);
 		memcpy(pdpte, st->pdpte, sizeof(st->pdpte));
 	}
-	if (!there)
+	if (r < 0)
+		return r;
+	if (r)
 		memset(pdpte, 0, sizeof(st->pdpte));
-	return true;
+	return 1;
 }
 
 /**
@@ -239,7 +252,7 @@ static bool cr0_paging_change_ok(struct vcpu *vcpu, u64 cr0)
  *
  * Activates and leaves long mode with EFER.LME.
  *
- * Return: 0 or X86_FAULT.
+ * Return: 0, X86_FAULT, or -EINTR, with nothing changed, when a signal came before memory.
  */
 int vcpu_set_cr0(struct vcpu *vcpu, u64 val)
 {
@@ -255,9 +268,12 @@ int vcpu_set_cr0(struct vcpu *vcpu, u64 val)
 	vcpu_need(vcpu, ST_CR);
 	if ((efer & EFER_LMA) && !(st->cr4 & X86_CR4_PAE))
 		return X86_FAULT;
-	if (pae_paging(cr0, st->cr4, efer) && (changed & CR0_PDPTE) &&
-	    !load_pdptes(vcpu, st->cr3))
-		return X86_FAULT;
+	if (pae_paging(cr0, st->cr4, efer) && (changed & CR0_PDPTE)) {
+		int r = load_pdptes(vcpu, st->cr3);
+
+		if (r)
+			return r;
+	}
 
 	st->cr0 = cr0;
 	st->efer = efer;
@@ -274,7 +290,7 @@ int vcpu_set_cr0(struct vcpu *vcpu, u64 val)
  *
  * Always flushes: the "keep translations" bit of PCIDs is a permission.
  *
- * Return: 0 or X86_FAULT.
+ * Return: 0, X86_FAULT, or -EINTR, with nothing changed, when a signal came before memory.
  */
 int vcpu_set_cr3(struct vcpu *vcpu, u64 val)
 {
@@ -287,8 +303,12 @@ int vcpu_set_cr3(struct vcpu *vcpu, u64 val)
 			return X86_FAULT;
 	} else {
 		val &= U32_MAX;
-		if (pae_paging(st->cr0, st->cr4, st->efer) && !load_pdptes(vcpu, val))
-			return X86_FAULT;
+		if (pae_paging(st->cr0, st->cr4, st->efer)) {
+			int r = load_pdptes(vcpu, val);
+
+			if (r)
+				return r;
+		}
 	}
 	vcpu_need(vcpu, ST_CR);
 	st->cr3 = val;
@@ -317,7 +337,7 @@ static bool cr4_change_ok(struct vcpu *vcpu, u64 cr4)
  * @vcpu: owned; process context
  * @val: as written
  *
- * Return: 0 or X86_FAULT.
+ * Return: 0, X86_FAULT, or -EINTR, with nothing changed, when a signal came before memory.
  */
 int vcpu_set_cr4(struct vcpu *vcpu, u64 val)
 {
@@ -327,9 +347,12 @@ int vcpu_set_cr4(struct vcpu *vcpu, u64 val)
 	vcpu_need(vcpu, ST_CR);
 	if (!cr4_change_ok(vcpu, val))
 		return X86_FAULT;
-	if (pae_paging(st->cr0, val, st->efer) && (changed & CR4_PDPTE) &&
-	    !load_pdptes(vcpu, st->cr3))
-		return X86_FAULT;
+	if (pae_paging(st->cr0, val, st->efer) && (changed & CR4_PDPTE)) {
+		int r = load_pdptes(vcpu, st->cr3);
+
+		if (r)
+			return r;
+	}
 
 	st->cr4 = val;
 	vcpu_changed(vcpu, ST_CR);

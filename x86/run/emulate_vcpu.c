@@ -61,12 +61,14 @@ void vcpu_emulator_free(struct vcpu *vcpu)
  * @mode: how its addresses are translated
  * @device: a page where a write is for a device, as the exit has shown, or GLUE_NO_PAGE
  * @err: why an op gave EMU_UNHANDLED, when the VMM is to hear it
+ * @interrupted: an op gave EMU_RETRY because a signal came before memory did
  */
 struct glue {
 	struct vcpu *vcpu;
 	struct paging_mode mode;
 	gfn_t device;
 	int err;
+	bool interrupted;
 };
 
 #define GLUE_NO_PAGE	(~(gfn_t)0)
@@ -108,6 +110,7 @@ static void glue_begin(struct glue *g, struct vcpu *vcpu, const struct emu_ops *
 	g->vcpu = vcpu;
 	g->device = GLUE_NO_PAGE;
 	g->err = 0;
+	g->interrupted = false;
 	vcpu_need(vcpu, ST_CODE | ST_CR);
 	vcpu_paging_mode(vcpu, &g->mode);
 	c->ops = ops;
@@ -124,8 +127,10 @@ static void glue_begin(struct glue *g, struct vcpu *vcpu, const struct emu_ops *
 /* An accessor's -errno as the emulator's result. */
 static enum emu_result glue_error(struct glue *g, int err)
 {
-	if (err == -EINTR || err == -EAGAIN)
+	if (err == -EINTR || err == -EAGAIN) {
+		g->interrupted |= err == -EINTR;
 		return EMU_RETRY;
+	}
 	g->err = err;
 	return EMU_UNHANDLED;
 }
@@ -351,8 +356,11 @@ static enum emu_result glue_write(struct emu_ctxt *c, u64 gva, const void *buf, 
 static enum emu_result glue_probe_memory(struct emu_ctxt *c, gpa_t gpa)
 {
 	u8 byte;
+	int err = guest_read(glue_mmu(glue_of(c)), gpa, &byte, 1);
 
-	return guest_read(glue_mmu(glue_of(c)), gpa, &byte, 1) ? EMU_UNHANDLED : EMU_OK;
+	if (err == -EINTR)
+		return glue_error(glue_of(c), err);
+	return err ? EMU_UNHANDLED : EMU_OK;
 }
 
 static enum emu_result glue_probe(struct emu_ctxt *c, u64 gva, unsigned int len,
@@ -616,6 +624,8 @@ static enum emu_result glue_set_cr(struct emu_ctxt *c, unsigned int nr, u64 val)
 	default:
 		fault = vcpu_set_cr8(vcpu, val);
 	}
+	if (unlikely(fault < 0))
+		return glue_error(glue_of(c), fault);
 	return fault ? glue_fault(c, X86_TRAP_GP, true) : EMU_OK;
 }
 
@@ -835,9 +845,33 @@ static int glue_wait_for_user(struct vcpu *vcpu)
 	return 0;
 }
 
+static int glue_complete_interrupted(struct vcpu *vcpu)
+{
+	return vcpu->st.rip == vcpu->io.rip ? glue_emulate(vcpu, GLUE_NO_PAGE) : 1;
+}
+
+/* Devices have answered some of the instruction, and must not be asked a second time. */
+static bool glue_must_go_on(const struct glue *g)
+{
+	const struct vcpu_io *io = &g->vcpu->io;
+
+	return g->interrupted && (io->log_len || io->pio_answered);
+}
+
+static int glue_go_on_later(struct vcpu *vcpu)
+{
+	vcpu->io.rip = vcpu->st.rip;
+	vcpu->io.complete = glue_complete_interrupted;
+	vcpu->run->exit_reason = KVM_EXIT_INTR;
+	return -EINTR;
+}
+
 static int glue_result(struct glue *g, enum emu_result r)
 {
 	struct vcpu *vcpu = g->vcpu;
+
+	if (unlikely(r == EMU_RETRY) && glue_must_go_on(g))
+		return glue_go_on_later(vcpu);
 
 	switch (r) {
 	case EMU_OK:
@@ -1045,26 +1079,37 @@ static bool insn_scan(const u8 *bytes, unsigned int count, struct insn_peek *ins
 	return true;
 }
 
+/* INT n, of which n was not among the bytes. */
+static bool insn_wants_next(const struct insn_peek *insn)
+{
+	return insn->opcode == 0xcd && !insn->two_byte && !insn->has_next;
+}
+
 /**
  * vcpu_peek_insn() - what is the next instruction?
  * @vcpu: owned and loaded; process context
  * @insn: filled
  *
- * Nothing is decided by what cannot be read: the guest will get that fault, or not.
+ * Nothing is decided by what cannot be read: the guest will get that fault, or not.  The
+ * page behind that of the first byte is looked at only when the instruction is there, too.
  *
  * Return: whether it could be read.
  */
 bool vcpu_peek_insn(struct vcpu *vcpu, struct insn_peek *insn)
 {
+	u64 gva = glue_code_at(vcpu, 0);
 	u8 bytes[EMU_INSN_MAX];
+	unsigned int n = glue_in_page(gva, sizeof(bytes));
 	struct glue g;
-	unsigned int i;
 
 	glue_begin(&g, vcpu, &glue_ops);
 	insn->is_64 = vcpu->emu->mode == EMU_PROT64;
-	for (i = 0; i < sizeof(bytes); i++) {
-		if (glue_fetch(vcpu->emu, glue_code_at(vcpu, i), &bytes[i], 1) != EMU_OK)
-			break;
-	}
-	return insn_scan(bytes, i, insn);
+	if (glue_fetch(vcpu->emu, gva, bytes, n) != EMU_OK)
+		return false;
+	if (insn_scan(bytes, n, insn) && !insn_wants_next(insn))
+		return true;
+	if (n < sizeof(bytes) && glue_fetch(vcpu->emu, glue_code_at(vcpu, n), &bytes[n],
+					    sizeof(bytes) - n) == EMU_OK)
+		n = sizeof(bytes);
+	return insn_scan(bytes, n, insn);
 }

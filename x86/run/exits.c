@@ -67,9 +67,14 @@ static int exit_advance(struct vcpu *vcpu, int len)
 	return 1;
 }
 
-/* A function that acts for the guest gave @fault; skip its instruction if none. */
+/*
+ * A function that acts for the guest gave @fault; skip its instruction if none. With -EINTR
+ * it is to be executed again, after the signal.
+ */
 static int exit_done(struct vcpu *vcpu, int fault, int len)
 {
+	if (unlikely(fault < 0))
+		return 1;
 	return fault ? exit_gp(vcpu) : exit_advance(vcpu, len);
 }
 
@@ -222,6 +227,8 @@ static int exit_msr(struct vcpu *vcpu, struct exit_facts *f)
 		fault = msr_write(vcpu, msr.index, msr.val, false);
 	else
 		fault = msr_read(vcpu, msr.index, &msr.val, false);
+	if (unlikely(fault < 0))
+		return 1;
 	if (unlikely(fault))
 		return exit_msr_refused(vcpu, &msr);
 	if (!msr.write) {

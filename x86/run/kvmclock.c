@@ -11,28 +11,36 @@
 #include "x86/cpu/clock.h"
 #include "x86/run/kvmclock.h"
 
-/* Odd version, contents, even version: a reader sees whether it met a write. */
-static void time_info_write(struct vcpu *vcpu, gpa_t gpa, struct pvclock_vcpu_time_info *info)
+/*
+ * Odd version, contents, even version: a reader sees whether it met a write. -EINTR: a
+ * signal came before memory, and all is to be written again.
+ */
+static int time_info_write(struct vcpu *vcpu, gpa_t gpa, struct pvclock_vcpu_time_info *info)
 {
 	struct mmu *mmu = &vcpu->vm->mmu;
 	u32 *version = &vcpu->clock.version;
+	int err;
 
 	*version = (*version | 1) + 2;
-	if (guest_write(mmu, gpa, version, sizeof(*version)))
-		return;
+	err = guest_write(mmu, gpa, version, sizeof(*version));
+	if (err)
+		return err;
 	info->version = *version;
 	smp_wmb();	/* the odd version before the contents */
-	guest_write(mmu, gpa, info, sizeof(*info));
+	err = guest_write(mmu, gpa, info, sizeof(*info));
+	if (err == -EINTR)
+		return err;
 	smp_wmb();	/* the contents before the even version */
 	*version += 1;
-	guest_write(mmu, gpa, version, sizeof(*version));
+	return guest_write(mmu, gpa, version, sizeof(*version));
 }
 
 /**
  * vcpu_clock_update() - let the TSC follow a sleep of the host, and write the page again
  * @vcpu: owned; process context, may sleep
  *
- * For REQ_CLOCK_UPDATE.  A page that is not memory is not written.
+ * For REQ_CLOCK_UPDATE, which stands again when a signal came before the page did.  A page
+ * that is not memory is not written.
  */
 void vcpu_clock_update(struct vcpu *vcpu)
 {
@@ -40,7 +48,7 @@ void vcpu_clock_update(struct vcpu *vcpu)
 	struct mmu *mmu = &vcpu->vm->mmu;
 	gpa_t gpa = c->system_time_msr & ~(u64)KVM_MSR_ENABLED;
 	struct pvclock_vcpu_time_info info, old;
-	int idx;
+	int idx, err;
 
 	vcpu_tsc_catch_up(vcpu);
 	if (!(c->system_time_msr & KVM_MSR_ENABLED))
@@ -48,13 +56,18 @@ void vcpu_clock_update(struct vcpu *vcpu)
 	vcpu_time_info(vcpu, &info);
 	idx = srcu_read_lock(&mmu->srcu);
 	/* The guest clears this flag when it has seen it. */
-	if (!guest_read(mmu, gpa, &old, sizeof(old)))
+	err = guest_read(mmu, gpa, &old, sizeof(old));
+	if (!err)
 		info.flags |= old.flags & PVCLOCK_GUEST_STOPPED;
 	if (c->guest_stopped)
 		info.flags |= PVCLOCK_GUEST_STOPPED;
-	c->guest_stopped = false;
-	time_info_write(vcpu, gpa, &info);
+	if (err != -EINTR)
+		err = time_info_write(vcpu, gpa, &info);
 	srcu_read_unlock(&mmu->srcu, idx);
+	if (err == -EINTR)
+		vcpu_request(vcpu, REQ_CLOCK_UPDATE);
+	else
+		c->guest_stopped = false;
 }
 
 /**
@@ -72,32 +85,37 @@ void vcpu_set_system_time_msr(struct vcpu *vcpu, u64 val)
  * vcpu_set_wall_clock_msr() - MSR_KVM_WALL_CLOCK_NEW was written
  * @vcpu: owned; process context, may sleep
  * @val: address at which to write the time of day at which the kvmclock was 0
+ *
+ * Return: 0; -EINTR when a signal came before memory did.
  */
-void vcpu_set_wall_clock_msr(struct vcpu *vcpu, u64 val)
+int vcpu_set_wall_clock_msr(struct vcpu *vcpu, u64 val)
 {
 	struct mmu *mmu = &vcpu->vm->mmu;
 	struct pvclock_wall_clock wall = {};
 	struct timespec64 ts;
 	u64 host_tsc, ns;
 	u32 version = 0;
-	int idx;
+	int idx, err;
 
 	vcpu->clock.wall_clock_msr = val;
 	if (!val)
-		return;
+		return 0;
 	vm_clock_now(vcpu->vm, &host_tsc, &ns);
 	ts = ns_to_timespec64(ktime_get_real_ns() - ns);
 	idx = srcu_read_lock(&mmu->srcu);
-	if (!guest_read(mmu, val, &version, sizeof(version))) {
+	err = guest_read(mmu, val, &version, sizeof(version));
+	if (!err) {
 		wall.version = (version | 1) + 2;
 		wall.sec = ts.tv_sec;
 		wall.nsec = ts.tv_nsec;
-		guest_write(mmu, val, &wall, sizeof(wall));
+		err = guest_write(mmu, val, &wall, sizeof(wall));
 		smp_wmb();	/* the contents before the even version */
 		wall.version++;
-		guest_write(mmu, val, &wall.version, sizeof(wall.version));
+		if (err != -EINTR)
+			err = guest_write(mmu, val, &wall.version, sizeof(wall.version));
 	}
 	srcu_read_unlock(&mmu->srcu, idx);
+	return err == -EINTR ? err : 0;
 }
 
 /**

@@ -11,7 +11,7 @@ struct vcpu;
 
 void vcpu_clock_update(struct vcpu *vcpu);
 void vcpu_set_system_time_msr(struct vcpu *vcpu, u64 val);
-void vcpu_set_wall_clock_msr(struct vcpu *vcpu, u64 val);
+int vcpu_set_wall_clock_msr(struct vcpu *vcpu, u64 val);
 int vcpu_ioctl_kvmclock_ctrl(struct vcpu *vcpu);
 
 #endif

@@ -263,8 +263,7 @@ static int wall_clock_read(struct msr_access *a)
 
 static int wall_clock_write(struct msr_access *a)
 {
-	vcpu_set_wall_clock_msr(a->vcpu, a->val);
-	return 0;
+	return vcpu_set_wall_clock_msr(a->vcpu, a->val);
 }
 
 static int system_time_read(struct msr_access *a)
@@ -590,7 +589,7 @@ static void msr_store(const struct msr_desc *d, struct msr_access *a)
  * @val: to write
  * @by_vmm: the VMM writes, and may set what is read-only for the guest
  *
- * Return: 0 or X86_FAULT.
+ * Return: 0; X86_FAULT; -EINTR when a signal came before guest memory that it wants written.
  */
 int msr_write(struct vcpu *vcpu, u32 index, u64 val, bool by_vmm)
 {
@@ -800,19 +799,23 @@ int vcpu_ioctl_get_msrs(struct vcpu *vcpu, void __user *arg)
  * @vcpu: owned and loaded
  * @arg: struct kvm_msrs
  *
- * Return: number of MSRs written before the first that refused; -E2BIG, -EFAULT, -ENOMEM.
+ * Return: number of MSRs written before the first that refused; -E2BIG, -EFAULT, -ENOMEM;
+ * -EINTR when a signal came before guest memory that one of them wants written.
  */
 int vcpu_ioctl_set_msrs(struct vcpu *vcpu, void __user *arg)
 {
 	struct kvm_msr_entry *entries;
+	int r = 0;
 	u32 i, n;
 
 	entries = entries_from_user(arg, &n);
 	if (IS_ERR(entries))
 		return PTR_ERR(entries);
-	for (i = 0; i < n; i++)
-		if (msr_write(vcpu, entries[i].index, entries[i].data, true))
+	for (i = 0; i < n; i++) {
+		r = msr_write(vcpu, entries[i].index, entries[i].data, true);
+		if (r)
 			break;
+	}
 	kvfree(entries);
-	return i;
+	return r < 0 ? r : i;
 }

@@ -184,18 +184,20 @@ static_assert(offsetof(struct kvm_sregs2, flags) == SREGS_COMMON &&
  * @vcpu: owned and loaded
  * @sregs2: filled, with page-directory pointers when the vCPU uses PAE paging
  *
- * Return: 0: it cannot fail.
+ * Return: 0, or -EINTR when a signal came before the memory that has these.
  */
 int vcpu_ioctl_get_sregs2(struct vcpu *vcpu, struct kvm_sregs2 *sregs2)
 {
 	struct kvm_sregs sregs;
+	int r;
 
 	vcpu_ioctl_get_sregs(vcpu, &sregs);
 	memset(sregs2, 0, sizeof(*sregs2));
 	memcpy(sregs2, &sregs, SREGS_COMMON);
-	if (vcpu_get_pdptes(vcpu, sregs2->pdptrs))
+	r = vcpu_get_pdptes(vcpu, sregs2->pdptrs);
+	if (r > 0)
 		sregs2->flags = KVM_SREGS2_FLAGS_PDPTRS_VALID;
-	return 0;
+	return min(r, 0);
 }
 
 /**
@@ -231,7 +233,8 @@ int vcpu_ioctl_set_sregs2(struct vcpu *vcpu, struct kvm_sregs2 *sregs2)
  *
  * As a supervisor read; sets accessed bits as the CPU would.
  *
- * Return: 0: it cannot fail: an address without translation is not valid.
+ * Return: 0, also for an address without translation, which is then not valid; -EINTR when
+ * a signal came before the tables' memory.
  */
 int vcpu_ioctl_translate(struct vcpu *vcpu, struct kvm_translation *tr)
 {
@@ -247,6 +250,8 @@ int vcpu_ioctl_translate(struct vcpu *vcpu, struct kvm_translation *tr)
 	idx = srcu_read_lock(&mmu->srcu);
 	r = mmu_walk(mmu, &mode, tr->linear_address, MMU_READ, &gpa, &fault);
 	srcu_read_unlock(&mmu->srcu, idx);
+	if (r == -EINTR)
+		return r;
 	tr->valid = !r;
 	tr->physical_address = r ? ~0ULL : gpa;
 	tr->writeable = 1;

@@ -143,8 +143,10 @@ static enum emu_result task_op_exchange(struct task_switch *t, u32 gva, u64 old,
 
 static enum emu_result task_op_check_cr3(struct task_switch *t, u32 cr3)
 {
-	if (vcpu_cr3_usable(glue_of(t)->vcpu, cr3))
-		return EMU_OK;
+	int r = vcpu_check_cr3(glue_of(t)->vcpu, cr3);
+
+	if (r <= 0)
+		return r ? EMU_RETRY : EMU_OK;
 	t->fault = (struct emu_fault) { .valid = true, .vector = X86_TRAP_GP, .has_error = true };
 	return EMU_FAULT;
 }
