@@ -225,6 +225,7 @@ struct emu_opnd {
  * @single_step: TF was set and the instruction ended: #DB with DR6.BS is due
  * @shadow: EMU_SHADOW_*: begins after this instruction
  * @fault: after EMU_FAULT
+ * @decoded_mode: the caller's: @mode of what was decoded, where it may be used again
  * @insn_len: after emu_decode(): bytes of the whole instruction
  * @fetched: bytes valid in @insn, whatever the result
  * @insn: the instruction; its end is there only so that 8 bytes can be read
@@ -285,6 +286,7 @@ struct emu_ctxt {
 	struct emu_fault fault;	/* after EMU_FAULT */
 
 	/* Results of emu_decode(). */
+	enum emu_mode decoded_mode;	/* of the caller, who may keep what was decoded */
 	u8 insn_len;		/* of the whole instruction */
 	u8 fetched;		/* bytes valid in insn[], whatever the result */
 	u8 insn[EMU_INSN_MAX + 9];	/* the rest is there only so that 8 bytes can be read */

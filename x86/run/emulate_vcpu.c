@@ -906,6 +906,29 @@ static bool insn_differs(const u8 *a, const u8 *b, unsigned int len)
 }
 
 /*
+ * What stands at rip, as @len bytes of one page; false: it takes more than a look, and so
+ * decoding does.  Where memory must be waited for, decoding will do that, too.
+ */
+static bool glue_peek(struct glue *g, u8 *insn, unsigned int len)
+{
+	struct vcpu *vcpu = g->vcpu;
+	struct emu_ctxt *c = vcpu->emu;
+	u64 gva = c->rip;
+
+	if (c->mode == EMU_PROT32) {
+		gva = (u32)(gva + vcpu->st.code.base);
+		if (c->rip > U32_MAX - len)
+			return false;
+	}
+	if (offset_in_page(gva) > PAGE_SIZE - len)
+		return false;
+	if (!(g->mode.cr0 & X86_CR0_PG))
+		return !guest_read(glue_mmu(g), gva, insn, len);
+	return memo_read(glue_mmu(g), &vcpu->fetch_memo, &g->mode, gva, glue_fetch_access(c),
+			 insn, len);
+}
+
+/*
  * Is the instruction at rip the one that was decoded last?  A driver's loop executes
  * the same few, and what decoding gives depends on the bytes and the mode alone.
  */
@@ -916,10 +939,8 @@ static bool glue_is_decoded(struct glue *g)
 	u8 insn[16];
 
 	static_assert(sizeof(c->insn) >= sizeof(insn));
-	if (!vcpu->emu_decoded || c->mode != EMU_PROT64 ||
-	    offset_in_page(c->rip) > PAGE_SIZE - sizeof(insn) ||
-	    !memo_read(glue_mmu(g), &vcpu->fetch_memo, &g->mode, c->rip, glue_fetch_access(c),
-		       insn, sizeof(insn)))
+	if (!vcpu->emu_decoded || c->mode != c->decoded_mode ||
+	    !glue_peek(g, insn, sizeof(insn)))
 		return false;
 	return !insn_differs(insn, c->insn, c->insn_len);
 }
@@ -932,7 +953,10 @@ static enum emu_result glue_decode(struct glue *g)
 	if (glue_is_decoded(g))
 		return EMU_OK;
 	r = emu_decode(vcpu->emu, 0);
-	vcpu->emu_decoded = r == EMU_OK && vcpu->emu->mode == EMU_PROT64;
+	/* In the older modes a segment's end cuts instructions, too. */
+	vcpu->emu_decoded = r == EMU_OK && (vcpu->emu->mode == EMU_PROT64 ||
+					    vcpu->emu->mode == EMU_PROT32);
+	vcpu->emu->decoded_mode = vcpu->emu->mode;
 	return r;
 }
 
