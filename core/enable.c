@@ -85,6 +85,12 @@ static int enable_manual_dirty_log(struct vm *vm, u64 manual)
 	return mmu_set_log_manual(&vm->mmu, manual);
 }
 
+/* A vCPU gets its ring when it is made. */
+static int enable_dirty_ring(struct vm *vm, u64 bytes)
+{
+	return vm->nr_vcpus ? -EINVAL : mmu_set_ring_bytes(&vm->mmu, bytes);
+}
+
 static int enable_user_space_msr(struct vm *vm, u64 reasons)
 {
 	WRITE_ONCE(vm->enabled.msr_exits, reasons);
@@ -107,6 +113,8 @@ static const struct enable_vm enable_vm_table[] = {
 	{ KVM_CAP_DISABLE_QUIRKS, ANY, enable_disable_quirks },
 	{ KVM_CAP_DISABLE_QUIRKS2, VM_QUIRKS, enable_disable_quirks },
 	{ KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, ANY, enable_manual_dirty_log },
+	{ KVM_CAP_DIRTY_LOG_RING, ANY, enable_dirty_ring },
+	{ KVM_CAP_DIRTY_LOG_RING_ACQ_REL, ANY, enable_dirty_ring },
 	{ KVM_CAP_EXCEPTION_PAYLOAD, ANY, enable_exception_payload },
 	{ KVM_CAP_X86_TRIPLE_FAULT_EVENT, ANY, enable_triple_fault_event },
 	{ KVM_CAP_SPLIT_IRQCHIP, ANY, enable_split_irqchip },

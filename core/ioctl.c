@@ -200,6 +200,7 @@ BY_STRUCT(vm_set_gmem_region)
 BY_STRUCT(vm_ioctl_enable_cap)
 BY_STRUCT(vm_get_dirty_log)
 BY_STRUCT(vm_clear_dirty_log)
+BY_NOTHING(vm_ioctl_reset_rings)
 BY_STRUCT(msr_filter_ioctl_set)
 BY_STRUCT(vm_ioctl_set_name)
 BY_VALUE(vm_ioctl_set_tss_addr)
@@ -241,6 +242,7 @@ static const struct ioctl_entry vm_ioctls[] = {
 	{ DITTO_SET_GMEM_REGION, IN | LOCK, do_vm_set_gmem_region },
 	{ KVM_GET_DIRTY_LOG, IN, do_vm_get_dirty_log },
 	{ KVM_CLEAR_DIRTY_LOG, IN, do_vm_clear_dirty_log },
+	{ KVM_RESET_DIRTY_RINGS, 0, do_vm_ioctl_reset_rings },
 	{ DITTO_SET_NAME, IN | LOCK, do_vm_ioctl_set_name },
 	{ KVM_SET_TSS_ADDR, VALUE | LOCK, do_vm_ioctl_set_tss_addr },
 	{ KVM_SET_IDENTITY_MAP_ADDR, IN | LOCK, do_vm_ioctl_set_identity_map_addr },
@@ -326,6 +328,7 @@ static const struct ioctl_entry vcpu_ioctls[] = {
 	{ KVM_ENABLE_CAP, IN | LOCK, do_vcpu_ioctl_enable_cap },
 	{ KVM_TRANSLATE, IN | OUT | LOCK, do_vcpu_ioctl_translate },
 	{ KVM_SET_SIGNAL_MASK, USER | LOCK, do_vcpu_ioctl_set_signal_mask },
+	/* It gives its argument back with an error, too. */
 	{ KVM_GET_FPU, OUT | LOCK, do_vcpu_ioctl_get_fpu },
 	{ KVM_SET_FPU, IN | LOCK, do_vcpu_ioctl_set_fpu },
 	{ KVM_GET_XSAVE, USER | LOCK, do_vcpu_ioctl_get_xsave },

@@ -16,6 +16,7 @@
 
 #include "compat.h"
 #include "core/core.h"
+#include "mmu/mmu.h"
 #include "x86/board/coalesced.h"
 #include "x86/board/lapic.h"
 #include "x86/cpu/clock.h"
@@ -57,6 +58,7 @@ static void vcpu_forget_last(const struct vcpu *vcpu)
 /* Preemption off. */
 static __always_inline void vcpu_arrive(struct vcpu *vcpu, int cpu)
 {
+	ring_arrive(&vcpu->ring);
 	vcpu->loaded = cpus_here_enabled();
 	if (!vcpu->loaded)
 		return;
@@ -69,6 +71,7 @@ static __always_inline void vcpu_arrive(struct vcpu *vcpu, int cpu)
 
 static __always_inline void vcpu_leave(struct vcpu *vcpu)
 {
+	ring_leave(&vcpu->ring);
 	if (!vcpu->loaded)
 		return;
 	vcpu->loaded = false;
@@ -184,9 +187,12 @@ static int vcpu_init_parts(struct vcpu *vcpu)
 	err = vcpu_alloc_run(vcpu);
 	if (err)
 		goto free_run;
-	err = vcpu_emulator_init(vcpu);
+	err = ring_alloc(&vcpu->vm->mmu, &vcpu->ring);
 	if (err)
 		goto free_run;
+	err = vcpu_emulator_init(vcpu);
+	if (err)
+		goto free_ring;
 	err = vcpu_fpu_init(vcpu);
 	if (err)
 		goto free_emulator;
@@ -207,6 +213,8 @@ free_fpu:
 	vcpu_fpu_free(vcpu);
 free_emulator:
 	vcpu_emulator_free(vcpu);
+free_ring:
+	ring_free(&vcpu->ring);
 free_run:
 	vcpu_free_run(vcpu);
 	return err;
@@ -224,6 +232,7 @@ void vcpu_destroy(struct vcpu *vcpu)
 	vcpu_cpuid_free(vcpu);
 	vcpu_fpu_free(vcpu);
 	vcpu_emulator_free(vcpu);
+	ring_free(&vcpu->ring);
 	vcpu_free_run(vcpu);
 	kfree(vcpu);
 }
@@ -315,27 +324,29 @@ int vcpu_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
+static struct page *vcpu_page(struct vcpu *vcpu, pgoff_t offset)
+{
+	void *page = NULL;
+
+	if (offset == 0)
+		page = vcpu->run;
+	else if (offset == KVM_PIO_PAGE_OFFSET)
+		page = vcpu->pio_data;
+	else if (offset == KVM_COALESCED_MMIO_PAGE_OFFSET)
+		page = vm_coalesced_ring(vcpu->vm);
+	else if (offset >= KVM_DIRTY_LOG_PAGE_OFFSET)
+		return ring_page(&vcpu->ring, offset - KVM_DIRTY_LOG_PAGE_OFFSET);
+	return page ? virt_to_page(page) : NULL;
+}
+
 static vm_fault_t vcpu_fault(struct vm_fault *vmf)
 {
-	struct vcpu *vcpu = vmf->vma->vm_file->private_data;
-	void *page;
+	struct page *page = vcpu_page(vmf->vma->vm_file->private_data, vmf->pgoff);
 
-	switch (vmf->pgoff) {
-	case 0:
-		page = vcpu->run;
-		break;
-	case KVM_PIO_PAGE_OFFSET:
-		page = vcpu->pio_data;
-		break;
-	case KVM_COALESCED_MMIO_PAGE_OFFSET:
-		page = vm_coalesced_ring(vcpu->vm);
-		break;
-	default:
-		return VM_FAULT_SIGBUS;
-	}
+	/* What may be mapped is there, or there was no memory for it. */
 	if (!page)
 		return VM_FAULT_OOM;
-	vmf->page = virt_to_page(page);
+	vmf->page = page;
 	get_page(vmf->page);
 	return 0;
 }
@@ -344,16 +355,27 @@ static const struct vm_operations_struct vcpu_vm_ops = {
 	.fault = vcpu_fault,
 };
 
+/* The VMM shall see what the kernel writes to a ring, and the reverse. */
+static bool vcpu_maps_ring(const struct vcpu *vcpu, struct vm_area_struct *vma)
+{
+	pgoff_t pages = vcpu->vm->mmu.ring_bytes >> PAGE_SHIFT;
+
+	return vma->vm_pgoff >= KVM_DIRTY_LOG_PAGE_OFFSET &&
+	       vma->vm_pgoff + vma_pages(vma) <= KVM_DIRTY_LOG_PAGE_OFFSET + pages &&
+	       (vma->vm_flags & (VM_SHARED | VM_EXEC)) == VM_SHARED;
+}
+
 /**
  * vcpu_mmap() - file_operations.mmap of a vCPU's fd
  * @file: the fd's
- * @vma: within the pages that KVM_GET_VCPU_MMAP_SIZE says
+ * @vma: within the pages that KVM_GET_VCPU_MMAP_SIZE says, or within the dirty ring
  *
  * Return: 0 or -EINVAL.
  */
 int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
 {
-	if (vma->vm_pgoff + vma_pages(vma) > VCPU_MMAP_PAGES)
+	if (vma->vm_pgoff + vma_pages(vma) > VCPU_MMAP_PAGES &&
+	    !vcpu_maps_ring(file->private_data, vma))
 		return -EINVAL;
 	vma->vm_ops = &vcpu_vm_ops;
 	return 0;
@@ -450,3 +472,4 @@ int vcpu_ioctl_set_signal_mask(struct vcpu *vcpu, void __user *arg)
 	vcpu->sigset_active = true;
 	return 0;
 }
+

@@ -90,8 +90,18 @@ static bool vm_check_epoch(struct mmu *mmu, u64 epoch)
 }
 #endif
 
+/* mmu_host.ring_full: the vCPU enters the guest no more before the VMM has seen to its ring. */
+static void vm_ring_full(struct dirty_ring *ring)
+{
+	struct vcpu *vcpu = container_of(ring, struct vcpu, ring);
+
+	vcpu_request(vcpu, REQ_RING_FULL);
+	vcpu_kick(vcpu);
+}
+
 static struct mmu_host vm_mmu_host = {
 	.flush_tlbs = vm_flush_tlbs,
+	.ring_full = vm_ring_full,
 #ifdef DITTO_DEBUG
 	.check_epoch = vm_check_epoch,
 #endif
@@ -352,6 +362,30 @@ int vm_ioctl_set_boot_cpu_id(struct vm *vm, unsigned long id)
 		return -EINVAL;
 	vm->bsp_id = id;
 	return 0;
+}
+
+/**
+ * vm_ioctl_reset_rings() - KVM_RESET_DIRTY_RINGS
+ * @vm: any
+ *
+ * Return: how many entries of all rings were given back; -EINVAL when vCPUs have none;
+ * -EINTR, and then some may have been.
+ */
+int vm_ioctl_reset_rings(struct vm *vm)
+{
+	struct vcpu *vcpu;
+	int n, total = 0;
+	u32 i;
+
+	if (!vm->mmu.ring_bytes)
+		return -EINVAL;
+	vm_for_each_vcpu(vm, i, vcpu) {
+		n = mmu_reset_ring(&vm->mmu, &vcpu->ring);
+		if (n < 0)
+			return n;
+		total += n;
+	}
+	return total;
 }
 
 static bool vm_may_see(const struct vm *vm)

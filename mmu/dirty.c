@@ -18,6 +18,9 @@
  * then a harvest takes nothing, and KVM_CLEAR_DIRTY_LOG does. It may also want all pages to
  * be dirty in the beginning, which spares the search for writable leaves at that moment.
  *
+ * Where vCPUs have dirty rings (ring.c), the bits say which pages wait in one to be reset:
+ * then a harvest is what ends that.
+ *
  * The hard part is to hold mmu->lock for a short time: slots are gone through in parts.
  */
 #include <linux/bitmap.h>
@@ -42,6 +45,12 @@ static unsigned long dirty_words(const struct memslot *slot)
 	return BITS_TO_LONGS(slot->npages);
 }
 
+/* In a ring they would have no room. */
+static bool dirty_all_at_first(const struct mmu *mmu)
+{
+	return (mmu->log_manual & KVM_DIRTY_LOG_INITIALLY_SET) && !mmu->ring_bytes;
+}
+
 /**
  * dirty_log_alloc() - a log for a slot that has none
  * @slot: its size is set; mmu->slots_lock held
@@ -61,7 +70,7 @@ struct dirty_log *dirty_log_alloc(const struct memslot *slot)
 	if (!log)
 		return NULL;
 	log->taken = log->bits + dirty_words(slot);
-	if (slot->mmu->log_manual & KVM_DIRTY_LOG_INITIALLY_SET) {
+	if (dirty_all_at_first(slot->mmu)) {
 		bitmap_set(log->bits, 0, slot->npages);
 		log->any = true;
 	}
@@ -71,12 +80,12 @@ struct dirty_log *dirty_log_alloc(const struct memslot *slot)
 
 /**
  * struct dirty_guard - leaves on their way to be guarded
- * @slot: that has them
+ * @first: gfn of the first bit
  * @bits: of pages that were dirty; NULL: all of them
  * @changed: a permission was taken away
  */
 struct dirty_guard {
-	const struct memslot *slot;
+	gfn_t first;
 	const unsigned long *bits;
 	bool changed;
 };
@@ -91,7 +100,7 @@ static bool dirty_guard_leaf(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, 
 	u64 old = READ_ONCE(*sptep), new;
 	struct dirty_guard *guard = arg;
 
-	if (level == 1 && guard->bits && !test_bit(gfn - guard->slot->base, guard->bits))
+	if (level == 1 && guard->bits && !test_bit(gfn - guard->first, guard->bits))
 		return true;
 	do {
 		if (!(old & f->writable))
@@ -107,7 +116,7 @@ static bool dirty_guard_leaf(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, 
 static void dirty_guard_all(struct mmu *mmu, const struct memslot *slot)
 {
 	gfn_t gfn = slot->base, end = slot->base + slot->npages, next;
-	struct dirty_guard guard = { .slot = slot };
+	struct dirty_guard guard = { };
 	u64 epoch;
 
 	for (; gfn < end; gfn = next) {
@@ -161,7 +170,7 @@ int dirty_log_start(struct memslot *slot)
 		return -ENOMEM;
 	dirty_log_set(slot->mmu, slot, log);
 	synchronize_srcu_expedited(&slot->mmu->srcu);
-	if (!(slot->mmu->log_manual & KVM_DIRTY_LOG_INITIALLY_SET))
+	if (!dirty_all_at_first(slot->mmu))
 		dirty_guard_all(slot->mmu, slot);
 	return 0;
 }
@@ -188,7 +197,7 @@ void dirty_log_stop(struct memslot *slot)
 static void dirty_guard_word(struct mmu *mmu, struct dirty_guard *guard, unsigned long word)
 {
 	unsigned long mask = guard->bits[word];
-	gfn_t first = guard->slot->base + word * BITS_PER_LONG;
+	gfn_t first = guard->first + word * BITS_PER_LONG;
 
 	tdp_for_each_leaf(mmu, first + __ffs(mask), first + __fls(mask) + 1,
 			  dirty_guard_leaf, guard);
@@ -201,7 +210,7 @@ static void dirty_guard_word(struct mmu *mmu, struct dirty_guard *guard, unsigne
 static void dirty_take_part(struct memslot *slot, unsigned long word, unsigned long end)
 {
 	struct dirty_log *log = slot->log;
-	struct dirty_guard guard = { .slot = slot, .bits = log->taken };
+	struct dirty_guard guard = { .first = slot->base, .bits = log->taken };
 	struct mmu *mmu = slot->mmu;
 	u64 epoch;
 
@@ -223,6 +232,26 @@ static void dirty_take_part(struct memslot *slot, unsigned long word, unsigned l
 	epoch = mmu_epoch_current(mmu);
 	write_unlock(&mmu->lock);
 	mmu_epoch_assert(mmu, epoch);
+}
+
+/**
+ * dirty_take_word() - pages of which a ring tells are to be logged again
+ * @slot: has a log; mmu->slots_lock and mmu->lock for write held
+ * @word: of its bitmap, within the slot's pages
+ * @mask: pages of that word; bits beyond the slot's end do no harm
+ *
+ * Return: whether a permission was taken away, so that the caller has to flush.
+ */
+bool dirty_take_word(struct memslot *slot, unsigned long word, unsigned long mask)
+{
+	struct dirty_guard guard = {
+		.first = slot->base + word * BITS_PER_LONG, .bits = &mask,
+	};
+
+	mask &= atomic_long_fetch_andnot(mask, (atomic_long_t *)&slot->log->bits[word]);
+	if (mask)
+		dirty_guard_word(slot->mmu, &guard, 0);
+	return guard.changed;
 }
 
 static bool dirty_part_clean(const struct dirty_log *log, unsigned long word, unsigned long end)
@@ -314,13 +343,15 @@ static void __user *dirty_bitmap_ptr(u64 bitmap)
  * being set again; unless mmu_set_log_manual() says that the VMM will clear them.
  *
  * Return: 0; -EINVAL for a slot's number that cannot be; -ENOENT for a slot that is not
- * there or not logged; -EFAULT, with nothing taken; -EINTR.
+ * there or not logged; -ENXIO when vCPUs have rings; -EFAULT, with nothing taken; -EINTR.
  */
 int mmu_get_dirty_log(struct mmu *mmu, const struct kvm_dirty_log *args)
 {
 	struct memslot *slot;
 	int err;
 
+	if (mmu->ring_bytes)
+		return -ENXIO;
 	/* Its holder may be waiting for a page of the bitmap. */
 	if (mutex_lock_killable(&mmu->slots_lock))
 		return -EINTR;
@@ -369,6 +400,8 @@ int mmu_clear_dirty_log(struct mmu *mmu, const struct kvm_clear_dirty_log *args)
 	struct memslot *slot;
 	int err;
 
+	if (mmu->ring_bytes)
+		return -ENXIO;
 	if (args->first_page % BITS_PER_LONG)
 		return -EINVAL;
 	if (mutex_lock_killable(&mmu->slots_lock))

@@ -7,6 +7,7 @@
 #ifndef DITTO_MMU_MMU_H
 #define DITTO_MMU_MMU_H
 
+#include <linux/percpu.h>
 #include <linux/sched.h>
 
 #include "mmu/types.h"
@@ -17,6 +18,9 @@ struct seq_file;
 
 /* What KVM_CAP_NR_MEMSLOTS says: slot numbers are below it. */
 #define MMU_NR_SLOTS	32764
+
+/* What KVM_CAP_DIRTY_LOG_RING says: 65,536 entries. */
+#define MMU_RING_MAX_BYTES	(65536 * sizeof(struct kvm_dirty_gfn))
 
 /**
  * enum mmu_fault_result - what became of a TDP fault
@@ -57,6 +61,46 @@ int mmu_set_log_manual(struct mmu *mmu, u64 manual);
 int mmu_get_dirty_log(struct mmu *mmu, const struct kvm_dirty_log *args);
 int mmu_clear_dirty_log(struct mmu *mmu, const struct kvm_clear_dirty_log *args);
 
+/* ring.c */
+DECLARE_PER_CPU(struct dirty_ring *, ring_here);
+
+int mmu_set_ring_bytes(struct mmu *mmu, u64 bytes);
+int ring_alloc(struct mmu *mmu, struct dirty_ring *ring);
+void ring_free(struct dirty_ring *ring);
+struct page *ring_page(const struct dirty_ring *ring, unsigned long index);
+int mmu_reset_ring(struct mmu *mmu, struct dirty_ring *ring);
+
+/**
+ * ring_arrive() - the thread on this CPU runs a vCPU; its writes enter this ring
+ * @ring: of the vCPU; preemption off.  Call it whenever the thread comes to a CPU
+ */
+static inline void ring_arrive(struct dirty_ring *ring)
+{
+	if (unlikely(ring->entries))
+		this_cpu_write(ring_here, ring);
+}
+
+/**
+ * ring_leave() - undo ring_arrive()
+ * @ring: of the vCPU; preemption off.  Call it whenever the thread leaves a CPU
+ */
+static inline void ring_leave(const struct dirty_ring *ring)
+{
+	if (unlikely(ring->entries))
+		this_cpu_write(ring_here, NULL);
+}
+
+/**
+ * ring_is_full() - is so little room left that the vCPU has to wait?
+ * @ring: of a vCPU; may have no entries
+ *
+ * Return: whether it is.
+ */
+static inline bool ring_is_full(const struct dirty_ring *ring)
+{
+	return ring->entries && READ_ONCE(ring->entered) - READ_ONCE(ring->reset) >= ring->limit;
+}
+
 /* access.c: accesses by the kernel */
 int guest_read(struct mmu *mmu, gpa_t gpa, void *buf, unsigned int len);
 int guest_write(struct mmu *mmu, gpa_t gpa, const void *buf, unsigned int len);
@@ -68,6 +112,7 @@ int mmu_walk(struct mmu *mmu, const struct paging_mode *mode, gva_t gva, u32 acc
 
 /* fault.c */
 int mmu_tdp_fault(struct mmu *mmu, struct fault_streaks *streaks, gpa_t gpa, u32 access);
+
 
 /* binding.c */
 void mmu_note_written(struct mmu *mmu, const u64 *gpas, unsigned int nr);

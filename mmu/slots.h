@@ -15,7 +15,8 @@
  * struct dirty_log - which pages of a slot were written (dirty.c)
  *
  * @any: @bits may have a bit set; set after that, cleared before a look at all of them
- * @taken: as many words again, of who holds mmu->slots_lock
+ * @taken: as many words again, of who holds mmu->slots_lock.  With rings: the pages that
+ *	found no room in one; atomic
  * @bits: one for each page; atomic
  */
 struct dirty_log {
@@ -70,6 +71,8 @@ int binding_attach(struct memslot *slot);
 
 struct dirty_log *dirty_log_alloc(const struct memslot *slot);
 int dirty_log_start(struct memslot *slot);
+bool dirty_take_word(struct memslot *slot, unsigned long word, unsigned long mask);
+void ring_log_write(struct memslot *slot, struct dirty_log *log, gfn_t gfn);
 void dirty_log_stop(struct memslot *slot);
 
 /* Which gmems back an address space, each once (gmems.c). */
@@ -130,6 +133,10 @@ static inline void memslot_log_write(struct memslot *slot, gfn_t gfn)
 
 	if (likely(!log))
 		return;
+	if (unlikely(slot->mmu->ring_bytes)) {
+		ring_log_write(slot, log, gfn);
+		return;
+	}
 	/* A barrier, too: a harvest that takes the bit sees the write. */
 	set_bit(gfn - slot->base, log->bits);
 	/* Pairs with the exchange in dirty_fetch(), which comes before a look at the bits. */

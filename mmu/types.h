@@ -26,6 +26,7 @@
 #define DITTO_DEBUG 1
 #endif
 
+struct dirty_ring;
 struct memslot;
 struct mmu;
 
@@ -73,12 +74,15 @@ struct tdp_format {
  * @check_epoch: does no vCPU run on translations that are older than this epoch?
  *	Called in debug builds before what was taken away is used again; any locks
  *	held.  May be NULL.
+ * @ring_full: a ring has no more room than is reserved; called by who writes to the guest,
+ *	spinlocks held
  */
 struct mmu_host {
 	const struct tdp_format *format;
 	u64 max_gfn;
 	void (*flush_tlbs)(struct mmu *mmu);
 	bool (*check_epoch)(struct mmu *mmu, u64 epoch);
+	void (*ring_full)(struct dirty_ring *ring);
 };
 
 /**
@@ -143,6 +147,9 @@ struct walk_fault {
  * @maps_device: a device's memory was ever mapped; written under @lock, read without
  * @log_manual: KVM_DIRTY_LOG_* bits: who clears dirty logs, and what they begin with;
  *	@slots_lock
+ * @ring_bytes: size of each vCPU's dirty ring; 0: dirty logs are bitmaps.  Set once, under
+ *	@slots_lock, before there is a vCPU
+ * @ring_late: pages wait for room in a ring; any thread
  * @ever_logged: a memslot ever had a dirty log; @slots_lock, read without
  * @inv_seq: invalidations, bumped before pages or memslots that it makes invalid are
  *	freed; written under @lock for write
@@ -172,6 +179,8 @@ struct mmu {
 	u64 nr_pages;
 	struct mmu_notifier notifier;
 	u64 log_manual;
+	u32 ring_bytes;
+	bool ring_late;
 
 	/* What each fault writes to. */
 	rwlock_t lock ____cacheline_aligned_in_smp;
@@ -186,6 +195,26 @@ struct mmu {
 	u64 epoch;
 	u64 epoch_flushed;
 #endif
+};
+
+/**
+ * struct dirty_ring - which pages a vCPU wrote, in a ring that the VMM maps (ring.c)
+ * @mmu: constant
+ * @entries: the ring, or NULL.  The VMM writes there what it likes: nothing that is read
+ *	there is believed
+ * @size: its entries, a power of two; constant
+ * @limit: so many are in use when the vCPU has to wait for the VMM; constant
+ * @lock: one may enter a page at a time
+ * @entered: pages ever entered; written under @lock
+ * @reset: how many of them the VMM has given back; written under mmu->slots_lock
+ */
+struct dirty_ring {
+	struct mmu *mmu;
+	struct kvm_dirty_gfn *entries;
+	u32 size, limit;
+	spinlock_t lock;
+	u32 entered;
+	u32 reset;
 };
 
 /* Places where a guest may be walking through its memory at the same time. */

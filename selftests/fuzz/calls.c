@@ -328,6 +328,7 @@ static void bend_enable(struct world *w, struct rng *r, void *arg)
 		KVM_CAP_X86_TRIPLE_FAULT_EVENT, KVM_CAP_SPLIT_IRQCHIP, KVM_CAP_X2APIC_API,
 		KVM_CAP_MAX_VCPU_ID, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2,
 		KVM_CAP_X86_USER_SPACE_MSR, KVM_CAP_EXIT_ON_EMULATION_FAILURE,
+		KVM_CAP_DIRTY_LOG_RING,
 	};
 
 	*(struct kvm_enable_cap *)arg = (struct kvm_enable_cap) {
@@ -445,6 +446,7 @@ static const struct call calls[] = {
 	TAKES(DITTO_SET_GMEM_REGION, VM, bend_gmem_slot),
 	POINTS(KVM_GET_DIRTY_LOG, VM, bend_dirty_log),
 	POINTS(KVM_CLEAR_DIRTY_LOG, VM, bend_clear_dirty_log),
+	NUMBER(KVM_RESET_DIRTY_RINGS, VM),
 	TAKES(DITTO_SET_NAME, VM, bend_name),
 	NUMBER(KVM_SET_TSS_ADDR, VM),
 	TAKES(KVM_SET_IDENTITY_MAP_ADDR, VM, bend_identity_map),

@@ -62,6 +62,8 @@ void rng_fill(struct rng *r, void *buffer, size_t size);
  *	The first of @vms and of @vcpus are @vm's own and stay open.
  * @runs: mappings of kvm_run, for those of @vm's vCPUs
  * @extra: memory of the process, WORLD_EXTRA bytes, for slots over it
+ * @rings: mappings of dirty rings, of those vCPUs
+ * @ring_size: their entries; 0: there are none
  * @snapshot: the first 64 KiB of guest memory as the library laid them out
  * @modes: system registers of a vCPU in each mode
  * @end: threads stop
@@ -71,6 +73,8 @@ struct world {
 	struct vm *vm;
 	atomic_int vms[WORLD_VMS], vcpus[WORLD_VCPUS], gmems[WORLD_GMEMS], events[WORLD_EVENTS];
 	u8 *extra;
+	struct kvm_dirty_gfn *rings[WORLD_VCPUS];
+	unsigned int ring_size;
 	u8 snapshot[64 * 1024];
 	struct kvm_sregs modes[MODE_RESET];
 	atomic_bool end;

@@ -128,11 +128,20 @@ static void fill_fds(struct world *w, struct rng *r)
 		w->events[i] = eventfd(0, EFD_NONBLOCK);
 }
 
+static void map_rings(struct world *w, size_t size)
+{
+	w->ring_size = size / sizeof(struct kvm_dirty_gfn);
+	for (unsigned int i = 0; size && i < w->vm->nr_vcpus; i++)
+		w->rings[i] = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
+				   w->vm->vcpu[i].fd, KVM_DIRTY_LOG_PAGE_OFFSET * PAGE_SIZE);
+}
+
 void world_make(struct world *w, struct rng *r)
 {
 	struct vm_config config = {
 		.ram = 4 * MIB, .vcpus = 1 + rng_below(r, 3), .no_irqchip = rng_one_in(r, 3),
 		.user = rng_one_in(r, 3),
+		.ring = rng_one_in(r, 3) ? PAGE_SIZE << rng_below(r, 4) : 0,
 	};
 
 	config.split = !config.no_irqchip && rng_one_in(r, 4);
@@ -142,6 +151,7 @@ void world_make(struct world *w, struct rng *r)
 	w->extra = mmap(NULL, WORLD_EXTRA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			-1, 0);
 	learn_modes(w);
+	map_rings(w, config.ring);
 	fill_fds(w, r);
 }
 
@@ -263,6 +273,18 @@ static void scribble(struct vcpu *vcpu, struct rng *r)
 	memcpy((u8 *)vcpu->run + at, &value, 1u << rng_below(r, 4));
 }
 
+/* Give entries of a ring back, and lie about what they are of. */
+static void scribble_ring(struct kvm_dirty_gfn *ring, unsigned int size, struct rng *r)
+{
+	struct kvm_dirty_gfn *e = &ring[rng_below(r, size)];
+
+	e->flags = rng_one_in(r, 8) ? rng_interesting(r) : KVM_DIRTY_GFN_F_RESET;
+	if (rng_one_in(r, 2))
+		e->slot = rng_one_in(r, 4) ? rng_interesting(r) : rng_below(r, 8);
+	if (rng_one_in(r, 2))
+		e->offset = rng_one_in(r, 4) ? rng_interesting(r) : rng_below(r, 1024);
+}
+
 void *world_scribble(void *world)
 {
 	struct world *w = world;
@@ -270,9 +292,12 @@ void *world_scribble(void *world)
 
 	rng_seed(&r, (uintptr_t)&r, getpid());
 	while (!w->end) {
-		struct vcpu *vcpu = &w->vm->vcpu[rng_below(&r, w->vm->nr_vcpus)];
+		unsigned int i = rng_below(&r, w->vm->nr_vcpus), n;
+		struct vcpu *vcpu = &w->vm->vcpu[i];
 
 		scribble(vcpu, &r);
+		for (n = 0; n < 32 && w->ring_size; n++)
+			scribble_ring(w->rings[i], w->ring_size, &r);
 		/* Or nothing would run any more. */
 		if (!rng_one_in(&r, 8))
 			vcpu->run->immediate_exit = 0;

@@ -116,6 +116,9 @@ struct vm *vm_new(const struct vm_config *config)
 		CHECKED(ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0));
 	if (config->pit)
 		CHECKED(ioctl(vm->fd, KVM_CREATE_PIT2, &pit));
+	if (config->ring)
+		CHECKED(ioctl(vm->fd, KVM_ENABLE_CAP, &(struct kvm_enable_cap) {
+			.cap = KVM_CAP_DIRTY_LOG_RING, .args[0] = config->ring }));
 	if (config->empty)
 		return vm;
 	vm->ram_size = config->ram ?: 8 * MIB;

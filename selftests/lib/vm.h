@@ -96,11 +96,13 @@ struct vm {
  * @split: only local APICs are, and GSIs below 24 are the pins of an IOAPIC of the test's
  * @pit: with a PIT in the kernel
  * @empty: neither memory nor vCPUs
+ * @ring: bytes of each vCPU's dirty ring
  * @user: memory is the process's own even where gmem is the default
  */
 struct vm_config {
 	u64 ram;
 	unsigned int vcpus;
+	u32 ring;
 	bool no_irqchip, split, pit, empty, user;
 };
 

@@ -39,6 +39,7 @@ enum vcpu_request {
 	REQ_MSR_FILTER,		/* which MSRs need no exit has changed */
 	REQ_IOAPIC_EOI,		/* tell the VMM's IOAPICs of an interrupt's end */
 	REQ_TPR_ACCESS,		/* leave with KVM_EXIT_TPR_ACCESS */
+	REQ_RING_FULL,		/* leave with KVM_EXIT_DIRTY_RING_FULL, until it is not */
 	REQ_SHUTDOWN,		/* triple fault: leave with KVM_EXIT_SHUTDOWN */
 };
 
@@ -82,6 +83,7 @@ enum vcpu_mode {
  * @pio_miss: the last accesses that no device in the kernel answered; owner
  * @mmio_miss: likewise
  * @streaks: where it touched memory last; owner
+ * @ring: the dirty ring; see there
  * @fetch_memo: the last walks for an instruction and for an operand; owner
  * @data_memo: likewise
  * @io: access that waits for user space; owner
@@ -128,6 +130,7 @@ struct vcpu {
 	bool emu_decoded;
 	struct iobus_miss pio_miss, mmio_miss;
 	struct fault_streaks streaks;
+	struct dirty_ring ring;
 	struct walk_memo fetch_memo, data_memo;
 	struct vcpu_io io;
 	u32 mp_state;

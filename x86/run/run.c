@@ -80,12 +80,24 @@ static int run_tell_ioapic(struct vcpu *vcpu)
 	return 0;
 }
 
+/* Before anything that writes to the guest. As run_tell_ioapic(). */
+static int run_ring_full(struct vcpu *vcpu)
+{
+	if (!ring_is_full(&vcpu->ring))
+		return 1;
+	vcpu_request(vcpu, REQ_RING_FULL);
+	vcpu->run->exit_reason = KVM_EXIT_DIRTY_RING_FULL;
+	return 0;
+}
+
 /*
  * Requests that may sleep.  1: go on; 0: return to user space; -errno.
  * REQ_EVENT and REQ_TLB_FLUSH are taken with IRQs off, after the last look.
  */
 static int run_requests(struct vcpu *vcpu)
 {
+	if (vcpu_take_request(vcpu, REQ_RING_FULL) && !run_ring_full(vcpu))
+		return 0;
 	if (vcpu_take_request(vcpu, REQ_SHUTDOWN)) {
 		vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
 		return 0;
