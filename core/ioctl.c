@@ -192,7 +192,13 @@ static int vm_clear_dirty_log(struct vm *vm, struct kvm_clear_dirty_log *args)
 	return mmu_clear_dirty_log(&vm->mmu, args);
 }
 
+static int vm_set_nr_mmu_pages(struct vm *vm, unsigned long nr)
+{
+	return mmu_set_max_tables(&vm->mmu, nr);
+}
+
 BY_VALUE(vm_check_extension)
+BY_VALUE(vm_set_nr_mmu_pages)
 BY_VALUE(vcpu_create)
 BY_STRUCT(vm_set_user_region)
 BY_STRUCT(vm_set_user_region2)
@@ -239,6 +245,7 @@ static const struct ioctl_entry vm_ioctls[] = {
 	{ KVM_CREATE_VCPU, VALUE | LOCK, do_vcpu_create },
 	{ KVM_SET_USER_MEMORY_REGION, IN | LOCK, do_vm_set_user_region },
 	{ KVM_SET_USER_MEMORY_REGION2, IN | LOCK, do_vm_set_user_region2 },
+	{ KVM_SET_NR_MMU_PAGES, VALUE, do_vm_set_nr_mmu_pages },
 	{ DITTO_SET_GMEM_REGION, IN | LOCK, do_vm_set_gmem_region },
 	{ KVM_GET_DIRTY_LOG, IN, do_vm_get_dirty_log },
 	{ KVM_CLEAR_DIRTY_LOG, IN, do_vm_clear_dirty_log },

@@ -19,6 +19,9 @@ struct seq_file;
 /* What KVM_CAP_NR_MEMSLOTS says: slot numbers are below it. */
 #define MMU_NR_SLOTS	32764
 
+/* The lowest limit for page tables that the VMM may set: KVM's. */
+#define MMU_LEAST_TABLES	64
+
 /* What KVM_CAP_DIRTY_LOG_RING says: 65,536 entries. */
 #define MMU_RING_MAX_BYTES	(65536 * sizeof(struct kvm_dirty_gfn))
 
@@ -54,6 +57,7 @@ void mmu_destroy(struct mmu *mmu);
 
 /* slots.c */
 int mmu_set_user_region(struct mmu *mmu, const struct kvm_userspace_memory_region *r);
+int mmu_set_max_tables(struct mmu *mmu, unsigned long nr);
 int mmu_set_gmem_region(struct mmu *mmu, const struct ditto_gmem_region *r);
 
 /* dirty.c */

@@ -221,12 +221,19 @@ static void slots_publish(struct mmu *mmu, struct memslot *old, struct memslot *
 	tdp_zap_finish(mmu, &zap, true);
 }
 
+static void slots_limit_tables(struct mmu *mmu)
+{
+	long most = tdp_max_tables(mmu->nr_pages, totalram_pages());
+
+	WRITE_ONCE(mmu->max_tables, mmu->asked_tables ? min(most, mmu->asked_tables) : most);
+}
+
 /* Replace @old by @new; either may be NULL. @new is bound already. */
 static void slots_commit(struct mmu *mmu, struct memslot *old, struct memslot *new)
 {
 	WRITE_ONCE(mmu->nr_pages, mmu->nr_pages + (new ? new->npages : 0) -
 				  (old ? old->npages : 0));
-	WRITE_ONCE(mmu->max_tables, tdp_max_tables(mmu->nr_pages, totalram_pages()));
+	slots_limit_tables(mmu);
 	slots_publish(mmu, old, new);
 	if (!old)
 		return;
@@ -470,6 +477,31 @@ int mmu_set_gmem_region(struct mmu *mmu, const struct ditto_gmem_region *r)
 		err = slots_delete(mmu, tmpl.id);
 	mutex_unlock(&mmu->slots_lock);
 	return err;
+}
+
+/**
+ * mmu_set_max_tables() - KVM_SET_NR_MMU_PAGES
+ * @mmu: takes its slots_lock; may sleep
+ * @nr: pages that page tables may take, from now on
+ *
+ * A number above what tdp_max_tables() allows changes nothing. Where there are more tables,
+ * they all go, as they do whenever the limit is reached; the guest faults in again what it
+ * uses.
+ *
+ * Return: 0; -EINVAL for fewer than KVM allows; -EINTR.
+ */
+int mmu_set_max_tables(struct mmu *mmu, unsigned long nr)
+{
+	if (nr < MMU_LEAST_TABLES)
+		return -EINVAL;
+	if (mutex_lock_killable(&mmu->slots_lock))
+		return -EINTR;
+	mmu->asked_tables = min_t(unsigned long, nr, LONG_MAX);
+	slots_limit_tables(mmu);
+	if (atomic_long_read(&mmu->nr_tables) > mmu->max_tables)
+		tdp_zap_all(mmu, true);
+	mutex_unlock(&mmu->slots_lock);
+	return 0;
 }
 
 /**

@@ -144,6 +144,7 @@ struct walk_fault {
  * @root: top TDP table; constant
  * @nr_tables: TDP tables allocated, the root included
  * @max_tables: limit for @nr_tables; @slots_lock, read without
+ * @asked_tables: the VMM's limit for them, or 0; @slots_lock
  * @maps_device: a device's memory was ever mapped; written under @lock, read without
  * @log_manual: KVM_DIRTY_LOG_* bits: who clears dirty logs, and what they begin with;
  *	@slots_lock
@@ -179,6 +180,7 @@ struct mmu {
 	u64 nr_pages;
 	struct mmu_notifier notifier;
 	u64 log_manual;
+	long asked_tables;
 	u32 ring_bytes;
 	bool ring_late;
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The files of KVM_GET_STATS_FD: they describe themselves, count, and outlive who made them.
+ * And what only they can show: how few page tables a machine has.
  */
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "vm.h"
@@ -102,9 +104,61 @@ static void vm_file(const void *arg)
 	id_of(fd, id);
 }
 
+#define SPREAD	128	/* pages, each below a table of its own */
+
+/* The guest reads them; how often it faulted. */
+static u64 faults_of_reads(struct vm *vm, int stats)
+{
+	u64 before = stat_of(stats, "tdp_fault_exits", KVM_STATS_TYPE_CUMULATIVE), n;
+
+	for (n = 0; n < SPREAD; n++) {
+		vcpu_call(&vm->vcpu[0], "g_read", (1ul << 30) + n * 2 * MIB);
+		ASSERT_EQ(vcpu_enter(&vm->vcpu[0]), KVM_EXIT_IO);
+	}
+	return stat_of(stats, "tdp_fault_exits", KVM_STATS_TYPE_CUMULATIVE) - before;
+}
+
+/* What the VMM's limit for page tables takes away, the guest faults in again. */
+static void few_tables(const void *arg)
+{
+	size_t size = SPREAD * 2 * MIB;
+	struct vm *vm;
+	u64 faults;
+	int stats;
+	void *p;
+
+	need_ditto();
+	vm = vm_new(&(struct vm_config) { .user = true });
+	p = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	ASSERT(p != MAP_FAILED);
+	madvise(p, size, MADV_NOHUGEPAGE);
+	CHECKED(vm_set_slot(vm, 1, 0, 1ul << 30, size, p));
+	stats = CHECKED(ioctl(vm->vcpu[0].fd, KVM_GET_STATS_FD, 0));
+	ASSERT_ERRNO(ioctl(vm->fd, KVM_SET_NR_MMU_PAGES, 0), EINVAL);
+	ASSERT_ERRNO(ioctl(vm->fd, KVM_SET_NR_MMU_PAGES, 63), EINVAL);
+	ASSERT(faults_of_reads(vm, stats) >= SPREAD);
+	ASSERT_EQ(faults_of_reads(vm, stats), 0);
+	CHECKED(ioctl(vm->fd, KVM_SET_NR_MMU_PAGES, -1l));
+	ASSERT_EQ(faults_of_reads(vm, stats), 0);
+	CHECKED(ioctl(vm->fd, KVM_SET_NR_MMU_PAGES, 64));
+	faults = faults_of_reads(vm, stats);
+	note("%lu faults, %d reads", faults, SPREAD);
+	ASSERT(faults >= SPREAD);
+	/* And again: they do not fit. */
+	ASSERT(faults_of_reads(vm, stats) > SPREAD / 2);
+	/* A change of slots keeps the limit. */
+	CHECKED(vm_set_slot(vm, 2, 0, 1ul << 32, MIB, p));
+	ASSERT(faults_of_reads(vm, stats) > SPREAD / 2);
+	CHECKED(ioctl(vm->fd, KVM_SET_NR_MMU_PAGES, 4096));
+	faults_of_reads(vm, stats);
+	ASSERT_EQ(faults_of_reads(vm, stats), 0);
+	vm_free(vm);
+}
+
 static const struct tap_test tests[] = {
 	{ "vcpu_file", vcpu_file },
 	{ "vm_file", vm_file },
+	{ "few_tables", few_tables },
 };
 
 int main(int argc, char **argv)

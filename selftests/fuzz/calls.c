@@ -447,6 +447,7 @@ static const struct call calls[] = {
 	POINTS(KVM_GET_DIRTY_LOG, VM, bend_dirty_log),
 	POINTS(KVM_CLEAR_DIRTY_LOG, VM, bend_clear_dirty_log),
 	NUMBER(KVM_RESET_DIRTY_RINGS, VM),
+	NUMBER(KVM_SET_NR_MMU_PAGES, VM),
 	TAKES(DITTO_SET_NAME, VM, bend_name),
 	NUMBER(KVM_SET_TSS_ADDR, VM),
 	TAKES(KVM_SET_IDENTITY_MAP_ADDR, VM, bend_identity_map),
