@@ -158,6 +158,18 @@ struct kvm_userspace_memory_region2 {
 #define KVM_CAP_USER_MEMORY2		231
 #endif
 
+/* 6.11: likewise. */
+#ifndef KVM_PRE_FAULT_MEMORY
+struct kvm_pre_fault_memory {
+	__u64 gpa;
+	__u64 size;
+	__u64 flags;
+	__u64 padding[5];
+};
+#define KVM_PRE_FAULT_MEMORY		_IOWR(KVMIO, 0xd5, struct kvm_pre_fault_memory)
+#define KVM_CAP_PRE_FAULT_MEMORY	236
+#endif
+
 /* 6.6: the ways to send IPIs are static calls. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
 #define compat_send_ipi(cpu, vector)	__apic_send_IPI_mask(cpumask_of(cpu), vector)

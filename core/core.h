@@ -41,6 +41,7 @@ int vcpu_ioctl_run(struct vcpu *vcpu);
 int vcpu_ioctl_nmi(struct vcpu *vcpu);
 int vcpu_ioctl_interrupt(struct vcpu *vcpu, struct kvm_interrupt *irq);
 int vcpu_ioctl_set_signal_mask(struct vcpu *vcpu, void __user *arg);
+int vcpu_ioctl_pre_fault(struct vcpu *vcpu, void __user *arg);
 
 /* ioctl.c */
 extern const struct file_operations device_fops;

@@ -283,6 +283,7 @@ BY_NOTHING(vcpu_ioctl_nmi)
 BY_STRUCT(vcpu_ioctl_enable_cap)
 BY_STRUCT(vcpu_ioctl_interrupt)
 BY_USER(vcpu_ioctl_set_signal_mask)
+BY_USER(vcpu_ioctl_pre_fault)
 BY_STRUCT(vcpu_ioctl_get_regs)
 BY_STRUCT(vcpu_ioctl_set_regs)
 BY_STRUCT(vcpu_ioctl_get_sregs)
@@ -336,6 +337,7 @@ static const struct ioctl_entry vcpu_ioctls[] = {
 	{ KVM_TRANSLATE, IN | OUT | LOCK, do_vcpu_ioctl_translate },
 	{ KVM_SET_SIGNAL_MASK, USER | LOCK, do_vcpu_ioctl_set_signal_mask },
 	/* It gives its argument back with an error, too. */
+	{ KVM_PRE_FAULT_MEMORY, USER | LOCK, do_vcpu_ioctl_pre_fault },
 	{ KVM_GET_FPU, OUT | LOCK, do_vcpu_ioctl_get_fpu },
 	{ KVM_SET_FPU, IN | LOCK, do_vcpu_ioctl_set_fpu },
 	{ KVM_GET_XSAVE, USER | LOCK, do_vcpu_ioctl_get_xsave },

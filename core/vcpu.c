@@ -473,3 +473,22 @@ int vcpu_ioctl_set_signal_mask(struct vcpu *vcpu, void __user *arg)
 	return 0;
 }
 
+/**
+ * vcpu_ioctl_pre_fault() - KVM_PRE_FAULT_MEMORY
+ * @vcpu: owned
+ * @arg: struct kvm_pre_fault_memory; says what is left to be done, also after an error
+ *
+ * Return: as mmu_pre_fault(); -EINVAL for flags, -EFAULT.
+ */
+int vcpu_ioctl_pre_fault(struct vcpu *vcpu, void __user *arg)
+{
+	struct kvm_pre_fault_memory range;
+	int r;
+
+	if (copy_from_user(&range, arg, sizeof(range)))
+		return -EFAULT;
+	if (range.flags)
+		return -EINVAL;
+	r = mmu_pre_fault(&vcpu->vm->mmu, &vcpu->streaks, &range.gpa, &range.size);
+	return copy_to_user(arg, &range, sizeof(range)) ? -EFAULT : r;
+}

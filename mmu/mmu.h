@@ -117,6 +117,8 @@ int mmu_walk(struct mmu *mmu, const struct paging_mode *mode, gva_t gva, u32 acc
 /* fault.c */
 int mmu_tdp_fault(struct mmu *mmu, struct fault_streaks *streaks, gpa_t gpa, u32 access);
 
+/* prefault.c */
+int mmu_pre_fault(struct mmu *mmu, struct fault_streaks *streaks, u64 *gpa, u64 *size);
 
 /* binding.c */
 void mmu_note_written(struct mmu *mmu, const u64 *gpas, unsigned int nr);

@@ -104,7 +104,9 @@ static void vm_file(const void *arg)
 	id_of(fd, id);
 }
 
-#define SPREAD	128	/* pages, each below a table of its own */
+#define SPREAD		128	/* pages, each below a table of its own */
+#define SPREAD_GPA	0x20000000ul
+#define FEW		4	/* faults: the guest's own page tables may have been dropped */
 
 /* The guest reads them; how often it faulted. */
 static u64 faults_of_reads(struct vm *vm, int stats)
@@ -112,8 +114,9 @@ static u64 faults_of_reads(struct vm *vm, int stats)
 	u64 before = stat_of(stats, "tdp_fault_exits", KVM_STATS_TYPE_CUMULATIVE), n;
 
 	for (n = 0; n < SPREAD; n++) {
-		vcpu_call(&vm->vcpu[0], "g_read", (1ul << 30) + n * 2 * MIB);
+		vcpu_call(&vm->vcpu[0], "g_read", SPREAD_GPA + n * 2 * MIB);
 		ASSERT_EQ(vcpu_enter(&vm->vcpu[0]), KVM_EXIT_IO);
+		ASSERT_EQ(vm->vcpu[0].run->io.port, GUEST_PORT_TRACE);
 	}
 	return stat_of(stats, "tdp_fault_exits", KVM_STATS_TYPE_CUMULATIVE) - before;
 }
@@ -132,14 +135,14 @@ static void few_tables(const void *arg)
 	p = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	ASSERT(p != MAP_FAILED);
 	madvise(p, size, MADV_NOHUGEPAGE);
-	CHECKED(vm_set_slot(vm, 1, 0, 1ul << 30, size, p));
+	CHECKED(vm_set_slot(vm, 1, 0, SPREAD_GPA, size, p));
 	stats = CHECKED(ioctl(vm->vcpu[0].fd, KVM_GET_STATS_FD, 0));
 	ASSERT_ERRNO(ioctl(vm->fd, KVM_SET_NR_MMU_PAGES, 0), EINVAL);
 	ASSERT_ERRNO(ioctl(vm->fd, KVM_SET_NR_MMU_PAGES, 63), EINVAL);
 	ASSERT(faults_of_reads(vm, stats) >= SPREAD);
-	ASSERT_EQ(faults_of_reads(vm, stats), 0);
+	ASSERT(faults_of_reads(vm, stats) <= FEW);
 	CHECKED(ioctl(vm->fd, KVM_SET_NR_MMU_PAGES, -1l));
-	ASSERT_EQ(faults_of_reads(vm, stats), 0);
+	ASSERT(faults_of_reads(vm, stats) <= FEW);
 	CHECKED(ioctl(vm->fd, KVM_SET_NR_MMU_PAGES, 64));
 	faults = faults_of_reads(vm, stats);
 	note("%lu faults, %d reads", faults, SPREAD);
@@ -151,7 +154,31 @@ static void few_tables(const void *arg)
 	ASSERT(faults_of_reads(vm, stats) > SPREAD / 2);
 	CHECKED(ioctl(vm->fd, KVM_SET_NR_MMU_PAGES, 4096));
 	faults_of_reads(vm, stats);
-	ASSERT_EQ(faults_of_reads(vm, stats), 0);
+	ASSERT(faults_of_reads(vm, stats) <= FEW);
+	vm_free(vm);
+}
+
+/* What was mapped ahead, the guest does not fault in. */
+static void mapped_ahead(const void *arg)
+{
+	size_t size = SPREAD * 2 * MIB;
+	struct pre_fault range = { SPREAD_GPA, size };
+	struct vm *vm;
+	int stats;
+	void *p;
+
+	need_ditto();
+	vm = vm_new(&(struct vm_config) { .user = true });
+	p = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	ASSERT(p != MAP_FAILED);
+	CHECKED(vm_set_slot(vm, 1, 0, SPREAD_GPA, size, p));
+	stats = CHECKED(ioctl(vm->vcpu[0].fd, KVM_GET_STATS_FD, 0));
+	/* The image itself. */
+	vcpu_call(&vm->vcpu[0], "g_read", 0);
+	ASSERT_EQ(vcpu_enter(&vm->vcpu[0]), KVM_EXIT_IO);
+	CHECKED(ioctl(vm->vcpu[0].fd, PRE_FAULT_MEMORY, &range));
+	ASSERT_EQ(range.size, 0);
+	ASSERT(faults_of_reads(vm, stats) <= FEW);
 	vm_free(vm);
 }
 
@@ -159,6 +186,7 @@ static const struct tap_test tests[] = {
 	{ "vcpu_file", vcpu_file },
 	{ "vm_file", vm_file },
 	{ "few_tables", few_tables },
+	{ "mapped_ahead", mapped_ahead },
 };
 
 int main(int argc, char **argv)

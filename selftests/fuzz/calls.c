@@ -307,6 +307,16 @@ static void bend_signal_mask(struct world *w, struct rng *r, void *arg)
 	memset(((struct kvm_signal_mask *)arg)->sigset, 0, 8);
 }
 
+static void bend_pre_fault(struct world *w, struct rng *r, void *arg)
+{
+	*(struct pre_fault *)arg = (struct pre_fault) {
+		.gpa = rng_one_in(r, 4) ? rng_interesting(r) :
+			WORLD_EXTRA_GPA + rng_below(r, 1024) * PAGE_SIZE,
+		.size = rng_one_in(r, 8) ? rng_interesting(r) : rng_below(r, 512) * PAGE_SIZE,
+		.flags = rng_one_in(r, 32),
+	};
+}
+
 static void bend_translate(struct world *w, struct rng *r, void *arg)
 {
 	((struct kvm_translation *)arg)->linear_address = rng_interesting(r);
@@ -481,6 +491,7 @@ static const struct call calls[] = {
 	NUMBER(KVM_NMI, VCPU),
 	TAKES(KVM_ENABLE_CAP, VCPU, bend_enable),
 	TAKES(KVM_TRANSLATE, VCPU, bend_translate),
+	TAKES(PRE_FAULT_MEMORY, VCPU, bend_pre_fault),
 	SIZED(KVM_SET_SIGNAL_MASK, VCPU, bend_signal_mask, 64),
 	PAIR(KVM_SET_FPU, KVM_GET_FPU, VCPU),
 	PAIR(KVM_SET_XSAVE, KVM_GET_XSAVE, VCPU),

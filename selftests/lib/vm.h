@@ -31,6 +31,11 @@ struct region2 {
 	u32 guest_memfd, pad1;
 	u64 pad2[14];
 };
+struct pre_fault {
+	u64 gpa, size, flags, padding[5];
+};
+#define PRE_FAULT_MEMORY	_IOWR(KVMIO, 0xd5, struct pre_fault)
+#define CAP_PRE_FAULT_MEMORY	236
 #define SET_USER_MEMORY_REGION2	_IOW(KVMIO, 0x49, struct region2)
 #define CAP_USER_MEMORY2	231
 
