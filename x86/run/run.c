@@ -330,7 +330,26 @@ static int run_housekeeping(struct vcpu *vcpu)
 	return r ? r : 1;
 }
 
-/* Handle everything that keeps the vCPU from entering the guest. Returns as run_housekeeping(). */
+/*
+ * Handle everything that keeps the vCPU from entering the guest. Returns as
+ * run_housekeeping(). The order, where each step rests on those before:
+ *
+ *	1. REQ_IOAPIC_EOI: what the guest ended before an INIT, its VMM hears before it, since
+ *	   behind it the vCPU may sleep for long.
+ *	2. REQ_TSC, then a timer that has expired: what they bring may end the sleep in 5.
+ *	3. INIT and SIPI, which begin or end such a sleep.
+ *	4. The VM's end, signals and the host's work: a thread that is wanted does not sleep.
+ *	5. Sleep, unless the vCPU can run or something wakes it; then all over again. A CPU
+ *	   that is off is waited for.
+ *	6. run_requests(), for a vCPU that is about to run: REQ_RING_FULL, before anything that
+ *	   writes to the guest; REQ_SHUTDOWN and REQ_TPR_ACCESS, which leave to user space,
+ *	   too; then what the guest will find: REQ_MSR_FILTER, REQ_CLOCK_UPDATE, REQ_PDPTES;
+ *	   and REQ_RELOAD_ROOT, which asks for 7's flush.
+ *	7. In run_enter(), with IRQs off: REQ_EVENT, REQ_TLB_FLUSH.
+ *
+ * Each request that leaves to user space is taken alone: those behind it stay for the next
+ * KVM_RUN.
+ */
 static int run_prepare(struct vcpu *vcpu)
 	__must_hold(&vcpu->vm->mmu.srcu)
 {
