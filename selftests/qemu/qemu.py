@@ -14,7 +14,7 @@ import time
 
 QEMU = os.environ.get("QEMU", "/share/qemu")
 GUESTS = os.environ.get("GUESTS", "/share/guests")
-LIMIT = 90      # seconds for anything to come: one boot, in a host that is itself emulated
+LIMIT = 150     # seconds for anything to come: one boot, in a host that is itself emulated
 
 
 class Failed(Exception):
