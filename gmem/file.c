@@ -502,12 +502,18 @@ int gmem_ioctl_create(const struct ditto_create_gmem *args)
 	return gmem_create(args->size, args->flags);
 }
 
+/* Whoever has the gmem can read it and write to it, whatever the file's mode was for. */
+static bool file_is_open_rw(const struct file *file)
+{
+	return !(~file->f_mode & (FMODE_READ | FMODE_WRITE));
+}
+
 /**
  * gmem_get_fd() - the gmem of an fd
  * @fd: of the current process
  *
  * Return: the gmem, with a reference for the caller, or ERR_PTR(-EBADF) if there is no
- * such fd or it is no gmem's.
+ * such fd, it is no gmem's, or it is a file's of a mount and not open for read and write.
  */
 struct gmem *gmem_get_fd(int fd)
 {
@@ -516,7 +522,7 @@ struct gmem *gmem_get_fd(int fd)
 
 	if (!file)
 		return g;
-	if (file->f_op == &gmem_fops || file->f_op == &gmem_fs_fops)
+	if (file->f_op == &gmem_fops || (file->f_op == &gmem_fs_fops && file_is_open_rw(file)))
 		g = gmem_get(file->private_data);
 	fput(file);
 	return g;

@@ -807,6 +807,28 @@ static void guest_full(const void *arg)
 	end();
 }
 
+/* Who may only read a file, or only write to it, gets no memslot of it. */
+static void guest_rights(const void *arg)
+{
+	struct vm *vm;
+	int fd;
+
+	begin("");
+	close(open_file("a", 2 * MIB));
+	vm = vm_new(NULL);
+	fd = CHECKED(open(DITTO "/a", O_RDONLY));
+	ASSERT_ERRNO(vm_set_gmem_slot(vm, 1, 0, SLOT_GPA, 2 * MIB, fd, 0), EBADF);
+	close(fd);
+	fd = CHECKED(open(DITTO "/a", O_WRONLY));
+	ASSERT_ERRNO(vm_set_gmem_slot(vm, 1, 0, SLOT_GPA, 2 * MIB, fd, 0), EBADF);
+	close(fd);
+	fd = CHECKED(open(DITTO "/a", O_RDWR));
+	CHECKED(vm_set_gmem_slot(vm, 1, 0, SLOT_GPA, 2 * MIB, fd, 0));
+	close(fd);
+	vm_free(vm);
+	end();
+}
+
 /* A memslot keeps the memory, whatever becomes of the file and its mount. */
 static void guest_alone(const void *arg)
 {
@@ -893,7 +915,7 @@ static const struct tap_test tests[] = {
 	{ "domains", domains, NULL, 60 },
 	{ "guest_truncate", guest_truncate, &by_fd },
 	{ "guest_truncate_mapped", guest_truncate, &by_map },
-	{ "guest_full", guest_full }, { "guest_alone", guest_alone },
+	{ "guest_rights", guest_rights }, { "guest_full", guest_full }, { "guest_alone", guest_alone },
 	{ "guest_storm", guest_storm, &by_fd, 60 },
 	{ "guest_storm_mapped", guest_storm, &by_map, 60 },
 };
