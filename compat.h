@@ -305,4 +305,31 @@ static inline int compat_follow_pfn(struct vm_area_struct *vma, unsigned long ad
 #define compat_fillattr(idmap, mask, inode, stat) generic_fillattr(idmap, mask, inode, stat)
 #endif
 
+/* How long a thread has waited for a CPU, ns; see sched_info_on(). */
+#ifdef CONFIG_SCHED_INFO
+#define compat_run_delay(task)		((task)->sched_info.run_delay)
+#else
+#define compat_run_delay(task)		0ULL
+#endif
+
+/* Where threads of a core share return predictions. */
+#ifdef X86_BUG_SMT_RSB
+#define compat_smt_rsb()		boot_cpu_has_bug(X86_BUG_SMT_RSB)
+#else
+#define compat_smt_rsb()		false
+#endif
+
+/* 6.4: flags of a hypercall's exit, of which the first was longmode. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+#define compat_hypercall_flags(run)	((run)->hypercall.longmode)
+#define KVM_EXIT_HYPERCALL_LONG_MODE	1
+#else
+#define compat_hypercall_flags(run)	((run)->hypercall.flags)
+#endif
+
+/* 6.11: a VMM sets the frequency of the local APICs' timers. */
+#ifndef KVM_CAP_X86_APIC_BUS_CYCLES_NS
+#define KVM_CAP_X86_APIC_BUS_CYCLES_NS	237
+#endif
+
 #endif

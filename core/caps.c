@@ -93,7 +93,32 @@ static const struct {
 	{ KVM_CAP_DISABLE_QUIRKS2, VM_QUIRKS },
 	{ KVM_CAP_EXCEPTION_PAYLOAD, 1 },
 	{ KVM_CAP_X86_TRIPLE_FAULT_EVENT, 1 },
+	{ KVM_CAP_ENFORCE_PV_FEATURE_CPUID, 1 },
+	{ KVM_CAP_EXIT_HYPERCALL, VM_EXIT_HYPERCALLS },
+	{ KVM_CAP_MSR_PLATFORM_INFO, 1 },
+	{ KVM_CAP_X86_APIC_BUS_CYCLES_NS, 1 },
+	{ KVM_CAP_HALT_POLL, 1 },
 };
+
+/**
+ * vm_exits_off() - exits that guests on this host can be made without
+ *
+ * MWAIT needs a CPU that it does not stop for good; and where threads of a core share
+ * return predictions, a guest that halts or waits by itself could use another's.
+ *
+ * Return: KVM_X86_DISABLE_EXITS_*.
+ */
+u32 vm_exits_off(void)
+{
+	u32 exits = backend->caps->exits_off;
+
+	if (!boot_cpu_has(X86_FEATURE_MWAIT) || boot_cpu_has_bug(X86_BUG_MONITOR) ||
+	    !boot_cpu_has(X86_FEATURE_ARAT))
+		exits &= ~KVM_X86_DISABLE_EXITS_MWAIT;
+	if (compat_smt_rsb())
+		exits &= KVM_X86_DISABLE_EXITS_PAUSE;
+	return exits;
+}
 
 /**
  * caps_check() - KVM_CHECK_EXTENSION
@@ -109,6 +134,8 @@ int caps_check(struct vm *vm, unsigned long cap)
 	switch (cap) {
 	case KVM_CAP_XCRS:
 		return !!cpuid_host_xcr0();
+	case KVM_CAP_X86_DISABLE_EXITS:
+		return vm_exits_off();
 	case KVM_CAP_XSAVE2:
 		return vm_xsave_size();
 	case KVM_CAP_TSC_CONTROL:

@@ -61,6 +61,7 @@ int vcpu_ioctl_stats_fd(struct vcpu *vcpu);
 
 /* caps.c */
 int caps_check(struct vm *vm, unsigned long cap);
+u32 vm_exits_off(void);
 
 /* enable.c */
 int vm_ioctl_enable_cap(struct vm *vm, struct kvm_enable_cap *args);

@@ -7,9 +7,11 @@
  * The hard part is that the VMM may turn something on while vCPUs run: a handler that
  * cannot have that refuses.
  */
+#include "compat.h"
 #include "core/core.h"
 #include "mmu/mmu.h"
 #include "x86/board/irqchip.h"
+#include "x86/run/pv.h"
 
 /**
  * struct enable_vm - a capability that can be enabled on a VM
@@ -97,6 +99,49 @@ static int enable_user_space_msr(struct vm *vm, u64 reasons)
 	return 0;
 }
 
+static int enable_exit_hypercall(struct vm *vm, u64 hypercalls)
+{
+	WRITE_ONCE(vm->enabled.hypercall_exits, hypercalls);
+	return 0;
+}
+
+/* What a CPU cannot do is left out, as by KVM: the VMM can ask what there is. */
+static int enable_disable_exits(struct vm *vm, u64 exits)
+{
+	exits &= vm_exits_off();
+	WRITE_ONCE(vm->enabled.exits_off, vm->enabled.exits_off | exits);
+	return 0;
+}
+
+static int enable_platform_info(struct vm *vm, u64 on)
+{
+	WRITE_ONCE(vm->enabled.no_platform_info, !on);
+	return 0;
+}
+
+/* The largest count times the largest divisor must be a time that 64 bits hold. */
+static int enable_apic_bus_cycles(struct vm *vm, u64 ns)
+{
+	if (!ns || ns > U64_MAX / 128 / U32_MAX)
+		return -EINVAL;
+	if (!vm->irqchip)
+		return -ENXIO;
+	if (vm->nr_vcpus)
+		return -EINVAL;
+	vm->enabled.apic_bus_ns = ns;
+	return 0;
+}
+
+static int enable_halt_poll(struct vm *vm, u64 ns)
+{
+	if (ns != (u32)ns)
+		return -EINVAL;
+	WRITE_ONCE(vm->enabled.halt_poll_ns, ns);
+	/* Pairs with the acquire in halt_max_ns(). */
+	smp_store_release(&vm->enabled.halt_poll_set, true);
+	return 0;
+}
+
 static int enable_emulation_exits(struct vm *vm, u64 on)
 {
 	WRITE_ONCE(vm->enabled.emulation_exits, on);
@@ -104,6 +149,8 @@ static int enable_emulation_exits(struct vm *vm, u64 on)
 }
 
 #define ANY	(~0ULL)
+#define VM_EXITS_OFF	(KVM_X86_DISABLE_EXITS_MWAIT | KVM_X86_DISABLE_EXITS_HLT | \
+			 KVM_X86_DISABLE_EXITS_PAUSE | KVM_X86_DISABLE_EXITS_CSTATE)
 #define MSR_EXITS	(KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN | \
 			 KVM_MSR_EXIT_REASON_FILTER)
 #define X2APIC	(KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK)
@@ -122,10 +169,16 @@ static const struct enable_vm enable_vm_table[] = {
 	{ KVM_CAP_X86_USER_SPACE_MSR, MSR_EXITS, enable_user_space_msr },
 	{ KVM_CAP_EXIT_ON_EMULATION_FAILURE, 1, enable_emulation_exits },
 	{ KVM_CAP_MAX_VCPU_ID, ANY, enable_max_vcpu_id },
+	{ KVM_CAP_EXIT_HYPERCALL, VM_EXIT_HYPERCALLS, enable_exit_hypercall },
+	{ KVM_CAP_X86_DISABLE_EXITS, VM_EXITS_OFF, enable_disable_exits },
+	{ KVM_CAP_MSR_PLATFORM_INFO, ANY, enable_platform_info },
+	{ KVM_CAP_X86_APIC_BUS_CYCLES_NS, ANY, enable_apic_bus_cycles },
+	{ KVM_CAP_HALT_POLL, ANY, enable_halt_poll },
 	{ }
 };
 
 static const struct enable_vcpu enable_vcpu_table[] = {
+	{ KVM_CAP_ENFORCE_PV_FEATURE_CPUID, ANY, vcpu_enforce_pv },
 	{ }
 };
 

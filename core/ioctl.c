@@ -208,6 +208,9 @@ BY_STRUCT(vm_get_dirty_log)
 BY_STRUCT(vm_clear_dirty_log)
 BY_NOTHING(vm_ioctl_reset_rings)
 BY_STRUCT(msr_filter_ioctl_set)
+#ifdef CONFIG_COMPAT
+BY_STRUCT(msr_filter_ioctl_set32)
+#endif
 BY_STRUCT(vm_ioctl_set_name)
 BY_VALUE(vm_ioctl_set_tss_addr)
 BY_STRUCT(vm_ioctl_set_identity_map_addr)
@@ -242,6 +245,9 @@ static const struct ioctl_entry vm_ioctls[] = {
 	{ KVM_CHECK_EXTENSION, VALUE, do_vm_check_extension },
 	{ KVM_ENABLE_CAP, IN | LOCK, do_vm_ioctl_enable_cap },
 	{ KVM_X86_SET_MSR_FILTER, IN | LOCK, do_msr_filter_ioctl_set },
+#ifdef CONFIG_COMPAT
+	{ MSR_FILTER32, IN | LOCK, do_msr_filter_ioctl_set32 },
+#endif
 	{ KVM_CREATE_VCPU, VALUE | LOCK, do_vcpu_create },
 	{ KVM_SET_USER_MEMORY_REGION, IN | LOCK, do_vm_set_user_region },
 	{ KVM_SET_USER_MEMORY_REGION2, IN | LOCK, do_vm_set_user_region2 },

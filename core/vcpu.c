@@ -9,6 +9,7 @@
  */
 #include <linux/anon_inodes.h>
 #include <linux/mm.h>
+#include <linux/pid.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -29,6 +30,7 @@
 #include "x86/run/msr.h"
 #include "x86/run/reset.h"
 #include "x86/run/run.h"
+#include "x86/run/steal.h"
 
 /* vCPU that ran on this CPU last, only compared, never followed. */
 static DEFINE_PER_CPU(const struct vcpu *, vcpu_last);
@@ -66,6 +68,8 @@ static __always_inline void vcpu_arrive(struct vcpu *vcpu, int cpu)
 	static_call(backend_load)(vcpu, cpu);
 	if (unlikely(vcpu->cpu != cpu || clock_shifted(&vcpu->clock)))
 		vcpu_clock_load(vcpu, vcpu->cpu != cpu);
+	if (unlikely(vcpu_steal_on(vcpu)))
+		vcpu_request(vcpu, REQ_STEAL);
 	vcpu->cpu = cpu;
 }
 
@@ -75,6 +79,8 @@ static __always_inline void vcpu_leave(struct vcpu *vcpu)
 	if (!vcpu->loaded)
 		return;
 	vcpu->loaded = false;
+	if (unlikely(vcpu_steal_on(vcpu)))
+		vcpu_steal_left(vcpu);
 	/*
 	 * Restore the thread's own registers, even when virtualization has been switched
 	 * off on this CPU.
@@ -84,12 +90,19 @@ static __always_inline void vcpu_leave(struct vcpu *vcpu)
 
 static void vcpu_sched_in(struct preempt_notifier *n, int cpu)
 {
-	vcpu_arrive(container_of(n, struct vcpu, preempt), cpu);
+	struct vcpu *vcpu = container_of(n, struct vcpu, preempt);
+
+	WRITE_ONCE(vcpu->ready, false);
+	vcpu_arrive(vcpu, cpu);
 }
 
 static void vcpu_sched_out(struct preempt_notifier *n, struct task_struct *next)
 {
-	vcpu_leave(container_of(n, struct vcpu, preempt));
+	struct vcpu *vcpu = container_of(n, struct vcpu, preempt);
+
+	/* It does not sleep: others may give it their time. */
+	WRITE_ONCE(vcpu->ready, READ_ONCE(current->__state) == TASK_RUNNING);
+	vcpu_leave(vcpu);
 }
 
 static struct preempt_ops vcpu_preempt_ops = {
@@ -174,6 +187,7 @@ static void vcpu_init_fields(struct vcpu *vcpu, struct vm *vm, u32 id)
 	vcpu->guest_epoch = U64_MAX;
 #endif
 	mutex_init(&vcpu->mutex);
+	spin_lock_init(&vcpu->thread_lock);
 	rcuwait_init(&vcpu->wait);
 	preempt_notifier_init(&vcpu->preempt, &vcpu_preempt_ops);
 	vcpu_request(vcpu, REQ_RELOAD_ROOT);
@@ -234,6 +248,7 @@ void vcpu_destroy(struct vcpu *vcpu)
 	vcpu_emulator_free(vcpu);
 	ring_free(&vcpu->ring);
 	vcpu_free_run(vcpu);
+	put_pid(vcpu->thread);
 	kfree(vcpu);
 }
 
@@ -381,6 +396,17 @@ int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
 	return 0;
 }
 
+/* For who wants to give the vCPU's thread its time. */
+static noinline void vcpu_note_thread(struct vcpu *vcpu)
+{
+	struct pid *old = vcpu->thread;
+
+	spin_lock(&vcpu->thread_lock);
+	WRITE_ONCE(vcpu->thread, get_pid(task_pid(current)));
+	spin_unlock(&vcpu->thread_lock);
+	put_pid(old);
+}
+
 static noinline int vcpu_run_with_sigset(struct vcpu *vcpu)
 {
 	int r;
@@ -402,6 +428,8 @@ int vcpu_ioctl_run(struct vcpu *vcpu)
 {
 	int r;
 
+	if (unlikely(vcpu->thread != task_pid(current)))
+		vcpu_note_thread(vcpu);
 	vcpu_load_here(vcpu);
 	r = unlikely(vcpu->sigset_active) ? vcpu_run_with_sigset(vcpu) : vcpu_run(vcpu);
 	vcpu_put_here(vcpu);

@@ -167,6 +167,8 @@ static void svm_choose(void)
 
 	svm_caps.max_asid = svm_first.nr_asids - 1;
 	svm_caps.shutdown_loses_state = true;
+	svm_caps.exits_off = KVM_X86_DISABLE_EXITS_PAUSE | KVM_X86_DISABLE_EXITS_MWAIT |
+			     KVM_X86_DISABLE_EXITS_HLT;
 	memcpy(svm_caps.hypercall, "\x0f\x01\xd9", HYPERCALL_LEN);	/* VMMCALL */
 }
 

@@ -27,23 +27,28 @@ static const u32 msrpm_ranges[] = { 0, 0xc0000000, 0xc0010000 };
 static const u8 svm_always[] = {
 	INTERCEPT_CR0_WRITE, INTERCEPT_CR4_WRITE,
 	INTERCEPT_INTR, INTERCEPT_NMI, INTERCEPT_SMI, INTERCEPT_INIT,
-	INTERCEPT_RDPMC, INTERCEPT_CPUID, INTERCEPT_INVD, INTERCEPT_HLT,
+	INTERCEPT_RDPMC, INTERCEPT_CPUID, INTERCEPT_INVD,
 	INTERCEPT_INVLPGA, INTERCEPT_IOIO_PROT, INTERCEPT_MSR_PROT,
 	INTERCEPT_TASK_SWITCH, INTERCEPT_SHUTDOWN, INTERCEPT_RSM,
 	INTERCEPT_VMRUN, INTERCEPT_VMMCALL, INTERCEPT_VMLOAD, INTERCEPT_VMSAVE,
 	INTERCEPT_STGI, INTERCEPT_CLGI, INTERCEPT_SKINIT, INTERCEPT_WBINVD,
-	INTERCEPT_MONITOR, INTERCEPT_MWAIT, INTERCEPT_XSETBV, INTERCEPT_RDPRU,
+	INTERCEPT_XSETBV, INTERCEPT_RDPRU,
 };
 
 static void svm_init_intercepts(struct svm_vcpu *svm)
 {
+	u32 off = READ_ONCE(svm->vcpu.vm->enabled.exits_off);
+	bool mwait = !(off & KVM_X86_DISABLE_EXITS_MWAIT);
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(svm_always); i++)
 		svm_intercept(svm, svm_always[i], true);
+	svm_intercept(svm, INTERCEPT_HLT, !(off & KVM_X86_DISABLE_EXITS_HLT));
+	svm_intercept(svm, INTERCEPT_MONITOR, mwait);
+	svm_intercept(svm, INTERCEPT_MWAIT, mwait);
 	svm_set_dr_exits(&svm->vcpu, true);
 	svm_update_exceptions(svm);
-	if (boot_cpu_has(X86_FEATURE_PAUSEFILTER)) {
+	if (boot_cpu_has(X86_FEATURE_PAUSEFILTER) && !(off & KVM_X86_DISABLE_EXITS_PAUSE)) {
 		svm->vmcb->control.pause_filter_count = 3000;
 		svm_intercept(svm, INTERCEPT_PAUSE, true);
 	}

@@ -33,6 +33,8 @@ static u32 vmx_vcpu_cpu2(const struct vmx_vcpu *vmx)
 
 	if (!vmx->vpid)
 		cpu2 &= ~SECONDARY_EXEC_ENABLE_VPID;
+	if (vmx->vcpu.vm->enabled.exits_off & KVM_X86_DISABLE_EXITS_PAUSE)
+		cpu2 &= ~SECONDARY_EXEC_PAUSE_LOOP_EXITING;
 	if (!vmx->vcpu.apic)
 		cpu2 &= ~(SECONDARY_EXEC_APIC_REGISTER_VIRT |
 			  SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY);
@@ -66,6 +68,8 @@ int vmx_vcpu_init(struct vcpu *vcpu)
 	vmx->cpu2 = vmx_vcpu_cpu2(vmx);
 	vmx->cpu_ctl = vmx_caps.control[VMX_CPU];
 	vmx->exceptions = EXCEPTION_EXITS;
+	if (vcpu->vm->enabled.exits_off & KVM_X86_DISABLE_EXITS_MWAIT)
+		vmx->cpu_ctl &= ~(CPU_BASED_MWAIT_EXITING | CPU_BASED_MONITOR_EXITING);
 	if (vmx_uses(VMX_CPU, CPU_BASED_TPR_SHADOW))
 		vmx->cpu_ctl &= ~(CPU_BASED_CR8_LOAD_EXITING | CPU_BASED_CR8_STORE_EXITING);
 	return 0;

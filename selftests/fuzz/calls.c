@@ -18,6 +18,9 @@
 #define BUFFER	(64 * 1024ul)
 #define CANARY	0xc5
 
+/* What the build machine's headers may lack. */
+#define CAP_APIC_BUS_CYCLES	237
+
 enum target { DEV, VM, VCPU, GMEM, TARGETS };
 
 /**
@@ -111,7 +114,7 @@ static u32 some_msr(struct rng *r)
 		0x200, 0x20f, 0x250, 0x277, 0x2ff, 0x345, 0x38d, 0x38f, 0x400, 0x480, 0x491,
 		0x4e0, 0x560, 0x600, 0x6a0, 0x6e0, 0x800, 0x802, 0x80b, 0x830, 0x832, 0x838,
 		0x83f, 0xd90, 0xda0, 0x11, 0x12, 0x4b564d00, 0x4b564d01, 0x4b564d02, 0x4b564d03,
-		0x4b564d04, 0x4b564d05, 0x40000000, 0x40000020, 0xc0000080, 0xc0000081,
+		0x4b564d04, 0x4b564d05, 0x4b564d06, 0x4b564d07, 0x4b564d08, 0x40000000, 0x40000020, 0xc0000080, 0xc0000081,
 		0xc0000082, 0xc0000083, 0xc0000084, 0xc0000100, 0xc0000101, 0xc0000102,
 		0xc0000103, 0xc0000104, 0xc0010000, 0xc0010015, 0xc001001f, 0xc0010055,
 		0xc0010114, 0xc0010117, 0xc001011f, 0xc0011029,
@@ -339,6 +342,9 @@ static void bend_enable(struct world *w, struct rng *r, void *arg)
 		KVM_CAP_MAX_VCPU_ID, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2,
 		KVM_CAP_X86_USER_SPACE_MSR, KVM_CAP_EXIT_ON_EMULATION_FAILURE,
 		KVM_CAP_DIRTY_LOG_RING,
+		KVM_CAP_ENFORCE_PV_FEATURE_CPUID, KVM_CAP_EXIT_HYPERCALL,
+		KVM_CAP_X86_DISABLE_EXITS, KVM_CAP_MSR_PLATFORM_INFO, KVM_CAP_HALT_POLL,
+		CAP_APIC_BUS_CYCLES,
 	};
 
 	*(struct kvm_enable_cap *)arg = (struct kvm_enable_cap) {

@@ -124,6 +124,10 @@ int vlapic_msr_write(struct vcpu *vcpu, u32 msr, u64 val);
 int vlapic_ioctl_get(struct vcpu *vcpu, struct kvm_lapic_state *arg);
 int vlapic_ioctl_set(struct vcpu *vcpu, struct kvm_lapic_state *arg);
 
+/* lapic_ipi.c: for hypercalls */
+int vlapic_send_many(struct vm *vm, const u64 *ids, unsigned int width, u32 min, u32 icr);
+struct vcpu *vlapic_find(struct vm *vm, u64 id);
+
 /* Owner: what was posted goes into the IRR; a vector that the CPU ended. */
 void vlapic_collect(struct vlapic *apic);
 void vlapic_ended(struct vlapic *apic, u8 vector);

@@ -400,3 +400,66 @@ void vlapic_send_icr(struct vlapic *apic)
 	decode_icr_dest(apic, &msg);
 	vlapic_send(apic->vcpu->vm->irqchip, &msg);
 }
+
+/* Those of 64 ids from @min on that @ids has; how many took it. */
+static int send_ids(struct irqchip *chip, const struct apic_msg *msg, u64 min, u64 ids)
+{
+	struct vlapic *apic;
+	int count = 0;
+
+	for (; ids && min < VLAPIC_MAX_IDS; ids >>= 1, min++) {
+		if (!(ids & 1))
+			continue;
+		apic = smp_load_acquire(&chip->map.apic[array_index_nospec(min, VLAPIC_MAX_IDS)]);
+		count += apic && vlapic_accept(apic, msg) >= 0;
+	}
+	return count;
+}
+
+/**
+ * vlapic_send_many() - an interrupt to a set of APICs, for KVM_HC_SEND_IPI
+ * @vm: with local APICs in the kernel
+ * @ids: 128 APIC ids from @min on, a bit each
+ * @width: bits that a word of @ids has: 64, or 32
+ * @min: the first id
+ * @icr: vector, mode and trigger mode as in the ICR
+ *
+ * Process context.
+ *
+ * Return: how many took it.
+ */
+int vlapic_send_many(struct vm *vm, const u64 *ids, unsigned int width, u32 min, u32 icr)
+{
+	struct apic_msg msg = {
+		.exclude = -1,
+		.vector = icr & APIC_VECTOR_MASK,
+		.mode = icr & APIC_DM_FIXED_MASK,
+		.level = icr & APIC_INT_LEVELTRIG,
+	};
+	int count;
+
+	rcu_read_lock();
+	count = send_ids(vm->irqchip, &msg, min, ids[0]) +
+		send_ids(vm->irqchip, &msg, (u64)min + width, ids[1]);
+	rcu_read_unlock();
+	return count;
+}
+
+/**
+ * vlapic_find() - the vCPU that has an APIC id
+ * @vm: any
+ * @id: of the APIC
+ *
+ * Return: the vCPU, which lives as long as @vm; NULL for none, or one without APIC.
+ */
+struct vcpu *vlapic_find(struct vm *vm, u64 id)
+{
+	struct vlapic *apic = NULL;
+
+	rcu_read_lock();
+	if (vm->irqchip && id < VLAPIC_MAX_IDS)
+		apic = smp_load_acquire(&vm->irqchip->map.apic[array_index_nospec(id,
+								VLAPIC_MAX_IDS)]);
+	rcu_read_unlock();
+	return apic ? apic->vcpu : NULL;
+}

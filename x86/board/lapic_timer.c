@@ -24,13 +24,18 @@
 #define LVT_TIMER_MODE	(3u << 17)
 
 /* The timer's input runs at 1 GHz, as KVM's. */
-#define BUS_TICK_NS	1
 /* Deadlines further away than this (34 years) are never reached. */
 #define NEVER_NS	BIT_ULL(60)
 
 static u32 timer_mode(const struct vlapic *apic)
 {
 	return vlapic_lvt(apic, VLAPIC_LVT_TIMER) & LVT_TIMER_MODE;
+}
+
+/* As the VMM says, or that of KVM: 1 GHz. */
+static u64 bus_tick_ns(const struct vlapic *apic)
+{
+	return apic->vcpu->vm->enabled.apic_bus_ns ?: 1;
 }
 
 static bool counts_bus_ticks(u32 mode)
@@ -210,7 +215,7 @@ u64 vlapic_tsc_to_ns(u64 delta, u32 tsc_khz)
  */
 u64 vlapic_timer_ns(const struct vlapic *apic, u32 count)
 {
-	return count * vlapic_timer_divide(vlapic_get(apic, APIC_TDCR)) * BUS_TICK_NS;
+	return count * vlapic_timer_divide(vlapic_get(apic, APIC_TDCR)) * bus_tick_ns(apic);
 }
 
 /**
@@ -224,7 +229,7 @@ u64 vlapic_timer_ns(const struct vlapic *apic, u32 count)
 u32 vlapic_timer_count(struct vlapic *apic)
 {
 	struct vlapic_timer *timer = &apic->timer;
-	u64 left, tick = vlapic_timer_divide(vlapic_get(apic, APIC_TDCR)) * BUS_TICK_NS;
+	u64 left, tick = vlapic_timer_divide(vlapic_get(apic, APIC_TDCR)) * bus_tick_ns(apic);
 
 	if (!timer->target || timer->deadline)
 		return 0;

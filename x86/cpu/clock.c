@@ -112,6 +112,27 @@ static void host_sample(u64 *tsc, u64 *ns)
 	}
 }
 
+/**
+ * vcpu_clock_pair() - the host's time of day and the guest's TSC at one instant
+ * @vcpu: owned
+ * @real: set
+ * @tsc: set
+ *
+ * Return: false where the clocks are not one, because the host's TSC is not stable.
+ */
+bool vcpu_clock_pair(const struct vcpu *vcpu, struct timespec64 *real, u64 *tsc)
+{
+	u64 host_tsc, ns;
+
+	if (!READ_ONCE(vcpu->vm->clock.stable))
+		return false;
+	host_sample(&host_tsc, &ns);
+	*real = ns_to_timespec64(ns + ktime_to_ns(ktime_mono_to_any(0, TK_OFFS_REAL)) -
+				 ktime_to_ns(ktime_mono_to_any(0, TK_OFFS_BOOT)));
+	*tsc = clock_scaled(&vcpu->clock, host_tsc) + vcpu->clock.tsc_offset;
+	return true;
+}
+
 /* TSC */
 
 /* A shift may be one back, which as an unsigned number is scaled to something else. */

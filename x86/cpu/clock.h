@@ -34,6 +34,7 @@ void vcpu_sync_tsc_at(struct vcpu *vcpu, u64 tsc, u64 host_tsc, u64 ns);
 u64 vcpu_get_tsc_offset(const struct vcpu *vcpu);
 void vcpu_set_tsc_offset(struct vcpu *vcpu, u64 offset);
 void vcpu_clock_load(struct vcpu *vcpu, bool moved);
+bool vcpu_clock_pair(const struct vcpu *vcpu, struct timespec64 *real, u64 *tsc);
 void vcpu_time_info(struct vcpu *vcpu, struct pvclock_vcpu_time_info *info);
 void vcpu_tsc_catch_up(struct vcpu *vcpu);
 void vm_clock_now(struct vm *vm, u64 *host_tsc, u64 *clock_ns);

@@ -7,6 +7,7 @@
  * derived once, when it is set.  Some bits follow other registers and are put
  * in at each execution, so that they cannot be stale.
  */
+#include <linux/kvm_para.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <asm/apicdef.h>
@@ -15,6 +16,7 @@
 #include <asm/processor.h>
 
 #include "x86/cpu/cpuid_impl.h"
+#include "x86/machine/vm.h"
 
 /**
  * cpuid_xcr0_changed() - let leaf 0xd follow XCR0
@@ -91,6 +93,17 @@ static const struct kvm_cpuid_entry2 *table_find_beyond(const struct vcpu_cpuid 
 	return table_find(c, basic->eax, index);
 }
 
+/**
+ * cpuid_has_mwait() - does the guest's CPUID show MONITOR and MWAIT just now?
+ * @vcpu: owned
+ *
+ * Return: whether it does.
+ */
+bool cpuid_has_mwait(struct vcpu *vcpu)
+{
+	return vcpu->cpuid.nent && (cpuid_query(vcpu, 1, 0).ecx & F(MWAIT));
+}
+
 /* Bits that follow other registers, in leaves 1, 7 and 0xd. */
 static noinline struct cpuid_regs query_live(struct vcpu *vcpu, u32 function, u32 index,
 					     struct cpuid_regs r)
@@ -101,6 +114,11 @@ static noinline struct cpuid_regs query_live(struct vcpu *vcpu, u32 function, u3
 			r.ecx |= F(OSXSAVE);
 		if (!(vcpu->msr.apic_base & MSR_IA32_APICBASE_ENABLE))
 			r.edx &= ~F(APIC);
+		if (!vm_has_quirk(vcpu->vm, KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT)) {
+			r.ecx &= ~F(MWAIT);
+			if (vcpu->msr.misc_enable & MSR_IA32_MISC_ENABLE_MWAIT)
+				r.ecx |= F(MWAIT);
+		}
 	} else if (function == 7 && !index) {
 		r.ecx &= ~F(OSPKE);
 		if (vcpu->st.cr4 & X86_CR4_PKE)
@@ -208,6 +226,28 @@ static u64 derive_xcr0(struct vcpu_cpuid *c)
 	if (!e || !cpuid_words_have(c->word, X86_FEATURE_XSAVE))
 		return 0;
 	return (e->eax | (u64)e->edx << 32) & cpuid_host.xcr0;
+}
+
+/* KVM's leaves may stand behind other hypervisors' interfaces. */
+static u32 derive_pv_features(struct vcpu_cpuid *c, bool hlt_in_guest)
+{
+	const struct kvm_cpuid_entry2 *e;
+	u32 base, sig[3];
+
+	memcpy(sig, KVM_SIGNATURE, sizeof(sig));
+	for (base = KVM_CPUID_SIGNATURE; base < KVM_CPUID_SIGNATURE + 0x10000; base += 0x100) {
+		e = table_find(c, base, 0);
+		if (!e || e->ebx != sig[0] || e->ecx != sig[1] || e->edx != sig[2])
+			continue;
+		e = table_find(c, base | KVM_CPUID_FEATURES, 0);
+		if (!e)
+			return 0;
+		/* A guest that halts without an exit is not to be woken by a hypercall. */
+		if (hlt_in_guest)
+			c->entries[e - c->entries].eax &= ~BIT(KVM_FEATURE_PV_UNHALT);
+		return e->eax;
+	}
+	return 0;
 }
 
 /* Everything that follows from the table. */
@@ -327,6 +367,8 @@ static int table_replace(struct vcpu *vcpu, struct kvm_cpuid_entry2 *entries, u3
 		c->next = next;
 		c->nent = nent;
 		table_derive(c);
+		c->pv_features = derive_pv_features(c, READ_ONCE(vcpu->vm->enabled.exits_off) &
+						       KVM_X86_DISABLE_EXITS_HLT);
 	}
 	cpuid_xcr0_changed(vcpu);
 	return 0;

@@ -21,6 +21,7 @@
 extern bool quirk_no_xsave;
 
 struct cpuid_regs cpuid_query(struct vcpu *vcpu, u32 function, u32 index);
+bool cpuid_has_mwait(struct vcpu *vcpu);
 bool cpuid_host_has(unsigned int feature);
 bool cpuid_host_is_amd(void);
 u64 cpuid_host_efer_reserved(void);

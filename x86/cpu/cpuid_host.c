@@ -7,6 +7,7 @@
  * cpuid_features[] says that guests may have it; or when ditto makes it itself.
  */
 #include <linux/kvm_para.h>
+#include <linux/sched/stat.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <asm/apicdef.h>
@@ -423,7 +424,12 @@ static void offer_kvm(struct offer *o)
 	e->edx = sig[2];
 	e = offer_empty(o, KVM_CPUID_FEATURES, 0, false);
 	e->eax = BIT(KVM_FEATURE_CLOCKSOURCE) | BIT(KVM_FEATURE_NOP_IO_DELAY) |
-		 BIT(KVM_FEATURE_CLOCKSOURCE2) | BIT(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT);
+		 BIT(KVM_FEATURE_CLOCKSOURCE2) | BIT(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT) |
+		 BIT(KVM_FEATURE_PV_UNHALT) | BIT(KVM_FEATURE_PV_TLB_FLUSH) |
+		 BIT(KVM_FEATURE_PV_SEND_IPI) | BIT(KVM_FEATURE_PV_SCHED_YIELD) |
+		 BIT(KVM_FEATURE_PV_EOI) | BIT(KVM_FEATURE_POLL_CONTROL);
+	if (sched_info_on())
+		e->eax |= BIT(KVM_FEATURE_STEAL_TIME);
 }
 
 /* AMD's leaf 0x80000001 repeats these bits of leaf 1. */

@@ -227,6 +227,8 @@ struct apic_view {
  * @pdptes: page-directory pointers of PAE paging are registers; others read them from
  *	memory when they need them
  * @timer: a guest is left when the host's TSC reaches vcpu->exit_tsc
+ * @exits_off: KVM_X86_DISABLE_EXITS_*: exits that vCPUs can be made without, as
+ *	vm->enabled.exits_off then says
  * @shutdown_loses_state: after EXIT_SHUTDOWN nothing of the guest's state is left but its
  *	MSRs
  * @irq_delivery: the CPU delivers what the IRR in vcpu->apic_page requests, and moves
@@ -244,6 +246,7 @@ struct backend_caps {
 	bool xsaves;
 	bool pdptes;
 	bool timer;
+	u32 exits_off;
 	bool shutdown_loses_state;
 	bool irq_delivery;
 	bool posting;

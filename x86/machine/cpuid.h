@@ -19,6 +19,7 @@
  * @bucket: index + 1 of the first entry whose leaf hashes here, or 0
  * @next: likewise the entry after each
  * @word: the feature words, for cpuid_has()
+ * @pv_features: KVM_FEATURE_* that KVM's leaves show
  * @zero_out_of_range: as AMD's CPUs do; Intel's give the last basic leaf
  * @maxphyaddr: guest-physical address bits (leaf 0x80000008), 36 without it; 32 to 52,
  *	whatever the VMM says: no CPU has fewer or more
@@ -34,6 +35,7 @@ struct vcpu_cpuid {
 	u16 bucket[CPUID_BUCKETS];
 	u16 *next;
 	u32 word[CPUID_WORDS];
+	u32 pv_features;
 	bool zero_out_of_range;
 	u8 maxphyaddr;
 	u64 cr4_reserved;

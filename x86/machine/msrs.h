@@ -20,6 +20,7 @@
  * @ucode_rev: microcode revision that the guest sees
  * @arch_caps: IA32_ARCH_CAPABILITIES that the guest sees
  * @power_ctl: Intel's power control, which controls nothing here
+ * @platform_info: Intel's MSR_PLATFORM_INFO, which only the VMM writes
  * @hwcr: AMD's hardware configuration register
  * @nb_cfg: AMD's northbridge configuration register
  * @de_cfg: AMD's decode configuration register
@@ -34,6 +35,7 @@ struct vcpu_msrs {
 	u64 ucode_rev;
 	u64 arch_caps;
 	u64 power_ctl;
+	u64 platform_info;
 	u64 hwcr;
 	u64 de_cfg;
 	u64 nb_cfg;

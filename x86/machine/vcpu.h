@@ -19,9 +19,11 @@
 #include "x86/machine/debug.h"
 #include "x86/machine/events.h"
 #include "x86/machine/fault.h"
+#include "x86/machine/halt.h"
 #include "x86/machine/io.h"
 #include "x86/machine/iobus.h"
 #include "x86/machine/msrs.h"
+#include "x86/machine/pv.h"
 #include "x86/machine/state.h"
 
 struct emu_ctxt;
@@ -38,6 +40,7 @@ enum vcpu_request {
 	REQ_TSC,		/* the TSC jumped or changed its pace: timers follow */
 	REQ_MSR_FILTER,		/* which MSRs need no exit has changed */
 	REQ_IOAPIC_EOI,		/* tell the VMM's IOAPICs of an interrupt's end */
+	REQ_STEAL,		/* tell the guest that it runs, and how long it did not */
 	REQ_TPR_ACCESS,		/* leave with KVM_EXIT_TPR_ACCESS */
 	REQ_RING_FULL,		/* leave with KVM_EXIT_DIRTY_RING_FULL, until it is not */
 	REQ_SHUTDOWN,		/* triple fault: leave with KVM_EXIT_SHUTDOWN */
@@ -72,6 +75,7 @@ enum vcpu_mode {
  * @cpuid: the VMM's table and what follows from it; owner
  * @msr: MSRs that no hardware holds; owner
  * @clock: TSC and paravirtual clock; owner
+ * @pv: paravirtual features
  * @fpu: the guest's FPU state; loaded in the CPU while KVM_RUN runs
  * @guest_dr: the guest may use the CPU's debug registers until its next exit;
  *	owner
@@ -87,6 +91,7 @@ enum vcpu_mode {
  * @fetch_memo: the last walks for an instruction and for an operand; owner
  * @data_memo: likewise
  * @io: access that waits for user space; owner
+ * @halt: see there
  * @mp_state: KVM_MP_STATE_*; owner
  * @requests: bits of enum vcpu_request; any thread
  * @mode: enum vcpu_mode; written by the owner, read by kickers
@@ -94,6 +99,9 @@ enum vcpu_mode {
  *	vcpu_guest_cpu()
  * @loaded: the backend has it on this CPU; owner, preemption off
  * @wait: the owner sleeps here while halted
+ * @thread: who called KVM_RUN last, with a reference, or NULL; written by the owner
+ * @thread_lock: held for a few instructions, to change @thread or to take a reference
+ * @ready: its thread wants a CPU and has none; any thread reads
  * @preempt: tells the backend when the scheduler moves the owner
  * @sigset: KVM_SET_SIGNAL_MASK; owner
  * @sigset_active: likewise
@@ -121,6 +129,7 @@ struct vcpu {
 	struct vcpu_cpuid cpuid;
 	struct vcpu_msrs msr;
 	struct vcpu_clock clock;
+	struct vcpu_pv pv;
 	struct fpu_guest fpu;
 	bool guest_dr;
 	struct vcpu_debug debug;
@@ -133,12 +142,16 @@ struct vcpu {
 	struct dirty_ring ring;
 	struct walk_memo fetch_memo, data_memo;
 	struct vcpu_io io;
+	struct vcpu_halt halt;
 	u32 mp_state;
 	unsigned long requests;
 	int mode;
 	int cpu;
 	bool loaded;
 	struct rcuwait wait;
+	struct pid *thread;
+	spinlock_t thread_lock;
+	bool ready;
 	struct preempt_notifier preempt;
 	int srcu_idx;
 	bool sigset_active;
@@ -236,6 +249,18 @@ static inline u64 vcpu_tsc(const struct vcpu *vcpu)
 static inline bool cpuid_has(const struct vcpu *vcpu, unsigned int feature)
 {
 	return cpuid_words_have(vcpu->cpuid.word, feature);
+}
+
+/**
+ * vcpu_pv_has() - may the guest use a paravirtual feature?
+ * @vcpu: owned
+ * @feature: KVM_FEATURE_*
+ *
+ * Return: whether CPUID shows it, where the VMM wants that to count.
+ */
+static inline bool vcpu_pv_has(const struct vcpu *vcpu, unsigned int feature)
+{
+	return !vcpu->pv.enforce || (vcpu->cpuid.pv_features & BIT(feature));
 }
 
 void vcpu_kick(struct vcpu *vcpu);

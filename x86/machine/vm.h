@@ -9,6 +9,7 @@
 #define DITTO_MACHINE_VM_H
 
 #include <linux/kref.h>
+#include <linux/kvm_para.h>
 #include <linux/mutex.h>
 #include <linux/uidgid.h>
 #include <linux/xarray.h>
@@ -23,7 +24,11 @@
 
 /* What ditto does as KVM does, and no CPU, until KVM_CAP_DISABLE_QUIRKS. */
 #define VM_QUIRKS	(KVM_X86_QUIRK_LINT0_REENABLED | KVM_X86_QUIRK_CD_NW_CLEARED | \
-			 KVM_X86_QUIRK_LAPIC_MMIO_HOLE | KVM_X86_QUIRK_FIX_HYPERCALL_INSN)
+			 KVM_X86_QUIRK_LAPIC_MMIO_HOLE | KVM_X86_QUIRK_FIX_HYPERCALL_INSN | \
+			 KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS | KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT)
+
+/* What KVM_CAP_EXIT_HYPERCALL can leave to the VMM: a bit for each number. */
+#define VM_EXIT_HYPERCALLS	BIT(KVM_HC_MAP_GPA_RANGE)
 
 struct irqchip;
 struct msr_filter;
@@ -38,6 +43,13 @@ struct vm_irqfds;
  * @x2apic_ids: APIC ids have 32 bits in messages, and in the state of an x2APIC
  * @x2apic_exact: a device's message to 0xff is for an x2APIC of that id, not for all
  * @msr_exits: KVM_MSR_EXIT_REASON_*: accesses that the VMM decides about
+ * @hypercall_exits: of %VM_EXIT_HYPERCALLS, those that the VMM acts on
+ * @exits_off: of backend_caps.exits_off: what guests do without an exit; for vCPUs made later
+ * @no_platform_info: the guest's reads of MSR_PLATFORM_INFO are #GP
+ * @apic_bus_ns: how long a tick of a local APIC's timer takes; 0: 1 ns; constant once there is
+ *	a vCPU
+ * @halt_poll_set: the next is the VMM's, not the module parameter
+ * @halt_poll_ns: how long a halted vCPU polls at most
  * @emulation_exits: also user mode's instructions that the emulator does not know are the
  *	VMM's to deal with
  * @max_vcpu_id: ids of vCPUs are below it; 0: as many as there can be
@@ -51,6 +63,12 @@ struct vm_enabled {
 	bool x2apic_ids;
 	bool x2apic_exact;
 	u32 msr_exits;
+	u32 hypercall_exits;
+	u32 exits_off;
+	bool no_platform_info;
+	u32 apic_bus_ns;
+	bool halt_poll_set;
+	u32 halt_poll_ns;
 	bool emulation_exits;
 	u32 max_vcpu_id;
 };

@@ -8,6 +8,7 @@
  * The hard part is exceptions met while delivering another one: they combine
  * into a double fault and at last a triple fault (SDM 6.15, table 6-5).
  */
+#include <linux/kvm_para.h>
 #include <linux/sched.h>
 #include <asm/processor.h>
 #include <asm/debugreg.h>
@@ -15,6 +16,7 @@
 
 #include "compat.h"
 #include "x86/board/lapic.h"
+#include "x86/board/pv_eoi.h"
 #include "x86/emulate/emulate.h"
 #include "x86/machine/vm.h"
 #include "x86/run/cr.h"
@@ -449,6 +451,8 @@ void events_inject(struct vcpu *vcpu)
 	events_arm_windows(vcpu, injected);
 	if (vcpu->apic && vcpu->apic->cpu_helps)
 		vlapic_show(vcpu);
+	if (unlikely(vcpu->pv.eoi_msr & KVM_MSR_ENABLED))
+		vlapic_arm_pv_eoi(vcpu);
 }
 
 /**

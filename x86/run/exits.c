@@ -4,7 +4,6 @@
  * on in the guest, 0 to return to user space with vcpu->run filled, or -errno.
  * Memory-mapped devices and string I/O go on to emulate_vcpu.c.
  */
-#include <linux/kvm_para.h>
 #include <linux/sched.h>
 #include <asm/cpu.h>
 #include <asm/cpufeature.h>
@@ -22,6 +21,7 @@
 #include "x86/run/emulate_vcpu.h"
 #include "x86/run/events.h"
 #include "x86/run/exits.h"
+#include "x86/run/hypercall.h"
 #include "x86/run/msr.h"
 #include "x86/run/msr_filter.h"
 #include "x86/run/reset.h"
@@ -391,17 +391,9 @@ static int exit_exception(struct vcpu *vcpu, struct exit_facts *f)
 	return 1;
 }
 
-/* No hypercall is offered (no KVM_FEATURE_ bit says so), so all are unknown. */
 static int exit_hypercall(struct vcpu *vcpu, struct exit_facts *f)
 {
-	int len = vcpu_len(vcpu, f, 3);
-	s64 ret;
-
-	if (unlikely(len <= 0))
-		return exit_again(len);
-	ret = exit_cpl(vcpu) ? -KVM_EPERM : -KVM_ENOSYS;
-	vcpu->st.gpr[GPR_RAX] = exit_in_long(&vcpu->st) ? ret : (u32)ret;
-	return exit_advance(vcpu, len);
+	return vcpu_hypercall(vcpu, f);
 }
 
 static int exit_tdp_fault(struct vcpu *vcpu, struct exit_facts *f)
@@ -478,15 +470,21 @@ static int exit_undefined(struct vcpu *vcpu, struct exit_facts *f)
 	return exit_ud(vcpu);
 }
 
-/* CPUID says that there is neither. */
+/* Nothing is watched, and nobody waits, as on a CPU that wakes at once; or there is neither. */
 static int exit_monitor(struct vcpu *vcpu, struct exit_facts *f)
 {
-	return exit_ud(vcpu);
+	int len;
+
+	if (!vm_has_quirk(vcpu->vm, KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS) &&
+	    !cpuid_has_mwait(vcpu))
+		return exit_ud(vcpu);
+	len = vcpu_len(vcpu, f, 3);
+	return len > 0 ? exit_advance(vcpu, len) : exit_again(len);
 }
 
 static int exit_mwait(struct vcpu *vcpu, struct exit_facts *f)
 {
-	return exit_ud(vcpu);
+	return exit_monitor(vcpu, f);
 }
 
 /* There is no performance monitoring unit, so no counter has this number. */

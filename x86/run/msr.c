@@ -27,6 +27,7 @@
 #include "x86/run/msr.h"
 #include "x86/run/msr_filter.h"
 #include "x86/run/mtrr.h"
+#include "x86/run/pv.h"
 
 #define PAT_RESET		0x0007040600070406ULL
 #define UCODE_REV_AMD		0x01000065
@@ -46,7 +47,10 @@
 				 ARCH_CAP_PBRSB_NO | ARCH_CAP_GDS_NO | ARCH_CAP_RFDS_NO | \
 				 ARCH_CAP_RFDS_CLEAR)
 
-#define ALWAYS		0xffff		/* msr_desc.feature: none needed */
+/* msr_desc.feature: none needed; or a paravirtual one */
+#define ALWAYS		0xffff
+#define PV_FEATURE	0x8000
+#define PV(name)	(PV_FEATURE | KVM_FEATURE_##name)
 #define X2APIC_FIRST	0x800
 #define X2APIC_LAST	0x8ff
 
@@ -61,7 +65,7 @@
  * struct msr_desc - MSRs @first to @last
  * @first: index
  * @last: index
- * @feature: X86_FEATURE_* that the guest needs for them, or ALWAYS
+ * @feature: X86_FEATURE_* that the guest needs for them, PV(), or ALWAYS
  * @flags: MSR_*
  * @offset: in struct vcpu, of the u64 (an array, for a range) that holds it;
  *	0 when there is none: it reads as 0 then, and no other value can be written
@@ -350,6 +354,15 @@ static int sfmask_write(struct msr_access *a)
 	return 0;
 }
 
+/* Faulting of CPUID, of which a bit would tell, is not offered. */
+static int platform_info_read(struct msr_access *a)
+{
+	if (!a->by_vmm && READ_ONCE(a->vcpu->vm->enabled.no_platform_info))
+		return X86_FAULT;
+	a->val = a->vcpu->msr.platform_info;
+	return 0;
+}
+
 static int hwcr_write(struct msr_access *a)
 {
 	a->val &= ~HWCR_IGNORED;
@@ -392,8 +405,9 @@ static int de_cfg_write(struct msr_access *a)
 static const struct msr_desc msr_table[] = {
 	ZERO(MSR_IA32_P5_MC_ADDR, MSR_IA32_P5_MC_TYPE),
 	{ MSR_IA32_TSC, MSR_IA32_TSC, ALWAYS, MSR_SAVED, CALLS(tsc) },
-	{ MSR_KVM_WALL_CLOCK, MSR_KVM_WALL_CLOCK, ALWAYS, MSR_SAVED, CALLS(wall_clock) },
-	{ MSR_KVM_SYSTEM_TIME, MSR_KVM_SYSTEM_TIME, ALWAYS, MSR_SAVED, CALLS(system_time) },
+	{ MSR_KVM_WALL_CLOCK, MSR_KVM_WALL_CLOCK, PV(CLOCKSOURCE), MSR_SAVED, CALLS(wall_clock) },
+	{ MSR_KVM_SYSTEM_TIME, MSR_KVM_SYSTEM_TIME, PV(CLOCKSOURCE), MSR_SAVED,
+	  CALLS(system_time) },
 	{ MSR_IA32_APICBASE, MSR_IA32_APICBASE, ALWAYS, 0, CALLS(apic_base) },
 	ZERO(MSR_EBC_FREQUENCY_ID, MSR_EBC_FREQUENCY_ID),
 	{ MSR_IA32_TSC_ADJUST, MSR_IA32_TSC_ADJUST, X86_FEATURE_TSC_ADJUST, MSR_SAVED,
@@ -403,7 +417,9 @@ static const struct msr_desc msr_table[] = {
 	  .write = pred_cmd_write },
 	{ MSR_IA32_UCODE_REV, MSR_IA32_UCODE_REV, ALWAYS, MSR_SAVED, SOFT(ucode_rev), ANY,
 	  .write = ucode_rev_write },
-	ZERO(MSR_PLATFORM_INFO, MSR_PLATFORM_INFO),
+	{ MSR_PLATFORM_INFO, MSR_PLATFORM_INFO, ALWAYS, MSR_SAVED | MSR_READONLY,
+	  SOFT(platform_info), .bits = ~MSR_PLATFORM_INFO_CPUID_FAULT,
+	  .read = platform_info_read },
 	{ MSR_MTRRcap, MSR_MTRRcap, X86_FEATURE_MTRR, MSR_READONLY, .read = mtrr_cap_read,
 	  .bits = MTRR_CAP },
 	{ MSR_IA32_ARCH_CAPABILITIES, MSR_IA32_ARCH_CAPABILITIES,
@@ -442,9 +458,14 @@ static const struct msr_desc msr_table[] = {
 	{ X2APIC_FIRST, X2APIC_LAST, X86_FEATURE_X2APIC, 0, CALLS(vlapic) },
 	/* No supervisor state is offered. */
 	{ MSR_IA32_XSS, MSR_IA32_XSS, X86_FEATURE_XSAVES, MSR_SAVED },
-	{ MSR_KVM_WALL_CLOCK_NEW, MSR_KVM_WALL_CLOCK_NEW, ALWAYS, MSR_SAVED, CALLS(wall_clock) },
-	{ MSR_KVM_SYSTEM_TIME_NEW, MSR_KVM_SYSTEM_TIME_NEW, ALWAYS, MSR_SAVED,
+	{ MSR_KVM_WALL_CLOCK_NEW, MSR_KVM_WALL_CLOCK_NEW, PV(CLOCKSOURCE2), MSR_SAVED,
+	  CALLS(wall_clock) },
+	{ MSR_KVM_SYSTEM_TIME_NEW, MSR_KVM_SYSTEM_TIME_NEW, PV(CLOCKSOURCE2), MSR_SAVED,
 	  CALLS(system_time) },
+	{ MSR_KVM_STEAL_TIME, MSR_KVM_STEAL_TIME, PV(STEAL_TIME), MSR_SAVED, CALLS(pv_msr) },
+	{ MSR_KVM_PV_EOI_EN, MSR_KVM_PV_EOI_EN, PV(PV_EOI), MSR_SAVED, CALLS(pv_msr) },
+	{ MSR_KVM_POLL_CONTROL, MSR_KVM_POLL_CONTROL, PV(POLL_CONTROL), MSR_SAVED,
+	  CALLS(pv_msr) },
 	{ MSR_EFER, MSR_EFER, ALWAYS, 0, CALLS(efer) },
 	{ MSR_STAR, MSR_STAR, ALWAYS, MSR_SAVED | MSR_SWITCHED | MSR_DIRECT, SWITCHED(star), ANY },
 	{ MSR_LSTAR, MSR_LSTAR, ALWAYS, MSR_SAVED | MSR_SWITCHED | MSR_DIRECT | MSR_CANONICAL,
@@ -533,7 +554,12 @@ static const struct msr_desc *msr_find(u32 index)
 /* Does it exist for who asks? */
 static bool msr_exists(const struct msr_desc *d, const struct msr_access *a)
 {
-	return d && (d->feature == ALWAYS || msr_feature(a, d->feature));
+	if (!d)
+		return false;
+	if (d->feature == ALWAYS)
+		return true;
+	return d->feature & PV_FEATURE ? pv_msr_exists(a, d->feature & ~PV_FEATURE) :
+					 msr_feature(a, d->feature);
 }
 
 static u64 *msr_place(const struct msr_desc *d, const struct msr_access *a)
@@ -652,7 +678,8 @@ static bool msr_offered(const struct msr_desc *d)
 	case MSR_TSC_AUX:
 		return cpuid_host_has(X86_FEATURE_RDTSCP) || cpuid_host_has(X86_FEATURE_RDPID);
 	default:
-		return d->feature == ALWAYS || cpuid_host_has(d->feature);
+		return d->feature == ALWAYS || (d->feature & PV_FEATURE) ||
+		       cpuid_host_has(d->feature);
 	}
 }
 

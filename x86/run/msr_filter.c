@@ -7,6 +7,7 @@
  * The hard part is MSRs that need no exit: where a filter denies one it must have an exit
  * again, on each vCPU, which each does for itself before its next entry.
  */
+#include <linux/compat.h>
 #include <linux/nospec.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
@@ -169,6 +170,31 @@ int msr_filter_ioctl_set(struct vm *vm, struct kvm_msr_filter *args)
 	filter_publish(vm, filter);
 	return 0;
 }
+
+#ifdef CONFIG_COMPAT
+/**
+ * msr_filter_ioctl_set32() - KVM_X86_SET_MSR_FILTER of a 32-bit VMM
+ * @vm: vm->lock held
+ * @args: copied in
+ *
+ * Return: as msr_filter_ioctl_set(); -ENOTTY for others, to whom the number means nothing.
+ */
+int msr_filter_ioctl_set32(struct vm *vm, struct msr_filter32 *args)
+{
+	struct kvm_msr_filter filter = { .flags = args->flags };
+	u32 i;
+
+	if (!in_compat_syscall())
+		return -ENOTTY;
+	for (i = 0; i < ARRAY_SIZE(args->ranges); i++) {
+		filter.ranges[i].flags = args->ranges[i].flags;
+		filter.ranges[i].nmsrs = args->ranges[i].nmsrs;
+		filter.ranges[i].base = args->ranges[i].base;
+		filter.ranges[i].bitmap = (__force u8 *)compat_ptr(args->ranges[i].bitmap);
+	}
+	return msr_filter_ioctl_set(vm, &filter);
+}
+#endif
 
 /**
  * msr_filter_free() - end of a VM's filter

@@ -32,4 +32,18 @@ bool msr_filter_ask(struct vcpu *vcpu, const struct msr_refused *why);
 int msr_filter_ioctl_set(struct vm *vm, struct kvm_msr_filter *args);
 void msr_filter_free(struct vm *vm);
 
+#ifdef CONFIG_COMPAT
+/* struct kvm_msr_filter with pointers of 32 bits. */
+struct msr_filter32 {
+	u32 flags;
+	struct {
+		u32 flags, nmsrs, base, bitmap;
+	} ranges[KVM_MSR_FILTER_MAX_RANGES];
+};
+
+#define MSR_FILTER32	_IOW(KVMIO, 0xc6, struct msr_filter32)
+
+int msr_filter_ioctl_set32(struct vm *vm, struct msr_filter32 *args);
+#endif
+
 #endif

@@ -305,6 +305,10 @@ int vcpu_ioctl_get_mp_state(struct vcpu *vcpu, struct kvm_mp_state *state)
 	if (vlapic_has_init_sipi(vcpu))
 		vcpu_accept_init_sipi(vcpu);
 	state->mp_state = vcpu->mp_state;
+	/* One that another vCPU has woken only has to find out. */
+	if (READ_ONCE(vcpu->pv.unhalted) && (vcpu->mp_state == KVM_MP_STATE_HALTED ||
+					     vcpu->mp_state == KVM_MP_STATE_AP_RESET_HOLD))
+		state->mp_state = KVM_MP_STATE_RUNNABLE;
 	return 0;
 }
 

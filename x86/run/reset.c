@@ -13,6 +13,7 @@
 #include "x86/run/cr.h"
 #include "x86/run/mce.h"
 #include "x86/run/msr.h"
+#include "x86/run/pv.h"
 #include "x86/run/reset.h"
 
 /* EDX tells the CPU's type: what CPUID would say, or a Pentium Pro. */
@@ -100,6 +101,7 @@ void vcpu_reset(struct vcpu *vcpu, bool init)
 	reset_general(vcpu);
 	reset_segments(st);
 	reset_events(vcpu);
+	pv_reset(vcpu, init);
 	st->msrs.debugctl = 0;
 	st->msrs.spec_ctrl = 0;
 	if (!init) {

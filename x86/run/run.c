@@ -16,6 +16,7 @@
 #include "compat.h"
 #include "mmu/mmu.h"
 #include "x86/board/lapic.h"
+#include "x86/board/pv_eoi.h"
 #include "x86/board/vapic.h"
 #include "x86/cpu/fpu.h"
 #include "x86/cpu/hostwork.h"
@@ -25,10 +26,12 @@
 #include "x86/run/debug.h"
 #include "x86/run/events.h"
 #include "x86/run/exits.h"
+#include "x86/run/halt.h"
 #include "x86/run/kvmclock.h"
 #include "x86/run/msr.h"
 #include "x86/run/reset.h"
 #include "x86/run/run.h"
+#include "x86/run/steal.h"
 #include "x86/run/sync.h"
 
 #define CREATE_TRACE_POINTS
@@ -110,6 +113,8 @@ static int run_requests(struct vcpu *vcpu)
 		msr_setup_passthrough(vcpu);
 	if (vcpu_take_request(vcpu, REQ_CLOCK_UPDATE))
 		vcpu_clock_update(vcpu);
+	if (vcpu_take_request(vcpu, REQ_STEAL))
+		vcpu_steal_update(vcpu);
 	if (vcpu_take_request(vcpu, REQ_PDPTES))
 		vcpu_reload_pdptes(vcpu);
 	if (vcpu_take_request(vcpu, REQ_RELOAD_ROOT)) {
@@ -272,24 +277,17 @@ bool vcpu_has_work(struct vcpu *vcpu)
 		return true;
 	if (!run_is_halted(vcpu))
 		return false;
-	return vlapic_timer_expired(vcpu) || events_wake(vcpu) ||
+	return vlapic_timer_expired(vcpu) || events_wake(vcpu) || READ_ONCE(vcpu->pv.unhalted) ||
 	       (READ_ONCE(vcpu->requests) & BIT(REQ_SHUTDOWN));
 }
 
-/* Sleep until the vCPU has something to do or the thread is wanted elsewhere. */
+/* Wait until the vCPU has something to do or the thread is wanted elsewhere. */
 static void run_sleep(struct vcpu *vcpu)
 	__must_hold(&vcpu->vm->mmu.srcu)
 {
 	srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
 	vlapic_timer_halt(vcpu);
-	prepare_to_rcuwait(&vcpu->wait);
-	for (;;) {
-		set_current_state(TASK_INTERRUPTIBLE);
-		if (vcpu_has_work(vcpu) || hostwork_pending())
-			break;
-		schedule();
-	}
-	finish_rcuwait(&vcpu->wait);
+	vcpu_wait(vcpu, run_is_halted(vcpu));
 	vlapic_timer_unhalt(vcpu);
 	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
 }
@@ -299,6 +297,7 @@ static bool run_wake_up(struct vcpu *vcpu)
 {
 	if (!run_is_halted(vcpu) || !vcpu_has_work(vcpu))
 		return false;
+	WRITE_ONCE(vcpu->pv.unhalted, false);
 	vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
 	vcpu_request(vcpu, REQ_EVENT);
 	return true;
@@ -390,6 +389,8 @@ static __always_inline int run_trip(struct vcpu *vcpu, bool attended)
 		return run_prepare(vcpu);
 	if (attended && vcpu->vapic)
 		vlapic_from_vapic(vcpu);
+	if (unlikely(vcpu->pv.eoi_armed))
+		vlapic_take_pv_eoi(vcpu);
 	run_note_delivery(vcpu, &facts->vectoring);
 	if (unlikely(facts->nr_written))
 		mmu_note_written(&vcpu->vm->mmu, facts->written, facts->nr_written);

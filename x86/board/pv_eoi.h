@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The end of an interrupt, told in the guest's memory.
+ */
+#ifndef DITTO_BOARD_PV_EOI_H
+#define DITTO_BOARD_PV_EOI_H
+
+#include <linux/types.h>
+
+struct vcpu;
+
+int vlapic_set_pv_eoi(struct vcpu *vcpu, u64 val);	/* 0 or X86_FAULT */
+void vlapic_arm_pv_eoi(struct vcpu *vcpu);
+void vlapic_take_pv_eoi(struct vcpu *vcpu);
+
+#endif

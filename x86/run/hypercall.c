@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Hypercalls: a table of KVM's, by number.  Number and arguments are in rax, rbx, rcx, rdx
+ * and rsi, the result goes to rax.  What they ask of interrupt controllers is board/'s.
+ *
+ * The hard part is the one that user space answers: the answer serves the same instruction
+ * only, and what of it counts is its result.
+ */
+#include <linux/kvm_para.h>
+#include <linux/pid.h>
+#include <linux/sched.h>
+#include <linux/sched/stat.h>
+#include <linux/sched/task.h>
+#include <asm/apicdef.h>
+
+#include "compat.h"
+#include "mmu/mmu.h"
+#include "x86/board/lapic.h"
+#include "x86/cpu/clock.h"
+#include "x86/machine/vm.h"
+#include "x86/run/hypercall.h"
+#include "x86/run/skip.h"
+
+/* Given to the VMM; like the next not a value that a hypercall returns. */
+#define HYPERCALL_USER	S64_MAX
+/* A signal came before the guest's memory: the instruction is executed again. */
+#define HYPERCALL_AGAIN	S64_MIN
+
+/**
+ * struct hypercall - one on its way
+ * @nr: number
+ * @arg: rbx, rcx, rdx, rsi
+ * @is_64: made in 64-bit code; otherwise all values have 32 bits
+ * @len: of the instruction
+ */
+struct hypercall {
+	u64 nr;
+	u64 arg[4];
+	bool is_64;
+	u8 len;
+};
+
+static bool hypercall_is_64(struct vcpu *vcpu)
+{
+	vcpu_need(vcpu, ST_CODE);
+	return (vcpu->st.efer & EFER_LMA) && vcpu->st.code.l;
+}
+
+/* The guest waits for @to: its thread may have the rest of this one's time. */
+static void hypercall_yield_to(struct vcpu *vcpu, struct vcpu *to)
+	__must_hold(&vcpu->vm->mmu.srcu)
+{
+	struct task_struct *task;
+	struct pid *pid;
+
+	if (!to || to == vcpu || !READ_ONCE(to->ready) || single_task_running())
+		return;
+	spin_lock(&to->thread_lock);
+	pid = get_pid(to->thread);
+	spin_unlock(&to->thread_lock);
+	task = get_pid_task(pid, PIDTYPE_PID);
+	put_pid(pid);
+	if (!task)
+		return;
+	srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
+	yield_to(task, true);
+	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
+	put_task_struct(task);
+}
+
+static s64 hypercall_vapic_poll_irq(struct vcpu *vcpu, const struct hypercall *h)
+{
+	return 0;
+}
+
+static s64 hypercall_kick_cpu(struct vcpu *vcpu, const struct hypercall *h)
+	__must_hold(&vcpu->vm->mmu.srcu)
+{
+	struct vcpu *to = vlapic_find(vcpu->vm, h->arg[1]);
+
+	if (to) {
+		WRITE_ONCE(to->pv.unhalted, true);
+		vcpu_kick(to);
+	}
+	hypercall_yield_to(vcpu, to);
+	return 0;
+}
+
+static s64 hypercall_clock_pairing(struct vcpu *vcpu, const struct hypercall *h)
+{
+	struct kvm_clock_pairing pairing = {};
+	struct timespec64 ts;
+	int err;
+
+	if (h->arg[1] != KVM_CLOCK_PAIRING_WALLCLOCK || !vcpu_clock_pair(vcpu, &ts, &pairing.tsc))
+		return -KVM_EOPNOTSUPP;
+	pairing.sec = ts.tv_sec;
+	pairing.nsec = ts.tv_nsec;
+	err = guest_write(&vcpu->vm->mmu, h->arg[0], &pairing, sizeof(pairing));
+	if (err == -EINTR)
+		return HYPERCALL_AGAIN;
+	return err ? -KVM_EFAULT : 0;
+}
+
+static s64 hypercall_send_ipi(struct vcpu *vcpu, const struct hypercall *h)
+{
+	if (h->arg[3] & (APIC_DEST_LOGICAL | APIC_DEST_ALLBUT))
+		return -KVM_EINVAL;
+	if (!vcpu->apic)
+		return -KVM_EOPNOTSUPP;
+	return vlapic_send_many(vcpu->vm, h->arg, h->is_64 ? 64 : 32, h->arg[2], h->arg[3]);
+}
+
+static s64 hypercall_sched_yield(struct vcpu *vcpu, const struct hypercall *h)
+	__must_hold(&vcpu->vm->mmu.srcu)
+{
+	hypercall_yield_to(vcpu, vlapic_find(vcpu->vm, h->arg[0]));
+	return 0;
+}
+
+static void hypercall_result(struct vcpu *vcpu, u64 result, bool is_64)
+{
+	vcpu->st.gpr[GPR_RAX] = is_64 ? result : (u32)result;
+}
+
+static int hypercall_complete(struct vcpu *vcpu)
+{
+	/* User space has moved rip, or another one's answer comes late. */
+	if (vcpu->st.rip != vcpu->io.rip)
+		return 1;
+	hypercall_result(vcpu, READ_ONCE(vcpu->run->hypercall.ret), hypercall_is_64(vcpu));
+	vcpu_advance(vcpu, vcpu->io.insn_len);
+	return 1;
+}
+
+static s64 hypercall_map_gpa_range(struct vcpu *vcpu, const struct hypercall *h)
+{
+	u64 gpa = h->arg[0], npages = h->arg[1], gfn = gpa >> PAGE_SHIFT;
+	struct kvm_run *run = vcpu->run;
+
+	if (!(READ_ONCE(vcpu->vm->enabled.hypercall_exits) & BIT(KVM_HC_MAP_GPA_RANGE)))
+		return -KVM_ENOSYS;
+	if (!PAGE_ALIGNED(gpa) || !npages || gfn + npages <= gfn)
+		return -KVM_EINVAL;
+	run->exit_reason = KVM_EXIT_HYPERCALL;
+	memset(&run->hypercall, 0, sizeof(run->hypercall));
+	run->hypercall.nr = KVM_HC_MAP_GPA_RANGE;
+	run->hypercall.args[0] = gpa;
+	run->hypercall.args[1] = npages;
+	run->hypercall.args[2] = h->arg[2];
+	compat_hypercall_flags(run) = h->is_64 ? KVM_EXIT_HYPERCALL_LONG_MODE : 0;
+	vcpu->io.rip = vcpu->st.rip;
+	vcpu->io.insn_len = h->len;
+	vcpu->io.complete = hypercall_complete;
+	return HYPERCALL_USER;
+}
+
+#define NO_FEATURE	0xff
+
+/* By number; @feature: KVM_FEATURE_* that the guest needs for it. */
+static const struct {
+	s64 (*fn)(struct vcpu *vcpu, const struct hypercall *h);
+	u8 feature;
+} hypercalls[] = {
+	[KVM_HC_VAPIC_POLL_IRQ] = { hypercall_vapic_poll_irq, NO_FEATURE },
+	[KVM_HC_KICK_CPU] = { hypercall_kick_cpu, KVM_FEATURE_PV_UNHALT },
+	[KVM_HC_CLOCK_PAIRING] = { hypercall_clock_pairing, NO_FEATURE },
+	[KVM_HC_SEND_IPI] = { hypercall_send_ipi, KVM_FEATURE_PV_SEND_IPI },
+	[KVM_HC_SCHED_YIELD] = { hypercall_sched_yield, KVM_FEATURE_PV_SCHED_YIELD },
+	[KVM_HC_MAP_GPA_RANGE] = { hypercall_map_gpa_range, NO_FEATURE },
+};
+
+static s64 hypercall_do(struct vcpu *vcpu, const struct hypercall *h)
+{
+	u64 nr = h->nr;
+
+	if (vcpu->st.code.cpl)
+		return -KVM_EPERM;
+	if (nr >= ARRAY_SIZE(hypercalls))
+		return -KVM_ENOSYS;
+	nr = array_index_nospec(nr, ARRAY_SIZE(hypercalls));
+	if (!hypercalls[nr].fn || (hypercalls[nr].feature != NO_FEATURE &&
+				   !vcpu_pv_has(vcpu, hypercalls[nr].feature)))
+		return -KVM_ENOSYS;
+	return hypercalls[nr].fn(vcpu, h);
+}
+
+static u64 hypercall_value(struct vcpu *vcpu, unsigned int gpr, bool is_64)
+{
+	return is_64 ? vcpu->st.gpr[gpr] : (u32)vcpu->st.gpr[gpr];
+}
+
+/**
+ * vcpu_hypercall() - the guest executed its CPU's hypercall instruction
+ * @vcpu: owned and loaded, in a read section of mmu.srcu
+ * @f: the exit
+ *
+ * Return: as exit_handle().
+ */
+int vcpu_hypercall(struct vcpu *vcpu, const struct exit_facts *f)
+{
+	static const u8 args[] = { GPR_RBX, GPR_RCX, GPR_RDX, GPR_RSI };
+	bool is_64 = hypercall_is_64(vcpu);
+	int i, len = vcpu_len(vcpu, f, HYPERCALL_LEN);
+	struct hypercall h = {
+		.nr = hypercall_value(vcpu, GPR_RAX, is_64), .is_64 = is_64, .len = len,
+	};
+	s64 result;
+
+	if (unlikely(len <= 0))
+		return len ? len : 1;
+	for (i = 0; i < ARRAY_SIZE(args); i++)
+		h.arg[i] = hypercall_value(vcpu, args[i], is_64);
+	result = hypercall_do(vcpu, &h);
+	if (result == HYPERCALL_USER)
+		return 0;
+	if (result == HYPERCALL_AGAIN)
+		return 1;
+	hypercall_result(vcpu, result, is_64);
+	vcpu_advance(vcpu, len);
+	return 1;
+}

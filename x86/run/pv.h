@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * KVM's paravirtual features: their MSRs, and which of them a guest has.
+ */
+#ifndef DITTO_RUN_PV_H
+#define DITTO_RUN_PV_H
+
+#include <linux/types.h>
+
+struct msr_access;
+struct vcpu;
+
+int pv_msr_read(struct msr_access *a);	/* 0 or X86_FAULT */
+int pv_msr_write(struct msr_access *a);
+bool pv_msr_exists(const struct msr_access *a, unsigned int feature);
+void pv_reset(struct vcpu *vcpu, bool init);
+int vcpu_enforce_pv(struct vcpu *vcpu, u64 on);
+
+#endif

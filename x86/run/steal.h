@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * How long a vCPU waited for a CPU, and whether it has one, in the guest's memory.
+ */
+#ifndef DITTO_RUN_STEAL_H
+#define DITTO_RUN_STEAL_H
+
+#include <uapi/linux/kvm_para.h>
+
+#include "x86/machine/vcpu.h"
+
+int vcpu_set_steal_msr(struct vcpu *vcpu, u64 val);	/* 0 or X86_FAULT */
+void vcpu_steal_update(struct vcpu *vcpu);
+void vcpu_steal_left(struct vcpu *vcpu);
+
+/* The guest wants to know. */
+static inline bool vcpu_steal_on(const struct vcpu *vcpu)
+{
+	return vcpu->pv.steal_msr & KVM_MSR_ENABLED;
+}
+
+#endif
