@@ -80,6 +80,9 @@ bool guest_poke(struct mmu *mmu, gpa_t gpa, u8 val)
 	bool done;
 	int idx;
 
+	/* With PREEMPT_RT unlocking may wake a writer, which the scheduler's locks forbid. */
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		return false;
 	if (gpa >> PAGE_SHIFT >= mmu_max_gfn(mmu) || !read_trylock(&mmu->lock))
 		return false;
 	/* What slots and logs are freed behind. Untracked: the scheduler's locks may be held. */

@@ -211,11 +211,13 @@ u64 vlapic_tsc_to_ns(u64 delta, u32 tsc_khz)
  * @apic: whose divide configuration applies
  * @count: of the timer
  *
- * Return: nanoseconds.
+ * Return: nanoseconds, so few that a time which they are added to does not wrap.
  */
 u64 vlapic_timer_ns(const struct vlapic *apic, u32 count)
 {
-	return count * vlapic_timer_divide(vlapic_get(apic, APIC_TDCR)) * bus_tick_ns(apic);
+	u64 ns = count * vlapic_timer_divide(vlapic_get(apic, APIC_TDCR)) * bus_tick_ns(apic);
+
+	return min(ns, NEVER_NS);
 }
 
 /**

@@ -25,7 +25,8 @@ static gpa_t pv_eoi_gpa(const struct vcpu *vcpu)
  * @vcpu: owned
  * @val: address, a multiple of 4; bit 0 enables
  *
- * Return: 0; X86_FAULT for an address that is none, or without memory.
+ * Return: 0; X86_FAULT for an address that is none, or without memory; -EINTR for a signal
+ * that came while memory was waited for.
  */
 int vlapic_set_pv_eoi(struct vcpu *vcpu, u64 val)
 {
@@ -41,7 +42,7 @@ int vlapic_set_pv_eoi(struct vcpu *vcpu, u64 val)
 		srcu_read_unlock(&mmu->srcu, idx);
 	}
 	if (err)
-		return X86_FAULT;
+		return err == -EINTR ? err : X86_FAULT;
 	vcpu->pv.eoi_msr = val;
 	return 0;
 }
@@ -110,8 +111,8 @@ void vlapic_take_pv_eoi(struct vcpu *vcpu)
 	vcpu_request(vcpu, REQ_EVENT);
 	if (err)
 		return;
-	if (byte & KVM_PV_EOI_ENABLED)
-		guest_write(mmu, pv_eoi_gpa(vcpu), &off, 1);
+	if (byte & KVM_PV_EOI_ENABLED)	/* still there after a signal: it may end the interrupt */
+		vcpu->pv.eoi_armed = guest_write(mmu, pv_eoi_gpa(vcpu), &off, 1) == -EINTR;
 	else
 		vlapic_eoi(vcpu->apic);
 }

@@ -7,6 +7,7 @@
  * only, and what of it counts is its result.
  */
 #include <linux/kvm_para.h>
+#include <linux/nospec.h>
 #include <linux/pid.h>
 #include <linux/sched.h>
 #include <linux/sched/stat.h>

@@ -111,11 +111,12 @@ void vcpu_steal_update(struct vcpu *vcpu)
 
 	if (!vcpu_steal_on(vcpu))
 		return;
-	/* First: who is preempted from here on says so again, and comes here again. */
-	vcpu->pv.preempted = false;
 	flags = guest_read(mmu, steal_gpa(vcpu), &st, sizeof(st));
 	if (!flags)
 		flags = steal_take_flags(vcpu, st.preempted);
+	/* Not before: vcpu_steal_left() would write over a flag that was not taken yet. */
+	barrier();
+	WRITE_ONCE(vcpu->pv.preempted, false);
 	if (flags < 0 || (flags & KVM_VCPU_FLUSH_TLB))
 		vcpu_request(vcpu, REQ_TLB_FLUSH);
 	if (flags < 0)
