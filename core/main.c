@@ -113,13 +113,13 @@ static void main_unregister_nodes(void)
 /* The last step: from here on there are users. */
 static int main_register_names(void)
 {
-	int err = main_register_nodes();
+	int err = gmem_fs_register();
 
 	if (err)
 		return err;
-	err = gmem_fs_register();
+	err = main_register_nodes();
 	if (err)
-		main_unregister_nodes();
+		gmem_fs_unregister();
 	return err;
 }
 

@@ -455,11 +455,15 @@ int vlapic_send_many(struct vm *vm, const u64 *ids, unsigned int width, u32 min,
 struct vcpu *vlapic_find(struct vm *vm, u64 id)
 {
 	struct vlapic *apic = NULL;
+	struct vcpu *vcpu = NULL;
 
 	rcu_read_lock();
 	if (vm->irqchip && id < VLAPIC_MAX_IDS)
 		apic = smp_load_acquire(&vm->irqchip->map.apic[array_index_nospec(id,
 								VLAPIC_MAX_IDS)]);
+	/* One that is still being made is in the map, but may be freed again. */
+	if (apic && apic->vcpu->idx < smp_load_acquire(&vm->nr_vcpus))
+		vcpu = apic->vcpu;
 	rcu_read_unlock();
-	return apic ? apic->vcpu : NULL;
+	return vcpu;
 }

@@ -669,7 +669,8 @@ static void glue_set_ymm(struct emu_ctxt *c, unsigned int nr, const void *buf)
 
 static void glue_get_x87(struct emu_ctxt *c, struct emu_x87 *x)
 {
-	struct fxregs_state fx __aligned(16);
+	/* Cleared: some CPUs leave the pointers out when they save, but load them. */
+	struct fxregs_state fx __aligned(16) = { };
 	unsigned int i;
 
 	vcpu_read_fx(glue_of(c)->vcpu, &fx);
@@ -682,7 +683,8 @@ static void glue_get_x87(struct emu_ctxt *c, struct emu_x87 *x)
 
 static void glue_set_x87(struct emu_ctxt *c, const struct emu_x87 *x)
 {
-	struct fxregs_state fx __aligned(16);
+	/* Cleared: some CPUs leave the pointers out when they save, but load them. */
+	struct fxregs_state fx __aligned(16) = { };
 	unsigned int i;
 
 	vcpu_read_fx(glue_of(c)->vcpu, &fx);
