@@ -459,6 +459,7 @@ static int exit_pause(struct vcpu *vcpu, struct exit_facts *f)
 	if (unlikely(len <= 0))
 		return exit_again(len);
 	vcpu_advance(vcpu, len);
+	f->kind = EXIT_HOST_IRQ;	/* the instruction is over, and who waits may know it */
 	srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
 	yield();
 	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
