@@ -95,7 +95,11 @@ static enum merge_result thaw_candidate(struct merge_candidate *cand)
 static enum merge_result merge_join_private(struct gmem_cursor *cur, struct page *page,
 					    struct merge_candidate *cand)
 {
-	if (hlist_unhashed(gmem_page_node(cand->page)))
+	unsigned long v = gmem_cursor_entry(&cand->cur);
+
+	/* First the entry: a page that it has no more may be freed, and its words another's. */
+	if (!gmem_entry_private(v) || gmem_entry_page(v) != cand->page ||
+	    hlist_unhashed(gmem_page_node(cand->page)))
 		return MERGE_STALE;
 	if (gmem_freeze(&cand->cur, cand->page, true)) {
 		gmem_merge_forget(cand->page);
