@@ -8,6 +8,15 @@
 
 #include "gmem/internal.h"
 
+/* bind_lock held for write. */
+static int bind_insert(struct gmem *g, struct gmem_binding *b)
+{
+	if (g->owner && interval_tree_iter_first(&g->bindings, b->node.start, b->node.last))
+		return -EINVAL;
+	interval_tree_insert(&b->node, &g->bindings);
+	return 0;
+}
+
 /**
  * gmem_bind() - begin to map a range
  * @g: the gmem; the binder holds a reference until after gmem_unbind()
@@ -18,20 +27,23 @@
  *
  * May sleep. The binder holds no lock that its callbacks take.
  *
- * Return: 0, or -EINVAL for an empty range or one beyond the end.
+ * Return: 0, or -EINVAL for an empty range or one beyond the end, or that overlaps another
+ * of a gmem that is one machine's.
  */
 int gmem_bind(struct gmem *g, struct gmem_binding *b, pgoff_t start, pgoff_t end,
 	      const struct gmem_binding_ops *ops)
 {
+	int ret;
+
 	if (start >= end || end > gmem_npages(g))
 		return -EINVAL;
 	b->node.start = start;
 	b->node.last = end - 1;
 	b->ops = ops;
 	down_write(&g->bind_lock);
-	interval_tree_insert(&b->node, &g->bindings);
+	ret = bind_insert(g, b);
 	up_write(&g->bind_lock);
-	return 0;
+	return ret;
 }
 
 /**

@@ -185,7 +185,14 @@ void gmem_usage(struct gmem *g, struct gmem_usage *u)
 	u->saved = mul_u64_u64_div_u64(u->shared, entries - pages, entries);
 }
 
-static int gmem_file_release(struct inode *inode, struct file *file)
+/**
+ * gmem_file_release() - the last reference to a gmem's file is dropped
+ * @inode: unused
+ * @file: the file
+ *
+ * Return: 0.
+ */
+int gmem_file_release(struct inode *inode, struct file *file)
 {
 	gmem_put(file->private_data);
 	return 0;
@@ -427,13 +434,13 @@ put_domain:
 }
 
 /* A file for a new gmem; it takes over the caller's reference. */
-static struct file *gmem_new_file(struct gmem *g)
+static struct file *gmem_new_file(struct gmem *g, const struct file_operations *fops)
 {
 	struct file *file;
 
 	ihold(g->inode);
 	__module_get(THIS_MODULE);
-	file = alloc_file_pseudo(g->inode, gmem_mnt, "ditto-gmem", O_RDWR, &gmem_fops);
+	file = alloc_file_pseudo(g->inode, gmem_mnt, "ditto-gmem", O_RDWR, fops);
 	if (IS_ERR(file)) {
 		module_put(THIS_MODULE);
 		iput(g->inode);
@@ -460,6 +467,36 @@ struct gmem *gmem_create_obj(u64 size, u32 flags)
 }
 
 /**
+ * gmem_new_fd() - make an fd for a new gmem
+ * @g: the gmem, or ERR_PTR(); its reference goes to the fd, or is dropped
+ * @fops: what can be done with the file
+ * @flags: O_CLOEXEC or 0
+ *
+ * Return: the fd, or @g's error, -EMFILE, -ENFILE, -ENOMEM.
+ */
+int gmem_new_fd(struct gmem *g, const struct file_operations *fops, int flags)
+{
+	struct file *file;
+	int fd;
+
+	if (IS_ERR(g))
+		return PTR_ERR(g);
+	fd = get_unused_fd_flags(flags);
+	if (fd < 0) {
+		gmem_put(g);
+		return fd;
+	}
+	file = gmem_new_file(g, fops);
+	if (IS_ERR(file)) {
+		put_unused_fd(fd);
+		gmem_put(g);
+		return PTR_ERR(file);
+	}
+	fd_install(fd, file);
+	return fd;
+}
+
+/**
  * gmem_create() - make a gmem and its fd
  * @size: bytes
  * @flags: DITTO_GMEM_*
@@ -468,25 +505,7 @@ struct gmem *gmem_create_obj(u64 size, u32 flags)
  */
 int gmem_create(u64 size, u32 flags)
 {
-	struct gmem *g = gmem_create_obj(size, flags);
-	struct file *file;
-	int fd;
-
-	if (IS_ERR(g))
-		return PTR_ERR(g);
-	fd = get_unused_fd_flags(O_CLOEXEC);
-	if (fd < 0) {
-		gmem_put(g);
-		return fd;
-	}
-	file = gmem_new_file(g);
-	if (IS_ERR(file)) {
-		put_unused_fd(fd);
-		gmem_put(g);
-		return PTR_ERR(file);
-	}
-	fd_install(fd, file);
-	return fd;
+	return gmem_new_fd(gmem_create_obj(size, flags), &gmem_fops, O_CLOEXEC);
 }
 
 /**

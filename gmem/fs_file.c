@@ -243,10 +243,20 @@ static int allocate_check(struct gmem *g, pgoff_t start, pgoff_t end)
 	return percpu_counter_sum(&g->space->used) + wanted > max ? -ENOSPC : 0;
 }
 
-static int allocate_pages(struct gmem *g, pgoff_t start, pgoff_t end)
+/**
+ * gmem_allocate() - see that no page of a range is empty
+ * @g: the gmem
+ * @start: first offset
+ * @end: offset after the last, inside the gmem
+ *
+ * Process context, no lock held but the inode's. When it fails, some may be allocated.
+ *
+ * Return: 0; -EINTR: a signal came, of any kind; or as gmem_own().
+ */
+int gmem_allocate(struct gmem *g, pgoff_t start, pgoff_t end)
 {
-	int ret = allocate_check(g, start, end);
 	pgoff_t off;
+	int ret = 0;
 
 	for (off = start; off < end && !ret; off++) {
 		if (signal_pending(current))
@@ -275,7 +285,8 @@ static int fs_allocate(struct inode *inode, bool keep_size, u64 pos, u64 len)
 		ret = size_reach(g, end);
 	if (ret)
 		return ret;
-	ret = allocate_pages(g, pos >> PAGE_SHIFT, bytes_to_pages(end));
+	ret = allocate_check(g, pos >> PAGE_SHIFT, bytes_to_pages(end)) ?:
+	      gmem_allocate(g, pos >> PAGE_SHIFT, bytes_to_pages(end));
 	if (!ret && !keep_size && end > i_size_read(inode))
 		i_size_write(inode, end);
 	size_settle(inode);

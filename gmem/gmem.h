@@ -134,6 +134,10 @@ u64 gmem_size(const struct gmem *g);
 void gmem_stats(struct gmem *g, struct ditto_gmem_stats *st);
 void gmem_usage(struct gmem *g, struct gmem_usage *u);
 
+/* Those that only a machine sees (guest.c). */
+int gmem_create_guest(u64 size, u64 owner);
+struct gmem *gmem_get_guest_fd(int fd, u64 owner);
+
 /* Their file system (fs.c). */
 int gmem_fs_register(void);
 void gmem_fs_unregister(void);

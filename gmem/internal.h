@@ -209,6 +209,8 @@ struct gmem_weight {
  * @id: counts up in the order of creation, from 1; constant
  * @npages: size; constant but for files of a mount: there under @size_lock, read without
  * @flags: DITTO_GMEM_*; constant
+ * @owner: the number of the only machine that may bind it, each offset once; 0: anybody may;
+ *	constant once it has a file
  * @inode: user mappings hang off its i_mapping; referenced; constant
  * @space: what its pages are counted in; referenced; constant; NULL without a mount
  * @memcg: the creator's, which pages and index are charged to; referenced; constant
@@ -236,6 +238,7 @@ struct gmem {
 	u64 id;
 	pgoff_t npages;
 	u32 flags;
+	u64 owner;
 	struct inode *inode;
 	struct gmem_space *space;
 	struct mem_cgroup *memcg;
@@ -515,12 +518,15 @@ void gmem_punch_rest(struct gmem *g, pgoff_t start);
 /* file.c */
 struct gmem *gmem_create_in(u64 size, u32 flags, struct gmem_space *space,
 			    struct gmem_domain *domain);
+int gmem_new_fd(struct gmem *g, const struct file_operations *fops, int flags);
 int gmem_file_flush(struct file *file, fl_owner_t id);
+int gmem_file_release(struct inode *inode, struct file *file);
 long gmem_file_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 int gmem_zero_part(struct gmem *g, u64 pos, u64 end);
 int gmem_punch_bytes(struct gmem *g, u64 pos, u64 len);
 
 /* fs_file.c, fs_dir.c: a file system of gmems */
+int gmem_allocate(struct gmem *g, pgoff_t start, pgoff_t end);
 extern const struct file_operations gmem_fs_fops;
 extern const struct inode_operations gmem_fs_file_iops;
 struct inode *gmem_fs_inode(struct super_block *sb, struct inode *dir, umode_t mode);
