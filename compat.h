@@ -158,6 +158,43 @@ struct kvm_userspace_memory_region2 {
 #define KVM_CAP_USER_MEMORY2		231
 #endif
 
+/* 6.8: likewise; memory that only the guest sees. */
+#ifndef KVM_CREATE_GUEST_MEMFD
+struct kvm_memory_attributes {
+	__u64 address;
+	__u64 size;
+	__u64 attributes;
+	__u64 flags;
+};
+struct kvm_create_guest_memfd {
+	__u64 size;
+	__u64 flags;
+	__u64 reserved[6];
+};
+#define KVM_SET_MEMORY_ATTRIBUTES	_IOW(KVMIO, 0xd2, struct kvm_memory_attributes)
+#define KVM_CREATE_GUEST_MEMFD		_IOWR(KVMIO, 0xd4, struct kvm_create_guest_memfd)
+#define KVM_MEMORY_ATTRIBUTE_PRIVATE	(1ULL << 3)
+#define KVM_MEM_GUEST_MEMFD		(1UL << 2)
+#define KVM_CAP_MEMORY_FAULT_INFO	232
+#define KVM_CAP_MEMORY_ATTRIBUTES	233
+#define KVM_CAP_GUEST_MEMFD		234
+#define KVM_CAP_VM_TYPES		235
+#define KVM_X86_DEFAULT_VM		0
+#define KVM_X86_SW_PROTECTED_VM		1
+#define KVM_EXIT_MEMORY_FAULT		39
+#define KVM_MEMORY_EXIT_FLAG_PRIVATE	(1ULL << 3)
+#define compat_memory_fault(run)	((struct compat_memory_fault *)&(run)->padding)
+#else
+#define compat_memory_fault(run)	(&(run)->memory_fault)
+#endif
+
+/* What kvm_run says with KVM_EXIT_MEMORY_FAULT, in headers that do not know it. */
+struct compat_memory_fault {
+	__u64 flags;
+	__u64 gpa;
+	__u64 size;
+};
+
 /* 6.11: likewise. */
 #ifndef KVM_PRE_FAULT_MEMORY
 struct kvm_pre_fault_memory {

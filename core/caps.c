@@ -23,6 +23,8 @@ static const struct {
 	{ KVM_CAP_HLT, 1 },
 	{ KVM_CAP_USER_MEMORY, 1 },
 	{ KVM_CAP_USER_MEMORY2, 1 },
+	{ KVM_CAP_MEMORY_FAULT_INFO, 1 },
+	{ KVM_CAP_VM_TYPES, VM_TYPES },
 	{ KVM_CAP_SET_TSS_ADDR, 1 },
 	{ KVM_CAP_EXT_CPUID, 1 },
 	{ KVM_CAP_CLOCKSOURCE, 1 },
@@ -132,6 +134,10 @@ int caps_check(struct vm *vm, unsigned long cap)
 	int i;
 
 	switch (cap) {
+	case KVM_CAP_MEMORY_ATTRIBUTES:
+		return mmu_attributes(vm ? &vm->mmu : NULL);
+	case KVM_CAP_GUEST_MEMFD:
+		return !!mmu_attributes(vm ? &vm->mmu : NULL);
 	case KVM_CAP_XCRS:
 		return !!cpuid_host_xcr0();
 	case KVM_CAP_X86_DISABLE_EXITS:

@@ -168,13 +168,17 @@ static int vm_set_user_region(struct vm *vm, struct kvm_userspace_memory_region 
 
 static int vm_set_user_region2(struct vm *vm, struct kvm_userspace_memory_region2 *r)
 {
-	struct kvm_userspace_memory_region region = {
-		.slot = r->slot, .flags = r->flags, .guest_phys_addr = r->guest_phys_addr,
-		.memory_size = r->memory_size, .userspace_addr = r->userspace_addr,
-	};
+	return mmu_set_user_region2(&vm->mmu, r);
+}
 
-	/* The members beyond these are for a flag that is refused with all unknown ones. */
-	return mmu_set_user_region(&vm->mmu, &region);
+static int vm_create_guest_memfd(struct vm *vm, struct kvm_create_guest_memfd *args)
+{
+	return args->flags ? -EINVAL : gmem_create_guest(args->size, vm->mmu.owner);
+}
+
+static int vm_set_attributes(struct vm *vm, struct kvm_memory_attributes *args)
+{
+	return mmu_set_attributes(&vm->mmu, args);
 }
 
 static int vm_set_gmem_region(struct vm *vm, struct ditto_gmem_region *r)
@@ -202,6 +206,8 @@ BY_VALUE(vm_set_nr_mmu_pages)
 BY_VALUE(vcpu_create)
 BY_STRUCT(vm_set_user_region)
 BY_STRUCT(vm_set_user_region2)
+BY_STRUCT(vm_create_guest_memfd)
+BY_STRUCT(vm_set_attributes)
 BY_STRUCT(vm_set_gmem_region)
 BY_STRUCT(vm_ioctl_enable_cap)
 BY_STRUCT(vm_get_dirty_log)
@@ -251,6 +257,8 @@ static const struct ioctl_entry vm_ioctls[] = {
 	{ KVM_CREATE_VCPU, VALUE | LOCK, do_vcpu_create },
 	{ KVM_SET_USER_MEMORY_REGION, IN | LOCK, do_vm_set_user_region },
 	{ KVM_SET_USER_MEMORY_REGION2, IN | LOCK, do_vm_set_user_region2 },
+	{ KVM_CREATE_GUEST_MEMFD, IN, do_vm_create_guest_memfd },
+	{ KVM_SET_MEMORY_ATTRIBUTES, IN, do_vm_set_attributes },
 	{ KVM_SET_NR_MMU_PAGES, VALUE, do_vm_set_nr_mmu_pages },
 	{ DITTO_SET_GMEM_REGION, IN | LOCK, do_vm_set_gmem_region },
 	{ KVM_GET_DIRTY_LOG, IN, do_vm_get_dirty_log },

@@ -16,6 +16,7 @@
 #include <linux/user_namespace.h>
 #include <asm/tsc.h>
 
+#include "compat.h"
 #include "core/core.h"
 #include "mmu/mmu.h"
 #include "x86/board/coalesced.h"
@@ -207,7 +208,7 @@ free_mmu:
 	return err;
 }
 
-static struct vm *vm_alloc(void)
+static struct vm *vm_alloc(unsigned long type)
 {
 	struct vm *vm = kzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
 	int err;
@@ -224,6 +225,8 @@ static struct vm *vm_alloc(void)
 		return ERR_PTR(err);
 	}
 	vm->id = atomic64_inc_return(&vm_last_id);
+	vm->mmu.owner = vm->id;
+	vm->mmu.private_mem = type == KVM_X86_SW_PROTECTED_VM;
 	vm->pid = get_pid(task_tgid(current));
 	vm->uid = current_euid();
 	return vm;
@@ -231,7 +234,7 @@ static struct vm *vm_alloc(void)
 
 /**
  * vm_create() - KVM_CREATE_VM
- * @type: 0; there are no other kinds of machines
+ * @type: KVM_X86_DEFAULT_VM or KVM_X86_SW_PROTECTED_VM, whose memory can be private
  *
  * Return: an fd, or -EINVAL, -ENOMEM, -EMFILE.
  */
@@ -240,9 +243,9 @@ int vm_create(unsigned long type)
 	struct vm *vm;
 	int fd;
 
-	if (type)
+	if (type >= BITS_PER_LONG || !(VM_TYPES & BIT(type)))
 		return -EINVAL;
-	vm = vm_alloc();
+	vm = vm_alloc(type);
 	if (IS_ERR(vm))
 		return PTR_ERR(vm);
 	vm_list_add(vm);

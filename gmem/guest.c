@@ -4,9 +4,10 @@
  * allocate, punch, measure. It cannot be mapped, read or written, and one machine may bind it,
  * each offset once. In everything else it is a gmem: charged, merged and freed like any.
  */
+#include <linux/fs.h>
 #include <linux/falloc.h>
 #include <linux/file.h>
-#include <linux/fs.h>
+#include <linux/module.h>
 
 #include <ditto.h>
 #include "gmem/internal.h"

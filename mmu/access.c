@@ -13,6 +13,12 @@
 #include "mmu/slots.h"
 #include "mmu/user.h"
 
+/* No slot has it; what is private is no device's, either. */
+static noinline int slot_missing(struct mmu *mmu, gpa_t gpa)
+{
+	return mmu_is_private(mmu, gpa >> PAGE_SHIFT) ? -EFAULT : -ENXIO;
+}
+
 static void __user *slot_hva(const struct memslot *slot, gpa_t gpa)
 {
 	return (void __user *)(unsigned long)memslot_addr(slot, gpa);
@@ -23,9 +29,11 @@ static bool user_reachable(const struct memslot *slot)
 	return current->mm == slot->mmu->mm;
 }
 
-/* Bytes of [gpa, gpa + len) that are in the slot. */
+/* Bytes of [gpa, gpa + len) that are in the slot, and of one kind. */
 static unsigned int slot_clip(const struct memslot *slot, gpa_t gpa, unsigned int len)
 {
+	if (unlikely(slot->mmu->private_mem))
+		return min_t(u64, len, PAGE_SIZE - offset_in_page(gpa));
 	return min_t(u64, len, ((slot->base + slot->npages) << PAGE_SHIFT) - gpa);
 }
 
@@ -166,7 +174,7 @@ static int slot_write(struct memslot *slot, gpa_t gpa, const void *buf, unsigned
  * Process context; may sleep where a user-backed slot is.
  *
  * Return: 0; -ENXIO: a byte is in no memslot; -EFAULT: the backing failed, or belongs to
- * another process; -EINTR: a signal came, of any kind, before the memory of a user-backed
+ * another process, or a byte is private and no slot has private memory for it; -EINTR: a signal came, of any kind, before the memory of a user-backed
  * slot did; -ENOMEM. @buf may be filled in part then.
  */
 int guest_read(struct mmu *mmu, gpa_t gpa, void *buf, unsigned int len)
@@ -177,7 +185,7 @@ int guest_read(struct mmu *mmu, gpa_t gpa, void *buf, unsigned int len)
 		int err;
 
 		if (!slot)
-			return -ENXIO;
+			return slot_missing(mmu, gpa);
 		n = slot_clip(slot, gpa, len);
 		err = slot_read(slot, gpa, buf, n);
 		if (err)
@@ -208,7 +216,7 @@ int guest_write(struct mmu *mmu, gpa_t gpa, const void *buf, unsigned int len)
 		int err;
 
 		if (!slot)
-			return -ENXIO;
+			return slot_missing(mmu, gpa);
 		n = slot_clip(slot, gpa, len);
 		err = slot_write(slot, gpa, buf, n);
 		if (err)
@@ -378,5 +386,5 @@ int guest_cmpxchg(struct mmu *mmu, gpa_t gpa, void *old, const void *new, unsign
 	if (!IS_ALIGNED(gpa, len))
 		return cmpxchg_unaligned(mmu, gpa, old, new, len);
 	slot = mmu_find_slot(mmu, gpa >> PAGE_SHIFT);
-	return slot ? slot_cmpxchg(slot, gpa, old, new, len) : -ENXIO;
+	return slot ? slot_cmpxchg(slot, gpa, old, new, len) : slot_missing(mmu, gpa);
 }

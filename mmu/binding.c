@@ -199,10 +199,14 @@ static void check_show(const struct tdp_format *f, struct memslot *slot,
 {
 	unsigned int i;
 
-	for (i = 0; i < batch->nr; i++)
+	for (i = 0; i < batch->nr; i++) {
+		/* What is shared just now, the slot in front maps. */
+		if (memslot_is_private(slot) && !mmu_is_private(slot->mmu, batch->leaf[i].gfn))
+			continue;
 		fn(ctx, memslot_offset(slot, batch->leaf[i].gfn),
 		   tdp_pfn(f, batch->leaf[i].spte),
 		   batch->leaf[i].spte & (f->writable | TDP_LOG_GUARD));
+	}
 }
 
 /* In batches, because @fn may sleep; gmem-backed slots have 4 KiB leaves only. */

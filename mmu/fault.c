@@ -130,8 +130,11 @@ static unsigned int fault_window(struct mmu *mmu, struct tdp_fault *fault)
 
 	if (fault->streak < 0)
 		fault->streak = streak_find(fault->streaks, fault->gfn);
-	/* Without hardware dirty bits each page must fault at its first write. */
-	if (!mmu->host->format->dirty)
+	/*
+	 * Without hardware dirty bits each page must fault at its first write. Where memory can
+	 * be private, the next page may be of another kind.
+	 */
+	if (!mmu->host->format->dirty || mmu->private_mem)
 		return 1;
 	return min3((u64)fault->streaks->streak[fault->streak].window,
 		    TDP_ENTRIES - fault->gfn % TDP_ENTRIES,
@@ -161,6 +164,12 @@ static int resolve_gmem(struct mmu *mmu, struct tdp_fault *fault)
 	return 0;
 }
 
+/* No slot has it: nothing private is a device's. */
+static int fault_nowhere(struct mmu *mmu, gfn_t gfn)
+{
+	return mmu_is_private(mmu, gfn) ? -EFAULT : MMU_FAULT_MMIO;
+}
+
 /* Step 1: MMU_FAULT_DONE when the page is found, or as mmu_tdp_fault(). */
 static int fault_resolve(struct mmu *mmu, struct tdp_fault *fault)
 {
@@ -171,7 +180,7 @@ static int fault_resolve(struct mmu *mmu, struct tdp_fault *fault)
 	fault->nr = 1;
 	fault->slot = mmu_find_slot(mmu, fault->gfn);
 	if (!fault->slot)
-		return MMU_FAULT_MMIO;
+		return fault_nowhere(mmu, fault->gfn);
 	if ((fault->access & MMU_WRITE) && memslot_readonly(fault->slot))
 		return MMU_FAULT_READONLY;
 	return fault->slot->gmem ? resolve_gmem(mmu, fault) : resolve_user(mmu, fault);
@@ -261,7 +270,7 @@ static int fault_level(const struct mmu *mmu, const struct tdp_fault *fault)
 	gfn_t first = fault->gfn & ~mask;
 	unsigned long hva = fault->hva & PMD_MASK;
 
-	if (slot->gmem || slot->log || mmu->host->format->max_level < 2)
+	if (slot->gmem || slot->log || mmu->private_mem || mmu->host->format->max_level < 2)
 		return 1;
 	if (first < slot->base || first + mask >= slot->base + slot->npages)
 		return 1;
@@ -483,8 +492,11 @@ static bool unguard_locked(struct mmu *mmu, gfn_t gfn)
 	if (!(spte & TDP_LOG_GUARD))
 		return false;
 	slot = mmu_find_slot(mmu, gfn);
-	if (WARN_ON_ONCE(!slot))
+	if (!slot) {
+		/* It has become private just now, and the leaf is about to go. */
+		WARN_ON_ONCE(!mmu->private_mem);
 		return false;
+	}
 	memslot_log_write(slot, gfn);
 	new = (spte & ~TDP_LOG_GUARD) | f->writable | f->accessed | f->dirty;
 	if (!try_cmpxchg64(sptep, &spte, new))
@@ -553,7 +565,7 @@ static noinline int fault_elsewhere(struct mmu *mmu, struct fault_streaks *strea
 				    u32 access)
 {
 	if (!mmu_find_slot(mmu, gpa >> PAGE_SHIFT))
-		return MMU_FAULT_MMIO;
+		return fault_nowhere(mmu, gpa >> PAGE_SHIFT);
 	return fault_memory(mmu, streaks, gpa, access);
 }
 
@@ -567,7 +579,7 @@ static noinline int fault_elsewhere(struct mmu *mmu, struct fault_streaks *strea
  * May sleep.  Everything that is mapped is executable.
  *
  * Return: enum mmu_fault_result; -EFAULT when there is no memory behind the slot, or not
- * for this access; -EIO when a user-backed slot is another process's; -ENOMEM; -EHWPOISON
+ * for this access, or the gfn is private and no slot has private memory for it; -EIO when a user-backed slot is another process's; -ENOMEM; -EHWPOISON
  * when the memory of a gmem's page is broken; -EINTR when a signal came before the memory
  * of a user-backed slot did, or SIGBUS because that is broken, or a fatal one.
  */

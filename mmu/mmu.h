@@ -13,6 +13,8 @@
 #include "mmu/types.h"
 
 struct ditto_gmem_region;
+struct kvm_memory_attributes;
+struct kvm_userspace_memory_region2;
 struct ditto_vm_info;
 struct seq_file;
 
@@ -57,6 +59,7 @@ void mmu_destroy(struct mmu *mmu);
 
 /* slots.c */
 int mmu_set_user_region(struct mmu *mmu, const struct kvm_userspace_memory_region *r);
+int mmu_set_user_region2(struct mmu *mmu, const struct kvm_userspace_memory_region2 *r);
 int mmu_set_max_tables(struct mmu *mmu, unsigned long nr);
 int mmu_set_gmem_region(struct mmu *mmu, const struct ditto_gmem_region *r);
 
@@ -119,6 +122,11 @@ int mmu_walk(struct mmu *mmu, const struct paging_mode *mode, gva_t gva, u32 acc
 
 /* fault.c */
 int mmu_tdp_fault(struct mmu *mmu, struct fault_streaks *streaks, gpa_t gpa, u32 access);
+
+/* private.c: memory that the VMM cannot see */
+bool mmu_is_private(struct mmu *mmu, gfn_t gfn);
+u64 mmu_attributes(const struct mmu *mmu);
+int mmu_set_attributes(struct mmu *mmu, const struct kvm_memory_attributes *a);
 
 /* prefault.c */
 int mmu_pre_fault(struct mmu *mmu, struct fault_streaks *streaks, u64 *gpa, u64 *size);

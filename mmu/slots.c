@@ -77,6 +77,9 @@ struct memslot *slots_search(struct mmu *mmu, gfn_t gfn)
 		seq = raw_read_seqcount_latch(&mmu->slots_seq);
 		slot = tree_find(&mmu->slots_by_gfn[seq & 1], seq & 1, gfn);
 	} while (read_seqcount_latch_retry(&mmu->slots_seq, seq));
+	/* Which slot it is then depends on more than the gfn: it is not remembered. */
+	if (unlikely(mmu->private_mem))
+		return private_choose(mmu, slot, gfn);
 	if (slot)
 		smp_store_release(&mmu->slot_hint[hint], slot);
 	return slot;
@@ -185,6 +188,8 @@ static void memslot_free(struct memslot *slot)
 		gmems_put(slot->mmu, slot->user);
 		gmem_put(slot->gmem);
 	}
+	if (slot->private)
+		memslot_free(slot->private);
 	kvfree(slot->written);
 	kvfree(slot->log);
 	kfree(slot);
@@ -253,16 +258,10 @@ static int slots_delete(struct mmu *mmu, u32 id)
 	return 0;
 }
 
-/* The step that can fail and needs more than kfree() to be undone; it comes last. */
-static int memslot_attach(struct memslot *slot)
+static int memslot_attach_gmem(struct memslot *slot)
 {
 	int err;
 
-	if (!slot->gmem) {
-		slot->hva_node.start = slot->addr;
-		slot->hva_node.last = slot->addr + (slot->npages << PAGE_SHIFT) - 1;
-		return notifier_attach(slot->mmu);
-	}
 	slot->user = gmems_get(slot->mmu, slot->gmem);
 	if (!slot->user)
 		return -ENOMEM;
@@ -270,6 +269,19 @@ static int memslot_attach(struct memslot *slot)
 	if (err)
 		gmems_put(slot->mmu, slot->user);
 	return err;
+}
+
+/* The step that can fail and needs more than kfree() to be undone; it comes last. */
+static int memslot_attach(struct memslot *slot)
+{
+	int err;
+
+	if (slot->gmem)
+		return memslot_attach_gmem(slot);
+	slot->hva_node.start = slot->addr;
+	slot->hva_node.last = slot->addr + (slot->npages << PAGE_SHIFT) - 1;
+	err = notifier_attach(slot->mmu);
+	return err || !slot->private ? err : memslot_attach_gmem(slot->private);
 }
 
 /* A slot that moves takes its dirty log along, as in KVM. */
@@ -286,18 +298,24 @@ static int memslot_alloc_parts(struct memslot *slot, const struct memslot *old)
 {
 	int err = memslot_alloc_log(slot, old);
 
+	if (!err && slot->private)
+		err = memslot_alloc_written(slot->private);
 	return err ?: memslot_alloc_written(slot);
 }
 
 static void memslot_free_parts(struct memslot *slot, const struct memslot *old)
 {
+	if (slot->private) {
+		kvfree(slot->private->written);
+		slot->private->written = NULL;
+	}
 	if (!old || slot->log != old->log)
 		kvfree(slot->log);
 	kvfree(slot->written);
 	kfree(slot);
 }
 
-/* Create @tmpl, or move @old to it. Takes over the reference to its gmem on success. */
+/* Create @tmpl, or move @old to it. Takes over its gmem, or private slot, on success. */
 static int slots_create(struct mmu *mmu, const struct memslot *tmpl, struct memslot *old)
 {
 	struct memslot *new;
@@ -343,13 +361,16 @@ static int slots_set_logging(struct memslot *slot, bool want)
 	return 0;
 }
 
-/* As KVM: a slot that exists may move, begin or end to log, and change in no other way. */
+/*
+ * As KVM: a slot that exists may move, begin or end to log, and change in no other way; with
+ * private memory, in none.
+ */
 static int slots_set(struct mmu *mmu, const struct memslot *tmpl)
 {
 	struct memslot *old = xa_load(&mmu->slots_by_id, tmpl->id);
 	int err;
 
-	if (old && !memslot_same_backing(old, tmpl))
+	if (old && (old->private || tmpl->private || !memslot_same_backing(old, tmpl)))
 		return -EINVAL;
 	if (slots_overlap(mmu, tmpl, old))
 		return -EEXIST;
@@ -362,9 +383,12 @@ static int slots_set(struct mmu *mmu, const struct memslot *tmpl)
 	return slots_create(mmu, tmpl, old);
 }
 
+/* Of a region without private memory. */
+#define REGION_FLAGS	(KVM_MEM_READONLY | KVM_MEM_LOG_DIRTY_PAGES)
+
 static int region_check(struct mmu *mmu, u32 slot, u32 flags, u64 gpa, u64 size)
 {
-	if (slot >= MMU_NR_SLOTS || (flags & ~(KVM_MEM_READONLY | KVM_MEM_LOG_DIRTY_PAGES)))
+	if (slot >= MMU_NR_SLOTS || (flags & ~REGION_FLAGS))
 		return -EINVAL;
 	if (!PAGE_ALIGNED(gpa) || !PAGE_ALIGNED(size) || gpa + size < gpa)
 		return -EINVAL;
@@ -386,10 +410,41 @@ static void memslot_fill(struct memslot *tmpl, struct mmu *mmu, u32 id, u32 flag
 	tmpl->npages = size >> PAGE_SHIFT;
 }
 
+/* With private memory there are no other flags, because nothing of it can be emulated. */
+static int region_check_private(struct mmu *mmu, const struct kvm_userspace_memory_region2 *r)
+{
+	u64 offset = r->guest_memfd_offset;
+
+	if (!mmu->private_mem || r->flags != KVM_MEM_GUEST_MEMFD)
+		return -EINVAL;
+	return PAGE_ALIGNED(offset) && offset + r->memory_size >= offset ? 0 : -EINVAL;
+}
+
+/* @slots_lock held. */
+static int slots_set_user(struct mmu *mmu, struct memslot *tmpl,
+			  const struct kvm_userspace_memory_region2 *r)
+{
+	int err = 0;
+
+	if (!tmpl->npages)
+		return slots_delete(mmu, tmpl->id);
+	if (!notifier_may_attach(mmu))
+		return -EIO;
+	if (tmpl->flags & KVM_MEM_GUEST_MEMFD)
+		err = private_slot_new(tmpl, r->guest_memfd, r->guest_memfd_offset);
+	if (err)
+		return err;
+	err = slots_set(mmu, tmpl);
+	if (err && tmpl->private)
+		private_slot_free(tmpl);
+	return err;
+}
+
 /**
- * mmu_set_user_region() - KVM_SET_USER_MEMORY_REGION
+ * mmu_set_user_region2() - KVM_SET_USER_MEMORY_REGION2
  * @mmu: takes its slots_lock; may sleep
- * @r: a private copy of the caller's
+ * @r: a private copy of the caller's; without KVM_MEM_GUEST_MEMFD only the members that the
+ *	older structure has are looked at
  *
  * memory_size 0 deletes the slot, whatever backs it. The first user-backed slot ties
  * @mmu to current->mm.
@@ -398,16 +453,19 @@ static void memslot_fill(struct memslot *tmpl, struct mmu *mmu, u32 id, u32 flag
  * read section, and a vCPU thread must not be in one while it is in the guest, sleeps in
  * HLT or is in user space.
  *
- * Return: 0; -EINVAL for bad arguments, a slot to delete that is not there or a change
- * other than a move; -EEXIST for an overlap; -EIO when @mmu is tied to another process;
- * -ENOMEM; -EINTR.
+ * Return: 0; -EINVAL for bad arguments, a slot to delete that is not there, a change
+ * other than a move, or what is no guest_memfd of this machine's, or is bound there already;
+ * -EEXIST for an overlap; -EBADF; -EIO when @mmu is tied to another process; -ENOMEM; -EINTR.
  */
-int mmu_set_user_region(struct mmu *mmu, const struct kvm_userspace_memory_region *r)
+int mmu_set_user_region2(struct mmu *mmu, const struct kvm_userspace_memory_region2 *r)
 {
+	u32 private = r->flags & KVM_MEM_GUEST_MEMFD;
 	struct memslot tmpl;
 	int err;
 
-	err = region_check(mmu, r->slot, r->flags, r->guest_phys_addr, r->memory_size);
+	err = region_check(mmu, r->slot, r->flags & ~private, r->guest_phys_addr, r->memory_size);
+	if (!err && private)
+		err = region_check_private(mmu, r);
 	if (err)
 		return err;
 	if (!PAGE_ALIGNED(r->userspace_addr) ||
@@ -419,14 +477,26 @@ int mmu_set_user_region(struct mmu *mmu, const struct kvm_userspace_memory_regio
 	/* Its holder may be waiting for user space. */
 	if (mutex_lock_killable(&mmu->slots_lock))
 		return -EINTR;
-	if (!tmpl.npages)
-		err = slots_delete(mmu, tmpl.id);
-	else if (!notifier_may_attach(mmu))
-		err = -EIO;
-	else
-		err = slots_set(mmu, &tmpl);
+	err = slots_set_user(mmu, &tmpl, r);
 	mutex_unlock(&mmu->slots_lock);
 	return err;
+}
+
+/**
+ * mmu_set_user_region() - KVM_SET_USER_MEMORY_REGION
+ * @mmu: takes its slots_lock; may sleep
+ * @r: a private copy of the caller's
+ *
+ * Return: as mmu_set_user_region2() without KVM_MEM_GUEST_MEMFD, which is -EINVAL.
+ */
+int mmu_set_user_region(struct mmu *mmu, const struct kvm_userspace_memory_region *r)
+{
+	struct kvm_userspace_memory_region2 region = {
+		.slot = r->slot, .flags = r->flags, .guest_phys_addr = r->guest_phys_addr,
+		.memory_size = r->memory_size, .userspace_addr = r->userspace_addr,
+	};
+
+	return r->flags & ~REGION_FLAGS ? -EINVAL : mmu_set_user_region2(mmu, &region);
 }
 
 static int slots_set_gmem(struct mmu *mmu, struct memslot *tmpl, const struct ditto_gmem_region *r)
@@ -524,6 +594,7 @@ int mmu_init(struct mmu *mmu, const struct mmu_host *host)
 	xa_init_flags(&mmu->slots_by_id, XA_FLAGS_ACCOUNT);
 	INIT_LIST_HEAD(&mmu->gmems);
 	INIT_LIST_HEAD(&mmu->hva_walks);
+	mt_init_flags(&mmu->privates, MT_FLAGS_USE_RCU);
 	mmu->max_tables = tdp_max_tables(0, totalram_pages());
 	err = tdp_init(mmu);
 	if (err)
@@ -550,6 +621,7 @@ void mmu_destroy(struct mmu *mmu)
 	xa_for_each(&mmu->slots_by_id, id, slot)
 		memslot_free(slot);
 	xa_destroy(&mmu->slots_by_id);
+	mtree_destroy(&mmu->privates);
 	tdp_destroy(mmu);
 	cleanup_srcu_struct(&mmu->srcu);
 }

@@ -8,6 +8,7 @@
 #include <linux/interval_tree.h>
 #include <linux/rbtree.h>
 
+#include "compat.h"
 #include "gmem/gmem.h"
 #include "mmu/mmu.h"
 
@@ -34,10 +35,12 @@ struct dirty_log {
  * @base: first gfn
  * @npages: its size
  * @id: the VMM's number
- * @flags: KVM_MEM_READONLY or 0
+ * @flags: KVM_MEM_READONLY, KVM_MEM_GUEST_MEMFD: it is one of the two of such a region
  * @gfn_node: in the two trees mmu->slots_by_gfn
  * @hva_node: of a user-backed slot: its hvas, in mmu->slots_by_hva
  * @gmem: backs the slot, with a reference; NULL for a user-backed slot
+ * @private: of a user-backed slot: the one behind it, which is found where gfns are private
+ *	(private.c); or NULL
  * @user: of a gmem-backed slot: what counts it among those of @gmem
  * @binding: in @gmem; from offset binding.node.start on
  * @written: where the format is logged, a bit for each LOG_BLOCK of @gmem that may
@@ -55,6 +58,7 @@ struct memslot {
 	struct rb_node gfn_node[2];
 	struct interval_tree_node hva_node;
 	struct gmem *gmem;
+	struct memslot *private;
 	struct mmu_gmem *user;
 	struct gmem_binding binding;
 	unsigned long *written;
@@ -69,6 +73,10 @@ struct memslot *slots_search(struct mmu *mmu, gfn_t gfn);
 
 int binding_attach(struct memslot *slot);
 
+struct memslot *private_choose(struct mmu *mmu, struct memslot *slot, gfn_t gfn);
+int private_slot_new(struct memslot *tmpl, int fd, u64 offset);
+void private_slot_free(struct memslot *tmpl);
+
 struct dirty_log *dirty_log_alloc(const struct memslot *slot);
 int dirty_log_start(struct memslot *slot);
 bool dirty_take_word(struct memslot *slot, unsigned long word, unsigned long mask);
@@ -82,6 +90,12 @@ void gmems_put(struct mmu *mmu, struct mmu_gmem *user);
 static inline bool memslot_has(const struct memslot *slot, gfn_t gfn)
 {
 	return gfn - slot->base < slot->npages;
+}
+
+/* Is it the one of a region's two that private gfns have? */
+static inline bool memslot_is_private(const struct memslot *slot)
+{
+	return slot->gmem && (slot->flags & KVM_MEM_GUEST_MEMFD);
 }
 
 static inline bool memslot_readonly(const struct memslot *slot)
@@ -174,7 +188,8 @@ static inline struct memslot *mmu_last_slot(struct mmu *mmu, gfn_t gfn)
  * @mmu: the caller is in a read section of its srcu
  * @gfn: any
  *
- * On the exit path: a few instructions when the last lookup found the same slot.
+ * On the exit path: a few instructions when the last lookup found the same slot. Where
+ * memory can be private, the slot is the one that the gfn has now.
  *
  * Return: the memslot, or NULL when there is none.
  */

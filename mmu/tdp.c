@@ -107,6 +107,9 @@ static void zap_note_dirty(struct mmu *mmu, struct tdp_zap *zap, u64 spte, gfn_t
 	for (; gfn < end; gfn++) {
 		if (zap->tell_all)
 			slot = mmu_find_slot(mmu, gfn);
+		/* Of which of the two the leaf was, nobody knows any more. */
+		if (slot && slot->private)
+			slot = slot->private;
 		if (slot && slot->gmem && memslot_has(slot, gfn))
 			gmem_mark_dirty(slot->gmem, memslot_offset(slot, gfn));
 	}

@@ -10,6 +10,7 @@
 #include <linux/kvm.h>
 #include <linux/kvm_types.h>
 #include <linux/list.h>
+#include <linux/maple_tree.h>
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
@@ -146,6 +147,9 @@ struct walk_fault {
  * @max_tables: limit for @nr_tables; @slots_lock, read without
  * @asked_tables: the VMM's limit for them, or 0; @slots_lock
  * @maps_device: a device's memory was ever mapped; written under @lock, read without
+ * @private_mem: gfns can be private; constant once there is a memslot
+ * @owner: the number of guest_memfds of this machine; constant likewise
+ * @privates: which gfns are; written under @slots_lock, read by RCU
  * @log_manual: KVM_DIRTY_LOG_* bits: who clears dirty logs, and what they begin with;
  *	@slots_lock
  * @ring_bytes: size of each vCPU's dirty ring; 0: dirty logs are bitmaps.  Set once, under
@@ -167,6 +171,7 @@ struct mmu {
 	const struct mmu_host *host;
 	u64 *root;
 	struct mm_struct *mm;
+	bool private_mem;
 
 	struct mutex slots_lock ____cacheline_aligned_in_smp;
 	struct srcu_struct srcu;
@@ -179,6 +184,8 @@ struct mmu {
 	struct rb_root gmems_tree;
 	u64 nr_pages;
 	struct mmu_notifier notifier;
+	struct maple_tree privates;
+	u64 owner;
 	u64 log_manual;
 	long asked_tables;
 	u32 ring_bytes;

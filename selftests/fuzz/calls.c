@@ -157,6 +157,36 @@ static void bend_slot(struct world *w, struct rng *r, void *arg)
 	};
 }
 
+static void bend_slot2(struct world *w, struct rng *r, void *arg)
+{
+	struct region2 *slot = arg;
+
+	bend_slot(w, r, arg);	/* what both structures begin with */
+	slot->guest_memfd = world_fd(r, w->gmems, WORLD_GMEMS);
+	slot->guest_memfd_offset = rng_one_in(r, 8) ? rng_interesting(r) :
+				   rng_below(r, 64) * PAGE_SIZE;
+}
+
+static void bend_guest_memfd(struct world *w, struct rng *r, void *arg)
+{
+	*(struct guest_memfd *)arg = (struct guest_memfd) {
+		.size = rng_one_in(r, 8) ? rng_interesting(r) : rng_below(r, 1000) * PAGE_SIZE,
+		.flags = rng_one_in(r, 16) ? rng_interesting(r) : 0,
+	};
+}
+
+static void bend_attributes(struct world *w, struct rng *r, void *arg)
+{
+	*(struct attributes *)arg = (struct attributes) {
+		.gpa = rng_one_in(r, 8) ? rng_interesting(r) :
+			WORLD_EXTRA_GPA + rng_below(r, 1024) * PAGE_SIZE,
+		.size = rng_one_in(r, 8) ? rng_interesting(r) : rng_below(r, 512) * PAGE_SIZE,
+		.attributes = rng_one_in(r, 16) ? rng_interesting(r) :
+			rng_one_in(r, 2) * ATTRIBUTE_PRIVATE,
+		.flags = rng_one_in(r, 32),
+	};
+}
+
 static void bend_gmem_slot(struct world *w, struct rng *r, void *arg)
 {
 	*(struct ditto_gmem_region *)arg = (struct ditto_gmem_region) {
@@ -458,7 +488,9 @@ static const struct call calls[] = {
 	POINTS(KVM_SET_USER_MEMORY_REGION, VM, bend_slot),
 	POINTS(KVM_SET_USER_MEMORY_REGION, VM, bend_slot),
 	TAKES(DITTO_SET_GMEM_REGION, VM, bend_gmem_slot),
-	POINTS(SET_USER_MEMORY_REGION2, VM, bend_slot),
+	POINTS(SET_USER_MEMORY_REGION2, VM, bend_slot2),
+	TAKES(CREATE_GUEST_MEMFD, VM, bend_guest_memfd),
+	TAKES(SET_MEMORY_ATTRIBUTES, VM, bend_attributes),
 	TAKES(DITTO_SET_GMEM_REGION, VM, bend_gmem_slot),
 	POINTS(KVM_GET_DIRTY_LOG, VM, bend_dirty_log),
 	POINTS(KVM_CLEAR_DIRTY_LOG, VM, bend_clear_dirty_log),
@@ -596,7 +628,7 @@ static void keep(struct world *w, struct rng *r, const struct call *call, long r
 		world_keep(r, w->vcpus, w->vm->nr_vcpus, WORLD_VCPUS, result);
 	else if (call->cmd == KVM_GET_STATS_FD)
 		read_stats(r, result);
-	else if (call->cmd == DITTO_CREATE_GMEM)
+	else if (call->cmd == DITTO_CREATE_GMEM || call->cmd == CREATE_GUEST_MEMFD)
 		world_keep(r, w->gmems, 1, WORLD_GMEMS, result);
 }
 
@@ -616,7 +648,7 @@ static long call_by_number(struct rng *r, const struct call *call, int fd)
 
 	/* Machines and vCPUs that can do something. */
 	if (call->cmd == KVM_CREATE_VM && !rng_one_in(r, 8))
-		arg = 0;
+		arg = rng_one_in(r, 2) * SW_PROTECTED_VM;
 	return ioctl(fd, call->cmd, arg);
 }
 

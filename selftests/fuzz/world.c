@@ -146,6 +146,7 @@ void world_make(struct world *w, struct rng *r)
 
 	config.split = !config.no_irqchip && rng_one_in(r, 4);
 	config.pit = !config.no_irqchip && !config.split && rng_one_in(r, 2);
+	config.type = rng_one_in(r, 3) * SW_PROTECTED_VM;
 	w->dev = dev_open();
 	w->vm = vm_new(&config);
 	w->extra = mmap(NULL, WORLD_EXTRA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,

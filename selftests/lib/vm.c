@@ -107,7 +107,7 @@ struct vm *vm_new(const struct vm_config *config)
 	config = config ?: &standard;
 	pthread_mutex_init(&vm->lock, NULL);
 	vm->gmem = -1;
-	vm->fd = CHECKED(ioctl(dev, KVM_CREATE_VM, 0));
+	vm->fd = CHECKED(ioctl(dev, KVM_CREATE_VM, config->type));
 	close(dev);
 	if (config->split)
 		CHECKED(ioctl(vm->fd, KVM_ENABLE_CAP, &(struct kvm_enable_cap) {

@@ -38,6 +38,26 @@ struct pre_fault {
 #define CAP_PRE_FAULT_MEMORY	236
 #define SET_USER_MEMORY_REGION2	_IOW(KVMIO, 0x49, struct region2)
 #define CAP_USER_MEMORY2	231
+struct attributes {
+	u64 gpa, size, attributes, flags;
+};
+struct guest_memfd {
+	u64 size, flags, reserved[6];
+};
+#define SET_MEMORY_ATTRIBUTES	_IOW(KVMIO, 0xd2, struct attributes)
+#define CREATE_GUEST_MEMFD	_IOWR(KVMIO, 0xd4, struct guest_memfd)
+#define ATTRIBUTE_PRIVATE	(1ull << 3)
+#define MEM_GUEST_MEMFD		(1u << 2)
+#define CAP_MEMORY_FAULT_INFO	232
+#define CAP_MEMORY_ATTRIBUTES	233
+#define CAP_GUEST_MEMFD		234
+#define CAP_VM_TYPES		235
+#define SW_PROTECTED_VM		1
+#define EXIT_MEMORY_FAULT	39
+/* Of kvm_run, with that exit. */
+struct memory_fault {
+	u64 flags, gpa, size;
+};
 
 struct vm;
 
@@ -103,11 +123,12 @@ struct vm {
  * @empty: neither memory nor vCPUs
  * @ring: bytes of each vCPU's dirty ring
  * @user: memory is the process's own even where gmem is the default
+ * @type: of KVM_CREATE_VM
  */
 struct vm_config {
 	u64 ram;
 	unsigned int vcpus;
-	u32 ring;
+	u32 ring, type;
 	bool no_irqchip, split, pit, empty, user;
 };
 

@@ -30,6 +30,9 @@
 /* What KVM_CAP_EXIT_HYPERCALL can leave to the VMM: a bit for each number. */
 #define VM_EXIT_HYPERCALLS	BIT(KVM_HC_MAP_GPA_RANGE)
 
+/* What KVM_CREATE_VM takes, as KVM_CAP_VM_TYPES says it: a bit for each. */
+#define VM_TYPES	(BIT(KVM_X86_DEFAULT_VM) | BIT(KVM_X86_SW_PROTECTED_VM))
+
 struct irqchip;
 struct msr_filter;
 struct vm_bucket;

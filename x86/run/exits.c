@@ -10,6 +10,7 @@
 #include <asm/processor-flags.h>
 #include <asm/traps.h>
 
+#include "compat.h"
 #include "mmu/mmu.h"
 #include "x86/board/iobus.h"
 #include "x86/board/lapic.h"
@@ -396,6 +397,18 @@ static int exit_hypercall(struct vcpu *vcpu, struct exit_facts *f)
 	return vcpu_hypercall(vcpu, f);
 }
 
+/* Nobody provides the memory. The error code of KVM_RUN says so, too. */
+static void exit_memory_fault(struct vcpu *vcpu, gpa_t gpa)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_MEMORY_FAULT;
+	compat_memory_fault(run)->flags = mmu_is_private(&vcpu->vm->mmu, gpa >> PAGE_SHIFT) ?
+					  KVM_MEMORY_EXIT_FLAG_PRIVATE : 0;
+	compat_memory_fault(run)->gpa = gpa & PAGE_MASK;
+	compat_memory_fault(run)->size = PAGE_SIZE;
+}
+
 static int exit_tdp_fault(struct vcpu *vcpu, struct exit_facts *f)
 {
 	int r = mmu_tdp_fault(&vcpu->vm->mmu, &vcpu->streaks, f->tdp.gpa, f->tdp.access);
@@ -407,6 +420,10 @@ static int exit_tdp_fault(struct vcpu *vcpu, struct exit_facts *f)
 	case MMU_FAULT_MMIO:
 	case MMU_FAULT_READONLY:
 		return vcpu_emulate(vcpu, f);
+	case -EFAULT:
+	case -EHWPOISON:
+		exit_memory_fault(vcpu, f->tdp.gpa);
+		return r;
 	default:
 		return r;
 	}

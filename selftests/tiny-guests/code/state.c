@@ -236,6 +236,28 @@ void g_read(u64 gva)
 		trace(U64(gva));
 }
 
+/* Writes the round to gva, and traces what was there, for ever. */
+void g_replace(u64 gva)
+{
+	u32 round, old;
+
+	for (round = 1;; round++) {
+		old = U64(gva);
+		U64(gva) = round;
+		trace(old);
+	}
+}
+
+/* Copies four bytes from gva to a device, for ever. */
+void g_to_device(u64 gva)
+{
+	for (;;) {
+		u64 from = gva, to = GUEST_MMIO;
+
+		asm volatile("movsl" : "+S"(from), "+D"(to) :: "memory");
+	}
+}
+
 /* Fills [gva, gva + 1 MiB) with one byte, for ever; traces the round. */
 void g_write_forever(u64 gva)
 {

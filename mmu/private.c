@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory that the VMM cannot see: which gfns are private, and the memslots for those. Owns
+ * both; what a private page is, a gmem knows.
+ *
+ * A memslot that can be private is two: the one that is found by its number and in the trees,
+ * over user memory, and behind it one over a gmem, of the same gfns. Whether a gfn is private
+ * says which of the two a lookup finds (private_choose()), so whoever uses a slot need not
+ * know. Both may have had leaves in the TDP tables, which say nothing of that.
+ *
+ * The hard part is a change while vCPUs fault: the attribute is changed first, and then what
+ * was mapped is taken away, with the sequence bumped. A fault that saw the old attribute
+ * fails its check, one that saw the new one enters what is right.
+ */
+#include <linux/maple_tree.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "compat.h"
+#include "mmu/slots.h"
+#include "mmu/tdp.h"
+
+/* What is in the tree for private gfns. */
+#define PRIVATE_ENTRY	xa_mk_value(1)
+
+/**
+ * mmu_is_private() - is a gfn private?
+ * @mmu: any
+ * @gfn: any
+ *
+ * Any context; takes no lock. What it says may change at once.
+ *
+ * Return: whether it is.
+ */
+bool mmu_is_private(struct mmu *mmu, gfn_t gfn)
+{
+	return mmu->private_mem && mtree_load(&mmu->privates, gfn);
+}
+
+/**
+ * private_choose() - which of a slot's two is meant
+ * @mmu: its private_mem is set
+ * @slot: what was found in the trees, or NULL
+ * @gfn: that was looked for
+ *
+ * Return: @slot, the one behind it, or NULL: the gfn is private, and has no private memory.
+ */
+struct memslot *private_choose(struct mmu *mmu, struct memslot *slot, gfn_t gfn)
+{
+	if (!slot || !mmu_is_private(mmu, gfn))
+		return slot;
+	return slot->private;
+}
+
+/**
+ * private_slot_new() - the slot behind one that can be private
+ * @tmpl: the slot in front, filled in; nobody else sees it
+ * @fd: of a guest_memfd of this machine
+ * @offset: where in it the slot begins
+ *
+ * Return: 0, and @tmpl->private is to be freed by private_slot_free() if nobody attaches it;
+ * -EBADF: no such fd; -EINVAL: no guest_memfd, not this machine's, or not large enough; -ENOMEM.
+ */
+int private_slot_new(struct memslot *tmpl, int fd, u64 offset)
+{
+	struct memslot *behind = kmemdup(tmpl, sizeof(*tmpl), GFP_KERNEL_ACCOUNT);
+	u64 size = tmpl->npages << PAGE_SHIFT;
+	struct gmem *gmem;
+
+	if (!behind)
+		return -ENOMEM;
+	gmem = gmem_get_guest_fd(fd, tmpl->mmu->owner);
+	if (IS_ERR(gmem)) {
+		kfree(behind);
+		return PTR_ERR(gmem);
+	}
+	behind->gmem = gmem;
+	behind->addr = offset;
+	tmpl->private = behind;
+	if (size <= gmem_size(gmem) && offset <= gmem_size(gmem) - size)
+		return 0;
+	private_slot_free(tmpl);
+	return -EINVAL;
+}
+
+/**
+ * private_slot_free() - undo private_slot_new()
+ * @tmpl: its private slot is attached to nothing
+ */
+void private_slot_free(struct memslot *tmpl)
+{
+	gmem_put(tmpl->private->gmem);
+	kfree(tmpl->private);
+	tmpl->private = NULL;
+}
+
+/* Have one entry for private gfns that follow one another. @slots_lock held. */
+static void range_join(struct maple_tree *tree, unsigned long *first, unsigned long *last)
+{
+	MA_STATE(mas, tree, 0, 0);
+
+	rcu_read_lock();
+	mas_set(&mas, *first - 1);
+	if (*first && mas_walk(&mas))
+		*first = mas.index;
+	mas_set(&mas, *last + 1);
+	if (*last != ULONG_MAX && mas_walk(&mas))
+		*last = mas.last;
+	rcu_read_unlock();
+}
+
+static int range_store(struct mmu *mmu, unsigned long first, unsigned long last, bool private)
+{
+	if (private)
+		range_join(&mmu->privates, &first, &last);
+	return mtree_store_range(&mmu->privates, first, last, private ? PRIVATE_ENTRY : NULL,
+				 GFP_KERNEL_ACCOUNT);
+}
+
+/* Both kinds of leaves go; the gmems behind the slots are told which were dirty. */
+static void range_zap(struct mmu *mmu, gfn_t start, gfn_t end)
+{
+	struct tdp_zap zap;
+
+	tdp_zap_init(&zap, NULL);
+	zap.tell_all = true;
+	write_lock(&mmu->lock);
+	mmu_invalidated(mmu);
+	tdp_zap_range(mmu, &zap, start, end);
+	tdp_zap_flush(mmu, &zap);
+	write_unlock(&mmu->lock);
+	tdp_zap_finish(mmu, &zap, true);
+}
+
+/* @slots_lock held. */
+static int attributes_set(struct mmu *mmu, gfn_t start, gfn_t end, bool private)
+{
+	int err = range_store(mmu, start, end - 1, private);
+	int idx;
+
+	if (err)
+		return err;
+	idx = srcu_read_lock(&mmu->srcu);
+	range_zap(mmu, start, min(end, mmu_max_gfn(mmu)));
+	srcu_read_unlock(&mmu->srcu, idx);
+	return 0;
+}
+
+/**
+ * mmu_attributes() - which attributes memory can have
+ * @mmu: of a VM; or NULL: of any
+ *
+ * Return: KVM_MEMORY_ATTRIBUTE_*.
+ */
+u64 mmu_attributes(const struct mmu *mmu)
+{
+	return !mmu || mmu->private_mem ? KVM_MEMORY_ATTRIBUTE_PRIVATE : 0;
+}
+
+/**
+ * mmu_set_attributes() - KVM_SET_MEMORY_ATTRIBUTES
+ * @mmu: takes its slots_lock; may sleep
+ * @a: a private copy of the caller's
+ *
+ * Takes as long for a large range as for a small one, but for what is mapped there. The guest
+ * has no access to what was mapped when it returns.
+ *
+ * Return: 0; -EINVAL: flags or attributes that there are not, or a range that is empty, goes
+ * round or is not of pages; -ENOMEM; -EINTR.
+ */
+int mmu_set_attributes(struct mmu *mmu, const struct kvm_memory_attributes *a)
+{
+	int err;
+
+	if (a->flags || (a->attributes & ~mmu_attributes(mmu)))
+		return -EINVAL;
+	if (!PAGE_ALIGNED(a->address) || !PAGE_ALIGNED(a->size) ||
+	    a->address + a->size <= a->address)
+		return -EINVAL;
+	/* Its holder may be waiting for user space. */
+	if (mutex_lock_killable(&mmu->slots_lock))
+		return -EINTR;
+	err = attributes_set(mmu, a->address >> PAGE_SHIFT, (a->address + a->size) >> PAGE_SHIFT,
+			     a->attributes & KVM_MEMORY_ATTRIBUTE_PRIVATE);
+	mutex_unlock(&mmu->slots_lock);
+	return err;
+}
