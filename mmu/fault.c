@@ -165,24 +165,33 @@ static int resolve_gmem(struct mmu *mmu, struct tdp_fault *fault)
 }
 
 /* No slot has it: nothing private is a device's. */
-static int fault_nowhere(struct mmu *mmu, gfn_t gfn)
+static enum mmu_fault_result fault_nowhere(struct mmu *mmu, gfn_t gfn, int *err)
 {
-	return mmu_is_private(mmu, gfn) ? -EFAULT : MMU_FAULT_MMIO;
+	if (!mmu_is_private(mmu, gfn))
+		return MMU_FAULT_MMIO;
+	*err = -EFAULT;
+	return MMU_FAULT_FAILED;
 }
 
-/* Step 1: MMU_FAULT_DONE when the page is found, or as mmu_tdp_fault(). */
-static int fault_resolve(struct mmu *mmu, struct tdp_fault *fault)
+/* Step 1, its slot: MMU_FAULT_DONE when there is one that the access may go to. */
+static enum mmu_fault_result fault_find_slot(struct mmu *mmu, struct tdp_fault *fault, int *err)
 {
 	/* Pairs with mmu_invalidated(): no older slots or page than this number. */
 	fault->seq = smp_load_acquire(&mmu->inv_seq);
+	fault->slot = mmu_find_slot(mmu, fault->gfn);
+	if (!fault->slot)
+		return fault_nowhere(mmu, fault->gfn, err);
+	if ((fault->access & MMU_WRITE) && memslot_readonly(fault->slot))
+		return MMU_FAULT_READONLY;
+	return MMU_FAULT_DONE;
+}
+
+/* And its page. */
+static int fault_resolve(struct mmu *mmu, struct tdp_fault *fault)
+{
 	fault->page = NULL;
 	fault->device = false;
 	fault->nr = 1;
-	fault->slot = mmu_find_slot(mmu, fault->gfn);
-	if (!fault->slot)
-		return fault_nowhere(mmu, fault->gfn);
-	if ((fault->access & MMU_WRITE) && memslot_readonly(fault->slot))
-		return MMU_FAULT_READONLY;
 	return fault->slot->gmem ? resolve_gmem(mmu, fault) : resolve_user(mmu, fault);
 }
 
@@ -447,12 +456,12 @@ static void fault_between(struct mmu *mmu)
 #endif
 }
 
-/* Steps 1 to 4; -EAGAIN: a race was lost. */
-static int fault_try(struct mmu *mmu, struct tdp_fault *fault)
+/* Steps 1 to 4, once the slot is found; -EAGAIN: a race was lost. */
+static int fault_page(struct mmu *mmu, struct tdp_fault *fault)
 {
 	int r = fault_resolve(mmu, fault);
 
-	if (r != MMU_FAULT_DONE)
+	if (r)
 		return r;
 	if (unlikely(fault->device && !READ_ONCE(mmu->maps_device)))
 		fault_note_device(mmu);
@@ -463,6 +472,17 @@ static int fault_try(struct mmu *mmu, struct tdp_fault *fault)
 	if (fault->page)
 		put_page(fault->page);
 	return r;
+}
+
+/* Steps 1 to 4; MMU_FAULT_FAILED with @err set. */
+static enum mmu_fault_result fault_try(struct mmu *mmu, struct tdp_fault *fault, int *err)
+{
+	enum mmu_fault_result r = fault_find_slot(mmu, fault, err);
+
+	if (r != MMU_FAULT_DONE)
+		return r;
+	*err = fault_page(mmu, fault);
+	return *err ? MMU_FAULT_FAILED : MMU_FAULT_DONE;
 }
 
 /* The leaf that maps a gfn, or NULL. @lock held. */
@@ -533,26 +553,30 @@ static void fault_begin(struct tdp_fault *fault, struct fault_streaks *streaks, 
 }
 
 /* Steps 1 to 4, until they get through. As mmu_tdp_fault(). */
-static noinline int fault_whole(struct mmu *mmu, struct fault_streaks *streaks, gpa_t gpa,
-				u32 access)
+static noinline enum mmu_fault_result fault_whole(struct mmu *mmu, struct fault_streaks *streaks,
+						  gpa_t gpa, u32 access)
 {
+	enum mmu_fault_result r;
 	struct tdp_fault fault;
 	int tries = FAULT_TRIES;
-	int r;
+	int err = 0;
 
-	static_assert(MMU_FAULT_DONE == 0);
 	fault_begin(&fault, streaks, gpa >> PAGE_SHIFT, access);
-	while ((r = fault_try(mmu, &fault)) == -EAGAIN && --tries) {
+	while ((r = fault_try(mmu, &fault, &err)) == MMU_FAULT_FAILED && err == -EAGAIN && --tries) {
 		if (fatal_signal_pending(current))
 			break;
 		cond_resched();
 	}
 	fault_drop_tables(mmu, &fault);
-	return r == -EAGAIN ? MMU_FAULT_DONE : r;
+	if (r == MMU_FAULT_FAILED && err == -EAGAIN)
+		return MMU_FAULT_DONE;
+	streaks->error = err;
+	return r;
 }
 
-static __always_inline int fault_memory(struct mmu *mmu, struct fault_streaks *streaks,
-					gpa_t gpa, u32 access)
+static __always_inline enum mmu_fault_result fault_memory(struct mmu *mmu,
+							  struct fault_streaks *streaks,
+							  gpa_t gpa, u32 access)
 {
 	if (unlikely(READ_ONCE(mmu->ever_logged)) && (access & MMU_WRITE) &&
 	    fault_unguard(mmu, gpa >> PAGE_SHIFT))
@@ -561,11 +585,12 @@ static __always_inline int fault_memory(struct mmu *mmu, struct fault_streaks *s
 }
 
 /* Not in the slot of the last look: most such are devices, and need nothing of what follows. */
-static noinline int fault_elsewhere(struct mmu *mmu, struct fault_streaks *streaks, gpa_t gpa,
-				    u32 access)
+static noinline enum mmu_fault_result fault_elsewhere(struct mmu *mmu,
+						      struct fault_streaks *streaks, gpa_t gpa,
+						      u32 access)
 {
 	if (!mmu_find_slot(mmu, gpa >> PAGE_SHIFT))
-		return fault_nowhere(mmu, gpa >> PAGE_SHIFT);
+		return fault_nowhere(mmu, gpa >> PAGE_SHIFT, &streaks->error);
 	return fault_memory(mmu, streaks, gpa, access);
 }
 
@@ -578,12 +603,14 @@ static noinline int fault_elsewhere(struct mmu *mmu, struct fault_streaks *strea
  *
  * May sleep.  Everything that is mapped is executable.
  *
- * Return: enum mmu_fault_result; -EFAULT when there is no memory behind the slot, or not
- * for this access, or the gfn is private and no slot has private memory for it; -EIO when a user-backed slot is another process's; -ENOMEM; -EHWPOISON
- * when the memory of a gmem's page is broken; -EINTR when a signal came before the memory
- * of a user-backed slot did, or SIGBUS because that is broken, or a fatal one.
+ * Return: what became of it. With MMU_FAULT_FAILED @streaks->error is -EFAULT when there is no
+ * memory behind the slot, or not for this access, or the gfn is private and no slot has private
+ * memory for it; -EIO when a user-backed slot is another process's; -ENOMEM; -EHWPOISON when
+ * the memory of a gmem's page is broken; -EINTR when a signal came before the memory of a
+ * user-backed slot did, or SIGBUS because that is broken, or a fatal one.
  */
-int mmu_tdp_fault(struct mmu *mmu, struct fault_streaks *streaks, gpa_t gpa, u32 access)
+enum mmu_fault_result mmu_tdp_fault(struct mmu *mmu, struct fault_streaks *streaks, gpa_t gpa,
+				    u32 access)
 {
 	if (gpa >> PAGE_SHIFT >= mmu_max_gfn(mmu))
 		return MMU_FAULT_MMIO;

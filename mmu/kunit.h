@@ -159,15 +159,15 @@ static inline u64 test_spte(struct test_mmu *t, gfn_t gfn)
 	return spte;
 }
 
-/* As the vCPU whose @streaks these are. */
+/* As the vCPU whose @streaks these are. Gives enum mmu_fault_result or, failed, -errno. */
 static inline int test_fault_as(struct test_mmu *t, struct fault_streaks *streaks, gpa_t gpa,
 				u32 access)
 {
 	int idx = srcu_read_lock(&t->mmu.srcu);
-	int r = mmu_tdp_fault(&t->mmu, streaks, gpa, access);
+	enum mmu_fault_result r = mmu_tdp_fault(&t->mmu, streaks, gpa, access);
 
 	srcu_read_unlock(&t->mmu.srcu, idx);
-	return r;
+	return r == MMU_FAULT_FAILED ? streaks->error : (int)r;
 }
 
 static inline int test_fault(struct test_mmu *t, gpa_t gpa, u32 access)

@@ -32,11 +32,13 @@ struct seq_file;
  * @MMU_FAULT_DONE: mapped, or settled by somebody else: enter the guest again
  * @MMU_FAULT_MMIO: no memslot there
  * @MMU_FAULT_READONLY: a write to a read-only memslot: MMIO for the VMM
+ * @MMU_FAULT_FAILED: the access cannot be had: fault_streaks.error says why
  */
 enum mmu_fault_result {
 	MMU_FAULT_DONE,
 	MMU_FAULT_MMIO,
 	MMU_FAULT_READONLY,
+	MMU_FAULT_FAILED,
 };
 
 /**
@@ -121,7 +123,8 @@ int mmu_walk(struct mmu *mmu, const struct paging_mode *mode, gva_t gva, u32 acc
 	     gpa_t *gpa, struct walk_fault *fault);
 
 /* fault.c */
-int mmu_tdp_fault(struct mmu *mmu, struct fault_streaks *streaks, gpa_t gpa, u32 access);
+enum mmu_fault_result mmu_tdp_fault(struct mmu *mmu, struct fault_streaks *streaks, gpa_t gpa,
+				    u32 access);
 
 /* private.c: memory that the VMM cannot see */
 bool mmu_is_private(struct mmu *mmu, gfn_t gfn);

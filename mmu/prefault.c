@@ -32,10 +32,12 @@ static gfn_t prefault_mapped(struct mmu *mmu, gfn_t gfn)
 static int prefault_fault(struct mmu *mmu, struct fault_streaks *streaks, gfn_t gfn)
 {
 	int idx = srcu_read_lock(&mmu->srcu);
-	int r = mmu_tdp_fault(mmu, streaks, gfn << PAGE_SHIFT, MMU_READ);
+	enum mmu_fault_result r = mmu_tdp_fault(mmu, streaks, gfn << PAGE_SHIFT, MMU_READ);
 
 	srcu_read_unlock(&mmu->srcu, idx);
-	return r == MMU_FAULT_MMIO ? -ENOENT : r;
+	if (r == MMU_FAULT_MMIO)
+		return -ENOENT;
+	return r == MMU_FAULT_FAILED ? streaks->error : 0;
 }
 
 /* Map the page of @gfn; @next is the first gfn behind what is mapped with it. */
@@ -65,7 +67,7 @@ static int prefault_page(struct mmu *mmu, struct fault_streaks *streaks, gfn_t g
  *
  * Return: 0 when a page or more was mapped, even if there is no way on; else -EINVAL for a
  * range that is empty, goes round or is not of pages; -ENOENT: no memslot is there; -EINTR;
- * or as mmu_tdp_fault().
+ * or why mmu_tdp_fault() failed.
  */
 int mmu_pre_fault(struct mmu *mmu, struct fault_streaks *streaks, u64 *gpa, u64 *size)
 {

@@ -239,6 +239,7 @@ struct dirty_ring {
  * @streak: @next: the gfn behind what the last fault there resolved; @window: how many
  *	that was allowed to be, 0: unused; @used: when, in faults
  * @faults: those that asked for a streak
+ * @error: -errno of the last fault that was MMU_FAULT_FAILED
  * @map: what a fault under way found; here because it is too large for a stack
  */
 struct fault_streaks {
@@ -248,6 +249,7 @@ struct fault_streaks {
 		unsigned int used;
 	} streak[FAULT_STREAKS];
 	unsigned int faults;
+	int error;
 	struct gmem_mapping map[GMEM_FAULT_MAX];
 };
 

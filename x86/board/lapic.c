@@ -618,9 +618,9 @@ static bool base_is_legal(struct vcpu *vcpu, u64 base, bool by_vmm)
  *
  * Where the APIC is the VMM's, that learns of it when it asks.
  *
- * Return: 0 or X86_FAULT. SDM 11.4.4, 11.12.5.
+ * Return: X86_NO_FAULT or X86_FAULT. SDM 11.4.4, 11.12.5.
  */
-int vlapic_set_base(struct vcpu *vcpu, u64 base, bool by_vmm)
+enum guest_fault vlapic_set_base(struct vcpu *vcpu, u64 base, bool by_vmm)
 {
 	struct vlapic *apic = vcpu->apic;
 
@@ -628,7 +628,7 @@ int vlapic_set_base(struct vcpu *vcpu, u64 base, bool by_vmm)
 		return X86_FAULT;
 	if (!apic) {
 		put_base(vcpu, base);
-		return 0;
+		return X86_NO_FAULT;
 	}
 	if (!by_vmm && vlapic_hw_enabled(apic) && !(base & MSR_IA32_APICBASE_ENABLE))
 		vlapic_clear(apic);
@@ -640,5 +640,5 @@ int vlapic_set_base(struct vcpu *vcpu, u64 base, bool by_vmm)
 	vlapic_show_id(apic);
 	apicmap_update(apic_chip(apic), apic);
 	vcpu_request(vcpu, REQ_EVENT);
-	return 0;
+	return X86_NO_FAULT;
 }

@@ -113,13 +113,13 @@ void vlapic_timer_sync(struct vcpu *vcpu);
 void vlapic_tsc_changed(struct vcpu *vcpu);
 
 u64 vlapic_get_base(struct vcpu *vcpu);
-int vlapic_set_base(struct vcpu *vcpu, u64 base, bool by_vmm);	/* 0 or X86_FAULT */
+enum guest_fault vlapic_set_base(struct vcpu *vcpu, u64 base, bool by_vmm);
 u64 vlapic_get_cr8(struct vcpu *vcpu);
 void vlapic_set_cr8(struct vcpu *vcpu, u64 cr8);
 
 bool vlapic_mmio(struct vcpu *vcpu, gpa_t gpa, unsigned int len, void *data, bool write);
-int vlapic_msr_read(struct vcpu *vcpu, u32 msr, u64 *val);
-int vlapic_msr_write(struct vcpu *vcpu, u32 msr, u64 val);
+enum guest_fault vlapic_msr_read(struct vcpu *vcpu, u32 msr, u64 *val);
+enum guest_fault vlapic_msr_write(struct vcpu *vcpu, u32 msr, u64 val);
 
 int vlapic_ioctl_get(struct vcpu *vcpu, struct kvm_lapic_state *arg);
 int vlapic_ioctl_set(struct vcpu *vcpu, struct kvm_lapic_state *arg);

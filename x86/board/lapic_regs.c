@@ -283,9 +283,9 @@ static bool is_x2apic_msr(struct vlapic *apic, u32 msr)
  * @msr: which
  * @val: out
  *
- * Return: 0 or X86_FAULT.
+ * Return: X86_NO_FAULT or X86_FAULT.
  */
-int vlapic_msr_read(struct vcpu *vcpu, u32 msr, u64 *val)
+enum guest_fault vlapic_msr_read(struct vcpu *vcpu, u32 msr, u64 *val)
 {
 	struct vlapic *apic = vcpu->apic;
 	u32 low;
@@ -297,21 +297,21 @@ int vlapic_msr_read(struct vcpu *vcpu, u32 msr, u64 *val)
 		if (vcpu_take_request(vcpu, REQ_TSC))
 			vlapic_tsc_changed(vcpu);
 		*val = vlapic_timer_get_deadline(apic);
-		return 0;
+		return X86_NO_FAULT;
 	}
 	if (!is_x2apic_msr(apic, msr))
 		return X86_FAULT;
 	if (msr == X2APIC_MSR(APIC_ICR)) {
 		*val = vlapic_icr(apic);
-		return 0;
+		return X86_NO_FAULT;
 	}
 	if (!vlapic_reg_read(apic, (msr - APIC_BASE_MSR) << 4, &low))
 		return X86_FAULT;
 	*val = low;
-	return 0;
+	return X86_NO_FAULT;
 }
 
-static int write_self_ipi(struct vlapic *apic, u64 val)
+static enum guest_fault write_self_ipi(struct vlapic *apic, u64 val)
 {
 	if (val > APIC_VECTOR_MASK)
 		return X86_FAULT;
@@ -319,17 +319,17 @@ static int write_self_ipi(struct vlapic *apic, u64 val)
 		vlapic_error(apic, APIC_ESR_SENDILL);
 	else if (vlapic_sw_enabled(apic))
 		vlapic_raise(apic, val, false);
-	return 0;
+	return X86_NO_FAULT;
 }
 
-static int write_x2apic(struct vlapic *apic, u32 offset, u64 val)
+static enum guest_fault write_x2apic(struct vlapic *apic, u32 offset, u64 val)
 {
 	switch (offset) {
 	case APIC_ICR:
 		if (val & X2APIC_ICR_RESERVED)
 			return X86_FAULT;
 		write_icr(apic, val);
-		return 0;
+		return X86_NO_FAULT;
 	case APIC_SELF_IPI:
 		return write_self_ipi(apic, val);
 	case APIC_EOI:
@@ -344,7 +344,7 @@ static int write_x2apic(struct vlapic *apic, u32 offset, u64 val)
 	}
 	if (val >> 32)
 		return X86_FAULT;
-	return vlapic_reg_write(apic, offset, val) ? 0 : X86_FAULT;
+	return vlapic_reg_write(apic, offset, val) ? X86_NO_FAULT : X86_FAULT;
 }
 
 /**
@@ -353,9 +353,9 @@ static int write_x2apic(struct vlapic *apic, u32 offset, u64 val)
  * @msr: which
  * @val: what
  *
- * Return: 0 or X86_FAULT. SDM 11.12.1.
+ * Return: X86_NO_FAULT or X86_FAULT. SDM 11.12.1.
  */
-int vlapic_msr_write(struct vcpu *vcpu, u32 msr, u64 val)
+enum guest_fault vlapic_msr_write(struct vcpu *vcpu, u32 msr, u64 val)
 {
 	struct vlapic *apic = vcpu->apic;
 
@@ -363,7 +363,7 @@ int vlapic_msr_write(struct vcpu *vcpu, u32 msr, u64 val)
 		return X86_FAULT;
 	if (msr == MSR_IA32_TSC_DEADLINE) {
 		vlapic_timer_set_deadline(apic, val);
-		return 0;
+		return X86_NO_FAULT;
 	}
 	if (!is_x2apic_msr(apic, msr))
 		return X86_FAULT;

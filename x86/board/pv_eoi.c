@@ -25,10 +25,10 @@ static gpa_t pv_eoi_gpa(const struct vcpu *vcpu)
  * @vcpu: owned
  * @val: address, a multiple of 4; bit 0 enables
  *
- * Return: 0; X86_FAULT for an address that is none, or without memory; -EINTR for a signal
- * that came while memory was waited for.
+ * Return: X86_NO_FAULT; X86_FAULT for an address that is none, or without memory;
+ * X86_INTERRUPTED.
  */
-int vlapic_set_pv_eoi(struct vcpu *vcpu, u64 val)
+enum guest_fault vlapic_set_pv_eoi(struct vcpu *vcpu, u64 val)
 {
 	struct mmu *mmu = &vcpu->vm->mmu;
 	int idx, err = 0;
@@ -42,9 +42,9 @@ int vlapic_set_pv_eoi(struct vcpu *vcpu, u64 val)
 		srcu_read_unlock(&mmu->srcu, idx);
 	}
 	if (err)
-		return err == -EINTR ? err : X86_FAULT;
+		return err == -EINTR ? X86_INTERRUPTED : X86_FAULT;
 	vcpu->pv.eoi_msr = val;
-	return 0;
+	return X86_NO_FAULT;
 }
 
 /* The vector whose end nobody else needs to know of, or 0. */

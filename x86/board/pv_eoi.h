@@ -7,9 +7,11 @@
 
 #include <linux/types.h>
 
+#include "x86/machine/fault.h"
+
 struct vcpu;
 
-int vlapic_set_pv_eoi(struct vcpu *vcpu, u64 val);	/* 0 or X86_FAULT */
+enum guest_fault vlapic_set_pv_eoi(struct vcpu *vcpu, u64 val);
 void vlapic_arm_pv_eoi(struct vcpu *vcpu);
 void vlapic_take_pv_eoi(struct vcpu *vcpu);
 

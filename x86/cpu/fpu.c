@@ -250,15 +250,15 @@ static bool xcr0_valid(u64 xcr0)
  * @vcpu: owned; the caller has checked CPL, CR4.OSXSAVE and ecx
  * @val: as written
  *
- * Return: 0 or X86_FAULT (SDM 13.3).
+ * Return: X86_NO_FAULT or X86_FAULT (SDM 13.3).
  */
-int vcpu_set_xcr0(struct vcpu *vcpu, u64 val)
+enum guest_fault vcpu_set_xcr0(struct vcpu *vcpu, u64 val)
 {
 	if (!xcr0_valid(val) || (val & ~vcpu->cpuid.xcr0_allowed))
 		return X86_FAULT;
 	vcpu->st.xcr0 = val;
 	cpuid_xcr0_changed(vcpu);
-	return 0;
+	return X86_NO_FAULT;
 }
 
 /* State in the standard format of XSAVE */

@@ -17,7 +17,7 @@ int vcpu_fpu_init(struct vcpu *vcpu);
 void vcpu_fpu_free(struct vcpu *vcpu);
 void vcpu_load_guest_xcr0(struct vcpu *vcpu);
 void vcpu_load_host_xcr0(struct vcpu *vcpu);
-int vcpu_set_xcr0(struct vcpu *vcpu, u64 val);
+enum guest_fault vcpu_set_xcr0(struct vcpu *vcpu, u64 val);
 void vcpu_read_xmm(struct vcpu *vcpu, unsigned int nr, void *buf);
 void vcpu_write_xmm(struct vcpu *vcpu, unsigned int nr, const void *buf);
 void vcpu_read_fx(struct vcpu *vcpu, struct fxregs_state *fx);

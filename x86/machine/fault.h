@@ -1,13 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Guest faults: a function that acts for the guest and returns int gives 0, or
- * X86_FAULT when it refuses as the CPU would with #GP(0); nothing is changed
- * then and the caller injects.  -errno is for the VMM.
+ * What a function gives that acts for the guest, as by writing one of its registers.
  */
 #ifndef DITTO_MACHINE_FAULT_H
 #define DITTO_MACHINE_FAULT_H
 
-#define X86_FAULT	1
-#define X86_FAULT_UD	2	/* #UD instead, from vcpu_get_dr() and vcpu_set_dr() only */
+/**
+ * enum guest_fault - what the guest gets for its instruction
+ * @X86_NO_FAULT: it is done
+ * @X86_FAULT: #GP(0), as the CPU would raise it
+ * @X86_FAULT_UD: #UD, from vcpu_get_dr() and vcpu_set_dr() only
+ * @X86_INTERRUPTED: a signal came before the guest's memory did: it executes it again
+ *
+ * With a fault nothing is changed, and the caller injects it.
+ */
+enum guest_fault {
+	X86_NO_FAULT,
+	X86_FAULT,
+	X86_FAULT_UD,
+	X86_INTERRUPTED,
+};
 
 #endif

@@ -7,6 +7,8 @@
 
 #include <linux/kvm_types.h>
 
+#include "x86/machine/outcome.h"
+
 struct vcpu;
 
 /* Device reads that one iteration of an instruction can make: 64 bytes, or 32 across pages. */
@@ -56,7 +58,7 @@ struct vcpu_mmio {
  * @next_write: likewise
  */
 struct vcpu_io {
-	int (*complete)(struct vcpu *vcpu);
+	enum exit_outcome (*complete)(struct vcpu *vcpu);
 	u64 rip;
 	u8 insn_len;
 	u8 size;

@@ -23,6 +23,7 @@
 #include "x86/machine/io.h"
 #include "x86/machine/iobus.h"
 #include "x86/machine/msrs.h"
+#include "x86/machine/outcome.h"
 #include "x86/machine/pv.h"
 #include "x86/machine/state.h"
 
@@ -91,6 +92,7 @@ enum vcpu_mode {
  * @fetch_memo: the last walks for an instruction and for an operand; owner
  * @data_memo: likewise
  * @io: access that waits for user space; owner
+ * @error: -errno that KVM_RUN gives; valid with OUTCOME_ERROR; owner
  * @halt: see there
  * @mp_state: KVM_MP_STATE_*; owner
  * @requests: bits of enum vcpu_request; any thread
@@ -142,6 +144,7 @@ struct vcpu {
 	struct dirty_ring ring;
 	struct walk_memo fetch_memo, data_memo;
 	struct vcpu_io io;
+	int error;
 	struct vcpu_halt halt;
 	u32 mp_state;
 	unsigned long requests;
@@ -226,6 +229,19 @@ static inline int vcpu_guest_cpu(struct vcpu *vcpu)
 {
 	/* Pairs with the store of the mode before the last look at requests. */
 	return smp_load_acquire(&vcpu->mode) == VCPU_IN_GUEST ? READ_ONCE(vcpu->cpu) : -1;
+}
+
+/**
+ * vcpu_fails() - KVM_RUN cannot go on
+ * @vcpu: owned
+ * @err: -errno
+ *
+ * Return: OUTCOME_ERROR.
+ */
+static inline enum exit_outcome vcpu_fails(struct vcpu *vcpu, int err)
+{
+	vcpu->error = err;
+	return OUTCOME_ERROR;
 }
 
 /**

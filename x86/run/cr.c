@@ -97,20 +97,20 @@ static bool pdptes_valid(const struct vcpu *vcpu, const u64 pdpte[4])
 }
 
 /* The four page-directory-pointer-table entries of PAE paging, whatever stands there. */
-static int read_raw_pdptes(struct vcpu *vcpu, u64 cr3, u64 pdpte[4])
+static enum guest_fault read_raw_pdptes(struct vcpu *vcpu, u64 cr3, u64 pdpte[4])
 {
 	int idx, r;
 
 	idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
 	r = guest_read(&vcpu->vm->mmu, cr3 & GENMASK(31, 5), pdpte, 4 * sizeof(*pdpte));
 	srcu_read_unlock(&vcpu->vm->mmu.srcu, idx);
-	return r == -EINTR ? r : r ? X86_FAULT : 0;
+	return r == -EINTR ? X86_INTERRUPTED : r ? X86_FAULT : X86_NO_FAULT;
 }
 
-/* Read them, if they are valid: 0, X86_FAULT, or -EINTR for a signal before memory came. */
-static int read_pdptes(struct vcpu *vcpu, u64 cr3, u64 pdpte[4])
+/* Read them; X86_FAULT if they are not valid. */
+static enum guest_fault read_pdptes(struct vcpu *vcpu, u64 cr3, u64 pdpte[4])
 {
-	int r = read_raw_pdptes(vcpu, cr3, pdpte);
+	enum guest_fault r = read_raw_pdptes(vcpu, cr3, pdpte);
 
 	return r || pdptes_valid(vcpu, pdpte) ? r : X86_FAULT;
 }
@@ -120,31 +120,33 @@ static int read_pdptes(struct vcpu *vcpu, u64 cr3, u64 pdpte[4])
  * @vcpu: owned; process context
  * @cr3: 32 bits; the vCPU is not in long mode
  *
- * Return: 0, X86_FAULT, or -EINTR when a signal came first.
+ * Return: X86_NO_FAULT, X86_FAULT or X86_INTERRUPTED.
  */
-int vcpu_check_cr3(struct vcpu *vcpu, u64 cr3)
+enum guest_fault vcpu_check_cr3(struct vcpu *vcpu, u64 cr3)
 {
 	const struct x86_state *st = &vcpu->st;
 	u64 pdpte[4];
 
-	return pae_paging(st->cr0, st->cr4, st->efer) ? read_pdptes(vcpu, cr3, pdpte) : 0;
+	if (!pae_paging(st->cr0, st->cr4, st->efer))
+		return X86_NO_FAULT;
+	return read_pdptes(vcpu, cr3, pdpte);
 }
 
 /*
  * Load the page-directory-pointer-table entries, as the instructions do that change
- * these registers; X86_FAULT when the guest gets #GP for what is there, or -EINTR.  Under
- * NPT the CPU reads them itself when it needs them, under EPT it has registers for them.
+ * these registers.  Under NPT the CPU reads them itself when it needs them, under EPT it has
+ * registers for them.
  */
-static int load_pdptes(struct vcpu *vcpu, u64 cr3)
+static enum guest_fault load_pdptes(struct vcpu *vcpu, u64 cr3)
 {
 	u64 pdpte[4];
-	int r = read_pdptes(vcpu, cr3, pdpte);
+	enum guest_fault r = read_pdptes(vcpu, cr3, pdpte);
 
 	if (r)
 		return r;
 	memcpy(vcpu->st.pdpte, pdpte, sizeof(pdpte));
 	vcpu_changed(vcpu, ST_PDPTE);
-	return 0;
+	return X86_NO_FAULT;
 }
 
 /**
@@ -157,15 +159,15 @@ static int load_pdptes(struct vcpu *vcpu, u64 cr3)
 void vcpu_reload_pdptes(struct vcpu *vcpu)
 {
 	struct x86_state *st = &vcpu->st;
-	int r;
+	enum guest_fault r;
 
 	vcpu_need(vcpu, ST_CR);
 	if (!pae_paging(st->cr0, st->cr4, st->efer))
 		return;
 	r = load_pdptes(vcpu, st->cr3);
-	if (r < 0)
+	if (r == X86_INTERRUPTED)
 		vcpu_request(vcpu, REQ_PDPTES);
-	if (r <= 0)
+	if (r != X86_FAULT)
 		return;
 	memset(st->pdpte, 0, sizeof(st->pdpte));
 	vcpu_changed(vcpu, ST_PDPTE);
@@ -181,8 +183,8 @@ void vcpu_reload_pdptes(struct vcpu *vcpu)
  */
 int vcpu_get_pdptes(struct vcpu *vcpu, u64 pdpte[4])
 {
+	enum guest_fault r = X86_NO_FAULT;
 	struct x86_state *st = &vcpu->st;
-	int r = 0;
 
 	vcpu_need(vcpu, ST_CR);
 	if (!pae_paging(st->cr0, st->cr4, st->efer))
@@ -195,8 +197,8 @@ int vcpu_get_pdptes(struct vcpu *vcpu, u64 pdpte[4])
 		vcpu_need(vcpu, ST_PDPTE);
 		memcpy(pdpte, st->pdpte, sizeof(st->pdpte));
 	}
-	if (r < 0)
-		return r;
+	if (r == X86_INTERRUPTED)
+		return -EINTR;
 	if (r)
 		memset(pdpte, 0, sizeof(st->pdpte));
 	return 1;
@@ -252,9 +254,9 @@ static bool cr0_paging_change_ok(struct vcpu *vcpu, u64 cr0)
  *
  * Activates and leaves long mode with EFER.LME.
  *
- * Return: 0, X86_FAULT, or -EINTR, with nothing changed, when a signal came before memory.
+ * Return: X86_NO_FAULT, X86_FAULT or X86_INTERRUPTED.
  */
-int vcpu_set_cr0(struct vcpu *vcpu, u64 val)
+enum guest_fault vcpu_set_cr0(struct vcpu *vcpu, u64 val)
 {
 	struct x86_state *st = &vcpu->st;
 	u64 cr0 = cr_fixup_cr0(val);
@@ -269,7 +271,7 @@ int vcpu_set_cr0(struct vcpu *vcpu, u64 val)
 	if ((efer & EFER_LMA) && !(st->cr4 & X86_CR4_PAE))
 		return X86_FAULT;
 	if (pae_paging(cr0, st->cr4, efer) && (changed & CR0_PDPTE)) {
-		int r = load_pdptes(vcpu, st->cr3);
+		enum guest_fault r = load_pdptes(vcpu, st->cr3);
 
 		if (r)
 			return r;
@@ -280,7 +282,7 @@ int vcpu_set_cr0(struct vcpu *vcpu, u64 val)
 	vcpu_changed(vcpu, ST_CR);
 	if (changed & CR0_TLB)
 		vcpu_request(vcpu, REQ_TLB_FLUSH);
-	return 0;
+	return X86_NO_FAULT;
 }
 
 /**
@@ -290,9 +292,9 @@ int vcpu_set_cr0(struct vcpu *vcpu, u64 val)
  *
  * Always flushes: the "keep translations" bit of PCIDs is a permission.
  *
- * Return: 0, X86_FAULT, or -EINTR, with nothing changed, when a signal came before memory.
+ * Return: X86_NO_FAULT, X86_FAULT or X86_INTERRUPTED.
  */
-int vcpu_set_cr3(struct vcpu *vcpu, u64 val)
+enum guest_fault vcpu_set_cr3(struct vcpu *vcpu, u64 val)
 {
 	struct x86_state *st = &vcpu->st;
 
@@ -304,7 +306,7 @@ int vcpu_set_cr3(struct vcpu *vcpu, u64 val)
 	} else {
 		val &= U32_MAX;
 		if (pae_paging(st->cr0, st->cr4, st->efer)) {
-			int r = load_pdptes(vcpu, val);
+			enum guest_fault r = load_pdptes(vcpu, val);
 
 			if (r)
 				return r;
@@ -314,7 +316,7 @@ int vcpu_set_cr3(struct vcpu *vcpu, u64 val)
 	st->cr3 = val;
 	vcpu_changed(vcpu, ST_CR);
 	vcpu_request(vcpu, REQ_TLB_FLUSH);
-	return 0;
+	return X86_NO_FAULT;
 }
 
 /* The rules for single bits of cr4 beyond cr_consistent(). */
@@ -337,9 +339,9 @@ static bool cr4_change_ok(struct vcpu *vcpu, u64 cr4)
  * @vcpu: owned; process context
  * @val: as written
  *
- * Return: 0, X86_FAULT, or -EINTR, with nothing changed, when a signal came before memory.
+ * Return: X86_NO_FAULT, X86_FAULT or X86_INTERRUPTED.
  */
-int vcpu_set_cr4(struct vcpu *vcpu, u64 val)
+enum guest_fault vcpu_set_cr4(struct vcpu *vcpu, u64 val)
 {
 	struct x86_state *st = &vcpu->st;
 	u64 changed = val ^ st->cr4;
@@ -348,7 +350,7 @@ int vcpu_set_cr4(struct vcpu *vcpu, u64 val)
 	if (!cr4_change_ok(vcpu, val))
 		return X86_FAULT;
 	if (pae_paging(st->cr0, val, st->efer) && (changed & CR4_PDPTE)) {
-		int r = load_pdptes(vcpu, st->cr3);
+		enum guest_fault r = load_pdptes(vcpu, st->cr3);
 
 		if (r)
 			return r;
@@ -358,7 +360,7 @@ int vcpu_set_cr4(struct vcpu *vcpu, u64 val)
 	vcpu_changed(vcpu, ST_CR);
 	if (changed & CR4_TLB)
 		vcpu_request(vcpu, REQ_TLB_FLUSH);
-	return 0;
+	return X86_NO_FAULT;
 }
 
 /**
@@ -366,9 +368,9 @@ int vcpu_set_cr4(struct vcpu *vcpu, u64 val)
  * @vcpu: owned
  * @val: as written
  *
- * Return: 0 or X86_FAULT.
+ * Return: X86_NO_FAULT or X86_FAULT.
  */
-int vcpu_set_cr8(struct vcpu *vcpu, u64 val)
+enum guest_fault vcpu_set_cr8(struct vcpu *vcpu, u64 val)
 {
 	if (val & ~0xfULL)
 		return X86_FAULT;
@@ -376,7 +378,7 @@ int vcpu_set_cr8(struct vcpu *vcpu, u64 val)
 		vlapic_set_cr8(vcpu, val);
 	else
 		vcpu->st.cr8 = val;
-	return 0;
+	return X86_NO_FAULT;
 }
 
 /**
@@ -386,9 +388,9 @@ int vcpu_set_cr8(struct vcpu *vcpu, u64 val)
  * @by_vmm: the VMM writes; it may set what this host can do, whatever the
  *	guest's CPUID says
  *
- * Return: 0 or X86_FAULT.
+ * Return: X86_NO_FAULT or X86_FAULT.
  */
-int vcpu_set_efer(struct vcpu *vcpu, u64 val, bool by_vmm)
+enum guest_fault vcpu_set_efer(struct vcpu *vcpu, u64 val, bool by_vmm)
 {
 	struct x86_state *st = &vcpu->st;
 	u64 reserved = by_vmm ? cpuid_host_efer_reserved() : vcpu->cpuid.efer_reserved;
@@ -401,14 +403,14 @@ int vcpu_set_efer(struct vcpu *vcpu, u64 val, bool by_vmm)
 	if ((st->cr0 & X86_CR0_PG) && (changed & EFER_LME))
 		return X86_FAULT;
 	if (!changed)
-		return 0;
+		return X86_NO_FAULT;
 
 	vcpu_need(vcpu, ST_CR);
 	st->efer = val;
 	vcpu_changed(vcpu, ST_CR);
 	if (changed & EFER_NX)
 		vcpu_request(vcpu, REQ_TLB_FLUSH);
-	return 0;
+	return X86_NO_FAULT;
 }
 
 /**
@@ -434,7 +436,7 @@ u64 cr_fixup_dr7(u64 val)
 }
 
 /* dr4 and dr5 are other names of dr6 and dr7, unless CR4.DE makes them #UD. */
-static int dr_resolve(struct vcpu *vcpu, unsigned int *nr)
+static enum guest_fault dr_resolve(struct vcpu *vcpu, unsigned int *nr)
 {
 	if (*nr > 7)
 		return X86_FAULT_UD;
@@ -443,7 +445,7 @@ static int dr_resolve(struct vcpu *vcpu, unsigned int *nr)
 			return X86_FAULT_UD;
 		*nr += 2;
 	}
-	return 0;
+	return X86_NO_FAULT;
 }
 
 /**
@@ -454,18 +456,18 @@ static int dr_resolve(struct vcpu *vcpu, unsigned int *nr)
  *
  * DR7.GD is the caller's: it comes before everything else.
  *
- * Return: 0 or X86_FAULT_UD.
+ * Return: X86_NO_FAULT or X86_FAULT_UD.
  */
-int vcpu_get_dr(struct vcpu *vcpu, unsigned int nr, u64 *val)
+enum guest_fault vcpu_get_dr(struct vcpu *vcpu, unsigned int nr, u64 *val)
 {
 	struct x86_state *st = &vcpu->st;
-	int r = dr_resolve(vcpu, &nr);
+	enum guest_fault r = dr_resolve(vcpu, &nr);
 
 	if (r)
 		return r;
 	vcpu_need(vcpu, ST_DR);
 	*val = nr == 6 ? st->dr6 : nr == 7 ? st->dr7 : st->dr[nr];
-	return 0;
+	return X86_NO_FAULT;
 }
 
 /**
@@ -474,12 +476,12 @@ int vcpu_get_dr(struct vcpu *vcpu, unsigned int nr, u64 *val)
  * @nr: 0-7
  * @val: as written
  *
- * Return: 0, X86_FAULT or X86_FAULT_UD (SDM 18.2).
+ * Return: X86_NO_FAULT, X86_FAULT or X86_FAULT_UD (SDM 18.2).
  */
-int vcpu_set_dr(struct vcpu *vcpu, unsigned int nr, u64 val)
+enum guest_fault vcpu_set_dr(struct vcpu *vcpu, unsigned int nr, u64 val)
 {
 	struct x86_state *st = &vcpu->st;
-	int r = dr_resolve(vcpu, &nr);
+	enum guest_fault r = dr_resolve(vcpu, &nr);
 
 	if (r)
 		return r;
@@ -493,5 +495,5 @@ int vcpu_set_dr(struct vcpu *vcpu, unsigned int nr, u64 val)
 	else
 		st->dr[nr] = val;
 	vcpu_changed(vcpu, ST_DR);
-	return 0;
+	return X86_NO_FAULT;
 }

@@ -64,7 +64,7 @@ static u64 debug_dr7(struct vcpu *vcpu)
 }
 
 /* @dr6_bits are those that an exception sets, whatever their polarity in the register is. */
-static int debug_report(struct vcpu *vcpu, u8 vector, u64 dr6_bits)
+static enum exit_outcome debug_report(struct vcpu *vcpu, u8 vector, u64 dr6_bits)
 {
 	struct kvm_run *run = vcpu->run;
 
@@ -76,7 +76,7 @@ static int debug_report(struct vcpu *vcpu, u8 vector, u64 dr6_bits)
 	run->debug.arch.pc = debug_pc(vcpu);
 	run->debug.arch.dr6 = DR6_RESERVED ^ dr6_bits;
 	run->debug.arch.dr7 = debug_dr7(vcpu);
-	return 0;
+	return OUTCOME_USER;
 }
 
 /* Has the step come to its end without a trap of the CPU? */
@@ -155,7 +155,7 @@ static void debug_soft_int(struct vcpu *vcpu, u8 vector, u8 len)
 	ev->soft_len = len;
 }
 
-static int debug_emulate(struct vcpu *vcpu)
+static enum exit_outcome debug_emulate(struct vcpu *vcpu)
 {
 	static const struct exit_facts none = { .kind = EXIT_UNDEFINED,
 						.vectoring.type = EVENT_NONE };
@@ -169,7 +169,7 @@ static bool debug_is_refused(const struct insn_peek *insn)
 	return insn->lock || (insn->opcode == 0xcd && !insn->two_byte && !insn->has_next);
 }
 
-static int debug_one_byte(struct vcpu *vcpu, const struct insn_peek *insn)
+static enum exit_outcome debug_one_byte(struct vcpu *vcpu, const struct insn_peek *insn)
 {
 	switch (insn->opcode) {
 	case 0x9c:	/* PUSHF */
@@ -199,7 +199,7 @@ static int debug_one_byte(struct vcpu *vcpu, const struct insn_peek *insn)
 		vcpu_queue_debug(vcpu, 0);
 		break;
 	}
-	return 1;
+	return OUTCOME_ENTER;
 }
 
 /**
@@ -208,14 +208,14 @@ static int debug_one_byte(struct vcpu *vcpu, const struct insn_peek *insn)
  *
  * Return: as exit_handle().
  */
-int vcpu_debug_soft_int(struct vcpu *vcpu)
+enum exit_outcome vcpu_debug_soft_int(struct vcpu *vcpu)
 {
 	struct insn_peek insn;
 
 	/* Gone, or rewritten: the guest executes what is there now. */
 	if (!vcpu_peek_insn(vcpu, &insn) || insn.two_byte || debug_is_refused(&insn) ||
 	    (insn.opcode != 0xcc && insn.opcode != 0xcd))
-		return 1;
+		return OUTCOME_ENTER;
 	vcpu_request(vcpu, REQ_EVENT);
 	return debug_one_byte(vcpu, &insn);
 }
@@ -224,45 +224,44 @@ int vcpu_debug_soft_int(struct vcpu *vcpu)
  * Execute here what must not be executed with a TF that is not the guest's. In virtual-8086
  * mode IOPL decides what becomes of these instructions, and the CPU knows how.
  */
-static int debug_execute(struct vcpu *vcpu)
+static enum exit_outcome debug_execute(struct vcpu *vcpu)
 {
 	struct insn_peek insn;
 
 	if (!vcpu_peek_insn(vcpu, &insn))
-		return 1;
+		return OUTCOME_ENTER;
 	if (vcpu->st.rflags & X86_EFLAGS_VM) {
 		vcpu->debug.loads_flags = insn.opcode == 0xcf || insn.opcode == 0x9d;
-		return 1;
+		return OUTCOME_ENTER;
 	}
 	if (debug_is_refused(&insn))
-		return 1;
+		return OUTCOME_ENTER;
 	if (!insn.two_byte)
 		return debug_one_byte(vcpu, &insn);
 	if (insn.opcode == 0x05)
 		debug_syscall(vcpu, insn.len);
 	else if (insn.opcode == 0x07)
 		debug_sysret(vcpu, insn.rex_w);
-	return 1;
+	return OUTCOME_ENTER;
 }
 
 /**
  * vcpu_debug_begin() - before the guest of a debugger is entered
  * @vcpu: owned and loaded, and debugged; process context
  *
- * Return: 1 to enter, 0 with vcpu->run filled, or -errno.
+ * Return: as exit_handle().
  */
-int vcpu_debug_begin(struct vcpu *vcpu)
+enum exit_outcome vcpu_debug_begin(struct vcpu *vcpu)
 {
 	struct vcpu_debug *d = &vcpu->debug;
 	struct vcpu_events *ev = &vcpu->ev;
-	int r;
 
 	/* The answer of user space may have ended the instruction. */
 	if (debug_step_ended(vcpu))
 		return debug_report(vcpu, X86_TRAP_DB, DR_STEP);
 	d->loads_flags = false;
 	if (!debug_steps(vcpu) || vcpu->mp_state != KVM_MP_STATE_RUNNABLE)
-		return 1;
+		return OUTCOME_ENTER;
 	if (!d->stepping) {
 		d->stepping = true;
 		d->delivered = false;
@@ -270,9 +269,8 @@ int vcpu_debug_begin(struct vcpu *vcpu)
 	}
 	vcpu_request(vcpu, REQ_EVENT);
 	if (ev->exc_pending || ev->exc_injected || ev->irq_injected || ev->nmi_injected)
-		return 1;
-	r = debug_execute(vcpu);
-	return vcpu_debug_end(vcpu, r);
+		return OUTCOME_ENTER;
+	return vcpu_debug_end(vcpu, debug_execute(vcpu));
 }
 
 /**
@@ -282,9 +280,9 @@ int vcpu_debug_begin(struct vcpu *vcpu)
  *
  * Return: likewise.
  */
-int vcpu_debug_end(struct vcpu *vcpu, int r)
+enum exit_outcome vcpu_debug_end(struct vcpu *vcpu, enum exit_outcome r)
 {
-	if (r <= 0 || !debug_step_ended(vcpu))
+	if (r != OUTCOME_ENTER || !debug_step_ended(vcpu))
 		return r;
 	return debug_report(vcpu, X86_TRAP_DB, DR_STEP);
 }
@@ -430,7 +428,7 @@ bool vcpu_debug_exception(struct vcpu *vcpu, const struct exit_facts *f)
  *
  * Return: as exit_handle().
  */
-int vcpu_debug_dr(struct vcpu *vcpu, const struct exit_facts *f)
+enum exit_outcome vcpu_debug_dr(struct vcpu *vcpu, const struct exit_facts *f)
 {
 	vcpu_need(vcpu, ST_CODE);
 	if (vcpu->st.code.cpl || !(debug_dr7(vcpu) & DR7_GD))
@@ -438,7 +436,7 @@ int vcpu_debug_dr(struct vcpu *vcpu, const struct exit_facts *f)
 	if (vcpu->debug.control & KVM_GUESTDBG_USE_HW_BP)
 		return debug_report(vcpu, X86_TRAP_DB, DEBUG_DR6_BD);
 	vcpu_queue_debug(vcpu, DEBUG_DR6_BD);
-	return 1;
+	return OUTCOME_ENTER;
 }
 
 /* Exceptions that exit beside those that always do. */

@@ -8,6 +8,8 @@
 #include <linux/kvm.h>
 #include <linux/types.h>
 
+#include "x86/machine/outcome.h"
+
 /* All that a VMM may ask for, as KVM_CAP_SET_GUEST_DEBUG2 says it. */
 #define VCPU_GUESTDBG_ALL	(KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP |		\
 				 KVM_GUESTDBG_USE_SW_BP | KVM_GUESTDBG_USE_HW_BP |	\
@@ -18,13 +20,13 @@ struct exit_facts;
 struct kvm_guest_debug;
 struct vcpu;
 
-int vcpu_debug_begin(struct vcpu *vcpu);
-int vcpu_debug_end(struct vcpu *vcpu, int r);
+enum exit_outcome vcpu_debug_begin(struct vcpu *vcpu);
+enum exit_outcome vcpu_debug_end(struct vcpu *vcpu, enum exit_outcome r);
 void vcpu_debug_before(struct vcpu *vcpu);
 void vcpu_debug_after(struct vcpu *vcpu, const struct exit_facts *facts);
 bool vcpu_debug_exception(struct vcpu *vcpu, const struct exit_facts *facts);
-int vcpu_debug_soft_int(struct vcpu *vcpu);
-int vcpu_debug_dr(struct vcpu *vcpu, const struct exit_facts *facts);
+enum exit_outcome vcpu_debug_soft_int(struct vcpu *vcpu);
+enum exit_outcome vcpu_debug_dr(struct vcpu *vcpu, const struct exit_facts *facts);
 int vcpu_ioctl_set_guest_debug(struct vcpu *vcpu, struct kvm_guest_debug *dbg);
 
 #endif

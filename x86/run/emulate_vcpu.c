@@ -219,7 +219,7 @@ static enum emu_result glue_replay(struct vcpu_io *io, gpa_t gpa, void *buf, uns
 	return EMU_OK;
 }
 
-static int glue_complete_read(struct vcpu *vcpu);
+static enum exit_outcome glue_complete_read(struct vcpu *vcpu);
 
 static enum emu_result glue_device_read(struct glue *g, gpa_t gpa, void *buf, unsigned int len)
 {
@@ -486,8 +486,8 @@ static enum emu_result glue_pio_answer(struct vcpu *vcpu, u16 port, unsigned int
 	return EMU_OK;
 }
 
-static int glue_complete_pio_in(struct vcpu *vcpu);
-static int glue_complete_pio_out(struct vcpu *vcpu);
+static enum exit_outcome glue_complete_pio_in(struct vcpu *vcpu);
+static enum exit_outcome glue_complete_pio_out(struct vcpu *vcpu);
 
 static enum emu_result glue_pio_in(struct emu_ctxt *c, u16 port, unsigned int size, void *buf,
 				   unsigned int *count)
@@ -604,7 +604,7 @@ static u64 glue_get_cr(struct emu_ctxt *c, unsigned int nr)
 static enum emu_result glue_set_cr(struct emu_ctxt *c, unsigned int nr, u64 val)
 {
 	struct vcpu *vcpu = glue_of(c)->vcpu;
-	int fault = 0;
+	enum guest_fault fault = X86_NO_FAULT;
 
 	switch (nr) {
 	case 0:
@@ -624,12 +624,12 @@ static enum emu_result glue_set_cr(struct emu_ctxt *c, unsigned int nr, u64 val)
 	default:
 		fault = vcpu_set_cr8(vcpu, val);
 	}
-	if (unlikely(fault < 0))
-		return glue_error(glue_of(c), fault);
+	if (unlikely(fault == X86_INTERRUPTED))
+		return glue_error(glue_of(c), -EINTR);
 	return fault ? glue_fault(c, X86_TRAP_GP, true) : EMU_OK;
 }
 
-static enum emu_result glue_dr_result(struct emu_ctxt *c, int fault)
+static enum emu_result glue_dr_result(struct emu_ctxt *c, enum guest_fault fault)
 {
 	if (!fault)
 		return EMU_OK;
@@ -747,14 +747,14 @@ static const struct emu_ops glue_ops = {
  * unless the VMM asked for these exits, too, to go on after them
  * (KVM_CAP_EXIT_ON_EMULATION_FAILURE).
  */
-static int glue_unhandled(struct vcpu *vcpu)
+static enum exit_outcome glue_unhandled(struct vcpu *vcpu)
 {
 	const struct emu_ctxt *c = vcpu->emu;
 	struct kvm_run *run = vcpu->run;
 
 	if (c->cpl && !READ_ONCE(vcpu->vm->enabled.emulation_exits)) {
 		vcpu_queue_exception(vcpu, X86_TRAP_UD);
-		return 1;
+		return OUTCOME_ENTER;
 	}
 	memset(&run->emulation_failure, 0, sizeof(run->emulation_failure));
 	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
@@ -763,10 +763,10 @@ static int glue_unhandled(struct vcpu *vcpu)
 	run->emulation_failure.flags = KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES;
 	run->emulation_failure.insn_size = min_t(u8, c->fetched, EMU_INSN_MAX);
 	memcpy(run->emulation_failure.insn_bytes, c->insn, run->emulation_failure.insn_size);
-	return 0;
+	return OUTCOME_USER;
 }
 
-static int glue_delivery_error(struct vcpu *vcpu, const struct exit_facts *f)
+static enum exit_outcome glue_delivery_error(struct vcpu *vcpu, const struct exit_facts *f)
 {
 	struct kvm_run *run = vcpu->run;
 
@@ -776,54 +776,54 @@ static int glue_delivery_error(struct vcpu *vcpu, const struct exit_facts *f)
 	run->internal.data[0] = f->vectoring.vector | f->vectoring.type << 8;
 	run->internal.data[1] = f->hw[0];
 	run->internal.data[2] = f->tdp.gpa;
-	return 0;
+	return OUTCOME_USER;
 }
 
-static int glue_emulate(struct vcpu *vcpu, gfn_t device);
+static enum exit_outcome glue_emulate(struct vcpu *vcpu, gfn_t device);
 
 /* User space has read from its device for us: execute the instruction again. */
-static int glue_complete_read(struct vcpu *vcpu)
+static enum exit_outcome glue_complete_read(struct vcpu *vcpu)
 {
 	struct vcpu_io *io = &vcpu->io;
 	struct vcpu_mmio *m = &io->log[io->log_len];
 
 	if (vcpu->st.rip != io->rip)
-		return 1;
+		return OUTCOME_ENTER;
 	memcpy(&m->data, vcpu->run->mmio.data, m->len);
 	io->log_len++;
 	return glue_emulate(vcpu, GLUE_NO_PAGE);
 }
 
-static int glue_complete_pio_in(struct vcpu *vcpu)
+static enum exit_outcome glue_complete_pio_in(struct vcpu *vcpu)
 {
 	if (vcpu->st.rip != vcpu->io.rip)
-		return 1;
+		return OUTCOME_ENTER;
 	vcpu->io.pio_answered = true;
 	return glue_emulate(vcpu, GLUE_NO_PAGE);
 }
 
-static int glue_next_write(struct vcpu *vcpu)
+static enum exit_outcome glue_next_write(struct vcpu *vcpu)
 {
 	struct vcpu_io *io = &vcpu->io;
 	unsigned int i = io->next_write;
 
 	if (i >= io->nr_writes) {
 		io->nr_writes = 0;
-		return 1;
+		return OUTCOME_ENTER;
 	}
 	io->next_write++;
 	glue_ask_user(vcpu, &io->writes[i], true);
 	io->complete = glue_next_write;
-	return 0;
+	return OUTCOME_USER;
 }
 
 /* OUTS: the data is on its way, nothing comes back. */
-static int glue_complete_pio_out(struct vcpu *vcpu)
+static enum exit_outcome glue_complete_pio_out(struct vcpu *vcpu)
 {
-	return 1;
+	return OUTCOME_ENTER;
 }
 
-static int glue_ok(struct vcpu *vcpu)
+static enum exit_outcome glue_ok(struct vcpu *vcpu)
 {
 	struct emu_ctxt *c = vcpu->emu;
 	struct vcpu_io *io = &vcpu->io;
@@ -835,21 +835,21 @@ static int glue_ok(struct vcpu *vcpu)
 		vcpu_queue_debug(vcpu, DR_STEP);
 	/* OUTS waits for user space to take what it wrote. */
 	if (io->complete)
-		return 0;
+		return OUTCOME_USER;
 	io->next_write = 0;
-	return io->nr_writes ? glue_next_write(vcpu) : 1;
+	return io->nr_writes ? glue_next_write(vcpu) : OUTCOME_ENTER;
 }
 
 /* What it queued so far is forgotten, and queued again with the answer. */
-static int glue_wait_for_user(struct vcpu *vcpu)
+static enum exit_outcome glue_wait_for_user(struct vcpu *vcpu)
 {
 	vcpu->io.rip = vcpu->st.rip;
-	return 0;
+	return OUTCOME_USER;
 }
 
-static int glue_complete_interrupted(struct vcpu *vcpu)
+static enum exit_outcome glue_complete_interrupted(struct vcpu *vcpu)
 {
-	return vcpu->st.rip == vcpu->io.rip ? glue_emulate(vcpu, GLUE_NO_PAGE) : 1;
+	return vcpu->st.rip == vcpu->io.rip ? glue_emulate(vcpu, GLUE_NO_PAGE) : OUTCOME_ENTER;
 }
 
 /* Devices have answered some of the instruction, and must not be asked a second time. */
@@ -860,15 +860,15 @@ static bool glue_must_go_on(const struct glue *g)
 	return g->interrupted && (io->log_len || io->pio_answered);
 }
 
-static int glue_go_on_later(struct vcpu *vcpu)
+static enum exit_outcome glue_go_on_later(struct vcpu *vcpu)
 {
 	vcpu->io.rip = vcpu->st.rip;
 	vcpu->io.complete = glue_complete_interrupted;
 	vcpu->run->exit_reason = KVM_EXIT_INTR;
-	return -EINTR;
+	return vcpu_fails(vcpu, -EINTR);
 }
 
-static int glue_result(struct glue *g, enum emu_result r)
+static enum exit_outcome glue_result(struct glue *g, enum emu_result r)
 {
 	struct vcpu *vcpu = g->vcpu;
 
@@ -889,10 +889,10 @@ static int glue_result(struct glue *g, enum emu_result r)
 	 */
 	vcpu->io.complete = NULL;
 	if (r == EMU_UNHANDLED)
-		return g->err ? g->err : glue_unhandled(vcpu);
+		return g->err ? vcpu_fails(vcpu, g->err) : glue_unhandled(vcpu);
 	if (r == EMU_FAULT)
 		vcpu_queue_fault(vcpu, &vcpu->emu->fault);
-	return 1;
+	return OUTCOME_ENTER;
 }
 
 /* Do the first @len of 16 bytes differ? */
@@ -963,7 +963,7 @@ static enum emu_result glue_decode(struct glue *g)
 }
 
 /* Decode what stands at rip, execute it, and say what comes next. @device: of struct glue. */
-static int glue_emulate(struct vcpu *vcpu, gfn_t device)
+static enum exit_outcome glue_emulate(struct vcpu *vcpu, gfn_t device)
 {
 	struct glue g;
 	enum emu_result r;
@@ -983,7 +983,7 @@ static int glue_emulate(struct vcpu *vcpu, gfn_t device)
  *
  * Return: as exit_handle().
  */
-int vcpu_emulate(struct vcpu *vcpu, const struct exit_facts *f)
+enum exit_outcome vcpu_emulate(struct vcpu *vcpu, const struct exit_facts *f)
 {
 	/* Not the instruction at rip made this access. */
 	if (f->kind == EXIT_TDP_FAULT && f->vectoring.type != EVENT_NONE)
@@ -1037,15 +1037,15 @@ static bool is_hypercall(const u8 *insn)
 /**
  * vcpu_fix_hypercall() - write this CPU's hypercall over the other vendor's
  * @vcpu: owned and loaded; what stands at rip was #UD
+ * @outcome: set when it was one: what is next, perhaps with a fault of that write queued
  *
  * So that a guest which chose its hypercall by another CPU than the one where it is now
  * finds the right one when it executes it again.  The guest itself must be able to write
  * there.
  *
- * Return: 1 to enter again, perhaps with a fault of that write queued; 0 when it was no
- * hypercall, or lies in memory that keeps what it has; -errno.
+ * Return: whether it was; false also when it lies in memory that keeps what it has.
  */
-int vcpu_fix_hypercall(struct vcpu *vcpu)
+bool vcpu_fix_hypercall(struct vcpu *vcpu, enum exit_outcome *outcome)
 {
 	const u8 *own = backend->caps->hypercall;
 	enum emu_result r = EMU_OK;
@@ -1053,6 +1053,7 @@ int vcpu_fix_hypercall(struct vcpu *vcpu)
 	struct glue g;
 	unsigned int i;
 
+	*outcome = OUTCOME_ENTER;
 	glue_begin(&g, vcpu, &glue_ops);
 	for (i = 0; i < HYPERCALL_LEN && r == EMU_OK; i++)
 		r = glue_fetch(vcpu->emu, glue_code_at(vcpu, i), &insn[i], 1);
@@ -1061,9 +1062,10 @@ int vcpu_fix_hypercall(struct vcpu *vcpu)
 	r = glue_write(vcpu->emu, glue_code_at(vcpu, 0), own, HYPERCALL_LEN, 0);
 	if (r == EMU_FAULT)
 		vcpu_queue_fault(vcpu, &vcpu->emu->fault);
-	if (r == EMU_UNHANDLED)
-		return g.err;
-	return !vcpu->io.nr_writes;
+	if (r != EMU_UNHANDLED)
+		return !vcpu->io.nr_writes;
+	*outcome = vcpu_fails(vcpu, g.err);
+	return g.err;
 }
 
 static bool is_prefix(u8 byte, bool is_64)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The emulator's view of a vCPU. Results as exit_handle().
+ * The emulator's view of a vCPU.
  */
 #ifndef DITTO_RUN_EMULATE_VCPU_H
 #define DITTO_RUN_EMULATE_VCPU_H
 
 #include <linux/types.h>
+
+#include "x86/machine/outcome.h"
 
 /**
  * struct insn_peek - what stands at rip, as far as its opcode
@@ -29,8 +31,8 @@ struct vcpu;
 int vcpu_emulator_init(struct vcpu *vcpu);
 void vcpu_emulator_free(struct vcpu *vcpu);
 int vcpu_insn_len(struct vcpu *vcpu, const struct exit_facts *facts);
-int vcpu_fix_hypercall(struct vcpu *vcpu);
+bool vcpu_fix_hypercall(struct vcpu *vcpu, enum exit_outcome *outcome);
 bool vcpu_peek_insn(struct vcpu *vcpu, struct insn_peek *insn);
-int vcpu_emulate(struct vcpu *vcpu, const struct exit_facts *facts);
+enum exit_outcome vcpu_emulate(struct vcpu *vcpu, const struct exit_facts *facts);
 
 #endif

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What follows from each exit, once for both vendors.  A handler gives 1 to go
- * on in the guest, 0 to return to user space with vcpu->run filled, or -errno.
+ * What follows from each exit, once for both vendors: each kind has a handler.
  * Memory-mapped devices and string I/O go on to emulate_vcpu.c.
  */
 #include <linux/sched.h>
@@ -30,7 +29,8 @@
 #include "x86/run/taskswitch_vcpu.h"
 #include "x86/run/trace.h"
 
-static int exit_internal_error(struct vcpu *vcpu, u32 suberror, const struct exit_facts *f)
+static enum exit_outcome exit_internal_error(struct vcpu *vcpu, u32 suberror,
+					     const struct exit_facts *f)
 {
 	struct kvm_run *run = vcpu->run;
 
@@ -41,41 +41,41 @@ static int exit_internal_error(struct vcpu *vcpu, u32 suberror, const struct exi
 	run->internal.data[1] = f->hw[1];
 	run->internal.data[2] = f->hw[2];
 	run->internal.data[3] = vcpu->cpu;
-	return 0;
+	return OUTCOME_USER;
 }
 
-static int exit_gp(struct vcpu *vcpu)
+static enum exit_outcome exit_gp(struct vcpu *vcpu)
 {
 	vcpu_queue_exception_error(vcpu, X86_TRAP_GP, 0);
-	return 1;
+	return OUTCOME_ENTER;
 }
 
-static int exit_ud(struct vcpu *vcpu)
+static enum exit_outcome exit_ud(struct vcpu *vcpu)
 {
 	vcpu_queue_exception(vcpu, X86_TRAP_UD);
-	return 1;
+	return OUTCOME_ENTER;
 }
 
 /* The instruction could not be read, and nothing of it was done: see vcpu_len(). */
-static int exit_again(int len)
+static enum exit_outcome exit_again(struct vcpu *vcpu, int len)
 {
-	return len ? len : 1;
+	return len ? vcpu_fails(vcpu, len) : OUTCOME_ENTER;
 }
 
-static int exit_advance(struct vcpu *vcpu, int len)
+static enum exit_outcome exit_advance(struct vcpu *vcpu, int len)
 {
 	vcpu_advance(vcpu, len);
-	return 1;
+	return OUTCOME_ENTER;
 }
 
 /*
- * A function that acts for the guest gave @fault; skip its instruction if none. With -EINTR
- * it is to be executed again, after the signal.
+ * A function that acts for the guest gave @fault; skip its instruction if none. Interrupted, it
+ * is to be executed again, after the signal.
  */
-static int exit_done(struct vcpu *vcpu, int fault, int len)
+static enum exit_outcome exit_done(struct vcpu *vcpu, enum guest_fault fault, int len)
 {
-	if (unlikely(fault < 0))
-		return 1;
+	if (unlikely(fault == X86_INTERRUPTED))
+		return OUTCOME_ENTER;
 	return fault ? exit_gp(vcpu) : exit_advance(vcpu, len);
 }
 
@@ -85,14 +85,14 @@ static u8 exit_cpl(struct vcpu *vcpu)
 	return vcpu->st.code.cpl;
 }
 
-static int exit_cpuid(struct vcpu *vcpu, struct exit_facts *f)
+static enum exit_outcome exit_cpuid(struct vcpu *vcpu, struct exit_facts *f)
 {
 	int len = vcpu_len(vcpu, f, 2);
 	u64 *gpr = vcpu->st.gpr;
 	struct cpuid_regs r;
 
 	if (unlikely(len <= 0))
-		return exit_again(len);
+		return exit_again(vcpu, len);
 	r = cpuid_query(vcpu, gpr[GPR_RAX], gpr[GPR_RCX]);
 	gpr[GPR_RAX] = r.eax;
 	gpr[GPR_RBX] = r.ebx;
@@ -101,12 +101,12 @@ static int exit_cpuid(struct vcpu *vcpu, struct exit_facts *f)
 	return exit_advance(vcpu, len);
 }
 
-static int exit_hlt(struct vcpu *vcpu, struct exit_facts *f)
+static enum exit_outcome exit_hlt(struct vcpu *vcpu, struct exit_facts *f)
 {
 	int len = vcpu_len(vcpu, f, 1);
 
 	if (unlikely(len <= 0))
-		return exit_again(len);
+		return exit_again(vcpu, len);
 	vcpu_advance(vcpu, len);
 	return vcpu_halt(vcpu);
 }
@@ -118,14 +118,14 @@ static int exit_hlt(struct vcpu *vcpu, struct exit_facts *f)
  * Return: as exit_handle(). Without interrupt controllers in the kernel, user space knows
  * what would end the halt.
  */
-int vcpu_halt(struct vcpu *vcpu)
+enum exit_outcome vcpu_halt(struct vcpu *vcpu)
 {
 	if (vcpu->apic) {
 		vcpu->mp_state = KVM_MP_STATE_HALTED;
-		return 1;
+		return OUTCOME_ENTER;
 	}
 	vcpu->run->exit_reason = KVM_EXIT_HLT;
-	return 0;
+	return OUTCOME_USER;
 }
 
 static void exit_io_result(struct vcpu *vcpu, u8 size, u32 val)
@@ -141,22 +141,22 @@ static void exit_io_result(struct vcpu *vcpu, u8 size, u32 val)
 		*rax = (*rax & ~0xffull) | (u8)val;
 }
 
-static int exit_io_complete(struct vcpu *vcpu)
+static enum exit_outcome exit_io_complete(struct vcpu *vcpu)
 {
 	/*
 	 * User space has changed rip (by a reset, for example), so the instruction must not
 	 * be completed.
 	 */
 	if (vcpu->st.rip != vcpu->io.rip)
-		return 1;
+		return OUTCOME_ENTER;
 	if (vcpu->io.in)
 		exit_io_result(vcpu, vcpu->io.size, READ_ONCE(*(u32 *)vcpu->pio_data));
 	vcpu_advance(vcpu, vcpu->io.insn_len);
-	return 1;
+	return OUTCOME_ENTER;
 }
 
 /* IN or OUT of one item, for user space; rip stays until it has answered. */
-static int exit_io_user(struct vcpu *vcpu, const struct exit_facts *f, u8 len)
+static enum exit_outcome exit_io_user(struct vcpu *vcpu, const struct exit_facts *f, u8 len)
 {
 	struct kvm_run *run = vcpu->run;
 
@@ -173,10 +173,10 @@ static int exit_io_user(struct vcpu *vcpu, const struct exit_facts *f, u8 len)
 	vcpu->io.rip = vcpu->st.rip;
 	vcpu->io.insn_len = len;
 	vcpu->io.complete = exit_io_complete;
-	return 0;
+	return OUTCOME_USER;
 }
 
-static int exit_io(struct vcpu *vcpu, struct exit_facts *f)
+static enum exit_outcome exit_io(struct vcpu *vcpu, struct exit_facts *f)
 {
 	struct iobus *bus = &vcpu->vm->pio;
 	u32 val = vcpu->st.gpr[GPR_RAX];
@@ -187,7 +187,7 @@ static int exit_io(struct vcpu *vcpu, struct exit_facts *f)
 	if (unlikely(!len)) {
 		len = vcpu_insn_len(vcpu, f);
 		if (len <= 0)
-			return exit_again(len);
+			return exit_again(vcpu, len);
 	}
 	if (iobus_nobody(bus, &vcpu->pio_miss, f->io.port, f->io.size) ||
 	    iobus_access_note(bus, &vcpu->pio_miss, vcpu, f->io.port, f->io.size, &val,
@@ -199,15 +199,15 @@ static int exit_io(struct vcpu *vcpu, struct exit_facts *f)
 }
 
 /* It is #GP, unless the VMM wants to decide. */
-static int exit_msr_refused(struct vcpu *vcpu, struct msr_refused *why)
+static enum exit_outcome exit_msr_refused(struct vcpu *vcpu, struct msr_refused *why)
 {
 	if (!why->reason)
 		why->reason = msr_is_known(why->index) ? KVM_MSR_EXIT_REASON_INVAL :
 							 KVM_MSR_EXIT_REASON_UNKNOWN;
-	return msr_filter_ask(vcpu, why) ? 0 : exit_gp(vcpu);
+	return msr_filter_ask(vcpu, why) ? OUTCOME_USER : exit_gp(vcpu);
 }
 
-static int exit_msr(struct vcpu *vcpu, struct exit_facts *f)
+static enum exit_outcome exit_msr(struct vcpu *vcpu, struct exit_facts *f)
 {
 	u64 *gpr = vcpu->st.gpr;
 	struct msr_refused msr = {
@@ -215,10 +215,11 @@ static int exit_msr(struct vcpu *vcpu, struct exit_facts *f)
 		.write = f->msr.write,
 		.val = (u32)gpr[GPR_RAX] | gpr[GPR_RDX] << 32,
 	};
-	int fault, len = vcpu_len(vcpu, f, 2);
+	int len = vcpu_len(vcpu, f, 2);
+	enum guest_fault fault;
 
 	if (unlikely(len <= 0))
-		return exit_again(len);
+		return exit_again(vcpu, len);
 	msr.insn_len = len;
 	if (unlikely(!msr_filter_allows(vcpu->vm, msr.index, msr.write))) {
 		msr.reason = KVM_MSR_EXIT_REASON_FILTER;
@@ -228,8 +229,8 @@ static int exit_msr(struct vcpu *vcpu, struct exit_facts *f)
 		fault = msr_write(vcpu, msr.index, msr.val, false);
 	else
 		fault = msr_read(vcpu, msr.index, &msr.val, false);
-	if (unlikely(fault < 0))
-		return 1;
+	if (unlikely(fault == X86_INTERRUPTED))
+		return OUTCOME_ENTER;
 	if (unlikely(fault))
 		return exit_msr_refused(vcpu, &msr);
 	if (!msr.write) {
@@ -239,7 +240,7 @@ static int exit_msr(struct vcpu *vcpu, struct exit_facts *f)
 	return exit_advance(vcpu, len);
 }
 
-static int exit_set_cr(struct vcpu *vcpu, u8 nr, u64 val)
+static enum guest_fault exit_set_cr(struct vcpu *vcpu, u8 nr, u64 val)
 {
 	switch (nr) {
 	case 0:
@@ -281,7 +282,7 @@ static bool exit_is_long(struct vcpu *vcpu)
 }
 
 /* Where the CPU does not name the register, or the instruction was CLTS or LMSW. */
-static int exit_cr(struct vcpu *vcpu, struct exit_facts *f)
+static enum exit_outcome exit_cr(struct vcpu *vcpu, struct exit_facts *f)
 {
 	u64 *gpr;
 	int len;
@@ -290,7 +291,7 @@ static int exit_cr(struct vcpu *vcpu, struct exit_facts *f)
 		return vcpu_emulate(vcpu, f);
 	len = vcpu_len(vcpu, f, 3);
 	if (unlikely(len <= 0))
-		return exit_again(len);
+		return exit_again(vcpu, len);
 	gpr = &vcpu->st.gpr[f->reg.gpr];
 	if (!f->reg.write) {
 		*gpr = exit_get_cr(vcpu, f->reg.nr);
@@ -304,13 +305,13 @@ static int exit_cr(struct vcpu *vcpu, struct exit_facts *f)
  * Give the guest the debug registers until its next exit, and let it execute the
  * instruction itself, with the CPU's own checks.
  */
-static int exit_dr(struct vcpu *vcpu, struct exit_facts *f)
+static enum exit_outcome exit_dr(struct vcpu *vcpu, struct exit_facts *f)
 {
 	if (unlikely(vcpu->debug.control))
 		return vcpu_debug_dr(vcpu, f);
 	vcpu_need(vcpu, ST_DR);
 	vcpu->guest_dr = true;
-	return 1;
+	return OUTCOME_ENTER;
 }
 
 /**
@@ -342,34 +343,35 @@ static bool exit_is_split_lock(struct vcpu *vcpu)
 	return !exit_is_alignment_check(vcpu->st.code.cpl, vcpu->st.cr0, vcpu->st.rflags);
 }
 
-static int exit_split_lock(struct vcpu *vcpu, struct exit_facts *f)
+static enum exit_outcome exit_split_lock(struct vcpu *vcpu, struct exit_facts *f)
 {
 	if (handle_guest_split_lock(vcpu->st.rip))
-		return 1;
+		return OUTCOME_ENTER;
 	vcpu->run->exit_reason = KVM_EXIT_EXCEPTION;
 	vcpu->run->ex.exception = X86_TRAP_AC;
 	vcpu->run->ex.error_code = f->exception.error;
-	return 0;
+	return OUTCOME_USER;
 }
 
 /* Of the other vendor's CPUs only the hypercall is made good (KVM_X86_QUIRK_FIX_HYPERCALL_INSN). */
-static int exit_invalid_opcode(struct vcpu *vcpu)
+static enum exit_outcome exit_invalid_opcode(struct vcpu *vcpu)
 {
-	int r = 0;
+	enum exit_outcome outcome;
 
-	if (vm_has_quirk(vcpu->vm, KVM_X86_QUIRK_FIX_HYPERCALL_INSN))
-		r = vcpu_fix_hypercall(vcpu);
-	return r ? r : exit_ud(vcpu);
+	if (vm_has_quirk(vcpu->vm, KVM_X86_QUIRK_FIX_HYPERCALL_INSN) &&
+	    vcpu_fix_hypercall(vcpu, &outcome))
+		return outcome;
+	return exit_ud(vcpu);
 }
 
 /*
  * Exceptions that could loop in the CPU, or that the backend had to see, are given back to
  * the guest.
  */
-static int exit_exception(struct vcpu *vcpu, struct exit_facts *f)
+static enum exit_outcome exit_exception(struct vcpu *vcpu, struct exit_facts *f)
 {
 	if (unlikely(vcpu->debug.control) && vcpu_debug_exception(vcpu, f))
-		return 0;
+		return OUTCOME_USER;
 	if (f->exception.vector == X86_TRAP_AC && exit_is_split_lock(vcpu))
 		return exit_split_lock(vcpu, f);
 	if (f->exception.vector == X86_TRAP_UD)
@@ -389,10 +391,10 @@ static int exit_exception(struct vcpu *vcpu, struct exit_facts *f)
 		vcpu_queue_exception_error(vcpu, f->exception.vector, f->exception.error);
 	else
 		vcpu_queue_exception(vcpu, f->exception.vector);
-	return 1;
+	return OUTCOME_ENTER;
 }
 
-static int exit_hypercall(struct vcpu *vcpu, struct exit_facts *f)
+static enum exit_outcome exit_hypercall(struct vcpu *vcpu, struct exit_facts *f)
 {
 	return vcpu_hypercall(vcpu, f);
 }
@@ -409,28 +411,34 @@ static void exit_memory_fault(struct vcpu *vcpu, gpa_t gpa)
 	compat_memory_fault(run)->size = PAGE_SIZE;
 }
 
-static int exit_tdp_fault(struct vcpu *vcpu, struct exit_facts *f)
+static enum exit_outcome exit_tdp_failed(struct vcpu *vcpu, gpa_t gpa)
 {
-	int r = mmu_tdp_fault(&vcpu->vm->mmu, &vcpu->streaks, f->tdp.gpa, f->tdp.access);
+	int err = vcpu->streaks.error;
+
+	if (err == -EFAULT || err == -EHWPOISON)
+		exit_memory_fault(vcpu, gpa);
+	return vcpu_fails(vcpu, err);
+}
+
+static enum exit_outcome exit_tdp_fault(struct vcpu *vcpu, struct exit_facts *f)
+{
+	enum mmu_fault_result r = mmu_tdp_fault(&vcpu->vm->mmu, &vcpu->streaks, f->tdp.gpa,
+						f->tdp.access);
 
 	trace_ditto_fault(vcpu, f->tdp.gpa, f->tdp.access, r);
 	switch (r) {
 	case MMU_FAULT_DONE:
-		return 1;
+		return OUTCOME_ENTER;
 	case MMU_FAULT_MMIO:
 	case MMU_FAULT_READONLY:
 		return vcpu_emulate(vcpu, f);
-	case -EFAULT:
-	case -EHWPOISON:
-		exit_memory_fault(vcpu, f->tdp.gpa);
-		return r;
 	default:
-		return r;
+		return exit_tdp_failed(vcpu, f->tdp.gpa);
 	}
 }
 
 /* This is a bug of ours. Log it for people, because the facts are lost with the VM. */
-static int exit_tdp_misconfig(struct vcpu *vcpu, struct exit_facts *f)
+static enum exit_outcome exit_tdp_misconfig(struct vcpu *vcpu, struct exit_facts *f)
 {
 	WARN_ONCE(1, "ditto: vm %llu: impossible TDP entry for gpa %#llx\n", vcpu->vm->id,
 		  f->hw[2]);
@@ -438,7 +446,7 @@ static int exit_tdp_misconfig(struct vcpu *vcpu, struct exit_facts *f)
 	return exit_internal_error(vcpu, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON, f);
 }
 
-static int exit_xsetbv(struct vcpu *vcpu, struct exit_facts *f)
+static enum exit_outcome exit_xsetbv(struct vcpu *vcpu, struct exit_facts *f)
 {
 	const u64 *gpr = vcpu->st.gpr;
 	u64 val = (u32)gpr[GPR_RAX] | gpr[GPR_RDX] << 32;
@@ -450,46 +458,46 @@ static int exit_xsetbv(struct vcpu *vcpu, struct exit_facts *f)
 		return exit_gp(vcpu);
 	len = vcpu_len(vcpu, f, 3);
 	if (unlikely(len <= 0))
-		return exit_again(len);
+		return exit_again(vcpu, len);
 	return exit_done(vcpu, vcpu_set_xcr0(vcpu, val), len);
 }
 
-static int exit_invlpg(struct vcpu *vcpu, struct exit_facts *f)
+static enum exit_outcome exit_invlpg(struct vcpu *vcpu, struct exit_facts *f)
 {
 	return vcpu_emulate(vcpu, f);
 }
 
 /* No device of a guest bypasses the caches, so nothing needs to be written back. */
-static int exit_wbinvd(struct vcpu *vcpu, struct exit_facts *f)
+static enum exit_outcome exit_wbinvd(struct vcpu *vcpu, struct exit_facts *f)
 {
 	int len = vcpu_len(vcpu, f, 2);
 
-	return len > 0 ? exit_advance(vcpu, len) : exit_again(len);
+	return len > 0 ? exit_advance(vcpu, len) : exit_again(vcpu, len);
 }
 
 /* The guest spins in a loop; the vCPU that it waits for may need this CPU. */
-static int exit_pause(struct vcpu *vcpu, struct exit_facts *f)
+static enum exit_outcome exit_pause(struct vcpu *vcpu, struct exit_facts *f)
 	__must_hold(&vcpu->vm->mmu.srcu)
 {
 	int len = vcpu_len(vcpu, f, 2);
 
 	if (unlikely(len <= 0))
-		return exit_again(len);
+		return exit_again(vcpu, len);
 	vcpu_advance(vcpu, len);
 	f->kind = EXIT_HOST_IRQ;	/* the instruction is over, and who waits may know it */
 	srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
 	yield();
 	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
-	return 1;
+	return OUTCOME_ENTER;
 }
 
-static int exit_undefined(struct vcpu *vcpu, struct exit_facts *f)
+static enum exit_outcome exit_undefined(struct vcpu *vcpu, struct exit_facts *f)
 {
 	return exit_ud(vcpu);
 }
 
 /* Nothing is watched, and nobody waits, as on a CPU that wakes at once; or there is neither. */
-static int exit_monitor(struct vcpu *vcpu, struct exit_facts *f)
+static enum exit_outcome exit_monitor(struct vcpu *vcpu, struct exit_facts *f)
 {
 	int len;
 
@@ -497,27 +505,27 @@ static int exit_monitor(struct vcpu *vcpu, struct exit_facts *f)
 	    !cpuid_has_mwait(vcpu))
 		return exit_ud(vcpu);
 	len = vcpu_len(vcpu, f, 3);
-	return len > 0 ? exit_advance(vcpu, len) : exit_again(len);
+	return len > 0 ? exit_advance(vcpu, len) : exit_again(vcpu, len);
 }
 
-static int exit_mwait(struct vcpu *vcpu, struct exit_facts *f)
+static enum exit_outcome exit_mwait(struct vcpu *vcpu, struct exit_facts *f)
 {
 	return exit_monitor(vcpu, f);
 }
 
 /* There is no performance monitoring unit, so no counter has this number. */
-static int exit_rdpmc(struct vcpu *vcpu, struct exit_facts *f)
+static enum exit_outcome exit_rdpmc(struct vcpu *vcpu, struct exit_facts *f)
 {
 	return exit_gp(vcpu);
 }
 
-static int exit_rdtsc(struct vcpu *vcpu, struct exit_facts *f)
+static enum exit_outcome exit_rdtsc(struct vcpu *vcpu, struct exit_facts *f)
 {
 	int len = vcpu_len(vcpu, f, f->kind == EXIT_RDTSCP ? 3 : 2);
 	u64 tsc = vcpu_tsc(vcpu);
 
 	if (unlikely(len <= 0))
-		return exit_again(len);
+		return exit_again(vcpu, len);
 	vcpu->st.gpr[GPR_RAX] = (u32)tsc;
 	vcpu->st.gpr[GPR_RDX] = tsc >> 32;
 	if (f->kind == EXIT_RDTSCP)
@@ -525,88 +533,89 @@ static int exit_rdtsc(struct vcpu *vcpu, struct exit_facts *f)
 	return exit_advance(vcpu, len);
 }
 
-static int exit_rdtscp(struct vcpu *vcpu, struct exit_facts *f)
+static enum exit_outcome exit_rdtscp(struct vcpu *vcpu, struct exit_facts *f)
 {
 	return exit_rdtsc(vcpu, f);
 }
 
-static int exit_soft_int(struct vcpu *vcpu, struct exit_facts *f)
+static enum exit_outcome exit_soft_int(struct vcpu *vcpu, struct exit_facts *f)
 {
 	return vcpu_debug_soft_int(vcpu);
 }
 
-static int exit_task_switch(struct vcpu *vcpu, struct exit_facts *f)
+static enum exit_outcome exit_task_switch(struct vcpu *vcpu, struct exit_facts *f)
 {
 	return vcpu_task_switch(vcpu, f);
 }
 
-static int exit_irq_window(struct vcpu *vcpu, struct exit_facts *f)
+static enum exit_outcome exit_irq_window(struct vcpu *vcpu, struct exit_facts *f)
 {
 	vcpu_request(vcpu, REQ_EVENT);
 	if (!events_vmm_wants_window(vcpu))
-		return 1;
+		return OUTCOME_ENTER;
 	vcpu->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
-	return 0;
+	return OUTCOME_USER;
 }
 
-static int exit_nmi_window(struct vcpu *vcpu, struct exit_facts *f)
+static enum exit_outcome exit_nmi_window(struct vcpu *vcpu, struct exit_facts *f)
 {
 	vcpu_request(vcpu, REQ_EVENT);
-	return 1;
+	return OUTCOME_ENTER;
 }
 
 /* Where the hardware loses the guest's state at a shutdown, show the VMM the state after INIT. */
-static int exit_shutdown(struct vcpu *vcpu, struct exit_facts *f)
+static enum exit_outcome exit_shutdown(struct vcpu *vcpu, struct exit_facts *f)
 {
 	if (backend->caps->shutdown_loses_state)
 		vcpu_reset(vcpu, true);
 	vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
-	return 0;
+	return OUTCOME_USER;
 }
 
-static int exit_fail_entry(struct vcpu *vcpu, struct exit_facts *f)
+static enum exit_outcome exit_fail_entry(struct vcpu *vcpu, struct exit_facts *f)
 {
 	struct kvm_run *run = vcpu->run;
 
 	run->exit_reason = KVM_EXIT_FAIL_ENTRY;
 	run->fail_entry.hardware_entry_failure_reason = f->hw[0];
 	run->fail_entry.cpu = vcpu->cpu;
-	return 0;
+	return OUTCOME_USER;
 }
 
-static int exit_unknown(struct vcpu *vcpu, struct exit_facts *f)
+static enum exit_outcome exit_unknown(struct vcpu *vcpu, struct exit_facts *f)
 {
 	return exit_internal_error(vcpu, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON, f);
 }
 
-static int exit_timer(struct vcpu *vcpu, struct exit_facts *f)
+static enum exit_outcome exit_timer(struct vcpu *vcpu, struct exit_facts *f)
 {
 	vlapic_timer_exit(vcpu);
-	return 1;
+	return OUTCOME_ENTER;
 }
 
-static int exit_apic_eoi(struct vcpu *vcpu, struct exit_facts *f)
+static enum exit_outcome exit_apic_eoi(struct vcpu *vcpu, struct exit_facts *f)
 {
 	if (!vcpu->apic)
 		return exit_unknown(vcpu, f);
 	vlapic_ended(vcpu->apic, f->apic.vector);
-	return 1;
+	return OUTCOME_ENTER;
 }
 
-static int exit_apic_write(struct vcpu *vcpu, struct exit_facts *f)
+static enum exit_outcome exit_apic_write(struct vcpu *vcpu, struct exit_facts *f)
 {
-	return vlapic_written(vcpu, f->apic.offset) ? 1 : exit_unknown(vcpu, f);
+	return vlapic_written(vcpu, f->apic.offset) ? OUTCOME_ENTER : exit_unknown(vcpu, f);
 }
 
 /* The host's handler has run when the backend or the run loop enabled interrupts. */
-static int exit_host_irq(struct vcpu *vcpu, struct exit_facts *f)
+static enum exit_outcome exit_host_irq(struct vcpu *vcpu, struct exit_facts *f)
 {
-	return 1;
+	return OUTCOME_ENTER;
 }
 
 /* Each kind's handler has its name: one without does not compile. */
 #define EXIT_HANDLER(kind, name) [EXIT_##kind] = exit_##name,
-static int (*const exit_handlers[EXIT_NR])(struct vcpu *vcpu, struct exit_facts *f) = {
+static enum exit_outcome (*const exit_handlers[EXIT_NR])(struct vcpu *vcpu,
+							  struct exit_facts *f) = {
 	EXIT_KINDS(EXIT_HANDLER, EXIT_HANDLER)
 };
 #undef EXIT_HANDLER
@@ -616,10 +625,9 @@ static int (*const exit_handlers[EXIT_NR])(struct vcpu *vcpu, struct exit_facts 
  * @vcpu: owned and loaded; the caller is in vm->mmu.srcu
  * @facts: from the backend
  *
- * Return: 1 to enter again, 0 to return to user space with vcpu->run filled, or -errno for
- * KVM_RUN.
+ * Return: what is next.
  */
-int exit_handle(struct vcpu *vcpu, struct exit_facts *facts)
+enum exit_outcome exit_handle(struct vcpu *vcpu, struct exit_facts *facts)
 {
 	vcpu->exits[facts->kind]++;
 	switch (facts->kind) {

@@ -7,11 +7,13 @@
 
 #include <linux/types.h>
 
+#include "x86/machine/outcome.h"
+
 struct exit_facts;
 struct vcpu;
 
-int exit_handle(struct vcpu *vcpu, struct exit_facts *facts);
+enum exit_outcome exit_handle(struct vcpu *vcpu, struct exit_facts *facts);
 bool exit_is_alignment_check(u8 cpl, u64 cr0, u64 rflags);
-int vcpu_halt(struct vcpu *vcpu);
+enum exit_outcome vcpu_halt(struct vcpu *vcpu);
 
 #endif

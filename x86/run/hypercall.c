@@ -124,14 +124,14 @@ static void hypercall_result(struct vcpu *vcpu, u64 result, bool is_64)
 	vcpu->st.gpr[GPR_RAX] = is_64 ? result : (u32)result;
 }
 
-static int hypercall_complete(struct vcpu *vcpu)
+static enum exit_outcome hypercall_complete(struct vcpu *vcpu)
 {
 	/* User space has moved rip, or another one's answer comes late. */
 	if (vcpu->st.rip != vcpu->io.rip)
-		return 1;
+		return OUTCOME_ENTER;
 	hypercall_result(vcpu, READ_ONCE(vcpu->run->hypercall.ret), hypercall_is_64(vcpu));
 	vcpu_advance(vcpu, vcpu->io.insn_len);
-	return 1;
+	return OUTCOME_ENTER;
 }
 
 static s64 hypercall_map_gpa_range(struct vcpu *vcpu, const struct hypercall *h)
@@ -198,7 +198,7 @@ static u64 hypercall_value(struct vcpu *vcpu, unsigned int gpr, bool is_64)
  *
  * Return: as exit_handle().
  */
-int vcpu_hypercall(struct vcpu *vcpu, const struct exit_facts *f)
+enum exit_outcome vcpu_hypercall(struct vcpu *vcpu, const struct exit_facts *f)
 {
 	static const u8 args[] = { GPR_RBX, GPR_RCX, GPR_RDX, GPR_RSI };
 	bool is_64 = hypercall_is_64(vcpu);
@@ -209,15 +209,15 @@ int vcpu_hypercall(struct vcpu *vcpu, const struct exit_facts *f)
 	s64 result;
 
 	if (unlikely(len <= 0))
-		return len ? len : 1;
+		return len ? vcpu_fails(vcpu, len) : OUTCOME_ENTER;
 	for (i = 0; i < ARRAY_SIZE(args); i++)
 		h.arg[i] = hypercall_value(vcpu, args[i], is_64);
 	result = hypercall_do(vcpu, &h);
 	if (result == HYPERCALL_USER)
-		return 0;
+		return OUTCOME_USER;
 	if (result == HYPERCALL_AGAIN)
-		return 1;
+		return OUTCOME_ENTER;
 	hypercall_result(vcpu, result, is_64);
 	vcpu_advance(vcpu, len);
-	return 1;
+	return OUTCOME_ENTER;
 }

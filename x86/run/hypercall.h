@@ -5,9 +5,11 @@
 #ifndef DITTO_RUN_HYPERCALL_H
 #define DITTO_RUN_HYPERCALL_H
 
+#include "x86/machine/outcome.h"
+
 struct exit_facts;
 struct vcpu;
 
-int vcpu_hypercall(struct vcpu *vcpu, const struct exit_facts *f);
+enum exit_outcome vcpu_hypercall(struct vcpu *vcpu, const struct exit_facts *f);
 
 #endif

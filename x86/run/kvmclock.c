@@ -86,9 +86,9 @@ void vcpu_set_system_time_msr(struct vcpu *vcpu, u64 val)
  * @vcpu: owned; process context, may sleep
  * @val: address at which to write the time of day at which the kvmclock was 0
  *
- * Return: 0; -EINTR when a signal came before memory did.
+ * Return: X86_NO_FAULT or X86_INTERRUPTED.
  */
-int vcpu_set_wall_clock_msr(struct vcpu *vcpu, u64 val)
+enum guest_fault vcpu_set_wall_clock_msr(struct vcpu *vcpu, u64 val)
 {
 	struct mmu *mmu = &vcpu->vm->mmu;
 	struct pvclock_wall_clock wall = {};
@@ -99,7 +99,7 @@ int vcpu_set_wall_clock_msr(struct vcpu *vcpu, u64 val)
 
 	vcpu->clock.wall_clock_msr = val;
 	if (!val)
-		return 0;
+		return X86_NO_FAULT;
 	vm_clock_now(vcpu->vm, &host_tsc, &ns);
 	ts = ns_to_timespec64(ktime_get_real_ns() - ns);
 	idx = srcu_read_lock(&mmu->srcu);
@@ -115,7 +115,7 @@ int vcpu_set_wall_clock_msr(struct vcpu *vcpu, u64 val)
 			err = guest_write(mmu, val, &wall.version, sizeof(wall.version));
 	}
 	srcu_read_unlock(&mmu->srcu, idx);
-	return err == -EINTR ? err : 0;
+	return err == -EINTR ? X86_INTERRUPTED : X86_NO_FAULT;
 }
 
 /**

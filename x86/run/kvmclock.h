@@ -7,11 +7,13 @@
 
 #include <linux/types.h>
 
+#include "x86/machine/fault.h"
+
 struct vcpu;
 
 void vcpu_clock_update(struct vcpu *vcpu);
 void vcpu_set_system_time_msr(struct vcpu *vcpu, u64 val);
-int vcpu_set_wall_clock_msr(struct vcpu *vcpu, u64 val);
+enum guest_fault vcpu_set_wall_clock_msr(struct vcpu *vcpu, u64 val);
 int vcpu_ioctl_kvmclock_ctrl(struct vcpu *vcpu);
 
 #endif

@@ -50,39 +50,39 @@ void mce_reset(struct vcpu *vcpu)
  * mce_cap_read() - read IA32_MCG_CAP
  * @a: in flight
  *
- * Return: 0.
+ * Return: X86_NO_FAULT.
  */
-int mce_cap_read(struct msr_access *a)
+enum guest_fault mce_cap_read(struct msr_access *a)
 {
 	a->val = a->vcpu->mce.cap;
-	return 0;
+	return X86_NO_FAULT;
 }
 
 /**
  * mce_status_read() - read IA32_MCG_STATUS
  * @a: in flight
  *
- * Return: 0.
+ * Return: X86_NO_FAULT.
  */
-int mce_status_read(struct msr_access *a)
+enum guest_fault mce_status_read(struct msr_access *a)
 {
 	a->val = a->vcpu->mce.status;
-	return 0;
+	return X86_NO_FAULT;
 }
 
 /**
  * mce_status_write() - write IA32_MCG_STATUS
  * @a: in flight
  *
- * Return: 0 or X86_FAULT.
+ * Return: X86_NO_FAULT or X86_FAULT.
  */
-int mce_status_write(struct msr_access *a)
+enum guest_fault mce_status_write(struct msr_access *a)
 {
 	/* The guest can only clear it (SDM 16.3.1.2). */
 	if (!a->by_vmm && a->val)
 		return X86_FAULT;
 	a->vcpu->mce.status = a->val;
-	return 0;
+	return X86_NO_FAULT;
 }
 
 /* VMMs save and restore it without asking whether it is there. */
@@ -95,30 +95,30 @@ static bool mce_ctl_exists(const struct msr_access *a)
  * mce_ctl_read() - read IA32_MCG_CTL
  * @a: in flight
  *
- * Return: 0 or X86_FAULT.
+ * Return: X86_NO_FAULT or X86_FAULT.
  */
-int mce_ctl_read(struct msr_access *a)
+enum guest_fault mce_ctl_read(struct msr_access *a)
 {
 	if (!mce_ctl_exists(a))
 		return X86_FAULT;
 	a->val = a->vcpu->mce.ctl;
-	return 0;
+	return X86_NO_FAULT;
 }
 
 /**
  * mce_ctl_write() - write IA32_MCG_CTL
  * @a: in flight
  *
- * Return: 0 or X86_FAULT.
+ * Return: X86_NO_FAULT or X86_FAULT.
  */
-int mce_ctl_write(struct msr_access *a)
+enum guest_fault mce_ctl_write(struct msr_access *a)
 {
 	if (!mce_ctl_exists(a) || (a->val && ~a->val))
 		return X86_FAULT;
 	if (a->val && !(a->vcpu->mce.cap & MCG_CTL_P))
 		return X86_FAULT;
 	a->vcpu->mce.ctl = a->val;
-	return 0;
+	return X86_NO_FAULT;
 }
 
 /* The register that an MSR is, or NULL when there is no such bank. */
@@ -153,32 +153,32 @@ static bool mce_bank_accepts(const struct msr_access *a)
  * mce_bank_read() - read a register of a bank
  * @a: in flight, MSR_IA32_MC0_CTL or behind
  *
- * Return: 0 or X86_FAULT.
+ * Return: X86_NO_FAULT or X86_FAULT.
  */
-int mce_bank_read(struct msr_access *a)
+enum guest_fault mce_bank_read(struct msr_access *a)
 {
 	const u64 *reg = mce_bank_register(a);
 
 	if (!reg)
 		return X86_FAULT;
 	a->val = *reg;
-	return 0;
+	return X86_NO_FAULT;
 }
 
 /**
  * mce_bank_write() - write a register of a bank
  * @a: in flight, MSR_IA32_MC0_CTL or behind
  *
- * Return: 0 or X86_FAULT.
+ * Return: X86_NO_FAULT or X86_FAULT.
  */
-int mce_bank_write(struct msr_access *a)
+enum guest_fault mce_bank_write(struct msr_access *a)
 {
 	u64 *reg = mce_bank_register(a);
 
 	if (!reg || !mce_bank_accepts(a))
 		return X86_FAULT;
 	*reg = a->val;
-	return 0;
+	return X86_NO_FAULT;
 }
 
 /*
@@ -190,20 +190,22 @@ int mce_bank_write(struct msr_access *a)
  * mce_ctl2_read() - read a bank's MCi_CTL2
  * @a: in flight
  *
- * Return: 0 or X86_FAULT.
+ * Return: X86_NO_FAULT or X86_FAULT.
  */
-int mce_ctl2_read(struct msr_access *a)
+enum guest_fault mce_ctl2_read(struct msr_access *a)
 {
-	return a->by_vmm && a->index - MSR_IA32_MC0_CTL2 < mce_banks(a->vcpu) ? 0 : X86_FAULT;
+	if (!a->by_vmm || a->index - MSR_IA32_MC0_CTL2 >= mce_banks(a->vcpu))
+		return X86_FAULT;
+	return X86_NO_FAULT;
 }
 
 /**
  * mce_ctl2_write() - write a bank's MCi_CTL2
  * @a: in flight
  *
- * Return: 0 or X86_FAULT.
+ * Return: X86_NO_FAULT or X86_FAULT.
  */
-int mce_ctl2_write(struct msr_access *a)
+enum guest_fault mce_ctl2_write(struct msr_access *a)
 {
 	return a->val ? X86_FAULT : mce_ctl2_read(a);
 }

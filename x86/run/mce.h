@@ -8,20 +8,22 @@
 #include <linux/kvm.h>
 #include <linux/types.h>
 
+#include "x86/machine/fault.h"
+
 struct msr_access;
 struct vcpu;
 
 void mce_reset(struct vcpu *vcpu);
 
-int mce_cap_read(struct msr_access *a);
-int mce_status_read(struct msr_access *a);
-int mce_status_write(struct msr_access *a);
-int mce_ctl_read(struct msr_access *a);
-int mce_ctl_write(struct msr_access *a);
-int mce_bank_read(struct msr_access *a);
-int mce_bank_write(struct msr_access *a);
-int mce_ctl2_read(struct msr_access *a);
-int mce_ctl2_write(struct msr_access *a);
+enum guest_fault mce_cap_read(struct msr_access *a);
+enum guest_fault mce_status_read(struct msr_access *a);
+enum guest_fault mce_status_write(struct msr_access *a);
+enum guest_fault mce_ctl_read(struct msr_access *a);
+enum guest_fault mce_ctl_write(struct msr_access *a);
+enum guest_fault mce_bank_read(struct msr_access *a);
+enum guest_fault mce_bank_write(struct msr_access *a);
+enum guest_fault mce_ctl2_read(struct msr_access *a);
+enum guest_fault mce_ctl2_write(struct msr_access *a);
 
 int mce_ioctl_supported(u64 *cap);
 int vcpu_ioctl_setup_mce(struct vcpu *vcpu, u64 *cap);

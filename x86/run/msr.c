@@ -70,8 +70,8 @@
  * @offset: in struct vcpu, of the u64 (an array, for a range) that holds it;
  *	0 when there is none: it reads as 0 then, and no other value can be written
  * @bits: that can be set; a write of others is refused
- * @read: instead of @offset; 0 or X86_FAULT
- * @write: instead of @offset, or to check a value and, returning 0, store it itself
+ * @read: instead of @offset
+ * @write: instead of @offset, or to check a value and, without a fault, store it itself
  */
 struct msr_desc {
 	u32 first, last;
@@ -79,8 +79,8 @@ struct msr_desc {
 	u8 flags;
 	u32 offset;
 	u64 bits;
-	int (*read)(struct msr_access *a);
-	int (*write)(struct msr_access *a);
+	enum guest_fault (*read)(struct msr_access *a);
+	enum guest_fault (*write)(struct msr_access *a);
 };
 
 /*
@@ -97,14 +97,14 @@ static bool msr_feature(const struct msr_access *a, unsigned int feature)
 
 /* Handlers, in the order of the table */
 
-static int tsc_read(struct msr_access *a)
+static enum guest_fault tsc_read(struct msr_access *a)
 {
 	a->val = vcpu_tsc(a->vcpu);
-	return 0;
+	return X86_NO_FAULT;
 }
 
 /* A write by the guest changes TSC_ADJUST as well. The VMM restores TSC_ADJUST itself. */
-static int tsc_write(struct msr_access *a)
+static enum guest_fault tsc_write(struct msr_access *a)
 {
 	struct vcpu *vcpu = a->vcpu;
 
@@ -114,10 +114,10 @@ static int tsc_write(struct msr_access *a)
 		vcpu->msr.tsc_adjust += a->val - vcpu_tsc(vcpu);
 		vcpu_set_tsc(vcpu, a->val);
 	}
-	return 0;
+	return X86_NO_FAULT;
 }
 
-static int tsc_adjust_write(struct msr_access *a)
+static enum guest_fault tsc_adjust_write(struct msr_access *a)
 {
 	struct vcpu *vcpu = a->vcpu;
 	u64 delta = a->val - vcpu->msr.tsc_adjust;
@@ -125,16 +125,16 @@ static int tsc_adjust_write(struct msr_access *a)
 	if (!a->by_vmm && delta)
 		vcpu_set_tsc(vcpu, vcpu_tsc(vcpu) + delta);
 	vcpu->msr.tsc_adjust = a->val;
-	return 0;
+	return X86_NO_FAULT;
 }
 
-static int apic_base_read(struct msr_access *a)
+static enum guest_fault apic_base_read(struct msr_access *a)
 {
 	a->val = vlapic_get_base(a->vcpu);
-	return 0;
+	return X86_NO_FAULT;
 }
 
-static int apic_base_write(struct msr_access *a)
+static enum guest_fault apic_base_write(struct msr_access *a)
 {
 	return vlapic_set_base(a->vcpu, a->val, a->by_vmm);
 }
@@ -145,17 +145,17 @@ static bool no_deadline(const struct msr_access *a)
 	return a->by_vmm && a->index == MSR_IA32_TSC_DEADLINE && !a->val;
 }
 
-static int vlapic_read(struct msr_access *a)
+static enum guest_fault vlapic_read(struct msr_access *a)
 {
 	if (!a->vcpu->apic)
-		return no_deadline(a) ? 0 : X86_FAULT;
+		return no_deadline(a) ? X86_NO_FAULT : X86_FAULT;
 	return vlapic_msr_read(a->vcpu, a->index, &a->val);
 }
 
-static int vlapic_write(struct msr_access *a)
+static enum guest_fault vlapic_write(struct msr_access *a)
 {
 	if (!a->vcpu->apic)
-		return no_deadline(a) ? 0 : X86_FAULT;
+		return no_deadline(a) ? X86_NO_FAULT : X86_FAULT;
 	return vlapic_msr_write(a->vcpu, a->index, a->val);
 }
 
@@ -177,16 +177,16 @@ static u64 spec_ctrl_bits(struct msr_access *a)
 	return bits;
 }
 
-static int spec_ctrl_read(struct msr_access *a)
+static enum guest_fault spec_ctrl_read(struct msr_access *a)
 {
 	if (!spec_ctrl_bits(a))
 		return X86_FAULT;
 	vcpu_need(a->vcpu, ST_MSRS);
 	a->val = a->vcpu->st.msrs.spec_ctrl;
-	return 0;
+	return X86_NO_FAULT;
 }
 
-static int spec_ctrl_write(struct msr_access *a)
+static enum guest_fault spec_ctrl_write(struct msr_access *a)
 {
 	u64 bits = spec_ctrl_bits(a);
 
@@ -195,45 +195,45 @@ static int spec_ctrl_write(struct msr_access *a)
 	vcpu_need(a->vcpu, ST_MSRS);
 	a->vcpu->st.msrs.spec_ctrl = a->val;
 	vcpu_changed(a->vcpu, ST_MSRS);
-	return 0;
+	return X86_NO_FAULT;
 }
 
 /* Commands: nothing is kept, reading is #GP. */
-static int no_read(struct msr_access *a)
+static enum guest_fault no_read(struct msr_access *a)
 {
 	return X86_FAULT;
 }
 
-static int no_write(struct msr_access *a)
+static enum guest_fault no_write(struct msr_access *a)
 {
 	return X86_FAULT;
 }
 
-static int pred_cmd_write(struct msr_access *a)
+static enum guest_fault pred_cmd_write(struct msr_access *a)
 {
 	if (!spec_ctrl_exists(a, X86_FEATURE_SPEC_CTRL, X86_FEATURE_AMD_IBPB) ||
 	    (a->val & ~(u64)PRED_CMD_IBPB))
 		return X86_FAULT;
 	if (a->val && !a->by_vmm && boot_cpu_has(X86_FEATURE_IBPB))
 		wrmsrl(MSR_IA32_PRED_CMD, PRED_CMD_IBPB);
-	return 0;
+	return X86_NO_FAULT;
 }
 
-static int flush_cmd_write(struct msr_access *a)
+static enum guest_fault flush_cmd_write(struct msr_access *a)
 {
 	if (a->val & ~(u64)L1D_FLUSH)
 		return X86_FAULT;
 	if (a->val && !a->by_vmm && boot_cpu_has(X86_FEATURE_FLUSH_L1D))
 		wrmsrl(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
-	return 0;
+	return X86_NO_FAULT;
 }
 
 /* The guest's write asks the CPU to load the revision, and changes nothing. */
-static int ucode_rev_write(struct msr_access *a)
+static enum guest_fault ucode_rev_write(struct msr_access *a)
 {
 	if (a->by_vmm)
 		a->vcpu->msr.ucode_rev = a->val;
-	return 0;
+	return X86_NO_FAULT;
 }
 
 static bool pat_valid(u64 pat)
@@ -249,46 +249,46 @@ static bool pat_valid(u64 pat)
 	return true;
 }
 
-static int pat_write(struct msr_access *a)
+static enum guest_fault pat_write(struct msr_access *a)
 {
 	if (!pat_valid(a->val))
 		return X86_FAULT;
 	vcpu_need(a->vcpu, ST_MSRS);
 	a->vcpu->st.msrs.pat = a->val;
 	vcpu_changed(a->vcpu, ST_MSRS);
-	return 0;
+	return X86_NO_FAULT;
 }
 
-static int wall_clock_read(struct msr_access *a)
+static enum guest_fault wall_clock_read(struct msr_access *a)
 {
 	a->val = a->vcpu->clock.wall_clock_msr;
-	return 0;
+	return X86_NO_FAULT;
 }
 
-static int wall_clock_write(struct msr_access *a)
+static enum guest_fault wall_clock_write(struct msr_access *a)
 {
 	return vcpu_set_wall_clock_msr(a->vcpu, a->val);
 }
 
-static int system_time_read(struct msr_access *a)
+static enum guest_fault system_time_read(struct msr_access *a)
 {
 	a->val = a->vcpu->clock.system_time_msr;
-	return 0;
+	return X86_NO_FAULT;
 }
 
-static int system_time_write(struct msr_access *a)
+static enum guest_fault system_time_write(struct msr_access *a)
 {
 	vcpu_set_system_time_msr(a->vcpu, a->val);
-	return 0;
+	return X86_NO_FAULT;
 }
 
-static int efer_read(struct msr_access *a)
+static enum guest_fault efer_read(struct msr_access *a)
 {
 	a->val = a->vcpu->st.efer;
-	return 0;
+	return X86_NO_FAULT;
 }
 
-static int efer_write(struct msr_access *a)
+static enum guest_fault efer_write(struct msr_access *a)
 {
 	return vcpu_set_efer(a->vcpu, a->val, a->by_vmm);
 }
@@ -298,19 +298,19 @@ static struct kvm_segment *base_segment(struct msr_access *a)
 	return &a->vcpu->st.seg[a->index == MSR_FS_BASE ? SEG_FS : SEG_GS];
 }
 
-static int segment_base_read(struct msr_access *a)
+static enum guest_fault segment_base_read(struct msr_access *a)
 {
 	vcpu_need(a->vcpu, ST_SEGS);
 	a->val = base_segment(a)->base;
-	return 0;
+	return X86_NO_FAULT;
 }
 
-static int segment_base_write(struct msr_access *a)
+static enum guest_fault segment_base_write(struct msr_access *a)
 {
 	vcpu_need(a->vcpu, ST_SEGS);
 	base_segment(a)->base = a->val;
 	vcpu_changed(a->vcpu, ST_SEGS);
-	return 0;
+	return X86_NO_FAULT;
 }
 
 static bool tsc_aux_exists(struct msr_access *a)
@@ -318,16 +318,16 @@ static bool tsc_aux_exists(struct msr_access *a)
 	return msr_feature(a, X86_FEATURE_RDTSCP) || msr_feature(a, X86_FEATURE_RDPID);
 }
 
-static int tsc_aux_read(struct msr_access *a)
+static enum guest_fault tsc_aux_read(struct msr_access *a)
 {
 	if (!tsc_aux_exists(a))
 		return X86_FAULT;
 	vcpu_need(a->vcpu, ST_MSRS);
 	a->val = a->vcpu->st.msrs.tsc_aux;
-	return 0;
+	return X86_NO_FAULT;
 }
 
-static int tsc_aux_write(struct msr_access *a)
+static enum guest_fault tsc_aux_write(struct msr_access *a)
 {
 	if (!tsc_aux_exists(a))
 		return X86_FAULT;
@@ -337,59 +337,59 @@ static int tsc_aux_write(struct msr_access *a)
 	vcpu_need(a->vcpu, ST_MSRS);
 	a->vcpu->st.msrs.tsc_aux = (u32)a->val;
 	vcpu_changed(a->vcpu, ST_MSRS);
-	return 0;
+	return X86_NO_FAULT;
 }
 
 /*
  * Loaded into the hardware, whose upper half is reserved: Intel's CPUs refuse it, AMD's
  * drop it.
  */
-static int sfmask_write(struct msr_access *a)
+static enum guest_fault sfmask_write(struct msr_access *a)
 {
 	if (!a->vcpu->cpuid.zero_out_of_range && a->val >> 32)
 		return X86_FAULT;
 	vcpu_need(a->vcpu, ST_MSRS);
 	a->vcpu->st.msrs.sfmask = (u32)a->val;
 	vcpu_changed(a->vcpu, ST_MSRS);
-	return 0;
+	return X86_NO_FAULT;
 }
 
 /* Faulting of CPUID, of which a bit would tell, is not offered. */
-static int platform_info_read(struct msr_access *a)
+static enum guest_fault platform_info_read(struct msr_access *a)
 {
 	if (!a->by_vmm && READ_ONCE(a->vcpu->vm->enabled.no_platform_info))
 		return X86_FAULT;
 	a->val = a->vcpu->msr.platform_info;
-	return 0;
+	return X86_NO_FAULT;
 }
 
-static int hwcr_write(struct msr_access *a)
+static enum guest_fault hwcr_write(struct msr_access *a)
 {
 	a->val &= ~HWCR_IGNORED;
 	if (a->val & ~(HWCR_TSC_FREQ_SEL | HWCR_MC_STATUS_WR_EN))
 		return X86_FAULT;
 	a->vcpu->msr.hwcr = a->val;
-	return 0;
+	return X86_NO_FAULT;
 }
 
-static int vm_cr_read(struct msr_access *a)
+static enum guest_fault vm_cr_read(struct msr_access *a)
 {
 	a->val = VM_CR_SVM_OFF;
-	return 0;
+	return X86_NO_FAULT;
 }
 
-static int vm_cr_write(struct msr_access *a)
+static enum guest_fault vm_cr_write(struct msr_access *a)
 {
-	return a->val == VM_CR_SVM_OFF ? 0 : X86_FAULT;
+	return a->val == VM_CR_SVM_OFF ? X86_NO_FAULT : X86_FAULT;
 }
 
 /* LFENCE's serializing bit is as the host has it; nothing else may change. */
-static int de_cfg_write(struct msr_access *a)
+static enum guest_fault de_cfg_write(struct msr_access *a)
 {
 	if (a->val & ~(u64)MSR_AMD64_DE_CFG_LFENCE_SERIALIZE)
 		return X86_FAULT;
 	a->vcpu->msr.de_cfg = a->val;
-	return 0;
+	return X86_NO_FAULT;
 }
 
 /* The table */
@@ -576,9 +576,9 @@ static u64 *msr_place(const struct msr_desc *d, const struct msr_access *a)
  * @val: set on success
  * @by_vmm: the VMM reads
  *
- * Return: 0 or X86_FAULT.
+ * Return: X86_NO_FAULT or X86_FAULT.
  */
-int msr_read(struct vcpu *vcpu, u32 index, u64 *val, bool by_vmm)
+enum guest_fault msr_read(struct vcpu *vcpu, u32 index, u64 *val, bool by_vmm)
 {
 	struct msr_access a = { .vcpu = vcpu, .index = index, .by_vmm = by_vmm };
 	const struct msr_desc *d = msr_find(index);
@@ -594,7 +594,7 @@ int msr_read(struct vcpu *vcpu, u32 index, u64 *val, bool by_vmm)
 		a.val = *msr_place(d, &a);
 	}
 	*val = a.val;
-	return 0;
+	return X86_NO_FAULT;
 }
 
 static void msr_store(const struct msr_desc *d, struct msr_access *a)
@@ -615,9 +615,9 @@ static void msr_store(const struct msr_desc *d, struct msr_access *a)
  * @val: to write
  * @by_vmm: the VMM writes, and may set what is read-only for the guest
  *
- * Return: 0; X86_FAULT; -EINTR when a signal came before guest memory that it wants written.
+ * Return: X86_NO_FAULT; X86_FAULT; X86_INTERRUPTED, for guest memory that it wants written.
  */
-int msr_write(struct vcpu *vcpu, u32 index, u64 val, bool by_vmm)
+enum guest_fault msr_write(struct vcpu *vcpu, u32 index, u64 val, bool by_vmm)
 {
 	struct msr_access a = { .vcpu = vcpu, .index = index, .val = val, .by_vmm = by_vmm };
 	const struct msr_desc *d = msr_find(index);
@@ -629,7 +629,7 @@ int msr_write(struct vcpu *vcpu, u32 index, u64 val, bool by_vmm)
 	if (d->write)
 		return d->write(&a);
 	msr_store(d, &a);
-	return 0;
+	return X86_NO_FAULT;
 }
 
 /**
@@ -831,18 +831,18 @@ int vcpu_ioctl_get_msrs(struct vcpu *vcpu, void __user *arg)
  */
 int vcpu_ioctl_set_msrs(struct vcpu *vcpu, void __user *arg)
 {
+	enum guest_fault fault = X86_NO_FAULT;
 	struct kvm_msr_entry *entries;
-	int r = 0;
 	u32 i, n;
 
 	entries = entries_from_user(arg, &n);
 	if (IS_ERR(entries))
 		return PTR_ERR(entries);
 	for (i = 0; i < n; i++) {
-		r = msr_write(vcpu, entries[i].index, entries[i].data, true);
-		if (r)
+		fault = msr_write(vcpu, entries[i].index, entries[i].data, true);
+		if (fault)
 			break;
 	}
 	kvfree(entries);
-	return r < 0 ? r : i;
+	return fault == X86_INTERRUPTED ? -EINTR : i;
 }

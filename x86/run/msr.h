@@ -7,10 +7,12 @@
 
 #include <linux/types.h>
 
+#include "x86/machine/fault.h"
+
 struct vcpu;
 
-int msr_read(struct vcpu *vcpu, u32 index, u64 *val, bool by_vmm);
-int msr_write(struct vcpu *vcpu, u32 index, u64 val, bool by_vmm);
+enum guest_fault msr_read(struct vcpu *vcpu, u32 index, u64 *val, bool by_vmm);
+enum guest_fault msr_write(struct vcpu *vcpu, u32 index, u64 val, bool by_vmm);
 bool msr_is_known(u32 index);
 void msr_setup_passthrough(struct vcpu *vcpu);
 void msr_reset(struct vcpu *vcpu);

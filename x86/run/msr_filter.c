@@ -206,24 +206,24 @@ void msr_filter_free(struct vm *vm)
 }
 
 /* The VMM has answered; what it was asked stands in vcpu->io. */
-static int msr_filter_complete(struct vcpu *vcpu)
+static enum exit_outcome msr_filter_complete(struct vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
 	u64 val = READ_ONCE(run->msr.data);
 
 	/* User space has changed rip, so the instruction must not be completed. */
 	if (vcpu->st.rip != vcpu->io.rip)
-		return 1;
+		return OUTCOME_ENTER;
 	if (READ_ONCE(run->msr.error)) {
 		vcpu_queue_exception_error(vcpu, X86_TRAP_GP, 0);
-		return 1;
+		return OUTCOME_ENTER;
 	}
 	if (vcpu->io.in) {
 		vcpu->st.gpr[GPR_RAX] = (u32)val;
 		vcpu->st.gpr[GPR_RDX] = val >> 32;
 	}
 	vcpu_advance(vcpu, vcpu->io.insn_len);
-	return 1;
+	return OUTCOME_ENTER;
 }
 
 /**

@@ -13,12 +13,12 @@
  * mtrr_cap_read() - read IA32_MTRRCAP
  * @a: the access
  *
- * Return: 0.
+ * Return: X86_NO_FAULT.
  */
-int mtrr_cap_read(struct msr_access *a)
+enum guest_fault mtrr_cap_read(struct msr_access *a)
 {
 	a->val = MTRR_CAP;
-	return 0;
+	return X86_NO_FAULT;
 }
 
 static bool mtrr_type_valid(u8 type)
@@ -32,9 +32,9 @@ static bool mtrr_type_valid(u8 type)
  * mtrr_var_write() - write base or mask of a variable range
  * @a: the access
  *
- * Return: 0 or X86_FAULT.
+ * Return: X86_NO_FAULT or X86_FAULT.
  */
-int mtrr_var_write(struct msr_access *a)
+enum guest_fault mtrr_var_write(struct msr_access *a)
 {
 	const u32 n = a->index - MTRRphysBase_MSR(0);
 	u64 reserved = ~0ULL << a->vcpu->cpuid.maxphyaddr;
@@ -49,7 +49,7 @@ int mtrr_var_write(struct msr_access *a)
 	if ((a->val & reserved) || (!(n & 1) && !mtrr_type_valid(a->val)))
 		return X86_FAULT;
 	a->vcpu->msr.mtrr_var[array_index_nospec(n, 2 * MTRR_VAR_RANGES)] = a->val;
-	return 0;
+	return X86_NO_FAULT;
 }
 
 static const u32 mtrr_fixed_index[MTRR_FIXED_RANGES] = {
@@ -72,21 +72,21 @@ static u64 *mtrr_fixed(struct msr_access *a)
  * mtrr_fixed_read() - read the types of a fixed range
  * @a: the access
  *
- * Return: 0.
+ * Return: X86_NO_FAULT.
  */
-int mtrr_fixed_read(struct msr_access *a)
+enum guest_fault mtrr_fixed_read(struct msr_access *a)
 {
 	a->val = *mtrr_fixed(a);
-	return 0;
+	return X86_NO_FAULT;
 }
 
 /**
  * mtrr_fixed_write() - write the types of a fixed range
  * @a: the access
  *
- * Return: 0, or X86_FAULT for a type that does not exist.
+ * Return: X86_NO_FAULT, or X86_FAULT for a type that does not exist.
  */
-int mtrr_fixed_write(struct msr_access *a)
+enum guest_fault mtrr_fixed_write(struct msr_access *a)
 {
 	int i;
 
@@ -94,19 +94,19 @@ int mtrr_fixed_write(struct msr_access *a)
 		if (!mtrr_type_valid(a->val >> i))
 			return X86_FAULT;
 	*mtrr_fixed(a) = a->val;
-	return 0;
+	return X86_NO_FAULT;
 }
 
 /**
  * mtrr_def_type_write() - write IA32_MTRR_DEF_TYPE
  * @a: the access; bits that do not exist are refused already
  *
- * Return: 0, or X86_FAULT for a type that does not exist.
+ * Return: X86_NO_FAULT, or X86_FAULT for a type that does not exist.
  */
-int mtrr_def_type_write(struct msr_access *a)
+enum guest_fault mtrr_def_type_write(struct msr_access *a)
 {
 	if (!mtrr_type_valid(a->val))
 		return X86_FAULT;
 	a->vcpu->msr.mtrr_def_type = a->val;
-	return 0;
+	return X86_NO_FAULT;
 }

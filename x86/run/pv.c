@@ -29,20 +29,20 @@ bool pv_msr_exists(const struct msr_access *a, unsigned int feature)
  * pv_msr_read() - read a paravirtual MSR
  * @a: in flight
  *
- * Return: 0 or X86_FAULT.
+ * Return: X86_NO_FAULT or X86_FAULT.
  */
-int pv_msr_read(struct msr_access *a)
+enum guest_fault pv_msr_read(struct msr_access *a)
 {
 	switch (a->index) {
 	case MSR_KVM_STEAL_TIME:
 		a->val = a->vcpu->pv.steal_msr;
-		return 0;
+		return X86_NO_FAULT;
 	case MSR_KVM_PV_EOI_EN:
 		a->val = a->vcpu->pv.eoi_msr;
-		return 0;
+		return X86_NO_FAULT;
 	case MSR_KVM_POLL_CONTROL:
 		a->val = a->vcpu->pv.poll_control;
-		return 0;
+		return X86_NO_FAULT;
 	default:
 		return X86_FAULT;
 	}
@@ -52,9 +52,9 @@ int pv_msr_read(struct msr_access *a)
  * pv_msr_write() - write a paravirtual MSR
  * @a: in flight
  *
- * Return: 0 or X86_FAULT.
+ * Return: X86_NO_FAULT or X86_FAULT.
  */
-int pv_msr_write(struct msr_access *a)
+enum guest_fault pv_msr_write(struct msr_access *a)
 {
 	switch (a->index) {
 	case MSR_KVM_STEAL_TIME:
@@ -65,7 +65,7 @@ int pv_msr_write(struct msr_access *a)
 		if (a->val & ~1ULL)
 			return X86_FAULT;
 		a->vcpu->pv.poll_control = a->val;
-		return 0;
+		return X86_NO_FAULT;
 	default:
 		return X86_FAULT;
 	}

@@ -7,11 +7,13 @@
 
 #include <linux/types.h>
 
+#include "x86/machine/fault.h"
+
 struct msr_access;
 struct vcpu;
 
-int pv_msr_read(struct msr_access *a);	/* 0 or X86_FAULT */
-int pv_msr_write(struct msr_access *a);
+enum guest_fault pv_msr_read(struct msr_access *a);
+enum guest_fault pv_msr_write(struct msr_access *a);
 bool pv_msr_exists(const struct msr_access *a, unsigned int feature);
 void pv_reset(struct vcpu *vcpu, bool init);
 int vcpu_enforce_pv(struct vcpu *vcpu, u64 on);

@@ -71,43 +71,42 @@ static void run_epoch_end(struct vcpu *vcpu)
 #endif
 }
 
-/* 1: go on; 0: return to user space. */
-static int run_tell_ioapic(struct vcpu *vcpu)
+static enum exit_outcome run_tell_ioapic(struct vcpu *vcpu)
 {
 	int vector = vlapic_take_user_end(vcpu);
 
 	if (vector < 0)
-		return 1;
+		return OUTCOME_ENTER;
 	vcpu->run->exit_reason = KVM_EXIT_IOAPIC_EOI;
 	vcpu->run->eoi.vector = vector;
-	return 0;
+	return OUTCOME_USER;
 }
 
-/* Before anything that writes to the guest. As run_tell_ioapic(). */
-static int run_ring_full(struct vcpu *vcpu)
+/* Before anything that writes to the guest. */
+static enum exit_outcome run_ring_full(struct vcpu *vcpu)
 {
 	if (!ring_is_full(&vcpu->ring))
-		return 1;
+		return OUTCOME_ENTER;
 	vcpu_request(vcpu, REQ_RING_FULL);
 	vcpu->run->exit_reason = KVM_EXIT_DIRTY_RING_FULL;
-	return 0;
+	return OUTCOME_USER;
 }
 
 /*
- * Requests that may sleep.  1: go on; 0: return to user space; -errno.
+ * Requests that may sleep.
  * REQ_EVENT and REQ_TLB_FLUSH are taken with IRQs off, after the last look.
  */
-static int run_requests(struct vcpu *vcpu)
+static enum exit_outcome run_requests(struct vcpu *vcpu)
 {
-	if (vcpu_take_request(vcpu, REQ_RING_FULL) && !run_ring_full(vcpu))
-		return 0;
+	if (vcpu_take_request(vcpu, REQ_RING_FULL) && run_ring_full(vcpu) == OUTCOME_USER)
+		return OUTCOME_USER;
 	if (vcpu_take_request(vcpu, REQ_SHUTDOWN)) {
 		vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
-		return 0;
+		return OUTCOME_USER;
 	}
 	if (vcpu_take_request(vcpu, REQ_TPR_ACCESS)) {
 		vlapic_report_tpr(vcpu);
-		return 0;
+		return OUTCOME_USER;
 	}
 	if (vcpu_take_request(vcpu, REQ_MSR_FILTER))
 		msr_setup_passthrough(vcpu);
@@ -121,11 +120,11 @@ static int run_requests(struct vcpu *vcpu)
 		hpa_t root = mmu_root(&vcpu->vm->mmu);
 
 		if (!root)
-			return -ENOMEM;
+			return vcpu_fails(vcpu, -ENOMEM);
 		backend->set_tdp_root(vcpu, root);
 		vcpu_request(vcpu, REQ_TLB_FLUSH);
 	}
-	return 1;
+	return OUTCOME_ENTER;
 }
 
 /* Requests that do not matter between the last look and the entry. */
@@ -303,15 +302,14 @@ static bool run_wake_up(struct vcpu *vcpu)
 	return true;
 }
 
-/* 1: go on; 0: to user space; -errno. */
-static int run_housekeeping(struct vcpu *vcpu)
+static enum exit_outcome run_housekeeping(struct vcpu *vcpu)
 	__must_hold(&vcpu->vm->mmu.srcu)
 {
-	int r;
+	int err;
 
 	/* Before an INIT, behind which the vCPU may sleep for long. */
-	if (vcpu_take_request(vcpu, REQ_IOAPIC_EOI) && !run_tell_ioapic(vcpu))
-		return 0;
+	if (vcpu_take_request(vcpu, REQ_IOAPIC_EOI) && run_tell_ioapic(vcpu) == OUTCOME_USER)
+		return OUTCOME_USER;
 	/* Before a halted vCPU sleeps, too. */
 	if (vcpu_take_request(vcpu, REQ_TSC))
 		vlapic_tsc_changed(vcpu);
@@ -320,18 +318,18 @@ static int run_housekeeping(struct vcpu *vcpu)
 	if (vlapic_has_init_sipi(vcpu))
 		vcpu_accept_init_sipi(vcpu);
 	if (READ_ONCE(vcpu->vm->dead))
-		return -EIO;
+		return vcpu_fails(vcpu, -EIO);
 	if (!hostwork_pending())
-		return 1;
+		return OUTCOME_ENTER;
 	srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
-	r = hostwork_do();
+	err = hostwork_do();
 	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
-	return r ? r : 1;
+	return err ? vcpu_fails(vcpu, err) : OUTCOME_ENTER;
 }
 
 /*
- * Handle everything that keeps the vCPU from entering the guest. Returns as
- * run_housekeeping(). The order, where each step rests on those before:
+ * Handle everything that keeps the vCPU from entering the guest. The order, where each step
+ * rests on those before:
  *
  *	1. REQ_IOAPIC_EOI: what the guest ended before an INIT, its VMM hears before it, since
  *	   behind it the vCPU may sleep for long.
@@ -349,16 +347,16 @@ static int run_housekeeping(struct vcpu *vcpu)
  * Each request that leaves to user space is taken alone: those behind it stay for the next
  * KVM_RUN.
  */
-static int run_prepare(struct vcpu *vcpu)
+static enum exit_outcome run_prepare(struct vcpu *vcpu)
 	__must_hold(&vcpu->vm->mmu.srcu)
 {
-	int r = run_housekeeping(vcpu);
+	enum exit_outcome r = run_housekeeping(vcpu);
 
-	if (r <= 0)
+	if (r != OUTCOME_ENTER)
 		return r;
 	if (!run_can_run(vcpu) && !run_wake_up(vcpu)) {
 		run_sleep(vcpu);
-		return 1;
+		return OUTCOME_ENTER;
 	}
 	if (unlikely(!cpus_here_enabled()))
 		run_wait_for_cpu(vcpu);
@@ -380,7 +378,7 @@ static void run_note_delivery(struct vcpu *vcpu, const struct x86_event *cut)
 }
 
 /* @attended: constant; see run_attended(). */
-static __always_inline int run_trip(struct vcpu *vcpu, bool attended)
+static __always_inline enum exit_outcome run_trip(struct vcpu *vcpu, bool attended)
 	__must_hold(&vcpu->vm->mmu.srcu)
 {
 	struct exit_facts *facts = &vcpu->facts;
@@ -398,28 +396,28 @@ static __always_inline int run_trip(struct vcpu *vcpu, bool attended)
 }
 
 /* The loop for guests that are debugged, or have their TPR in memory; others pay nothing. */
-static noinline int run_attended(struct vcpu *vcpu)
+static noinline enum exit_outcome run_attended(struct vcpu *vcpu)
 	__must_hold(&vcpu->vm->mmu.srcu)
 {
-	int r;
+	enum exit_outcome r;
 
 	do {
-		r = vcpu->debug.control ? vcpu_debug_begin(vcpu) : 1;
-		if (r <= 0)
+		r = vcpu->debug.control ? vcpu_debug_begin(vcpu) : OUTCOME_ENTER;
+		if (r != OUTCOME_ENTER)
 			break;
 		if (vcpu->vapic)
 			vlapic_to_vapic(vcpu);
 		r = run_trip(vcpu, true);
 		if (vcpu->debug.control)
 			r = vcpu_debug_end(vcpu, r);
-	} while (r > 0);
+	} while (r == OUTCOME_ENTER);
 	return r;
 }
 
-static int run_loop(struct vcpu *vcpu)
+static enum exit_outcome run_loop(struct vcpu *vcpu)
 	__must_hold(&vcpu->vm->mmu.srcu)
 {
-	int r;
+	enum exit_outcome r;
 
 	vcpu->run->exit_reason = KVM_EXIT_UNKNOWN;
 	if (unlikely(vcpu->debug.control || vcpu->vapic)) {
@@ -427,21 +425,21 @@ static int run_loop(struct vcpu *vcpu)
 	} else {
 		do {
 			r = run_trip(vcpu, false);
-		} while (r > 0);
+		} while (r == OUTCOME_ENTER);
 	}
-	if (r == -EINTR)
+	if (r == OUTCOME_ERROR && vcpu->error == -EINTR)
 		vcpu->run->exit_reason = KVM_EXIT_INTR;
 	return r;
 }
 
-/* Take the answer to an access that user space made for us. As exit_handle(). */
-static int run_complete_io(struct vcpu *vcpu)
+/* Take the answer to an access that user space made for us. */
+static enum exit_outcome run_complete_io(struct vcpu *vcpu)
 	__must_hold(&vcpu->vm->mmu.srcu)
 {
-	int (*complete)(struct vcpu *vcpu) = vcpu->io.complete;
+	enum exit_outcome (*complete)(struct vcpu *vcpu) = vcpu->io.complete;
 
 	if (!complete)
-		return 1;
+		return OUTCOME_ENTER;
 	vcpu->io.complete = NULL;
 	return complete(vcpu);
 }
@@ -463,16 +461,16 @@ static void run_report(struct vcpu *vcpu)
 
 static int run_with_fpu(struct vcpu *vcpu)
 {
-	int r;
+	enum exit_outcome r;
 
 	vcpu_fpu_load(vcpu);
 	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
 	r = run_complete_io(vcpu);
-	if (r > 0)
-		r = compat_immediate_exit(vcpu->run) ? -EINTR : run_loop(vcpu);
+	if (r == OUTCOME_ENTER)
+		r = compat_immediate_exit(vcpu->run) ? vcpu_fails(vcpu, -EINTR) : run_loop(vcpu);
 	srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
 	vcpu_fpu_put(vcpu);
-	return r;
+	return r == OUTCOME_ERROR ? vcpu->error : 0;
 }
 
 /**
@@ -484,7 +482,8 @@ static int run_with_fpu(struct vcpu *vcpu)
  *
  * Return: 0 with vcpu->run filled; -EINTR for a signal or immediate_exit; -EAGAIN after a
  * wait for SIPI was interrupted by one; -EFAULT when a gpa's memory is not there; -ENOMEM;
- * -EINVAL for a cr8 that is none, or for registers in kvm_run that the vCPU cannot have; -EIO when the VM is dead.
+ * -EINVAL for a cr8 that is none, or for registers in kvm_run that the vCPU cannot have; -EIO
+ * when the VM is dead.
  */
 int vcpu_run(struct vcpu *vcpu)
 {

@@ -172,7 +172,7 @@ struct cr_case {
 	u64 cr0, cr3, cr4, efer;	/* before */
 	bool l;				/* CS.L before */
 	u64 val;
-	int result;
+	enum guest_fault result;
 	u64 after;			/* the register, when accepted */
 	u64 efer_after;
 	bool flush;
@@ -252,11 +252,11 @@ static const struct cr_case cr4_cases[] = {
 };
 
 static void run_cr_case(struct kunit *test, const struct cr_case *c,
-			int (*set)(struct vcpu *vcpu, u64 val), u64 *reg)
+			enum guest_fault (*set)(struct vcpu *vcpu, u64 val), u64 *reg)
 {
 	struct vcpu *vcpu = the_vcpu(test);
 	struct x86_state before;
-	int r;
+	enum guest_fault r;
 
 	vcpu->cpuid.maxphyaddr = 40;
 	vcpu->cpuid.cr4_reserved = ~(0x707ffULL | X86_CR4_PCIDE);
@@ -333,7 +333,7 @@ static void efer_test(struct kunit *test)
 
 static void xcr0_test(struct kunit *test)
 {
-	static const struct { u64 val; int result; } cases[] = {
+	static const struct { u64 val; enum guest_fault result; } cases[] = {
 		{ XFEATURE_MASK_FP, 0 },
 		{ XFEATURE_MASK_FPSSE, 0 },
 		{ XCR0_AVX, 0 },

@@ -46,9 +46,9 @@ static u64 steal_delta(struct vcpu *vcpu)
  * @vcpu: owned
  * @val: address, a multiple of 64; bit 0 enables
  *
- * Return: 0; X86_FAULT for reserved bits, or where the host does not keep account.
+ * Return: X86_NO_FAULT; X86_FAULT for reserved bits, or where the host does not keep account.
  */
-int vcpu_set_steal_msr(struct vcpu *vcpu, u64 val)
+enum guest_fault vcpu_set_steal_msr(struct vcpu *vcpu, u64 val)
 {
 	if (!sched_info_on() || (val & KVM_STEAL_RESERVED_MASK))
 		return X86_FAULT;
@@ -57,7 +57,7 @@ int vcpu_set_steal_msr(struct vcpu *vcpu, u64 val)
 	vcpu->pv.steal_msr = val;
 	if (vcpu_steal_on(vcpu))
 		vcpu_request(vcpu, REQ_STEAL);
-	return 0;
+	return X86_NO_FAULT;
 }
 
 /* The byte becomes 0. Gives what was there, or -errno. */

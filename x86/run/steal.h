@@ -9,7 +9,7 @@
 
 #include "x86/machine/vcpu.h"
 
-int vcpu_set_steal_msr(struct vcpu *vcpu, u64 val);	/* 0 or X86_FAULT */
+enum guest_fault vcpu_set_steal_msr(struct vcpu *vcpu, u64 val);
 void vcpu_steal_update(struct vcpu *vcpu);
 void vcpu_steal_left(struct vcpu *vcpu);
 

@@ -143,10 +143,10 @@ static enum emu_result task_op_exchange(struct task_switch *t, u32 gva, u64 old,
 
 static enum emu_result task_op_check_cr3(struct task_switch *t, u32 cr3)
 {
-	int r = vcpu_check_cr3(glue_of(t)->vcpu, cr3);
+	enum guest_fault fault = vcpu_check_cr3(glue_of(t)->vcpu, cr3);
 
-	if (r <= 0)
-		return r ? EMU_RETRY : EMU_OK;
+	if (fault != X86_FAULT)
+		return fault ? EMU_RETRY : EMU_OK;
 	t->fault = (struct emu_fault) { .valid = true, .vector = X86_TRAP_GP, .has_error = true };
 	return EMU_FAULT;
 }
@@ -216,19 +216,19 @@ static void glue_switched(struct task_glue *g)
 }
 
 /* No task can be switched to in this state: the machine cannot go on. */
-static int glue_unhandled(struct task_glue *g, const struct exit_facts *f)
+static enum exit_outcome glue_unhandled(struct task_glue *g, const struct exit_facts *f)
 {
 	struct kvm_run *run = g->vcpu->run;
 
 	if (g->err)
-		return g->err;
+		return vcpu_fails(g->vcpu, g->err);
 	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
 	run->internal.suberror = KVM_INTERNAL_ERROR_EMULATION;
 	run->internal.ndata = 3;
 	run->internal.data[0] = f->hw[0];
 	run->internal.data[1] = f->hw[1];
 	run->internal.data[2] = f->hw[2];
-	return 0;
+	return OUTCOME_USER;
 }
 
 /**
@@ -239,7 +239,7 @@ static int glue_unhandled(struct task_glue *g, const struct exit_facts *f)
  * Return: as exit_handle(). When memory fails the instruction or the event stays to be had
  * again.
  */
-int vcpu_task_switch(struct vcpu *vcpu, const struct exit_facts *f)
+enum exit_outcome vcpu_task_switch(struct vcpu *vcpu, const struct exit_facts *f)
 {
 	struct task_glue g = { };
 	enum emu_result r;
@@ -248,12 +248,12 @@ int vcpu_task_switch(struct vcpu *vcpu, const struct exit_facts *f)
 	if (task_is_instruction(f)) {
 		len = task_insn_len(vcpu, f);
 		if (len <= 0)
-			return len ? len : 1;
+			return len ? vcpu_fails(vcpu, len) : OUTCOME_ENTER;
 	}
 	glue_begin(&g, vcpu, f, len);
 	r = task_switch(&g.t);
 	if (r == EMU_RETRY)
-		return 1;
+		return OUTCOME_ENTER;
 	if (r != EMU_OK && r != EMU_FAULT)
 		return glue_unhandled(&g, f);
 	events_taken(vcpu, &f->vectoring, r == EMU_FAULT);
@@ -261,5 +261,5 @@ int vcpu_task_switch(struct vcpu *vcpu, const struct exit_facts *f)
 		glue_switched(&g);
 	if (r == EMU_FAULT)
 		vcpu_queue_fault(vcpu, &g.t.fault);
-	return 1;
+	return OUTCOME_ENTER;
 }

@@ -11,6 +11,7 @@
 
 #include <linux/tracepoint.h>
 
+#include "mmu/mmu.h"
 #include "x86/machine/vm.h"
 
 #ifndef DITTO_TRACE_EXIT
@@ -74,7 +75,7 @@ TRACE_EVENT(ditto_exit,
 );
 
 TRACE_EVENT(ditto_fault,
-	TP_PROTO(const struct vcpu *vcpu, gpa_t gpa, u32 access, int result),
+	TP_PROTO(const struct vcpu *vcpu, gpa_t gpa, u32 access, enum mmu_fault_result result),
 	TP_ARGS(vcpu, gpa, access, result),
 	TP_STRUCT__entry(
 		__field(u64, vm)
@@ -88,7 +89,7 @@ TRACE_EVENT(ditto_fault,
 		__entry->vcpu = vcpu->id;
 		__entry->gpa = gpa;
 		__entry->access = access;
-		__entry->result = result;
+		__entry->result = result == MMU_FAULT_FAILED ? vcpu->streaks.error : (int)result;
 	),
 	TP_printk("vm %llu vcpu %u gpa 0x%llx %s: %s (%d)", __entry->vm, __entry->vcpu,
 		  __entry->gpa,
