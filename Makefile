@@ -59,7 +59,7 @@ tools:
 tree:
 	@mkdir -p $(BUILD)
 	@find $(BUILD) -xtype l -delete
-	@find Kbuild $(wildcard *.h $(ROOMS)) -type f ! -name '.*' | while read -r file; do \
+	@find Kbuild $(wildcard *.h *.c $(ROOMS)) -type f ! -name '.*' | while read -r file; do \
 		link=$(BUILD)/$$file; \
 		[ -L "$$link" ] || { mkdir -p "$${link%/*}"; ln -s "$(CURDIR)/$$file" "$$link"; }; \
 	done

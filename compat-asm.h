@@ -23,7 +23,18 @@
 	ALTERNATIVE "", "call entry_ibpb", X86_FEATURE_IBPB_ON_VMEXIT
 #endif
 
-#ifndef VM_CLEAR_CPU_BUFFERS
+/*
+ * Buffers that may hold the host's data are cleared before the guest runs.  Later kernels have
+ * one feature for guests on CPUs of both makers.  See also compat_clear_for_devices().
+ */
+#if defined(VM_CLEAR_CPU_BUFFERS)
+#define SVM_CLEAR_CPU_BUFFERS	VM_CLEAR_CPU_BUFFERS
+#define VMX_CLEAR_CPU_BUFFERS	CLEAR_CPU_BUFFERS
+#elif defined(__CLEAR_CPU_BUFFERS) && defined(X86_FEATURE_CLEAR_CPU_BUF_VM)
+#define SVM_CLEAR_CPU_BUFFERS						\
+	ALTERNATIVE "", __CLEAR_CPU_BUFFERS, X86_FEATURE_CLEAR_CPU_BUF_VM
+#define VMX_CLEAR_CPU_BUFFERS	SVM_CLEAR_CPU_BUFFERS
+#else
 #error "kernel without VM_CLEAR_CPU_BUFFERS: it is too old to know TSA, or too new"
 #endif
 

@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Differences between the kernel versions that ditto builds for.  No other
- * file asks for the version.
+ * file asks for the version.  What must be done when the module is loaded is compat.c's.
  */
 #ifndef DITTO_CORE_COMPAT_H
 #define DITTO_CORE_COMPAT_H
 
 #include <linux/eventfd.h>
 #include <linux/fs.h>
+#include <linux/hrtimer.h>
 #include <linux/kvm.h>
 #include <linux/mm.h>
+#include <linux/mmu_notifier.h>
 #include <linux/syscore_ops.h>
 #include <linux/version.h>
 #include <asm/apic.h>
 #include <asm/msr.h>
 #include <asm/nospec-branch.h>
 #include <asm/reboot.h>
+#include <asm/svm.h>
 #include <asm/vmx.h>
 
 /*
@@ -60,20 +63,98 @@
 #endif
 
 /*
- * A kernel that owns VMXON and SVME itself lends them to its own KVM, and tells it of
- * crashes. The build looks for the header.
+ * Who switches virtualization on and off.  Later kernels do that themselves, counting on each
+ * CPU who wants it (compat_virt_on()): then VMXON and SVME are not the hypervisor's to touch,
+ * and that they are on does not say that somebody else uses the CPU.
+ *
+ * Hypervisors tell the kernel what to call when it crashes; without, the next kernel
+ * would begin with virtualization on.  The build looks for the header, and into the other.
  */
-#ifdef DITTO_KERNEL_OWNS_VIRT
-#error "this kernel owns VMXON and SVME (asm/virt.h), and lends them to KVM only"
+#if !(IS_ENABLED(CONFIG_KVM_INTEL) || IS_ENABLED(CONFIG_KVM_AMD))
+#error "kernel built without KVM: it has nothing for hypervisors"
+#elif defined(DITTO_KERNEL_OWNS_VIRT)
+#include <asm/virt.h>
+#define COMPAT_KERNEL_OWNS_VIRT		true
+#define compat_virt_on(feature)		x86_virt_get_ref(feature)
+#define compat_virt_off(feature)	x86_virt_put_ref(feature)
+#define compat_emergency_register	x86_virt_register_emergency_callback
+#define compat_emergency_unregister	x86_virt_unregister_emergency_callback
+#elif defined(DITTO_HAVE_EMERGENCY)
+#define COMPAT_KERNEL_OWNS_VIRT		false
+#define compat_virt_on(feature)		0
+#define compat_virt_off(feature)	do { } while (0)
+#define compat_emergency_register	cpu_emergency_register_virt_callback
+#define compat_emergency_unregister	cpu_emergency_unregister_virt_callback
+#else
+#error "kernel without cpu_emergency_register_virt_callback()"
 #endif
 
 /*
- * Hypervisors tell the kernel what to call when it crashes; without, the next kernel
- * would begin with virtualization on.  The build asks the header.
+ * What later kernels export for KVM's modules only, compat.c finds when ditto is loaded.
+ * Functions keep their names; variables are reached through pointers.
  */
-#if !defined(DITTO_HAVE_EMERGENCY) || !(IS_ENABLED(CONFIG_KVM_INTEL) || IS_ENABLED(CONFIG_KVM_AMD))
-#error "kernel without cpu_emergency_register_virt_callback(), or built without KVM"
+#ifdef DITTO_KERNEL_EXPORTS_FOR_KVM
+#include <asm/processor.h>
+extern enum l1tf_mitigations *compat_l1tf;
+extern enum vmx_l1d_flush_state *compat_l1tf_vmx;
+int compat_init(void);
+#else
+static inline int compat_init(void) { return 0; }
 #endif
+
+/* 6.15: CPUID has a directory of its own. */
+#ifdef DITTO_HAVE_CPUID_API
+#include <asm/cpuid/api.h>
+#endif
+
+/*
+ * MMIO stale data: the CPU's buffers are to be cleared for a guest that reaches a device's
+ * memory, though not for others.
+ */
+#ifdef X86_FEATURE_CLEAR_CPU_BUF_VM_MMIO
+#define compat_clear_for_devices()	cpu_feature_enabled(X86_FEATURE_CLEAR_CPU_BUF_VM_MMIO)
+#else
+#define compat_clear_for_devices()	static_branch_unlikely(&mmio_stale_data_clear)
+#endif
+
+/* 6.16: MSRs of 64 bits have another letter. */
+#ifndef rdmsrl
+#define rdmsrl		rdmsrq
+#define rdmsrl_safe	rdmsrq_safe
+#define wrmsrl		wrmsrq
+#define wrmsrl_safe	wrmsrq_safe
+#define native_wrmsrl	native_wrmsrq
+#endif
+
+/* 6.17: work on the way to a guest is no longer told about KVM's vCPU. */
+#ifdef DITTO_HAVE_ENTRY_VIRT
+#include <linux/entry-virt.h>
+#define compat_guest_mode_work(vcpu)	((void)(vcpu), xfer_to_guest_mode_handle_work())
+#else
+#include <linux/entry-kvm.h>
+#define compat_guest_mode_work(vcpu)	xfer_to_guest_mode_handle_work(vcpu)
+#endif
+
+/* 7.0: members of the VMCB have the names that the manual has. */
+#ifdef SVM_MISC_ENABLE_NP
+#define compat_vmcb_enable_np(control)	((control)->misc_ctl = SVM_MISC_ENABLE_NP)
+#else
+#define compat_vmcb_enable_np(control)	((control)->nested_ctl = SVM_NESTED_CTL_NP_ENABLE)
+#endif
+
+/* 6.13: a timer gets its function when it is made. */
+#ifndef DITTO_HAVE_HRTIMER_SETUP
+static inline void hrtimer_setup(struct hrtimer *timer,
+				 enum hrtimer_restart (*function)(struct hrtimer *),
+				 clockid_t clock, enum hrtimer_mode mode)
+{
+	hrtimer_init(timer, clock, mode);
+	timer->function = function;
+}
+#endif
+
+/* What a notifier says of a page's age: a bool in later kernels, else an int. */
+typedef typeof(((struct mmu_notifier_ops *)NULL)->clear_young(NULL, NULL, 0, 0)) compat_young_t;
 
 /*
  * VMSCAPE: the branch history of a guest must not steer user space on the CPU where the
@@ -130,10 +211,15 @@ static inline void compat_srso_reduce(bool on)
  * use.
  */
 #if IS_ENABLED(CONFIG_KVM_INTEL)
+#ifdef DITTO_KERNEL_EXPORTS_FOR_KVM
+#define compat_l1tf_wanted()		(*compat_l1tf)
+#define compat_report_l1tf(state)	(*compat_l1tf_vmx = (state))
+#else
 #define compat_l1tf_wanted()		l1tf_mitigation
+#define compat_report_l1tf(state)	(l1tf_vmx_mitigation = (state))
+#endif
 #define compat_irqs_ran()		kvm_get_cpu_l1tf_flush_l1d()
 #define compat_forget_irqs()		kvm_clear_cpu_l1tf_flush_l1d()
-#define compat_report_l1tf(state)	(l1tf_vmx_mitigation = (state))
 #else
 #define compat_l1tf_wanted()		L1TF_MITIGATION_FULL
 #define compat_irqs_ran()		true
@@ -324,6 +410,29 @@ static inline int compat_follow_pfn(struct vm_area_struct *vma, unsigned long ad
 #define compat_splice_read	copy_splice_read
 #else
 #define compat_splice_read	generic_file_splice_read
+#endif
+
+/*
+ * 6.19: the kernel marks dentries that stay until they are unlinked; before, they are only
+ * held.
+ */
+#ifdef DITTO_HAVE_PERSISTENT_DENTRIES
+#define compat_dentry_stays(dentry, inode)	d_make_persistent(dentry, inode)
+#define compat_kill_super			kill_anon_super
+#else
+#define compat_dentry_stays(dentry, inode)			\
+	do {							\
+		d_instantiate(dentry, inode);			\
+		dget(dentry);					\
+	} while (0)
+#define compat_kill_super			kill_litter_super
+#endif
+
+/* 7.3: files are always created as with O_EXCL; before, a last parameter says so. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 3, 0)
+#define COMPAT_CREATE_EXCL
+#else
+#define COMPAT_CREATE_EXCL		, bool excl
 #endif
 
 /* 6.15: mkdir may return another dentry. */

@@ -9,6 +9,10 @@
 
 struct seq_file;
 
+/* rival.c */
+int rival_exclude(void);
+void rival_admit(void);
+
 /* cpus.c: the machine's CPUs, switched to and from virtualization. */
 int cpus_enable(void);
 void cpus_disable(void);

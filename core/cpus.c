@@ -98,7 +98,7 @@ int cpus_enable(void)
 	if (state < 0)
 		return state;
 	cpus_state = state;
-	cpu_emergency_register_virt_callback(backend->emergency_disable);
+	compat_emergency_register(backend->emergency_disable);
 	compat_syscore_register(&cpus_syscore);
 	return 0;
 }
@@ -111,6 +111,6 @@ int cpus_enable(void)
 void cpus_disable(void)
 {
 	compat_syscore_unregister(&cpus_syscore);
-	cpu_emergency_unregister_virt_callback(backend->emergency_disable);
+	compat_emergency_unregister(backend->emergency_disable);
 	cpuhp_remove_state(cpus_state);
 }

@@ -12,6 +12,7 @@
 #include <linux/preempt.h>
 #include <linux/seq_file.h>
 
+#include "compat.h"
 #include "core/core.h"
 #include "gmem/gmem.h"
 #include "ksm/ksm.h"
@@ -206,12 +207,18 @@ static int __init main_init(void)
 {
 	int err;
 
+	err = compat_init();
+	if (err)
+		return err;
 	err = main_find_backend();
+	if (err)
+		return err;
+	err = rival_exclude();
 	if (err)
 		return err;
 	err = main_setup_cpu();
 	if (err)
-		return err;
+		goto admit_rival;
 	err = main_setup_memory();
 	if (err)
 		goto teardown_cpu;
@@ -229,6 +236,8 @@ teardown_memory:
 	main_teardown_memory();
 teardown_cpu:
 	main_teardown_cpu();
+admit_rival:
+	rival_admit();
 	return err;
 }
 
@@ -239,6 +248,7 @@ static void __exit main_exit(void)
 	debugfs_remove(main_debugfs);
 	main_teardown_memory();
 	main_teardown_cpu();
+	rival_admit();
 }
 
 module_init(main_init);

@@ -17,6 +17,7 @@
 #include <linux/slab.h>
 #include <linux/statfs.h>
 
+#include "compat.h"
 #include "gmem/internal.h"
 
 #define GMEM_FS_MAGIC	0x6469746f
@@ -315,7 +316,7 @@ static void fs_kill_sb(struct super_block *sb)
 {
 	struct gmem_fs *fs = sb->s_fs_info;
 
-	kill_litter_super(sb);
+	compat_kill_super(sb);
 	fs_free(fs);
 }
 

@@ -107,13 +107,11 @@ void gmem_fs_drop(struct inode *inode)
 
 static void dir_enter(struct inode *dir, struct dentry *dentry, struct inode *inode)
 {
-	d_instantiate(dentry, inode);
-	dget(dentry);	/* it stays until it is unlinked */
+	compat_dentry_stays(dentry, inode);
 	compat_inode_touch(dir);
 }
 
-static int dir_create(struct mnt_idmap *idmap, struct inode *dir, struct dentry *dentry,
-		      umode_t mode, bool excl)
+static int dir_add_file(struct inode *dir, struct dentry *dentry, umode_t mode)
 {
 	struct inode *inode = gmem_fs_inode(dir->i_sb, dir, S_IFREG | mode);
 
@@ -123,10 +121,16 @@ static int dir_create(struct mnt_idmap *idmap, struct inode *dir, struct dentry 
 	return 0;
 }
 
+static int dir_create(struct mnt_idmap *idmap, struct inode *dir, struct dentry *dentry,
+		      umode_t mode COMPAT_CREATE_EXCL)
+{
+	return dir_add_file(dir, dentry, mode);
+}
+
 static int dir_mknod(struct mnt_idmap *idmap, struct inode *dir, struct dentry *dentry,
 		     umode_t mode, dev_t dev)
 {
-	return S_ISREG(mode) ? dir_create(idmap, dir, dentry, mode, false) : -EPERM;
+	return S_ISREG(mode) ? dir_add_file(dir, dentry, mode) : -EPERM;
 }
 
 static int dir_make(struct inode *dir, struct dentry *dentry, umode_t mode)

@@ -13,6 +13,7 @@
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 
+#include "compat.h"
 #include "mmu/notifier.h"
 #include "mmu/slots.h"
 #include "mmu/tdp.h"
@@ -176,8 +177,8 @@ static bool age_leaf(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, void *ar
  * may hold a spinlock, so the walk cannot pause: a page in more slots than it looks at is
  * young.
  */
-static int notifier_age(struct mmu_notifier *mn, unsigned long start, unsigned long end,
-			bool clear)
+static bool notifier_age(struct mmu_notifier *mn, unsigned long start, unsigned long end,
+			 bool clear)
 {
 	struct mmu *mmu = notifier_mmu(mn);
 	struct age age = { .clear = clear };
@@ -195,20 +196,20 @@ static int notifier_age(struct mmu_notifier *mn, unsigned long start, unsigned l
 	return age.young || n;
 }
 
-static int notifier_clear_flush_young(struct mmu_notifier *mn, struct mm_struct *mm,
-				      unsigned long start, unsigned long end)
+static compat_young_t notifier_clear_flush_young(struct mmu_notifier *mn, struct mm_struct *mm,
+						 unsigned long start, unsigned long end)
 {
 	return notifier_age(mn, start, end, true);
 }
 
-static int notifier_clear_young(struct mmu_notifier *mn, struct mm_struct *mm,
-				unsigned long start, unsigned long end)
+static compat_young_t notifier_clear_young(struct mmu_notifier *mn, struct mm_struct *mm,
+					   unsigned long start, unsigned long end)
 {
 	return notifier_age(mn, start, end, true);
 }
 
-static int notifier_test_young(struct mmu_notifier *mn, struct mm_struct *mm,
-			       unsigned long address)
+static compat_young_t notifier_test_young(struct mmu_notifier *mn, struct mm_struct *mm,
+					  unsigned long address)
 {
 	return notifier_age(mn, address, address + 1, false);
 }

@@ -73,12 +73,15 @@ static int svm_setup(void)
 /*
  * Called by the kernel on its way down, NMI context included.  STGI first:
  * clearing SVME with GIF clear would leave NMIs blocked for the next kernel.
+ * A kernel that owns SVME does both itself.
  */
 static void svm_emergency_disable(void)
 {
 	u64 efer;
 
 	wrmsrl(MSR_VM_HSAVE_PA, 0);
+	if (COMPAT_KERNEL_OWNS_VIRT)
+		return;
 	rdmsrl(MSR_EFER, efer);
 	if (!(efer & EFER_SVME))
 		return;
@@ -86,17 +89,32 @@ static void svm_emergency_disable(void)
 	wrmsrl(MSR_EFER, efer & ~EFER_SVME);
 }
 
-static int svm_cpu_enable(const char **why)
+static int svm_switch_on(const char **why)
 {
-	struct svm_cpu *sc = this_cpu_ptr(&svm_cpus);
 	u64 efer;
 	int err;
 
 	rdmsrl(MSR_EFER, efer);
-	err = svm_check_cpu(efer, why);
+	err = svm_check_cpu(COMPAT_KERNEL_OWNS_VIRT ? efer & ~EFER_SVME : efer, why);
 	if (err)
 		return err;
-	wrmsrl(MSR_EFER, efer | EFER_SVME);
+	if (!COMPAT_KERNEL_OWNS_VIRT) {
+		wrmsrl(MSR_EFER, efer | EFER_SVME);
+		return 0;
+	}
+	err = compat_virt_on(X86_FEATURE_SVM);
+	if (err)
+		*why = "the kernel refuses to switch SVM on";
+	return err;
+}
+
+static int svm_cpu_enable(const char **why)
+{
+	struct svm_cpu *sc = this_cpu_ptr(&svm_cpus);
+	int err = svm_switch_on(why);
+
+	if (err)
+		return err;
 	wrmsrl(MSR_VM_HSAVE_PA, svm_page_pa(sc->hsave));
 	/*
 	 * Guests run at the host's TSC frequency; an earlier hypervisor may have left
@@ -120,6 +138,7 @@ static int svm_cpu_enable(const char **why)
 static void svm_cpu_disable(void)
 {
 	svm_emergency_disable();
+	compat_virt_off(X86_FEATURE_SVM);
 	compat_srso_reduce(false);
 	amd_pmu_disable_virt();
 }

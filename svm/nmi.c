@@ -42,8 +42,8 @@ static enum hrtimer_restart svm_shadow_over(struct hrtimer *timer)
  */
 void svm_nmi_init(struct svm_vcpu *svm)
 {
-	hrtimer_init(&svm->shadow_timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
-	svm->shadow_timer.function = svm_shadow_over;
+	hrtimer_setup(&svm->shadow_timer, svm_shadow_over, CLOCK_MONOTONIC,
+		      HRTIMER_MODE_REL_PINNED_HARD);
 }
 
 /**

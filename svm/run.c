@@ -193,7 +193,7 @@ static u8 svm_insn_len(const struct vmcb_control_area *c, u64 rip)
 {
 	u64 len = c->next_rip - rip;
 
-	if (!static_cpu_has(X86_FEATURE_NRIPS) || !c->next_rip || len > 15)
+	if (!cpu_feature_enabled(X86_FEATURE_NRIPS) || !c->next_rip || len > 15)
 		return 0;
 	return len;
 }
@@ -337,7 +337,7 @@ void svm_run(struct vcpu *vcpu, struct exit_facts *facts)
 
 	svm_to_guest(svm);
 	svm_enter_leave(svm);
-	if (unlikely(c->exit_code == (u32)SVM_EXIT_ERR)) {
+	if (unlikely((u32)c->exit_code == (u32)SVM_EXIT_ERR)) {
 		svm_refused(svm);
 		facts->vectoring.type = EVENT_NONE;
 	} else {

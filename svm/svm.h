@@ -14,6 +14,7 @@
 #include <asm/msr.h>
 #include <asm/svm.h>
 
+#include "compat.h"
 #include "x86/machine/vm.h"
 
 /* VMCB clean bits (15.15.3): a set bit says that the CPU may use its cached copy. */

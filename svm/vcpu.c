@@ -60,7 +60,7 @@ static void svm_init_control(struct svm_vcpu *svm)
 
 	c->iopm_base_pa = svm_page_pa(svm_iopm);
 	c->msrpm_base_pa = svm_page_pa(svm->msrpm_pages);
-	c->nested_ctl = SVM_NESTED_CTL_NP_ENABLE;
+	compat_vmcb_enable_np(c);
 	/* The host's IF decides over physical interrupts, the guest's over virtual. */
 	c->int_ctl = V_INTR_MASKING_MASK;
 	svm_init_intercepts(svm);

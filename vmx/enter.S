@@ -15,21 +15,21 @@
 #include "compat-asm.h"
 
 /* Indices of struct x86_state.gpr, which are those of the instruction encoding. */
-#define RAX	(0 * 8)
-#define RCX	(1 * 8)
-#define RDX	(2 * 8)
-#define RBX	(3 * 8)
-#define RBP	(5 * 8)
-#define RSI	(6 * 8)
-#define RDI	(7 * 8)
-#define R8	(8 * 8)
-#define R9	(9 * 8)
-#define R10	(10 * 8)
-#define R11	(11 * 8)
-#define R12	(12 * 8)
-#define R13	(13 * 8)
-#define R14	(14 * 8)
-#define R15	(15 * 8)
+#define GPR_RAX	(0 * 8)
+#define GPR_RCX	(1 * 8)
+#define GPR_RDX	(2 * 8)
+#define GPR_RBX	(3 * 8)
+#define GPR_RBP	(5 * 8)
+#define GPR_RSI	(6 * 8)
+#define GPR_RDI	(7 * 8)
+#define GPR_R8	(8 * 8)
+#define GPR_R9	(9 * 8)
+#define GPR_R10	(10 * 8)
+#define GPR_R11	(11 * 8)
+#define GPR_R12	(12 * 8)
+#define GPR_R13	(13 * 8)
+#define GPR_R14	(14 * 8)
+#define GPR_R15	(15 * 8)
 
 #define FIELD_HOST_RSP	0x6c14
 
@@ -82,23 +82,23 @@ SYM_FUNC_START(vmx_enter)
 	/* CF says which; neither MOV nor VERW changes it. */
 	bt	$0, %ebx
 
-	mov	RAX(%rdi), %rax
-	mov	RCX(%rdi), %rcx
-	mov	RDX(%rdi), %rdx
-	mov	RBX(%rdi), %rbx
-	mov	RBP(%rdi), %rbp
-	mov	RSI(%rdi), %rsi
-	mov	R8(%rdi), %r8
-	mov	R9(%rdi), %r9
-	mov	R10(%rdi), %r10
-	mov	R11(%rdi), %r11
-	mov	R12(%rdi), %r12
-	mov	R13(%rdi), %r13
-	mov	R14(%rdi), %r14
-	mov	R15(%rdi), %r15
-	mov	RDI(%rdi), %rdi
+	mov	GPR_RAX(%rdi), %rax
+	mov	GPR_RCX(%rdi), %rcx
+	mov	GPR_RDX(%rdi), %rdx
+	mov	GPR_RBX(%rdi), %rbx
+	mov	GPR_RBP(%rdi), %rbp
+	mov	GPR_RSI(%rdi), %rsi
+	mov	GPR_R8(%rdi), %r8
+	mov	GPR_R9(%rdi), %r9
+	mov	GPR_R10(%rdi), %r10
+	mov	GPR_R11(%rdi), %r11
+	mov	GPR_R12(%rdi), %r12
+	mov	GPR_R13(%rdi), %r13
+	mov	GPR_R14(%rdi), %r14
+	mov	GPR_R15(%rdi), %r15
+	mov	GPR_RDI(%rdi), %rdi
 
-	CLEAR_CPU_BUFFERS
+	VMX_CLEAR_CPU_BUFFERS
 
 	jc	20f
 10:	vmlaunch
@@ -112,21 +112,21 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 	ENDBR
 	push	%rax
 	mov	8(%rsp), %rax		/* gpr */
-	pop	RAX(%rax)
-	mov	%rcx, RCX(%rax)
-	mov	%rdx, RDX(%rax)
-	mov	%rbx, RBX(%rax)
-	mov	%rbp, RBP(%rax)
-	mov	%rsi, RSI(%rax)
-	mov	%rdi, RDI(%rax)
-	mov	%r8, R8(%rax)
-	mov	%r9, R9(%rax)
-	mov	%r10, R10(%rax)
-	mov	%r11, R11(%rax)
-	mov	%r12, R12(%rax)
-	mov	%r13, R13(%rax)
-	mov	%r14, R14(%rax)
-	mov	%r15, R15(%rax)
+	pop	GPR_RAX(%rax)
+	mov	%rcx, GPR_RCX(%rax)
+	mov	%rdx, GPR_RDX(%rax)
+	mov	%rbx, GPR_RBX(%rax)
+	mov	%rbp, GPR_RBP(%rax)
+	mov	%rsi, GPR_RSI(%rax)
+	mov	%rdi, GPR_RDI(%rax)
+	mov	%r8, GPR_R8(%rax)
+	mov	%r9, GPR_R9(%rax)
+	mov	%r10, GPR_R10(%rax)
+	mov	%r11, GPR_R11(%rax)
+	mov	%r12, GPR_R12(%rax)
+	mov	%r13, GPR_R13(%rax)
+	mov	%r14, GPR_R14(%rax)
+	mov	%r15, GPR_R15(%rax)
 	xor	%edi, %edi		/* VMX_ENTERED */
 .Lleft:
 	/*

@@ -76,21 +76,34 @@ failed:
 	return -EIO;
 }
 
-static int vmx_cpu_enable(const char **why)
+/* On a page of ours, where the kernel does not do it on its own. */
+static int vmx_switch_on(struct vmx_cpu *vc)
 {
-	struct vmx_cpu *vc = this_cpu_ptr(&vmx_cpus);
-	int err = vmx_check_cpu(__read_cr4() & X86_CR4_VMXE, why);
-
-	if (err)
-		return err;
+	if (COMPAT_KERNEL_OWNS_VIRT)
+		return compat_virt_on(X86_FEATURE_VMX);
 	/* Where tracing and VMX exclude each other, tracing yields. */
 	intel_pt_handle_vmx(1);
 	cr4_set_bits(X86_CR4_VMXE);
 	if (vmx_on(page_to_phys(vc->vmxon))) {
 		cr4_clear_bits(X86_CR4_VMXE);
 		intel_pt_handle_vmx(0);
-		*why = "VMXON was refused, though the firmware allows VMX";
 		return -EIO;
+	}
+	return 0;
+}
+
+static int vmx_cpu_enable(const char **why)
+{
+	struct vmx_cpu *vc = this_cpu_ptr(&vmx_cpus);
+	bool foreign = !COMPAT_KERNEL_OWNS_VIRT && (__read_cr4() & X86_CR4_VMXE);
+	int err = vmx_check_cpu(foreign, why);
+
+	if (err)
+		return err;
+	err = vmx_switch_on(vc);
+	if (err) {
+		*why = "VMXON was refused, though the firmware allows VMX";
+		return err;
 	}
 	vc->on = true;
 	vmx_invalidate_all();
@@ -100,7 +113,7 @@ static int vmx_cpu_enable(const char **why)
 
 /*
  * Called by the kernel on its way down, NMI context included, whatever this CPU
- * was doing.
+ * was doing.  A kernel that owns VMXON leaves VMX operation itself.
  */
 static void vmx_emergency_disable(void)
 {
@@ -110,6 +123,8 @@ static void vmx_emergency_disable(void)
 		return;
 	vmx_vmcs_clear_all(vc);
 	vc->on = false;
+	if (COMPAT_KERNEL_OWNS_VIRT)
+		return;
 	asm volatile("1: vmxoff\n2:\n" _ASM_EXTABLE(1b, 2b) ::: "cc", "memory");
 	cr4_clear_bits(X86_CR4_VMXE);
 }
@@ -117,7 +132,9 @@ static void vmx_emergency_disable(void)
 static void vmx_cpu_disable(void)
 {
 	vmx_emergency_disable();
-	intel_pt_handle_vmx(0);
+	compat_virt_off(X86_FEATURE_VMX);
+	if (!COMPAT_KERNEL_OWNS_VIRT)
+		intel_pt_handle_vmx(0);
 }
 
 const struct backend_ops vmx_backend = {

@@ -134,7 +134,7 @@ noinstr void vmx_flush_l1d(struct vmx_vcpu *vmx)
 	compat_forget_irqs();
 	if (!wanted)
 		return;
-	if (static_cpu_has(X86_FEATURE_FLUSH_L1D))
+	if (cpu_feature_enabled(X86_FEATURE_FLUSH_L1D))
 		native_wrmsrl(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
 	else
 		l1tf_read_lines();

@@ -167,7 +167,7 @@ static noinstr enum vmx_entered vmx_enter_leave(struct vmx_vcpu *vmx, u32 *reaso
 	 * Clear CPU buffers that the guest could read back through a device's memory (MMIO
 	 * stale data).
 	 */
-	if (static_branch_unlikely(&mmio_stale_data_clear) &&
+	if (compat_clear_for_devices() &&
 	    READ_ONCE(vmx->vcpu.vm->mmu.maps_device))
 		x86_clear_cpu_buffers();
 	if (native_read_cr2() != st->cr2)

@@ -13,6 +13,7 @@
 #include <asm/perf_event.h>
 #include <asm/vmx.h>
 
+#include "compat.h"
 #include "x86/machine/vm.h"
 
 /* Exit reason (25.9.1): the reason itself, and that nothing was entered. */

@@ -441,7 +441,7 @@ void vm_irqfds_destroy(struct vm *vm)
  */
 int irqfds_setup(void)
 {
-	irqfd_queue = alloc_workqueue("ditto-irqfd", 0, 0);
+	irqfd_queue = alloc_workqueue("ditto-irqfd", WQ_UNBOUND, 0);
 	return irqfd_queue ? 0 : -ENOMEM;
 }
 

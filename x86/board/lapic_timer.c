@@ -17,6 +17,7 @@
 #include <asm/msr.h>
 #include <asm/tsc.h>
 
+#include "compat.h"
 #include "x86/board/irqchip_priv.h"
 #include "x86/board/lapic_priv.h"
 #include "x86/machine/vm.h"
@@ -59,8 +60,8 @@ static enum hrtimer_restart timer_fired(struct hrtimer *hrtimer)
  */
 void vlapic_timer_init(struct vlapic *apic)
 {
-	hrtimer_init(&apic->timer.hrtimer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_PINNED_HARD);
-	apic->timer.hrtimer.function = timer_fired;
+	hrtimer_setup(&apic->timer.hrtimer, timer_fired, CLOCK_MONOTONIC,
+		      HRTIMER_MODE_ABS_PINNED_HARD);
 }
 
 static void start_hrtimer(struct vlapic_timer *timer)

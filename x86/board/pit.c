@@ -16,6 +16,7 @@
 #include <linux/timex.h>
 #include <linux/uaccess.h>
 
+#include "compat.h"
 #include "x86/board/irqchip_priv.h"
 #include "x86/board/pit.h"
 #include "x86/board/pit_priv.h"
@@ -457,8 +458,7 @@ void vpit_init(struct vpit *pit, struct irqchip *chip)
 
 	pit->chip = chip;
 	mutex_init(&pit->lock);
-	hrtimer_init(&pit->timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_SOFT);
-	pit->timer.function = vpit_tick;
+	hrtimer_setup(&pit->timer, vpit_tick, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_SOFT);
 	pit->reinject = true;
 	pit->ack = (struct irq_ack_notifier){ .gsi = PIT_GSI, .acked = tick_ended };
 	pit->dev = (struct io_device){ .ops = &port_ops, .addr = 0x40, .len = 4 };

@@ -188,11 +188,11 @@ struct cpuid_regs cpuid_query(struct vcpu *vcpu, u32 function, u32 index)
 static u32 entry_reg(const struct kvm_cpuid_entry2 *e, u8 reg)
 {
 	switch (reg) {
-	case REG_EAX:
+	case CPUID_EAX:
 		return e->eax;
-	case REG_EBX:
+	case CPUID_EBX:
 		return e->ebx;
-	case REG_ECX:
+	case CPUID_ECX:
 		return e->ecx;
 	default:
 		return e->edx;

@@ -7,9 +7,9 @@
 
 #include <linux/kvm.h>
 #include <linux/types.h>
-#include <asm/cpuid.h>
 #include <asm/processor.h>
 
+#include "compat.h"
 #include "x86/machine/vcpu.h"
 
 #define DITTO_MAX_CPUID_ENTRIES	256

@@ -12,7 +12,6 @@
 #include <linux/uaccess.h>
 #include <asm/apicdef.h>
 #include <asm/cpufeature.h>
-#include <asm/cpuid.h>
 #include <asm/fpu/xcr.h>
 #include <asm/msr.h>
 #include <asm/processor.h>
@@ -24,38 +23,38 @@
 bool quirk_no_xsave;
 
 const struct feature_word cpuid_features[CPUID_WORDS] = {
-	[0] = { 1, 0, REG_EDX,
+	[0] = { 1, 0, CPUID_EDX,
 		F(FPU) | F(VME) | F(DE) | F(PSE) | F(TSC) | F(MSR) | F(PAE) | F(MCE) | F(CX8) |
 		F(SEP) | F(PGE) | F(MCA) | F(CMOV) | F(PAT) | F(PSE36) | F(CLFLUSH) |
 		F(MMX) | F(FXSR) | F(XMM) | F(XMM2) | F(SELFSNOOP),
 		F(APIC) | F(MTRR) },
-	[1] = { 0x80000001, 0, REG_EDX,
+	[1] = { 0x80000001, 0, CPUID_EDX,
 		F(SYSCALL) | F(NX) | F(MMXEXT) | F(FXSR_OPT) | F(GBPAGES) | F(RDTSCP) | F(LM) |
 		F(3DNOWEXT) | F(3DNOW) },
-	[4] = { 1, 0, REG_ECX,
+	[4] = { 1, 0, CPUID_ECX,
 		F(XMM3) | F(PCLMULQDQ) | F(SSSE3) | F(FMA) | F(CX16) | F(PCID) | F(XMM4_1) |
 		F(XMM4_2) | F(MOVBE) | F(POPCNT) | F(AES) | F(XSAVE) | F(AVX) | F(F16C) |
 		F(RDRAND),
 		F(X2APIC) | F(TSC_DEADLINE_TIMER) | F(HYPERVISOR) },
-	[6] = { 0x80000001, 0, REG_ECX,
+	[6] = { 0x80000001, 0, CPUID_ECX,
 		F(LAHF_LM) | F(CR8_LEGACY) | F(ABM) | F(SSE4A) | F(MISALIGNSSE) |
 		F(3DNOWPREFETCH) | F(XOP) | F(FMA4) | F(TBM) },
-	[9] = { 7, 0, REG_EBX,
+	[9] = { 7, 0, CPUID_EBX,
 		F(FSGSBASE) | F(BMI1) | F(AVX2) | F(FDP_EXCPTN_ONLY) | F(SMEP) | F(BMI2) |
 		F(ERMS) | F(INVPCID) | F(ZERO_FCS_FDS) | F(AVX512F) | F(AVX512DQ) | F(RDSEED) |
 		F(ADX) | F(SMAP) | F(AVX512IFMA) | F(CLFLUSHOPT) | F(CLWB) | F(AVX512PF) |
 		F(AVX512ER) | F(AVX512CD) | F(SHA_NI) | F(AVX512BW) | F(AVX512VL),
 		F(TSC_ADJUST) },
-	[10] = { LEAF_XSTATE, 1, REG_EAX, F(XSAVEOPT) | F(XSAVEC) | F(XGETBV1) | F(XSAVES) },
-	[12] = { 7, 1, REG_EAX, F(AVX_VNNI) | F(AVX512_BF16) },
-	[13] = { 0x80000008, 0, REG_EBX,
+	[10] = { LEAF_XSTATE, 1, CPUID_EAX, F(XSAVEOPT) | F(XSAVEC) | F(XGETBV1) | F(XSAVES) },
+	[12] = { 7, 1, CPUID_EAX, F(AVX_VNNI) | F(AVX512_BF16) },
+	[13] = { 0x80000008, 0, CPUID_EBX,
 		F(CLZERO) | F(XSAVEERPTR) | F(WBNOINVD) | F(AMD_IBPB) | F(AMD_IBRS) |
 		F(AMD_STIBP) | F(AMD_STIBP_ALWAYS_ON) | F(AMD_SSBD) | F(AMD_SSB_NO) | F(BTC_NO) },
-	[16] = { 7, 0, REG_ECX,
+	[16] = { 7, 0, CPUID_ECX,
 		F(AVX512VBMI) | F(UMIP) | F(PKU) | F(AVX512_VBMI2) | F(GFNI) | F(VAES) |
 		F(VPCLMULQDQ) | F(AVX512_VNNI) | F(AVX512_BITALG) | F(AVX512_VPOPCNTDQ) |
 		F(RDPID) | F(CLDEMOTE) | F(MOVDIRI) | F(MOVDIR64B) },
-	[18] = { 7, 0, REG_EDX,
+	[18] = { 7, 0, CPUID_EDX,
 		F(AVX512_4VNNIW) | F(AVX512_4FMAPS) | F(FSRM) | F(AVX512_VP2INTERSECT) |
 		F(MD_CLEAR) | F(SERIALIZE) | F(AVX512_FP16) | F(SPEC_CTRL) | F(INTEL_STIBP) |
 		F(FLUSH_L1D) | F(ARCH_CAPABILITIES) | F(SPEC_CTRL_SSBD) },
@@ -135,13 +134,13 @@ u64 cpuid_efer_reserved(const u32 *word)
 	return ~allowed;
 }
 
-static u32 host_reg(u32 function, u32 index, enum cpuid_reg reg)
+static u32 host_reg(u32 function, u32 index, enum cpuid_regs_idx reg)
 {
 	u32 r[4];
 
 	if (function > cpuid_eax(function & 0x80000000))
 		return 0;
-	cpuid_count(function, index, &r[REG_EAX], &r[REG_EBX], &r[REG_ECX], &r[REG_EDX]);
+	cpuid_count(function, index, &r[CPUID_EAX], &r[CPUID_EBX], &r[CPUID_ECX], &r[CPUID_EDX]);
 	return r[reg];
 }
 
@@ -212,7 +211,7 @@ void cpuid_setup(void)
 	cpuid_host.cr4_reserved = cpuid_cr4_reserved(cpuid_host.word);
 	cpuid_host.efer_reserved = cpuid_efer_reserved(cpuid_host.word);
 	/* As wide as the nested tables reach, should the CPU say more. */
-	cpuid_host.phys_bits = min_t(u32, host_reg(0x80000008, 0, REG_EAX) & 0xff,
+	cpuid_host.phys_bits = min_t(u32, host_reg(0x80000008, 0, CPUID_EAX) & 0xff,
 			       backend && backend->caps->tdp.levels == 5 ? 57 : 48);
 	if (!cpuid_host.phys_bits)
 		cpuid_host.phys_bits = 36;
@@ -462,13 +461,13 @@ static void offer_extended(struct offer *o)
 	for (i = 0x80000002; i <= 0x80000006; i++)
 		offer_host(o, i, 0, false);		/* name, caches, TLBs */
 	e = offer_empty(o, 0x80000007, 0, false);
-	e->edx = host_reg(0x80000007, 0, REG_EDX) & BIT(8);	/* invariant TSC */
+	e->edx = host_reg(0x80000007, 0, CPUID_EDX) & BIT(8);	/* invariant TSC */
 	e = offer_empty(o, 0x80000008, 0, false);
 	e->eax = cpuid_host.phys_bits | 48 << 8;
 	e->ebx = cpuid_host.word[13];
 	if (cpuid_host_is_amd() && max >= 0x80000021)
 		offer_empty(o, 0x80000021, 0, false)->eax =
-			host_reg(0x80000021, 0, REG_EAX) & AMD_FACTS;
+			host_reg(0x80000021, 0, CPUID_EAX) & AMD_FACTS;
 }
 
 /**

@@ -18,13 +18,11 @@
 /* A feature's bit in its register. */
 #define F(name)	BIT(X86_FEATURE_##name & 31)
 
-enum cpuid_reg { REG_EAX, REG_EBX, REG_ECX, REG_EDX };
-
 /**
  * struct feature_word - one register full of feature bits
  * @function: where CPUID reports it
  * @index: sub-leaf
- * @reg: enum cpuid_reg
+ * @reg: enum cpuid_regs_idx
  * @passed: features of the CPU that guests may have
  * @made: features that ditto makes, whatever the CPU has
  *

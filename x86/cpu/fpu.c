@@ -17,6 +17,7 @@
 #include <asm/msr.h>
 #include <asm/special_insns.h>
 
+#include "compat.h"
 #include "x86/cpu/cpuid.h"
 #include "x86/cpu/fpu.h"
 

@@ -4,7 +4,6 @@
  * kernel offers some of it in KVM's types, so this file is the one that includes
  * <linux/kvm_host.h>, and includes none of ours that would clash with it.
  */
-#include <linux/entry-kvm.h>
 #include <linux/kvm_host.h>
 #include <linux/perf_event.h>
 #include <linux/ptrace.h>
@@ -59,7 +58,7 @@ void hostwork_exit(void)
  */
 int hostwork_do(void)
 {
-	return xfer_to_guest_mode_handle_work(hostwork_sink);
+	return compat_guest_mode_work(hostwork_sink);
 }
 
 /* x86/cpu/gate.S */

@@ -11,7 +11,6 @@
 #define DITTO_X86_HOSTWORK_H
 
 #include <linux/context_tracking.h>
-#include <linux/entry-kvm.h>
 #include <linux/instrumentation.h>
 #include <linux/irqflags.h>
 #include <linux/jiffies.h>

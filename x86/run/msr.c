@@ -17,6 +17,7 @@
 #include <asm/msr.h>
 #include <asm/nospec-branch.h>
 
+#include "compat.h"
 #include "x86/board/lapic.h"
 #include "x86/cpu/clock.h"
 #include "x86/cpu/cpuid.h"
