@@ -490,6 +490,67 @@ static void held_candidates(struct kunit *test)
 	unmake(&a);
 }
 
+/* Somebody else's page by now, as whose list it is in. */
+struct stolen {
+	struct gmem *g;
+	struct page *page;
+	struct list_head list;
+	struct completion done;
+};
+
+static struct stolen *stolen;
+
+/* Punch the candidate, and be the next owner of its page. */
+static int steal_page(void *arg)
+{
+	struct stolen *s = arg;
+
+	get_page(s->page);
+	gmem_punch(s->g, 0, 1);
+	gmem_later_flush();
+	list_add(&gmem_page_folio(s->page)->lru, &s->list);
+	complete(&s->done);
+	return 0;
+}
+
+/* The freeze that comes before the join: the candidate was found, its chunk is not locked. */
+static void steal_zap(struct gmem_binding *b, pgoff_t start, pgoff_t end)
+{
+	struct task_struct *t = kthread_run(steal_page, stolen, "ditto-steal");
+
+	if (!WARN_ON(IS_ERR(t)))
+		wait_for_completion(&stolen->done);
+	fake_zap(b, start, end);
+}
+
+/* A candidate that was punched before its chunk was locked: what its page became is not ours. */
+static void stolen_candidate(struct kunit *test)
+{
+	struct gmem_binding_ops ops = fake_ops;
+	struct guest a = make(test, 8), b = make(test, 8);
+	struct stolen s = { .g = b.g };
+
+	INIT_LIST_HEAD(&s.list);
+	init_completion(&s.done);
+	KUNIT_ASSERT_EQ(test, put(&b, 0, 5), 0);
+	KUNIT_EXPECT_EQ(test, passes(2, MERGE_UNIQUE), 1);
+	KUNIT_ASSERT_EQ(test, put(&a, 0, 5), 0);
+	KUNIT_EXPECT_EQ(test, passes(1, MERGE_UNIQUE), 0);
+	s.page = pfn_to_page(b.f->pfn[0]);
+	stolen = &s;
+	ops.zap = steal_zap;
+	a.f->b.ops = &ops;
+	KUNIT_EXPECT_EQ(test, passes(1, MERGE_UNIQUE), 1);
+	a.f->b.ops = &fake_ops;
+	KUNIT_EXPECT_TRUE(test, list_is_singular(&s.list));
+	KUNIT_EXPECT_EQ(test, merge_index_unshared(), 1);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	INIT_LIST_HEAD(&gmem_page_folio(s.page)->lru);
+	put_page(s.page);
+	unmake(&a);
+	unmake(&b);
+}
+
 /* The checker knows pages that wait for a change though they are equal. */
 static void lost_merge(struct kunit *test)
 {
@@ -692,6 +753,7 @@ static struct kunit_case merge_cases[] = {
 	KUNIT_CASE(collisions),
 	KUNIT_CASE(busy_candidates),
 	KUNIT_CASE(held_candidates),
+	KUNIT_CASE(stolen_candidate),
 	KUNIT_CASE(lost_merge),
 	KUNIT_CASE(domain_counters),
 	KUNIT_CASE(unmerge),
