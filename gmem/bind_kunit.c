@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit tests of bindings in numbers: when the merge engine leaves a range alone.
+ * KUnit tests of bindings in numbers, when the merge engine leaves a range alone; and of what
+ * the kernel gets from faults of mappings.
  */
 #include <kunit/test.h>
 #include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/mman.h>
+#include <linux/pagemap.h>
+#include <linux/uaccess.h>
 
 #include "gmem/internal.h"
 #include "gmem/merge.h"
@@ -103,9 +106,63 @@ static void many_mappings(struct kunit *test)
 	fput(file);
 }
 
+/* What the kernel gets from a fault of a mapping of @file, which it lets go of. */
+static vm_fault_t fault_of(struct kunit *test, struct file *file, unsigned long prot,
+			   unsigned long flags, bool write)
+{
+	unsigned long addr = kunit_vm_mmap(test, file, 0, PAGE_SIZE, prot, flags, 0);
+	vm_fault_t ret;
+
+	KUNIT_ASSERT_NE(test, addr, 0);
+	mmap_read_lock(current->mm);
+	{
+		struct vm_fault vmf = {
+			.vma = find_vma(current->mm, addr),
+			.address = addr,
+			.flags = write ? FAULT_FLAG_WRITE : 0,
+		};
+
+		ret = vmf.vma->vm_ops->fault(&vmf);
+		if (ret & VM_FAULT_LOCKED)
+			unlock_page(vmf.page);
+		if (vmf.page)
+			put_page(vmf.page);
+	}
+	mmap_read_unlock(current->mm);
+	return ret;
+}
+
+/*
+ * The kernel looks itself whether the memory of a page that it gets is bad. It may have gone
+ * bad just now, and a locked page would be asked for its mapping.
+ */
+static void no_locked_page(struct kunit *test)
+{
+	const unsigned long rw = PROT_READ | PROT_WRITE;
+	int fd = gmem_create(PAGE_SIZE, 0);
+	struct file *file = fget(fd);
+	unsigned long addr;
+	u8 value = 7;
+
+	KUNIT_ASSERT_NOT_NULL(test, file);
+	close_fd(fd);
+	((struct gmem *)file->private_data)->space = gmem_space_new(0);	/* so: MAP_PRIVATE */
+	addr = kunit_vm_mmap(test, file, 0, PAGE_SIZE, rw, MAP_SHARED, 0);
+	KUNIT_ASSERT_NE(test, addr, 0);
+	KUNIT_EXPECT_EQ(test, copy_to_user((u8 __user *)addr, &value, 1), 0);
+
+	KUNIT_EXPECT_EQ(test, fault_of(test, file, PROT_READ, MAP_SHARED, false), VM_FAULT_NOPAGE);
+	KUNIT_EXPECT_EQ(test, fault_of(test, file, rw, MAP_SHARED, false), VM_FAULT_NOPAGE);
+	KUNIT_EXPECT_EQ(test, fault_of(test, file, rw, MAP_SHARED, true), VM_FAULT_NOPAGE);
+	KUNIT_EXPECT_EQ(test, fault_of(test, file, rw, MAP_PRIVATE, false), VM_FAULT_NOPAGE);
+	KUNIT_EXPECT_EQ(test, fault_of(test, file, rw, MAP_PRIVATE, true), 0);
+	fput(file);
+}
+
 static struct kunit_case bind_cases[] = {
 	KUNIT_CASE(many_bindings),
 	KUNIT_CASE(many_mappings),
+	KUNIT_CASE(no_locked_page),
 	{}
 };
 

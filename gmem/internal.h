@@ -35,9 +35,8 @@
  *	- By a binder: its sequence count (gmem.h). The lookup in gmem_fault() either
  *	  sees GMEM_LOCKED and waits, or came before it, and then the zap comes after
  *	  step 1 of the binder and is noticed in step 3.
- *	- By a user mapping: the fault handler hands the page over with its page lock
- *	  held, having checked under it that the entry still says so; the page table
- *	  is written before that lock is released. Who takes mappings away first takes
+ *	- By a user mapping: the fault handler writes the page table with the page's lock
+ *	  held, having checked under it that the entry still says so. Who takes mappings away first takes
  *	  and releases the page lock (unmapping_user), so what was under way is there
  *	  to be unmapped, and what comes later sees GMEM_LOCKED.
  *	- By GUP: it holds a reference, and sees the old page, as with any file.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Mappings of a gmem in user space: mmap and page faults. The kernel writes the page
- * table after our handler returned, under the page's lock, so entries are checked
- * under that lock (internal.h, point 4). Pages are ordinary: GUP and O_DIRECT work.
+ * Mappings of a gmem in user space: mmap and page faults. The page table is written under
+ * the page's lock, so entries are checked under that lock (internal.h, point 4). Pages are
+ * ordinary: GUP and O_DIRECT work.
  *
  * A mapping is of one of two kinds. One that may be written begins as an open one: it has
  * private pages only, and no notification of the first write is needed, because the dirty
@@ -14,6 +14,7 @@
  * watched one from the beginning.
  */
 #include <linux/mm.h>
+#include <linux/oom.h>
 #include <linux/pagemap.h>
 
 #include "compat.h"
@@ -97,12 +98,12 @@ static vm_fault_t to_vm_fault(int err)
 	}
 }
 
-/* @page, referenced and locked, cannot be mapped. */
-static vm_fault_t umap_refuse(struct page *page, vm_fault_t why)
+/* Done with @page, which was referenced and locked. */
+static vm_fault_t umap_leave(struct page *page, vm_fault_t ret)
 {
 	unlock_page(page);
 	put_page(page);
-	return why;
+	return ret;
 }
 
 /* Under the page's lock: note that user space may write to @page, if it may; or does now. */
@@ -174,6 +175,30 @@ static bool umap_admit(struct vm_fault *vmf, struct gmem *g, struct page *page)
 	return true;
 }
 
+/*
+ * Map @page, referenced and locked. Not left to the kernel, which looks once more whether the
+ * memory is bad and then asks a locked page for its mapping, of which ours have none; and a
+ * page may go bad at any time, whoever has its lock. For a write to a private mapping it has
+ * to be left to the kernel, which copies the page: unlocked, for then it asks nothing. That
+ * copy may be of what was there just before the entry changed, as if made earlier.
+ */
+static vm_fault_t umap_enter(struct vm_fault *vmf, struct page *page)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	vm_fault_t ret = 0;
+
+	if (!(vma->vm_flags & VM_SHARED) && (vmf->flags & FAULT_FLAG_WRITE)) {
+		unlock_page(page);
+		vmf->page = page;
+		return 0;
+	}
+	if (umap_writes(vmf) && is_open(vma))
+		file_update_time(vma->vm_file);
+	if (!(vma->vm_flags & VM_SHARED))
+		ret = check_stable_address_space(vma->vm_mm);
+	return umap_leave(page, ret ?: vmf_insert_page(vma, vmf->address, page));
+}
+
 static vm_fault_t gmem_vm_fault(struct vm_fault *vmf)
 {
 	struct gmem *g = vmf->vma->vm_private_data;
@@ -190,21 +215,19 @@ static vm_fault_t gmem_vm_fault(struct vm_fault *vmf)
 		page = peek_locked(g, vmf->pgoff);
 		if (!page)
 			continue;
-		/* The kernel would look for the mapping in the page, which has none. */
 		if (PageHWPoison(page)) {
-			umap_refuse(page, 0);
+			umap_leave(page, 0);
 			gmem_quarantine(g, vmf->pgoff);
 			return VM_FAULT_HWPOISON;
 		}
 		/* Under the page's lock, which who makes the file shorter waits for. */
 		if (page_count(page) > MAX_PAGE_REFS || vmf->pgoff >= gmem_npages(g))
-			return umap_refuse(page, VM_FAULT_SIGBUS);
+			return umap_leave(page, VM_FAULT_SIGBUS);
 		if (umap_admit(vmf, g, page))
 			break;
-		umap_refuse(page, 0);
+		umap_leave(page, 0);
 	}
-	vmf->page = page;
-	return VM_FAULT_LOCKED;
+	return umap_enter(vmf, page);
 }
 
 static vm_fault_t gmem_vm_page_mkwrite(struct vm_fault *vmf)
@@ -250,7 +273,7 @@ static const struct vm_operations_struct gmem_watched_ops = {
  * @vma: the new mapping
  *
  * Of an anonymous gmem only shared mappings, and none beyond the end, where nothing will ever
- * be. VM_DONTEXPAND: see umap_watch().
+ * be. VM_DONTEXPAND: see umap_watch(); VM_MIXEDMAP: see umap_enter().
  *
  * Return: 0, or -EINVAL for a private mapping or one that reaches beyond the end.
  */
@@ -262,7 +285,7 @@ int gmem_mmap(struct file *file, struct vm_area_struct *vma)
 	if (!g->space && (!shared || vma->vm_pgoff > gmem_npages(g) ||
 			  vma_pages(vma) > gmem_npages(g) - vma->vm_pgoff))
 		return -EINVAL;
-	vm_flags_set(vma, VM_DONTEXPAND);
+	vm_flags_set(vma, VM_DONTEXPAND | VM_MIXEDMAP);
 	vma->vm_private_data = g;
 	vma->vm_ops = shared && vma->vm_flags & VM_WRITE ? &gmem_open_ops : &gmem_watched_ops;
 	file_accessed(file);
