@@ -3,9 +3,16 @@
  * KVM_TPR_ACCESS_REPORTING and KVM_SET_VAPIC_ADDR: what of a guest's task priority the VMM
  * hears of, and a priority that is in the guest's memory.
  */
+#include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "vm.h"
+
+#define SLOT_GPA	0x10000000u
+#define FLAG		0x9000
+#define CODE		0x8000
 
 static void report(struct vcpu *vcpu, u32 enabled)
 {
@@ -55,6 +62,74 @@ static void memory(const void *arg)
 	vm_free(vm);
 }
 
+/* Write a byte (offset 6 here) to the slot, say so and spin until told, then hand it out. */
+static const u8 writes_and_spins[] = {
+	0xc6, 0x05, 0, 0, 0, 0x10, 0,				/* movb $0, SLOT_GPA */
+	0xc7, 0x05, 0, 0x90, 0, 0, 1, 0, 0, 0,			/* movl $1, FLAG */
+	0x83, 0x3d, 0, 0x90, 0, 0, 2,				/* 1: cmpl $2, FLAG */
+	0x75, 0xf7,						/* jne 1b */
+	0xa0, 0, 0, 0, 0x10,					/* mov SLOT_GPA, %al */
+	0xe6, 0x70,						/* out %al, $0x70 */
+};
+
+static void ignore(int sig)
+{
+}
+
+static void *enter_once(void *vcpu)
+{
+	return (void *)(long)vcpu_enter(vcpu);
+}
+
+/* The guest writes @tpr; then its page is away, and KVM_RUN ends for a signal. */
+static void write_and_signal(struct vcpu *vcpu, u8 tpr, void *page)
+{
+	volatile u32 *flag = (u32 *)(vcpu->vm->ram + FLAG);
+	pthread_t thread;
+	void *result;
+
+	vcpu->vm->ram[CODE + 6] = tpr;
+	vcpu_enter_mode(vcpu, MODE_PROT32, CODE);
+	*flag = 0;
+	pthread_create(&thread, NULL, enter_once, vcpu);
+	while (*flag != 1)
+		usleep(1000);
+	CHECKED(madvise(page, PAGE_SIZE, MADV_DONTNEED));
+	ASSERT_EQ(pthread_kill(thread, SIGUSR1), 0);
+	pthread_join(thread, &result);
+	ASSERT_EQ(result, -EINTR);
+	*flag = 2;
+}
+
+/*
+ * Where a signal comes before the page does, the guest's byte is taken later. Several times:
+ * an exit just before the page goes would have taken it.
+ */
+static void late(const void *arg)
+{
+	struct kvm_vapic_addr addr = { .vapic_addr = SLOT_GPA };
+	struct vm *vm = vm_new(&(struct vm_config) { .user = true });
+	struct sigaction action = { .sa_handler = ignore };
+	struct vcpu *vcpu = &vm->vcpu[0];
+	struct kvm_lapic_state lapic;
+	u8 *page, tpr;
+
+	sigaction(SIGUSR1, &action, NULL);
+	page = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT(page != MAP_FAILED);
+	CHECKED(vm_set_slot(vm, 1, 0, SLOT_GPA, PAGE_SIZE, page));
+	memcpy(vm->ram + CODE, writes_and_spins, sizeof(writes_and_spins));
+	CHECKED(ioctl(vcpu->fd, KVM_SET_VAPIC_ADDR, &addr));
+	for (tpr = 0x10; tpr < 0xf0; tpr += 0x10) {
+		write_and_signal(vcpu, tpr, page);
+		ASSERT_EQ(vcpu_enter(vcpu), KVM_EXIT_IO);
+		ASSERT_EQ(*((u8 *)vcpu->run + vcpu->run->io.data_offset), tpr);
+		CHECKED(ioctl(vcpu->fd, KVM_GET_LAPIC, &lapic));
+		ASSERT_EQ(*(u32 *)&lapic.regs[0x80], tpr);
+	}
+	vm_free(vm);
+}
+
 static void refused(const void *arg)
 {
 	struct kvm_vapic_addr addr = { .vapic_addr = 1ull << 45 };
@@ -75,6 +150,7 @@ static void refused(const void *arg)
 static const struct tap_test tests[] = {
 	{ "reporting", reporting },
 	{ "memory", memory },
+	{ "late", late },
 	{ "refused", refused },
 };
 

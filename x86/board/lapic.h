@@ -63,6 +63,7 @@ struct vlapic_timer {
  * @cpu_times: it ends the guest when the timer expires; constant
  * @msrs_pass: the guest reaches registers of its x2APIC without exits; owner
  * @reports_tpr: the VMM wants to hear of accesses to the TPR; owner
+ * @vapic_late: the TPR in the guest's memory has not been taken yet; owner
  * @tpr_written: the last such access; owner
  * @tpr_rip: likewise
  * @base: a copy of vcpu->msr.apic_base; owner
@@ -81,7 +82,7 @@ struct vlapic {
 	bool cpu_helps;
 	bool cpu_times;
 	bool msrs_pass;
-	bool reports_tpr, tpr_written;
+	bool reports_tpr, tpr_written, vapic_late;
 	u64 tpr_rip;
 	u64 base;
 	struct vlapic_timer timer;

@@ -141,6 +141,7 @@ int vlapic_ioctl_set(struct vcpu *vcpu, struct kvm_lapic_state *state)
 	if (!apic || !state_is_valid(apic, state))
 		return -EINVAL;
 	vlapic_timer_stop(apic);
+	apic->vapic_late = false;
 	set_registers(apic, state);
 	vlapic_forget_posted(apic);
 	set_vectors(apic, state, APIC_ISR);

@@ -56,6 +56,7 @@ int vlapic_ioctl_set_vapic(struct vcpu *vcpu, struct kvm_vapic_addr *addr)
 	if (err)
 		return err == -EINTR ? err : -EINVAL;
 	vcpu->vapic = addr->vapic_addr;
+	vcpu->apic->vapic_late = false;
 	return 0;
 }
 
@@ -94,22 +95,32 @@ void vlapic_report_tpr(struct vcpu *vcpu)
 void vlapic_to_vapic(struct vcpu *vcpu)
 {
 	struct vlapic *apic = vcpu->apic;
-	u32 val = vlapic_tpr(apic) | (vlapic_highest(apic, APIC_ISR) & 0xf0) << 8 |
-		  vlapic_highest(apic, APIC_IRR) << 24;
+	u32 val;
 
+	if (unlikely(apic->vapic_late)) {
+		vlapic_from_vapic(vcpu);
+		if (apic->vapic_late)
+			return;		/* for the same signal, which forbids the entry */
+	}
+	val = vlapic_tpr(apic) | (vlapic_highest(apic, APIC_ISR) & 0xf0) << 8 |
+	      vlapic_highest(apic, APIC_IRR) << 24;
 	guest_write(&vcpu->vm->mmu, vcpu->vapic, &val, sizeof(val));
 }
 
 /**
  * vlapic_from_vapic() - take the TPR that the guest has set, after an exit
  * @vcpu: as for vlapic_to_vapic()
+ *
+ * If a signal comes before the memory, it is taken before the next entry; until then the
+ * APIC has the one from before.
  */
 void vlapic_from_vapic(struct vcpu *vcpu)
 {
 	struct vlapic *apic = vcpu->apic;
 	u8 tpr;
+	int err = guest_read(&vcpu->vm->mmu, vcpu->vapic, &tpr, sizeof(tpr));
 
-	if (!guest_read(&vcpu->vm->mmu, vcpu->vapic, &tpr, sizeof(tpr)) &&
-	    tpr != vlapic_tpr(apic))
+	apic->vapic_late = err == -EINTR;
+	if (!err && tpr != vlapic_tpr(apic))
 		vlapic_reg_write(apic, APIC_TASKPRI, tpr);
 }

@@ -104,10 +104,6 @@ static enum exit_outcome run_requests(struct vcpu *vcpu)
 		vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
 		return OUTCOME_USER;
 	}
-	if (vcpu_take_request(vcpu, REQ_TPR_ACCESS)) {
-		vlapic_report_tpr(vcpu);
-		return OUTCOME_USER;
-	}
 	if (vcpu_take_request(vcpu, REQ_MSR_FILTER))
 		msr_setup_passthrough(vcpu);
 	if (vcpu_take_request(vcpu, REQ_CLOCK_UPDATE))
@@ -240,7 +236,10 @@ static __always_inline bool run_enter(struct vcpu *vcpu, struct exit_facts *fact
 
 /*
  * This CPU goes offline or the machine goes down: the thread sleeps until it is
- * moved, the CPU comes back, or a signal ends it.
+ * moved, the CPU comes back, or a signal ends it.  Until then no request is taken, because
+ * what is written to the hardware's part of the vCPU would get lost.  That its CPU goes off
+ * between this look and such a write, only a machine sees that goes down: from a CPU that
+ * goes offline the scheduler has moved all threads before core/cpus.c hears of it.
  */
 static void run_wait_for_cpu(struct vcpu *vcpu)
 	__must_hold(&vcpu->vm->mmu.srcu)
@@ -310,6 +309,10 @@ static enum exit_outcome run_housekeeping(struct vcpu *vcpu)
 	/* Before an INIT, behind which the vCPU may sleep for long. */
 	if (vcpu_take_request(vcpu, REQ_IOAPIC_EOI) && run_tell_ioapic(vcpu) == OUTCOME_USER)
 		return OUTCOME_USER;
+	if (vcpu_take_request(vcpu, REQ_TPR_ACCESS)) {
+		vlapic_report_tpr(vcpu);
+		return OUTCOME_USER;
+	}
 	/* Before a halted vCPU sleeps, too. */
 	if (vcpu_take_request(vcpu, REQ_TSC))
 		vlapic_tsc_changed(vcpu);
@@ -331,17 +334,17 @@ static enum exit_outcome run_housekeeping(struct vcpu *vcpu)
  * Handle everything that keeps the vCPU from entering the guest. The order, where each step
  * rests on those before:
  *
- *	1. REQ_IOAPIC_EOI: what the guest ended before an INIT, its VMM hears before it, since
- *	   behind it the vCPU may sleep for long.
+ *	1. REQ_IOAPIC_EOI, REQ_TPR_ACCESS: what the guest did before an INIT, its VMM hears
+ *	   before it, since behind it the vCPU may sleep for long, and runs other code.
  *	2. REQ_TSC, then a timer that has expired: what they bring may end the sleep in 5.
  *	3. INIT and SIPI, which begin or end such a sleep.
  *	4. The VM's end, signals and the host's work: a thread that is wanted does not sleep.
  *	5. Sleep, unless the vCPU can run or something wakes it; then all over again. A CPU
  *	   that is off is waited for.
  *	6. run_requests(), for a vCPU that is about to run: REQ_RING_FULL, before anything that
- *	   writes to the guest; REQ_SHUTDOWN and REQ_TPR_ACCESS, which leave to user space,
- *	   too; then what the guest will find: REQ_MSR_FILTER, REQ_CLOCK_UPDATE, REQ_PDPTES;
- *	   and REQ_RELOAD_ROOT, which asks for 7's flush.
+ *	   writes to the guest; REQ_SHUTDOWN, which leaves to user space, too; then what the
+ *	   guest will find: REQ_MSR_FILTER, REQ_CLOCK_UPDATE, REQ_PDPTES; and REQ_RELOAD_ROOT,
+ *	   which asks for 7's flush.
  *	7. In run_enter(), with IRQs off: REQ_EVENT, REQ_TLB_FLUSH.
  *
  * Each request that leaves to user space is taken alone: those behind it stay for the next
@@ -358,8 +361,10 @@ static enum exit_outcome run_prepare(struct vcpu *vcpu)
 		run_sleep(vcpu);
 		return OUTCOME_ENTER;
 	}
-	if (unlikely(!cpus_here_enabled()))
+	if (unlikely(!cpus_here_enabled())) {
 		run_wait_for_cpu(vcpu);
+		return OUTCOME_ENTER;
+	}
 	return run_requests(vcpu);
 }
 
