@@ -6,6 +6,8 @@
  */
 #include <linux/completion.h>
 #include <linux/kthread.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
 
 #include "mmu/kunit.h"
 
@@ -412,6 +414,52 @@ static void slot_hints(struct kunit *test)
 	}
 }
 
+/* Somebody who runs the checker, and is killed. */
+struct checker {
+	struct test_mmu *t;
+	struct completion begins, ends;
+	int result;
+};
+
+static int run_checker(void *arg)
+{
+	struct checker *c = arg;
+	struct seq_file m = { };
+
+	allow_signal(SIGKILL);
+	complete(&c->begins);
+	c->result = mmu_check(&c->t->mmu, &m);
+	complete(&c->ends);
+	return 0;
+}
+
+/* Who holds the slots may wait for long: the checker can be killed, and found nothing wrong. */
+static void checker_killed(struct kunit *test)
+{
+	struct checker c = { .t = test_mmu_new(test) };
+	struct task_struct *thread;
+	unsigned long left;
+
+	init_completion(&c.begins);
+	init_completion(&c.ends);
+	mutex_lock(&c.t->mmu.slots_lock);
+	thread = kthread_run(run_checker, &c, "ditto-check");
+	if (!IS_ERR(thread)) {
+		get_task_struct(thread);
+		wait_for_completion(&c.begins);
+		send_sig(SIGKILL, thread, 1);
+		left = wait_for_completion_timeout(&c.ends, 10 * HZ);
+		put_task_struct(thread);
+	}
+	mutex_unlock(&c.t->mmu.slots_lock);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(thread));
+	KUNIT_EXPECT_NE(test, left, 0);
+	if (!left)
+		wait_for_completion(&c.ends);
+	KUNIT_EXPECT_EQ(test, c.result, -EINTR);
+	KUNIT_EXPECT_EQ(test, mmu_check(&c.t->mmu, NULL), 0);
+}
+
 static struct kunit_case slots_cases[] = {
 	KUNIT_CASE(user_regions),
 	KUNIT_CASE(gmem_regions),
@@ -425,6 +473,7 @@ static struct kunit_case slots_cases[] = {
 	KUNIT_CASE(cmpxchg_user),
 	KUNIT_CASE(other_process),
 	KUNIT_CASE(stats),
+	KUNIT_CASE(checker_killed),
 	{}
 };
 

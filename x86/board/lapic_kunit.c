@@ -639,6 +639,47 @@ static void lapic_test_timer_by_cpu(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vcpu->exit_tsc, 0ull);
 }
 
+/* The longest bus cycle that a VMM may choose, and the longest count of a guest. */
+static void lapic_test_timer_longest(struct kunit *test)
+{
+	struct board *b = test->priv;
+	struct vcpu *vcpu = &b->vcpu[1];
+	u64 now = ktime_get_ns();
+	unsigned int by_cpu;
+
+	b->vm.enabled.apic_bus_ns = U64_MAX / 128 / U32_MAX;
+	board_apic_on(b);
+	board_apic_write(vcpu, APIC_TDCR, APIC_TDR_DIV_128);
+	for (by_cpu = 0; by_cpu < 2; by_cpu++) {
+		vcpu->apic->cpu_times = by_cpu;
+		board_apic_write(vcpu, APIC_LVTT, 0x61);
+		board_apic_write(vcpu, APIC_TMICT, U32_MAX);
+		KUNIT_EXPECT_GT(test, vcpu->apic->timer.target, now + NSEC_PER_SEC);
+		KUNIT_EXPECT_LT(test, vcpu->apic->timer.target, (u64)KTIME_MAX);
+		KUNIT_EXPECT_FALSE(test, vlapic_timer_expired(vcpu));
+		board_apic_write(vcpu, APIC_LVTT, APIC_LVT_TIMER_PERIODIC | 0x61);
+		board_apic_write(vcpu, APIC_TMICT, U32_MAX);
+		KUNIT_EXPECT_FALSE(test, vlapic_timer_expired(vcpu));
+		board_apic_write(vcpu, APIC_TMICT, 0);
+	}
+	KUNIT_EXPECT_EQ(test, board_who_got(b, 0x61), 0u);
+}
+
+/* A vCPU whose making is not over, and may fail, has an APIC and is not found. */
+static void lapic_test_find(struct kunit *test)
+{
+	struct board *b = test->priv;
+
+	KUNIT_EXPECT_PTR_EQ(test, vlapic_find(&b->vm, 3), &b->vcpu[3]);
+	KUNIT_EXPECT_NULL(test, vlapic_find(&b->vm, NR_VCPUS));
+	KUNIT_EXPECT_NULL(test, vlapic_find(&b->vm, VLAPIC_MAX_IDS));
+	KUNIT_EXPECT_NULL(test, vlapic_find(&b->vm, U64_MAX));
+	b->vm.nr_vcpus--;
+	KUNIT_EXPECT_NULL(test, vlapic_find(&b->vm, 3));
+	KUNIT_EXPECT_PTR_EQ(test, vlapic_find(&b->vm, 2), &b->vcpu[2]);
+	b->vm.nr_vcpus++;
+}
+
 static struct kunit_case lapic_kunit_cases[] = {
 	KUNIT_CASE(lapic_test_reset),
 	KUNIT_CASE(lapic_test_priority),
@@ -657,6 +698,8 @@ static struct kunit_case lapic_kunit_cases[] = {
 	KUNIT_CASE(lapic_test_timer_deadline),
 	KUNIT_CASE(lapic_test_state),
 	KUNIT_CASE(lapic_test_timer_by_cpu),
+	KUNIT_CASE(lapic_test_timer_longest),
+	KUNIT_CASE(lapic_test_find),
 	{}
 };
 

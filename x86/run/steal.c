@@ -24,6 +24,10 @@
 
 static_assert(sizeof(struct kvm_steal_time) == 64);
 
+#ifdef DITTO_KUNIT
+void (*vcpu_steal_between)(struct vcpu *vcpu);
+#endif
+
 static gpa_t steal_gpa(const struct vcpu *vcpu)
 {
 	return vcpu->pv.steal_msr & KVM_STEAL_VALID_BITS;
@@ -112,6 +116,10 @@ void vcpu_steal_update(struct vcpu *vcpu)
 	if (!vcpu_steal_on(vcpu))
 		return;
 	flags = guest_read(mmu, steal_gpa(vcpu), &st, sizeof(st));
+#ifdef DITTO_KUNIT
+	if (vcpu_steal_between)
+		vcpu_steal_between(vcpu);
+#endif
 	if (!flags)
 		flags = steal_take_flags(vcpu, st.preempted);
 	/* Not before: vcpu_steal_left() would write over a flag that was not taken yet. */

@@ -12,6 +12,10 @@
 enum guest_fault vcpu_set_steal_msr(struct vcpu *vcpu, u64 val);
 void vcpu_steal_update(struct vcpu *vcpu);
 void vcpu_steal_left(struct vcpu *vcpu);
+#ifdef DITTO_KUNIT
+/* Called when the byte has been read and is not yet taken. */
+extern void (*vcpu_steal_between)(struct vcpu *vcpu);
+#endif
 
 /* The guest wants to know. */
 static inline bool vcpu_steal_on(const struct vcpu *vcpu)
