@@ -3,7 +3,7 @@
 #	make			ditto.ko and tools/ditto
 #	make KVER=6.1		... for Debian's kernel 6.1 (default 6.12), or KVER=debug, KVER=vmx
 #	make KDIR=/path		... for the kernel whose build directory that is
-#	make newest		... for the two newest series that the next Debian offers, which
+#	make module KVER=newest	... for the two newest series that the next Debian offers, which
 #				are downloaded with their headers and compiler
 #	make sparse		check the module's sources, and the arrows between its rooms
 #	make kernel-doc		check the comments that document functions and types
@@ -24,9 +24,12 @@ KVER   ?= 6.12
 WERROR ?= 1
 ROOMS  := core x86 svm vmx mmu gmem ksm virtio uapi
 
-ifneq ($(filter-out clean newest test test-all demo bench,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out clean test test-all demo bench,$(or $(MAKECMDGOALS),all)),)
 ifndef KDIR
-ifneq ($(filter debug vmx,$(KVER)),)
+ifeq ($(KVER),newest)
+NEWEST := $(shell selftests/host/newest-kernel)
+KDIR := $(if $(NEWEST),$(NEWEST)/root/usr/src/linux-headers-$(shell cat $(NEWEST)/release))
+else ifneq ($(filter debug vmx,$(KVER)),)
 KDIR := $(shell selftests/host/built-kernel $(KVER))/build
 else
 KDIR := $(shell ls -d /lib/modules/$(KVER)[.-]*-amd64/build 2>/dev/null | \
@@ -47,19 +50,21 @@ KMAKE  = $(MAKE) -C $(KDIR) M=$(CURDIR)/$(BUILD) W=1 \
 	 $(if $(filter-out 0,$(WERROR)),KCFLAGS=-Werror) $(if $(KUNIT),DITTO_KUNIT=y) \
 	 $(if $(DEBUG),DITTO_DEBUG=y)
 
-.PHONY: all module newest tools tree sparse kernel-doc test test-all demo bench clean
+.PHONY: all module tools tree sparse kernel-doc test test-all demo bench clean
 all: module tools
 	@cmp -s $(BUILD)/ditto.ko ditto.ko || cp $(BUILD)/ditto.ko ditto.ko
 
-module: tree
-	+$(KMAKE) modules
-
-newest:
-	selftests/setup newest
-	releases=$$(cat "$$(selftests/host/newest-kernel)/releases") && for release in $$releases; do \
+# There, each is built by its own compiler.
+ifdef NEWEST
+module:
+	@for release in $$(cat $(NEWEST)/releases); do \
 		selftests/host/newest-root make -s -j$(or $(DITTO_JOBS),$(shell nproc)) module \
 			"KDIR=/usr/src/linux-headers-$$release" WERROR=$(WERROR) || exit 1; \
 	done
+else
+module: tree
+	+$(KMAKE) modules
+endif
 
 tools:
 	$(if $(wildcard tools/Makefile),+$(MAKE) -C tools)
