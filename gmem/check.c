@@ -138,7 +138,7 @@ static void check_shared(struct check *ck, struct page *page)
 	if (!xa_load(&ck->pages, page_to_pfn(page)))
 		check_refs(ck, page);
 	note_page(ck, page, 2);
-	if (!gmem_page_is_shared(page) || gmem_page_domain(page) != ck->g->domain)
+	if (!gmem_page_is_shared(page) || gmem_page_shared_domain(page) != ck->g->domain)
 		violation(ck, "pfn %#lx: shared across domains", page_to_pfn(page));
 }
 

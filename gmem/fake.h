@@ -11,6 +11,7 @@
 #include <linux/seq_file.h>
 #include <linux/spinlock.h>
 
+#include "gmem/internal.h"
 #include "gmem/merge.h"
 
 #define FAKE_PAGES	2048

@@ -10,6 +10,45 @@
 #include "gmem/internal.h"
 #include "gmem/merge.h"
 
+static void cursor_set(struct gmem_cursor *cur, struct gmem *g, struct gmem_chunk *c)
+{
+	cur->g = g;
+	cur->c = c;
+	cur->lock = &c->lock;
+	cur->domain = g->domain;
+	cur->key = &g->domain->key;
+}
+
+/**
+ * gmem_cursor_at() - hold the chunk of an offset
+ * @cur: which entry of it is the caller's to set, in @cur->nr
+ * @g: a gmem that takes part in merging, to which the caller has a reference
+ * @off: any offset of the chunk
+ *
+ * Return: false if there is none; else the end is gmem_cursor_leave().
+ */
+bool gmem_cursor_at(struct gmem_cursor *cur, struct gmem *g, pgoff_t off)
+{
+	struct gmem_chunk *c;
+
+	if (off >= gmem_npages(g))
+		return false;
+	c = gmem_chunk_find(g, off);
+	if (!c)
+		return false;
+	cursor_set(cur, g, c);
+	return true;
+}
+
+/**
+ * gmem_cursor_leave() - the end of gmem_cursor_at()
+ * @cur: holds a chunk
+ */
+void gmem_cursor_leave(struct gmem_cursor *cur)
+{
+	gmem_chunk_put(cur->c);
+}
+
 /**
  * gmem_cursor_get() - hold the entry of a private page
  * @page: a private page that cannot leave its entry now: in the merge index, with the
@@ -25,8 +64,7 @@ bool gmem_cursor_get(struct page *page, struct gmem_cursor *cur)
 	if (!kref_get_unless_zero(&c->owner->ref))
 		return false;
 	refcount_inc(&c->refs);	/* the directory has one while there are pages */
-	cur->g = c->owner;
-	cur->c = c;
+	cursor_set(cur, c->owner, c);
 	cur->nr = *gmem_page_nr(page);
 	return true;
 }
@@ -52,8 +90,54 @@ unsigned long gmem_cursor_entry(const struct gmem_cursor *cur)
 	return READ_ONCE(cur->c->entry[cur->nr]);
 }
 
-/* Is @page still what the entry privately has? The chunk's lock is held. */
-static bool cursor_has(const struct gmem_cursor *cur, struct page *page)
+/**
+ * gmem_cursor_id() - whose entry is held?
+ * @cur: holds it
+ *
+ * Return: the id of its gmem.
+ */
+u64 gmem_cursor_id(const struct gmem_cursor *cur)
+{
+	return cur->g->id;
+}
+
+/**
+ * gmem_cursor_offset() - where is it?
+ * @cur: holds an entry
+ *
+ * Return: its offset in its gmem, in pages.
+ */
+pgoff_t gmem_cursor_offset(const struct gmem_cursor *cur)
+{
+	return cur->c->base + cur->nr;
+}
+
+/**
+ * gmem_cursor_pending() - the page of an entry that waits to be examined
+ * @cur: holds the entry; the caller is in an RCU section, and may read the page in it
+ *
+ * Return: the page, which may leave its entry at any time; NULL when there is none to
+ * examine: none at all, a shared one, or one that was written since the last scan.
+ */
+struct page *gmem_cursor_pending(const struct gmem_cursor *cur)
+{
+	unsigned long v = gmem_cursor_entry(cur);
+
+	if (!gmem_entry_private(v) ||
+	    (v & (GMEM_PENDING | GMEM_LOCKED | GMEM_DIRTY)) != GMEM_PENDING ||
+	    PageHWPoison(gmem_entry_page(v)))
+		return NULL;
+	return gmem_entry_page(v);
+}
+
+/**
+ * gmem_cursor_has() - is a page still what an entry privately has?
+ * @cur: the entry, its chunk's lock held
+ * @page: the page, which may be freed by now, or another's
+ *
+ * Return: whether it is.
+ */
+bool gmem_cursor_has(const struct gmem_cursor *cur, struct page *page)
 {
 	unsigned long v = gmem_cursor_entry(cur);
 
@@ -78,7 +162,7 @@ int gmem_examined(struct gmem_cursor *cur, struct page *page)
 	unsigned long new, v = gmem_cursor_entry(cur);
 	bool busy = gmem_page_held(page);
 
-	if (!cursor_has(cur, page))
+	if (!gmem_cursor_has(cur, page))
 		return -EAGAIN;
 	do {
 		new = v & ~GMEM_PENDING;
@@ -124,7 +208,7 @@ static bool freeze_mappings(struct gmem_cursor *cur, struct page *page, bool kee
  */
 int gmem_freeze(struct gmem_cursor *cur, struct page *page, bool keep_readers)
 {
-	if (!cursor_has(cur, page))
+	if (!gmem_cursor_has(cur, page))
 		return -EAGAIN;
 	gmem_entry_lock(cur->c, cur->nr);
 	if (freeze_mappings(cur, page, keep_readers))
@@ -148,6 +232,33 @@ void gmem_thaw(struct gmem_cursor *cur, unsigned long soft)
 
 	gmem_count_pending(cur->g, v, soft);
 	gmem_entry_unlock(cur->c, cur->nr, (v & ~(GMEM_LOCKED | GMEM_SOFT)) | soft);
+}
+
+/**
+ * gmem_thaw_pending() - end a freeze, nothing merged; the page is to be examined again
+ * @cur: the frozen entry
+ */
+void gmem_thaw_pending(struct gmem_cursor *cur)
+{
+	gmem_thaw(cur, GMEM_PENDING);
+}
+
+/**
+ * gmem_thaw_examined() - end a freeze, in which the page was examined
+ * @cur: the frozen entry
+ */
+void gmem_thaw_examined(struct gmem_cursor *cur)
+{
+	gmem_thaw(cur, 0);
+}
+
+/**
+ * gmem_thaw_changed() - end a freeze of a page that somebody has written meanwhile
+ * @cur: the frozen entry, which is left alone for some scans
+ */
+void gmem_thaw_changed(struct gmem_cursor *cur)
+{
+	gmem_thaw(cur, GMEM_DIRTY | GMEM_WAIT(GMEM_WAIT_BUSY));
 }
 
 /**
@@ -191,4 +302,45 @@ void gmem_replace_zero(struct gmem_cursor *cur)
 	atomic_long_inc(&cur->g->nr_zeroed);
 	gmem_entry_unlock(cur->c, cur->nr, GMEM_ZEROED);
 	gmem_entry_drop(cur->g, old);
+}
+
+/**
+ * gmem_page_domain() - which gmems may share a page?
+ * @page: in an entry, which it cannot leave now
+ *
+ * Return: their domain.
+ */
+struct gmem_domain *gmem_page_domain(struct page *page)
+{
+	if (gmem_page_is_shared(page))
+		return gmem_page_shared_domain(page);
+	return gmem_page_chunk(page)->owner->domain;
+}
+
+/* The entry that a private page says it is in. */
+static unsigned long private_entry(struct page *page)
+{
+	return READ_ONCE(gmem_page_chunk(page)->entry[*gmem_page_nr(page)]);
+}
+
+/**
+ * gmem_page_calm() - has a page been examined, and not written since? For the checker
+ * @page: in the merge index, with the bucket's lock held
+ *
+ * Return: whether that is so, as far as anybody has noticed.
+ */
+bool gmem_page_calm(struct page *page)
+{
+	return gmem_page_is_shared(page) || !(private_entry(page) & (GMEM_DIRTY | GMEM_PENDING));
+}
+
+/**
+ * gmem_page_placed() - is a page in the entry that it says? For the checker
+ * @page: private, in the merge index, with the bucket's lock held
+ *
+ * Return: whether it is.
+ */
+bool gmem_page_placed(struct page *page)
+{
+	return gmem_entry_page(private_entry(page)) == page;
 }

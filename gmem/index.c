@@ -555,7 +555,7 @@ void gmem_shared_put(struct page *page)
 {
 	if (!atomic_dec_and_test(gmem_page_sharers(page)))
 		return;
-	gmem_count_shared_page(gmem_page_domain(page), -1);
+	gmem_count_shared_page(gmem_page_shared_domain(page), -1);
 	page_drop(page);
 }
 

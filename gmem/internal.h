@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The inside of gmem: the page index and who may change it how. Only gmem/ (and,
- * through merge.h, ksm/) includes this.
+ * The inside of gmem: the page index and who may change it how. Only gmem/ includes this.
  *
  * 1. The index. The root has one directory per GiB, a directory 512 chunks, a chunk
  * 512 entries of one word. Directories live as long as the gmem; chunks come with
@@ -78,9 +77,8 @@
 #include <linux/workqueue.h>
 
 #include "gmem/gmem.h"
+#include "gmem/page.h"
 
-#define GMEM_CHUNK_SHIFT	9
-#define GMEM_CHUNK_PAGES	(1UL << GMEM_CHUNK_SHIFT)
 #define GMEM_DIR_SHIFT		9
 #define GMEM_DIR_CHUNKS		(1UL << GMEM_DIR_SHIFT)
 #define GMEM_ROOT_SHIFT		(GMEM_CHUNK_SHIFT + GMEM_DIR_SHIFT)
@@ -313,114 +311,6 @@ static inline unsigned long *gmem_entry(const struct gmem *g, pgoff_t off)
 	return likely(c) ? &c->entry[off % GMEM_CHUNK_PAGES] : NULL;
 }
 
-/*
- * What gmem and the merge engine keep of each page that an entry points at: three words
- * of its struct folio (nobody else looks at these words of a page that is in no cache
- * and on no LRU list). Written before the page is in an entry, or under chunk->lock.
- *
- *	lru	node in the merge index, or in a queue of later.c once it is dropped
- *	private	private page: its chunk. Shared page: its domain, plus 1
- *	index	low half: private page: number of its entry in the chunk; shared page:
- *		sharers. High half: digest
- *
- * Only the accessors down to gmem_page_mapcount() know where they lie. A kernel that
- * takes these words away needs a table beside its pages, and changes here.
- */
-#define GMEM_PAGE_SHARED	1UL
-
-static_assert(sizeof(struct hlist_node) <= sizeof_field(struct folio, lru));
-static_assert(sizeof(struct llist_node) <= sizeof_field(struct folio, lru));
-static_assert(sizeof_field(struct folio, private) == sizeof(unsigned long));
-static_assert(sizeof_field(struct folio, index) == 2 * sizeof(u32));
-static_assert(offsetof(struct folio, page) == 0);
-
-/* Pages of ours are never compound: each is its own folio. */
-static inline struct folio *gmem_page_folio(struct page *page)
-{
-	return container_of(page, struct folio, page);
-}
-
-static inline struct hlist_node *gmem_page_node(struct page *page)
-{
-	return (struct hlist_node *)&gmem_page_folio(page)->lru;
-}
-
-static inline struct page *gmem_node_page(struct hlist_node *node)
-{
-	return &container_of((struct list_head *)node, struct folio, lru)->page;
-}
-
-static inline struct llist_node *gmem_page_waits(struct page *page)
-{
-	return (struct llist_node *)&gmem_page_folio(page)->lru;
-}
-
-static inline struct page *gmem_waiting_page(struct llist_node *node)
-{
-	return &container_of((struct list_head *)node, struct folio, lru)->page;
-}
-
-static inline u32 *gmem_page_nr(struct page *page)
-{
-	return (u32 *)&gmem_page_folio(page)->index;
-}
-
-static inline atomic_t *gmem_page_sharers(struct page *page)
-{
-	return (atomic_t *)&gmem_page_folio(page)->index;
-}
-
-static inline u32 *gmem_page_digest(struct page *page)
-{
-	return (u32 *)&gmem_page_folio(page)->index + 1;
-}
-
-static inline unsigned long gmem_page_owner(struct page *page)
-{
-	return (unsigned long)gmem_page_folio(page)->private;
-}
-
-static inline void gmem_page_set_owner(struct page *page, unsigned long owner)
-{
-	gmem_page_folio(page)->private = (void *)owner;
-}
-
-/* No entry points at it any more; the kernel wants these words as it gave them. */
-static inline void gmem_page_disown(struct page *page)
-{
-	gmem_page_set_owner(page, 0);
-	gmem_page_folio(page)->index = 0;
-}
-
-/* How many page tables of user space map it. */
-static inline int gmem_page_mapcount(struct page *page)
-{
-	return atomic_read(&gmem_page_folio(page)->_mapcount) + 1;
-}
-
-static inline bool gmem_page_is_shared(struct page *page)
-{
-	return gmem_page_owner(page) & GMEM_PAGE_SHARED;
-}
-
-static inline struct gmem_chunk *gmem_page_chunk(struct page *page)
-{
-	return (struct gmem_chunk *)gmem_page_owner(page);
-}
-
-/* Of a shared page. */
-static inline struct gmem_domain *gmem_page_shared_domain(struct page *page)
-{
-	return (struct gmem_domain *)(gmem_page_owner(page) - GMEM_PAGE_SHARED);
-}
-
-static inline struct gmem_domain *gmem_page_domain(struct page *page)
-{
-	if (gmem_page_is_shared(page))
-		return gmem_page_shared_domain(page);
-	return gmem_page_chunk(page)->owner->domain;
-}
-
 /* Note in a page which entry it is going to be in, privately. */
 static inline void gmem_page_adopt(struct page *page, struct gmem_chunk *c, unsigned int nr)
 {
@@ -441,6 +331,8 @@ static inline bool gmem_page_held(struct page *page)
 {
 	return page_count(page) != 1 + gmem_page_mapcount(page);
 }
+
+struct gmem_cursor;
 
 /* index.c */
 int gmem_index_init(void);
@@ -464,6 +356,13 @@ struct page *gmem_pages_alloc(struct gmem *g, unsigned int order);
 void gmem_page_free(struct page *page);
 struct page *gmem_zero_page(struct gmem *g);
 void gmem_entry_drop(struct gmem *g, unsigned long v);
+int gmem_merge_check(struct seq_file *m);
+void gmem_merge_idle(void);
+void gmem_count_shared_page(struct gmem_domain *d, int n);
+
+/* freeze.c */
+unsigned long gmem_cursor_entry(const struct gmem_cursor *cur);
+void gmem_thaw(struct gmem_cursor *cur, unsigned long soft);
 
 /*
  * Bindings of one range, or mappings of one gmem in user space, that the merge engine
@@ -515,6 +414,7 @@ void gmem_punch_all(struct gmem *g);
 void gmem_punch_rest(struct gmem *g, pgoff_t start);
 
 /* file.c */
+unsigned long gmem_overhead(struct gmem *g);
 struct gmem *gmem_create_in(u64 size, u32 flags, struct gmem_space *space,
 			    struct gmem_domain *domain);
 int gmem_new_fd(struct gmem *g, const struct file_operations *fops, int flags);

@@ -3,16 +3,20 @@
  * What gmem offers to the merge engine, and to nobody else: walking over gmems and
  * what changed in them, and the steps of a merge that touch entries. The engine
  * decides which pages to merge and compares them; gmem knows how that is made safe.
+ * The engine includes nothing else of gmem: what an entry, a chunk, a domain and a gmem
+ * are made of it does not see.
  */
 #ifndef DITTO_GMEM_MERGE_H
 #define DITTO_GMEM_MERGE_H
 
 #include <linux/bitmap.h>
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/siphash.h>
 #include <linux/xarray.h>
 
-#include "gmem/internal.h"
-
-struct seq_file;
+#include "gmem/gmem.h"
+#include "gmem/page.h"
 
 /**
  * struct gmem_merge_hooks - what the engine wants to hear
@@ -71,11 +75,17 @@ struct gmem_tenant {
  * struct gmem_cursor - an entry, held
  * @g: its gmem, referenced
  * @c: its chunk, referenced
+ * @lock: its chunk's; see gmem_cursor_lock()
+ * @domain: its gmem's; the engine's cursors have this and @key
+ * @key: of digests in that domain
  * @nr: its number in the chunk
  */
 struct gmem_cursor {
 	struct gmem *g;
 	struct gmem_chunk *c;
+	struct mutex *lock;
+	struct gmem_domain *domain;
+	const hsiphash_key_t *key;
 	unsigned int nr;
 };
 
@@ -100,39 +110,79 @@ struct gmem_totals {
 /* index.c */
 void gmem_set_merge_hooks(const struct gmem_merge_hooks *hooks);
 void gmem_merge_forget(struct page *page);
-int gmem_merge_check(struct seq_file *m);
-void gmem_count_shared_page(struct gmem_domain *d, int n);
 long gmem_shared_pages(void);
 void gmem_shared_put(struct page *page);
-
-void gmem_merge_idle(void);
 
 /* tenant.c */
 struct gmem_tenant *gmem_tenant_at(unsigned long uid);
 void gmem_tenant_put(struct gmem_tenant *t);
 unsigned int gmem_tenants(void);
-struct gmem *gmem_tenant_gmem(struct gmem_tenant *t, u64 id);
+struct gmem *gmem_tenant_gmem(struct gmem_tenant *t, u64 *id);
 struct gmem *gmem_next(struct gmem *prev, bool mergeable);
 void gmem_totals(struct gmem_totals *t);
 
-/* file.c */
-unsigned long gmem_overhead(struct gmem *g);
-
 /* scan.c */
+bool gmem_scan_ends(const struct gmem *g, pgoff_t off);
 pgoff_t gmem_scan_seek(struct gmem *g, pgoff_t off);
-unsigned int gmem_scan_chunk(struct gmem_chunk *c, unsigned long *ripe);
+unsigned int gmem_scan_chunk(struct gmem_cursor *cur, unsigned long *ripe);
 int gmem_unshare(struct gmem *g);
 
 /* freeze.c */
+bool gmem_cursor_at(struct gmem_cursor *cur, struct gmem *g, pgoff_t off);
+void gmem_cursor_leave(struct gmem_cursor *cur);
 bool gmem_cursor_get(struct page *page, struct gmem_cursor *cur);
 void gmem_cursor_put(struct gmem_cursor *cur);
-unsigned long gmem_cursor_entry(const struct gmem_cursor *cur);
+u64 gmem_cursor_id(const struct gmem_cursor *cur);
+pgoff_t gmem_cursor_offset(const struct gmem_cursor *cur);
+bool gmem_cursor_has(const struct gmem_cursor *cur, struct page *page);
+struct page *gmem_cursor_pending(const struct gmem_cursor *cur);
 int gmem_examined(struct gmem_cursor *cur, struct page *page);
 int gmem_freeze(struct gmem_cursor *cur, struct page *page, bool keep_readers);
-void gmem_thaw(struct gmem_cursor *cur, unsigned long set);
+void gmem_thaw_pending(struct gmem_cursor *cur);
+void gmem_thaw_examined(struct gmem_cursor *cur);
+void gmem_thaw_changed(struct gmem_cursor *cur);
 void gmem_share(struct gmem_cursor *cur);
 void gmem_replace(struct gmem_cursor *cur, struct page *shared);
 void gmem_replace_zero(struct gmem_cursor *cur);
+struct gmem_domain *gmem_page_domain(struct page *page);
+bool gmem_page_calm(struct page *page);
+bool gmem_page_placed(struct page *page);
+
+/* The entries of a cursor's chunk make no transition while it is locked. */
+static inline void gmem_cursor_lock(struct gmem_cursor *cur)
+{
+	mutex_lock(cur->lock);
+}
+
+static inline bool gmem_cursor_trylock(struct gmem_cursor *cur)
+{
+	return mutex_trylock(cur->lock);
+}
+
+static inline void gmem_cursor_unlock(struct gmem_cursor *cur)
+{
+	mutex_unlock(cur->lock);
+}
+
+/* Does one lock hold both? */
+static inline bool gmem_cursor_same_lock(const struct gmem_cursor *a, const struct gmem_cursor *b)
+{
+	return a->lock == b->lock;
+}
+
+/**
+ * gmem_page_in() - may a page be shared in a domain?
+ * @page: in the merge index, with the bucket's lock held
+ * @domain: the domain
+ *
+ * Return: whether it is that domain's.
+ */
+static inline bool gmem_page_in(struct page *page, const struct gmem_domain *domain)
+{
+	if (gmem_page_is_shared(page))
+		return gmem_page_shared_domain(page) == domain;
+	return gmem_page_domain(page) == domain;
+}
 
 /**
  * gmem_page_share() - a frozen private page becomes a shared one with one sharer
@@ -143,6 +193,31 @@ static inline void gmem_page_share(struct page *page, struct gmem_domain *domain
 {
 	gmem_page_set_owner(page, (unsigned long)domain | GMEM_PAGE_SHARED);
 	atomic_set(gmem_page_sharers(page), 1);
+}
+
+#define GMEM_MAX_SHARERS	(1 << 30)
+
+/**
+ * gmem_shared_get() - count a sharer of a shared page that is not there yet
+ * @page: in the merge index, with the bucket's lock held
+ *
+ * The end of it is gmem_shared_put(), or gmem_replace() with this page.
+ *
+ * Return: false if it is going away, or has too many.
+ */
+static inline bool gmem_shared_get(struct page *page)
+{
+	return atomic_read(gmem_page_sharers(page)) < GMEM_MAX_SHARERS &&
+	       atomic_inc_not_zero(gmem_page_sharers(page));
+}
+
+/**
+ * gmem_shared_add() - the same, of a page that has a sharer which cannot go
+ * @page: just made, with the locks of both
+ */
+static inline void gmem_shared_add(struct page *page)
+{
+	atomic_inc(gmem_page_sharers(page));
 }
 
 #endif

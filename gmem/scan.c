@@ -88,6 +88,18 @@ static bool entry_scan(struct gmem_chunk *c, unsigned int nr, bool dirty, bool *
 	return ripe;
 }
 
+/**
+ * gmem_scan_ends() - is there nothing to scan at an offset, and behind it?
+ * @g: the gmem, to which the caller has a reference
+ * @off: any offset
+ *
+ * Return: true at the end of @g; and anywhere when nobody else has it, so that it can go.
+ */
+bool gmem_scan_ends(const struct gmem *g, pgoff_t off)
+{
+	return off >= gmem_npages(g) || kref_read(&g->ref) == 1;
+}
+
 /* How many missing chunks one step of the engine may look up. */
 #define SEEK_STEPS	512
 
@@ -150,7 +162,7 @@ static unsigned int scan_locked(struct gmem_chunk *c, unsigned long *ripe)
 
 /**
  * gmem_scan_chunk() - collect what was written, and find what is calm
- * @c: a chunk, referenced, of a gmem that the caller has a reference to
+ * @cur: holds the chunk
  * @ripe: bitmap of GMEM_CHUNK_PAGES, comes in empty: private entries that changed since
  *	they were last examined, and then stayed unwritten for at least one scan
  *
@@ -158,8 +170,9 @@ static unsigned int scan_locked(struct gmem_chunk *c, unsigned long *ripe)
  *
  * Return: how many bits are set in @ripe.
  */
-unsigned int gmem_scan_chunk(struct gmem_chunk *c, unsigned long *ripe)
+unsigned int gmem_scan_chunk(struct gmem_cursor *cur, unsigned long *ripe)
 {
+	struct gmem_chunk *c = cur->c;
 	unsigned int n = 0;
 
 	mutex_lock(&c->lock);

@@ -160,13 +160,17 @@ static struct gmem *find_gmem(struct xarray *xa, u64 id)
 /**
  * gmem_tenant_gmem() - find a place in the order of a tenant's gmems again
  * @t: the tenant
- * @id: of a gmem, which may be gone
+ * @id: of a gmem, which may be gone; becomes that of the one that is found
  *
  * Return: the first gmem of @t whose id is @id or greater, with a reference, or NULL.
  */
-struct gmem *gmem_tenant_gmem(struct gmem_tenant *t, u64 id)
+struct gmem *gmem_tenant_gmem(struct gmem_tenant *t, u64 *id)
 {
-	return find_gmem(&t->gmems, id);
+	struct gmem *g = find_gmem(&t->gmems, *id);
+
+	if (g)
+		*id = g->id;
+	return g;
 }
 
 /**

@@ -21,7 +21,6 @@
 #define PAGES_PER_BUCKET	4
 #define NR_LOCKS		256
 #define MAX_WALK		64
-#define MAX_SHARERS		(1 << 30)
 
 /* Constant while any page is in the index; changed under merge_knobs.lock. */
 static struct hlist_head *buckets;
@@ -166,8 +165,7 @@ static bool candidate_hold(struct page *page, struct merge_candidate *cand)
 	cand->shared = gmem_page_is_shared(page);
 	if (!cand->shared)
 		return gmem_cursor_get(page, &cand->cur);
-	return atomic_read(gmem_page_sharers(page)) < MAX_SHARERS &&
-	       atomic_inc_not_zero(gmem_page_sharers(page));
+	return gmem_shared_get(page);
 }
 
 /**
@@ -194,7 +192,7 @@ bool merge_index_find(struct gmem_domain *domain, u32 digest, unsigned int nth,
 		page = gmem_node_page(node);
 		if (++walked > MAX_WALK)
 			break;
-		if (*gmem_page_digest(page) != digest || gmem_page_domain(page) != domain)
+		if (*gmem_page_digest(page) != digest || !gmem_page_in(page, domain))
 			continue;
 		if (nth) {
 			nth--;
@@ -206,17 +204,6 @@ bool merge_index_find(struct gmem_domain *domain, u32 digest, unsigned int nth,
 	}
 	spin_unlock(lock);
 	return found;
-}
-
-/* Examined, and not written since as far as anybody has noticed. */
-static bool page_calm(struct page *page)
-{
-	struct gmem_chunk *c;
-
-	if (gmem_page_is_shared(page))
-		return true;
-	c = gmem_page_chunk(page);
-	return !(READ_ONCE(c->entry[*gmem_page_nr(page)]) & (GMEM_DIRTY | GMEM_PENDING));
 }
 
 /*
@@ -232,7 +219,7 @@ static int check_lost(struct seq_file *m, struct hlist_node *node)
 		if (*gmem_page_digest(page) != *gmem_page_digest(other) ||
 		    gmem_page_domain(page) != gmem_page_domain(other) ||
 		    (gmem_page_is_shared(page) && gmem_page_is_shared(other)) ||
-		    !page_calm(page) || !page_calm(other) ||
+		    !gmem_page_calm(page) || !gmem_page_calm(other) ||
 		    !merge_pages_equal(page_address(page), page_address(other)))
 			continue;
 		seq_printf(m, "violation: merge index: pfn %#lx and %#lx are equal, unmerged\n",
@@ -246,8 +233,6 @@ static int check_lost(struct seq_file *m, struct hlist_node *node)
 static int check_page(struct seq_file *m, struct page *page, unsigned long bucket,
 		      unsigned long *private)
 {
-	struct gmem_chunk *c;
-
 	if (page_count(page) < 1 || bucket_of(*gmem_page_digest(page)) != bucket) {
 		seq_printf(m, "violation: merge index: pfn %#lx in bucket %lu\n",
 			   page_to_pfn(page), bucket);
@@ -256,8 +241,7 @@ static int check_page(struct seq_file *m, struct page *page, unsigned long bucke
 	if (gmem_page_is_shared(page))
 		return 0;
 	(*private)++;
-	c = gmem_page_chunk(page);
-	if (gmem_entry_page(READ_ONCE(c->entry[*gmem_page_nr(page)])) == page)
+	if (gmem_page_placed(page))
 		return 0;
 	seq_printf(m, "violation: merge index: pfn %#lx is not in its entry\n",
 		   page_to_pfn(page));

@@ -33,23 +33,19 @@
 /* Step 1: the page of an entry that waits to be examined, and its digest. */
 static struct page *merge_pick(struct gmem_cursor *cur, u32 *digest, bool *zero)
 {
-	unsigned long v;
+	struct page *page;
 	void *va;
 
 	rcu_read_lock();
-	v = gmem_cursor_entry(cur);
-	if (!gmem_entry_private(v) ||
-	    (v & (GMEM_PENDING | GMEM_LOCKED | GMEM_DIRTY)) != GMEM_PENDING ||
-	    PageHWPoison(gmem_entry_page(v))) {
-		rcu_read_unlock();
-		return NULL;
+	page = gmem_cursor_pending(cur);
+	if (page) {
+		va = page_address(page);
+		*zero = merge_page_zero(va);
+		if (!*zero)
+			*digest = merge_digest(va, cur->key);
 	}
-	va = gmem_entry_va(v);
-	*zero = merge_page_zero(va);
-	if (!*zero)
-		*digest = merge_digest(va, &cur->g->domain->key);
 	rcu_read_unlock();
-	return gmem_entry_page(v);
+	return page;
 }
 
 /* Steps 2 to 6 for a page that looked all zero. The chunk's lock is held. */
@@ -58,7 +54,7 @@ static enum merge_result merge_zero(struct gmem_cursor *cur, struct page *page)
 	if (gmem_freeze(cur, page, false))
 		return MERGE_VOLATILE;
 	if (!merge_page_zero(page_address(page))) {
-		gmem_thaw(cur, GMEM_DIRTY | GMEM_WAIT(GMEM_WAIT_BUSY));
+		gmem_thaw_changed(cur);
 		return MERGE_VOLATILE;
 	}
 	gmem_replace_zero(cur);
@@ -80,14 +76,14 @@ static enum merge_result merge_join_shared(struct gmem_cursor *cur, struct page 
 /* The candidate is frozen and not equal: if it changed since, it has to be seen again. */
 static enum merge_result thaw_candidate(struct merge_candidate *cand)
 {
-	u32 digest = merge_digest(page_address(cand->page), &cand->cur.g->domain->key);
+	u32 digest = merge_digest(page_address(cand->page), cand->cur.key);
 
 	if (digest == *gmem_page_digest(cand->page)) {
-		gmem_thaw(&cand->cur, 0);
+		gmem_thaw_examined(&cand->cur);
 		return MERGE_MISMATCH;
 	}
 	gmem_merge_forget(cand->page);
-	gmem_thaw(&cand->cur, GMEM_DIRTY | GMEM_WAIT(GMEM_WAIT_BUSY));
+	gmem_thaw_changed(&cand->cur);
 	return MERGE_STALE;
 }
 
@@ -95,11 +91,8 @@ static enum merge_result thaw_candidate(struct merge_candidate *cand)
 static enum merge_result merge_join_private(struct gmem_cursor *cur, struct page *page,
 					    struct merge_candidate *cand)
 {
-	unsigned long v = gmem_cursor_entry(&cand->cur);
-
 	/* First the entry: a page that it has no more may be freed, and its words another's. */
-	if (!gmem_entry_private(v) || gmem_entry_page(v) != cand->page ||
-	    hlist_unhashed(gmem_page_node(cand->page)))
+	if (!gmem_cursor_has(&cand->cur, cand->page) || hlist_unhashed(gmem_page_node(cand->page)))
 		return MERGE_STALE;
 	if (gmem_freeze(&cand->cur, cand->page, true)) {
 		gmem_merge_forget(cand->page);
@@ -107,9 +100,9 @@ static enum merge_result merge_join_private(struct gmem_cursor *cur, struct page
 	}
 	if (!merge_pages_equal(page_address(page), page_address(cand->page)))
 		return thaw_candidate(cand);
-	merge_index_share(cand->page, cand->cur.g->domain);
+	merge_index_share(cand->page, cand->cur.domain);
 	gmem_share(&cand->cur);
-	atomic_inc(gmem_page_sharers(cand->page));
+	gmem_shared_add(cand->page);
 	gmem_replace(cur, cand->page);
 	return MERGE_SHARED;
 }
@@ -117,16 +110,15 @@ static enum merge_result merge_join_private(struct gmem_cursor *cur, struct page
 static enum merge_result merge_join(struct gmem_cursor *cur, struct page *page,
 				    struct merge_candidate *cand)
 {
-	struct mutex *lock = &cand->cur.c->lock;
 	enum merge_result ret = MERGE_BUSY;
 
 	if (cand->shared)
 		return merge_join_shared(cur, page, cand);
-	if (cand->cur.c == cur->c)
+	if (gmem_cursor_same_lock(&cand->cur, cur))
 		return merge_join_private(cur, page, cand);
-	if (mutex_trylock(lock)) {
+	if (gmem_cursor_trylock(&cand->cur)) {
 		ret = merge_join_private(cur, page, cand);
-		mutex_unlock(lock);
+		gmem_cursor_unlock(&cand->cur);
 	}
 	return ret;
 }
@@ -145,11 +137,11 @@ static enum merge_result merge_with(struct gmem_cursor *cur, struct page *page, 
 	ret = merge_join(cur, page, cand);
 	if (ret == MERGE_SHARED)
 		return ret;
-	if (merge_digest(page_address(page), &cur->g->domain->key) != digest) {
-		gmem_thaw(cur, GMEM_DIRTY | GMEM_WAIT(GMEM_WAIT_BUSY));
+	if (merge_digest(page_address(page), cur->key) != digest) {
+		gmem_thaw_changed(cur);
 		return MERGE_VOLATILE;
 	}
-	gmem_thaw(cur, GMEM_PENDING);
+	gmem_thaw_pending(cur);
 	return ret;
 }
 
@@ -170,7 +162,7 @@ static enum merge_result merge_keep_unique(struct gmem_cursor *cur, struct page 
 	enum merge_result ret = MERGE_UNIQUE;
 	int err;
 
-	mutex_lock(&cur->c->lock);
+	gmem_cursor_lock(cur);
 	err = gmem_examined(cur, page);
 	if (err != -EAGAIN)
 		gmem_merge_forget(page);
@@ -178,7 +170,7 @@ static enum merge_result merge_keep_unique(struct gmem_cursor *cur, struct page 
 		merge_index_insert(page, digest);
 	else
 		ret = err == -EBUSY ? MERGE_VOLATILE : MERGE_NONE;
-	mutex_unlock(&cur->c->lock);
+	gmem_cursor_unlock(cur);
 	return ret;
 }
 
@@ -194,11 +186,11 @@ static enum merge_result merge_search(struct gmem_cursor *cur, struct page *page
 	bool busy = false;
 
 	for (tries = 0; tries < MAX_TRIES; tries++) {
-		if (!merge_index_find(cur->g->domain, digest, skip, &cand))
+		if (!merge_index_find(cur->domain, digest, skip, &cand))
 			break;
-		mutex_lock(&cur->c->lock);
+		gmem_cursor_lock(cur);
 		ret = merge_with(cur, page, digest, &cand);
-		mutex_unlock(&cur->c->lock);
+		gmem_cursor_unlock(cur);
 		candidate_put(&cand);
 		if (ret == MERGE_SHARED || ret == MERGE_VOLATILE)
 			return ret;
@@ -224,9 +216,9 @@ static enum merge_result merge_examine(struct gmem_cursor *cur)
 	if (!page)
 		return MERGE_NONE;
 	if (zero) {
-		mutex_lock(&cur->c->lock);
+		gmem_cursor_lock(cur);
 		ret = merge_zero(cur, page);
-		mutex_unlock(&cur->c->lock);
+		gmem_cursor_unlock(cur);
 		return ret;
 	}
 	return merge_search(cur, page, digest);
@@ -244,6 +236,6 @@ enum merge_result merge_one(struct gmem_cursor *cur)
 {
 	enum merge_result ret = merge_examine(cur);
 
-	trace_ditto_merge(cur->g->id, cur->c->base + cur->nr, ret);
+	trace_ditto_merge(cur, ret);
 	return ret;
 }

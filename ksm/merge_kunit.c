@@ -46,19 +46,18 @@ static u64 get(struct guest *s, pgoff_t off)
 static void pass(struct gmem *g, unsigned int *count)
 {
 	DECLARE_BITMAP(ripe, GMEM_CHUNK_PAGES);
-	struct gmem_cursor cur = { .g = g };
+	struct gmem_cursor cur;
 	pgoff_t off;
 
 	for (off = gmem_next_chunk(g, 0); off < gmem_npages(g);
 	     off = gmem_next_chunk(g, off + GMEM_CHUNK_PAGES)) {
-		cur.c = gmem_chunk_find(g, off);
-		if (!cur.c)
+		if (!gmem_cursor_at(&cur, g, off))
 			continue;
 		bitmap_zero(ripe, GMEM_CHUNK_PAGES);
-		gmem_scan_chunk(cur.c, ripe);
+		gmem_scan_chunk(&cur, ripe);
 		for_each_set_bit(cur.nr, ripe, GMEM_CHUNK_PAGES)
 			count[merge_one(&cur)]++;
-		gmem_chunk_put(cur.c);
+		gmem_cursor_leave(&cur);
 	}
 }
 

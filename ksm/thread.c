@@ -78,10 +78,8 @@ static bool batch_may_go_on(const struct batch *b)
 }
 
 /* 3. Examine some of the ripe pages of the chunk at hand. */
-static void scan_ripe(struct batch *b, struct gmem_pass *pass, struct gmem *g,
-		      struct gmem_chunk *c)
+static void scan_ripe(struct batch *b, struct gmem_pass *pass, struct gmem_cursor *cur)
 {
-	struct gmem_cursor cur = { .g = g, .c = c };
 	unsigned int n;
 
 	for (n = 0; n < STEP_PAGES && b->pages > 0; n++) {
@@ -91,19 +89,19 @@ static void scan_ripe(struct batch *b, struct gmem_pass *pass, struct gmem *g,
 			pass->off += GMEM_CHUNK_PAGES;
 			return;
 		}
-		cur.nr = pass->nr++;
-		merge_one(&cur);
+		cur->nr = pass->nr++;
+		merge_one(cur);
 		merge_knobs.pages_scanned++;
 		b->pages--;
 	}
 }
 
 /* Ask a chunk what is ripe. */
-static void scan_chunk(struct batch *b, struct gmem_pass *pass, struct gmem_chunk *c)
+static void scan_chunk(struct batch *b, struct gmem_pass *pass, struct gmem_cursor *cur)
 {
 	bitmap_zero(pass->ripe, GMEM_CHUNK_PAGES);
 	pass->nr = 0;
-	pass->in_chunk = gmem_scan_chunk(c, pass->ripe);
+	pass->in_chunk = gmem_scan_chunk(cur, pass->ripe);
 	if (!pass->in_chunk)
 		pass->off += GMEM_CHUNK_PAGES;
 	b->pages--;
@@ -111,22 +109,19 @@ static void scan_chunk(struct batch *b, struct gmem_pass *pass, struct gmem_chun
 
 static void scan_gmem(struct batch *b, struct gmem_pass *pass, struct gmem *g)
 {
-	struct gmem_chunk *c;
+	struct gmem_cursor cur;
 
 	if (!pass->in_chunk)
 		pass->off = gmem_scan_seek(g, pass->off);
-	if (pass->off >= gmem_npages(g))
-		return;
-	c = gmem_chunk_find(g, pass->off);
-	if (!c) {
+	if (!gmem_cursor_at(&cur, g, pass->off)) {
 		pass->in_chunk = false;
 		return;
 	}
 	if (pass->in_chunk)
-		scan_ripe(b, pass, g, c);
+		scan_ripe(b, pass, &cur);
 	else
-		scan_chunk(b, pass, c);
-	gmem_chunk_put(c);
+		scan_chunk(b, pass, &cur);
+	gmem_cursor_leave(&cur);
 }
 
 static void go_to_gmem(struct gmem_pass *pass, u64 id)
@@ -148,20 +143,19 @@ static void end_pass(struct batch *b, struct gmem_pass *pass)
 static void tenant_step(struct batch *b, struct gmem_tenant *t)
 {
 	struct gmem_pass *pass = &t->pass;
-	struct gmem *g = gmem_tenant_gmem(t, pass->id);
+	u64 id = pass->id;
+	struct gmem *g = gmem_tenant_gmem(t, &id);
 
 	if (!g) {
 		end_pass(b, pass);
 		return;
 	}
-	if (g->id != pass->id)
-		go_to_gmem(pass, g->id);
-	if (kref_read(&g->ref) == 1)	/* nobody but us has it: let it go */
-		pass->off = gmem_npages(g);
-	else
+	if (id != pass->id)
+		go_to_gmem(pass, id);
+	if (!gmem_scan_ends(g, pass->off))
 		scan_gmem(b, pass, g);
-	if (pass->off >= gmem_npages(g))
-		go_to_gmem(pass, g->id + 1);
+	if (gmem_scan_ends(g, pass->off))
+		go_to_gmem(pass, id + 1);
 	gmem_put(g);
 }
 

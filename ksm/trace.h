@@ -13,16 +13,16 @@
 #include "ksm/internal.h"
 
 TRACE_EVENT(ditto_merge,
-	TP_PROTO(u64 gmem, pgoff_t offset, enum merge_result result),
-	TP_ARGS(gmem, offset, result),
+	TP_PROTO(const struct gmem_cursor *cur, enum merge_result result),
+	TP_ARGS(cur, result),
 	TP_STRUCT__entry(
 		__field(u64, gmem)
 		__field(pgoff_t, offset)
 		__field(u32, result)
 	),
 	TP_fast_assign(
-		__entry->gmem = gmem;
-		__entry->offset = offset;
+		__entry->gmem = gmem_cursor_id(cur);
+		__entry->offset = gmem_cursor_offset(cur);
 		__entry->result = result;
 	),
 	TP_printk("gmem %llu page 0x%lx: %s", __entry->gmem, __entry->offset,
