@@ -71,10 +71,10 @@ static bool merge_running(void)
 	return READ_ONCE(merge_knobs.run) == MERGE_RUN && !kthread_should_stop();
 }
 
-static bool batch_may_go_on(const struct batch *b)
+static bool batch_may_go_on(const struct batch *b, u64 now)
 {
 	return b->pages > 0 && merge_running() && atomic_read(&merge_knobs.changes) == b->changes &&
-	       !freezing(current) && ktime_get_ns() < b->end;
+	       !freezing(current) && now < b->end;
 }
 
 /* 3. Examine some of the ripe pages of the chunk at hand. */
@@ -175,7 +175,7 @@ static bool pass_due(struct gmem_pass *pass)
 static bool tenant_turn(struct batch *b, struct gmem_tenant *t)
 {
 	struct gmem_pass *pass = &t->pass;
-	u64 begin;
+	u64 begin, now;
 
 	if (!pass->active && !pass_due(pass))
 		return false;
@@ -183,11 +183,13 @@ static bool tenant_turn(struct batch *b, struct gmem_tenant *t)
 	pass->start = merge_knobs.starts;
 	pass->credit += SLICE_NSECS;
 	begin = ktime_get_ns();
-	while (pass->active && batch_may_go_on(b) && (s64)(ktime_get_ns() - begin) < pass->credit) {
+	now = begin;
+	while (pass->active && batch_may_go_on(b, now) && (s64)(now - begin) < pass->credit) {
 		tenant_step(b, t);
 		cond_resched();
+		now = ktime_get_ns();
 	}
-	pass->credit = min_t(s64, pass->credit - (ktime_get_ns() - begin), 0);
+	pass->credit = min_t(s64, pass->credit - (now - begin), 0);
 	return true;
 }
 
@@ -227,7 +229,7 @@ static void batch_run(struct batch *b)
 	unsigned int idle = 0;
 	struct gmem_tenant *t;
 
-	while (batch_may_go_on(b) && idle < gmem_tenants()) {
+	while (batch_may_go_on(b, ktime_get_ns()) && idle < gmem_tenants()) {
 		t = next_tenant();
 		if (!t)
 			break;
