@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The same random operations on files of gmems and of tmpfs: the answers have to be the
+ * same. Runs as root; ditto only.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "mount.h"
+
+#define TMPFS "/tmp/files-tmpfs"
+#define PUNCH (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE)
+
+#define NAMES 6
+#define SPACE (96 * PAGE_SIZE)
+
+static const char *const roots[2] = { DITTO, TMPFS };
+
+/**
+ * struct twin - a file open on both sides
+ * @fd: on each
+ * @name: it was opened by, for messages
+ * @loose: tmpfs has pages where ours has none, because holes were read through a mapping
+ *	or allocated: blocks and holes are not compared
+ */
+struct twin {
+	int fd[2];
+	unsigned int name;
+	bool loose;
+};
+
+static struct twin twins[NAMES];
+static u64 seed;
+
+static u32 random_below(u32 n)
+{
+	seed = seed * 6364136223846793005ull + 1442695040888963407ull;
+	return (seed >> 33) % n;
+}
+
+/* What an operation says on each side: the result, or -errno. */
+static long answer(long result)
+{
+	return result == -1 ? -errno : result;
+}
+
+static void same(const char *what, long ours, long theirs)
+{
+	if (ours != theirs)
+		fail("%s: %ld (%s), tmpfs %ld (%s)", what, ours, ours < 0 ? strerror(-ours) : "",
+		     theirs, theirs < 0 ? strerror(-theirs) : "");
+}
+
+#define BOTH(what, call) do {						\
+	long said_[2];							\
+	for (int s = 0; s < 2; s++)					\
+		said_[s] = answer(call);				\
+	same(what, said_[0], said_[1]);					\
+} while (0)
+
+static const char *path(int side, unsigned int name)
+{
+	static char paths[4][64];
+	static int turn;
+	char *p = paths[turn++ % 4];
+
+	snprintf(p, sizeof(paths[0]), "%s/%s%u", roots[side], name & 1 ? "d/" : "", name);
+	return p;
+}
+
+static void compare_stat(struct twin *t)
+{
+	struct stat st[2];
+
+	BOTH("fstat", fstat(t->fd[s], &st[s]));
+	same("size", st[0].st_size, st[1].st_size);
+	same("mode", st[0].st_mode, st[1].st_mode);
+	same("links", st[0].st_nlink, st[1].st_nlink);
+	if (!t->loose)
+		same("blocks", st[0].st_blocks, st[1].st_blocks);
+}
+
+static void compare_contents(struct twin *t)
+{
+	static u8 data[2][SPACE + 2 * PAGE_SIZE];
+
+	BOTH("pread of all", pread(t->fd[s], data[s], sizeof(data[s]), 0));
+	if (memcmp(data[0], data[1], sizeof(data[0])))
+		fail("file %u: different contents", t->name);
+}
+
+static void op_open(struct twin *t)
+{
+	static const int flags[] = { 0, O_CREAT, O_CREAT, O_CREAT | O_EXCL, O_CREAT | O_TRUNC,
+				     O_TRUNC, O_APPEND | O_CREAT, O_DIRECTORY };
+	int how = O_RDWR | flags[random_below(ARRAY_SIZE(flags))];
+	unsigned int name = random_below(NAMES);
+	long fd[2];
+	int s;
+
+	for (s = 0; s < 2; s++)
+		fd[s] = answer(open(path(s, name), how, 0640));
+	same("open", fd[0] < 0 ? fd[0] : 0, fd[1] < 0 ? fd[1] : 0);
+	if (fd[0] < 0)
+		return;
+	for (s = 0; s < 2; s++) {
+		if (t->fd[s] >= 0)
+			close(t->fd[s]);
+		t->fd[s] = fd[s];
+	}
+	t->name = name;
+	t->loose = true;	/* whatever others did with it */
+}
+
+static void op_tmpfile(struct twin *t)
+{
+	int s;
+
+	for (s = 0; s < 2; s++) {
+		if (t->fd[s] >= 0)
+			close(t->fd[s]);
+		t->fd[s] = CHECKED(open(roots[s], O_RDWR | O_TMPFILE, 0600));
+	}
+	t->name = 99;
+	t->loose = false;
+}
+
+static u8 buffer[2][8 * PAGE_SIZE];
+
+static void op_write(struct twin *t)
+{
+	u32 pos = random_below(SPACE), len = random_below(5 * PAGE_SIZE);
+
+	memset(buffer[0], random_below(255) + 1, len);
+	BOTH("pwrite", pwrite(t->fd[s], buffer[0], len, pos));
+}
+
+/* The second half of what is to be written cannot be read. */
+static void op_write_fault(struct twin *t)
+{
+	static u8 *p;
+
+	if (!p) {
+		p = mmap(NULL, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		CHECKED(mprotect(p + PAGE_SIZE, PAGE_SIZE, PROT_NONE));
+		memset(p, 0x77, PAGE_SIZE);
+	}
+	BOTH("pwrite of too much", pwrite(t->fd[s], p, 2 * PAGE_SIZE, 3 * PAGE_SIZE));
+	BOTH("pwrite from nowhere", pwrite(t->fd[s], p + PAGE_SIZE, 10, 3 * PAGE_SIZE));
+	BOTH("pread to nowhere", pread(t->fd[s], p + PAGE_SIZE, 10, 0));
+}
+
+static void op_read(struct twin *t)
+{
+	u32 pos = random_below(SPACE + PAGE_SIZE), len = random_below(sizeof(buffer[0]));
+
+	memset(buffer, 0, sizeof(buffer));
+	BOTH("pread", pread(t->fd[s], buffer[s], len, pos));
+	ASSERT(!memcmp(buffer[0], buffer[1], len));
+}
+
+/* Where the last write, or a seek, left the file; or at its end. */
+static void op_write_on(struct twin *t)
+{
+	u32 len = random_below(2 * PAGE_SIZE);
+
+	if (lseek(t->fd[0], 0, SEEK_END) > (off_t)SPACE || lseek(t->fd[1], 0, SEEK_END) < 0)
+		return;
+	memset(buffer[0], random_below(255) + 1, len);
+	BOTH("write", write(t->fd[s], buffer[0], len));
+	BOTH("position", lseek(t->fd[s], 0, SEEK_CUR));
+}
+
+static void op_truncate(struct twin *t)
+{
+	u32 size = random_below(4) ? random_below(SPACE) : random_below(96) * PAGE_SIZE;
+
+	BOTH("ftruncate", ftruncate(t->fd[s], size));
+	if (!size)
+		t->loose = false;
+}
+
+static void op_punch(struct twin *t)
+{
+	u32 pos = random_below(SPACE), len = random_below(20 * PAGE_SIZE);
+
+	BOTH("punch", fallocate(t->fd[s], PUNCH, pos, len));
+}
+
+static void op_allocate(struct twin *t)
+{
+	u32 pos = random_below(SPACE - 10 * PAGE_SIZE), len = random_below(9 * PAGE_SIZE);
+
+	BOTH("fallocate", fallocate(t->fd[s], 0, pos, len));
+	BOTH("collapse", fallocate(t->fd[s], FALLOC_FL_COLLAPSE_RANGE, 0, PAGE_SIZE));
+	BOTH("punch only", fallocate(t->fd[s], FALLOC_FL_PUNCH_HOLE, 0, PAGE_SIZE));
+	t->loose = true;
+}
+
+static void op_seek(struct twin *t)
+{
+	u32 pos = random_below(SPACE);
+
+	BOTH("SEEK_END", lseek(t->fd[s], -5, SEEK_END));
+	BOTH("SEEK_SET", lseek(t->fd[s], -1, SEEK_SET));
+	if (t->loose)
+		return;
+	BOTH("SEEK_DATA", lseek(t->fd[s], pos, SEEK_DATA));
+	BOTH("SEEK_HOLE", lseek(t->fd[s], pos, SEEK_HOLE));
+}
+
+/* Write and read a page through a mapping. */
+static void op_map(struct twin *t)
+{
+	int how = random_below(2) ? MAP_SHARED : MAP_PRIVATE;
+	u32 at = random_below(96) * PAGE_SIZE, value = random_below(256);
+	long bus[2];
+	int s;
+
+	for (s = 0; s < 2; s++) {
+		u8 *p = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, how, t->fd[s], at);
+
+		ASSERT(p != MAP_FAILED);
+		bus[s] = bus_error(p, true);
+		if (!bus[s])
+			memset(p, value, PAGE_SIZE / 2);
+		memcpy(buffer[s], bus[s] ? buffer[0] : p, PAGE_SIZE);
+		munmap(p, PAGE_SIZE);
+	}
+	same("bus error", bus[0], bus[1]);
+	ASSERT(!memcmp(buffer[0], buffer[1], PAGE_SIZE));
+	if (how == MAP_PRIVATE)
+		t->loose = true;
+}
+
+static void op_copy(struct twin *t)
+{
+	struct twin *from = &twins[random_below(NAMES)];
+	u32 len = random_below(6 * PAGE_SIZE), at = random_below(SPACE);
+	loff_t to = random_below(SPACE - 10 * PAGE_SIZE);
+
+	if (from->fd[0] < 0 || from == t)
+		return;
+	BOTH("lseek", lseek(t->fd[s], to, SEEK_SET));
+	BOTH("sendfile", ({
+		off_t pos = at;
+		sendfile(t->fd[s], from->fd[s], &pos, len);
+	}));
+	BOTH("position", lseek(t->fd[s], 0, SEEK_CUR));
+	t->loose = true;
+}
+
+static void op_names(struct twin *t)
+{
+	unsigned int a = random_below(NAMES), b = random_below(NAMES);
+
+	switch (random_below(9)) {
+	case 0:
+		BOTH("unlink", unlink(path(s, a)));
+		break;
+	case 1:
+		BOTH("link", link(path(s, a), path(s, b)));
+		break;
+	case 2:
+		BOTH("rename", rename(path(s, a), path(s, b)));
+		break;
+	case 3:
+		BOTH("symlink", symlink("d", path(s, a)));
+		break;
+	case 4:
+		BOTH("mkdir", mkdir(path(s, a), 0700));
+		break;
+	case 5:
+		BOTH("rmdir", rmdir(path(s, a)));
+		break;
+	case 6:
+		BOTH("exchange", renameat2(AT_FDCWD, path(s, a), AT_FDCWD, path(s, b),
+					   RENAME_EXCHANGE));
+		break;
+	case 7:
+		BOTH("noreplace", renameat2(AT_FDCWD, path(s, a), AT_FDCWD, path(s, b),
+					    RENAME_NOREPLACE));
+		break;
+	default:
+		BOTH("chmod", chmod(path(s, a), 0600 + random_below(1)));
+		BOTH("chown", chown(path(s, a), 1, 2));
+		BOTH("readlink", readlink(path(s, a), (char *)buffer[s], PAGE_SIZE));
+	}
+}
+
+static void random_op(struct twin *t)
+{
+	static void (*const ops[])(struct twin *t) = {
+		op_write, op_write, op_write_on, op_write_fault, op_read, op_truncate, op_punch,
+		op_punch, op_allocate, op_seek, op_seek, op_map, op_map, op_copy,
+	};
+	u32 what = random_below(20);
+
+	if (what == 0)
+		op_names(t);
+	else if (what == 1 || t->fd[0] < 0)
+		op_open(t);
+	else if (what == 2)
+		op_tmpfile(t);
+	else
+		ops[random_below(ARRAY_SIZE(ops))](t);
+	if (t->fd[0] < 0)
+		return;
+	compare_stat(t);
+	if (!random_below(8))
+		compare_contents(t);
+}
+
+static void like_tmpfs(const void *arg)
+{
+	const char *seconds = getenv("FILES_SECONDS"), *start = getenv("FILES_SEED");
+	time_t until = time(NULL) + (seconds ? atoi(seconds) : 8);
+	unsigned long n = 0;
+	int i, s;
+
+	begin("");
+	umount2(TMPFS, MNT_DETACH);
+	mkdir(TMPFS, 0755);
+	CHECKED(mount("none", TMPFS, "tmpfs", 0, "huge=never"));
+	seed = start ? strtoul(start, NULL, 0) : (u64)time(NULL) * 1000003 + getpid();
+	note("seed %llu", (unsigned long long)seed);
+	CHECKED(knob_write(DITTO_KSM "sleep_millisecs", 1));
+	CHECKED(knob_write(DITTO_KSM "run", 1));
+	BOTH("mkdir", mkdir(s ? TMPFS "/d" : DITTO "/d", 0755));
+	for (i = 0; i < NAMES; i++)
+		twins[i].fd[0] = twins[i].fd[1] = -1;
+	for (; time(NULL) < until; n++)
+		random_op(&twins[random_below(NAMES)]);
+	note("%lu operations", n);
+	CHECKED(knob_write(DITTO_KSM "run", 0));
+	ASSERT_EQ(knob_violations(), 0);
+	for (i = 0; i < NAMES; i++)
+		for (s = 0; s < 2 && twins[i].fd[0] >= 0; s++)
+			close(twins[i].fd[s]);
+	CHECKED(umount(TMPFS));
+	end();
+}
+
+static const struct tap_test tests[] = {
+	{ "like_tmpfs", like_tmpfs, NULL, 600 },
+};
+
+int main(int argc, char **argv)
+{
+	return tap_main(argc, argv, tests, ARRAY_SIZE(tests));
+}
