@@ -9,29 +9,20 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "knobs.h"
-#include "vm.h"
+#include "logged.h"
 
-#define SLOT		3
-#define SLOT_GPA	0x10000000ul
-#define PAGES		600ul	/* not a multiple of 64 */
-#define ROUND		256ul	/* pages that g_write_forever fills */
 #define WORDS		((PAGES + 63) / 64)
 
 /**
  * struct world - a machine, and a slot whose writes are logged
- * @vm: it
- * @p: the slot's memory in this process
- * @gmem: what backs it, or -1
+ * @l: both
  * @manual: the VMM clears the log itself
  */
 struct world {
-	struct vm *vm;
-	u8 *p;
-	int gmem;
+	struct logged l;
 	bool manual;
 };
 
@@ -43,16 +34,9 @@ static u8 *anonymous(size_t size)
 	return p;
 }
 
-static int slot_set(struct world *w, u32 flags, u64 gpa, u64 size)
-{
-	if (w->gmem >= 0)
-		return vm_set_gmem_slot(w->vm, SLOT, flags, gpa, size, w->gmem, 0);
-	return vm_set_slot(w->vm, SLOT, flags, gpa, size, w->p);
-}
-
 static void slot_flags(struct world *w, u32 flags)
 {
-	CHECKED(slot_set(w, flags, SLOT_GPA, PAGES * PAGE_SIZE));
+	CHECKED(logged_set(&w->l, flags, SLOT_GPA, PAGES * PAGE_SIZE));
 }
 
 /* @kind: "gmem" or "user". The slot is not there yet. */
@@ -63,9 +47,9 @@ static struct world *world_new(const char *kind, unsigned int vcpus)
 
 	if (!user)
 		need_ditto();
-	w->vm = vm_new(&(struct vm_config) { .user = user, .vcpus = vcpus });
-	w->gmem = user ? -1 : gmem_new(PAGES * PAGE_SIZE, 0);
-	w->p = user ? anonymous(PAGES * PAGE_SIZE) : gmem_map(w->gmem, PAGES * PAGE_SIZE);
+	w->l.vm = vm_new(&(struct vm_config) { .user = user, .vcpus = vcpus });
+	w->l.gmem = user ? -1 : gmem_new(PAGES * PAGE_SIZE, 0);
+	w->l.p = user ? anonymous(PAGES * PAGE_SIZE) : gmem_map(w->l.gmem, PAGES * PAGE_SIZE);
 	return w;
 }
 
@@ -73,7 +57,7 @@ static int log_get(struct world *w, u32 slot, void *bitmap)
 {
 	struct kvm_dirty_log log = { .slot = slot, .dirty_bitmap = bitmap };
 
-	return ioctl(w->vm->fd, KVM_GET_DIRTY_LOG, &log);
+	return ioctl(w->l.vm->fd, KVM_GET_DIRTY_LOG, &log);
 }
 
 static int log_clear(struct world *w, u64 first, u32 pages, const void *bitmap)
@@ -83,7 +67,7 @@ static int log_clear(struct world *w, u64 first, u32 pages, const void *bitmap)
 		.dirty_bitmap = (void *)bitmap,
 	};
 
-	return ioctl(w->vm->fd, KVM_CLEAR_DIRTY_LOG, &log);
+	return ioctl(w->l.vm->fd, KVM_CLEAR_DIRTY_LOG, &log);
 }
 
 static int manual_flags(struct world *w, u32 flags, u64 manual)
@@ -92,7 +76,7 @@ static int manual_flags(struct world *w, u32 flags, u64 manual)
 		.cap = KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, .flags = flags, .args[0] = manual,
 	};
 
-	return ioctl(w->vm->fd, KVM_ENABLE_CAP, &cap);
+	return ioctl(w->l.vm->fd, KVM_ENABLE_CAP, &cap);
 }
 
 static void manual(struct world *w, u64 manual)
@@ -126,14 +110,14 @@ static void log_expect_none(struct world *w)
 /* From the start of the guest on: it writes to all pages of [first, first + ROUND). */
 static void guest_writes(struct world *w, u64 first)
 {
-	vcpu_call(&w->vm->vcpu[0], "g_write_forever", SLOT_GPA + first * PAGE_SIZE);
-	ASSERT_EQ(vcpu_enter(&w->vm->vcpu[0]), KVM_EXIT_IO);
+	vcpu_call(&w->l.vm->vcpu[0], "g_write_forever", SLOT_GPA + first * PAGE_SIZE);
+	ASSERT_EQ(vcpu_enter(&w->l.vm->vcpu[0]), KVM_EXIT_IO);
 }
 
 static void guest_reads(struct world *w, u64 page)
 {
-	vcpu_call(&w->vm->vcpu[0], "g_read", SLOT_GPA + page * PAGE_SIZE);
-	ASSERT_EQ(vcpu_enter(&w->vm->vcpu[0]), KVM_EXIT_IO);
+	vcpu_call(&w->l.vm->vcpu[0], "g_read", SLOT_GPA + page * PAGE_SIZE);
+	ASSERT_EQ(vcpu_enter(&w->l.vm->vcpu[0]), KVM_EXIT_IO);
 }
 
 static void checker(void)
@@ -145,10 +129,10 @@ static void checker(void)
 static void world_end(struct world *w)
 {
 	checker();
-	vm_free(w->vm);
-	munmap(w->p, PAGES * PAGE_SIZE);
-	if (w->gmem >= 0)
-		close(w->gmem);
+	vm_free(w->l.vm);
+	munmap(w->l.p, PAGES * PAGE_SIZE);
+	if (w->l.gmem >= 0)
+		close(w->l.gmem);
 	free(w);
 }
 
@@ -164,10 +148,10 @@ static void bad_arguments(const void *kind)
 	ASSERT_ERRNO(log_get(w, 0x7fff, bitmap), EINVAL);
 	ASSERT_ERRNO(log_get(w, 2 << 16 | SLOT, bitmap), EINVAL);
 	ASSERT_ERRNO(log_get(w, ~0u, bitmap), EINVAL);
-	ASSERT_ERRNO(ioctl(w->vm->fd, KVM_GET_DIRTY_LOG, (void *)8), EFAULT);
-	ASSERT_ERRNO(slot_set(w, 4, SLOT_GPA, PAGES * PAGE_SIZE), EINVAL);
-	ASSERT_ERRNO(slot_set(w, KVM_MEM_LOG_DIRTY_PAGES, SLOT_GPA, PAGE_SIZE), EINVAL);
-	ASSERT_ERRNO(slot_set(w, KVM_MEM_LOG_DIRTY_PAGES | KVM_MEM_READONLY, SLOT_GPA,
+	ASSERT_ERRNO(ioctl(w->l.vm->fd, KVM_GET_DIRTY_LOG, (void *)8), EFAULT);
+	ASSERT_ERRNO(logged_set(&w->l, 4, SLOT_GPA, PAGES * PAGE_SIZE), EINVAL);
+	ASSERT_ERRNO(logged_set(&w->l, KVM_MEM_LOG_DIRTY_PAGES, SLOT_GPA, PAGE_SIZE), EINVAL);
+	ASSERT_ERRNO(logged_set(&w->l, KVM_MEM_LOG_DIRTY_PAGES | KVM_MEM_READONLY, SLOT_GPA,
 			      PAGES * PAGE_SIZE), EINVAL);
 	ASSERT_ERRNO(log_get(w, SLOT, bitmap), ENOENT);
 	slot_flags(w, KVM_MEM_LOG_DIRTY_PAGES);
@@ -194,7 +178,7 @@ static void fails_and_keeps(const void *kind)
 	log_expect(w, 100, 100 + ROUND);
 	ASSERT_ERRNO(log_get(w, SLOT, end - 40), EFAULT);
 	log_expect_none(w);
-	ASSERT_EQ(vcpu_enter(&w->vm->vcpu[0]), KVM_EXIT_IO);
+	ASSERT_EQ(vcpu_enter(&w->l.vm->vcpu[0]), KVM_EXIT_IO);
 	log_expect(w, 100, 100 + ROUND);
 	world_end(w);
 }
@@ -214,7 +198,7 @@ static void guest_is_logged(const void *kind)
 	checker();
 	log_expect_none(w);
 	for (i = 0; i < 3; i++) {
-		ASSERT_EQ(vcpu_enter(&w->vm->vcpu[0]), KVM_EXIT_IO);
+		ASSERT_EQ(vcpu_enter(&w->l.vm->vcpu[0]), KVM_EXIT_IO);
 		log_expect(w, 100, 100 + ROUND);
 	}
 	guest_writes(w, PAGES - ROUND);
@@ -230,19 +214,19 @@ static void vmm_is_not(const void *kind)
 	u64 bitmap[WORDS];
 
 	slot_flags(w, KVM_MEM_LOG_DIRTY_PAGES);
-	memset(w->p, 1, PAGES * PAGE_SIZE);
+	memset(w->l.p, 1, PAGES * PAGE_SIZE);
 	log_expect_none(w);
 	guest_reads(w, 7);
 	/* Stock KVM maps such a page writable, and takes it as written. */
 	if (!tap.ditto)
 		CHECKED(log_get(w, SLOT, bitmap));
-	memset(w->p, 2, PAGES * PAGE_SIZE);
+	memset(w->l.p, 2, PAGES * PAGE_SIZE);
 	log_expect_none(w);
 	guest_writes(w, 0);
 	log_expect(w, 0, ROUND);
-	CHECKED(madvise(w->p, PAGES * PAGE_SIZE, w->gmem < 0 ? MADV_DONTNEED : MADV_NORMAL));
+	CHECKED(madvise(w->l.p, PAGES * PAGE_SIZE, w->l.gmem < 0 ? MADV_DONTNEED : MADV_NORMAL));
 	log_expect_none(w);
-	ASSERT_EQ(vcpu_enter(&w->vm->vcpu[0]), KVM_EXIT_IO);
+	ASSERT_EQ(vcpu_enter(&w->l.vm->vcpu[0]), KVM_EXIT_IO);
 	log_expect(w, 0, ROUND);
 	world_end(w);
 }
@@ -251,7 +235,7 @@ static void vmm_is_not(const void *kind)
 static void kernel_is_logged(const void *kind)
 {
 	struct world *w = world_new(kind, 1);
-	struct vcpu *vcpu = &w->vm->vcpu[0];
+	struct vcpu *vcpu = &w->l.vm->vcpu[0];
 
 	slot_flags(w, KVM_MEM_LOG_DIRTY_PAGES);
 	ASSERT_EQ(vcpu_try_set_msr(vcpu, MSR_KVM_WALL_CLOCK_NEW, SLOT_GPA + 65 * PAGE_SIZE), 1);
@@ -269,7 +253,7 @@ static void kernel_is_logged(const void *kind)
 static void switched(const void *kind)
 {
 	struct world *w = world_new(kind, 1);
-	struct vcpu *vcpu = &w->vm->vcpu[0];
+	struct vcpu *vcpu = &w->l.vm->vcpu[0];
 	u64 bitmap[WORDS];
 	int i;
 
@@ -298,18 +282,18 @@ static void moved(const void *kind)
 
 	slot_flags(w, KVM_MEM_LOG_DIRTY_PAGES);
 	guest_writes(w, 64);
-	CHECKED(slot_set(w, KVM_MEM_LOG_DIRTY_PAGES, 2 * SLOT_GPA, size));
+	CHECKED(logged_set(&w->l, KVM_MEM_LOG_DIRTY_PAGES, 2 * SLOT_GPA, size));
 	checker();
 	log_expect(w, 64, 64 + ROUND);
 	log_expect_none(w);
-	CHECKED(slot_set(w, KVM_MEM_LOG_DIRTY_PAGES, SLOT_GPA, size));
+	CHECKED(logged_set(&w->l, KVM_MEM_LOG_DIRTY_PAGES, SLOT_GPA, size));
 	guest_writes(w, 0);
-	CHECKED(slot_set(w, 0, 2 * SLOT_GPA, size));
+	CHECKED(logged_set(&w->l, 0, 2 * SLOT_GPA, size));
 	ASSERT_ERRNO(log_get(w, SLOT, bitmap), ENOENT);
-	CHECKED(slot_set(w, KVM_MEM_LOG_DIRTY_PAGES, SLOT_GPA, size));
+	CHECKED(logged_set(&w->l, KVM_MEM_LOG_DIRTY_PAGES, SLOT_GPA, size));
 	log_expect_none(w);
 	guest_writes(w, 0);
-	CHECKED(slot_set(w, 0, SLOT_GPA, 0));
+	CHECKED(logged_set(&w->l, 0, SLOT_GPA, 0));
 	ASSERT_ERRNO(log_get(w, SLOT, bitmap), ENOENT);
 	slot_flags(w, KVM_MEM_LOG_DIRTY_PAGES);
 	log_expect_none(w);
@@ -326,8 +310,8 @@ static void read_only(const void *kind)
 	slot_flags(w, KVM_MEM_READONLY | KVM_MEM_LOG_DIRTY_PAGES);
 	guest_reads(w, 3);
 	log_expect_none(w);
-	vcpu_call(&w->vm->vcpu[0], "g_write_forever", SLOT_GPA);
-	ASSERT_EQ(vcpu_enter(&w->vm->vcpu[0]), KVM_EXIT_MMIO);
+	vcpu_call(&w->l.vm->vcpu[0], "g_write_forever", SLOT_GPA);
+	ASSERT_EQ(vcpu_enter(&w->l.vm->vcpu[0]), KVM_EXIT_MMIO);
 	log_expect_none(w);
 	slot_flags(w, KVM_MEM_READONLY);
 	slot_flags(w, KVM_MEM_READONLY | KVM_MEM_LOG_DIRTY_PAGES);
@@ -341,7 +325,7 @@ static void bad_manual(const void *kind)
 	struct world *w = world_new(kind, 1);
 	u64 bitmap[WORDS] = { };
 
-	ASSERT_EQ(vm_cap(w->vm, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2),
+	ASSERT_EQ(vm_cap(w->l.vm, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2),
 		  KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET);
 	ASSERT_ERRNO(manual_flags(w, 1, 1), EINVAL);
 	ASSERT_ERRNO(manual_flags(w, 0, 4), EINVAL);
@@ -373,7 +357,7 @@ static void bad_manual(const void *kind)
 static void cleared(const void *kind)
 {
 	struct world *w = world_new(kind, 1);
-	struct vcpu *vcpu = &w->vm->vcpu[0];
+	struct vcpu *vcpu = &w->l.vm->vcpu[0];
 	u64 all[WORDS];
 
 	memset(all, 0xff, sizeof(all));
@@ -408,7 +392,7 @@ static void cleared(const void *kind)
 static void all_at_first(const void *kind)
 {
 	struct world *w = world_new(kind, 1);
-	struct vcpu *vcpu = &w->vm->vcpu[0];
+	struct vcpu *vcpu = &w->l.vm->vcpu[0];
 	u64 all[WORDS];
 	int i;
 
@@ -428,7 +412,7 @@ static void all_at_first(const void *kind)
 		log_expect_none(w);
 		ASSERT_EQ(vcpu_enter(vcpu), KVM_EXIT_IO);
 		log_expect(w, 128, 128 + ROUND);
-		CHECKED(slot_set(w, 0, SLOT_GPA, i ? 0 : PAGES * PAGE_SIZE));
+		CHECKED(logged_set(&w->l, 0, SLOT_GPA, i ? 0 : PAGES * PAGE_SIZE));
 	}
 	slot_flags(w, KVM_MEM_LOG_DIRTY_PAGES);
 	log_expect(w, 0, PAGES);
@@ -438,43 +422,41 @@ static void all_at_first(const void *kind)
 /* Memory that is mapped by 2 MiB is logged by the page. */
 static void large_pages(const void *arg)
 {
-	struct world w = { .gmem = -1 };
+	struct world w = { .l.gmem = -1 };
 	u64 size = 8 * MIB, bitmap[8 * MIB / PAGE_SIZE / 64], n;
 	int round;
 
-	w.vm = vm_new(&(struct vm_config) { .user = true });
-	w.p = (u8 *)(((uintptr_t)anonymous(size + 2 * MIB) + 2 * MIB - 1) & -2 * MIB);
-	madvise(w.p, size, MADV_HUGEPAGE);
-	memset(w.p, 1, size);
-	CHECKED(slot_set(&w, 0, SLOT_GPA, size));
+	w.l.vm = vm_new(&(struct vm_config) { .user = true });
+	w.l.p = (u8 *)(((uintptr_t)anonymous(size + 2 * MIB) + 2 * MIB - 1) & -2 * MIB);
+	madvise(w.l.p, size, MADV_HUGEPAGE);
+	memset(w.l.p, 1, size);
+	CHECKED(logged_set(&w.l, 0, SLOT_GPA, size));
 	guest_writes(&w, 300);
 	for (round = 0; round < 2; round++) {
-		CHECKED(slot_set(&w, KVM_MEM_LOG_DIRTY_PAGES, SLOT_GPA, size));
-		ASSERT_EQ(vcpu_enter(&w.vm->vcpu[0]), KVM_EXIT_IO);
+		CHECKED(logged_set(&w.l, KVM_MEM_LOG_DIRTY_PAGES, SLOT_GPA, size));
+		ASSERT_EQ(vcpu_enter(&w.l.vm->vcpu[0]), KVM_EXIT_IO);
 		checker();
 		CHECKED(log_get(&w, SLOT, bitmap));
 		for (n = 0; n < size / PAGE_SIZE; n++)
 			ASSERT_EQ(bit(bitmap, n), n >= 300 && n < 300 + ROUND);
-		CHECKED(slot_set(&w, 0, SLOT_GPA, size));
-		ASSERT_EQ(vcpu_enter(&w.vm->vcpu[0]), KVM_EXIT_IO);
+		CHECKED(logged_set(&w.l, 0, SLOT_GPA, size));
+		ASSERT_EQ(vcpu_enter(&w.l.vm->vcpu[0]), KVM_EXIT_IO);
 	}
 	/* A clear of a part of what is mapped at once. */
 	manual(&w, KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET);
-	CHECKED(slot_set(&w, KVM_MEM_LOG_DIRTY_PAGES, SLOT_GPA, size));
-	ASSERT_EQ(vcpu_enter(&w.vm->vcpu[0]), KVM_EXIT_IO);
+	CHECKED(logged_set(&w.l, KVM_MEM_LOG_DIRTY_PAGES, SLOT_GPA, size));
+	ASSERT_EQ(vcpu_enter(&w.l.vm->vcpu[0]), KVM_EXIT_IO);
 	memset(bitmap, 0xff, sizeof(bitmap));
 	CHECKED(log_clear(&w, 384, 64, bitmap));
 	checker();
-	ASSERT_EQ(vcpu_enter(&w.vm->vcpu[0]), KVM_EXIT_IO);
+	ASSERT_EQ(vcpu_enter(&w.l.vm->vcpu[0]), KVM_EXIT_IO);
 	CHECKED(log_clear(&w, 0, 256, bitmap));
 	CHECKED(log_get(&w, SLOT, bitmap));
 	for (n = 0; n < size / PAGE_SIZE; n++)
 		ASSERT_EQ(bit(bitmap, n), n >= 256);
 	checker();
-	vm_free(w.vm);
+	vm_free(w.l.vm);
 }
-
-static volatile bool stop;
 
 /* A vCPU that writes for ever, until it may stop between two entries. */
 static void *writer(void *arg)
@@ -485,30 +467,6 @@ static void *writer(void *arg)
 		if (vcpu_enter(vcpu) != KVM_EXIT_IO)
 			return (void *)1;
 	return NULL;
-}
-
-static void writers_start(struct world *w)
-{
-	unsigned int i;
-
-	stop = false;
-	for (i = 0; i < w->vm->nr_vcpus; i++) {
-		vcpu_call(&w->vm->vcpu[i], "g_write_forever",
-			  SLOT_GPA + (i * ROUND / 2 + 50) * PAGE_SIZE);
-		ASSERT(!pthread_create(&w->vm->vcpu[i].thread, NULL, writer, &w->vm->vcpu[i]));
-	}
-}
-
-static void writers_stop(struct world *w)
-{
-	unsigned int i;
-	void *bad;
-
-	stop = true;
-	for (i = 0; i < w->vm->nr_vcpus; i++) {
-		pthread_join(w->vm->vcpu[i].thread, &bad);
-		ASSERT(!bad);
-	}
 }
 
 /* Copy what the log reports to where the machine is going; how many pages. */
@@ -523,18 +481,10 @@ static u64 migrate(struct world *w, u8 *copy)
 	for (n = 0; n < PAGES; n++) {
 		if (!bit(bitmap, n))
 			continue;
-		memcpy(copy + n * PAGE_SIZE, w->p + n * PAGE_SIZE, PAGE_SIZE);
+		memcpy(copy + n * PAGE_SIZE, w->l.p + n * PAGE_SIZE, PAGE_SIZE);
 		copied++;
 	}
 	return copied;
-}
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
 /* vCPUs write all the time. What is copied when the log says so is all of it in the end. */
@@ -547,26 +497,26 @@ static void nothing_lost(const void *kind)
 	u64 rounds, harvests = 0, copied = 0;
 
 	slot_flags(w, 0);
-	writers_start(w);
+	writers_start(w->l.vm, writer);
 	for (turn = 0; now() < end; turn++) {
 		w->manual = turn % 3;
 		manual(w, w->manual ? (turn % 3 > 1 ? 3 : 1) : 0);
 		slot_flags(w, KVM_MEM_LOG_DIRTY_PAGES);
-		memcpy(copy, w->p, PAGES * PAGE_SIZE);
+		memcpy(copy, w->l.p, PAGES * PAGE_SIZE);
 		for (rounds = 0; rounds < 50; rounds++) {
 			copied += migrate(w, copy);
 			usleep(rounds % 4 * 1000);
 		}
 		harvests += rounds;
-		writers_stop(w);
+		writers_stop(w->l.vm);
 		migrate(w, copy);
-		ASSERT(!memcmp(copy, w->p, PAGES * PAGE_SIZE));
+		ASSERT(!memcmp(copy, w->l.p, PAGES * PAGE_SIZE));
 		checker();
 		log_expect_none(w);
 		slot_flags(w, 0);
-		writers_start(w);
+		writers_start(w->l.vm, writer);
 	}
-	writers_stop(w);
+	writers_stop(w->l.vm);
 	note("%lu pages in %lu harvests", copied, harvests);
 	ASSERT(copied > harvests);
 	world_end(w);
@@ -579,22 +529,14 @@ static void *flipper(void *arg)
 	unsigned int i;
 
 	for (i = 0; !stop; i++) {
-		slot_set(w, i & 1 ? KVM_MEM_LOG_DIRTY_PAGES : 0, SLOT_GPA, size);
-		slot_set(w, i & 2 ? KVM_MEM_LOG_DIRTY_PAGES : 0, 2 * SLOT_GPA, size);
-		slot_set(w, KVM_MEM_LOG_DIRTY_PAGES, SLOT_GPA, size);
+		logged_set(&w->l, i & 1 ? KVM_MEM_LOG_DIRTY_PAGES : 0, SLOT_GPA, size);
+		logged_set(&w->l, i & 2 ? KVM_MEM_LOG_DIRTY_PAGES : 0, 2 * SLOT_GPA, size);
+		logged_set(&w->l, KVM_MEM_LOG_DIRTY_PAGES, SLOT_GPA, size);
 		if (i % 8 == 7) {
-			slot_set(w, 0, SLOT_GPA, 0);
-			slot_set(w, KVM_MEM_LOG_DIRTY_PAGES, SLOT_GPA, size);
+			logged_set(&w->l, 0, SLOT_GPA, 0);
+			logged_set(&w->l, KVM_MEM_LOG_DIRTY_PAGES, SLOT_GPA, size);
 		}
 	}
-	return NULL;
-}
-
-/* Enters whatever comes: the slot may be gone just now. */
-static void *stubborn(void *arg)
-{
-	while (!stop)
-		vcpu_enter(arg);
 	return NULL;
 }
 
@@ -605,15 +547,10 @@ static void storm(const void *kind)
 	double end = now() + 5;
 	u64 bitmap[WORDS];
 	pthread_t flip;
-	unsigned int i;
 	int err;
 
 	slot_flags(w, KVM_MEM_LOG_DIRTY_PAGES);
-	stop = false;
-	for (i = 0; i < 2; i++) {
-		vcpu_call(&w->vm->vcpu[i], "g_write_forever", SLOT_GPA + i * ROUND * PAGE_SIZE);
-		ASSERT(!pthread_create(&w->vm->vcpu[i].thread, NULL, stubborn, &w->vm->vcpu[i]));
-	}
+	writers_start(w->l.vm, stubborn);
 	ASSERT(!pthread_create(&flip, NULL, flipper, w));
 	while (now() < end) {
 		err = log_get(w, SLOT, bitmap);
@@ -621,15 +558,13 @@ static void storm(const void *kind)
 		manual(w, (u64)(now() * 1000) % 3 == 1 ? 3 : (u64)(now() * 1000) % 2);
 		err = log_clear(w, 64, 448, bitmap);
 		ASSERT(!err || errno == ENOENT);
-		if (w->gmem < 0 && (u64)(now() * 1000) % 7 == 0)
-			CHECKED(madvise(w->p, PAGES * PAGE_SIZE, MADV_DONTNEED));
+		if (w->l.gmem < 0 && (u64)(now() * 1000) % 7 == 0)
+			CHECKED(madvise(w->l.p, PAGES * PAGE_SIZE, MADV_DONTNEED));
 	}
-	stop = true;
-	for (i = 0; i < 2; i++)
-		pthread_join(w->vm->vcpu[i].thread, NULL);
+	writers_stop(w->l.vm);
 	pthread_join(flip, NULL);
 	manual(w, 0);
-	slot_set(w, KVM_MEM_LOG_DIRTY_PAGES, SLOT_GPA, PAGES * PAGE_SIZE);
+	logged_set(&w->l, KVM_MEM_LOG_DIRTY_PAGES, SLOT_GPA, PAGES * PAGE_SIZE);
 	CHECKED(log_get(w, SLOT, bitmap));
 	guest_writes(w, 300);
 	log_expect(w, 300, 300 + ROUND);

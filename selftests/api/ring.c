@@ -9,16 +9,10 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "knobs.h"
-#include "vm.h"
-
-#define SLOT		3
-#define SLOT_GPA	0x10000000ul
-#define PAGES		600ul
-#define ROUND		256ul	/* pages that g_write_forever fills */
+#include "logged.h"
 
 #ifndef KVM_CAP_DIRTY_LOG_RING_ACQ_REL
 #define KVM_CAP_DIRTY_LOG_RING_ACQ_REL	223
@@ -27,17 +21,13 @@
 
 /**
  * struct world - a machine whose vCPUs have rings
- * @vm: it
- * @p: the memory of the slot that is logged
- * @gmem: what backs it, or -1
+ * @l: it, and its slot
  * @ring: each vCPU's
  * @next: of each, the entry to read next
  * @entries: of a ring
  */
 struct world {
-	struct vm *vm;
-	u8 *p;
-	int gmem;
+	struct logged l;
 	struct kvm_dirty_gfn *ring[2];
 	u32 next[2];
 	u32 entries;
@@ -51,19 +41,12 @@ static int enable(struct vm *vm, u32 cap, u64 bytes)
 
 static int reset(struct world *w)
 {
-	return ioctl(w->vm->fd, KVM_RESET_DIRTY_RINGS, 0);
-}
-
-static int slot_set(struct world *w, u32 flags, u64 gpa, u64 size)
-{
-	if (w->gmem >= 0)
-		return vm_set_gmem_slot(w->vm, SLOT, flags, gpa, size, w->gmem, 0);
-	return vm_set_slot(w->vm, SLOT, flags, gpa, size, w->p);
+	return ioctl(w->l.vm->fd, KVM_RESET_DIRTY_RINGS, 0);
 }
 
 static void slot_flags(struct world *w, u32 flags)
 {
-	CHECKED(slot_set(w, flags, SLOT_GPA, PAGES * PAGE_SIZE));
+	CHECKED(logged_set(&w->l, flags, SLOT_GPA, PAGES * PAGE_SIZE));
 }
 
 static struct world *world_new(const char *kind, unsigned int vcpus, u32 entries)
@@ -75,17 +58,17 @@ static struct world *world_new(const char *kind, unsigned int vcpus, u32 entries
 	if (strcmp(kind, "user"))
 		need_ditto();
 	w->entries = entries;
-	w->vm = vm_new(&(struct vm_config) {
+	w->l.vm = vm_new(&(struct vm_config) {
 		.user = true, .vcpus = vcpus, .ring = entries * sizeof(struct kvm_dirty_gfn),
 	});
-	w->gmem = strcmp(kind, "user") ? gmem_new(PAGES * PAGE_SIZE, 0) : -1;
+	w->l.gmem = strcmp(kind, "user") ? gmem_new(PAGES * PAGE_SIZE, 0) : -1;
 	p = mmap(NULL, PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE,
-		 w->gmem < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED, w->gmem, 0);
+		 w->l.gmem < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED, w->l.gmem, 0);
 	ASSERT(p != MAP_FAILED);
-	w->p = p;
+	w->l.p = p;
 	for (i = 0; i < vcpus; i++) {
 		p = mmap(NULL, entries * sizeof(struct kvm_dirty_gfn), PROT_READ | PROT_WRITE,
-			 MAP_SHARED, w->vm->vcpu[i].fd, RING_AT);
+			 MAP_SHARED, w->l.vm->vcpu[i].fd, RING_AT);
 		ASSERT(p != MAP_FAILED);
 		w->ring[i] = p;
 	}
@@ -96,7 +79,7 @@ static void world_end(struct world *w)
 {
 	if (tap.ditto)
 		ASSERT(knob_violations() <= 0);
-	vm_free(w->vm);
+	vm_free(w->l.vm);
 	/* The rings' pages are still there. */
 	w->ring[0][0].flags = 3;
 }
@@ -135,8 +118,8 @@ static void ring_expect(struct world *w, u64 first, u64 end)
 
 static void guest_writes(struct world *w, u64 first)
 {
-	vcpu_call(&w->vm->vcpu[0], "g_write_forever", SLOT_GPA + first * PAGE_SIZE);
-	ASSERT_EQ(vcpu_enter(&w->vm->vcpu[0]), KVM_EXIT_IO);
+	vcpu_call(&w->l.vm->vcpu[0], "g_write_forever", SLOT_GPA + first * PAGE_SIZE);
+	ASSERT_EQ(vcpu_enter(&w->l.vm->vcpu[0]), KVM_EXIT_IO);
 }
 
 static void bad_sizes(const void *arg)
@@ -180,7 +163,7 @@ static void bad_sizes(const void *arg)
 static void entered_once(const void *kind)
 {
 	struct world *w = world_new(kind, 1, 1024);
-	struct vcpu *vcpu = &w->vm->vcpu[0];
+	struct vcpu *vcpu = &w->l.vm->vcpu[0];
 
 	slot_flags(w, 0);
 	guest_writes(w, 100);
@@ -207,7 +190,7 @@ static void entered_once(const void *kind)
 static void full(const void *kind)
 {
 	struct world *w = world_new(kind, 1, 256);
-	struct vcpu *vcpu = &w->vm->vcpu[0];
+	struct vcpu *vcpu = &w->l.vm->vcpu[0];
 	u8 seen[PAGES] = { };
 	u32 n, limit;
 
@@ -242,7 +225,7 @@ static void overflow(const void *kind)
 	w = world_new(kind, 1, 256);
 	slot_flags(w, KVM_MEM_LOG_DIRTY_PAGES);
 	for (n = 0; n < 400; n++)
-		ASSERT_EQ(vcpu_try_set_msr(&w->vm->vcpu[0], MSR_KVM_WALL_CLOCK_NEW,
+		ASSERT_EQ(vcpu_try_set_msr(&w->l.vm->vcpu[0], MSR_KVM_WALL_CLOCK_NEW,
 					   SLOT_GPA + n * PAGE_SIZE), 1);
 	ASSERT_EQ(harvest(w, 0, seen), 256);
 	ASSERT_EQ(reset(w), 256);
@@ -290,20 +273,18 @@ static void slots_change(const void *kind)
 
 	slot_flags(w, KVM_MEM_LOG_DIRTY_PAGES);
 	guest_writes(w, 0);
-	CHECKED(slot_set(w, KVM_MEM_LOG_DIRTY_PAGES, 2 * SLOT_GPA, PAGES * PAGE_SIZE));
+	CHECKED(logged_set(&w->l, KVM_MEM_LOG_DIRTY_PAGES, 2 * SLOT_GPA, PAGES * PAGE_SIZE));
 	ring_expect(w, 0, ROUND);
-	CHECKED(slot_set(w, KVM_MEM_LOG_DIRTY_PAGES, SLOT_GPA, PAGES * PAGE_SIZE));
+	CHECKED(logged_set(&w->l, KVM_MEM_LOG_DIRTY_PAGES, SLOT_GPA, PAGES * PAGE_SIZE));
 	guest_writes(w, 0);
 	ASSERT_EQ(harvest(w, 0, seen), ROUND);
-	CHECKED(slot_set(w, 0, SLOT_GPA, 0));
+	CHECKED(logged_set(&w->l, 0, SLOT_GPA, 0));
 	ASSERT_EQ(reset(w), ROUND);
 	slot_flags(w, KVM_MEM_LOG_DIRTY_PAGES);
 	guest_writes(w, 0);
 	ring_expect(w, 0, ROUND);
 	world_end(w);
 }
-
-static volatile bool stop;
 
 static void *writer(void *arg)
 {
@@ -318,30 +299,6 @@ static void *writer(void *arg)
 	return NULL;
 }
 
-static void writers_start(struct world *w, void *(*fn)(void *arg))
-{
-	unsigned int i;
-
-	stop = false;
-	for (i = 0; i < w->vm->nr_vcpus; i++) {
-		vcpu_call(&w->vm->vcpu[i], "g_write_forever",
-			  SLOT_GPA + (i * ROUND / 2 + 50) * PAGE_SIZE);
-		ASSERT(!pthread_create(&w->vm->vcpu[i].thread, NULL, fn, &w->vm->vcpu[i]));
-	}
-}
-
-static void writers_stop(struct world *w)
-{
-	unsigned int i;
-	void *bad;
-
-	stop = true;
-	for (i = 0; i < w->vm->nr_vcpus; i++) {
-		pthread_join(w->vm->vcpu[i].thread, &bad);
-		ASSERT(!bad);
-	}
-}
-
 /* Copy what the rings report to where the machine is going; how many pages. */
 static u32 migrate(struct world *w, u8 *copy)
 {
@@ -352,16 +309,8 @@ static u32 migrate(struct world *w, u8 *copy)
 	ASSERT_EQ(reset(w), got);
 	for (n = 0; n < PAGES; n++)
 		if (seen[n])
-			memcpy(copy + n * PAGE_SIZE, w->p + n * PAGE_SIZE, PAGE_SIZE);
+			memcpy(copy + n * PAGE_SIZE, w->l.p + n * PAGE_SIZE, PAGE_SIZE);
 	return got;
-}
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
 /* What is copied when the rings say so is all of it in the end. */
@@ -374,27 +323,20 @@ static void nothing_lost(const void *kind)
 
 	for (turn = 0; now() < end; turn++) {
 		slot_flags(w, KVM_MEM_LOG_DIRTY_PAGES);
-		memcpy(copy, w->p, PAGES * PAGE_SIZE);
-		writers_start(w, writer);
+		memcpy(copy, w->l.p, PAGES * PAGE_SIZE);
+		writers_start(w->l.vm, writer);
 		for (rounds = 0; rounds < 50; rounds++) {
 			copied += migrate(w, copy);
 			usleep(rounds % 4 * 1000);
 		}
-		writers_stop(w);
+		writers_stop(w->l.vm);
 		migrate(w, copy);
-		ASSERT(!memcmp(copy, w->p, PAGES * PAGE_SIZE));
+		ASSERT(!memcmp(copy, w->l.p, PAGES * PAGE_SIZE));
 		slot_flags(w, 0);
 	}
 	note("%lu pages in %lu turns", copied, turn);
 	ASSERT(copied > turn * ROUND);
 	world_end(w);
-}
-
-static void *stubborn(void *arg)
-{
-	while (!stop)
-		vcpu_enter(arg);
-	return NULL;
 }
 
 static void *flipper(void *arg)
@@ -404,10 +346,10 @@ static void *flipper(void *arg)
 	unsigned int i;
 
 	for (i = 0; !stop; i++) {
-		slot_set(w, i & 1 ? KVM_MEM_LOG_DIRTY_PAGES : 0, SLOT_GPA, size);
-		slot_set(w, KVM_MEM_LOG_DIRTY_PAGES, (1 + i % 2) * SLOT_GPA, size);
+		logged_set(&w->l, i & 1 ? KVM_MEM_LOG_DIRTY_PAGES : 0, SLOT_GPA, size);
+		logged_set(&w->l, KVM_MEM_LOG_DIRTY_PAGES, (1 + i % 2) * SLOT_GPA, size);
 		if (i % 4 == 3)
-			slot_set(w, 0, SLOT_GPA, 0);
+			logged_set(&w->l, 0, SLOT_GPA, 0);
 	}
 	return NULL;
 }
@@ -418,13 +360,12 @@ static void storm(const void *kind)
 	struct world *w;
 	double end = now() + 4;
 	pthread_t flip;
-	unsigned int i;
 	u32 n;
 
 	need_ditto();
 	w = world_new(kind, 2, 256);
 	slot_flags(w, KVM_MEM_LOG_DIRTY_PAGES);
-	writers_start(w, stubborn);
+	writers_start(w->l.vm, stubborn);
 	ASSERT(!pthread_create(&flip, NULL, flipper, w));
 	while (now() < end) {
 		for (n = 0; n < 256; n++)
@@ -432,11 +373,9 @@ static void storm(const void *kind)
 				rand() % 4, rand() % 4 ? SLOT : rand(), rand() % 1000,
 			};
 		ASSERT(reset(w) <= 512);
-		ioctl(w->vm->fd, KVM_RESET_DIRTY_RINGS, 0);
+		ioctl(w->l.vm->fd, KVM_RESET_DIRTY_RINGS, 0);
 	}
-	stop = true;
-	for (i = 0; i < 2; i++)
-		pthread_join(w->vm->vcpu[i].thread, NULL);
+	writers_stop(w->l.vm);
 	pthread_join(flip, NULL);
 	world_end(w);
 }

@@ -437,21 +437,34 @@ static int withhold(u8 *p, u64 size)
 	return uffd;
 }
 
-/* The vCPU waits when this returns. */
-static struct stuck stuck(const char *guest)
+/* Its page is still there. */
+static struct stuck stuck_new(void)
 {
 	struct stuck s = { .page = anonymous(PAGE_SIZE) };
 	struct sigaction action = { .sa_handler = ignore };
-	struct pollfd fd;
 
 	sigaction(SIGUSR1, &action, NULL);
-	s.uffd = withhold(s.page, PAGE_SIZE);
 	s.vm = vm_new(&(struct vm_config) { .user = true });
 	CHECKED(vm_set_slot(s.vm, 1, 0, SLOT_GPA, PAGE_SIZE, s.page));
-	vcpu_call(&s.vm->vcpu[0], guest, SLOT_GPA);
-	pthread_create(&s.thread, NULL, enter_once, &s.vm->vcpu[0]);
-	fd = (struct pollfd) { .fd = s.uffd, .events = POLLIN };
+	return s;
+}
+
+/* What @fn does of the vCPU waits when this returns. */
+static void stuck_begin(struct stuck *s, void *(*fn)(void *vcpu))
+{
+	struct pollfd fd = { .fd = s->uffd, .events = POLLIN };
+
+	pthread_create(&s->thread, NULL, fn, &s->vm->vcpu[0]);
 	ASSERT_EQ(poll(&fd, 1, 10000), 1);
+}
+
+static struct stuck stuck(const char *guest)
+{
+	struct stuck s = stuck_new();
+
+	s.uffd = withhold(s.page, PAGE_SIZE);
+	vcpu_call(&s.vm->vcpu[0], guest, SLOT_GPA);
+	stuck_begin(&s, enter_once);
 	return s;
 }
 
@@ -475,16 +488,21 @@ static long stuck_join(struct stuck *s)
 	return (long)result;
 }
 
-/* A signal fetches a vCPU out of KVM_RUN while it waits for a page. */
+/* A signal ends the wait; then the page comes. */
+static void stuck_kick(struct stuck *s)
+{
+	ASSERT_EQ(pthread_kill(s->thread, SIGUSR1), 0);
+	ASSERT_EQ(stuck_join(s), -EINTR);
+	provide(s);
+}
+
+/* A vCPU that is kicked while it waits for a page goes on where it was. */
 static void kicked_while_stuck(const void *guest)
 {
 	struct stuck s = stuck(guest);
 
-	ASSERT_EQ(pthread_kill(s.thread, SIGUSR1), 0);
-	ASSERT_EQ(stuck_join(&s), -EINTR);
+	stuck_kick(&s);
 	ASSERT_EQ(s.vm->vcpu[0].run->exit_reason, KVM_EXIT_INTR);
-	/* It goes on where it was. */
-	provide(&s);
 	ASSERT_EQ(guest_reads(s.vm), 0);
 	vm_free(s.vm);
 }
@@ -536,18 +554,11 @@ static void prepare_pdptes(struct vcpu *vcpu)
 
 static struct stuck stuck_by(void (*prepare)(struct vcpu *vcpu))
 {
-	struct stuck s = { .page = anonymous(PAGE_SIZE) };
-	struct sigaction action = { .sa_handler = ignore };
-	struct pollfd fd;
+	struct stuck s = stuck_new();
 
-	sigaction(SIGUSR1, &action, NULL);
 	s.uffd = withhold(s.page, PAGE_SIZE);
-	s.vm = vm_new(&(struct vm_config) { .user = true });
-	CHECKED(vm_set_slot(s.vm, 1, 0, SLOT_GPA, PAGE_SIZE, s.page));
 	prepare(&s.vm->vcpu[0]);
-	pthread_create(&s.thread, NULL, enter_once, &s.vm->vcpu[0]);
-	fd = (struct pollfd) { .fd = s.uffd, .events = POLLIN };
-	ASSERT_EQ(poll(&fd, 1, 10000), 1);
+	stuck_begin(&s, enter_once);
 	return s;
 }
 
@@ -560,11 +571,9 @@ static void kicked_in_access(const void *prepare)
 	need_ditto();
 	s = stuck_by(prepare);
 	vcpu = &s.vm->vcpu[0];
-	ASSERT_EQ(pthread_kill(s.thread, SIGUSR1), 0);
-	ASSERT_EQ(stuck_join(&s), -EINTR);
+	stuck_kick(&s);
 	ASSERT_EQ(vcpu->run->exit_reason, KVM_EXIT_INTR);
 	ASSERT_EQ(vcpu_regs(vcpu).rip, FLAT_CODE);
-	provide(&s);
 	if (prepare == prepare_pdptes) {
 		/* There is no page directory: nothing but a triple fault can follow. */
 		ASSERT_EQ(vcpu_enter(vcpu), KVM_EXIT_SHUTDOWN);
@@ -580,15 +589,11 @@ static void kicked_in_access(const void *prepare)
 /* What the VMM has answered is not asked for again, and not lost. */
 static void kicked_with_answer(const void *arg)
 {
-	struct stuck s = { .page = anonymous(PAGE_SIZE) };
-	struct sigaction action = { .sa_handler = ignore };
-	struct pollfd fd;
+	struct stuck s;
 	struct vcpu *vcpu;
 
 	need_ditto();
-	sigaction(SIGUSR1, &action, NULL);
-	s.vm = vm_new(&(struct vm_config) { .user = true });
-	CHECKED(vm_set_slot(s.vm, 1, 0, SLOT_GPA, PAGE_SIZE, s.page));
+	s = stuck_new();
 	vcpu = &s.vm->vcpu[0];
 	flat_code(vcpu, "\xf3\x6c\xef", 3);
 	ASSERT_EQ(vcpu_enter(vcpu), KVM_EXIT_IO);
@@ -598,13 +603,9 @@ static void kicked_with_answer(const void *arg)
 	/* The page goes away before the answer comes. */
 	madvise(s.page, PAGE_SIZE, MADV_DONTNEED);
 	s.uffd = withhold(s.page, PAGE_SIZE);
-	pthread_create(&s.thread, NULL, enter_once, vcpu);
-	fd = (struct pollfd) { .fd = s.uffd, .events = POLLIN };
-	ASSERT_EQ(poll(&fd, 1, 10000), 1);
-	ASSERT_EQ(pthread_kill(s.thread, SIGUSR1), 0);
-	ASSERT_EQ(stuck_join(&s), -EINTR);
+	stuck_begin(&s, enter_once);
+	stuck_kick(&s);
 	ASSERT_EQ(vcpu->run->exit_reason, KVM_EXIT_INTR);
-	provide(&s);
 	ASSERT_EQ(vcpu_enter(vcpu), KVM_EXIT_IO);
 	ASSERT_EQ(vcpu->run->io.direction, KVM_EXIT_IO_OUT);
 	ASSERT(!memcmp(s.page, "abcd", 4));
@@ -623,22 +624,14 @@ static void *translate(void *arg)
 /* The walk of the guest's page tables, by who asks for it outside of KVM_RUN. */
 static void kicked_in_walk(const void *arg)
 {
-	struct stuck s = { .page = anonymous(PAGE_SIZE) };
-	struct sigaction action = { .sa_handler = ignore };
-	struct pollfd fd;
+	struct stuck s;
 
 	need_ditto();
-	sigaction(SIGUSR1, &action, NULL);
+	s = stuck_new();
 	s.uffd = withhold(s.page, PAGE_SIZE);
-	s.vm = vm_new(&(struct vm_config) { .user = true });
-	CHECKED(vm_set_slot(s.vm, 1, 0, SLOT_GPA, PAGE_SIZE, s.page));
 	prepare_pdptes(&s.vm->vcpu[0]);
-	pthread_create(&s.thread, NULL, translate, &s.vm->vcpu[0]);
-	fd = (struct pollfd) { .fd = s.uffd, .events = POLLIN };
-	ASSERT_EQ(poll(&fd, 1, 10000), 1);
-	ASSERT_EQ(pthread_kill(s.thread, SIGUSR1), 0);
-	ASSERT_EQ(stuck_join(&s), -EINTR);
-	provide(&s);
+	stuck_begin(&s, translate);
+	stuck_kick(&s);
 	ASSERT_EQ((long)translate(&s.vm->vcpu[0]), 0);
 	vm_free(s.vm);
 }
