@@ -12,6 +12,7 @@
 #include "x86/board/iobus.h"
 #include "x86/board/irqchip.h"
 #include "x86/board/lapic.h"
+#include "x86/board/lapic_look.h"
 
 struct irqchip;
 

@@ -9,6 +9,7 @@
 #include <uapi/asm/debugreg.h>
 
 #include "x86/board/lapic.h"
+#include "x86/board/lapic_look.h"
 #include "x86/machine/vm.h"
 #include "x86/run/cr.h"
 #include "x86/run/events.h"

@@ -16,6 +16,7 @@
 #include "compat.h"
 #include "mmu/mmu.h"
 #include "x86/board/lapic.h"
+#include "x86/board/lapic_look.h"
 #include "x86/board/pv_eoi.h"
 #include "x86/board/vapic.h"
 #include "x86/cpu/fpu.h"
