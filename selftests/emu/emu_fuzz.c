@@ -169,8 +169,11 @@ static bool f_has(struct emu_ctxt *c, enum emu_need need)
 
 static void f_set_segment(struct emu_ctxt *c, enum emu_seg nr, const struct kvm_segment *seg)
 {
-	must(nr < EMU_TR && nr != EMU_CS, "number of a segment to load");
+	must(nr < EMU_NR_SEGS, "number of a segment to load");
 	must(seg->unusable || seg->present || c->mode < EMU_PROT16, "a segment is there");
+	must(nr < EMU_TR || c->cpl == 0, "privilege");
+	must(nr != EMU_CS || !seg->unusable, "CS is usable");
+	xmm_writes++;
 }
 
 static void f_get_dt(struct emu_ctxt *c, bool idt, struct kvm_dtable *dt)
@@ -187,7 +190,7 @@ static void f_set_dt(struct emu_ctxt *c, bool idt, const struct kvm_dtable *dt)
 
 static bool f_is_lma(struct emu_ctxt *c)
 {
-	return c->mode == EMU_PROT64;
+	return c->mode == EMU_PROT64 || (c->mode > EMU_VM86 && case_seed >> 40 & 1);
 }
 
 static u64 f_get_cr(struct emu_ctxt *c, unsigned int nr)
@@ -255,6 +258,82 @@ static u64 f_get_xcr0(struct emu_ctxt *c)
 	return case_seed & 1 ? 7 : 3;
 }
 
+static enum emu_result f_set_xcr0(struct emu_ctxt *c, u64 val)
+{
+	must(c->cpl == 0, "privilege");
+	return access_op(c, 140, val, 1);
+}
+
+static bool f_is_intel(struct emu_ctxt *c)
+{
+	return case_seed >> 41 & 1;
+}
+
+static u64 f_get_sysreg(struct emu_ctxt *c, enum emu_sysreg nr)
+{
+	must(nr < EMU_NR_SYSREGS, "number of a system register");
+	return case_seed * (nr + 5);
+}
+
+static void f_set_kernel_gs_base(struct emu_ctxt *c, u64 val)
+{
+	must(c->cpl == 0, "privilege");
+	xmm_writes++;
+}
+
+static void f_cpuid(struct emu_ctxt *c, u32 regs[4])
+{
+	fill(regs, case_seed, 16);
+}
+
+static u64 f_get_tsc(struct emu_ctxt *c)
+{
+	return case_seed;
+}
+
+static enum emu_result f_get_pmc(struct emu_ctxt *c, u32 index, u64 *val)
+{
+	*val = case_seed;
+	return access_op(c, 141, index, 1);
+}
+
+static enum emu_result f_get_msr(struct emu_ctxt *c, u32 index, u64 *val)
+{
+	must(c->cpl == 0, "privilege");
+	*val = case_seed;
+	return access_op(c, 142, index, 1);
+}
+
+static enum emu_result f_set_msr(struct emu_ctxt *c, u32 index, u64 val)
+{
+	must(c->cpl == 0, "privilege");
+	return access_op(c, 143, index + val, 1);
+}
+
+static enum emu_result f_monitor(struct emu_ctxt *c)
+{
+	return access_op(c, 144, 0, 1);
+}
+
+static void f_get_fx(struct emu_ctxt *c, void *fx)
+{
+	fill(fx, case_seed, 512);
+}
+
+static void f_set_fx(struct emu_ctxt *c, const void *fx)
+{
+	xmm_writes++;
+}
+
+static enum emu_result f_task_switch(struct emu_ctxt *c, u16 selector, enum emu_task source, u8 via)
+{
+	enum emu_result r = access_op(c, 150 + source, selector + via, 1);
+
+	must(c->mode > EMU_VM86 || source == EMU_TASK_GATE, "a task of protected mode");
+	c->switched = r == EMU_OK;
+	return r;
+}
+
 static enum emu_result f_invlpg(struct emu_ctxt *c, u64 gva)
 {
 	return access_op(c, 130, gva, 1);
@@ -273,6 +352,10 @@ static const struct emu_ops fuzz_ops = {
 	.get_ymm = f_get_ymm, .set_ymm = f_set_ymm, .get_xcr0 = f_get_xcr0,
 	.set_segment = f_set_segment, .get_dt = f_get_dt, .set_dt = f_set_dt, .is_lma = f_is_lma,
 	.get_x87 = f_get_x87, .set_x87 = f_set_x87,
+	.set_xcr0 = f_set_xcr0, .is_intel = f_is_intel, .get_sysreg = f_get_sysreg,
+	.set_kernel_gs_base = f_set_kernel_gs_base, .cpuid = f_cpuid, .get_tsc = f_get_tsc,
+	.get_pmc = f_get_pmc, .get_msr = f_get_msr, .set_msr = f_set_msr, .monitor = f_monitor,
+	.get_fx = f_get_fx, .set_fx = f_set_fx, .task_switch = f_task_switch,
 	.invlpg = f_invlpg, .wbinvd = f_wbinvd,
 };
 
@@ -326,7 +409,8 @@ static void check_result(const struct emu_ctxt *was, enum emu_result r)
 		must(!c->restarted || c->rip == was->rip, "restarted: rip");
 		return;
 	}
-	must(c->rip == was->rip && c->rflags == was->rflags, "failed: rip and rflags");
+	must(c->rip == was->rip && c->rflags == was->rflags && c->cpl == was->cpl,
+	     "failed: rip, rflags and cpl");
 	must(!xmm_writes, "failed: XMM");
 	if (!(c->flags & EMU_F_STRING))
 		must(!memcmp(ctxt_regs, was_regs, sizeof(was_regs)), "failed: registers");

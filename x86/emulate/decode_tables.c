@@ -52,18 +52,20 @@ static const struct emu_opcode group4[8] = {
 
 static const struct emu_opcode group5[8] = {
 	N(LOCK, Ev, __, emu_inc), N(LOCK, Ev, __, emu_dec),
-	N(F64, __, Ev, emu_call_abs), L(0, Mv), N(F64, __, Ev, emu_jmp_abs), L(0, Mv),
+	N(F64, __, Ev, emu_call_abs), N(NOACC | RO, __, Mv, emu_far_mem),
+	N(F64, __, Ev, emu_jmp_abs), N(NOACC | RO, __, Mv, emu_far_mem),
 	N(D64, __, Ev, emu_push),
 };
 
 /* To memory a selector is always 16 bits wide. */
 static const struct emu_opcode group6_store[2] = {
-	N(WO, Ew, __, emu_store_selector), N(WO, Ev, __, emu_store_selector),
+	N(PROT | WO, Ew, __, emu_store_selector), N(PROT | WO, Ev, __, emu_store_selector),
 };
 
 static const struct emu_opcode group6[8] = {
 	GRP(GROUP_MOD, 0, 0, 0, group6_store), GRP(GROUP_MOD, 0, 0, 0, group6_store),
-	L(0, __), L(0, __), N(RO, __, Ew, emu_verify), N(RO, __, Ew, emu_verify),
+	N(PROT | PRIV | RO, __, Ew, emu_lldt), N(PROT | PRIV | RO, __, Ew, emu_ltr),
+	N(PROT | RO, __, Ew, emu_verify), N(PROT | RO, __, Ew, emu_verify),
 };
 
 static const struct emu_opcode group7_mem[8] = {
@@ -72,10 +74,27 @@ static const struct emu_opcode group7_mem[8] = {
 	N(PRIV, __, Ew, emu_lmsw), N(PRIV | RO | NOACC, Mb, __, emu_invlpg),
 };
 
-/* VMCALL and VMX, MONITOR, SMAP, XSETBV, SVM, SMSW, CET, LMSW, SWAPGS and RDTSCP. */
+static const struct emu_opcode group7_1[8] = {
+	N(0, __, __, emu_monitor), N(0, __, __, emu_monitor),
+	NEED(SMAP, 0, __, __, __, emu_clac_stac), NEED(SMAP, 0, __, __, __, emu_clac_stac),
+	L(0, __), L(0, __), L(0, __), L(0, __),
+};
+
+static const struct emu_opcode group7_2[8] = {
+	N(0, __, __, emu_xgetbv), N(0, __, __, emu_xsetbv), L(0, __), L(0, __),
+	L(0, __), L(0, __), L(0, __), L(0, __),
+};
+
+static const struct emu_opcode group7_7[8] = {
+	N(0, __, __, emu_swapgs), NEED(RDTSCP, 0, __, __, __, emu_rdtsc), L(0, __), L(0, __),
+	L(0, __), L(0, __), L(0, __), L(0, __),
+};
+
+/* VMCALL and VMX, MONITOR and SMAP, XSETBV, SVM, SMSW, CET, LMSW, SWAPGS and RDTSCP. */
 static const struct emu_opcode group7_reg[8] = {
-	L(0, __), L(0, __), L(0, __), L(0, __), N(WO, Ev, __, emu_smsw), L(0, __),
-	N(PRIV, __, Ew, emu_lmsw), L(0, __),
+	L(0, __), GRP(GROUP_RM, 0, 0, 0, group7_1), GRP(GROUP_RM, 0, 0, 0, group7_2), L(0, __),
+	N(WO, Ev, __, emu_smsw), L(0, __), N(PRIV, __, Ew, emu_lmsw),
+	GRP(GROUP_RM, 0, 0, 0, group7_7),
 };
 
 static const struct emu_opcode group7[2] = {
@@ -109,7 +128,8 @@ static const struct emu_opcode group11v[8] = { N(WO, Ev, Iz, emu_mov) };
 
 /* FXSAVE, FXRSTOR, LDMXCSR, STMXCSR, XSAVE, XRSTOR, XSAVEOPT, CLFLUSH. */
 static const struct emu_opcode group15_mem[8] = {
-	L(0, __), L(0, __), L(0, __), L(0, __), L(0, __), L(0, __), L(0, __),
+	N(NOACC | WO | RO, Mb, __, emu_fxsave), N(NOACC | RO, __, Mb, emu_fxrstor),
+	L(0, __), L(0, __), L(0, __), L(0, __), L(0, __),
 	N(0, __, __, emu_nop),
 };
 
@@ -374,7 +394,7 @@ const struct emu_opcode emu_map_1[256] = {
 	M(WO | RO, Sw, Ew, emu_mov_to_sreg), G(GROUP, group1a),
 	[0x90] = N(RO, Zv, Av, emu_xchg_nop), N(0, Zv, Av, emu_xchg), N(0, Zv, Av, emu_xchg),
 	N(0, Zv, Av, emu_xchg), REP4(0x94, N(0, Zv, Av, emu_xchg)),
-	[0x98] = N(0, __, __, emu_cbw), N(0, __, __, emu_cwd), ENTRY3(NO64, __, Iz, Iw, NULL),
+	[0x98] = N(0, __, __, emu_cbw), N(0, __, __, emu_cwd), ENTRY3(NO64, __, Iz, Iw, emu_far_imm),
 	L(0, __), N(D64, __, __, emu_pushf), N(D64, __, __, emu_popf),
 	N(0, __, __, emu_sahf), N(0, __, __, emu_lahf),
 	[0xa0] = N(WO, Ab, Ob, emu_mov), N(WO, Av, Ov, emu_mov),
@@ -392,8 +412,9 @@ const struct emu_opcode emu_map_1[256] = {
 	M(EMU_F_VEX | NO64 | NOACC | WO, Gv, Mv, emu_load_far),
 	M(EMU_F_VEX | NO64 | NOACC | WO, Gv, Mv, emu_load_far),
 	G(GROUP, group11b), G(GROUP, group11v),
-	[0xc8] = ENTRY3(D64, __, Iw, Ib, emu_enter), N(D64, __, __, emu_leave), L(0, Iw), L(0, __),
-	L(0, __), L(0, Ib), L(NO64, __), L(0, __),
+	[0xc8] = ENTRY3(D64, __, Iw, Ib, emu_enter), N(D64, __, __, emu_leave), N(0, __, Iw, emu_ret_far),
+	N(0, __, __, emu_ret_far), N(0, __, __, emu_int3), N(0, __, Ib, emu_int),
+	N(NO64, __, __, emu_into), N(0, __, __, emu_iret),
 	[0xd0] = GRP(GROUP, MODRM, Eb, One, group2), GRP(GROUP, MODRM, Ev, One, group2),
 	GRP(GROUP, MODRM, Eb, CL, group2), GRP(GROUP, MODRM, Ev, CL, group2),
 	N(NO64, __, Ib, emu_aam), N(NO64, __, Ib, emu_aad), N(NO64, __, __, emu_salc), N(0, __, __, emu_xlat),
@@ -403,9 +424,9 @@ const struct emu_opcode emu_map_1[256] = {
 	N(F64, __, Jb, emu_jcxz),
 	N(WO, Ab, Ib, emu_in), N(WO, Az, Ib, emu_in), N(RO, Ib, Ab, emu_out), N(RO, Ib, Az, emu_out),
 	[0xe8] = N(F64, __, Jz, emu_call_rel), N(F64, __, Jz, emu_jmp_rel),
-	ENTRY3(NO64, __, Iz, Iw, NULL), N(F64, __, Jb, emu_jmp_rel),
+	ENTRY3(NO64, __, Iz, Iw, emu_far_imm), N(F64, __, Jb, emu_jmp_rel),
 	N(WO, Ab, DX, emu_in), N(WO, Az, DX, emu_in), N(RO, DX, Ab, emu_out), N(RO, DX, Az, emu_out),
-	[0xf0] = PFX, L(0, __), PFX, PFX, L(0, __), N(0, __, __, emu_cmc),
+	[0xf0] = PFX, N(0, __, __, emu_int1), PFX, PFX, N(PRIV, __, __, emu_hlt), N(0, __, __, emu_cmc),
 	G(GROUP, group3b), G(GROUP, group3v),
 	[0xf8] = N(0, __, __, emu_clc), N(0, __, __, emu_stc), N(0, __, __, emu_cli),
 	N(0, __, __, emu_sti), N(0, __, __, emu_cld), N(0, __, __, emu_std),
@@ -414,9 +435,9 @@ const struct emu_opcode emu_map_1[256] = {
 
 const struct emu_opcode emu_map_0f[256] = {
 	[0x00] = G(GROUP, group6), G(GROUP_MOD, group7),
-	M(RO | WO, Gv, Ew, emu_lar_lsl), M(RO | WO, Gv, Ew, emu_lar_lsl),
-	[0x05] = L(0, __), N(PRIV, __, __, emu_clts), L(0, __),
-	L(0, __), N(PRIV, __, __, emu_wbinvd), [0x0b] = N(0, __, __, emu_undefined),
+	M(PROT | RO | WO, Gv, Ew, emu_lar_lsl), M(PROT | RO | WO, Gv, Ew, emu_lar_lsl),
+	[0x05] = N(0, __, __, emu_syscall), N(PRIV, __, __, emu_clts), N(0, __, __, emu_sysret),
+	N(PRIV, __, __, emu_wbinvd), N(PRIV, __, __, emu_wbinvd), [0x0b] = N(0, __, __, emu_undefined),
 	[0x0d] = M(NOACC, __, __, emu_nop), L(0, __), L(MODRM, Ib),
 	[0x10] = G(GROUP_PFX, op_0f10), G(GROUP_PFX, op_0f11), G(GROUP_PFX, op_0f12),
 	G(GROUP_MOD, op_0f13), L(MODRM, __), L(MODRM, __), G(GROUP_PFX, op_0f16),
@@ -426,7 +447,9 @@ const struct emu_opcode emu_map_0f[256] = {
 	M(SYSREG | WO, Cv, Rv, emu_mov_to_cr), M(SYSREG | WO, Dv, Rv, emu_mov_to_dr),
 	[0x28] = G(GROUP_PFX, op_0f28), G(GROUP_PFX, op_0f29), L(MODRM, __),
 	G(GROUP_PFX, op_0f2b), REP4(0x2c, L(MODRM, __)),
-	[0x30] = L(0, __), L(0, __), L(0, __), L(0, __), L(0, __), L(0, __), [0x37] = L(0, __),
+	[0x30] = N(PRIV, __, __, emu_wrmsr), N(0, __, __, emu_rdtsc), N(PRIV, __, __, emu_rdmsr),
+	N(0, __, __, emu_rdpmc), N(0, __, __, emu_sysenter), N(0, __, __, emu_sysexit),
+	[0x37] = L(0, __),
 	[0x38] = GRP(ESCAPE, 0, 0, 0, emu_map_0f38), [0x3a] = GRP(ESCAPE, 0, 0, 0, emu_map_0f3a),
 	REP16(0x40, M(0, Gv, Ev, emu_cmovcc)),
 	REP4(0x50, L(MODRM, __)), G(GROUP_PFX, op_0f54), G(GROUP_PFX, op_0f55),
@@ -438,7 +461,8 @@ const struct emu_opcode emu_map_0f[256] = {
 	[0x7c] = L(MODRM, __), L(MODRM, __), G(GROUP_PFX, op_0f7e), G(GROUP_PFX, op_0f7f),
 	REP16(0x80, N(F64, __, Jz, emu_jcc)),
 	REP16(0x90, M(WO, Eb, __, emu_setcc)),
-	[0xa0] = N(D64, __, Sw, emu_push_sreg), N(D64 | WO | RO, Sw, __, emu_pop_sreg), L(0, __),
+	[0xa0] = N(D64, __, Sw, emu_push_sreg), N(D64 | WO | RO, Sw, __, emu_pop_sreg),
+	N(0, __, __, emu_cpuid),
 	M(RO | EMU_F_BITOFF, Ev, Gv, emu_bt),
 	M3(0, Ev, Gv, Ib, emu_shld), M3(0, Ev, Gv, CL, emu_shld),
 	[0xa8] = N(D64, __, Sw, emu_push_sreg), N(D64 | WO | RO, Sw, __, emu_pop_sreg), L(0, __),

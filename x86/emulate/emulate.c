@@ -265,6 +265,8 @@ static enum emu_result check_allowed(struct emu_ctxt *c)
 		return EMU_UNHANDLED;
 	if (c->op->need && !c->ops->has(c, c->op->need))
 		return emu_ud(c);
+	if (c->flags & EMU_F_PROT && emu_realish(c))
+		return emu_ud(c);
 	if (c->flags & EMU_F_PRIV && c->cpl)
 		return emu_gp0(c);
 	if (c->flags & (EMU_F_MMX | EMU_F_X87))
@@ -278,7 +280,13 @@ static void execute_start(struct emu_ctxt *c)
 	c->restarted = false;
 	c->single_step = false;
 	c->x87_changed = false;
-	c->next_seg_nr = EMU_NR_SEGS;
+	c->next_segs = 0;
+	c->next_cpl = c->cpl;
+	c->ext = 0;
+	c->no_step = false;
+	c->iret = false;
+	c->halt = false;
+	c->switched = false;
 	c->shadow = 0;
 	c->fault.valid = false;
 	c->nr_staged = 0;
@@ -288,15 +296,29 @@ static void execute_start(struct emu_ctxt *c)
 	c->next_rflags = c->rflags & ~X86_EFLAGS_RF;
 }
 
+static void commit_segments(struct emu_ctxt *c)
+{
+	enum emu_seg nr;
+
+	for (nr = 0; nr < EMU_NR_SEGS; nr++) {
+		if (c->next_segs >> nr & 1)
+			c->ops->set_segment(c, nr, &c->next_seg[nr]);
+	}
+}
+
 /* Nothing can fail any more. */
 static void commit_insn(struct emu_ctxt *c)
 {
-	c->single_step = c->rflags & X86_EFLAGS_TF && !(c->shadow & EMU_SHADOW_MOV_SS);
+	if (unlikely(c->switched))
+		return;
+	c->single_step = c->rflags & X86_EFLAGS_TF && !(c->shadow & EMU_SHADOW_MOV_SS) &&
+			 !c->no_step;
 	emu_commit_regs(c);
-	if (c->next_seg_nr != EMU_NR_SEGS)
-		c->ops->set_segment(c, c->next_seg_nr, &c->next_seg);
+	if (unlikely(c->next_segs))
+		commit_segments(c);
 	c->rip = c->next_rip;
 	c->rflags = c->next_rflags;
+	c->cpl = c->next_cpl;
 }
 
 /**

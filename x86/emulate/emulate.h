@@ -13,7 +13,8 @@
  *	if (r == EMU_OK)
  *		r = emu_execute(c);
  *
- *	EMU_OK		copy regs, rip and rflags back; look at c->restarted, c->shadow, c->single_step
+ *	EMU_OK		copy regs, rip, rflags and cpl back, unless c->switched; look at c->restarted,
+ *			c->shadow, c->single_step, c->iret, c->halt
  *	EMU_FAULT	copy regs and rflags back (REP may have advanced), inject c->fault
  *	EMU_IO		copy regs back; complete the access in user space; then call emu_execute() again
  *			on the same context (the decoded instruction is still in it), or decode again
@@ -69,9 +70,22 @@ enum emu_need {
 	EMU_NEED_NONE,
 	EMU_NEED_LZCNT, EMU_NEED_POPCNT, EMU_NEED_SSE42, EMU_NEED_MOVBE, EMU_NEED_BMI1,
 	EMU_NEED_BMI2, EMU_NEED_ADX, EMU_NEED_MOVDIRI, EMU_NEED_MOVDIR64B, EMU_NEED_SSE3,
-	EMU_NEED_AVX, EMU_NEED_AVX2,
+	EMU_NEED_AVX, EMU_NEED_AVX2, EMU_NEED_RDTSCP, EMU_NEED_SMAP,
 	EMU_NR_NEEDS
 };
+
+/* What asks for a switch to another hardware task. */
+enum emu_task { EMU_TASK_CALL, EMU_TASK_IRET, EMU_TASK_JMP, EMU_TASK_GATE };
+
+/* Registers that instructions use without naming them; the guest's own MSRs. */
+enum emu_sysreg {
+	EMU_EFER, EMU_STAR, EMU_LSTAR, EMU_CSTAR, EMU_SFMASK, EMU_KERNEL_GS_BASE,
+	EMU_SYSENTER_CS, EMU_SYSENTER_ESP, EMU_SYSENTER_EIP, EMU_TSC_AUX,
+	EMU_NR_SYSREGS
+};
+
+#define EMU_EFER_SCE	(1u << 0)
+#define EMU_EFER_FFXSR	(1u << 14)
 
 struct emu_ctxt;
 struct emu_opcode;
@@ -139,8 +153,25 @@ struct emu_x87 {
  * @get_ymm: copy 32 bytes out of YMM register @nr
  * @set_ymm: copy 32 bytes into it, and clear what lies above; likewise the last op
  * @get_xcr0: XCR0; cannot fail
+ * @set_xcr0: write it (EMU_FAULT: #GP); the last op
+ * @is_intel: is the guest's CPU one of Intel's, by its CPUID?
+ * @get_sysreg: what enum emu_sysreg names; cannot fail
+ * @set_kernel_gs_base: write it; one of the last ops
+ * @cpuid: EAX, EBX, ECX and EDX: on entry EAX and ECX are what is asked; cannot fail
+ * @get_tsc: the guest's time stamp counter; cannot fail
+ * @get_pmc: read a performance counter (EMU_FAULT: #GP)
+ * @get_msr: read an MSR, as RDMSR may (EMU_FAULT: #GP).  With EMU_IO user space completes
+ *	the whole instruction, which is not executed again
+ * @set_msr: write it, likewise; the last op
+ * @monitor: are MONITOR and MWAIT there?  (EMU_FAULT: #UD)
  * @get_x87: copy the registers of x87
  * @set_x87: change them; the last op of an instruction
+ * @get_fx: copy all that FXSAVE with REX.W stores, to 512 bytes
+ * @set_fx: load it; MXCSR has no reserved bit set; the last op of an instruction
+ * @task_switch: switch to the task whose TSS @selector names, with all its checks: all
+ *	registers become the new task's.  @via is the vector of a gate of the IDT.  What it
+ *	pushes or saves as the old task's goes on at c->next_rip.  EMU_FAULT: in whichever task
+ *	is the present one then
  * @invlpg: drop the translations of @gva
  * @wbinvd: write back and invalidate caches
  */
@@ -173,8 +204,22 @@ struct emu_ops {
 	void (*get_ymm)(struct emu_ctxt *c, unsigned int nr, void *buf);
 	void (*set_ymm)(struct emu_ctxt *c, unsigned int nr, const void *buf);
 	u64 (*get_xcr0)(struct emu_ctxt *c);
+	enum emu_result (*set_xcr0)(struct emu_ctxt *c, u64 val);
+	bool (*is_intel)(struct emu_ctxt *c);
+	u64 (*get_sysreg)(struct emu_ctxt *c, enum emu_sysreg nr);
+	void (*set_kernel_gs_base)(struct emu_ctxt *c, u64 val);
+	void (*cpuid)(struct emu_ctxt *c, u32 regs[4]);
+	u64 (*get_tsc)(struct emu_ctxt *c);
+	enum emu_result (*get_pmc)(struct emu_ctxt *c, u32 index, u64 *val);
+	enum emu_result (*get_msr)(struct emu_ctxt *c, u32 index, u64 *val);
+	enum emu_result (*set_msr)(struct emu_ctxt *c, u32 index, u64 val);
+	enum emu_result (*monitor)(struct emu_ctxt *c);
 	void (*get_x87)(struct emu_ctxt *c, struct emu_x87 *x87);
 	void (*set_x87)(struct emu_ctxt *c, const struct emu_x87 *x87);
+	void (*get_fx)(struct emu_ctxt *c, void *fx);
+	void (*set_fx)(struct emu_ctxt *c, const void *fx);
+	enum emu_result (*task_switch)(struct emu_ctxt *c, u16 selector, enum emu_task source,
+				       u8 via);
 	enum emu_result (*invlpg)(struct emu_ctxt *c, u64 gva);
 	enum emu_result (*wbinvd)(struct emu_ctxt *c);
 };
@@ -224,6 +269,9 @@ struct emu_opnd {
  * @restarted: after emu_execute(): REP iterations were done, more remain, rip stands still
  * @single_step: TF was set and the instruction ended: #DB with DR6.BS is due
  * @shadow: EMU_SHADOW_*: begins after this instruction
+ * @halt: it was HLT: the vCPU waits for an interrupt
+ * @iret: it was an IRET: NMIs are no longer held off
+ * @switched: another hardware task's registers are there; @rip, @rflags and @cpl are stale
  * @fault: after EMU_FAULT
  * @decoded_mode: the caller's: @mode of what was decoded, where it may be used again
  * @insn_len: after emu_decode(): bytes of the whole instruction
@@ -254,8 +302,11 @@ struct emu_opnd {
  * @src2: operand
  * @next_rip: what will be committed; valid only inside emu_execute(), as is the rest
  * @next_rflags: likewise
- * @next_seg: the segment register that will be loaded
- * @next_seg_nr: which; EMU_NR_SEGS: none
+ * @next_seg: segment registers that will be loaded
+ * @next_segs: which: a bit for each
+ * @next_cpl: the privilege level that will be
+ * @ext: 1: error codes say that the event was not the program's
+ * @no_step: it does not end in a single step's trap
  * @x87: loaded for instructions that want it
  * @x87_changed: and has to be written back
  * @nr_staged: registers in @staged
@@ -283,6 +334,9 @@ struct emu_ctxt {
 	bool restarted;		/* REP: iterations were done, more remain, rip stands still */
 	bool single_step;	/* TF was set and the instruction ended: #DB with DR6.BS is due */
 	u8 shadow;		/* EMU_SHADOW_*: begins after this instruction */
+	bool halt;		/* it was HLT */
+	bool iret;		/* it was an IRET: NMIs are no longer held off */
+	bool switched;		/* all registers are another task's */
 	struct emu_fault fault;	/* after EMU_FAULT */
 
 	/* Results of emu_decode(). */
@@ -317,8 +371,11 @@ struct emu_ctxt {
 	/* Execution: what will be committed, in this order; valid only inside emu_execute(). */
 	u64 next_rip;
 	u64 next_rflags;
-	struct kvm_segment next_seg;
-	u8 next_seg_nr;
+	struct kvm_segment next_seg[EMU_NR_SEGS];
+	u8 next_segs;
+	u8 next_cpl;
+	u8 ext;
+	bool no_step;
 	struct emu_x87 x87;
 	bool x87_changed;
 	u8 nr_staged;

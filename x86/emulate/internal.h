@@ -100,6 +100,7 @@ static_assert(EMU_NR_KINDS <= 32);
 #define EMU_F_MMX	BIT(27)	/* MMX must be on */
 #define EMU_F_X87	BIT(28)	/* x87 must be on */
 #define EMU_F_NOWAIT	BIT(29)	/* does not wait for what x87 has to report */
+#define EMU_F_PROT	BIT(30)	/* #UD in real and in virtual-8086 mode */
 
 #define EMU_F_GROUPS	(EMU_F_GROUP | EMU_F_GROUP_RM | EMU_F_GROUP_MOD | EMU_F_GROUP_PFX | \
 			 EMU_F_GROUP_W | EMU_F_GROUP_64)
@@ -225,6 +226,9 @@ static inline unsigned int emu_iopl(const struct emu_ctxt *c)
 bool emu_canonical(struct emu_ctxt *c, u64 gva);
 enum emu_result emu_linear(struct emu_ctxt *c, enum emu_seg seg, u64 ea, unsigned int len,
 			   unsigned int access, u64 *gva);
+bool emu_misaligned(struct emu_ctxt *c, u64 gva, unsigned int len);
+bool emu_stack_allows(const struct kvm_segment *ss, bool realish, u64 ea, unsigned int len);
+enum emu_result emu_read_gva(struct emu_ctxt *c, u64 gva, u8 *buf, unsigned int len);
 enum emu_result emu_write_gva(struct emu_ctxt *c, u64 gva, const void *buf, unsigned int len);
 enum emu_result emu_branch(struct emu_ctxt *c, u64 target);
 enum emu_result emu_read_seg(struct emu_ctxt *c, enum emu_seg seg, u64 ea, void *buf,
@@ -233,6 +237,7 @@ enum emu_result emu_write_seg(struct emu_ctxt *c, enum emu_seg seg, u64 ea, cons
 			      unsigned int len);
 
 /* stack.c */
+enum emu_result emu_check_vm86(struct emu_ctxt *c);
 enum emu_result emu_pop_value(struct emu_ctxt *c, u64 *val);
 
 /* io.c */
@@ -263,6 +268,8 @@ emu_exec_fn emu_mov, emu_movzx, emu_movsx, emu_movbe, emu_xchg, emu_lea, emu_cbw
 emu_exec_fn emu_push, emu_pop, emu_pusha, emu_popa, emu_pushf, emu_popf, emu_leave,
 	    emu_jcc, emu_jmp_rel, emu_jmp_abs, emu_call_rel, emu_call_abs, emu_ret, emu_ret_imm,
 	    emu_loop, emu_jcxz, emu_push_sreg, emu_enter, emu_bound;
+/* far.c, return.c, interrupt.c: control transfers that load CS */
+emu_exec_fn emu_far_imm, emu_far_mem, emu_ret_far, emu_iret, emu_int, emu_int1, emu_int3, emu_into;
 /* string.c */
 emu_exec_fn emu_movs, emu_cmps, emu_stos, emu_lods, emu_scas, emu_ins, emu_outs;
 /* sse.c */
@@ -282,13 +289,18 @@ emu_exec_fn emu_fld, emu_fld_80, emu_fild, emu_fist, emu_fisttp, emu_fst, emu_fs
 emu_exec_fn emu_in, emu_out;
 /* segment.c */
 emu_exec_fn emu_mov_to_sreg, emu_pop_sreg, emu_load_far, emu_store_dt, emu_load_dt,
-	    emu_store_selector, emu_lar_lsl, emu_verify;
+	    emu_store_selector, emu_lar_lsl, emu_verify, emu_lldt, emu_ltr;
+/* fx.c */
+emu_exec_fn emu_fxsave, emu_fxrstor;
+/* syscall.c */
+emu_exec_fn emu_syscall, emu_sysret, emu_sysenter, emu_sysexit, emu_swapgs;
 /* flags.c */
 emu_exec_fn emu_clc, emu_stc, emu_cmc, emu_cld, emu_std, emu_cli, emu_sti;
 /* system.c: system registers */
 emu_exec_fn emu_clts, emu_invlpg, emu_wbinvd, emu_mov_to_cr, emu_mov_from_cr, emu_mov_to_dr,
 	    emu_mov_from_dr, emu_mov_from_sreg, emu_smsw, emu_lmsw,
-	    emu_undefined;
+	    emu_undefined, emu_cpuid, emu_rdtsc, emu_rdpmc, emu_rdmsr, emu_wrmsr, emu_xgetbv,
+	    emu_xsetbv, emu_hlt, emu_monitor, emu_clac_stac;
 
 /* mov.c */
 bool emu_condition(u64 rflags, u8 opcode);

@@ -49,6 +49,20 @@ static bool type_allows(const struct kvm_segment *s, bool write)
 	return !write || s->type & SEG_WRITABLE;
 }
 
+/**
+ * emu_stack_allows() - may a stack be written there?
+ * @ss: its segment
+ * @realish: in real or virtual-8086 mode
+ * @ea: offset
+ * @len: bytes, not 0
+ *
+ * Return: whether it may.
+ */
+bool emu_stack_allows(const struct kvm_segment *ss, bool realish, u64 ea, unsigned int len)
+{
+	return (realish || type_allows(ss, true)) && in_limit(ss, ea, ea + len - 1, realish);
+}
+
 static enum emu_result linear_segmented(struct emu_ctxt *c, enum emu_seg seg, u64 ea,
 					unsigned int len, bool write, u64 *gva)
 {
@@ -78,8 +92,15 @@ static enum emu_result linear_64(struct emu_ctxt *c, enum emu_seg seg, u64 ea, u
 	return EMU_OK;
 }
 
-/* #AC: only in user mode, when both the kernel and the program ask for it. */
-static bool mem_misaligned(struct emu_ctxt *c, u64 gva, unsigned int len)
+/**
+ * emu_misaligned() - is an access #AC?
+ * @c: context; only in user mode, when both the kernel and the program ask for it
+ * @gva: linear address
+ * @len: bytes
+ *
+ * Return: whether it is.
+ */
+bool emu_misaligned(struct emu_ctxt *c, u64 gva, unsigned int len)
 {
 	return c->cpl == 3 && c->rflags & X86_EFLAGS_AC && len <= 8 && gva & (len - 1) &&
 	       c->ops->get_cr(c, 0) & X86_CR0_AM;
@@ -105,7 +126,7 @@ enum emu_result emu_linear(struct emu_ctxt *c, enum emu_seg seg, u64 ea, unsigne
 		r = linear_64(c, seg, ea, len, gva);
 	else
 		r = linear_segmented(c, seg, ea, len, access & EMU_ACC_WRITE, gva);
-	if (r == EMU_OK && unlikely(mem_misaligned(c, *gva, len)))
+	if (r == EMU_OK && unlikely(emu_misaligned(c, *gva, len)))
 		return emu_fault_code(c, X86_TRAP_AC, 0);
 	return r;
 }
@@ -139,7 +160,16 @@ enum emu_result emu_branch(struct emu_ctxt *c, u64 target)
 /* Ops take this much at once. */
 #define MEM_CHUNK 32u
 
-static enum emu_result mem_read(struct emu_ctxt *c, u64 gva, u8 *buf, unsigned int len)
+/**
+ * emu_read_gva() - read memory
+ * @c: context
+ * @gva: from where
+ * @buf: where to
+ * @len: bytes; may be more than the ops take at once
+ *
+ * Return: as the ops.
+ */
+enum emu_result emu_read_gva(struct emu_ctxt *c, u64 gva, u8 *buf, unsigned int len)
 {
 	enum emu_result r = EMU_OK;
 
@@ -198,7 +228,7 @@ enum emu_result emu_read_seg(struct emu_ctxt *c, enum emu_seg seg, u64 ea, void 
 	u64 gva;
 
 	r = emu_linear(c, seg, ea, len, 0, &gva);
-	return r == EMU_OK ? mem_read(c, gva, buf, len) : r;
+	return r == EMU_OK ? emu_read_gva(c, gva, buf, len) : r;
 }
 
 /**

@@ -1,85 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Segment registers and descriptor tables: loading selectors with all checks, and looking at
- * descriptors.
- *
- * What changes is staged in c->next_seg and takes place when nothing can fail any more. Only
- * the bits "accessed" and "busy" are written before, as the CPU does.
+ * descriptors. Those that control transfers load are checked where that is done.
  */
-#include "x86/emulate/internal.h"
-
-/* Descriptors, as numbers (SDM figure 3-8). */
-#define DESC_TYPE(d)	((d) >> 40 & 15)
-#define DESC_S		BIT(44)
-#define DESC_DPL(d)	((d) >> 45 & 3)
-#define DESC_P		BIT(47)
-#define DESC_G		BIT(55)
-
-#define TYPE_CODE	8
-#define TYPE_CONFORMING	4
-#define TYPE_RW		2
-#define TYPE_ACCESSED	1
-#define TYPE_LDT	2
-#define TYPE_TSS16	1
-#define TYPE_TSS32	9
-#define TYPE_BUSY	2
-
-static bool selector_is_null(u16 selector)
-{
-	return !(selector & ~3);
-}
-
-static enum emu_result selector_fault(struct emu_ctxt *c, u8 vector, u16 selector)
-{
-	return emu_fault_code(c, vector, selector & ~3);
-}
-
-/* Where @selector's descriptor is; false beyond the table's end, or without a table. */
-static bool desc_find(struct emu_ctxt *c, u16 selector, unsigned int size, u64 *gva)
-{
-	unsigned int offset = selector & ~7;
-	struct kvm_segment ldt;
-	struct kvm_dtable gdt;
-
-	if (selector & 4) {
-		c->ops->get_segment(c, EMU_LDTR, &ldt);
-		*gva = ldt.base + offset;
-		return !ldt.unusable && offset + size - 1 <= ldt.limit;
-	}
-	c->ops->get_dt(c, false, &gdt);
-	*gva = gdt.base + offset;
-	return offset + size - 1 <= gdt.limit;
-}
-
-static enum emu_result desc_read(struct emu_ctxt *c, u16 selector, u64 *desc, u64 *gva)
-{
-	if (!desc_find(c, selector, 8, gva))
-		return selector_fault(c, X86_TRAP_GP, selector);
-	return c->ops->read(c, *gva, desc, 8, EMU_ACC_SYSTEM);
-}
-
-static u32 desc_limit(u64 desc)
-{
-	u32 limit = (desc & 0xffff) | (desc >> 32 & 0xf0000);
-
-	return desc & DESC_G ? limit << 12 | 0xfff : limit;
-}
-
-static struct kvm_segment desc_segment(u64 desc, u16 selector)
-{
-	return (struct kvm_segment) {
-		.base = (desc >> 16 & 0xffffff) | (desc >> 32 & 0xff000000),
-		.limit = desc_limit(desc), .selector = selector, .type = DESC_TYPE(desc),
-		.present = 1, .dpl = DESC_DPL(desc), .db = desc >> 54 & 1, .s = desc >> 44 & 1,
-		.l = desc >> 53 & 1, .g = desc >> 55 & 1, .avl = desc >> 52 & 1,
-	};
-}
-
-static void segment_stage(struct emu_ctxt *c, enum emu_seg nr, const struct kvm_segment *seg)
-{
-	c->next_seg = *seg;
-	c->next_seg_nr = nr;
-}
+#include "x86/emulate/descriptor.h"
 
 /* A null selector: anywhere but in SS, and there in the kernel's 64-bit code. */
 static enum emu_result segment_null(struct emu_ctxt *c, enum emu_seg nr, u16 selector)
@@ -89,29 +13,20 @@ static enum emu_result segment_null(struct emu_ctxt *c, enum emu_seg nr, u16 sel
 	if (nr == EMU_SS) {
 		if (!emu_long(c) || c->cpl == 3 || (selector & 3) != c->cpl)
 			return emu_gp0(c);
-		seg.dpl = c->cpl;
-		seg.db = 1;
-		seg.type = 3;
-		seg.s = 1;
+		seg = emu_null_stack(selector, c->cpl);
 	}
-	segment_stage(c, nr, &seg);
+	emu_segment_stage(c, nr, &seg);
 	return EMU_OK;
 }
 
 static bool desc_fits_stack(const struct emu_ctxt *c, u64 desc, u16 selector)
 {
-	return desc & DESC_S && (DESC_TYPE(desc) & (TYPE_CODE | TYPE_RW)) == TYPE_RW &&
-	       (selector & 3) == c->cpl && DESC_DPL(desc) == c->cpl;
+	return desc_is_writable_data(desc) && (selector & 3) == c->cpl && DESC_DPL(desc) == c->cpl;
 }
 
 static bool desc_may_be_read(u64 desc)
 {
 	return desc & DESC_S && (DESC_TYPE(desc) & (TYPE_CODE | TYPE_RW)) != TYPE_CODE;
-}
-
-static bool desc_conforms(u64 desc)
-{
-	return (DESC_TYPE(desc) & (TYPE_CODE | TYPE_CONFORMING)) == (TYPE_CODE | TYPE_CONFORMING);
 }
 
 /* Privileged enough, by CPL and by the selector's RPL? */
@@ -126,48 +41,32 @@ static bool desc_fits_data(const struct emu_ctxt *c, u64 desc, u16 selector)
 	       (desc_conforms(desc) || desc_reachable(c, desc, selector));
 }
 
-/* Set a bit in the byte of the type, unless it is set. */
-static enum emu_result desc_mark(struct emu_ctxt *c, u64 gva, u64 desc, u8 bit)
-{
-	u8 byte = desc >> 40 | bit;
-
-	if (desc >> 40 & bit)
-		return EMU_OK;
-	return c->ops->write(c, gva + 5, &byte, 1, EMU_ACC_SYSTEM);
-}
-
 static enum emu_result segment_load_protected(struct emu_ctxt *c, enum emu_seg nr, u16 selector)
 {
 	struct kvm_segment seg;
+	struct emu_desc d;
 	enum emu_result r;
-	u64 desc = 0, gva;
 
 	if (selector_is_null(selector))
 		return segment_null(c, nr, selector);
-	r = desc_read(c, selector, &desc, &gva);
+	r = emu_desc_read(c, selector, X86_TRAP_GP, &d);
 	if (r != EMU_OK)
 		return r;
-	if (nr == EMU_SS ? !desc_fits_stack(c, desc, selector) : !desc_fits_data(c, desc, selector))
-		return selector_fault(c, X86_TRAP_GP, selector);
-	if (!(desc & DESC_P))
-		return selector_fault(c, nr == EMU_SS ? X86_TRAP_SS : X86_TRAP_NP, selector);
-	seg = desc_segment(desc, selector);
-	seg.type |= TYPE_ACCESSED;
-	segment_stage(c, nr, &seg);
-	return desc_mark(c, gva, desc, TYPE_ACCESSED);
+	if (nr == EMU_SS ? !desc_fits_stack(c, d.raw, selector) :
+			   !desc_fits_data(c, d.raw, selector))
+		return emu_selector_fault(c, X86_TRAP_GP, selector);
+	if (!(d.raw & DESC_P))
+		return emu_selector_fault(c, nr == EMU_SS ? X86_TRAP_SS : X86_TRAP_NP, selector);
+	seg = emu_desc_segment(&d);
+	emu_segment_stage(c, nr, &seg);
+	return emu_desc_mark(c, &d);
 }
 
 static enum emu_result segment_load(struct emu_ctxt *c, enum emu_seg nr, u16 selector)
 {
-	struct kvm_segment seg;
-
 	if (!emu_realish(c))
 		return segment_load_protected(c, nr, selector);
-	/* Limit and rights stay. */
-	c->ops->get_segment(c, nr, &seg);
-	seg.selector = selector;
-	seg.base = selector << 4;
-	segment_stage(c, nr, &seg);
+	emu_segment_stage_real(c, nr, selector);
 	return EMU_OK;
 }
 
@@ -267,8 +166,6 @@ enum emu_result emu_store_selector(struct emu_ctxt *c)
 {
 	struct kvm_segment seg;
 
-	if (emu_realish(c))
-		return emu_ud(c);
 	c->ops->get_segment(c, c->modrm >> 3 & 1 ? EMU_TR : EMU_LDTR, &seg);
 	c->dst.val[0] = seg.selector;
 	return check_umip(c);
@@ -283,7 +180,7 @@ static enum emu_result desc_look(struct emu_ctxt *c, u16 selector, u32 mask, u64
 	u64 gva;
 
 	*seen = false;
-	if (selector_is_null(selector) || !desc_find(c, selector, 8, &gva))
+	if (selector_is_null(selector) || !emu_desc_find(c, selector, 8, &gva))
 		return EMU_OK;
 	r = c->ops->read(c, gva, desc, 8, EMU_ACC_SYSTEM);
 	if (r != EMU_OK)
@@ -310,13 +207,11 @@ enum emu_result emu_lar_lsl(struct emu_ctxt *c)
 	enum emu_result r;
 	u64 desc = 0;
 
-	if (emu_realish(c))
-		return emu_ud(c);
 	if (c->ops->is_lma(c))
 		mask = BIT(2) | BIT(9) | BIT(11) | (limit ? 0 : BIT(12));
 	r = desc_look(c, c->src.val[0], mask, &desc, &seen);
 	if (r == EMU_OK && seen)
-		emu_stage_opnd(c, &c->dst, limit ? desc_limit(desc) : desc >> 32 & 0xffff00);
+		emu_stage_opnd(c, &c->dst, limit ? emu_desc_limit(desc) : desc >> 32 & 0xffff00);
 	return r == EMU_OK ? look_result(c, seen) : r;
 }
 
@@ -327,12 +222,77 @@ enum emu_result emu_verify(struct emu_ctxt *c)
 	enum emu_result r;
 	u64 desc = 0;
 
-	if (emu_realish(c))
-		return emu_ud(c);
 	r = desc_look(c, c->src.val[0], 0, &desc, &seen);
 	if (r != EMU_OK)
 		return r;
 	if (write)
 		seen = seen && (DESC_TYPE(desc) & (TYPE_CODE | TYPE_RW)) == TYPE_RW;
 	return look_result(c, seen && desc_may_be_read(desc));
+}
+
+/* LLDT and LTR */
+
+/* A descriptor of the GDT of one of @types, with all of its base; @d is filled. */
+static enum emu_result table_desc(struct emu_ctxt *c, u16 selector, u32 types,
+				  struct emu_desc *d)
+{
+	enum emu_result r;
+
+	if (selector & 4)
+		return emu_selector_fault(c, X86_TRAP_GP, selector);
+	r = emu_desc_read(c, selector, X86_TRAP_GP, d);
+	if (r != EMU_OK)
+		return r;
+	if (d->raw & DESC_S || !(types >> DESC_TYPE(d->raw) & 1))
+		return emu_selector_fault(c, X86_TRAP_GP, selector);
+	if (!(d->raw & DESC_P))
+		return emu_selector_fault(c, X86_TRAP_NP, selector);
+	return c->ops->is_lma(c) ? emu_desc_read_high(c, X86_TRAP_GP, d) : EMU_OK;
+}
+
+static enum emu_result table_stage(struct emu_ctxt *c, enum emu_seg nr, const struct emu_desc *d)
+{
+	struct kvm_segment seg = emu_desc_segment(d);
+
+	if (c->ops->is_lma(c) && !emu_canonical(c, seg.base))
+		return emu_selector_fault(c, X86_TRAP_GP, d->selector);
+	if (nr == EMU_TR)
+		seg.type |= TYPE_BUSY;
+	emu_segment_stage(c, nr, &seg);
+	return EMU_OK;
+}
+
+enum emu_result emu_lldt(struct emu_ctxt *c)
+{
+	struct kvm_segment none = { .selector = c->src.val[0], .type = TYPE_LDT, .unusable = 1 };
+	struct emu_desc d;
+	enum emu_result r;
+
+	if (selector_is_null(c->src.val[0])) {
+		emu_segment_stage(c, EMU_LDTR, &none);
+		return EMU_OK;
+	}
+	r = table_desc(c, c->src.val[0], BIT(TYPE_LDT), &d);
+	return r == EMU_OK ? table_stage(c, EMU_LDTR, &d) : r;
+}
+
+/* The task becomes busy in one step: of two CPUs that load it, one finds it so. */
+enum emu_result emu_ltr(struct emu_ctxt *c)
+{
+	u32 types = BIT(TYPE_TSS32);
+	struct emu_desc d;
+	enum emu_result r;
+	u64 busy;
+
+	if (selector_is_null(c->src.val[0]))
+		return emu_gp0(c);
+	if (!c->ops->is_lma(c))
+		types |= BIT(TYPE_TSS16);
+	r = table_desc(c, c->src.val[0], types, &d);
+	if (r == EMU_OK)
+		r = table_stage(c, EMU_TR, &d);
+	if (r != EMU_OK)
+		return r;
+	busy = d.raw | (u64)TYPE_BUSY << 40;
+	return (c->ops->cmpxchg)(c, d.gva, &d.raw, &busy, 8);
 }

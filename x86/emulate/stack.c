@@ -110,8 +110,15 @@ enum emu_result emu_popa(struct emu_ctxt *c)
 	return EMU_OK;
 }
 
-/* PUSHF and POPF in virtual-8086 mode with IOPL < 3: #GP, or with CR4.VME something we do not have. */
-static enum emu_result check_vm86(struct emu_ctxt *c)
+/**
+ * emu_check_vm86() - may PUSHF, POPF, IRET or INT be executed in virtual-8086 mode?
+ * @c: context
+ *
+ * With CR4.VME it is something that we do not have.
+ *
+ * Return: EMU_OK, in the other modes, too; EMU_FAULT with #GP; EMU_UNHANDLED.
+ */
+enum emu_result emu_check_vm86(struct emu_ctxt *c)
 {
 	if (c->mode != EMU_VM86 || emu_iopl(c) == 3)
 		return EMU_OK;
@@ -121,7 +128,7 @@ static enum emu_result check_vm86(struct emu_ctxt *c)
 enum emu_result emu_pushf(struct emu_ctxt *c)
 {
 	u64 val = c->rflags & ~(u64)(X86_EFLAGS_VM | X86_EFLAGS_RF);
-	enum emu_result r = check_vm86(c);
+	enum emu_result r = emu_check_vm86(c);
 
 	return r == EMU_OK ? push_bytes(c, &val, c->opsize) : r;
 }
@@ -129,7 +136,7 @@ enum emu_result emu_pushf(struct emu_ctxt *c)
 enum emu_result emu_popf(struct emu_ctxt *c)
 {
 	u64 val = 0, mask = POPF_FLAGS;
-	enum emu_result r = check_vm86(c);
+	enum emu_result r = emu_check_vm86(c);
 
 	if (r == EMU_OK)
 		r = pop_bytes(c, &val, c->opsize, 0);

@@ -101,3 +101,124 @@ enum emu_result emu_lmsw(struct emu_ctxt *c)
 
 	return c->ops->set_cr(c, 0, (cr0 & ~mask) | (c->src.val[0] & (mask | X86_CR0_PE)));
 }
+
+/* What the virtual CPU answers: CPUID, time, counters, MSRs */
+
+/* A value in EDX:EAX; the upper halves of the registers become 0. */
+static void stage_pair(struct emu_ctxt *c, u64 val)
+{
+	emu_stage(c, EMU_RAX, 4, val);
+	emu_stage(c, EMU_RDX, 4, val >> 32);
+}
+
+static u64 pair(const struct emu_ctxt *c)
+{
+	return (u32)c->regs[EMU_RAX] | c->regs[EMU_RDX] << 32;
+}
+
+enum emu_result emu_cpuid(struct emu_ctxt *c)
+{
+	u32 r[4] = { c->regs[EMU_RAX], c->regs[EMU_RBX], c->regs[EMU_RCX], c->regs[EMU_RDX] };
+
+	c->ops->cpuid(c, r);
+	emu_stage(c, EMU_RAX, 4, r[0]);
+	emu_stage(c, EMU_RBX, 4, r[1]);
+	emu_stage(c, EMU_RCX, 4, r[2]);
+	emu_stage(c, EMU_RDX, 4, r[3]);
+	return EMU_OK;
+}
+
+/* RDTSC, and RDTSCP, which is 0F 01 F9. */
+enum emu_result emu_rdtsc(struct emu_ctxt *c)
+{
+	if (c->cpl && c->ops->get_cr(c, 4) & X86_CR4_TSD)
+		return emu_gp0(c);
+	stage_pair(c, c->ops->get_tsc(c));
+	if (c->opcode == 0x01)
+		emu_stage(c, EMU_RCX, 4, c->ops->get_sysreg(c, EMU_TSC_AUX));
+	return EMU_OK;
+}
+
+enum emu_result emu_rdpmc(struct emu_ctxt *c)
+{
+	enum emu_result r;
+	u64 val = 0;
+
+	if (c->cpl && !(c->ops->get_cr(c, 4) & X86_CR4_PCE))
+		return emu_gp0(c);
+	r = c->ops->get_pmc(c, c->regs[EMU_RCX], &val);
+	if (r == EMU_OK)
+		stage_pair(c, val);
+	return r;
+}
+
+enum emu_result emu_rdmsr(struct emu_ctxt *c)
+{
+	enum emu_result r;
+	u64 val = 0;
+
+	r = c->ops->get_msr(c, c->regs[EMU_RCX], &val);
+	if (r == EMU_OK)
+		stage_pair(c, val);
+	return r;
+}
+
+enum emu_result emu_wrmsr(struct emu_ctxt *c)
+{
+	return c->ops->set_msr(c, c->regs[EMU_RCX], pair(c));
+}
+
+/* There is XCR0; what XGETBV1 adds is not here. */
+enum emu_result emu_xgetbv(struct emu_ctxt *c)
+{
+	if (!(c->ops->get_cr(c, 4) & X86_CR4_OSXSAVE))
+		return emu_ud(c);
+	if ((u32)c->regs[EMU_RCX] == 1)
+		return EMU_UNHANDLED;
+	if ((u32)c->regs[EMU_RCX])
+		return emu_gp0(c);
+	stage_pair(c, c->ops->get_xcr0(c));
+	return EMU_OK;
+}
+
+enum emu_result emu_xsetbv(struct emu_ctxt *c)
+{
+	if (!(c->ops->get_cr(c, 4) & X86_CR4_OSXSAVE))
+		return emu_ud(c);
+	if (c->cpl || (u32)c->regs[EMU_RCX])
+		return emu_gp0(c);
+	return c->ops->set_xcr0(c, pair(c));
+}
+
+enum emu_result emu_hlt(struct emu_ctxt *c)
+{
+	c->halt = true;
+	return EMU_OK;
+}
+
+/* MONITOR (C8) looks at its address, and MWAIT (C9) at nothing: both need CPL 0, or are #UD. */
+enum emu_result emu_monitor(struct emu_ctxt *c)
+{
+	bool monitor = !(c->modrm & 7);
+	enum emu_result r = c->cpl ? emu_ud(c) : c->ops->monitor(c);
+	u8 byte;
+
+	if (r != EMU_OK)
+		return r;
+	if ((u32)c->regs[EMU_RCX] & ~(monitor ? 0u : 1u))
+		return emu_gp0(c);
+	if (!monitor)
+		return EMU_OK;
+	return emu_read_seg(c, c->seg, c->regs[EMU_RAX] & emu_mask(c->adsize), &byte, 1);
+}
+
+/* CLAC (CA) and STAC (CB). */
+enum emu_result emu_clac_stac(struct emu_ctxt *c)
+{
+	if (c->cpl)
+		return emu_ud(c);
+	c->next_rflags &= ~(u64)X86_EFLAGS_AC;
+	if (c->modrm & 1)
+		c->next_rflags |= X86_EFLAGS_AC;
+	return EMU_OK;
+}

@@ -44,6 +44,7 @@ enum {
 #define STR	EMU_F_STRING
 #define REPZ	(EMU_F_STRING | EMU_F_REPZ)
 #define PRIV	EMU_F_PRIV
+#define PROT	EMU_F_PROT
 #define NOACC	EMU_F_NOACCESS
 #define L0	EMU_F_VEX_L0
 #define SYSREG	(EMU_F_PRIV | EMU_F_REGONLY)

@@ -19,8 +19,10 @@
 #include "x86/emulate/emulate.h"
 #include "x86/machine/vm.h"
 #include "x86/run/cr.h"
+#include "x86/run/emulate_glue.h"
 #include "x86/run/emulate_vcpu.h"
 #include "x86/run/events.h"
+#include "x86/run/exits.h"
 #include "x86/run/walk.h"
 
 /**
@@ -55,34 +57,11 @@ void vcpu_emulator_free(struct vcpu *vcpu)
 	kfree(vcpu->emu);
 }
 
-/**
- * struct glue - one run of the emulator
- * @vcpu: whose instruction it is
- * @mode: how its addresses are translated
- * @device: a page where a write is for a device, as the exit has shown, or GLUE_NO_PAGE
- * @err: why an op gave EMU_UNHANDLED, when the VMM is to hear it
- * @interrupted: an op gave EMU_RETRY because a signal came before memory did
- */
-struct glue {
-	struct vcpu *vcpu;
-	struct paging_mode mode;
-	gfn_t device;
-	int err;
-	bool interrupted;
-};
-
-#define GLUE_NO_PAGE	(~(gfn_t)0)
-
 /* The emulator knows none of our types, and has the same numbers. */
 static_assert((int)EMU_R15 == (int)GPR_R15 && (int)EMU_NR_REGS == (int)GPR_NR);
 static_assert((int)EMU_ES == (int)SEG_ES && (int)EMU_LDTR == (int)SEG_LDTR &&
 	      (int)EMU_NR_SEGS == (int)SEG_NR);
 static_assert(EMU_SHADOW_STI == SHADOW_STI && EMU_SHADOW_MOV_SS == SHADOW_MOV_SS);
-
-static struct glue *glue_of(struct emu_ctxt *c)
-{
-	return c->owner;
-}
 
 static struct mmu *glue_mmu(struct glue *g)
 {
@@ -124,8 +103,14 @@ static void glue_begin(struct glue *g, struct vcpu *vcpu, const struct emu_ops *
 	vcpu->io.nr_writes = 0;
 }
 
-/* An accessor's -errno as the emulator's result. */
-static enum emu_result glue_error(struct glue *g, int err)
+/**
+ * glue_error() - an accessor's -errno as the emulator's result
+ * @g: run
+ * @err: -errno
+ *
+ * Return: EMU_RETRY or EMU_UNHANDLED.
+ */
+enum emu_result glue_error(struct glue *g, int err)
 {
 	if (err == -EINTR || err == -EAGAIN) {
 		g->interrupted |= err == -EINTR;
@@ -384,15 +369,6 @@ static enum emu_result glue_probe(struct emu_ctxt *c, u64 gva, unsigned int len,
 	return r;
 }
 
-static enum emu_result glue_fault(struct emu_ctxt *c, u8 vector, bool has_error)
-{
-	c->fault.valid = true;
-	c->fault.vector = vector;
-	c->fault.has_error = has_error;
-	c->fault.error = 0;
-	return EMU_FAULT;
-}
-
 /*
  * A locked access across pages is no single atomic operation on any memory that
  * we could name; the emulator is asked to write, then.
@@ -528,19 +504,20 @@ static enum emu_result glue_pio_out(struct emu_ctxt *c, u16 port, unsigned int s
 	return EMU_OK;
 }
 
+static const u16 glue_feature[EMU_NR_NEEDS] = {
+	[EMU_NEED_LZCNT] = X86_FEATURE_ABM, [EMU_NEED_POPCNT] = X86_FEATURE_POPCNT,
+	[EMU_NEED_SSE42] = X86_FEATURE_XMM4_2, [EMU_NEED_MOVBE] = X86_FEATURE_MOVBE,
+	[EMU_NEED_BMI1] = X86_FEATURE_BMI1, [EMU_NEED_BMI2] = X86_FEATURE_BMI2,
+	[EMU_NEED_ADX] = X86_FEATURE_ADX, [EMU_NEED_MOVDIRI] = X86_FEATURE_MOVDIRI,
+	[EMU_NEED_MOVDIR64B] = X86_FEATURE_MOVDIR64B, [EMU_NEED_SSE3] = X86_FEATURE_XMM3,
+	[EMU_NEED_AVX] = X86_FEATURE_AVX, [EMU_NEED_AVX2] = X86_FEATURE_AVX2,
+	[EMU_NEED_RDTSCP] = X86_FEATURE_RDTSCP, [EMU_NEED_SMAP] = X86_FEATURE_SMAP,
+};
+
 /* No CPU lets a hypervisor take these away: what this one executes, the guest has. */
 static bool glue_has(struct emu_ctxt *c, enum emu_need need)
 {
-	static const u16 feature[EMU_NR_NEEDS] = {
-		[EMU_NEED_LZCNT] = X86_FEATURE_ABM, [EMU_NEED_POPCNT] = X86_FEATURE_POPCNT,
-		[EMU_NEED_SSE42] = X86_FEATURE_XMM4_2, [EMU_NEED_MOVBE] = X86_FEATURE_MOVBE,
-		[EMU_NEED_BMI1] = X86_FEATURE_BMI1, [EMU_NEED_BMI2] = X86_FEATURE_BMI2,
-		[EMU_NEED_ADX] = X86_FEATURE_ADX, [EMU_NEED_MOVDIRI] = X86_FEATURE_MOVDIRI,
-		[EMU_NEED_MOVDIR64B] = X86_FEATURE_MOVDIR64B, [EMU_NEED_SSE3] = X86_FEATURE_XMM3,
-		[EMU_NEED_AVX] = X86_FEATURE_AVX, [EMU_NEED_AVX2] = X86_FEATURE_AVX2,
-	};
-
-	return boot_cpu_has(feature[need]) || cpuid_has(glue_of(c)->vcpu, feature[need]);
+	return boot_cpu_has(glue_feature[need]) || cpuid_has(glue_of(c)->vcpu, glue_feature[need]);
 }
 
 static void glue_get_segment(struct emu_ctxt *c, enum emu_seg nr, struct kvm_segment *seg)
@@ -737,6 +714,19 @@ static const struct emu_ops glue_ops = {
 	.get_xcr0 = glue_get_xcr0,
 	.get_x87 = glue_get_x87,
 	.set_x87 = glue_set_x87,
+	.set_xcr0 = glue_set_xcr0,
+	.is_intel = glue_is_intel,
+	.get_sysreg = glue_get_sysreg,
+	.set_kernel_gs_base = glue_set_kernel_gs_base,
+	.cpuid = glue_cpuid,
+	.get_tsc = glue_get_tsc,
+	.get_pmc = glue_get_pmc,
+	.get_msr = glue_get_msr,
+	.set_msr = glue_set_msr,
+	.monitor = glue_monitor,
+	.get_fx = glue_get_fx,
+	.set_fx = glue_set_fx,
+	.task_switch = glue_task_switch,
 	.invlpg = glue_invlpg,
 	.wbinvd = glue_wbinvd,
 };
@@ -823,16 +813,33 @@ static enum exit_outcome glue_complete_pio_out(struct vcpu *vcpu)
 	return OUTCOME_ENTER;
 }
 
+/* What the instruction has left in the context; another task has left it elsewhere. */
+static void glue_commit(struct vcpu *vcpu)
+{
+	struct emu_ctxt *c = vcpu->emu;
+
+	vcpu->st.rip = c->rip;
+	vcpu->st.rflags = c->rflags;
+	vcpu->st.shadow = c->shadow;
+	if (unlikely(c->next_segs))	/* they were written, and cpl is one of that part */
+		vcpu->st.cpl = c->cpl;
+	if (unlikely(c->iret)) {
+		vcpu->ev.nmi_masked = false;
+		vcpu_request(vcpu, REQ_EVENT);
+	}
+	if (c->single_step)
+		vcpu_queue_debug(vcpu, DR_STEP);
+}
+
 static enum exit_outcome glue_ok(struct vcpu *vcpu)
 {
 	struct emu_ctxt *c = vcpu->emu;
 	struct vcpu_io *io = &vcpu->io;
 
-	vcpu->st.rip = c->rip;
-	vcpu->st.rflags = c->rflags;
-	vcpu->st.shadow = c->shadow;
-	if (c->single_step)
-		vcpu_queue_debug(vcpu, DR_STEP);
+	if (likely(!c->switched))
+		glue_commit(vcpu);
+	if (unlikely(c->halt))
+		return vcpu_halt(vcpu);
 	/* OUTS waits for user space to take what it wrote. */
 	if (io->complete)
 		return OUTCOME_USER;
@@ -996,6 +1003,14 @@ enum exit_outcome vcpu_emulate(struct vcpu *vcpu, const struct exit_facts *f)
 			    GLUE_NO_PAGE);
 }
 
+/* Where the byte at rip + @offset is, before paging. */
+static u64 glue_code_at(struct vcpu *vcpu, unsigned int offset)
+{
+	u64 gva = vcpu->st.rip + vcpu->st.code.base + offset;
+
+	return vcpu->st.efer & EFER_LMA ? gva : (u32)gva;
+}
+
 /**
  * vcpu_insn_len() - length of the instruction that caused an exit
  * @vcpu: owned and loaded; rip stands on it
@@ -1019,14 +1034,6 @@ int vcpu_insn_len(struct vcpu *vcpu, const struct exit_facts *f)
 	if (r == EMU_FAULT)
 		vcpu_queue_fault(vcpu, &vcpu->emu->fault);
 	return r == EMU_UNHANDLED ? g.err : 0;
-}
-
-/* Where the byte at rip + @offset is, before paging. */
-static u64 glue_code_at(struct vcpu *vcpu, unsigned int offset)
-{
-	u64 gva = vcpu->st.rip + vcpu->st.code.base + offset;
-
-	return vcpu->st.efer & EFER_LMA ? gva : (u32)gva;
 }
 
 static bool is_hypercall(const u8 *insn)

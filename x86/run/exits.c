@@ -496,13 +496,23 @@ static enum exit_outcome exit_undefined(struct vcpu *vcpu, struct exit_facts *f)
 	return exit_ud(vcpu);
 }
 
+/**
+ * vcpu_has_monitor() - are MONITOR and MWAIT there?
+ * @vcpu: owned
+ *
+ * Return: whether they are.
+ */
+bool vcpu_has_monitor(struct vcpu *vcpu)
+{
+	return vm_has_quirk(vcpu->vm, KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS) || cpuid_has_mwait(vcpu);
+}
+
 /* Nothing is watched, and nobody waits, as on a CPU that wakes at once; or there is neither. */
 static enum exit_outcome exit_monitor(struct vcpu *vcpu, struct exit_facts *f)
 {
 	int len;
 
-	if (!vm_has_quirk(vcpu->vm, KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS) &&
-	    !cpuid_has_mwait(vcpu))
+	if (!vcpu_has_monitor(vcpu))
 		return exit_ud(vcpu);
 	len = vcpu_len(vcpu, f, 3);
 	return len > 0 ? exit_advance(vcpu, len) : exit_again(vcpu, len);

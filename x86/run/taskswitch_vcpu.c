@@ -186,8 +186,7 @@ static int task_insn_len(struct vcpu *vcpu, const struct exit_facts *f)
 	return task_event(f).insn_len ?: vcpu_insn_len(vcpu, f);
 }
 
-static void glue_begin(struct task_glue *g, struct vcpu *vcpu, const struct exit_facts *f,
-		       unsigned int len)
+static void glue_begin(struct task_glue *g, struct vcpu *vcpu, const struct task_request *req)
 {
 	vcpu_need(vcpu, ST_SEGS | ST_DT | ST_CR | ST_DR);
 	g->vcpu = vcpu;
@@ -195,10 +194,10 @@ static void glue_begin(struct task_glue *g, struct vcpu *vcpu, const struct exit
 	g->t.ops = &task_ops;
 	g->t.owner = g;
 	g->t.st = &vcpu->st;
-	g->t.event = task_event(f);
-	g->t.selector = f->task.selector;
-	g->t.source = f->task.source;
-	g->t.next_eip = vcpu->st.rip + len;
+	g->t.event = req->event;
+	g->t.selector = req->selector;
+	g->t.source = req->source;
+	g->t.next_eip = req->next_eip;
 }
 
 static void glue_switched(struct task_glue *g)
@@ -215,13 +214,38 @@ static void glue_switched(struct task_glue *g)
 		vcpu_queue_debug(vcpu, DR_SWITCH);
 }
 
-/* No task can be switched to in this state: the machine cannot go on. */
-static enum exit_outcome glue_unhandled(struct task_glue *g, const struct exit_facts *f)
+/**
+ * vcpu_task_switch_by() - switch to another task
+ * @vcpu: owned and loaded; the caller is in vm->mmu.srcu
+ * @req: what asks for it; its second group is filled
+ *
+ * Return: EMU_OK: the new task runs. EMU_FAULT: @req->fault is to be raised. EMU_RETRY: a
+ * signal, or another vCPU, came first: nothing has changed. EMU_UNHANDLED: there is no memory
+ * where it must be.
+ */
+enum emu_result vcpu_task_switch_by(struct vcpu *vcpu, struct task_request *req)
 {
-	struct kvm_run *run = g->vcpu->run;
+	struct task_glue g = { };
+	enum emu_result r;
 
-	if (g->err)
-		return vcpu_fails(g->vcpu, g->err);
+	glue_begin(&g, vcpu, req);
+	r = task_switch(&g.t);
+	if (g.t.switched)
+		glue_switched(&g);
+	req->switched = g.t.switched;
+	req->fault = g.t.fault;
+	req->err = g.err;
+	return r;
+}
+
+/* No task can be switched to in this state: the machine cannot go on. */
+static enum exit_outcome glue_unhandled(struct vcpu *vcpu, const struct task_request *req,
+					const struct exit_facts *f)
+{
+	struct kvm_run *run = vcpu->run;
+
+	if (req->err)
+		return vcpu_fails(vcpu, req->err);
 	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
 	run->internal.suberror = KVM_INTERNAL_ERROR_EMULATION;
 	run->internal.ndata = 3;
@@ -241,7 +265,9 @@ static enum exit_outcome glue_unhandled(struct task_glue *g, const struct exit_f
  */
 enum exit_outcome vcpu_task_switch(struct vcpu *vcpu, const struct exit_facts *f)
 {
-	struct task_glue g = { };
+	struct task_request req = {
+		.event = task_event(f), .selector = f->task.selector, .source = f->task.source,
+	};
 	enum emu_result r;
 	int len = 0;
 
@@ -250,16 +276,14 @@ enum exit_outcome vcpu_task_switch(struct vcpu *vcpu, const struct exit_facts *f
 		if (len <= 0)
 			return len ? vcpu_fails(vcpu, len) : OUTCOME_ENTER;
 	}
-	glue_begin(&g, vcpu, f, len);
-	r = task_switch(&g.t);
+	req.next_eip = vcpu->st.rip + len;
+	r = vcpu_task_switch_by(vcpu, &req);
 	if (r == EMU_RETRY)
 		return OUTCOME_ENTER;
 	if (r != EMU_OK && r != EMU_FAULT)
-		return glue_unhandled(&g, f);
+		return glue_unhandled(vcpu, &req, f);
 	events_taken(vcpu, &f->vectoring, r == EMU_FAULT);
-	if (g.t.switched)
-		glue_switched(&g);
 	if (r == EMU_FAULT)
-		vcpu_queue_fault(vcpu, &g.t.fault);
+		vcpu_queue_fault(vcpu, &req.fault);
 	return OUTCOME_ENTER;
 }

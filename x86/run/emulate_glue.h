@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the files share that connect the emulator to a vCPU.
+ */
+#ifndef DITTO_RUN_EMULATE_GLUE_H
+#define DITTO_RUN_EMULATE_GLUE_H
+
+#include "mmu/memo.h"
+#include "x86/emulate/emulate.h"
+#include "x86/machine/vcpu.h"
+
+/**
+ * struct glue - one run of the emulator
+ * @vcpu: whose instruction it is
+ * @mode: how its addresses are translated
+ * @device: a page where a write is for a device, as the exit has shown, or GLUE_NO_PAGE
+ * @err: why an op gave EMU_UNHANDLED, when the VMM is to hear it
+ * @interrupted: an op gave EMU_RETRY because a signal came before memory did
+ */
+struct glue {
+	struct vcpu *vcpu;
+	struct paging_mode mode;
+	gfn_t device;
+	int err;
+	bool interrupted;
+};
+
+#define GLUE_NO_PAGE	(~(gfn_t)0)
+
+static inline struct glue *glue_of(struct emu_ctxt *c)
+{
+	return c->owner;
+}
+
+static inline enum emu_result glue_fault(struct emu_ctxt *c, u8 vector, bool has_error)
+{
+	c->fault.valid = true;
+	c->fault.vector = vector;
+	c->fault.has_error = has_error;
+	c->fault.error = 0;
+	return EMU_FAULT;
+}
+
+enum emu_result glue_error(struct glue *g, int err);
+
+/* emulate_system.c: ops */
+enum emu_result glue_set_xcr0(struct emu_ctxt *c, u64 val);
+bool glue_is_intel(struct emu_ctxt *c);
+u64 glue_get_sysreg(struct emu_ctxt *c, enum emu_sysreg nr);
+void glue_set_kernel_gs_base(struct emu_ctxt *c, u64 val);
+void glue_cpuid(struct emu_ctxt *c, u32 regs[4]);
+u64 glue_get_tsc(struct emu_ctxt *c);
+enum emu_result glue_get_pmc(struct emu_ctxt *c, u32 index, u64 *val);
+enum emu_result glue_get_msr(struct emu_ctxt *c, u32 index, u64 *val);
+enum emu_result glue_set_msr(struct emu_ctxt *c, u32 index, u64 val);
+enum emu_result glue_monitor(struct emu_ctxt *c);
+void glue_get_fx(struct emu_ctxt *c, void *fx);
+void glue_set_fx(struct emu_ctxt *c, const void *fx);
+enum emu_result glue_task_switch(struct emu_ctxt *c, u16 selector, enum emu_task source, u8 via);
+
+#endif
