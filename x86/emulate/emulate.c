@@ -345,3 +345,14 @@ enum emu_result emu_execute(struct emu_ctxt *c)
 		commit_insn(c);
 	return r;
 }
+
+/**
+ * emu_needs() - what a decoded instruction needs of the CPU, which not every CPU has
+ * @c: context, after emu_decode() returned EMU_OK
+ *
+ * Return: it; EMU_NEED_NONE also for what is not executed.
+ */
+enum emu_need emu_needs(const struct emu_ctxt *c)
+{
+	return c->op->exec ? (enum emu_need)c->op->need : EMU_NEED_NONE;
+}

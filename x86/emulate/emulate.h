@@ -391,5 +391,6 @@ struct emu_ctxt {
 
 enum emu_result emu_decode(struct emu_ctxt *c, unsigned int prefetched);
 enum emu_result emu_execute(struct emu_ctxt *c);
+enum emu_need emu_needs(const struct emu_ctxt *c);
 
 #endif

@@ -8,6 +8,7 @@
  * instruction; struct vcpu_io says how.
  */
 #include <linux/gfp.h>
+#include <linux/moduleparam.h>
 #include <linux/slab.h>
 #include <asm/traps.h>
 
@@ -1009,6 +1010,98 @@ static u64 glue_code_at(struct vcpu *vcpu, unsigned int offset)
 	u64 gva = vcpu->st.rip + vcpu->st.code.base + offset;
 
 	return vcpu->st.efer & EFER_LMA ? gva : (u32)gva;
+}
+
+/* The prefix that asks for emulation: UD2 and a name. KVM has the same. */
+static const u8 forced_prefix[] = { 0x0f, 0x0b, 'k', 'v', 'm' };
+
+static int force_emulation_prefix;
+module_param(force_emulation_prefix, int, 0644);
+MODULE_PARM_DESC(force_emulation_prefix, "execute what follows UD2 and \"kvm\" in software: for tests");
+
+/* Is it what stands at rip?  EMU_OK: yes; EMU_RETRY: that has to wait. */
+static enum emu_result glue_is_forced(struct vcpu *vcpu)
+{
+	u8 insn[sizeof(forced_prefix)];
+	enum emu_result r = EMU_OK;
+	struct glue g;
+	unsigned int i;
+
+	glue_begin(&g, vcpu, &glue_ops);
+	for (i = 0; i < sizeof(insn) && r == EMU_OK; i++)
+		r = glue_fetch(vcpu->emu, glue_code_at(vcpu, i), &insn[i], 1);
+	if (r == EMU_OK && memcmp(insn, forced_prefix, sizeof(insn)))
+		return EMU_UNHANDLED;
+	return r;
+}
+
+/* Where it is to be executed again, or goes on, it is so in software. */
+static enum exit_outcome glue_emulate_forced(struct vcpu *vcpu)
+{
+	u64 rip = vcpu->st.rip, behind = rip + sizeof(forced_prefix);
+	enum exit_outcome outcome;
+	enum emu_result r;
+	struct glue g;
+
+	if (vcpu->emu->mode != EMU_PROT64)
+		behind = (u32)behind;
+	vcpu->st.rip = behind;
+	glue_begin(&g, vcpu, &glue_ops);
+	r = glue_decode(&g);
+	if (r == EMU_OK)
+		r = emu_execute(vcpu->emu);
+	outcome = glue_result(&g, r);
+	if (vcpu->st.rip == behind && (r == EMU_OK ? vcpu->emu->restarted :
+					r == EMU_RETRY && outcome == OUTCOME_ENTER))
+		vcpu->st.rip = rip;
+	return outcome;
+}
+
+/* Does the guest's CPU have what stands at rip, and this one not?  As glue_is_forced(). */
+static enum emu_result glue_is_missing(struct vcpu *vcpu)
+{
+	enum emu_result r;
+	enum emu_need need;
+	struct glue g;
+
+	glue_begin(&g, vcpu, &glue_ops);
+	r = glue_decode(&g);
+	if (r != EMU_OK)
+		return r;
+	need = emu_needs(vcpu->emu);
+	if (need && !boot_cpu_has(glue_feature[need]) && cpuid_has(vcpu, glue_feature[need]))
+		return EMU_OK;
+	return EMU_UNHANDLED;
+}
+
+/**
+ * vcpu_emulate_undefined() - execute in software what was #UD on this CPU
+ * @vcpu: owned and loaded, its FPU too; the caller is in vm->mmu.srcu
+ * @outcome: set when it was: what is next
+ *
+ * That is what the guest's CPUID has and this CPU has not, as KVM_GET_EMULATED_CPUID says,
+ * and, where the operator wants that, what has the prefix which asks for it.
+ *
+ * Return: whether it was.
+ */
+bool vcpu_emulate_undefined(struct vcpu *vcpu, enum exit_outcome *outcome)
+{
+	enum emu_result r = EMU_UNHANDLED;
+
+	*outcome = OUTCOME_ENTER;
+	vcpu->io.log_len = 0;
+	vcpu->io.pio_answered = false;
+	if (unlikely(READ_ONCE(force_emulation_prefix)))
+		r = glue_is_forced(vcpu);
+	if (r == EMU_OK) {
+		*outcome = glue_emulate_forced(vcpu);
+		return true;
+	}
+	if (r != EMU_RETRY)
+		r = glue_is_missing(vcpu);
+	if (r == EMU_OK)
+		*outcome = glue_emulate(vcpu, GLUE_NO_PAGE);
+	return r == EMU_OK || r == EMU_RETRY;
 }
 
 /**

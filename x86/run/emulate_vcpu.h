@@ -32,6 +32,7 @@ int vcpu_emulator_init(struct vcpu *vcpu);
 void vcpu_emulator_free(struct vcpu *vcpu);
 int vcpu_insn_len(struct vcpu *vcpu, const struct exit_facts *facts);
 bool vcpu_fix_hypercall(struct vcpu *vcpu, enum exit_outcome *outcome);
+bool vcpu_emulate_undefined(struct vcpu *vcpu, enum exit_outcome *outcome);
 bool vcpu_peek_insn(struct vcpu *vcpu, struct insn_peek *insn);
 enum exit_outcome vcpu_emulate(struct vcpu *vcpu, const struct exit_facts *facts);
 

@@ -358,6 +358,8 @@ static enum exit_outcome exit_invalid_opcode(struct vcpu *vcpu)
 {
 	enum exit_outcome outcome;
 
+	if (vcpu_emulate_undefined(vcpu, &outcome))
+		return outcome;
 	if (vm_has_quirk(vcpu->vm, KVM_X86_QUIRK_FIX_HYPERCALL_INSN) &&
 	    vcpu_fix_hypercall(vcpu, &outcome))
 		return outcome;
