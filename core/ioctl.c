@@ -95,6 +95,11 @@ static int system_supported_cpuid(void *none, void __user *arg)
 	return cpuid_ioctl_get_supported(arg);
 }
 
+static int system_emulated_cpuid(void *none, void __user *arg)
+{
+	return cpuid_ioctl_get_emulated(arg);
+}
+
 static int system_msr_index_list(void *none, void __user *arg)
 {
 	return msr_ioctl_index_list(arg);
@@ -132,6 +137,7 @@ BY_NOTHING(system_mmap_size)
 BY_STRUCT(system_create_gmem)
 BY_STRUCT(system_list_vms)
 BY_USER(system_supported_cpuid)
+BY_USER(system_emulated_cpuid)
 BY_USER(system_msr_index_list)
 BY_USER(system_msr_feature_index_list)
 BY_USER(system_get_msrs)
@@ -145,6 +151,7 @@ static const struct ioctl_entry system_ioctls[] = {
 	{ KVM_CHECK_EXTENSION, VALUE, do_system_check_extension },
 	{ KVM_GET_VCPU_MMAP_SIZE, 0, do_system_mmap_size },
 	{ KVM_GET_SUPPORTED_CPUID, USER, do_system_supported_cpuid },
+	{ KVM_GET_EMULATED_CPUID, USER, do_system_emulated_cpuid },
 	{ KVM_GET_MSR_INDEX_LIST, USER, do_system_msr_index_list },
 	{ KVM_GET_MSR_FEATURE_INDEX_LIST, USER, do_system_msr_feature_index_list },
 	{ KVM_GET_MSRS, USER, do_system_get_msrs },

@@ -150,6 +150,7 @@ static void bad_pointers(const void *arg)
 	size_t i;
 
 	ASSERT_ERRNO(ioctl(dev, KVM_GET_SUPPORTED_CPUID, NOWHERE), EFAULT);
+	ASSERT_ERRNO(ioctl(dev, KVM_GET_EMULATED_CPUID, NOWHERE), EFAULT);
 	ASSERT_ERRNO(ioctl(dev, KVM_GET_MSR_INDEX_LIST, NOWHERE), EFAULT);
 	for (i = 0; i < ARRAY_SIZE(on_vm); i++)
 		if (ioctl(vm->fd, on_vm[i], NOWHERE) != -1 || errno != EFAULT)
@@ -182,6 +183,7 @@ static void lists_too_small(const void *arg)
 	ASSERT_EQ(cpuid.head.nent, 1);
 
 	ASSERT_ERRNO(ioctl(dev, KVM_GET_SUPPORTED_CPUID, &cpuid), E2BIG);
+	ASSERT_ERRNO(ioctl(dev, KVM_GET_EMULATED_CPUID, &cpuid), E2BIG);
 	ASSERT_ERRNO(ioctl(dev, KVM_GET_MSR_INDEX_LIST, &list), E2BIG);
 	ASSERT(list.nmsrs > 5);
 	ASSERT_ERRNO(ioctl(vm->vcpu[0].fd, KVM_GET_MSRS, &msrs), E2BIG);

@@ -473,6 +473,7 @@ static const struct call calls[] = {
 	TAKES(DITTO_CREATE_GMEM, DEV, bend_create_gmem),
 	POINTS(DITTO_LIST_VMS, DEV, bend_list),
 	SIZED(KVM_GET_SUPPORTED_CPUID, DEV, bend_cpuid, 12 * 1024),
+	SIZED(KVM_GET_EMULATED_CPUID, DEV, bend_cpuid, 12 * 1024),
 	SIZED(KVM_GET_MSR_INDEX_LIST, DEV, bend_msr_list, 2048),
 	SIZED(KVM_GET_MSR_FEATURE_INDEX_LIST, DEV, bend_msr_list, 2048),
 	SIZED(KVM_GET_MSRS, DEV, bend_msrs, 8 * 1024),

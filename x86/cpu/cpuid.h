@@ -38,6 +38,7 @@ void vcpu_cpuid_free(struct vcpu *vcpu);
 
 /* ioctls, whose arguments are of variable size; a vCPU is owned. */
 int cpuid_ioctl_get_supported(void __user *arg);
+int cpuid_ioctl_get_emulated(void __user *arg);
 int vcpu_ioctl_set_cpuid(struct vcpu *vcpu, void __user *arg);
 int vcpu_ioctl_set_cpuid2(struct vcpu *vcpu, void __user *arg);
 int vcpu_ioctl_get_cpuid2(struct vcpu *vcpu, void __user *arg);

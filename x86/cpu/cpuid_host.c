@@ -486,13 +486,25 @@ u32 cpuid_offer(struct kvm_cpuid_entry2 *entries)
 	return o.nent;
 }
 
-/**
- * cpuid_ioctl_get_supported() - KVM_GET_SUPPORTED_CPUID
- * @arg: struct kvm_cpuid2
- *
- * Return: 0 with @arg->nent set; -E2BIG when they do not fit; -EFAULT, -ENOMEM.
+/*
+ * What a guest's CPUID may have on any host, because the emulator executes it where the CPU
+ * says #UD. What a CPU without it executes as something else, as TZCNT, is not here.
  */
-int cpuid_ioctl_get_supported(void __user *arg)
+static u32 offer_emulated(struct kvm_cpuid_entry2 *entries)
+{
+	struct offer o = { .entries = entries };
+	struct kvm_cpuid_entry2 *e;
+
+	offer_empty(&o, 0, 0, false)->eax = 7;
+	offer_empty(&o, 1, 0, false)->ecx = F(MOVBE) | F(POPCNT);
+	e = offer_empty(&o, 7, 0, true);
+	e->ebx = F(BMI2) | F(ADX);
+	e->ecx = F(MOVDIRI) | F(MOVDIR64B);
+	return o.nent;
+}
+
+/* A table for user space, made by @make. */
+static int offer_ioctl(void __user *arg, u32 (*make)(struct kvm_cpuid_entry2 *entries))
 {
 	struct kvm_cpuid2 __user *user = arg;
 	struct kvm_cpuid_entry2 *entries;
@@ -504,7 +516,7 @@ int cpuid_ioctl_get_supported(void __user *arg)
 	entries = kvcalloc(DITTO_MAX_CPUID_ENTRIES, sizeof(*entries), GFP_KERNEL);
 	if (!entries)
 		return -ENOMEM;
-	nent = cpuid_offer(entries);
+	nent = make(entries);
 	if (room < nent)
 		r = -E2BIG;
 	else if (put_user(nent, &user->nent) ||
@@ -512,4 +524,26 @@ int cpuid_ioctl_get_supported(void __user *arg)
 		r = -EFAULT;
 	kvfree(entries);
 	return r;
+}
+
+/**
+ * cpuid_ioctl_get_supported() - KVM_GET_SUPPORTED_CPUID
+ * @arg: struct kvm_cpuid2
+ *
+ * Return: 0 with @arg->nent set; -E2BIG when they do not fit; -EFAULT, -ENOMEM.
+ */
+int cpuid_ioctl_get_supported(void __user *arg)
+{
+	return offer_ioctl(arg, cpuid_offer);
+}
+
+/**
+ * cpuid_ioctl_get_emulated() - KVM_GET_EMULATED_CPUID
+ * @arg: struct kvm_cpuid2
+ *
+ * Return: as cpuid_ioctl_get_supported().
+ */
+int cpuid_ioctl_get_emulated(void __user *arg)
+{
+	return offer_ioctl(arg, offer_emulated);
 }
