@@ -58,10 +58,16 @@ bool host_has(enum emu_need need)
 	return known[need] > 0;
 }
 
+bool host_is_intel(void)
+{
+	static u32 name[4];
+
+	if (!name[1])
+		__cpuid(0, name[0], name[1], name[2], name[3]);
+	return name[1] != 0x68747541;	/* "Auth" */
+}
+
 #define NO_FAULT	0xff
-#define USER_CS64	0x33
-#define USER_CS32	0x23
-#define USER_DS		0x2b
 
 struct state native __attribute__((aligned(16)));
 static u8 fx_start[512] __attribute__((aligned(16)));	/* what is not x87, mostly reserved */
@@ -179,11 +185,54 @@ static enum emu_result w_probe(struct emu_ctxt *c, u64 gva, unsigned int len, un
 	return gva < DATA_PAGE || gva + len > DATA_PAGE + PAGE ? page_fault(c, gva) : EMU_OK;
 }
 
+/* Linux's descriptors of user mode; nobody but the kernel can read where they really are. */
+#define GDT	0xfffffe0000000000ull
+
+static void gdt_read(u64 offset, void *buf)
+{
+	static const u64 gdt[16] = {
+		[USER_CS32 / 8] = 0x00cffb000000ffff, [USER_DS / 8] = 0x00cff3000000ffff,
+		[USER_CS64 / 8] = 0x00affb000000ffff,
+	};
+
+	memcpy(buf, (const u8 *)gdt + offset, 8);
+}
+
+static void w_get_dt(struct emu_ctxt *c, bool idt, struct kvm_dtable *dt)
+{
+	(void)c;
+	*dt = (struct kvm_dtable){ .base = GDT, .limit = idt ? 0 : 127 };
+}
+
+static bool w_is_lma(struct emu_ctxt *c)
+{
+	(void)c;
+	return true;
+}
+
+static bool w_is_intel(struct emu_ctxt *c)
+{
+	(void)c;
+	return host_is_intel();
+}
+
+static void w_set_segment(struct emu_ctxt *c, enum emu_seg nr, const struct kvm_segment *seg)
+{
+	(void)c;
+	(void)nr;
+	(void)seg;
+}
+
 static enum emu_result w_read(struct emu_ctxt *c, u64 gva, void *buf, unsigned int len,
 			      unsigned int access)
 {
-	enum emu_result r = w_probe(c, gva, len, access);
+	enum emu_result r;
 
+	if (access & EMU_ACC_SYSTEM && gva >= GDT && gva + len <= GDT + 128) {
+		gdt_read(gva - GDT, buf);
+		return EMU_OK;
+	}
+	r = w_probe(c, gva, len, access);
 	if (r == EMU_OK)
 		memcpy(buf, shadow + gva - DATA_PAGE, len);
 	return r;
@@ -213,7 +262,10 @@ static void w_get_segment(struct emu_ctxt *c, enum emu_seg nr, struct kvm_segmen
 {
 	(void)c;
 	*seg = (struct kvm_segment){ .limit = 0xffffffff, .type = nr == EMU_CS ? 11 : 3,
-				     .present = 1, .s = 1, .db = 1 };
+				     .present = 1, .s = 1, .db = 1, .dpl = 3, .selector = USER_DS };
+	if (nr == EMU_CS)
+		seg->selector = mode32 ? USER_CS32 : USER_CS64;
+	seg->unusable = nr == EMU_LDTR;
 }
 
 static bool w_has(struct emu_ctxt *c, enum emu_need need)
@@ -297,6 +349,7 @@ static u64 w_get_xcr0(struct emu_ctxt *c)
 }
 
 static const struct emu_ops world = {
+	.get_dt = w_get_dt, .is_lma = w_is_lma, .is_intel = w_is_intel, .set_segment = w_set_segment,
 	.fetch = w_fetch, .read = w_read, .write = w_write, .probe = w_probe,
 	.cmpxchg = w_cmpxchg, .get_segment = w_get_segment, .get_cr = w_get_cr,
 	.has = w_has, .get_xmm = w_get_xmm, .set_xmm = w_set_xmm,

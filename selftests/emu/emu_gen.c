@@ -160,8 +160,9 @@ static void gen_based(struct gen *g, unsigned int base, u64 index_part, unsigned
 	s64 disp = mod == 1 ? (s8)rnd() : mod == 2 ? (s32)rnd() : 0;
 	u64 rest = g->target - index_part - disp;
 
-	if (g->t->flags & T_STACK && base == EMU_RSP)	/* rSP must stay a stack */
-		disp = (s8)disp, g->target = g->before.regs[base] + index_part + disp;
+	if (g->t->flags & (T_STACK | T_FAR) && base == EMU_RSP)	/* rSP must stay a stack */
+		disp = (s8)disp, g->target = (g->before.regs[base] + index_part + disp) &
+					     (mode32 || g->addr32 ? 0xffffffff : ~0ull);
 	else
 		set_pointer(g, base, rest);
 	put(g, disp, mod == 1 ? 1 : mod == 2 ? 4 : 0);
@@ -178,7 +179,7 @@ static void gen_sib(struct gen *g, unsigned int mod)
 		base = (sib & 7) | (g->rex & 1) << 3;
 		index = (sib >> 3 & 7) | (g->rex & 2) << 2;
 		scale = sib >> 6;
-	} while (index == base || (index == EMU_RSP && g->t->flags & T_STACK));
+	} while (index == base || (index == EMU_RSP && g->t->flags & (T_STACK | T_FAR)));
 	put(g, sib, 1);
 	if (mod || (sib & 7) != 5) {
 		gen_based(g, base, index == EMU_RSP ? 0 : regs[index] << scale, mod);
@@ -275,7 +276,7 @@ static void gen_implicit(struct gen *g)
 
 	if (g->t->undef == U_DIV && chance(2))
 		regs[EMU_RDX] = chance(2) ? 0 : rnd() >> (32 + (rnd() & 31));
-	if (g->t->flags & T_STACK) {
+	if (g->t->flags & (T_STACK | T_FAR)) {
 		regs[EMU_RSP] = DATA_PAGE + (chance(50) ? 0 : 1024) + rnd() % 256;
 		regs[EMU_RBP] = DATA_PAGE + 2048 + rnd() % 256;
 	}
@@ -367,6 +368,44 @@ static void gen_number(struct gen *g)
 		memcpy(to, &d, 8);
 }
 
+/* The selector of this mode, or one that is refused: null, data, no table, beyond its end. */
+static u16 rnd_selector(void)
+{
+	static const u16 refused[] = { 0, 3, USER_DS, 0x27, 0x1003 };
+
+	if (chance(4))
+		return refused[rnd() % (sizeof(refused) / sizeof(refused[0]))];
+	return mode32 ? USER_CS32 : USER_CS64;
+}
+
+/* Far transfers lead behind the instruction. */
+static void gen_far(struct gen *g)
+{
+	bool imm = g->t->opcode == 0xea || g->t->opcode == 0x9a;
+	u64 item[5] = { INSN + g->len + (imm ? 6 : 0), rnd_selector(), g->before.rflags,
+			DATA_PAGE + 2048 + rnd() % 256, USER_DS };
+	u64 at = g->t->flags & T_MODRM ? g->target : g->before.regs[EMU_RSP];
+	unsigned int i, n = opsize(g);
+
+	if (imm) {
+		put(g, item[0], 4);
+		put(g, item[1], 2);
+		return;
+	}
+	/* In memory it is a pointer, which AMD's CPUs do not have with 64 bits. */
+	if (g->t->flags & T_MODRM && n == 8 && !host_is_intel())
+		n = 4;
+	if (in_page(at))
+		memset(shadow + at - DATA_PAGE, 0, 16);
+	item[2] ^= rnd() & (CF | ZF | OF | X86_EFLAGS_DF);
+	for (i = 0; i < 5; i++, at += n) {
+		unsigned int len = i == 1 ? 2 : n;
+
+		if (at >= DATA_PAGE && at + len <= DATA_PAGE + PAGE)
+			memcpy(shadow + at - DATA_PAGE, &item[i], len);
+	}
+}
+
 void generate(struct gen *g, const struct template *t)
 {
 	unsigned int i;
@@ -389,6 +428,8 @@ void generate(struct gen *g, const struct template *t)
 	gen_luck(g);
 	if (t->flags & T_X87)
 		gen_number(g);
+	if (t->flags & T_FAR)
+		gen_far(g);
 }
 
 /* LZCNT and TZCNT; without them they are BSR and BSF. */

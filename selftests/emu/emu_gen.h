@@ -14,6 +14,11 @@
 #define PAGE		4096UL
 #define INSN		(CODE_PAGE + PAGE - 256)
 
+/* Of user mode, as Linux has them. */
+#define USER_CS64	0x33
+#define USER_CS32	0x23
+#define USER_DS		0x2b
+
 #define ALL EMU_STATUS_FLAGS
 
 /* Also known to emu_diff's assembly by offset. */
@@ -55,6 +60,7 @@ enum undefined {	/* flags that the manuals leave undefined */
 #define T_0F3A	0x2000000
 #define T_V3	0x10000000	/* VEX.vvvv is an operand */
 #define T_X87	0x40000000	/* a number of x87's in memory */
+#define T_FAR	0x80000000u	/* to a selector in memory, on the stack or in the instruction */
 #define T_L	0x20000000	/* VEX.L may be set */
 #define T_ENTER	0x4000000	/* two immediates */
 #define T_DIR64	0x8000000	/* the register is a pointer, too */
@@ -97,6 +103,9 @@ extern u8 shadow[PAGE];
 
 /* Has this CPU what enum emu_need names? */
 bool host_has(enum emu_need need);
+
+/* Is it one of Intel's, or at least not AMD's? */
+bool host_is_intel(void);
 
 u64 rnd(void);
 void generate(struct gen *g, const struct template *t);

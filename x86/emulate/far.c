@@ -239,18 +239,25 @@ enum emu_result emu_far_imm(struct emu_ctxt *c)
 	return far_transfer(c, c->src2.val[0], c->src.val[0] & emu_mask(c->opsize));
 }
 
+/* AMD's CPUs have no pointers of 64 bits: REX.W only widens what CALL pushes. */
+static unsigned int far_pointer_size(struct emu_ctxt *c)
+{
+	return c->opsize == 8 && !c->ops->is_intel(c) ? 4 : c->opsize;
+}
+
 /* CALL and JMP to an offset and a selector in memory. */
 enum emu_result emu_far_mem(struct emu_ctxt *c)
 {
+	unsigned int size = far_pointer_size(c);
 	enum emu_result r;
 	u64 rip = 0;
 	u16 selector;
 	u8 buf[10];
 
-	r = emu_read_seg(c, c->seg, emu_effective_address(c), buf, c->opsize + 2);
+	r = emu_read_seg(c, c->seg, emu_effective_address(c), buf, size + 2);
 	if (r != EMU_OK)
 		return r;
-	memcpy(&rip, buf, c->opsize);
-	memcpy(&selector, buf + c->opsize, 2);
+	memcpy(&rip, buf, size);
+	memcpy(&selector, buf + size, 2);
 	return far_transfer(c, selector, rip);
 }

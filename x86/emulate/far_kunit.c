@@ -784,6 +784,20 @@ static void far_test_tasks(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, m->c.iret);
 }
 
+/* AMD's CPUs take a pointer of 32 bits whatever REX says, but push 64. */
+static void far_test_amd_pointer(struct kunit *test)
+{
+	static const struct far_case t = { "call", EMU_PROT64, 0, CODE_BYTES(0x48, 0xff, 0x1b),
+		.rax = (u64)C64_0 << 32 | 0x1234 };
+	struct far_machine *m = far_alloc(test);
+
+	far_reset(m, &t);
+	m->intel = false;
+	KUNIT_EXPECT_EQ(test, (int)far_step(m), (int)EMU_OK);
+	KUNIT_EXPECT_EQ(test, m->c.rip, 0x1234ull);
+	KUNIT_EXPECT_EQ(test, m->regs[EMU_RSP], (u64)STACK - 16);
+}
+
 /* System calls */
 
 static void far_msrs(struct far_machine *m)
@@ -980,6 +994,7 @@ static struct kunit_case far_kunit_cases[] = {
 	KUNIT_CASE(far_test_no_memory),
 	KUNIT_CASE(far_test_steps),
 	KUNIT_CASE(far_test_tasks),
+	KUNIT_CASE(far_test_amd_pointer),
 	KUNIT_CASE(far_test_syscall),
 	KUNIT_CASE(far_test_syscall_legacy),
 	KUNIT_CASE(far_test_sysret),
