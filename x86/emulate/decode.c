@@ -238,12 +238,10 @@ static void vex_fields(struct emu_ctxt *c, u8 byte)
 	c->vex_v = ~byte >> 3 & 15;
 	c->osz_prefix = (byte & 3) == 1;
 	c->rep = rep[byte & 3];
-	if (emu_long(c)) {
+	if (emu_long(c))
 		c->rex |= byte >> 4 & 8;
-		return;
-	}
-	c->vex_v &= 7;
-	c->rex = 0;
+	else
+		c->rex = 0;
 }
 
 /* Leaves the opcode's entry in @op, or NULL for what only knows VEX maps we do not have. */

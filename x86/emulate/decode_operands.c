@@ -109,6 +109,12 @@ static u8 modrm_reg(const struct emu_ctxt *c)
 	return (c->modrm >> 3 & 7) | (c->rex & 4) << 1;
 }
 
+/* In the old modes the uppermost bit counts only where no operand is meant. */
+static u8 vex_register(const struct emu_ctxt *c)
+{
+	return emu_long(c) ? c->vex_v : c->vex_v & 7;
+}
+
 /* All but general registers and memory; @o->size is set. */
 static enum emu_result decode_special(struct emu_decoder *d, struct emu_opnd *o, u8 kind)
 {
@@ -150,11 +156,11 @@ static enum emu_result decode_special(struct emu_decoder *d, struct emu_opnd *o,
 		opnd_reg(c, o, (c->opcode & 7) | (c->rex & 1) << 3);
 		break;
 	case EMU_K_B:
-		opnd_reg(c, o, c->vex_v);
+		opnd_reg(c, o, vex_register(c));
 		break;
 	case EMU_K_H:
 		o->type = EMU_OPND_XMM;
-		o->reg = c->vex_v;
+		o->reg = vex_register(c);
 		break;
 	case EMU_K_CL:
 		opnd_reg(c, o, EMU_RCX);

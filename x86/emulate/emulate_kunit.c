@@ -565,6 +565,9 @@ static const struct emu_case cases[] = {
 	{ "VEX is not known", EMU_PROT64, CODE_BYTES(0xc5, 0xf8, 0x77), .result = EMU_UNHANDLED },
 	{ "a map that VEX does not have", EMU_PROT32, CODE_BYTES(0xc4, 0xe0, 0x78, 0x10, 0xc0),
 	  .result = EMU_UNHANDLED },
+	{ "VEX.vvvv that is no operand counts whole", EMU_PROT32,
+	  CODE_BYTES(0xc4, 0xe3, 0x3b, 0xf0, 0xc0, 0x01), .result = EMU_FAULT,
+	  .vector = X86_TRAP_UD, .no_error = true },
 	{ "emms only has a length", EMU_PROT64, CODE_BYTES(0x0f, 0x77), .result = EMU_UNHANDLED },
 	{ "undefined 0F opcode", EMU_PROT64, CODE_BYTES(0x0f, 0x04), .result = EMU_UNHANDLED },
 
