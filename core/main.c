@@ -16,6 +16,7 @@
 #include "core/core.h"
 #include "gmem/gmem.h"
 #include "ksm/ksm.h"
+#include "mmu/mmu.h"
 #include "x86/board/irqfd.h"
 #include "x86/cpu/clock.h"
 #include "x86/cpu/cpuid.h"
@@ -137,8 +138,13 @@ static int main_setup_memory(void)
 	err = merge_init(main_kobj);
 	if (err)
 		goto exit_gmem;
+	err = mmu_wait_init();
+	if (err)
+		goto exit_merge;
 	return 0;
 
+exit_merge:
+	merge_exit();
 exit_gmem:
 	gmem_exit();
 put_kobj:
@@ -148,6 +154,7 @@ put_kobj:
 
 static void main_teardown_memory(void)
 {
+	mmu_wait_exit();
 	merge_exit();
 	gmem_exit();
 	kobject_put(main_kobj);

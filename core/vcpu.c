@@ -25,6 +25,7 @@
 #include "x86/cpu/fpu.h"
 #include "x86/machine/backend_calls.h"
 #include "x86/machine/vm.h"
+#include "x86/run/apf.h"
 #include "x86/run/emulate_vcpu.h"
 #include "x86/run/kvmclock.h"
 #include "x86/run/msr.h"
@@ -190,6 +191,7 @@ static void vcpu_init_fields(struct vcpu *vcpu, struct vm *vm, u32 id)
 	spin_lock_init(&vcpu->thread_lock);
 	rcuwait_init(&vcpu->wait);
 	preempt_notifier_init(&vcpu->preempt, &vcpu_preempt_ops);
+	vcpu_apf_init(vcpu);
 	vcpu_request(vcpu, REQ_RELOAD_ROOT);
 	vcpu_request(vcpu, REQ_EVENT);
 }
@@ -241,6 +243,7 @@ free_run:
 void vcpu_destroy(struct vcpu *vcpu)
 {
 	vcpu_forget_last(vcpu);
+	vcpu_apf_clear(vcpu);
 	backend->vcpu_free(vcpu);
 	vlapic_free(vcpu);
 	vcpu_cpuid_free(vcpu);

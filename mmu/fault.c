@@ -37,7 +37,7 @@
 /**
  * struct tdp_fault - one fault on its way
  * @gfn: of the access
- * @access: MMU_READ, MMU_WRITE, MMU_EXEC
+ * @access: MMU_READ, MMU_WRITE, MMU_EXEC, MMU_ASYNC
  * @streaks: of the vCPU
  * @streak: index of the one that this fault continues or begins, -1: not known yet
  * @seq: mmu->inv_seq before step 1
@@ -84,8 +84,8 @@ static int resolve_user(struct mmu *mmu, struct tdp_fault *fault)
 	if (current->mm != mmu->mm)
 		return -EIO;
 	fault->hva = memslot_addr(fault->slot, fault->gfn << PAGE_SHIFT);
-	err = user_page_get(mmu->mm, fault->hva, fault->access & MMU_WRITE,
-			    !memslot_readonly(fault->slot), &up);
+	err = (fault->access & MMU_ASYNC ? user_page_try : user_page_get)
+		(mmu->mm, fault->hva, fault->access & MMU_WRITE, !memslot_readonly(fault->slot), &up);
 	if (err == -EHWPOISON) {
 		/*
 		 * As if the process itself had touched the page: the VMM may report that to
@@ -482,6 +482,8 @@ static enum mmu_fault_result fault_try(struct mmu *mmu, struct tdp_fault *fault,
 	if (r != MMU_FAULT_DONE)
 		return r;
 	*err = fault_page(mmu, fault);
+	if (*err == -EINPROGRESS)
+		return MMU_FAULT_WAITS;
 	return *err ? MMU_FAULT_FAILED : MMU_FAULT_DONE;
 }
 
@@ -599,7 +601,8 @@ static noinline enum mmu_fault_result fault_elsewhere(struct mmu *mmu,
  * @mmu: the caller is in a read section of its srcu, and holds no lock
  * @streaks: of the vCPU
  * @gpa: that the guest accessed; any value
- * @access: MMU_READ, MMU_WRITE, MMU_EXEC bits
+ * @access: MMU_READ, MMU_WRITE, MMU_EXEC bits; with MMU_ASYNC memory is not waited for that
+ *	the process would have to wait for
  *
  * May sleep.  Everything that is mapped is executable.
  *

@@ -9,6 +9,7 @@
 
 #include <linux/percpu.h>
 #include <linux/sched.h>
+#include <linux/workqueue.h>
 
 #include "mmu/types.h"
 
@@ -33,12 +34,30 @@ struct seq_file;
  * @MMU_FAULT_MMIO: no memslot there
  * @MMU_FAULT_READONLY: a write to a read-only memslot: MMIO for the VMM
  * @MMU_FAULT_FAILED: the access cannot be had: fault_streaks.error says why
+ * @MMU_FAULT_WAITS: with MMU_ASYNC: the memory would have to be waited for
  */
 enum mmu_fault_result {
 	MMU_FAULT_DONE,
 	MMU_FAULT_MMIO,
 	MMU_FAULT_READONLY,
 	MMU_FAULT_FAILED,
+	MMU_FAULT_WAITS,
+};
+
+/**
+ * struct mmu_wait - a page that a thread of the kernel's waits for (wait.c)
+ * @work: it
+ * @mm: the process, kept meanwhile
+ * @hva: the page
+ * @write: for a write
+ * @done: called when it is over
+ */
+struct mmu_wait {
+	struct work_struct work;
+	struct mm_struct *mm;
+	unsigned long hva;
+	bool write;
+	void (*done)(struct mmu_wait *w);
 };
 
 /**
@@ -130,6 +149,12 @@ enum mmu_fault_result mmu_tdp_fault(struct mmu *mmu, struct fault_streaks *strea
 bool mmu_is_private(struct mmu *mmu, gfn_t gfn);
 u64 mmu_attributes(const struct mmu *mmu);
 int mmu_set_attributes(struct mmu *mmu, const struct kvm_memory_attributes *a);
+
+/* wait.c */
+int mmu_wait_init(void);
+void mmu_wait_exit(void);
+bool mmu_wait_begin(struct mmu *mmu, struct mmu_wait *w, gpa_t gpa, bool write,
+		    void (*done)(struct mmu_wait *w));
 
 /* prefault.c */
 int mmu_pre_fault(struct mmu *mmu, struct fault_streaks *streaks, u64 *gpa, u64 *size);

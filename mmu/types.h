@@ -39,6 +39,7 @@ struct mmu;
 #define MMU_WRITE	BIT(1)
 #define MMU_EXEC	BIT(2)
 #define MMU_USER	BIT(3)	/* guest walks: made at CPL 3 */
+#define MMU_ASYNC	BIT(5)	/* faults: the caller has a use for MMU_FAULT_WAITS */
 #define MMU_IMPLICIT	BIT(4)	/* guest walks: supervisor access to a descriptor table */
 
 /**

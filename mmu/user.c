@@ -26,7 +26,8 @@ static int fault_in_locked(struct mm_struct *mm, unsigned long hva, bool write)
 		mmap_read_unlock(mm);
 		return -EFAULT;
 	}
-	ret = handle_mm_fault(vma, hva, FAULT_FLAG_DEFAULT | (write ? FAULT_FLAG_WRITE : 0), NULL);
+	ret = handle_mm_fault(vma, hva, FAULT_FLAG_DEFAULT | (write ? FAULT_FLAG_WRITE : 0) |
+			      (mm == current->mm ? 0 : FAULT_FLAG_REMOTE), NULL);
 	/* With these two it has dropped the lock. */
 	if (ret & VM_FAULT_COMPLETED)
 		return 0;
@@ -38,7 +39,7 @@ static int fault_in_locked(struct mm_struct *mm, unsigned long hva, bool write)
 
 /**
  * user_fault_in() - let the kernel handle a fault, as if the process had touched it
- * @mm: the calling process's
+ * @mm: the calling process's, or one that the caller keeps
  * @hva: any address
  * @write: for a write
  *
@@ -69,8 +70,8 @@ static int page_wait(struct mm_struct *mm, unsigned long hva, bool write, struct
 	return get_user_pages_unlocked(hva, 1, page, flags);
 }
 
-static int page_get(struct mm_struct *mm, unsigned long hva, bool write, bool want_write,
-		    struct user_page *up)
+/* A page that is there already. 1 if it is; up->writable is set in any case. */
+static int page_look(unsigned long hva, bool write, bool want_write, struct user_page *up)
 {
 	int n = 0;
 
@@ -81,6 +82,14 @@ static int page_get(struct mm_struct *mm, unsigned long hva, bool write, bool wa
 		up->writable = false;
 		n = get_user_pages_fast_only(hva, 1, 0, &up->page);
 	}
+	return n;
+}
+
+static int page_get(struct mm_struct *mm, unsigned long hva, bool write, bool want_write,
+		    struct user_page *up)
+{
+	int n = page_look(hva, write, want_write, up);
+
 	if (n != 1)
 		n = page_wait(mm, hva, write, &up->page);
 	if (n != 1)
@@ -161,4 +170,48 @@ int user_page_get(struct mm_struct *mm, unsigned long hva, bool write, bool want
 		return err;
 	memset(up, 0, sizeof(*up));
 	return pfnmap_get(mm, hva, write, up);
+}
+
+/* Is it memory, of a kind that can be waited for? */
+static bool user_can_wait(struct mm_struct *mm, unsigned long hva, bool write)
+{
+	struct vm_area_struct *vma;
+	bool can;
+
+	if (mmap_read_lock_killable(mm))
+		return false;
+	vma = vma_lookup(mm, hva);
+	can = vma && !(vma->vm_flags & (VM_IO | VM_PFNMAP)) &&
+	      (vma->vm_flags & (write ? VM_WRITE : VM_READ));
+	mmap_read_unlock(mm);
+	return can;
+}
+
+/**
+ * user_page_try() - as user_page_get(), unless that would have to wait for memory
+ * @mm: the calling process's
+ * @hva: page-aligned
+ * @write: it is going to be written to
+ * @want_write: else: take it writable if that comes for free
+ * @up: filled; the caller puts up->page, which is NULL for a frame without reference
+ *
+ * Return: as user_page_get(); -EINPROGRESS when it would.
+ */
+int user_page_try(struct mm_struct *mm, unsigned long hva, bool write, bool want_write,
+		  struct user_page *up)
+{
+	int n;
+
+	memset(up, 0, sizeof(*up));
+	n = page_look(hva, write, want_write, up);
+	if (n != 1)
+		n = get_user_pages_unlocked(hva, 1, &up->page,
+					    (write ? FOLL_WRITE : 0) | FOLL_HWPOISON | FOLL_NOWAIT);
+	if (n == 1) {
+		up->pfn = page_to_pfn(up->page);
+		return 0;
+	}
+	if (n != -EHWPOISON && user_can_wait(mm, hva, write))
+		return -EINPROGRESS;
+	return user_page_get(mm, hva, write, want_write, up);
 }

@@ -24,6 +24,8 @@ struct user_page {
 
 int user_page_get(struct mm_struct *mm, unsigned long hva, bool write, bool want_write,
 		  struct user_page *up);
+int user_page_try(struct mm_struct *mm, unsigned long hva, bool write, bool want_write,
+		  struct user_page *up);
 int user_fault_in(struct mm_struct *mm, unsigned long hva, bool write);
 
 #endif

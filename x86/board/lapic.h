@@ -49,6 +49,7 @@ int vlapic_ioctl_set(struct vcpu *vcpu, struct kvm_lapic_state *arg);
 /* lapic_ipi.c: for hypercalls */
 int vlapic_send_many(struct vm *vm, const u64 *ids, unsigned int width, u32 min, u32 icr);
 struct vcpu *vlapic_find(struct vm *vm, u64 id);
+int vlapic_interrupt(struct vcpu *vcpu, u8 vector);
 
 /* Owner: what was posted goes into the IRR; a vector that the CPU ended. */
 void vlapic_collect(struct vlapic *apic);

@@ -446,6 +446,18 @@ int vlapic_send_many(struct vm *vm, const u64 *ids, unsigned int width, u32 min,
 }
 
 /**
+ * vlapic_interrupt() - an interrupt that comes from the host itself
+ * @vcpu: with a local APIC; any context
+ * @vector: edge-triggered
+ *
+ * Return: as vlapic_accept().
+ */
+int vlapic_interrupt(struct vcpu *vcpu, u8 vector)
+{
+	return accept_vector(vcpu->apic, vector, false);
+}
+
+/**
  * vlapic_find() - the vCPU that has an APIC id
  * @vm: any
  * @id: of the APIC

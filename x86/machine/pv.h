@@ -5,9 +5,30 @@
 #ifndef DITTO_MACHINE_PV_H
 #define DITTO_MACHINE_PV_H
 
+#include <linux/list.h>
 #include <linux/types.h>
 
 struct task_struct;
+
+/**
+ * struct vcpu_apf - asynchronous page faults of a vCPU (run/apf.c); owner
+ * @msr: MSR_KVM_ASYNC_PF_EN
+ * @vector: MSR_KVM_ASYNC_PF_INT
+ * @pages: that are waited for, or of whose coming the guest is to be told
+ * @nr: how many
+ * @id: the last token
+ * @unacked: the guest has a token that it has not acknowledged
+ * @wake_all: it is to try all pages that it waits for
+ */
+struct vcpu_apf {
+	u64 msr;
+	u64 vector;
+	struct list_head pages;
+	u32 nr;
+	u32 id;
+	bool unacked;
+	bool wake_all;
+};
 
 /**
  * struct vcpu_pv - paravirtual features of a vCPU; owner, unless said
@@ -19,6 +40,7 @@ struct task_struct;
  * @eoi_msr: MSR_KVM_PV_EOI_EN
  * @eoi_armed: the guest may end its interrupt in its memory, until the next exit
  * @poll_control: MSR_KVM_POLL_CONTROL: bit 0: the host may poll when the vCPU halts
+ * @apf: see there
  * @unhalted: another vCPU ended its halt, or its next one; any thread
  */
 struct vcpu_pv {
@@ -30,6 +52,7 @@ struct vcpu_pv {
 	u64 eoi_msr;
 	bool eoi_armed;
 	u64 poll_control;
+	struct vcpu_apf apf;
 	bool unhalted;
 };
 

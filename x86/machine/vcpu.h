@@ -42,6 +42,7 @@ enum vcpu_request {
 	REQ_MSR_FILTER,		/* which MSRs need no exit has changed */
 	REQ_IOAPIC_EOI,		/* tell the VMM's IOAPICs of an interrupt's end */
 	REQ_STEAL,		/* tell the guest that it runs, and how long it did not */
+	REQ_APF,		/* memory that was waited for is there */
 	REQ_TPR_ACCESS,		/* leave with KVM_EXIT_TPR_ACCESS */
 	REQ_RING_FULL,		/* leave with KVM_EXIT_DIRTY_RING_FULL, until it is not */
 	REQ_SHUTDOWN,		/* triple fault: leave with KVM_EXIT_SHUTDOWN */

@@ -16,6 +16,7 @@
 #include "x86/cpu/cpuid.h"
 #include "x86/cpu/fpu.h"
 #include "x86/machine/vm.h"
+#include "x86/run/apf.h"
 #include "x86/run/cr.h"
 #include "x86/run/debug.h"
 #include "x86/run/emulate_vcpu.h"
@@ -422,10 +423,25 @@ static enum exit_outcome exit_tdp_failed(struct vcpu *vcpu, gpa_t gpa)
 	return vcpu_fails(vcpu, err);
 }
 
+/* As mmu_tdp_fault(), for a guest that can do something else while memory is waited for. */
+static noinline enum mmu_fault_result exit_fault_apf(struct vcpu *vcpu, gpa_t gpa, u32 access)
+{
+	struct mmu *mmu = &vcpu->vm->mmu;
+	enum mmu_fault_result r;
+
+	r = mmu_tdp_fault(mmu, &vcpu->streaks, gpa, access | vcpu_apf_access(vcpu));
+	if (r != MMU_FAULT_WAITS)
+		return r;
+	if (vcpu_apf_fault(vcpu, gpa, access & MMU_WRITE))
+		return MMU_FAULT_DONE;
+	return mmu_tdp_fault(mmu, &vcpu->streaks, gpa, access);
+}
+
 static enum exit_outcome exit_tdp_fault(struct vcpu *vcpu, struct exit_facts *f)
 {
-	enum mmu_fault_result r = mmu_tdp_fault(&vcpu->vm->mmu, &vcpu->streaks, f->tdp.gpa,
-						f->tdp.access);
+	enum mmu_fault_result r = unlikely(vcpu_apf_on(vcpu)) ?
+		exit_fault_apf(vcpu, f->tdp.gpa, f->tdp.access) :
+		mmu_tdp_fault(&vcpu->vm->mmu, &vcpu->streaks, f->tdp.gpa, f->tdp.access);
 
 	trace_ditto_fault(vcpu, f->tdp.gpa, f->tdp.access, r);
 	switch (r) {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * KVM's paravirtual MSRs, but the clock's: who has them, and who acts on what is written.
- * What they do is steal.c's, halt.c's and board/pv_eoi.c's.
+ * What they do is steal.c's, apf.c's, halt.c's and board/pv_eoi.c's.
  */
 #include <linux/kvm_para.h>
 
 #include "x86/board/pv_eoi.h"
 #include "x86/machine/vcpu.h"
+#include "x86/run/apf.h"
 #include "x86/run/msr_access.h"
 #include "x86/run/pv.h"
 #include "x86/run/steal.h"
@@ -43,6 +44,15 @@ enum guest_fault pv_msr_read(struct msr_access *a)
 	case MSR_KVM_POLL_CONTROL:
 		a->val = a->vcpu->pv.poll_control;
 		return X86_NO_FAULT;
+	case MSR_KVM_ASYNC_PF_EN:
+		a->val = a->vcpu->pv.apf.msr;
+		return X86_NO_FAULT;
+	case MSR_KVM_ASYNC_PF_INT:
+		a->val = a->vcpu->pv.apf.vector;
+		return X86_NO_FAULT;
+	case MSR_KVM_ASYNC_PF_ACK:
+		a->val = 0;
+		return X86_NO_FAULT;
 	default:
 		return X86_FAULT;
 	}
@@ -66,6 +76,13 @@ enum guest_fault pv_msr_write(struct msr_access *a)
 			return X86_FAULT;
 		a->vcpu->pv.poll_control = a->val;
 		return X86_NO_FAULT;
+	case MSR_KVM_ASYNC_PF_EN:
+		return vcpu_set_apf_msr(a->vcpu, a->val);
+	case MSR_KVM_ASYNC_PF_INT:
+		return vcpu_set_apf_vector(a->vcpu, a->val);
+	case MSR_KVM_ASYNC_PF_ACK:
+		vcpu_apf_ack(a->vcpu, a->val);
+		return X86_NO_FAULT;
 	default:
 		return X86_FAULT;
 	}
@@ -80,6 +97,9 @@ void pv_reset(struct vcpu *vcpu, bool init)
 {
 	if (!init)
 		vcpu->pv.poll_control = 1;
+	vcpu->pv.apf.msr = 0;
+	vcpu->pv.apf.vector = 0;
+	vcpu_apf_clear(vcpu);
 	vcpu->pv.eoi_msr = 0;
 	vcpu->pv.eoi_armed = false;
 	vcpu->pv.steal_msr = 0;

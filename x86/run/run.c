@@ -23,6 +23,7 @@
 #include "x86/cpu/hostwork.h"
 #include "x86/machine/backend_calls.h"
 #include "x86/machine/vm.h"
+#include "x86/run/apf.h"
 #include "x86/run/cr.h"
 #include "x86/run/debug.h"
 #include "x86/run/events.h"
@@ -277,7 +278,7 @@ bool vcpu_has_work(struct vcpu *vcpu)
 	if (!run_is_halted(vcpu))
 		return false;
 	return vlapic_timer_expired(vcpu) || events_wake(vcpu) || READ_ONCE(vcpu->pv.unhalted) ||
-	       (READ_ONCE(vcpu->requests) & BIT(REQ_SHUTDOWN));
+	       (READ_ONCE(vcpu->requests) & (BIT(REQ_SHUTDOWN) | BIT(REQ_APF)));
 }
 
 /* Wait until the vCPU has something to do or the thread is wanted elsewhere. */
@@ -289,6 +290,22 @@ static void run_sleep(struct vcpu *vcpu)
 	vcpu_wait(vcpu, run_is_halted(vcpu));
 	vlapic_timer_unhalt(vcpu);
 	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
+}
+
+/**
+ * vcpu_nap() - wait as if halted, at the same instruction
+ * @vcpu: owned and running; in a read section of mmu.srcu
+ *
+ * Until an interrupt, memory that was waited for, or something that its thread has to do.
+ * Nobody sees it halted.
+ */
+void vcpu_nap(struct vcpu *vcpu)
+	__must_hold(&vcpu->vm->mmu.srcu)
+{
+	vcpu->mp_state = KVM_MP_STATE_HALTED;
+	run_sleep(vcpu);
+	vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
+	vcpu_request(vcpu, REQ_EVENT);
 }
 
 /* A halted vCPU goes on when an interrupt, an NMI or a request wants it to. */
@@ -317,6 +334,8 @@ static enum exit_outcome run_housekeeping(struct vcpu *vcpu)
 	/* Before a halted vCPU sleeps, too. */
 	if (vcpu_take_request(vcpu, REQ_TSC))
 		vlapic_tsc_changed(vcpu);
+	if (vcpu_take_request(vcpu, REQ_APF))
+		vcpu_apf_check(vcpu);
 	if (vlapic_timer_expired(vcpu))
 		vlapic_timer_sync(vcpu);
 	if (vlapic_has_init_sipi(vcpu))
@@ -337,7 +356,8 @@ static enum exit_outcome run_housekeeping(struct vcpu *vcpu)
  *
  *	1. REQ_IOAPIC_EOI, REQ_TPR_ACCESS: what the guest did before an INIT, its VMM hears
  *	   before it, since behind it the vCPU may sleep for long, and runs other code.
- *	2. REQ_TSC, then a timer that has expired: what they bring may end the sleep in 5.
+ *	2. REQ_TSC, then REQ_APF and a timer that has expired: what they bring may end the
+ *	   sleep in 5.
  *	3. INIT and SIPI, which begin or end such a sleep.
  *	4. The VM's end, signals and the host's work: a thread that is wanted does not sleep.
  *	5. Sleep, unless the vCPU can run or something wakes it; then all over again. A CPU

@@ -11,5 +11,6 @@ struct vcpu;
 
 int vcpu_run(struct vcpu *vcpu);
 bool vcpu_has_work(struct vcpu *vcpu);
+void vcpu_nap(struct vcpu *vcpu);
 
 #endif

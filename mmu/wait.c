@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory of the process that a guest can do without for a while: a thread of the kernel's
+ * waits for it, and tells when it is there.  Owns those threads, and how many wait at once.
+ *
+ * The hard part is that whoever provides the memory (userfaultfd, a server) may never do so.
+ * So nobody waits for these threads: who wanted to know forgets about one, and it ends when it
+ * can, and so that all of them cannot be had by one user's guests, there are so many places
+ * that each waits in a thread of its own; when all are taken, faults wait as they always did.
+ */
+#include <linux/module.h>
+#include <linux/sched/mm.h>
+#include <linux/workqueue.h>
+
+#include "mmu/slots.h"
+#include "mmu/user.h"
+
+/* So many wait at once, whose guests they may be. */
+#define WAITS_MAX	256
+
+static struct workqueue_struct *waits;
+static atomic_t nr_waits;
+
+static void wait_work(struct work_struct *work)
+{
+	struct mmu_wait *w = container_of(work, struct mmu_wait, work);
+	struct mm_struct *mm = w->mm;
+
+	/* Whatever comes of it, the guest's next access finds out. */
+	user_fault_in(mm, w->hva, w->write);
+	w->done(w);
+	mmput(mm);
+	atomic_dec(&nr_waits);
+	/* The last reference: mmu_wait_exit() still waits for the end of this function. */
+	module_put(THIS_MODULE);
+}
+
+static bool wait_takes_place(void)
+{
+	if (atomic_inc_return(&nr_waits) <= WAITS_MAX)
+		return true;
+	atomic_dec(&nr_waits);
+	return false;
+}
+
+/**
+ * mmu_wait_begin() - have somebody wait for the memory of a page
+ * @mmu: the caller is in a read section of its srcu
+ * @w: kept by the caller until @done was called
+ * @gpa: in the page, which mmu_tdp_fault() said would have to be waited for
+ * @write: for a write
+ * @done: called by another thread, once, in process context; may free @w
+ *
+ * Process context; does not wait.
+ *
+ * Return: whether somebody does. Not if too many wait already, or there is no user-backed slot.
+ */
+bool mmu_wait_begin(struct mmu *mmu, struct mmu_wait *w, gpa_t gpa, bool write,
+		    void (*done)(struct mmu_wait *w))
+{
+	const struct memslot *slot = mmu_find_slot(mmu, gpa >> PAGE_SHIFT);
+
+	if (!slot || slot->gmem || current->mm != mmu->mm || !wait_takes_place())
+		return false;
+	w->mm = current->mm;
+	w->hva = memslot_addr(slot, gpa & PAGE_MASK);
+	w->write = write;
+	w->done = done;
+	mmget(w->mm);
+	__module_get(THIS_MODULE);	/* the caller's VM has one */
+	INIT_WORK(&w->work, wait_work);
+	queue_work(waits, &w->work);
+	return true;
+}
+
+/**
+ * mmu_wait_init() - before the first VM
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int mmu_wait_init(void)
+{
+	waits = alloc_workqueue("ditto-wait", WQ_UNBOUND, WAITS_MAX);
+	return waits ? 0 : -ENOMEM;
+}
+
+/**
+ * mmu_wait_exit() - after the last VM
+ */
+void mmu_wait_exit(void)
+{
+	destroy_workqueue(waits);
+}
