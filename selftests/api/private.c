@@ -15,6 +15,7 @@
 #include "knobs.h"
 #include "vm.h"
 
+#define WALL_CLOCK	0x11
 #define SLOT	3
 #define GPA	0x10000000ul
 #define PAGES	16ul
@@ -313,6 +314,10 @@ static void by_kernel(const void *arg)
 	vcpu_call(vcpu, "g_to_device", GPA + PAGE_SIZE - 2);
 	ASSERT_EQ(vcpu_enter(vcpu), KVM_EXIT_MMIO);
 	ASSERT_EQ(*(u32 *)vcpu->run->mmio.data, 0x33440000);
+	memset(shared, 0, 2 * PAGE_SIZE);
+	ASSERT_EQ(vcpu_try_set_msr(vcpu, WALL_CLOCK, GPA + PAGE_SIZE - 4), 1);
+	ASSERT_EQ(*(u32 *)(shared + PAGE_SIZE - 4), 0);
+	ASSERT(*(u32 *)(shared + PAGE_SIZE));
 	vm_free(vm);
 }
 
