@@ -43,7 +43,7 @@ static_assert(offsetof(struct stats_desc, name) == offsetof(struct kvm_stats_des
  * struct stats - the file while it is being made; what it begins with
  * @header: says where the rest is
  * @id: name of the object
- * @desc: header.num_desc descriptors, and behind them as many counters
+ * @desc: header.num_desc descriptors, and behind them their values
  */
 struct stats {
 	struct kvm_stats_header header;
@@ -51,14 +51,120 @@ struct stats {
 	struct stats_desc desc[];
 };
 
-static size_t stats_size(u32 nr)
+/**
+ * struct stats_item - a counter, and where it is
+ * @name: how it is called
+ * @flags: type, unit and base
+ * @exponent: of the base
+ * @size: values, one behind the other
+ * @at: offset of the first u64 in the object
+ */
+struct stats_item {
+	const char *name;
+	u32 flags;
+	s16 exponent;
+	u16 size;
+	u32 at;
+};
+
+#define ITEM(_name, _flags, _exponent, _size, _at) \
+	{ .name = _name, .flags = _flags, .exponent = _exponent, .size = _size, .at = _at }
+#define COUNT(name, at) \
+	ITEM(name, KVM_STATS_TYPE_CUMULATIVE | KVM_STATS_UNIT_NONE | KVM_STATS_BASE_POW10, 0, 1, at)
+#define NSEC(name, at) \
+	ITEM(name, KVM_STATS_TYPE_CUMULATIVE | KVM_STATS_UNIT_SECONDS | KVM_STATS_BASE_POW10, \
+	     -9, 1, at)
+#define HIST(name, size, at) \
+	ITEM(name, KVM_STATS_TYPE_LOG_HIST | KVM_STATS_UNIT_SECONDS | KVM_STATS_BASE_POW10, \
+	     -9, size, at)
+#define BOOLEAN(name, at) \
+	ITEM(name, KVM_STATS_TYPE_INSTANT | KVM_STATS_UNIT_BOOLEAN | KVM_STATS_BASE_POW10, 0, 1, at)
+#define BYTES(name, at) \
+	ITEM(name, KVM_STATS_TYPE_INSTANT | KVM_STATS_UNIT_BYTES | KVM_STATS_BASE_POW2, 0, 1, at)
+
+#define AT(member)		offsetof(struct vcpu, member)
+#define HALT(member)		AT(halt.member)
+#define EXITS(kind, name)	COUNT(#name "_exits", AT(exits[EXIT_##kind])),
+
+/* The first is the sum of those in vcpu->exits. Names of KVM's, where it has the same. */
+static const struct stats_item stats_vcpu[] = {
+	COUNT("exits", AT(exits)),
+	COUNT("halt_successful_poll", HALT(successful)),
+	COUNT("halt_attempted_poll", HALT(attempted)),
+	COUNT("halt_poll_invalid", HALT(invalid)),
+	COUNT("halt_wakeup", HALT(wakeups)),
+	NSEC("halt_poll_success_ns", HALT(success_ns)),
+	NSEC("halt_poll_fail_ns", HALT(fail_ns)),
+	NSEC("halt_wait_ns", HALT(wait_ns)),
+	HIST("halt_poll_success_hist", HALT_BUCKETS, HALT(success_hist)),
+	HIST("halt_poll_fail_hist", HALT_BUCKETS, HALT(fail_hist)),
+	HIST("halt_wait_hist", HALT_BUCKETS, HALT(wait_hist)),
+	BOOLEAN("blocking", HALT(blocking)),
+	COUNT("pf_taken", AT(exits[EXIT_TDP_FAULT])),
+	COUNT("irq_exits", AT(exits[EXIT_HOST_IRQ])),
+	COUNT("halt_exits", AT(exits[EXIT_HLT])),
+	COUNT("hypercalls", AT(exits[EXIT_HYPERCALL])),
+	EXIT_KINDS(EXITS, EXITS)
+};
+
+/**
+ * struct stats_vm_values - the counters of a VM, gathered
+ * @info: of its memory
+ * @flush_requests: see struct vm
+ * @flushes: likewise
+ */
+struct stats_vm_values {
+	struct ditto_vm_info info;
+	u64 flush_requests, flushes;
+};
+
+#define VM_AT(member)		offsetof(struct stats_vm_values, member)
+
+static const struct stats_item stats_vm[] = {
+	BYTES("ram", VM_AT(info.ram_bytes)),
+	BYTES("resident", VM_AT(info.resident_bytes)),
+	BYTES("shared", VM_AT(info.shared_bytes)),
+	BYTES("saved", VM_AT(info.saved_bytes)),
+	COUNT("remote_tlb_flush", VM_AT(flushes)),
+	COUNT("remote_tlb_flush_requests", VM_AT(flush_requests)),
+};
+
+static unsigned int stats_values(const struct stats_item *items, unsigned int nr)
 {
-	return sizeof(struct stats) + nr * (sizeof(struct stats_desc) + sizeof(u64));
+	unsigned int i, values = 0;
+
+	for (i = 0; i < nr; i++)
+		values += items[i].size;
+	return values;
 }
 
-static struct stats *stats_new(u32 nr)
+/* What the file consists of. */
+static size_t stats_size(const struct stats_item *items, unsigned int nr)
 {
-	struct stats *s = kzalloc(stats_size(nr), GFP_KERNEL_ACCOUNT);
+	return struct_size_t(struct stats, desc, nr) + stats_values(items, nr) * sizeof(u64);
+}
+
+/* One counter, from the values at @from; @offset is where it has its place in the file. */
+static void stats_put(struct stats *s, u32 i, const struct stats_item *item, const u64 *from,
+		      u32 offset)
+{
+	u64 *to = (void *)s + s->header.data_offset + offset;
+	unsigned int j;
+
+	s->desc[i] = (struct stats_desc) {
+		.flags = item->flags, .exponent = item->exponent, .size = item->size,
+		.offset = offset,
+	};
+	strscpy(s->desc[i].name, item->name, STATS_NAME);
+	for (j = 0; j < item->size; j++)
+		to[j] = READ_ONCE(from[j]);
+}
+
+/* The file, but for its name; NULL without memory. */
+static struct stats *stats_new(const struct stats_item *items, unsigned int nr, const void *object)
+{
+	struct stats *s = kzalloc(stats_size(items, nr), GFP_KERNEL_ACCOUNT);
+	u32 i, offset = 0;
 
 	if (!s)
 		return NULL;
@@ -67,73 +173,59 @@ static struct stats *stats_new(u32 nr)
 		.num_desc = nr,
 		.id_offset = offsetof(struct stats, id),
 		.desc_offset = offsetof(struct stats, desc),
-		.data_offset = offsetof(struct stats, desc[nr]),
+		.data_offset = struct_size_t(struct stats, desc, nr),
 	};
+	for (i = 0; i < nr; i++) {
+		stats_put(s, i, &items[i], object + items[i].at, offset);
+		offset += items[i].size * sizeof(u64);
+	}
 	return s;
 }
 
-static void stats_set(struct stats *s, u32 i, const char *name, u32 flags, u64 value)
+static u64 stats_sum_exits(const struct vcpu *vcpu)
 {
-	u64 *data = (void *)s + s->header.data_offset;
+	u64 sum = 0;
+	u32 i;
 
-	s->desc[i] = (struct stats_desc) {
-		.flags = flags, .size = 1, .offset = i * sizeof(u64),
-	};
-	strscpy(s->desc[i].name, name, STATS_NAME);
-	data[i] = value;
-}
-
-/* Copies what is wanted of it, and frees it. */
-static ssize_t stats_read(struct stats *s, char __user *user, size_t count, loff_t *pos)
-{
-	ssize_t r;
-
-	if (!s)
-		return -ENOMEM;
-	r = simple_read_from_buffer(user, count, pos, s, stats_size(s->header.num_desc));
-	kfree(s);
-	return r;
+	for (i = 0; i < EXIT_NR; i++)
+		sum += READ_ONCE(vcpu->exits[i]);
+	return sum;
 }
 
 static ssize_t stats_read_vcpu(struct file *file, char __user *user, size_t count, loff_t *pos)
 {
-#define EXIT_NAME(kind, name) [EXIT_##kind] = #name "_exits",
-	static const char *const names[EXIT_NR] = { EXIT_KINDS(EXIT_NAME, EXIT_NAME) };
-#undef EXIT_NAME
-	const u32 flags = KVM_STATS_TYPE_CUMULATIVE | KVM_STATS_UNIT_NONE | KVM_STATS_BASE_POW10;
 	const struct vcpu *vcpu = file->private_data;
-	struct stats *s = stats_new(EXIT_NR + 1);
-	u64 count_of, sum = 0;
-	u32 i;
+	struct stats *s = stats_new(stats_vcpu, ARRAY_SIZE(stats_vcpu), vcpu);
+	ssize_t r;
 
-	for (i = 0; s && i < EXIT_NR; i++) {
-		count_of = READ_ONCE(vcpu->exits[i]);
-		sum += count_of;
-		stats_set(s, i + 1, names[i], flags, count_of);
-	}
-	if (s) {
-		stats_set(s, 0, "exits", flags, sum);
-		snprintf(s->id, STATS_NAME, "kvm-%d/vcpu-%u", pid_vnr(vcpu->vm->pid), vcpu->id);
-	}
-	return stats_read(s, user, count, pos);
+	if (!s)
+		return -ENOMEM;
+	*(u64 *)((void *)s + s->header.data_offset) = stats_sum_exits(vcpu);
+	snprintf(s->id, STATS_NAME, "kvm-%d/vcpu-%u", pid_vnr(vcpu->vm->pid), vcpu->id);
+	r = simple_read_from_buffer(user, count, pos, s,
+				    stats_size(stats_vcpu, ARRAY_SIZE(stats_vcpu)));
+	kfree(s);
+	return r;
 }
 
 static ssize_t stats_read_vm(struct file *file, char __user *user, size_t count, loff_t *pos)
 {
-	const u32 flags = KVM_STATS_TYPE_INSTANT | KVM_STATS_UNIT_BYTES | KVM_STATS_BASE_POW2;
 	struct vm *vm = file->private_data;
-	struct ditto_vm_info info = {};
-	struct stats *s = stats_new(4);
+	struct stats_vm_values values = {
+		.flush_requests = READ_ONCE(vm->flush_requests), .flushes = READ_ONCE(vm->flushes),
+	};
+	struct stats *s;
+	ssize_t r;
 
-	if (s) {
-		mmu_stats(&vm->mmu, &info);
-		stats_set(s, 0, "ram", flags, info.ram_bytes);
-		stats_set(s, 1, "resident", flags, info.resident_bytes);
-		stats_set(s, 2, "shared", flags, info.shared_bytes);
-		stats_set(s, 3, "saved", flags, info.saved_bytes);
-		snprintf(s->id, STATS_NAME, "kvm-%d", pid_vnr(vm->pid));
-	}
-	return stats_read(s, user, count, pos);
+	mmu_stats(&vm->mmu, &values.info);
+	s = stats_new(stats_vm, ARRAY_SIZE(stats_vm), &values);
+	if (!s)
+		return -ENOMEM;
+	snprintf(s->id, STATS_NAME, "kvm-%d", pid_vnr(vm->pid));
+	r = simple_read_from_buffer(user, count, pos, s,
+				    stats_size(stats_vm, ARRAY_SIZE(stats_vm)));
+	kfree(s);
+	return r;
 }
 
 static int stats_release_vcpu(struct inode *inode, struct file *file)

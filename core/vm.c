@@ -71,6 +71,8 @@ void vm_flush_tlbs(struct mmu *mmu)
 		if (cpu >= 0)
 			cpumask_set_cpu(cpu, mask);
 	}
+	vm->flush_requests++;
+	vm->flushes += !cpumask_empty(mask);
 	smp_call_function_many(mask, vm_ack, NULL, true);
 	preempt_enable();
 }

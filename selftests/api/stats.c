@@ -3,9 +3,11 @@
  * The files of KVM_GET_STATS_FD: they describe themselves, count, and outlive who made them.
  * And what only they can show: how few page tables a machine has.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "vm.h"
@@ -30,7 +32,7 @@ static void id_of(int fd, char *id)
 	ASSERT(strnlen(id, h.name_size) < h.name_size);
 }
 
-/* The counter of a name; every descriptor on the way has to make sense. */
+/* The sum of a name's values; every descriptor on the way has to make sense. */
 static u64 stat_of(int fd, const char *name, u32 type)
 {
 	struct kvm_stats_header h = header_of(fd);
@@ -38,8 +40,8 @@ static u64 stat_of(int fd, const char *name, u32 type)
 		struct kvm_stats_desc desc;
 		char name[64];
 	} d;
-	u64 value;
-	u32 i;
+	u64 value[64], sum;
+	u32 i, j;
 
 	for (i = 0; i < h.num_desc; i++) {
 		ASSERT_EQ(pread(fd, &d, 16 + h.name_size, h.desc_offset + i * (16 + h.name_size)),
@@ -48,14 +50,21 @@ static u64 stat_of(int fd, const char *name, u32 type)
 		ASSERT((d.desc.flags & KVM_STATS_TYPE_MASK) <= KVM_STATS_TYPE_MAX);
 		ASSERT((d.desc.flags & KVM_STATS_UNIT_MASK) <= KVM_STATS_UNIT_MAX);
 		ASSERT((d.desc.flags & KVM_STATS_BASE_MASK) <= KVM_STATS_BASE_MAX);
-		ASSERT(d.desc.size >= 1);
-		ASSERT_EQ(pread(fd, &value, 8, h.data_offset + d.desc.offset), 8);
-		if (!strcmp(d.name, name)) {
-			ASSERT_EQ(d.desc.flags & KVM_STATS_TYPE_MASK, type);
-			return value;
-		}
+		ASSERT(d.desc.size >= 1 && d.desc.size <= ARRAY_SIZE(value));
+		ASSERT_EQ(pread(fd, value, 8 * d.desc.size, h.data_offset + d.desc.offset),
+			  8 * d.desc.size);
+		if (strcmp(d.name, name))
+			continue;
+		ASSERT_EQ(d.desc.flags & KVM_STATS_TYPE_MASK, type);
+		for (sum = 0, j = 0; j < d.desc.size; j++)
+			sum += value[j];
+		return sum;
 	}
 	fail("there is no %s", name);
+}
+
+static void ignore(int sig)
+{
 }
 
 static void vcpu_file(const void *arg)
@@ -80,6 +89,32 @@ static void vcpu_file(const void *arg)
 	ASSERT_EQ(stat_of(other, "exits", KVM_STATS_TYPE_CUMULATIVE), after);
 }
 
+/* A halt that an alarm ends is waited for, asleep or not; and the histograms say the same. */
+static void halts(const void *arg)
+{
+	struct itimerval soon = { .it_value.tv_usec = 50000 };
+	struct sigaction action = { .sa_handler = ignore };
+	struct vm *vm = vm_new(NULL);
+	int fd = CHECKED(ioctl(vm->vcpu[0].fd, KVM_GET_STATS_FD, 0));
+	const u32 count = KVM_STATS_TYPE_CUMULATIVE, hist = KVM_STATS_TYPE_LOG_HIST;
+
+	sigaction(SIGALRM, &action, NULL);
+	ASSERT_EQ(stat_of(fd, "halt_wait_ns", count), 0);
+	ASSERT_EQ(stat_of(fd, "halt_wait_hist", hist), 0);
+	vcpu_call(&vm->vcpu[0], "g_hlt", 0);
+	CHECKED(setitimer(ITIMER_REAL, &soon, NULL));
+	ASSERT_EQ(vcpu_enter(&vm->vcpu[0]), -EINTR);
+	ASSERT(stat_of(fd, "halt_wait_ns", count) > 20000000);
+	ASSERT(stat_of(fd, "halt_wait_ns", count) < 10000000000);
+	ASSERT_EQ(stat_of(fd, "halt_wait_hist", hist), 1);
+	ASSERT_EQ(stat_of(fd, "halt_poll_fail_hist", hist) + stat_of(fd, "halt_poll_success_hist", hist),
+		  stat_of(fd, "halt_attempted_poll", count));
+	ASSERT_EQ(stat_of(fd, "halt_exits", count), 1);
+	ASSERT_EQ(stat_of(fd, "halt_wakeup", count), 0);
+	ASSERT_EQ(stat_of(fd, "blocking", KVM_STATS_TYPE_INSTANT), 0);
+	vm_free(vm);
+}
+
 static void vm_file(const void *arg)
 {
 	struct vm *vm = vm_new(NULL);
@@ -92,9 +127,9 @@ static void vm_file(const void *arg)
 	if (tap.ditto) {
 		ASSERT_EQ(stat_of(fd, "ram", KVM_STATS_TYPE_INSTANT), vm->ram_size);
 		ASSERT(stat_of(fd, "resident", KVM_STATS_TYPE_INSTANT) <= vm->ram_size);
-	} else {
-		stat_of(fd, "remote_tlb_flush", KVM_STATS_TYPE_CUMULATIVE);
 	}
+	stat_of(fd, "remote_tlb_flush", KVM_STATS_TYPE_CUMULATIVE);
+	stat_of(fd, "remote_tlb_flush_requests", KVM_STATS_TYPE_CUMULATIVE);
 	/* Behind its end, at nowhere, and what no reader does. */
 	ASSERT_EQ(pread(fd, &byte, 1, 1 << 20), 0);
 	ASSERT_ERRNO(pread(fd, &byte, 1, -1), EINVAL);
@@ -185,6 +220,7 @@ static void mapped_ahead(const void *arg)
 static const struct tap_test tests[] = {
 	{ "vcpu_file", vcpu_file },
 	{ "vm_file", vm_file },
+	{ "halts", halts },
 	{ "few_tables", few_tables },
 	{ "mapped_ahead", mapped_ahead },
 };

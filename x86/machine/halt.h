@@ -15,6 +15,7 @@
  * @attempted: waits that polled
  * @successful: those that ended before the thread slept
  * @invalid: those of them that ended for nothing the guest wants
+ * @wakeups: sleeps that ended for something that the guest wants
  * @success_ns: time spent in successful polls
  * @fail_ns: time spent in others
  * @wait_ns: time slept
@@ -25,7 +26,7 @@
  */
 struct vcpu_halt {
 	u32 poll_ns;
-	u64 attempted, successful, invalid;
+	u64 attempted, successful, invalid, wakeups;
 	u64 success_ns, fail_ns, wait_ns;
 	u64 success_hist[HALT_BUCKETS], fail_hist[HALT_BUCKETS], wait_hist[HALT_BUCKETS];
 	u64 blocking;

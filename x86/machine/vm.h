@@ -102,6 +102,9 @@ struct vm_enabled {
  * @bsp_id: vCPU id that is the bootstrap processor; @lock, before the first vCPU
  * @enabled: see there
  * @msr_filter: see x86/run/msr_filter.c; RCU, written under @lock
+ * @flush_requests: how often its vCPUs' translations were flushed; mmu.lock for write, read
+ *	without
+ * @flushes: those that interrupted a vCPU; likewise
  * @dead: an internal error ended this VM: every ioctl gives -EIO
  */
 struct vm {
@@ -127,6 +130,7 @@ struct vm {
 	u32 bsp_id;
 	struct vm_enabled enabled;
 	struct msr_filter __rcu *msr_filter;
+	u64 flush_requests, flushes;
 	bool dead;
 };
 

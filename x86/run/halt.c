@@ -150,6 +150,7 @@ static void halt_wait(struct vcpu *vcpu)
 		halt_count(h->wait_hist, end - polled);
 	}
 	wanted = vcpu_has_work(vcpu);
+	h->wakeups += slept && wanted;
 	if (poll)
 		halt_note_poll(h, polled - start, !slept, wanted);
 	h->poll_ns = halt_next_poll(h->poll_ns, halt_max_ns(vcpu->vm), end - start, wanted);
