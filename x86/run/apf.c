@@ -30,7 +30,8 @@
 #define APF_RESERVED	GENMASK_ULL(5, 4)
 #define APF_FLAGS	GENMASK_ULL(5, 0)
 
-static_assert(sizeof(struct kvm_vcpu_pv_apf_data) == 64);
+/* The guest gives 64 bytes; some headers count a member of its own to them. */
+static_assert(offsetofend(struct kvm_vcpu_pv_apf_data, pad) == 64);
 
 /**
  * struct apf_page - a page that is waited for
@@ -103,10 +104,12 @@ void vcpu_apf_init(struct vcpu *vcpu)
  */
 void vcpu_apf_clear(struct vcpu *vcpu)
 {
-	struct apf_page *page, *next;
+	struct apf_page *page;
 
-	list_for_each_entry_safe(page, next, &vcpu->pv.apf.pages, node)
+	while (vcpu->pv.apf.nr) {
+		page = list_first_entry(&vcpu->pv.apf.pages, struct apf_page, node);
 		apf_forget(vcpu, page);
+	}
 	vcpu->pv.apf.unacked = false;
 	vcpu->pv.apf.wake_all = false;
 }
