@@ -155,7 +155,7 @@ static void no_locked_page(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fault_of(test, file, rw, MAP_SHARED, false), VM_FAULT_NOPAGE);
 	KUNIT_EXPECT_EQ(test, fault_of(test, file, rw, MAP_SHARED, true), VM_FAULT_NOPAGE);
 	KUNIT_EXPECT_EQ(test, fault_of(test, file, rw, MAP_PRIVATE, false), VM_FAULT_NOPAGE);
-	KUNIT_EXPECT_EQ(test, fault_of(test, file, rw, MAP_PRIVATE, true), 0);
+	KUNIT_EXPECT_EQ(test, fault_of(test, file, rw, MAP_PRIVATE, true), VM_FAULT_NOPAGE);
 	fput(file);
 }
 

@@ -321,10 +321,12 @@ static int gmem_getattr(struct mnt_idmap *idmap, const struct path *path,
 	return 0;
 }
 
-/* Size, owner and mode of a gmem cannot be changed. */
+/* Size, owner and mode of a gmem cannot be changed. Of a guest_memfd KVM calls that invalid. */
 static int gmem_setattr(struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *attr)
 {
-	return -EPERM;
+	const struct gmem *g = d_inode(dentry)->i_private;
+
+	return g->owner ? -EINVAL : -EPERM;
 }
 
 static const struct inode_operations gmem_iops = {

@@ -178,20 +178,15 @@ static bool umap_admit(struct vm_fault *vmf, struct gmem *g, struct page *page)
 /*
  * Map @page, referenced and locked. Not left to the kernel, which looks once more whether the
  * memory is bad and then asks a locked page for its mapping, of which ours have none; and a
- * page may go bad at any time, whoever has its lock. For a write to a private mapping it has
- * to be left to the kernel, which copies the page: unlocked, for then it asks nothing. That
- * copy may be of what was there just before the entry changed, as if made earlier.
+ * page may go bad at any time, whoever has its lock. In a private mapping it is read-only, so
+ * a write faults once more, and the kernel copies what is mapped. Nobody may copy it unmapped
+ * and unlocked: the copy would stay when the file is made shorter meanwhile.
  */
 static vm_fault_t umap_enter(struct vm_fault *vmf, struct page *page)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	vm_fault_t ret = 0;
 
-	if (!(vma->vm_flags & VM_SHARED) && (vmf->flags & FAULT_FLAG_WRITE)) {
-		unlock_page(page);
-		vmf->page = page;
-		return 0;
-	}
 	if (umap_writes(vmf) && is_open(vma))
 		file_update_time(vma->vm_file);
 	if (!(vma->vm_flags & VM_SHARED))
@@ -256,12 +251,31 @@ static void gmem_vm_close(struct vm_area_struct *vma)
 	gmem_weight_pass(vma->vm_private_data);
 }
 
+/*
+ * A fork shall copy no page tables: it would take references that nobody limits (see
+ * MAX_PAGE_REFS). The child faults instead. The copies that a private mapping has are to be
+ * copied, however.
+ */
+static void umap_keep_from_fork(struct vm_area_struct *vma)
+{
+	if ((vma->vm_flags & (VM_SHARED | VM_MAYWRITE)) != VM_MAYWRITE)
+		vm_flags_set(vma, VM_WIPEONFORK);
+}
+
+/* Of a fork, before the tables are copied: madvise() may have taken the flag away. */
+static void gmem_vm_open(struct vm_area_struct *vma)
+{
+	umap_keep_from_fork(vma);
+}
+
 static const struct vm_operations_struct gmem_open_ops = {
+	.open = gmem_vm_open,
 	.close = gmem_vm_close,
 	.fault = gmem_vm_fault,
 };
 
 static const struct vm_operations_struct gmem_watched_ops = {
+	.open = gmem_vm_open,
 	.close = gmem_vm_close,
 	.fault = gmem_vm_fault,
 	.page_mkwrite = gmem_vm_page_mkwrite,
@@ -286,6 +300,7 @@ int gmem_mmap(struct file *file, struct vm_area_struct *vma)
 			  vma_pages(vma) > gmem_npages(g) - vma->vm_pgoff))
 		return -EINVAL;
 	vm_flags_set(vma, VM_DONTEXPAND | VM_MIXEDMAP);
+	umap_keep_from_fork(vma);
 	vma->vm_private_data = g;
 	vma->vm_ops = shared && vma->vm_flags & VM_WRITE ? &gmem_open_ops : &gmem_watched_ops;
 	file_accessed(file);
