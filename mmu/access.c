@@ -13,10 +13,12 @@
 #include "mmu/slots.h"
 #include "mmu/user.h"
 
-/* No slot has it; what is private is no device's, either. */
+/* No slot has it now. What is private is no device's, nor what a slot has that was private. */
 static noinline int slot_missing(struct mmu *mmu, gpa_t gpa)
 {
-	return mmu_is_private(mmu, gpa >> PAGE_SHIFT) ? -EFAULT : -ENXIO;
+	gfn_t gfn = gpa >> PAGE_SHIFT;
+
+	return mmu_is_private(mmu, gfn) || slots_in_front(mmu, gfn) ? -EFAULT : -ENXIO;
 }
 
 static void __user *slot_hva(const struct memslot *slot, gpa_t gpa)

@@ -164,12 +164,17 @@ static int resolve_gmem(struct mmu *mmu, struct tdp_fault *fault)
 	return 0;
 }
 
-/* No slot has it: nothing private is a device's. */
+/*
+ * No slot has it: nothing private is a device's. Where there is a slot in the trees the gfn
+ * was private just now, and may be shared already: look again.
+ */
 static enum mmu_fault_result fault_nowhere(struct mmu *mmu, gfn_t gfn, int *err)
 {
-	if (!mmu_is_private(mmu, gfn))
+	bool private = mmu_is_private(mmu, gfn);
+
+	if (!private && !slots_in_front(mmu, gfn))
 		return MMU_FAULT_MMIO;
-	*err = -EFAULT;
+	*err = private ? -EFAULT : -EAGAIN;
 	return MMU_FAULT_FAILED;
 }
 
@@ -591,9 +596,16 @@ static noinline enum mmu_fault_result fault_elsewhere(struct mmu *mmu,
 						      struct fault_streaks *streaks, gpa_t gpa,
 						      u32 access)
 {
-	if (!mmu_find_slot(mmu, gpa >> PAGE_SHIFT))
-		return fault_nowhere(mmu, gpa >> PAGE_SHIFT, &streaks->error);
-	return fault_memory(mmu, streaks, gpa, access);
+	enum mmu_fault_result result;
+	gfn_t gfn = gpa >> PAGE_SHIFT;
+
+	if (mmu_find_slot(mmu, gfn) || slots_in_front(mmu, gfn))
+		return fault_memory(mmu, streaks, gpa, access);
+	result = fault_nowhere(mmu, gfn, &streaks->error);
+	/* There is a slot now: the guest tries again. */
+	if (result == MMU_FAULT_FAILED && streaks->error == -EAGAIN)
+		return MMU_FAULT_DONE;
+	return result;
 }
 
 /**

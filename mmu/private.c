@@ -147,6 +147,23 @@ static int attributes_set(struct mmu *mmu, gfn_t start, gfn_t end, bool private)
 }
 
 /**
+ * private_destroy() - forget which gfns are private
+ * @mmu: being destroyed; nobody else uses it
+ *
+ * May sleep. Range by range, because a large tree would be freed by RCU in one callback.
+ */
+void private_destroy(struct mmu *mmu)
+{
+	unsigned long next = 0;
+
+	while (mt_find(&mmu->privates, &next, ULONG_MAX)) {
+		mtree_erase(&mmu->privates, next - 1);
+		cond_resched();
+	}
+	mtree_destroy(&mmu->privates);
+}
+
+/**
  * mmu_attributes() - which attributes memory can have
  * @mmu: of a VM; or NULL: of any
  *

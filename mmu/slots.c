@@ -57,6 +57,25 @@ static struct memslot *tree_find(const struct rb_root *tree, unsigned int copy, 
 }
 
 /**
+ * slots_in_front() - the memslot that is in the trees for a gfn, private or not
+ * @mmu: the caller is in a read section of its srcu
+ * @gfn: any
+ *
+ * Return: the memslot, or NULL.
+ */
+struct memslot *slots_in_front(struct mmu *mmu, gfn_t gfn)
+{
+	struct memslot *slot;
+	unsigned int seq;
+
+	do {
+		seq = raw_read_seqcount_latch(&mmu->slots_seq);
+		slot = tree_find(&mmu->slots_by_gfn[seq & 1], seq & 1, gfn);
+	} while (read_seqcount_latch_retry(&mmu->slots_seq, seq));
+	return slot;
+}
+
+/**
  * slots_search() - find the memslot that has a gfn, and remember it
  * @mmu: the caller is in a read section of its srcu
  * @gfn: any
@@ -70,13 +89,8 @@ struct memslot *slots_search(struct mmu *mmu, gfn_t gfn)
 	 * wait for our read section.
 	 */
 	unsigned int hint = smp_load_acquire(&mmu->slots_removed) & 1;
-	struct memslot *slot;
-	unsigned int seq;
+	struct memslot *slot = slots_in_front(mmu, gfn);
 
-	do {
-		seq = raw_read_seqcount_latch(&mmu->slots_seq);
-		slot = tree_find(&mmu->slots_by_gfn[seq & 1], seq & 1, gfn);
-	} while (read_seqcount_latch_retry(&mmu->slots_seq, seq));
 	/* Which slot it is then depends on more than the gfn: it is not remembered. */
 	if (unlikely(mmu->private_mem))
 		return private_choose(mmu, slot, gfn);
@@ -621,7 +635,7 @@ void mmu_destroy(struct mmu *mmu)
 	xa_for_each(&mmu->slots_by_id, id, slot)
 		memslot_free(slot);
 	xa_destroy(&mmu->slots_by_id);
-	mtree_destroy(&mmu->privates);
+	private_destroy(mmu);
 	tdp_destroy(mmu);
 	cleanup_srcu_struct(&mmu->srcu);
 }

@@ -69,6 +69,7 @@ struct memslot {
 /* Pages of a block of a gmem: @written has one bit for each. */
 #define LOG_BLOCK	512
 
+struct memslot *slots_in_front(struct mmu *mmu, gfn_t gfn);
 struct memslot *slots_search(struct mmu *mmu, gfn_t gfn);
 
 int binding_attach(struct memslot *slot);
@@ -76,6 +77,7 @@ int binding_attach(struct memslot *slot);
 struct memslot *private_choose(struct mmu *mmu, struct memslot *slot, gfn_t gfn);
 int private_slot_new(struct memslot *tmpl, int fd, u64 offset);
 void private_slot_free(struct memslot *tmpl);
+void private_destroy(struct mmu *mmu);
 
 struct dirty_log *dirty_log_alloc(const struct memslot *slot);
 int dirty_log_start(struct memslot *slot);

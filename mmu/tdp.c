@@ -106,7 +106,7 @@ static void zap_note_dirty(struct mmu *mmu, struct tdp_zap *zap, u64 spte, gfn_t
 		return;
 	for (; gfn < end; gfn++) {
 		if (zap->tell_all)
-			slot = mmu_find_slot(mmu, gfn);
+			slot = slots_in_front(mmu, gfn);	/* its gfns may be private by now */
 		/* Of which of the two the leaf was, nobody knows any more. */
 		if (slot && slot->private)
 			slot = slot->private;

@@ -172,21 +172,6 @@ int user_page_get(struct mm_struct *mm, unsigned long hva, bool write, bool want
 	return pfnmap_get(mm, hva, write, up);
 }
 
-/* Is it memory, of a kind that can be waited for? */
-static bool user_can_wait(struct mm_struct *mm, unsigned long hva, bool write)
-{
-	struct vm_area_struct *vma;
-	bool can;
-
-	if (mmap_read_lock_killable(mm))
-		return false;
-	vma = vma_lookup(mm, hva);
-	can = vma && !(vma->vm_flags & (VM_IO | VM_PFNMAP)) &&
-	      (vma->vm_flags & (write ? VM_WRITE : VM_READ));
-	mmap_read_unlock(mm);
-	return can;
-}
-
 /**
  * user_page_try() - as user_page_get(), unless that would have to wait for memory
  * @mm: the calling process's
@@ -211,7 +196,8 @@ int user_page_try(struct mm_struct *mm, unsigned long hva, bool write, bool want
 		up->pfn = page_to_pfn(up->page);
 		return 0;
 	}
-	if (n != -EHWPOISON && user_can_wait(mm, hva, write))
+	/* None, and no error: an error would be the same after any wait, and is the VMM's to hear. */
+	if (!n)
 		return -EINPROGRESS;
 	return user_page_get(mm, hva, write, want_write, up);
 }
