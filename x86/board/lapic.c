@@ -464,6 +464,11 @@ int vlapic_create(struct vcpu *vcpu)
 		free_page((unsigned long)vcpu->apic_page);
 		return -ENOMEM;
 	}
+	if (apicmap_reserve(vcpu->vm->irqchip, vcpu->id)) {
+		kfree(apic);
+		free_page((unsigned long)vcpu->apic_page);
+		return -ENOMEM;
+	}
 	apic->vcpu = vcpu;
 	apic->regs = vcpu->apic_page;
 	apic->cpu_delivers = backend && backend->caps->irq_delivery;
@@ -573,6 +578,7 @@ void vlapic_set_cr8(struct vcpu *vcpu, u64 cr8)
 	vcpu->st.cr8 = cr8 & 0xf;
 	if (!vcpu->apic)
 		return;
+	vcpu->apic->vapic_late = false;	/* what is in memory is older */
 	vlapic_put(vcpu->apic, APIC_TASKPRI, vcpu->st.cr8 << 4);
 	vcpu_request(vcpu, REQ_EVENT);
 }

@@ -178,6 +178,7 @@ bool vlapic_reg_write(struct vlapic *apic, u32 offset, u32 val)
 {
 	switch (offset) {
 	case APIC_TASKPRI:
+		apic->vapic_late = false;	/* what is in memory is older */
 		vlapic_put(apic, offset, val & APIC_TPRI_MASK);
 		apic->vcpu->st.cr8 = (val & APIC_TPRI_MASK) >> 4;
 		vcpu_request(apic->vcpu, REQ_EVENT);

@@ -111,7 +111,7 @@ static const struct {
 	{ MSR_IA32_PRED_CMD, 0, false, 0 },
 	{ MSR_IA32_XSS, 0, true, 0 },
 	{ MSR_IA32_SMBASE, 0, true, 0 },
-	{ MSR_KVM_ASYNC_PF_EN, 0, true, 0 },
+	{ MSR_KVM_ASYNC_PF_EN, 0, true, RW_OK, 0 },
 	{ MSR_KVM_STEAL_TIME, 2, true, RD_OK, 0 },
 	{ MSR_KVM_STEAL_TIME, 0x1041, false, RW_OK, 0x1041 },
 	{ MSR_KVM_PV_EOI_EN, 0x1002, false, RD_OK, 0 },

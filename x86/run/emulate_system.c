@@ -3,6 +3,7 @@
  * The emulator's view of a vCPU, second part: what the virtual CPU itself answers, as it does
  * when an instruction exits for it. MSRs go the VMM's way, too, where it filters them.
  */
+#include <linux/sched/signal.h>
 #include <asm/traps.h>
 
 #include "x86/cpu/cpuid.h"
@@ -254,5 +255,7 @@ enum emu_result glue_task_switch(struct emu_ctxt *c, u16 selector, enum emu_task
 	c->switched = req.switched;
 	c->fault = req.fault;
 	glue_of(c)->err = req.err;
+	/* Not by glue_error(): the switch has its own accessors. */
+	glue_of(c)->interrupted |= r == EMU_RETRY && signal_pending(current);
 	return r;
 }

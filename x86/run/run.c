@@ -302,9 +302,14 @@ static void run_sleep(struct vcpu *vcpu)
 void vcpu_nap(struct vcpu *vcpu)
 	__must_hold(&vcpu->vm->mmu.srcu)
 {
+	/* What ends the guest's next halt is no reason to stay awake now. */
+	bool unhalted = xchg(&vcpu->pv.unhalted, false);
+
 	vcpu->mp_state = KVM_MP_STATE_HALTED;
 	run_sleep(vcpu);
 	vcpu->mp_state = KVM_MP_STATE_RUNNABLE;
+	if (unhalted)
+		WRITE_ONCE(vcpu->pv.unhalted, true);
 	vcpu_request(vcpu, REQ_EVENT);
 }
 
