@@ -59,7 +59,8 @@ ifdef NEWEST
 module:
 	@for release in $$(cat $(NEWEST)/releases); do \
 		selftests/host/newest-root make -s -j$(or $(DITTO_JOBS),$(shell nproc)) module \
-			"KDIR=/usr/src/linux-headers-$$release" WERROR=$(WERROR) || exit 1; \
+			"KDIR=/usr/src/linux-headers-$$release" WERROR=$(WERROR) \
+			KUNIT=$(KUNIT) DEBUG=$(DEBUG) || exit 1; \
 	done
 else
 module: tree

@@ -71,8 +71,10 @@
 	    ".popsection\n");
 COMPAT_FUNCTIONS(COMPAT_DEFINE)
 
+#if IS_ENABLED(CONFIG_KVM_INTEL)
 enum l1tf_mitigations *compat_l1tf;
 enum vmx_l1d_flush_state *compat_l1tf_vmx;
+#endif
 
 /* VERW wants a writable data segment's selector in memory; any memory will do. */
 u16 x86_verw_sel = __KERNEL_DS;
@@ -81,6 +83,20 @@ static int compat_lacks(const char *name)
 {
 	pr_err("cannot run here: this kernel has no %s() for its KVM, or has it elsewhere\n", name);
 	return -EOPNOTSUPP;
+}
+
+/* They are Intel's: a kernel without KVM for Intel does not export them. */
+static int compat_find_l1tf(void)
+{
+#if IS_ENABLED(CONFIG_KVM_INTEL)
+	compat_l1tf = symbol_get(l1tf_mitigation);
+	if (!compat_l1tf)
+		return compat_lacks("l1tf_mitigation");
+	compat_l1tf_vmx = symbol_get(l1tf_vmx_mitigation);
+	if (!compat_l1tf_vmx)
+		return compat_lacks("l1tf_vmx_mitigation");
+#endif
+	return 0;
 }
 
 /**
@@ -93,12 +109,10 @@ static int compat_lacks(const char *name)
  */
 int compat_init(void)
 {
-	compat_l1tf = symbol_get(l1tf_mitigation);
-	if (!compat_l1tf)
-		return compat_lacks("l1tf_mitigation");
-	compat_l1tf_vmx = symbol_get(l1tf_vmx_mitigation);
-	if (!compat_l1tf_vmx)
-		return compat_lacks("l1tf_vmx_mitigation");
+	int err = compat_find_l1tf();
+
+	if (err)
+		return err;
 #define COMPAT_FIND(name) do {						\
 		typeof(&name) found = symbol_get(name);			\
 									\

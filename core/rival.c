@@ -31,6 +31,24 @@ static int rival_comes(struct notifier_block *nb, unsigned long state, void *dat
 
 static struct notifier_block rival_nb = { .notifier_call = rival_comes };
 
+/*
+ * A module whose notifiers ran before ours was there, and that is not in /sys/module yet, is
+ * not found by its name. It uses KVM's common module by then, which is there.
+ */
+static bool rival_on_its_way(void)
+{
+	struct kobject *kobj = kset_find_obj(THIS_MODULE->mkobj.kobj.kset, "kvm");
+	struct module *kvm;
+	bool used;
+
+	if (!kobj)
+		return false;
+	kvm = container_of(kobj, struct module_kobject, kobj)->mod;
+	used = kvm && module_refcount(kvm) > 0;
+	kobject_put(kobj);
+	return used;
+}
+
 /* Every module that is loaded is a name in /sys/module, where ours is. */
 static const char *rival_there(void)
 {
@@ -44,7 +62,7 @@ static const char *rival_there(void)
 			return rival_names[i];
 		}
 	}
-	return NULL;
+	return rival_on_its_way() ? "kvm" : NULL;
 }
 
 /**
