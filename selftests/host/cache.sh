@@ -57,14 +57,3 @@ names()
 {
 	apt-cache pkgnames | grep -E "^($1)\$" | sort -V
 }
-
-# mirror: where this machine has Debian from, as apt's own configuration says.
-mirror()
-{
-	local uri
-
-	uri=$(apt-get indextargets --format '$(ORIGIN) $(LABEL) $(COMPONENT) $(REPO_URI)' \
-		'Created-By: Packages' | sed -n 's/^Debian Debian main //p' | head -n 1)
-	[ "$uri" ] || die "apt knows no mirror of Debian's main: set its sources, then apt-get update"
-	echo "$uri"
-}
