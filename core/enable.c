@@ -76,7 +76,7 @@ static int enable_max_vcpu_id(struct vm *vm, u64 max)
 {
 	u32 old = vm->enabled.max_vcpu_id;
 
-	if (max > DITTO_MAX_VCPUS || vm->bsp_id > max || (old && old != max))
+	if (max > DITTO_MAX_VCPU_IDS || vm->bsp_id > max || (old && old != max))
 		return -EINVAL;
 	vm->enabled.max_vcpu_id = max;
 	return 0;

@@ -309,7 +309,7 @@ int vcpu_create(struct vm *vm, unsigned long id)
 	struct vcpu *vcpu;
 	int err;
 
-	if (id >= DITTO_MAX_VCPUS || vm->nr_vcpus >= DITTO_MAX_VCPUS)
+	if (id >= DITTO_MAX_VCPU_IDS || vm->nr_vcpus >= DITTO_MAX_VCPUS)
 		return -EINVAL;
 	if (vm->enabled.max_vcpu_id && id >= vm->enabled.max_vcpu_id)
 		return -EINVAL;

@@ -362,7 +362,7 @@ int vm_ioctl_set_boot_cpu_id(struct vm *vm, unsigned long id)
 {
 	if (vm->nr_vcpus)
 		return -EBUSY;
-	if (id > DITTO_MAX_VCPUS ||
+	if (id > DITTO_MAX_VCPU_IDS ||
 	    (vm->enabled.max_vcpu_id && id > vm->enabled.max_vcpu_id))
 		return -EINVAL;
 	vm->bsp_id = id;

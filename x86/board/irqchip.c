@@ -247,6 +247,7 @@ static struct irqchip *chip_alloc(struct vm *vm, bool split, u32 user_gsis)
 static void chip_free(struct irqchip *chip)
 {
 	kvfree(rcu_dereference_protected(chip->routing, 1));
+	apicmap_free(chip);
 	kvfree(chip);
 }
 

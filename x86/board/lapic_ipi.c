@@ -11,6 +11,7 @@
 #include <linux/bitmap.h>
 #include <linux/nospec.h>
 #include <linux/rcupdate.h>
+#include <linux/slab.h>
 
 #include "x86/board/irqchip_priv.h"
 #include "x86/board/lapic_priv.h"
@@ -24,6 +25,42 @@ static void put_bit(unsigned long *set, u32 id, bool value)
 		set_bit(id, set);
 	else
 		clear_bit(id, set);
+}
+
+/**
+ * apicmap_reserve() - have a place for an APIC
+ * @chip: the VM's controllers
+ * @id: of the APIC, below VLAPIC_MAX_IDS
+ *
+ * vm->lock held. What is there already serves again.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int apicmap_reserve(struct irqchip *chip, u32 id)
+{
+	struct apic_map *map = &chip->map;
+	struct vlapic **block;
+
+	if (!map->block[id / APIC_BLOCK]) {
+		block = kcalloc(APIC_BLOCK, sizeof(*block), GFP_KERNEL_ACCOUNT);
+		if (!block)
+			return -ENOMEM;
+		smp_store_release(&map->block[id / APIC_BLOCK], block);
+	}
+	WRITE_ONCE(map->end, max(map->end, round_down(id, APIC_BLOCK) + APIC_BLOCK));
+	return 0;
+}
+
+/**
+ * apicmap_free() - no message will look for an APIC any more
+ * @chip: about to be freed
+ */
+void apicmap_free(struct irqchip *chip)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(chip->map.block); i++)
+		kfree(chip->map.block[i]);
 }
 
 /**
@@ -44,15 +81,15 @@ void apicmap_update(struct irqchip *chip, struct vlapic *apic)
 	struct apic_map *map = &chip->map;
 	u32 id = apic->vcpu->id, i;
 
-	for (i = 0; i < 8; i++)
+	for (i = 0; i < 8 && id < VLAPIC_XAPIC_IDS; i++)
 		put_bit(map->flat[i], id, flat && (logical & BIT(i)));
-	for (i = 0; i < ARRAY_SIZE(map->cluster); i++)
+	for (i = 0; i < ARRAY_SIZE(map->cluster) && id < VLAPIC_XAPIC_IDS; i++)
 		put_bit(map->cluster[i], id,
 			cluster && logical >> 4 == i / 4 && (logical & BIT(i % 4)));
 	put_bit(map->x2apic, id, present && !xapic);
 	put_bit(map->present, id, present);
-	/* Whoever finds the APIC finds it complete. */
-	smp_store_release(&map->apic[id], apic);
+	/* Pairs with apicmap_get(). */
+	smp_store_release(&map->block[id / APIC_BLOCK][id % APIC_BLOCK], apic);
 }
 
 /**
@@ -64,45 +101,47 @@ void apicmap_update(struct irqchip *chip, struct vlapic *apic)
  */
 void apicmap_remove(struct irqchip *chip, struct vlapic *apic)
 {
+	u32 id = apic->vcpu->id;
+
 	/* A vCPU that failed to be created must leave alone who has the id. */
-	if (chip->map.apic[apic->vcpu->id] != apic)
+	if (apicmap_get(&chip->map, id) != apic)
 		return;
-	WRITE_ONCE(chip->map.apic[apic->vcpu->id], NULL);
-	clear_bit(apic->vcpu->id, chip->map.present);
+	WRITE_ONCE(chip->map.block[id / APIC_BLOCK][id % APIC_BLOCK], NULL);
+	clear_bit(id, chip->map.present);
 	synchronize_rcu();
 }
 
-static void add_set(unsigned long *set, const unsigned long *more)
+static void add_set(unsigned long *set, const unsigned long *more, u32 end)
 {
-	bitmap_or(set, set, more, VLAPIC_MAX_IDS);
+	bitmap_or(set, set, more, min_t(u32, end, VLAPIC_XAPIC_IDS));
 }
 
-static void add_xapics(unsigned long *set, const struct apic_map *map)
+static void add_xapics(unsigned long *set, const struct apic_map *map, u32 end)
 {
 	unsigned int i;
 
-	for (i = 0; i < APIC_SET_LONGS; i++)
+	for (i = 0; i < BITS_TO_LONGS(end); i++)
 		set[i] |= READ_ONCE(map->present[i]) & ~READ_ONCE(map->x2apic[i]);
 }
 
-static void resolve_logical(const struct apic_map *map, u32 dest, unsigned long *set)
+static void resolve_logical(const struct apic_map *map, u32 dest, unsigned long *set, u32 end)
 {
 	u32 i, cluster = dest >> 16;
 	const unsigned long *members;
 	unsigned long matches;
 
-	bitmap_zero(set, VLAPIC_MAX_IDS);
+	bitmap_zero(set, end);
 	if (dest <= 0xff) {
 		u32 xapic = array_index_nospec(dest, 0x100);
 
 		for (i = 0; i < 8; i++)
 			if (xapic & BIT(i))
-				add_set(set, map->flat[i]);
+				add_set(set, map->flat[i], end);
 		for (i = 0; i < 4; i++)
 			if (xapic & BIT(i))
-				add_set(set, map->cluster[(xapic >> 4) * 4 + i]);
+				add_set(set, map->cluster[(xapic >> 4) * 4 + i], end);
 	}
-	if (cluster < VLAPIC_MAX_IDS / 16) {
+	if (cluster < end / 16) {
 		cluster = array_index_nospec(cluster, VLAPIC_MAX_IDS / 16);
 		members = &map->x2apic[cluster * 16 / BITS_PER_LONG];
 		matches = (unsigned long)(dest & 0xffff) << (cluster * 16 % BITS_PER_LONG);
@@ -114,29 +153,33 @@ static void resolve_logical(const struct apic_map *map, u32 dest, unsigned long 
  * apicmap_resolve() - who gets a message
  * @map: the map
  * @msg: the message
- * @set: out: APIC ids, VLAPIC_MAX_IDS bits; ids of absent APICs may be in it
+ * @set: out: APIC ids, a bit each; ids of absent APICs may be in it.  Has VLAPIC_MAX_IDS bits
  *
  * Any context.  SDM 11.6.2: physical, flat, cluster and x2APIC logical
  * destinations; each APIC matches by the mode that it is in.
+ *
+ * Return: how many bits of @set are of meaning.
  */
-void apicmap_resolve(const struct apic_map *map, const struct apic_msg *msg,
-		     unsigned long *set)
+u32 apicmap_resolve(const struct apic_map *map, const struct apic_msg *msg, unsigned long *set)
 {
+	u32 end = READ_ONCE(map->end);
+
 	if (msg->broadcast) {
-		bitmap_copy(set, map->present, VLAPIC_MAX_IDS);
+		bitmap_copy(set, map->present, end);
 	} else if (msg->logical) {
-		resolve_logical(map, msg->dest, set);
+		resolve_logical(map, msg->dest, set, end);
 	} else {
 		u32 id = array_index_nospec(msg->dest, VLAPIC_MAX_IDS);
 
-		bitmap_zero(set, VLAPIC_MAX_IDS);
-		if (msg->dest < VLAPIC_MAX_IDS && test_bit(id, map->present))
+		bitmap_zero(set, end);
+		if (msg->dest < end && test_bit(id, map->present))
 			__set_bit(id, set);
 	}
 	if (unlikely(msg->xapics))
-		add_xapics(set, map);
-	if (msg->exclude >= 0)
+		add_xapics(set, map, end);
+	if (msg->exclude >= 0 && msg->exclude < end)
 		__clear_bit(msg->exclude, set);
+	return end;
 }
 
 static void wake_owner(struct vlapic *apic)
@@ -263,13 +306,13 @@ int vlapic_accept(struct vlapic *apic, const struct apic_msg *msg)
  * Take the APIC by the vector, so that a vector stays where it was.
  */
 static int send_lowest(struct irqchip *chip, const struct apic_msg *msg,
-		       const unsigned long *set)
+		       const unsigned long *set, u32 end)
 {
-	struct vlapic *able[VLAPIC_MAX_IDS / 16], *apic;
+	struct vlapic *able[16], *apic;
 	unsigned int nr = 0, id;
 
-	for_each_set_bit(id, set, VLAPIC_MAX_IDS) {
-		apic = smp_load_acquire(&chip->map.apic[id]);
+	for_each_set_bit(id, set, end) {
+		apic = apicmap_get(&chip->map, id);
 		if (apic && vlapic_sw_enabled(apic))
 			able[nr++] = apic;
 		if (nr == ARRAY_SIZE(able))
@@ -278,19 +321,43 @@ static int send_lowest(struct irqchip *chip, const struct apic_msg *msg,
 	return nr ? vlapic_accept(able[msg->vector % nr], msg) : -1;
 }
 
-static int send_all(struct irqchip *chip, const struct apic_msg *msg, const unsigned long *set)
+static int send_all(struct irqchip *chip, const struct apic_msg *msg, const unsigned long *set,
+		    u32 end)
 {
 	struct vlapic *apic;
 	unsigned int id;
 	int one, ret = -1;
 
-	for_each_set_bit(id, set, VLAPIC_MAX_IDS) {
-		apic = smp_load_acquire(&chip->map.apic[id]);
+	for_each_set_bit(id, set, end) {
+		apic = apicmap_get(&chip->map, id);
 		one = apic ? vlapic_accept(apic, msg) : -1;
 		if (one >= 0)
 			ret = max(ret, 0) + one;
 	}
 	return ret;
+}
+
+/* To whoever is in a set of all. */
+static int send_many(struct irqchip *chip, const struct apic_msg *msg)
+{
+	DECLARE_BITMAP(set, VLAPIC_MAX_IDS);
+	u32 end = apicmap_resolve(&chip->map, msg, set);
+
+	if (msg->mode == APIC_DM_LOWEST)
+		return send_lowest(chip, msg, set, end);
+	return send_all(chip, msg, set, end);
+}
+
+/* To an id, as most messages go. */
+static int send_one(struct irqchip *chip, const struct apic_msg *msg)
+{
+	u32 id = array_index_nospec(msg->dest, VLAPIC_MAX_IDS);
+	struct vlapic *apic;
+
+	if (msg->dest >= VLAPIC_MAX_IDS || !test_bit(id, chip->map.present))
+		return -1;
+	apic = id == msg->exclude ? NULL : apicmap_get(&chip->map, id);
+	return apic ? vlapic_accept(apic, msg) : -1;
 }
 
 /**
@@ -305,15 +372,13 @@ static int send_all(struct irqchip *chip, const struct apic_msg *msg, const unsi
  */
 int vlapic_send(struct irqchip *chip, const struct apic_msg *msg)
 {
-	DECLARE_BITMAP(set, VLAPIC_MAX_IDS);
 	int ret;
 
-	apicmap_resolve(&chip->map, msg, set);
 	rcu_read_lock();
-	if (msg->mode == APIC_DM_LOWEST)
-		ret = send_lowest(chip, msg, set);
+	if (likely(!msg->broadcast && !msg->logical && !msg->xapics))
+		ret = send_one(chip, msg);
 	else
-		ret = send_all(chip, msg, set);
+		ret = send_many(chip, msg);
 	rcu_read_unlock();
 	return ret;
 }
@@ -410,7 +475,7 @@ static int send_ids(struct irqchip *chip, const struct apic_msg *msg, u64 min, u
 	for (; ids && min < VLAPIC_MAX_IDS; ids >>= 1, min++) {
 		if (!(ids & 1))
 			continue;
-		apic = smp_load_acquire(&chip->map.apic[array_index_nospec(min, VLAPIC_MAX_IDS)]);
+		apic = apicmap_get(&chip->map, array_index_nospec(min, VLAPIC_MAX_IDS));
 		count += apic && vlapic_accept(apic, msg) >= 0;
 	}
 	return count;
@@ -471,8 +536,7 @@ struct vcpu *vlapic_find(struct vm *vm, u64 id)
 
 	rcu_read_lock();
 	if (vm->irqchip && id < VLAPIC_MAX_IDS)
-		apic = smp_load_acquire(&vm->irqchip->map.apic[array_index_nospec(id,
-								VLAPIC_MAX_IDS)]);
+		apic = apicmap_get(&vm->irqchip->map, array_index_nospec(id, VLAPIC_MAX_IDS));
 	/* One that is still being made is in the map, but may be freed again. */
 	if (apic && apic->vcpu->idx < smp_load_acquire(&vm->nr_vcpus))
 		vcpu = apic->vcpu;

@@ -363,9 +363,9 @@ static void resolve(struct kunit *test, struct apic_map *map, u32 dest, bool log
 	const struct apic_msg msg = { .dest = dest, .logical = logical, .exclude = -1 };
 	DECLARE_BITMAP(set, VLAPIC_MAX_IDS);
 	u32 count = (first < VLAPIC_MAX_IDS) + (second < VLAPIC_MAX_IDS);
+	u32 end = apicmap_resolve(map, &msg, set);
 
-	apicmap_resolve(map, &msg, set);
-	KUNIT_EXPECT_EQ_MSG(test, bitmap_weight(set, VLAPIC_MAX_IDS), count, "dest %x", dest);
+	KUNIT_EXPECT_EQ_MSG(test, bitmap_weight(set, end), count, "dest %x", dest);
 	if (first < VLAPIC_MAX_IDS)
 		KUNIT_EXPECT_TRUE_MSG(test, test_bit(first, set), "dest %x", dest);
 	if (second < VLAPIC_MAX_IDS)
@@ -379,6 +379,14 @@ static void lapic_test_map(struct kunit *test)
 	const u32 none = VLAPIC_MAX_IDS;
 
 	KUNIT_ASSERT_NOT_NULL(test, map);
+	map->end = 1024;
+	__set_bit(1000, map->present);
+	__set_bit(1000, map->x2apic);
+	resolve(test, map, 1000, false, 1000, none);
+	resolve(test, map, 62 << 16 | 1 << 8, true, 1000, none);
+	resolve(test, map, 64 << 16 | 0xffff, true, none, none);
+	resolve(test, map, 1024, false, none, none);
+	resolve(test, map, VLAPIC_MAX_IDS, false, none, none);
 	__set_bit(255, map->present);
 	__set_bit(100, map->present);
 	__set_bit(101, map->present);

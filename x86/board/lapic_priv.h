@@ -19,7 +19,8 @@ struct irqchip;
 struct vcpu;
 struct vm;
 
-#define VLAPIC_MAX_IDS		256	/* APIC ids are below this */
+#define VLAPIC_MAX_IDS		DITTO_MAX_VCPU_IDS	/* APIC ids are below this */
+#define VLAPIC_XAPIC_IDS	256	/* those that have 8 bits */
 #define VLAPIC_FIRST_VECTOR	16	/* lower ones are illegal in messages */
 /* An integrated APIC with six LVT entries and no directed EOI (SDM 11.4.8). */
 #define VLAPIC_VERSION		(0x14 | (VLAPIC_LVTS - 1) << 16)
@@ -55,6 +56,8 @@ struct apic_msg {
 };
 
 #define APIC_SET_LONGS	BITS_TO_LONGS(VLAPIC_MAX_IDS)
+#define APIC_XAPIC_LONGS	BITS_TO_LONGS(VLAPIC_XAPIC_IDS)
+#define APIC_BLOCK		64	/* APICs whose places are allocated together */
 #define APIC_CLUSTER_BITS	64	/* 16 clusters of 4 */
 
 /**
@@ -64,19 +67,34 @@ struct apic_msg {
  * is nothing to lock, to allocate or to publish: a message that races a change
  * goes by the old or the new address, as on hardware.
  *
- * @apic: by APIC id; RCU keeps the object while a sender uses it
+ * @block: places of APICs, by id / APIC_BLOCK, or NULL; come with the first APIC there, and go
+ *	with the VM.  RCU keeps an APIC while a sender uses it
+ * @end: all ids are below it, a multiple of APIC_BLOCK; grows
  * @present: enabled by the APIC base MSR
  * @x2apic: in x2APIC mode, where logical ids follow from ids
- * @flat: xAPIC, flat model: members of each bit of the logical destination
- * @cluster: xAPIC, cluster model: members of each bit of each cluster
+ * @flat: xAPIC, flat model: members of each bit of the logical destination; only of ids that an
+ *	xAPIC can have
+ * @cluster: xAPIC, cluster model: members of each bit of each cluster; likewise
  */
 struct apic_map {
-	struct vlapic *apic[VLAPIC_MAX_IDS];
+	struct vlapic **block[VLAPIC_MAX_IDS / APIC_BLOCK];
+	u32 end;
 	unsigned long present[APIC_SET_LONGS];
 	unsigned long x2apic[APIC_SET_LONGS];
-	unsigned long flat[8][APIC_SET_LONGS];
-	unsigned long cluster[APIC_CLUSTER_BITS][APIC_SET_LONGS];
+	unsigned long flat[8][APIC_XAPIC_LONGS];
+	unsigned long cluster[APIC_CLUSTER_BITS][APIC_XAPIC_LONGS];
 };
+
+static_assert(APIC_BLOCK % BITS_PER_LONG == 0);
+
+/* The APIC that has an id, which is below VLAPIC_MAX_IDS, or NULL. In an RCU section. */
+static inline struct vlapic *apicmap_get(const struct apic_map *map, u32 id)
+{
+	struct vlapic **block = smp_load_acquire(&map->block[id / APIC_BLOCK]);
+
+	/* Whoever finds the APIC finds it complete. */
+	return block ? smp_load_acquire(&block[id % APIC_BLOCK]) : NULL;
+}
 
 /*
  * Where a message goes that a device sends: 0xff means all. An x2APIC, where that is an id
@@ -153,10 +171,12 @@ bool vlapic_reg_read(struct vlapic *apic, u32 offset, u32 *val);
 bool vlapic_reg_write(struct vlapic *apic, u32 offset, u32 val);
 
 /* lapic_ipi.c: sending and accepting messages */
+int apicmap_reserve(struct irqchip *chip, u32 id);
+void apicmap_free(struct irqchip *chip);
 void apicmap_update(struct irqchip *chip, struct vlapic *apic);
 void apicmap_remove(struct irqchip *chip, struct vlapic *apic);
-void apicmap_resolve(const struct apic_map *map, const struct apic_msg *msg,
-		     unsigned long *set);
+u32 apicmap_resolve(const struct apic_map *map, const struct apic_msg *msg,
+		    unsigned long *set);
 int vlapic_send(struct irqchip *chip, const struct apic_msg *msg);
 int vlapic_accept(struct vlapic *apic, const struct apic_msg *msg);
 int vlapic_raise(struct vlapic *apic, u8 vector, bool level);

@@ -72,14 +72,14 @@ static void tell_apics(struct irqchip *chip, bool rising)
 	unsigned int id;
 
 	rcu_read_lock();
-	for_each_set_bit(id, chip->map.present, VLAPIC_MAX_IDS) {
-		apic = smp_load_acquire(&chip->map.apic[id]);
+	for_each_set_bit(id, chip->map.present, READ_ONCE(chip->map.end)) {
+		apic = apicmap_get(&chip->map, id);
 		if (apic)
 			vlapic_lint0(apic, rising);
 	}
 	/* If the bootstrap processor's APIC is off, the PIC's output goes straight to that CPU. */
 	if (bsp < VLAPIC_MAX_IDS && !test_bit(bsp, chip->map.present)) {
-		apic = smp_load_acquire(&chip->map.apic[bsp]);
+		apic = apicmap_get(&chip->map, bsp);
 		if (apic)
 			vlapic_lint0(apic, rising);
 	}

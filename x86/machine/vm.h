@@ -20,7 +20,8 @@
 #include "x86/machine/iobus.h"
 #include "x86/machine/vcpu.h"
 
-#define DITTO_MAX_VCPUS		256	/* and APIC ids below 256 */
+#define DITTO_MAX_VCPUS		1024
+#define DITTO_MAX_VCPU_IDS	4096	/* their ids, which are APIC ids, are below this */
 
 /* What ditto does as KVM does, and no CPU, until KVM_CAP_DISABLE_QUIRKS. */
 #define VM_QUIRKS	(KVM_X86_QUIRK_LINT0_REENABLED | KVM_X86_QUIRK_CD_NW_CLEARED | \
