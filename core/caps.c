@@ -3,6 +3,7 @@
  * KVM_CHECK_EXTENSION: reports what ditto implements, and nothing else.
  */
 #include <linux/kvm.h>
+#include <linux/sched/stat.h>
 
 #include "compat.h"
 #include "core/core.h"
@@ -35,6 +36,10 @@ static const struct {
 	{ KVM_CAP_MCE, VCPU_MCE_BANKS },
 	{ KVM_CAP_MMU_SHADOW_CACHE_CONTROL, 1 },
 	{ KVM_CAP_NR_MEMSLOTS, MMU_NR_SLOTS },
+	{ KVM_CAP_NOP_IO_DELAY, 1 },
+	{ KVM_CAP_LAST_CPU, 1 },
+	{ KVM_CAP_ASYNC_PF, 1 },
+	{ KVM_CAP_ASYNC_PF_INT, 1 },
 	{ KVM_CAP_PIT, 1 },
 	{ KVM_CAP_PIT2, 1 },
 	{ KVM_CAP_PIT_STATE2, 1 },
@@ -139,6 +144,8 @@ int caps_check(struct vm *vm, unsigned long cap)
 		return mmu_attributes(vm ? &vm->mmu : NULL);
 	case KVM_CAP_GUEST_MEMFD:
 		return !!mmu_attributes(vm ? &vm->mmu : NULL);
+	case KVM_CAP_STEAL_TIME:
+		return sched_info_on();
 	case KVM_CAP_XCRS:
 		return !!cpuid_host_xcr0();
 	case KVM_CAP_X86_DISABLE_EXITS:

@@ -55,6 +55,9 @@ static void offered(const void *arg)
 	ASSERT_EQ(e->eax & 0x2aa0, 0x2aa0);
 	ASSERT_EQ(vm_cap(vm, KVM_CAP_ENFORCE_PV_FEATURE_CPUID), 1);
 	ASSERT_EQ(vm_cap(vm, KVM_CAP_EXIT_HYPERCALL), 1 << HC_MAP_GPA_RANGE);
+	ASSERT_EQ(vm_cap(vm, KVM_CAP_ASYNC_PF), 1);
+	ASSERT_EQ(vm_cap(vm, KVM_CAP_ASYNC_PF_INT), 1);
+	ASSERT_EQ(vm_cap(vm, KVM_CAP_STEAL_TIME), 1);
 	vm_free(vm);
 }
 
