@@ -13,11 +13,16 @@
 #include "mmu/slots.h"
 #include "mmu/user.h"
 
-/* No slot has it now. What is private is no device's, nor what a slot has that was private. */
+/*
+ * No slot has it now. What is private is no device's, nor what a slot has that was private;
+ * where nothing can be private a slot that is there by now has just been made.
+ */
 static noinline int slot_missing(struct mmu *mmu, gpa_t gpa)
 {
 	gfn_t gfn = gpa >> PAGE_SHIFT;
 
+	if (!mmu->private_mem)
+		return -ENXIO;
 	return mmu_is_private(mmu, gfn) || slots_in_front(mmu, gfn) ? -EFAULT : -ENXIO;
 }
 
