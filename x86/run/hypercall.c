@@ -29,13 +29,11 @@
 
 /**
  * struct hypercall - one on its way
- * @nr: number
  * @arg: rbx, rcx, rdx, rsi
  * @is_64: made in 64-bit code; otherwise all values have 32 bits
  * @len: of the instruction
  */
 struct hypercall {
-	u64 nr;
 	u64 arg[4];
 	bool is_64;
 	u8 len;
@@ -171,9 +169,26 @@ static const struct {
 	[KVM_HC_MAP_GPA_RANGE] = { hypercall_map_gpa_range, NO_FEATURE },
 };
 
-static s64 hypercall_do(struct vcpu *vcpu, const struct hypercall *h)
+static u64 hypercall_value(struct vcpu *vcpu, unsigned int gpr, bool is_64)
 {
-	u64 nr = h->nr;
+	return is_64 ? vcpu->st.gpr[gpr] : (u32)vcpu->st.gpr[gpr];
+}
+
+/* Number @nr is there. Apart, so that those that are not pay nothing for its arguments. */
+static noinline s64 hypercall_make(struct vcpu *vcpu, u64 nr, bool is_64, u8 len)
+{
+	static const u8 args[] = { GPR_RBX, GPR_RCX, GPR_RDX, GPR_RSI };
+	struct hypercall h = { .is_64 = is_64, .len = len };
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(args); i++)
+		h.arg[i] = hypercall_value(vcpu, args[i], is_64);
+	return hypercalls[nr].fn(vcpu, &h);
+}
+
+static s64 hypercall_do(struct vcpu *vcpu, bool is_64, u8 len)
+{
+	u64 nr = hypercall_value(vcpu, GPR_RAX, is_64);
 
 	if (vcpu->st.code.cpl)
 		return -KVM_EPERM;
@@ -183,12 +198,7 @@ static s64 hypercall_do(struct vcpu *vcpu, const struct hypercall *h)
 	if (!hypercalls[nr].fn || (hypercalls[nr].feature != NO_FEATURE &&
 				   !vcpu_pv_has(vcpu, hypercalls[nr].feature)))
 		return -KVM_ENOSYS;
-	return hypercalls[nr].fn(vcpu, h);
-}
-
-static u64 hypercall_value(struct vcpu *vcpu, unsigned int gpr, bool is_64)
-{
-	return is_64 ? vcpu->st.gpr[gpr] : (u32)vcpu->st.gpr[gpr];
+	return hypercall_make(vcpu, nr, is_64, len);
 }
 
 /**
@@ -200,19 +210,13 @@ static u64 hypercall_value(struct vcpu *vcpu, unsigned int gpr, bool is_64)
  */
 enum exit_outcome vcpu_hypercall(struct vcpu *vcpu, const struct exit_facts *f)
 {
-	static const u8 args[] = { GPR_RBX, GPR_RCX, GPR_RDX, GPR_RSI };
 	bool is_64 = hypercall_is_64(vcpu);
-	int i, len = vcpu_len(vcpu, f, HYPERCALL_LEN);
-	struct hypercall h = {
-		.nr = hypercall_value(vcpu, GPR_RAX, is_64), .is_64 = is_64, .len = len,
-	};
+	int len = vcpu_len(vcpu, f, HYPERCALL_LEN);
 	s64 result;
 
 	if (unlikely(len <= 0))
 		return len ? vcpu_fails(vcpu, len) : OUTCOME_ENTER;
-	for (i = 0; i < ARRAY_SIZE(args); i++)
-		h.arg[i] = hypercall_value(vcpu, args[i], is_64);
-	result = hypercall_do(vcpu, &h);
+	result = hypercall_do(vcpu, is_64, len);
 	if (result == HYPERCALL_USER)
 		return OUTCOME_USER;
 	if (result == HYPERCALL_AGAIN)
