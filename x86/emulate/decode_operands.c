@@ -115,42 +115,13 @@ static u8 vex_register(const struct emu_ctxt *c)
 	return emu_long(c) ? c->vex_v : c->vex_v & 7;
 }
 
-/* All but general registers and memory; @o->size is set. */
-static enum emu_result decode_special(struct emu_decoder *d, struct emu_opnd *o, u8 kind)
+/* General registers that are named elsewhere than in ModRM.reg; @o->size is set. */
+static void opnd_general(struct emu_ctxt *c, struct emu_opnd *o, u8 kind)
 {
-	struct emu_ctxt *c = d->c;
-
 	switch (kind) {
-	case EMU_K_I:
-	case EMU_K_J:
-		opnd_imm(o, emu_next_imm(d, o->size));
-		break;
-	case EMU_K_M:
-		return opnd_rm(c, o, EMU_OPND_NONE);
-	case EMU_K_W:
-		return opnd_rm(c, o, EMU_OPND_XMM);
-	case EMU_K_Q:
-		return opnd_rm(c, o, EMU_OPND_MMX);
-	case EMU_K_P:
-		o->type = EMU_OPND_MMX;
-		o->reg = c->modrm >> 3 & 7;
-		break;
 	case EMU_K_R:
 		o->size = emu_long(c) ? 8 : 4;
 		opnd_reg(c, o, (c->modrm & 7) | (c->rex & 1) << 3);
-		break;
-	case EMU_K_V:
-		o->type = EMU_OPND_XMM;
-		o->reg = modrm_reg(c);
-		break;
-	case EMU_K_C:
-		return opnd_system(c, o, EMU_OPND_CR, modrm_reg(c));
-	case EMU_K_D:
-		return opnd_system(c, o, EMU_OPND_DR, modrm_reg(c));
-	case EMU_K_S:
-		return opnd_system(c, o, EMU_OPND_SREG, sreg_number(c));
-	case EMU_K_A:
-		opnd_reg(c, o, EMU_RAX);
 		break;
 	case EMU_K_Z:
 		opnd_reg(c, o, (c->opcode & 7) | (c->rex & 1) << 3);
@@ -158,9 +129,8 @@ static enum emu_result decode_special(struct emu_decoder *d, struct emu_opnd *o,
 	case EMU_K_B:
 		opnd_reg(c, o, vex_register(c));
 		break;
-	case EMU_K_H:
-		o->type = EMU_OPND_XMM;
-		o->reg = vex_register(c);
+	case EMU_K_A:
+		opnd_reg(c, o, EMU_RAX);
 		break;
 	case EMU_K_CL:
 		opnd_reg(c, o, EMU_RCX);
@@ -168,12 +138,54 @@ static enum emu_result decode_special(struct emu_decoder *d, struct emu_opnd *o,
 	case EMU_K_DX:
 		opnd_reg(c, o, EMU_RDX);
 		break;
+	}
+}
+
+static void opnd_vector(struct emu_opnd *o, u8 type, u8 reg)
+{
+	o->type = type;
+	o->reg = reg;
+}
+
+/* All but general registers and memory of the usual kind; @o->size is set. */
+static enum emu_result decode_special(struct emu_decoder *d, struct emu_opnd *o, u8 kind)
+{
+	struct emu_ctxt *c = d->c;
+
+	switch (kind) {
+	case EMU_K_M:
+		return opnd_rm(c, o, EMU_OPND_NONE);
+	case EMU_K_W:
+		return opnd_rm(c, o, EMU_OPND_XMM);
+	case EMU_K_Q:
+		return opnd_rm(c, o, EMU_OPND_MMX);
+	case EMU_K_C:
+		return opnd_system(c, o, EMU_OPND_CR, modrm_reg(c));
+	case EMU_K_D:
+		return opnd_system(c, o, EMU_OPND_DR, modrm_reg(c));
+	case EMU_K_S:
+		return opnd_system(c, o, EMU_OPND_SREG, sreg_number(c));
+	case EMU_K_I:
+	case EMU_K_J:
+		opnd_imm(o, emu_next_imm(d, o->size));
+		break;
 	case EMU_K_ONE:
 		opnd_imm(o, 1);
 		break;
 	case EMU_K_O:
 		opnd_moffs(d, o);
 		break;
+	case EMU_K_P:
+		opnd_vector(o, EMU_OPND_MMX, c->modrm >> 3 & 7);
+		break;
+	case EMU_K_V:
+		opnd_vector(o, EMU_OPND_XMM, modrm_reg(c));
+		break;
+	case EMU_K_H:
+		opnd_vector(o, EMU_OPND_XMM, vex_register(c));
+		break;
+	default:
+		opnd_general(c, o, kind);
 	}
 	return EMU_OK;
 }
