@@ -6,8 +6,10 @@
 #define DITTO_RUN_EMULATE_GLUE_H
 
 #include "mmu/memo.h"
+#include "mmu/mmu.h"
 #include "x86/emulate/emulate.h"
-#include "x86/machine/vcpu.h"
+#include "x86/machine/outcome.h"
+#include "x86/machine/vm.h"
 
 /**
  * struct glue - one run of the emulator
@@ -32,6 +34,21 @@ static inline struct glue *glue_of(struct emu_ctxt *c)
 	return c->owner;
 }
 
+static inline struct mmu *glue_mmu(struct glue *g)
+{
+	return &g->vcpu->vm->mmu;
+}
+
+static inline u32 glue_fetch_access(const struct emu_ctxt *c)
+{
+	return c->cpl == 3 ? MMU_EXEC | MMU_USER : MMU_EXEC;
+}
+
+static inline unsigned int glue_in_page(u64 gva, unsigned int len)
+{
+	return min_t(unsigned int, len, PAGE_SIZE - offset_in_page(gva));
+}
+
 static inline enum emu_result glue_fault(struct emu_ctxt *c, u8 vector, bool has_error)
 {
 	c->fault.valid = true;
@@ -41,7 +58,35 @@ static inline enum emu_result glue_fault(struct emu_ctxt *c, u8 vector, bool has
 	return EMU_FAULT;
 }
 
+/* emulate_vcpu.c: a run */
+void glue_begin(struct glue *g, struct vcpu *vcpu);
 enum emu_result glue_error(struct glue *g, int err);
+enum emu_result glue_decode(struct glue *g);
+enum exit_outcome glue_result(struct glue *g, enum emu_result r);
+enum exit_outcome glue_emulate(struct vcpu *vcpu, gfn_t device);
+
+/* emulate_ops.c: the table, and what CPUID calls each enum emu_need */
+extern const struct emu_ops glue_ops;
+extern const u16 glue_feature[EMU_NR_NEEDS];
+
+/* emulate_memory.c: ops */
+enum emu_result glue_fetch(struct emu_ctxt *c, u64 gva, void *buf, unsigned int len);
+enum emu_result glue_read(struct emu_ctxt *c, u64 gva, void *buf, unsigned int len,
+			  unsigned int access);
+enum emu_result glue_write(struct emu_ctxt *c, u64 gva, const void *buf, unsigned int len,
+			   unsigned int access);
+enum emu_result glue_probe(struct emu_ctxt *c, u64 gva, unsigned int len, unsigned int access);
+enum emu_result glue_cmpxchg(struct emu_ctxt *c, u64 gva, const void *old, const void *new,
+			     unsigned int len);
+
+/* emulate_device.c: ops, and what they have left for user space */
+enum emu_result glue_device(struct emu_ctxt *c, gpa_t gpa, void *buf, unsigned int len,
+			    bool write);
+enum emu_result glue_pio_in(struct emu_ctxt *c, u16 port, unsigned int size, void *buf,
+			    unsigned int *count);
+enum emu_result glue_pio_out(struct emu_ctxt *c, u16 port, unsigned int size, const void *buf,
+			     unsigned int *count);
+enum exit_outcome glue_next_write(struct vcpu *vcpu);
 
 /* emulate_system.c: ops */
 enum emu_result glue_set_xcr0(struct emu_ctxt *c, u64 val);
