@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * As much of KUnit as the emulator's suite uses, so that it also runs in user space, with TAP output.
+ * As much of KUnit as the emulator's suites use, so that they also run in user space, with TAP output.
  */
 #ifndef SHIM_KUNIT_H
 #define SHIM_KUNIT_H
@@ -23,6 +23,7 @@ struct kunit_case {
 };
 
 struct kunit_suite {
+	struct kunit_suite *next;
 	const char *name;
 	struct kunit_case *test_cases;
 };
@@ -50,24 +51,13 @@ static inline void *kunit_kzalloc(struct kunit *test, size_t size, int gfp)
 	return test->mem;
 }
 
-static inline int kunit_run(struct kunit_suite *suite)
-{
-	unsigned int i, failed = 0;
+void kunit_add(struct kunit_suite *suite);
 
-	printf("TAP version 13\n");
-	for (i = 0; suite->test_cases[i].run; i++) {
-		struct kunit test = { false, NULL };
-
-		suite->test_cases[i].run(&test);
-		free(test.mem);
-		failed += test.failed;
-		printf("%sok %u - %s\n", test.failed ? "not " : "", i + 1,
-		       suite->test_cases[i].name);
+/* Before main() begins. */
+#define kunit_test_suite(suite)						\
+	static void __attribute__((constructor)) suite##_add(void)	\
+	{								\
+		kunit_add(&(suite));					\
 	}
-	printf("1..%u\n", i);
-	return failed != 0;
-}
-
-#define kunit_test_suite(suite) int main(void) { return kunit_run(&(suite)); }
 
 #endif
