@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit: user-backed slots: what the process's memory is, and its own changes of it.
+ */
+#include <linux/hugetlb.h>
+#include <linux/uaccess.h>
+
+#include "mmu/notifier.h"
+#include "mmu/tdp_kunit.h"
+
+static void user_slot(struct kunit *test)
+{
+	unsigned long hva = test_mmap(test, 16 * PAGE_SIZE, PROT_READ | PROT_WRITE);
+	struct test_mmu *t = test_mmu_new(test);
+	u64 val = 42;
+
+	KUNIT_ASSERT_EQ(test, test_set_user(t, 0, BASE, 16 * PAGE_SIZE, hva, 0), 0);
+	KUNIT_EXPECT_PTR_EQ(test, t->mmu.mm, current->mm);
+	/* A read of nothing maps the kernel's zero page; a write, a page of its own. */
+	KUNIT_EXPECT_EQ(test, test_fault(t, page_gpa(1), MMU_READ), 0);
+	KUNIT_EXPECT_EQ(test, page_spte(t, 1) & TEST_WRITABLE, 0);
+	KUNIT_EXPECT_EQ(test, test_fault(t, page_gpa(1), MMU_WRITE), 0);
+	KUNIT_EXPECT_NE(test, page_spte(t, 1) & TEST_WRITABLE, 0);
+	/* What is written already, a read maps writable at once. */
+	KUNIT_ASSERT_EQ(test, put_user(val, (u64 __user *)(hva + 2 * PAGE_SIZE)), 0);
+	KUNIT_EXPECT_EQ(test, test_fault(t, page_gpa(2), MMU_READ), 0);
+	KUNIT_EXPECT_EQ(test, page_spte(t, 2) & (TEST_WRITABLE | TEST_DIRTY), TEST_WRITABLE);
+	KUNIT_EXPECT_EQ(test, *(u64 *)__va(page_pfn(t, 2) << PAGE_SHIFT), 42);
+
+	flushes(t);
+	KUNIT_ASSERT_EQ(test, vm_munmap(hva + 2 * PAGE_SIZE, PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, page_spte(t, 2), 0);
+	KUNIT_EXPECT_NE(test, page_spte(t, 1), 0);
+	KUNIT_EXPECT_EQ(test, flushes(t), 1);
+	KUNIT_EXPECT_EQ(test, test_fault(t, page_gpa(2), MMU_READ), -EFAULT);
+	KUNIT_EXPECT_EQ(test, test_fault(t, page_gpa(3), MMU_WRITE), 0);
+	KUNIT_EXPECT_EQ(test, t->mmu.inv_active, 0);
+	KUNIT_EXPECT_EQ(test, test_check(test, t), 0);
+
+	KUNIT_ASSERT_EQ(test, test_set_user(t, 0, 0, 0, hva, 0), 0);
+	KUNIT_EXPECT_EQ(test, page_spte(t, 1), 0);
+	KUNIT_EXPECT_EQ(test, test_check(test, t), 0);
+}
+
+static void user_read_only(struct kunit *test)
+{
+	unsigned long hva = test_mmap(test, 4 * PAGE_SIZE, PROT_READ);
+	struct test_mmu *t = test_mmu_new(test);
+	u8 byte = 0;
+
+	KUNIT_ASSERT_EQ(test, test_set_user(t, 0, BASE, 2 * PAGE_SIZE, hva, 0), 0);
+	KUNIT_ASSERT_EQ(test, test_set_user(t, 1, 0, 2 * PAGE_SIZE, hva, KVM_MEM_READONLY), 0);
+	KUNIT_EXPECT_EQ(test, test_fault(t, page_gpa(0), MMU_READ), 0);
+	KUNIT_EXPECT_EQ(test, test_fault(t, page_gpa(0), MMU_WRITE), -EFAULT);
+	KUNIT_EXPECT_EQ(test, test_write(t, page_gpa(0), &byte, 1), -EFAULT);
+	KUNIT_EXPECT_EQ(test, test_fault(t, 0, MMU_READ), 0);
+	KUNIT_EXPECT_EQ(test, test_fault(t, 0, MMU_WRITE), MMU_FAULT_READONLY);
+	KUNIT_EXPECT_EQ(test, test_write(t, 0, &byte, 1), -EROFS);
+	KUNIT_EXPECT_EQ(test, page_spte(t, 0) & TEST_WRITABLE, 0);
+}
+
+/* 2 MiB where the host has a huge page, 4 KiB again after it was split. */
+static void user_huge(struct kunit *test)
+{
+	unsigned long map = test_mmap(test, 3 * SZ_2M, PROT_READ | PROT_WRITE);
+	unsigned long hva = ALIGN(map, SZ_2M);
+	struct test_mmu *t = test_mmu_new(test);
+	u64 spte, n;
+
+	KUNIT_ASSERT_EQ(test, test_set_user(t, 0, BASE, SZ_2M, hva, 0), 0);
+	KUNIT_ASSERT_EQ(test, test_fault(t, page_gpa(17), MMU_WRITE), 0);
+	spte = page_spte(t, 17);
+	if (!(spte & TEST_LARGE))
+		kunit_skip(test, "no huge page to be had");
+	KUNIT_EXPECT_EQ(test, page_spte(t, 511), spte);
+	KUNIT_EXPECT_EQ(test, tdp_pfn(&t->format, spte) % 512, 0);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&t->mmu.nr_tables), 3);
+	KUNIT_EXPECT_EQ(test, test_check(test, t), 0);
+
+	KUNIT_ASSERT_EQ(test, vm_munmap(hva + 5 * PAGE_SIZE, PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, page_spte(t, 17), 0);
+	KUNIT_EXPECT_EQ(test, test_fault(t, page_gpa(5), MMU_WRITE), -EFAULT);
+	for (n = 0; n < 512; n++)
+		if (n != 5)
+			KUNIT_ASSERT_EQ(test, test_fault(t, page_gpa(n), MMU_WRITE), 0);
+	KUNIT_EXPECT_EQ(test, page_spte(t, 17) & TEST_LARGE, 0);
+	KUNIT_EXPECT_EQ(test, page_pfn(t, 17), tdp_pfn(&t->format, spte) + 17);
+	KUNIT_EXPECT_EQ(test, page_spte(t, 5), 0);
+
+	/* Where gfn and hva are not aligned alike, or the slot ends before, 4 KiB. */
+	KUNIT_ASSERT_EQ(test, test_set_user(t, 1, 0x1000, SZ_2M, hva + SZ_2M, 0), 0);
+	KUNIT_ASSERT_EQ(test, test_fault(t, 0x5000, MMU_WRITE), 0);
+	KUNIT_EXPECT_EQ(test, test_spte(t, 5) & TEST_LARGE, 0);
+	KUNIT_EXPECT_EQ(test, test_check(test, t), 0);
+}
+
+#define CROWD	300
+
+static struct test_mmu *crowd_mmu;
+static int crowd_gaps;
+static unsigned long crowd_hva;
+
+/* While the notifier pauses, slots go: the one that is next, and the one behind it. */
+static void crowd_leaves(struct mmu *mmu)
+{
+	if (crowd_gaps++)
+		return;
+	test_set_user(crowd_mmu, 64, 0, 0, crowd_hva, 0);
+	test_set_user(crowd_mmu, 65, 0, 0, crowd_hva, 0);
+}
+
+/* Many slots over one page: they are all zapped, and others have their turn between. */
+static void crowd_of_slots(struct kunit *test)
+{
+	struct test_mmu *t = test_mmu_new(test);
+	const struct mmu_notifier_ops *ops;
+	struct mmu_notifier_range range = { .mm = current->mm };
+	u64 n, mapped = 0;
+
+	crowd_mmu = t;
+	crowd_gaps = 0;
+	range.start = crowd_hva = test_mmap(test, PAGE_SIZE, PROT_READ | PROT_WRITE);
+	range.end = range.start + PAGE_SIZE;
+	range.flags = MMU_NOTIFIER_RANGE_BLOCKABLE;
+	for (n = 0; n < CROWD; n++) {
+		KUNIT_ASSERT_EQ(test, test_set_user(t, n, page_gpa(n), PAGE_SIZE, range.start, 0), 0);
+		KUNIT_ASSERT_EQ(test, test_fault(t, page_gpa(n), MMU_WRITE), 0);
+	}
+	ops = t->mmu.notifier.ops;
+	/* Not one of them was used since; but that is more than there is time to find out. */
+	ops->clear_young(&t->mmu.notifier, current->mm, range.start, range.end);
+	for (n = 0; n < CROWD; n++)
+		mapped += !(page_spte(t, n) & TEST_ACCESSED);
+	KUNIT_EXPECT_EQ(test, mapped, 64);
+	KUNIT_EXPECT_NE(test, ops->test_young(&t->mmu.notifier, current->mm, range.start), 0);
+
+	notifier_between = crowd_leaves;
+	ops->invalidate_range_start(&t->mmu.notifier, &range);
+	notifier_between = NULL;
+	KUNIT_EXPECT_EQ(test, crowd_gaps, CROWD / 64);
+	for (n = 0; n < CROWD; n++)
+		KUNIT_EXPECT_EQ(test, page_spte(t, n), 0);
+	ops->invalidate_range_end(&t->mmu.notifier, &range);
+	KUNIT_EXPECT_TRUE(test, list_empty(&t->mmu.hva_walks));
+	KUNIT_EXPECT_EQ(test, test_check(test, t), 0);
+}
+
+static struct kunit_case user_cases[] = {
+	KUNIT_CASE(user_slot),
+	KUNIT_CASE(user_read_only),
+	KUNIT_CASE(user_huge),
+	KUNIT_CASE(crowd_of_slots),
+	{}
+};
+
+static struct kunit_suite user_suite = {
+	.name = "ditto_mmu_user",
+	.test_cases = user_cases,
+};
+kunit_test_suite(user_suite);
