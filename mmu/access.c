@@ -28,7 +28,7 @@ static noinline int slot_missing(struct mmu *mmu, gpa_t gpa)
 
 static void __user *slot_hva(const struct memslot *slot, gpa_t gpa)
 {
-	return (void __user *)(unsigned long)memslot_addr(slot, gpa);
+	return (void __user *)memslot_hva(slot, gpa);
 }
 
 static bool user_reachable(const struct memslot *slot)
@@ -139,7 +139,7 @@ static int user_write(void __user *hva, const void *buf, unsigned int len)
 static int slot_read(const struct memslot *slot, gpa_t gpa, void *buf, unsigned int len)
 {
 	if (likely(slot->gmem))
-		return gmem_read(slot->gmem, memslot_addr(slot, gpa), buf, len);
+		return gmem_read(slot->gmem, memslot_pos(slot, gpa), buf, len);
 	return user_reachable(slot) ? user_read(buf, slot_hva(slot, gpa), len) : -EFAULT;
 }
 
@@ -162,7 +162,7 @@ static int slot_write(struct memslot *slot, gpa_t gpa, const void *buf, unsigned
 	if (memslot_readonly(slot))
 		return -EROFS;
 	if (likely(slot->gmem))
-		err = gmem_write(slot->gmem, memslot_addr(slot, gpa), buf, len);
+		err = gmem_write(slot->gmem, memslot_pos(slot, gpa), buf, len);
 	else if (user_reachable(slot))
 		err = user_write(slot_hva(slot, gpa), buf, len);
 	else
@@ -275,7 +275,7 @@ static int gmem_cmpxchg_buf(const struct memslot *slot, gpa_t gpa, void *old, co
 
 	memcpy(&old64, old, len);
 	memcpy(&new64, new, len);
-	r = gmem_cmpxchg(slot->gmem, memslot_addr(slot, gpa), len, &old64, new64);
+	r = gmem_cmpxchg(slot->gmem, memslot_pos(slot, gpa), len, &old64, new64);
 	if (r >= 0)
 		memcpy(old, &old64, len);
 	return r;
@@ -311,7 +311,7 @@ static int user_cmpxchg_16(unsigned long hva, u64 *old, const u64 *new)
 
 static int slot_cmpxchg_16(const struct memslot *slot, gpa_t gpa, void *old, const void *new)
 {
-	u64 addr = memslot_addr(slot, gpa);
+	pgoff_t off = memslot_offset(slot, gpa >> PAGE_SHIFT);
 	u64 o[2], n[2];
 	int err = 0;
 	void *va;
@@ -319,13 +319,13 @@ static int slot_cmpxchg_16(const struct memslot *slot, gpa_t gpa, void *old, con
 	memcpy(o, old, sizeof(o));
 	memcpy(n, new, sizeof(n));
 	if (slot->gmem) {
-		va = gmem_pin_page(slot->gmem, addr >> PAGE_SHIFT, true);
+		va = gmem_pin_page(slot->gmem, off, true);
 		if (IS_ERR(va))
 			return PTR_ERR(va);
-		cmpxchg_16(va + offset_in_page(addr), o, n);
-		gmem_unpin_page(slot->gmem, addr >> PAGE_SHIFT, va, true);
+		cmpxchg_16(va + offset_in_page(gpa), o, n);
+		gmem_unpin_page(slot->gmem, off, va, true);
 	} else {
-		err = user_cmpxchg_16(addr, o, n);
+		err = user_cmpxchg_16(memslot_hva(slot, gpa), o, n);
 	}
 	if (!err)
 		memcpy(old, o, sizeof(o));

@@ -245,7 +245,7 @@ static const struct gmem_binding_ops binding_ops = {
  */
 int binding_attach(struct memslot *slot)
 {
-	pgoff_t start = slot->addr >> PAGE_SHIFT;
+	pgoff_t start = slot->pos >> PAGE_SHIFT;
 
 	return gmem_bind(slot->gmem, &slot->binding, start, start + slot->npages, &binding_ops);
 }

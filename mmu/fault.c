@@ -83,7 +83,7 @@ static int resolve_user(struct mmu *mmu, struct tdp_fault *fault)
 
 	if (current->mm != mmu->mm)
 		return -EIO;
-	fault->hva = memslot_addr(fault->slot, fault->gfn << PAGE_SHIFT);
+	fault->hva = memslot_hva(fault->slot, fault->gfn << PAGE_SHIFT);
 	err = (fault->access & MMU_ASYNC ? user_page_try : user_page_get)
 		(mmu->mm, fault->hva, fault->access & MMU_WRITE, !memslot_readonly(fault->slot), &up);
 	if (err == -EHWPOISON) {

@@ -75,7 +75,8 @@ int private_slot_new(struct memslot *tmpl, int fd, u64 offset)
 		return PTR_ERR(gmem);
 	}
 	behind->gmem = gmem;
-	behind->addr = offset;
+	behind->hva = 0;
+	behind->pos = offset;
 	tmpl->private = behind;
 	if (size <= gmem_size(gmem) && offset <= gmem_size(gmem) - size)
 		return 0;

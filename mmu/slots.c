@@ -292,8 +292,8 @@ static int memslot_attach(struct memslot *slot)
 
 	if (slot->gmem)
 		return memslot_attach_gmem(slot);
-	slot->hva_node.start = slot->addr;
-	slot->hva_node.last = slot->addr + (slot->npages << PAGE_SHIFT) - 1;
+	slot->hva_node.start = slot->hva;
+	slot->hva_node.last = slot->hva + (slot->npages << PAGE_SHIFT) - 1;
 	err = notifier_attach(slot->mmu);
 	return err || !slot->private ? err : memslot_attach_gmem(slot->private);
 }
@@ -363,7 +363,7 @@ free_new:
 static bool memslot_same_backing(const struct memslot *a, const struct memslot *b)
 {
 	return a->npages == b->npages && memslot_readonly(a) == memslot_readonly(b) &&
-	       a->gmem == b->gmem && a->addr == b->addr;
+	       a->gmem == b->gmem && a->hva == b->hva && a->pos == b->pos;
 }
 
 static int slots_set_logging(struct memslot *slot, bool want)
@@ -486,7 +486,7 @@ int mmu_set_user_region2(struct mmu *mmu, const struct kvm_userspace_memory_regi
 	    !access_ok((void __user *)(unsigned long)r->userspace_addr, r->memory_size))
 		return -EINVAL;
 	memslot_fill(&tmpl, mmu, r->slot, r->flags, r->guest_phys_addr, r->memory_size);
-	tmpl.addr = r->userspace_addr;
+	tmpl.hva = r->userspace_addr;
 
 	/* Its holder may be waiting for user space. */
 	if (mutex_lock_killable(&mmu->slots_lock))
@@ -521,7 +521,7 @@ static int slots_set_gmem(struct mmu *mmu, struct memslot *tmpl, const struct di
 	if (IS_ERR(gmem))
 		return PTR_ERR(gmem);
 	tmpl->gmem = gmem;
-	tmpl->addr = r->gmem_offset;
+	tmpl->pos = r->gmem_offset;
 	if (r->memory_size <= gmem_size(gmem) &&
 	    r->gmem_offset <= gmem_size(gmem) - r->memory_size)
 		err = slots_set(mmu, tmpl);

@@ -47,7 +47,8 @@ struct dirty_log {
  *	have dirty leaves; atomic.  Else NULL
  * @log: of the slot's writes, or NULL.  Changed under mmu->slots_lock and mmu->lock for
  *	write, so that either holds it still, too; freed after a section of mmu->srcu
- * @addr: what backs the first byte: an offset in bytes into @gmem, or an hva
+ * @hva: of a user-backed slot: where its first byte is, in mmu->mm
+ * @pos: of a gmem-backed slot: where its first byte is, in bytes from the beginning of @gmem
  */
 struct memslot {
 	struct mmu *mmu;
@@ -63,7 +64,8 @@ struct memslot {
 	struct gmem_binding binding;
 	unsigned long *written;
 	struct dirty_log *log;
-	u64 addr;
+	hva_t hva;
+	u64 pos;
 };
 
 /* Pages of a block of a gmem: @written has one bit for each. */
@@ -105,27 +107,32 @@ static inline bool memslot_readonly(const struct memslot *slot)
 	return slot->flags & KVM_MEM_READONLY;
 }
 
-/* What backs a gpa of the slot: a byte offset into its gmem, or an hva. */
-static inline u64 memslot_addr(const struct memslot *slot, gpa_t gpa)
+/* Of a user-backed slot. */
+static inline hva_t memslot_hva(const struct memslot *slot, gpa_t gpa)
 {
-	return gpa - (slot->base << PAGE_SHIFT) + slot->addr;
+	return gpa - (slot->base << PAGE_SHIFT) + slot->hva;
 }
 
-/* Of a gmem-backed slot. */
+/* Of a gmem-backed slot, as are the next two: the byte of its gmem. */
+static inline u64 memslot_pos(const struct memslot *slot, gpa_t gpa)
+{
+	return gpa - (slot->base << PAGE_SHIFT) + slot->pos;
+}
+
 static inline pgoff_t memslot_offset(const struct memslot *slot, gfn_t gfn)
 {
-	return gfn - slot->base + (slot->addr >> PAGE_SHIFT);
+	return gfn - slot->base + (slot->pos >> PAGE_SHIFT);
 }
 
 static inline gfn_t memslot_gfn(const struct memslot *slot, pgoff_t off)
 {
-	return off - (slot->addr >> PAGE_SHIFT) + slot->base;
+	return off - (slot->pos >> PAGE_SHIFT) + slot->base;
 }
 
 /* The bit of @written for an offset of the slot's gmem. */
 static inline unsigned long memslot_block(const struct memslot *slot, pgoff_t off)
 {
-	return off / LOG_BLOCK - (slot->addr >> PAGE_SHIFT) / LOG_BLOCK;
+	return off / LOG_BLOCK - (slot->pos >> PAGE_SHIFT) / LOG_BLOCK;
 }
 
 /*

@@ -63,7 +63,7 @@ bool mmu_wait_begin(struct mmu *mmu, struct mmu_wait *w, gpa_t gpa, bool write,
 	if (!slot || slot->gmem || current->mm != mmu->mm || !wait_takes_place())
 		return false;
 	w->mm = current->mm;
-	w->hva = memslot_addr(slot, gpa & PAGE_MASK);
+	w->hva = memslot_hva(slot, gpa & PAGE_MASK);
 	w->write = write;
 	w->done = done;
 	mmget(w->mm);

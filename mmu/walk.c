@@ -145,7 +145,7 @@ static const void *walk_peek(struct mmu *mmu, gpa_t gpa)
 
 	if (unlikely(!slot || !slot->gmem))
 		return NULL;
-	page = gmem_peek(slot->gmem, memslot_addr(slot, gpa) >> PAGE_SHIFT);
+	page = gmem_peek(slot->gmem, memslot_offset(slot, gpa >> PAGE_SHIFT));
 	return likely(page) ? page + offset_in_page(gpa) : NULL;
 }
 
