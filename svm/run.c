@@ -17,37 +17,58 @@ module_param_named(quirk_sti_shadow, svm_quirk_sti_shadow, bool, 0444);
 MODULE_PARM_DESC(quirk_sti_shadow,
 		 "STI right before VMRUN for a guest in an interrupt shadow: for emulated CPUs that take that one's shadow along and forget the VMCB's");
 
-/* Exit codes that are a fact of their own: kind + 1, 0 for none. */
+#define KIND(k)		(EXIT_##k + 1)
+#define ALWAYS		0x80
+#define ASKED(k)	(KIND(k) | ALWAYS)
+
+/* Exit codes that are a fact of their own, 0 for none; ASKED: every guest exits for it. */
 static const u8 svm_kinds[0x90] = {
-	[SVM_EXIT_INTR] = EXIT_HOST_IRQ + 1,
-	[SVM_EXIT_NMI] = EXIT_HOST_IRQ + 1,
-	[SVM_EXIT_SMI] = EXIT_HOST_IRQ + 1,
-	[SVM_EXIT_INIT] = EXIT_HOST_IRQ + 1,
-	[SVM_EXIT_VINTR] = EXIT_IRQ_WINDOW + 1,
-	[SVM_EXIT_RDTSC] = EXIT_RDTSC + 1,
-	[SVM_EXIT_RDPMC] = EXIT_RDPMC + 1,
-	[SVM_EXIT_CPUID] = EXIT_CPUID + 1,
-	[SVM_EXIT_RSM] = EXIT_UNDEFINED + 1,
-	[SVM_EXIT_INVD] = EXIT_WBINVD + 1,
-	[SVM_EXIT_PAUSE] = EXIT_PAUSE + 1,
-	[SVM_EXIT_HLT] = EXIT_HLT + 1,
-	[SVM_EXIT_INVLPG] = EXIT_INVLPG + 1,
-	[SVM_EXIT_INVLPGA] = EXIT_UNDEFINED + 1,
-	[SVM_EXIT_SWINT] = EXIT_SOFT_INT + 1,
-	[SVM_EXIT_VMRUN] = EXIT_UNDEFINED + 1,
-	[SVM_EXIT_VMMCALL] = EXIT_HYPERCALL + 1,
-	[SVM_EXIT_VMLOAD] = EXIT_UNDEFINED + 1,
-	[SVM_EXIT_VMSAVE] = EXIT_UNDEFINED + 1,
-	[SVM_EXIT_STGI] = EXIT_UNDEFINED + 1,
-	[SVM_EXIT_CLGI] = EXIT_UNDEFINED + 1,
-	[SVM_EXIT_SKINIT] = EXIT_UNDEFINED + 1,
-	[SVM_EXIT_RDTSCP] = EXIT_RDTSCP + 1,
-	[SVM_EXIT_WBINVD] = EXIT_WBINVD + 1,
-	[SVM_EXIT_MONITOR] = EXIT_MONITOR + 1,
-	[SVM_EXIT_MWAIT] = EXIT_MWAIT + 1,
-	[SVM_EXIT_XSETBV] = EXIT_XSETBV + 1,
-	[SVM_EXIT_RDPRU] = EXIT_UNDEFINED + 1,
+	[SVM_EXIT_INTR] = ASKED(HOST_IRQ),
+	[SVM_EXIT_NMI] = ASKED(HOST_IRQ),
+	[SVM_EXIT_SMI] = ASKED(HOST_IRQ),
+	[SVM_EXIT_INIT] = ASKED(HOST_IRQ),
+	[SVM_EXIT_VINTR] = KIND(IRQ_WINDOW),
+	[SVM_EXIT_RDTSC] = KIND(RDTSC),
+	[SVM_EXIT_RDPMC] = ASKED(RDPMC),
+	[SVM_EXIT_CPUID] = ASKED(CPUID),
+	[SVM_EXIT_RSM] = ASKED(UNDEFINED),
+	[SVM_EXIT_INVD] = ASKED(WBINVD),
+	[SVM_EXIT_PAUSE] = KIND(PAUSE),
+	[SVM_EXIT_HLT] = KIND(HLT),
+	[SVM_EXIT_INVLPG] = KIND(INVLPG),
+	[SVM_EXIT_INVLPGA] = ASKED(UNDEFINED),
+	[SVM_EXIT_SWINT] = KIND(SOFT_INT),
+	[SVM_EXIT_VMRUN] = ASKED(UNDEFINED),
+	[SVM_EXIT_VMMCALL] = ASKED(HYPERCALL),
+	[SVM_EXIT_VMLOAD] = ASKED(UNDEFINED),
+	[SVM_EXIT_VMSAVE] = ASKED(UNDEFINED),
+	[SVM_EXIT_STGI] = ASKED(UNDEFINED),
+	[SVM_EXIT_CLGI] = ASKED(UNDEFINED),
+	[SVM_EXIT_SKINIT] = ASKED(UNDEFINED),
+	[SVM_EXIT_RDTSCP] = KIND(RDTSCP),
+	[SVM_EXIT_WBINVD] = ASKED(WBINVD),
+	[SVM_EXIT_MONITOR] = KIND(MONITOR),
+	[SVM_EXIT_MWAIT] = KIND(MWAIT),
+	[SVM_EXIT_XSETBV] = ASKED(XSETBV),
+	[SVM_EXIT_RDPRU] = ASKED(UNDEFINED),
 };
+
+/* An intercept has the number of its exit code. */
+static_assert((int)INTERCEPT_INTR == SVM_EXIT_INTR && (int)INTERCEPT_RDPMC == SVM_EXIT_RDPMC &&
+	      (int)INTERCEPT_XSETBV == SVM_EXIT_XSETBV && (int)INTERCEPT_RDPRU == SVM_EXIT_RDPRU);
+
+/**
+ * svm_ask_exits() - intercept what svm_kinds[] says that every guest exits for
+ * @svm: being created
+ */
+void svm_ask_exits(struct svm_vcpu *svm)
+{
+	int code;
+
+	for (code = 0; code < ARRAY_SIZE(svm_kinds); code++)
+		if (svm_kinds[code] & ALWAYS)
+			svm_intercept(svm, code, true);
+}
 
 /* EXITINFO1 of an IOIO exit (15.10.2); EXITINFO2 is the next rip. */
 static void svm_io_facts(const struct vmcb_control_area *c, u64 rip, struct exit_facts *f)
@@ -213,7 +234,7 @@ static void svm_facts(struct svm_vcpu *svm, struct exit_facts *f)
 	} else if (code == SVM_EXIT_IOIO) {
 		svm_io_facts(c, svm->vcpu.st.rip, f);
 	} else if (code < ARRAY_SIZE(svm_kinds) && svm_kinds[code]) {
-		f->kind = svm_kinds[code] - 1;
+		f->kind = (svm_kinds[code] & ~ALWAYS) - 1;
 	} else if (code == SVM_EXIT_MSR) {
 		f->kind = EXIT_MSR;
 		f->msr.write = c->exit_info_1 & 1;

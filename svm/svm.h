@@ -266,6 +266,7 @@ void svm_nmi_after(struct svm_vcpu *svm);
 void svm_nmi_iret(struct svm_vcpu *svm);
 
 /* run.c */
+void svm_ask_exits(struct svm_vcpu *svm);
 void svm_vectoring(struct svm_vcpu *svm, struct x86_event *e);
 void svm_run(struct vcpu *vcpu, struct exit_facts *facts);
 

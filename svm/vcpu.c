@@ -24,15 +24,10 @@ MODULE_PARM_DESC(quirk_int3,
 /* MSRPM (15.11): 2 bits per MSR, read then write, in three ranges of 2 KiB. */
 static const u32 msrpm_ranges[] = { 0, 0xc0000000, 0xc0010000 };
 
+/* Besides those that svm_kinds[] asks for: exits that say more than their kind. */
 static const u8 svm_always[] = {
 	INTERCEPT_CR0_WRITE, INTERCEPT_CR4_WRITE,
-	INTERCEPT_INTR, INTERCEPT_NMI, INTERCEPT_SMI, INTERCEPT_INIT,
-	INTERCEPT_RDPMC, INTERCEPT_CPUID, INTERCEPT_INVD,
-	INTERCEPT_INVLPGA, INTERCEPT_IOIO_PROT, INTERCEPT_MSR_PROT,
-	INTERCEPT_TASK_SWITCH, INTERCEPT_SHUTDOWN, INTERCEPT_RSM,
-	INTERCEPT_VMRUN, INTERCEPT_VMMCALL, INTERCEPT_VMLOAD, INTERCEPT_VMSAVE,
-	INTERCEPT_STGI, INTERCEPT_CLGI, INTERCEPT_SKINIT, INTERCEPT_WBINVD,
-	INTERCEPT_XSETBV, INTERCEPT_RDPRU,
+	INTERCEPT_IOIO_PROT, INTERCEPT_MSR_PROT, INTERCEPT_TASK_SWITCH, INTERCEPT_SHUTDOWN,
 };
 
 static void svm_init_intercepts(struct svm_vcpu *svm)
@@ -41,6 +36,7 @@ static void svm_init_intercepts(struct svm_vcpu *svm)
 	bool mwait = !(off & KVM_X86_DISABLE_EXITS_MWAIT);
 	int i;
 
+	svm_ask_exits(svm);
 	for (i = 0; i < ARRAY_SIZE(svm_always); i++)
 		svm_intercept(svm, svm_always[i], true);
 	svm_intercept(svm, INTERCEPT_HLT, !(off & KVM_X86_DISABLE_EXITS_HLT));

@@ -126,10 +126,9 @@ static const struct vmx_control vmx_required[] = {
 	{ VMX_PIN, PIN_BASED_VIRTUAL_NMIS, "virtual NMIs" },
 	{ VMX_CPU, CPU_BASED_INTR_WINDOW_EXITING, "interrupt-window exiting" },
 	{ VMX_CPU, CPU_BASED_NMI_WINDOW_EXITING, "NMI-window exiting" },
-	{ VMX_CPU, CPU_BASED_HLT_EXITING, "HLT exiting" },
-	{ VMX_CPU, CPU_BASED_MWAIT_EXITING, "MWAIT exiting" },
-	{ VMX_CPU, CPU_BASED_MONITOR_EXITING, "MONITOR exiting" },
-	{ VMX_CPU, CPU_BASED_RDPMC_EXITING, "RDPMC exiting" },
+#define ASKED(reason, kind) { VMX_CPU, CPU_BASED_##kind##_EXITING, #kind " exiting" },
+	VMX_ASKED_EXITS(ASKED)
+#undef ASKED
 	{ VMX_CPU, CPU_BASED_MOV_DR_EXITING, "MOV-DR exiting" },
 	{ VMX_CPU, CPU_BASED_CR8_LOAD_EXITING, "CR8-load exiting" },
 	{ VMX_CPU, CPU_BASED_CR8_STORE_EXITING, "CR8-store exiting" },

@@ -302,6 +302,16 @@ void vmx_push(struct vmx_vcpu *vmx);
 u32 vmx_seg_rights(const struct kvm_segment *s);
 void vmx_seg_from_rights(struct kvm_segment *s, u32 rights);
 
+/*
+ * Instructions that exit only when a control of VMX_CPU says so, and always do so here: X(exit
+ * reason, kind); the control has the kind's name.
+ */
+#define VMX_ASKED_EXITS(X)		\
+	X(HLT, HLT)			\
+	X(RDPMC, RDPMC)			\
+	X(MWAIT_INSTRUCTION, MWAIT)	\
+	X(MONITOR_INSTRUCTION, MONITOR)
+
 /* facts.c */
 void vmx_facts(struct vmx_vcpu *vmx, u32 reason, struct exit_facts *f);
 void vmx_io_facts(u64 qualification, struct exit_facts *f);
