@@ -194,6 +194,25 @@ void gmem_harvest_bindings(struct gmem *g, pgoff_t start, pgoff_t end, unsigned 
 }
 
 /**
+ * gmem_revoke_bindings() - tell bindings that a process changes a mapping of [start, end)
+ * @g: the gmem
+ * @start: first offset
+ * @end: offset after the last
+ */
+void gmem_revoke_bindings(struct gmem *g, pgoff_t start, pgoff_t end)
+{
+	struct interval_tree_node *n;
+	struct gmem_binding *b;
+	pgoff_t s, e;
+
+	down_read(&g->bind_lock);
+	for_each_binding(g, b, start, end, n, s, e)
+		if (b->ops->revoke)
+			b->ops->revoke(b, s, e);
+	up_read(&g->bind_lock);
+}
+
+/**
  * gmem_check_bindings() - show the checker every mapping of every binding
  * @g: the gmem
  * @fn: called for each mapping

@@ -81,10 +81,13 @@ typedef void (*gmem_check_fn)(void *ctx, pgoff_t off, unsigned long pfn, bool wr
  *	since the last harvest, set bit (off - start) of @bitmap and clear the dirty
  *	state, such that a later write sets it again (flush if the CPU caches dirty
  *	bits). Bits are only ever set: the bitmap comes in with those of others.
+ * @revoke: a process changes what may be done through mappings of the range, by which the
+ *	binder may have come to it.  No chunk's mutex is held; the process's mmap_lock is,
+ *	for write
  * @check: optional: call fn(ctx, off, pfn, writable) for every live mapping in
  *	[start, end); for the checker, at a quiet moment
  *
- * All are called from process context with a chunk's mutex and the gmem's binding
+ * All others are called from process context with a chunk's mutex and the gmem's binding
  * lock held. They may take spinning locks and wait for vCPUs to leave the guest,
  * but call nothing in gmem.h and wait for nobody who may be inside it. Offsets are
  * in pages, relative to the gmem, and clipped to the binding's range.
@@ -94,6 +97,7 @@ struct gmem_binding_ops {
 	void (*wrprotect)(struct gmem_binding *b, pgoff_t start, pgoff_t end);
 	void (*harvest)(struct gmem_binding *b, pgoff_t start, pgoff_t end,
 			unsigned long *bitmap);
+	void (*revoke)(struct gmem_binding *b, pgoff_t start, pgoff_t end);
 	void (*check)(struct gmem_binding *b, pgoff_t start, pgoff_t end,
 		      gmem_check_fn fn, void *ctx);
 };
@@ -146,6 +150,9 @@ void gmem_fs_unregister(void);
 int gmem_bind(struct gmem *g, struct gmem_binding *b, pgoff_t start, pgoff_t end,
 	      const struct gmem_binding_ops *ops);
 void gmem_unbind(struct gmem *g, struct gmem_binding *b);
+
+/* Mappings in user space (umap.c). */
+struct gmem *gmem_mapped_by(const struct vm_area_struct *vma);
 
 /* Faults of binders (fault.c). */
 int gmem_fault(struct gmem *g, pgoff_t off, bool write, struct gmem_mapping *out);

@@ -376,6 +376,7 @@ void gmem_zap(struct gmem *g, pgoff_t off, struct page *page);
 void gmem_zap_bindings(struct gmem *g, pgoff_t start, pgoff_t end);
 void gmem_wrprotect_bindings(struct gmem *g, pgoff_t start, pgoff_t end);
 void gmem_harvest_bindings(struct gmem *g, pgoff_t start, pgoff_t end, unsigned long *bitmap);
+void gmem_revoke_bindings(struct gmem *g, pgoff_t start, pgoff_t end);
 void gmem_check_bindings(struct gmem *g, gmem_check_fn fn, void *ctx);
 void gmem_unmap_user(struct gmem *g, pgoff_t start, pgoff_t end);
 

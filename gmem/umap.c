@@ -268,18 +268,49 @@ static void gmem_vm_open(struct vm_area_struct *vma)
 	umap_keep_from_fork(vma);
 }
 
+/*
+ * The kernel tells mmu notifiers only where there are page tables, and a guest may use the
+ * memory without any. So whoever is bound by way of a mapping hears of it here.
+ */
+static int gmem_vm_mprotect(struct vm_area_struct *vma, unsigned long start, unsigned long end,
+			    unsigned long flags)
+{
+	pgoff_t first = vma->vm_pgoff + ((start - vma->vm_start) >> PAGE_SHIFT);
+
+	gmem_revoke_bindings(vma->vm_private_data, first, first + ((end - start) >> PAGE_SHIFT));
+	return 0;
+}
+
 static const struct vm_operations_struct gmem_open_ops = {
 	.open = gmem_vm_open,
 	.close = gmem_vm_close,
+	.mprotect = gmem_vm_mprotect,
 	.fault = gmem_vm_fault,
 };
 
 static const struct vm_operations_struct gmem_watched_ops = {
 	.open = gmem_vm_open,
 	.close = gmem_vm_close,
+	.mprotect = gmem_vm_mprotect,
 	.fault = gmem_vm_fault,
 	.page_mkwrite = gmem_vm_page_mkwrite,
 };
+
+/**
+ * gmem_mapped_by() - the gmem that a process maps, to share it
+ * @vma: its mm's mmap_lock is held
+ *
+ * Return: the gmem, which has a reference of the mapping's file; or NULL: it is other memory, or
+ * a mapping whose pages may be copies of the process's own.
+ */
+struct gmem *gmem_mapped_by(const struct vm_area_struct *vma)
+{
+	const struct vm_operations_struct *ops = READ_ONCE(vma->vm_ops);
+
+	if (ops != &gmem_open_ops && ops != &gmem_watched_ops)
+		return NULL;
+	return vma->vm_flags & VM_SHARED ? vma->vm_private_data : NULL;
+}
 
 /**
  * gmem_mmap() - mmap of a gmem's file

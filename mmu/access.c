@@ -148,6 +148,8 @@ static void slot_log_write(struct memslot *slot, gpa_t gpa, unsigned int len)
 {
 	gfn_t gfn = gpa >> PAGE_SHIFT, last = (gpa + len - 1) >> PAGE_SHIFT;
 
+	if (slot->front)
+		slot = slot->front;
 	if (likely(!READ_ONCE(slot->log)))
 		return;
 	for (; gfn <= last; gfn++)

@@ -143,7 +143,8 @@ static void binding_harvest(struct gmem_binding *b, pgoff_t start, pgoff_t end,
 	if (!harvest_wanted(slot, start, end))
 		return;
 	write_lock(&mmu->lock);
-	tdp_for_each_leaf(mmu, h.start, h.end, harvest_leaf, &h);
+	if (!slot->gone)
+		tdp_for_each_leaf(mmu, h.start, h.end, harvest_leaf, &h);
 	if (h.changed)
 		mmu_flush(mmu);
 	epoch = mmu_epoch_current(mmu);
@@ -222,14 +223,21 @@ static void binding_check(struct gmem_binding *b, pgoff_t start, pgoff_t end,
 	do {
 		batch.nr = 0;
 		read_lock(&mmu->lock);
-		all = tdp_for_each_leaf(mmu, batch.next, to, check_leaf, &batch);
+		all = slot->gone ||
+		      tdp_for_each_leaf(mmu, batch.next, to, check_leaf, &batch);
 		read_unlock(&mmu->lock);
 		check_show(mmu->host->format, slot, &batch, fn, ctx);
 	} while (!all);
 }
 
+static void binding_revoke(struct gmem_binding *b, pgoff_t start, pgoff_t end)
+{
+	window_revoke(binding_slot(b));
+}
+
 static const struct gmem_binding_ops binding_ops = {
 	.zap = binding_zap,
+	.revoke = binding_revoke,
 	.wrprotect = binding_wrprotect,
 	.harvest = binding_harvest,
 	.check = binding_check,

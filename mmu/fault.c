@@ -75,6 +75,13 @@ static bool spte_allows(const struct tdp_format *f, u64 spte, u32 access)
 	return !(access & MMU_WRITE) || (spte & f->writable);
 }
 
+/* Its memory is broken: as if the process itself had touched it, which may tell its guest. */
+static int resolve_poisoned(unsigned long hva)
+{
+	send_sig_mceerr(BUS_MCEERR_AR, (void __user *)hva, PAGE_SHIFT, current);
+	return -EINTR;
+}
+
 /* A read fault maps the page writable if it can, which saves the write fault that may follow. */
 static int resolve_user(struct mmu *mmu, struct tdp_fault *fault)
 {
@@ -86,16 +93,16 @@ static int resolve_user(struct mmu *mmu, struct tdp_fault *fault)
 	fault->hva = memslot_hva(fault->slot, fault->gfn << PAGE_SHIFT);
 	err = (fault->access & MMU_ASYNC ? user_page_try : user_page_get)
 		(mmu->mm, fault->hva, fault->access & MMU_WRITE, !memslot_readonly(fault->slot), &up);
-	if (err == -EHWPOISON) {
-		/*
-		 * As if the process itself had touched the page: the VMM may report that to
-		 * its guest.
-		 */
-		send_sig_mceerr(BUS_MCEERR_AR, (void __user *)fault->hva, PAGE_SHIFT, current);
-		return -EINTR;
-	}
+	if (err == -EHWPOISON)
+		return resolve_poisoned(fault->hva);
 	if (err)
 		return err;
+	/* A gmem's page is in no cache. */
+	if (up.page && !is_zero_pfn(up.pfn) && !page_folio(up.page)->mapping &&
+	    window_make(fault->slot, fault->gfn)) {
+		put_page(up.page);
+		return -EAGAIN;
+	}
 	fault->pfn = up.pfn;
 	fault->page = up.page;
 	fault->writable = up.writable && !memslot_readonly(fault->slot);
@@ -124,7 +131,7 @@ static int streak_find(struct fault_streaks *s, gfn_t gfn)
 }
 
 /* How many pages to resolve: of the slot, and below the table of this one's entry. */
-static unsigned int fault_window(struct mmu *mmu, struct tdp_fault *fault)
+static unsigned int fault_span(struct mmu *mmu, struct tdp_fault *fault)
 {
 	const struct memslot *slot = fault->slot;
 
@@ -152,8 +159,12 @@ static int resolve_gmem(struct mmu *mmu, struct tdp_fault *fault)
 	bool write = fault->access & MMU_WRITE;
 	int n;
 
+	if (unlikely(slot->front && current->mm != mmu->mm))
+		return -EIO;
 	n = gmem_fault_run(slot->gmem, memslot_offset(slot, fault->gfn), write, map,
-			   fault_window(mmu, fault));
+			   fault_span(mmu, fault));
+	if (n == -EHWPOISON && slot->front)
+		return resolve_poisoned(memslot_hva(slot->front, fault->gfn << PAGE_SHIFT));
 	if (n < 0)
 		return n;
 	fault->nr = n;

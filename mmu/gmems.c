@@ -4,7 +4,8 @@
  * memory they hold.  Owns the list; the slots count themselves in and out.
  *
  * Listing machines reads the list under RCU and waits for nobody: a change of a memslot may
- * take as long as the machine's user likes.
+ * take as long as the machine's user likes. Windows come and go without mmu->slots_lock, so
+ * the list has a lock of its own.
  */
 #include <linux/rculist.h>
 #include <linux/slab.h>
@@ -15,7 +16,7 @@
 /**
  * struct mmu_gmem - a gmem that slots of an address space map
  * @gmem: referenced by those slots
- * @nr_slots: how many; mmu->slots_lock
+ * @nr_slots: how many; mmu->gmems_lock
  * @node: in mmu->gmems_tree
  * @list: in mmu->gmems
  * @rcu: after the last slot
@@ -45,19 +46,12 @@ static bool gmems_less(struct rb_node *a, const struct rb_node *b)
 	return gmems_cmp(node_gmem(a)->gmem, b) < 0;
 }
 
-/**
- * gmems_get() - one more slot maps a gmem
- * @mmu: slots_lock held
- * @gmem: the slot has a reference, until after gmems_put()
- *
- * Return: what to give back, or NULL without memory.
- */
-struct mmu_gmem *gmems_get(struct mmu *mmu, struct gmem *gmem)
+/* gmems_lock held. */
+static struct mmu_gmem *gmems_get_locked(struct mmu *mmu, struct gmem *gmem)
 {
 	struct rb_node *node = rb_find(gmem, &mmu->gmems_tree, gmems_cmp);
 	struct mmu_gmem *user;
 
-	lockdep_assert_held(&mmu->slots_lock);
 	if (node) {
 		user = node_gmem(node);
 		user->nr_slots++;
@@ -74,17 +68,36 @@ struct mmu_gmem *gmems_get(struct mmu *mmu, struct gmem *gmem)
 }
 
 /**
+ * gmems_get() - one more slot maps a gmem
+ * @mmu: takes its gmems_lock
+ * @gmem: the slot has a reference, until after gmems_put()
+ *
+ * Return: what to give back, or NULL without memory.
+ */
+struct mmu_gmem *gmems_get(struct mmu *mmu, struct gmem *gmem)
+{
+	struct mmu_gmem *user;
+
+	mutex_lock(&mmu->gmems_lock);
+	user = gmems_get_locked(mmu, gmem);
+	mutex_unlock(&mmu->gmems_lock);
+	return user;
+}
+
+/**
  * gmems_put() - undo gmems_get()
- * @mmu: slots_lock held, or being destroyed
+ * @mmu: takes its gmems_lock
  * @user: from gmems_get()
  */
 void gmems_put(struct mmu *mmu, struct mmu_gmem *user)
 {
-	if (--user->nr_slots)
-		return;
-	rb_erase(&user->node, &mmu->gmems_tree);
-	list_del_rcu(&user->list);
-	kfree_rcu(user, rcu);
+	mutex_lock(&mmu->gmems_lock);
+	if (!--user->nr_slots) {
+		rb_erase(&user->node, &mmu->gmems_tree);
+		list_del_rcu(&user->list);
+		kfree_rcu(user, rcu);
+	}
+	mutex_unlock(&mmu->gmems_lock);
 }
 
 /**

@@ -6,6 +6,10 @@
  *
  * A walk over many slots lets go of the lock now and then (walk_zap()).
  *
+ * Where the process maps a gmem, and the slot has a window (window.c), the page is the gmem's
+ * to take away. That the process's own page tables lose it means nothing there; that the
+ * mapping goes, or its protection changes, ends the window.
+ *
  * The hard part: between invalidate_range_start and _end the page of an hva may be
  * the old or the new one, so faults in that range start again until the end; one that
  * began before the end, and comes to its check after it, sees the sequence bumped.
@@ -34,11 +38,13 @@ static struct mmu *notifier_mmu(struct mmu_notifier *mn)
  * @node: in mmu->hva_walks; mmu->lock
  * @start: first hva
  * @last: last one, inclusive
+ * @pages_only: what the process maps there stays what it is
  * @next: the slot to go on with; mmu->lock for write
  */
 struct hva_walk {
 	struct list_head node;
 	unsigned long start, last;
+	bool pages_only;
 	struct interval_tree_node *next;
 };
 
@@ -85,6 +91,17 @@ static void walk_pause(struct mmu *mmu, struct tdp_zap *zap, bool may_sleep)
 	write_lock(&mmu->lock);
 }
 
+static void walk_zap_slot(struct mmu *mmu, const struct hva_walk *walk, struct tdp_zap *zap,
+			  struct memslot *slot)
+{
+	gfn_t first, end;
+
+	slot_part(slot, walk->start, walk->last, &first, &end);
+	if (!walk->pages_only)
+		windows_drop(slot, first, end);
+	windows_zap_others(slot, zap, first, end);
+}
+
 /*
  * Zap what the slots over a range map. The range is noted as being in flux: slots that
  * come meanwhile map nothing of it.
@@ -94,15 +111,12 @@ static void walk_zap(struct mmu *mmu, struct hva_walk *walk, struct tdp_zap *zap
 {
 	struct interval_tree_node *n;
 	unsigned int done = 0;
-	gfn_t first, end;
 
 	list_add(&walk->node, &mmu->hva_walks);
 	n = interval_tree_iter_first(&mmu->slots_by_hva, walk->start, walk->last);
 	for (; n; n = walk->next) {
 		walk->next = interval_tree_iter_next(n, walk->start, walk->last);
-		slot_part(container_of(n, struct memslot, hva_node), walk->start, walk->last,
-			  &first, &end);
-		tdp_zap_range(mmu, zap, first, end);
+		walk_zap_slot(mmu, walk, zap, container_of(n, struct memslot, hva_node));
 		if (++done % SLOTS_AT_ONCE == 0 && walk->next)
 			walk_pause(mmu, zap, may_sleep);
 	}
@@ -120,9 +134,20 @@ static void note_begin(struct mmu *mmu, unsigned long start, unsigned long end)
 	}
 }
 
+/* Events after which the process maps what it did before, with the same rights. */
+static bool event_is_of_pages(enum mmu_notifier_event event)
+{
+	return event == MMU_NOTIFY_CLEAR || event == MMU_NOTIFY_PROTECTION_PAGE ||
+	       event == MMU_NOTIFY_SOFT_DIRTY;
+}
+
 static int notifier_range_start(struct mmu_notifier *mn, const struct mmu_notifier_range *range)
 {
-	struct hva_walk walk = { .start = range->start, .last = range->end - 1 };
+	struct hva_walk walk = {
+		.start = range->start,
+		.last = range->end - 1,
+		.pages_only = event_is_of_pages(range->event),
+	};
 	struct mmu *mmu = notifier_mmu(mn);
 	struct tdp_zap zap;
 
@@ -150,7 +175,17 @@ static void notifier_range_end(struct mmu_notifier *mn, const struct mmu_notifie
 /* The process is going: its pages do, too. */
 static void notifier_release(struct mmu_notifier *mn, struct mm_struct *mm)
 {
-	tdp_zap_all(notifier_mmu(mn), false);
+	struct hva_walk walk = { .last = ULONG_MAX };
+	struct mmu *mmu = notifier_mmu(mn);
+	struct tdp_zap zap;
+
+	tdp_zap_all(mmu, false);
+	tdp_zap_init(&zap, NULL);
+	write_lock(&mmu->lock);
+	walk_zap(mmu, &walk, &zap, false);
+	tdp_zap_flush(mmu, &zap);
+	write_unlock(&mmu->lock);
+	tdp_zap_finish(mmu, &zap, false);
 }
 
 struct age {

@@ -50,7 +50,7 @@ static bool poke_locked(struct mmu *mmu, gpa_t gpa, u8 val)
 	int level;
 
 	sptep = poke_find(mmu, gfn, &level);
-	slot = sptep ? slots_search(mmu, gfn) : NULL;
+	slot = sptep ? memslot_behind(slots_search(mmu, gfn), gfn) : NULL;
 	if (!slot)
 		return false;
 	pfn = tdp_pfn(f, READ_ONCE(*sptep)) + (gfn & (tdp_pages(level) - 1));

@@ -197,6 +197,7 @@ static bool slots_overlap(struct mmu *mmu, const struct memslot *new, const stru
 
 static void memslot_free(struct memslot *slot)
 {
+	windows_end(slot);
 	if (slot->gmem) {
 		gmem_unbind(slot->gmem, &slot->binding);
 		gmems_put(slot->mmu, slot->user);
@@ -209,8 +210,15 @@ static void memslot_free(struct memslot *slot)
 	kfree(slot);
 }
 
-/* Where writes are logged: every block counts as written until the first harvest has looked. */
-static int memslot_alloc_written(struct memslot *slot)
+/**
+ * memslot_alloc_written() - make a slot's bitmap of written blocks, where writes are logged
+ * @slot: complete, not attached yet
+ *
+ * Every block counts as written until the first harvest has looked.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int memslot_alloc_written(struct memslot *slot)
 {
 	unsigned long nr;
 
@@ -272,7 +280,15 @@ static int slots_delete(struct mmu *mmu, u32 id)
 	return 0;
 }
 
-static int memslot_attach_gmem(struct memslot *slot)
+/**
+ * memslot_attach_gmem() - bind a complete slot to its gmem, and count it in
+ * @slot: not published yet
+ *
+ * May sleep.
+ *
+ * Return: 0; -ENOMEM; -EINVAL for a range beyond the gmem's end.
+ */
+int memslot_attach_gmem(struct memslot *slot)
 {
 	int err;
 
@@ -606,7 +622,9 @@ int mmu_init(struct mmu *mmu, const struct mmu_host *host)
 	rwlock_init(&mmu->lock);
 	seqcount_latch_init(&mmu->slots_seq);
 	xa_init_flags(&mmu->slots_by_id, XA_FLAGS_ACCOUNT);
+	mutex_init(&mmu->gmems_lock);
 	INIT_LIST_HEAD(&mmu->gmems);
+	windows_init(mmu);
 	INIT_LIST_HEAD(&mmu->hva_walks);
 	mt_init_flags(&mmu->privates, MT_FLAGS_USE_RCU);
 	mmu->max_tables = tdp_max_tables(0, totalram_pages());

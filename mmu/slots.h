@@ -12,6 +12,8 @@
 #include "gmem/gmem.h"
 #include "mmu/mmu.h"
 
+struct tdp_zap;
+
 /**
  * struct dirty_log - which pages of a slot were written (dirty.c)
  *
@@ -26,10 +28,14 @@ struct dirty_log {
 	unsigned long bits[];
 };
 
+/* How many windows a user-backed slot has at most. */
+#define MEMSLOT_WINDOWS	8
+
 /**
  * struct memslot - a range of guest-physical memory and what backs it
  *
- * All but @log, the bits of @written and the nodes is constant while it is published.
+ * All but @log, @windows, @gone, the bits of @written and the nodes is constant while it is
+ * published.
  *
  * @mmu: that it belongs to
  * @base: first gfn
@@ -41,6 +47,11 @@ struct dirty_log {
  * @gmem: backs the slot, with a reference; NULL for a user-backed slot
  * @private: of a user-backed slot: the one behind it, which is found where gfns are private
  *	(private.c); or NULL
+ * @front: of a window: the user-backed slot that it is a part of (window.c); else NULL
+ * @windows: of a user-backed slot: the first @nr_windows may be used. Changed under mmu->lock
+ *	for write, so that it holds them still; read in sections of mmu->srcu, too
+ * @nr_windows: only grows
+ * @gone: of a window: nothing is mapped through it, and it is looked up no more; mmu->lock
  * @user: of a gmem-backed slot: what counts it among those of @gmem
  * @binding: in @gmem; from offset binding.node.start on
  * @written: where the format is logged, a bit for each LOG_BLOCK of @gmem that may
@@ -60,6 +71,10 @@ struct memslot {
 	struct interval_tree_node hva_node;
 	struct gmem *gmem;
 	struct memslot *private;
+	struct memslot *front;
+	struct memslot *windows[MEMSLOT_WINDOWS];
+	unsigned int nr_windows;
+	bool gone;
 	struct mmu_gmem *user;
 	struct gmem_binding binding;
 	unsigned long *written;
@@ -74,7 +89,18 @@ struct memslot {
 struct memslot *slots_in_front(struct mmu *mmu, gfn_t gfn);
 struct memslot *slots_search(struct mmu *mmu, gfn_t gfn);
 
+int memslot_alloc_written(struct memslot *slot);
+int memslot_attach_gmem(struct memslot *slot);
 int binding_attach(struct memslot *slot);
+
+/* Parts of user-backed slots that are bound to gmems (window.c). */
+struct memslot *window_choose(struct memslot *slot, gfn_t gfn);
+bool window_make(struct memslot *slot, gfn_t gfn);
+void window_revoke(struct memslot *window);
+void windows_drop(struct memslot *slot, gfn_t start, gfn_t end);
+void windows_zap_others(struct memslot *slot, struct tdp_zap *zap, gfn_t start, gfn_t end);
+void windows_end(struct memslot *slot);
+void windows_init(struct mmu *mmu);
 
 struct memslot *private_choose(struct mmu *mmu, struct memslot *slot, gfn_t gfn);
 int private_slot_new(struct memslot *tmpl, int fd, u64 offset);
@@ -152,8 +178,11 @@ static inline void memslot_note_written(struct memslot *slot, gfn_t gfn)
  */
 static inline void memslot_log_write(struct memslot *slot, gfn_t gfn)
 {
-	struct dirty_log *log = READ_ONCE(slot->log);
+	struct dirty_log *log;
 
+	if (slot->front)
+		slot = slot->front;
+	log = READ_ONCE(slot->log);
 	if (likely(!log))
 		return;
 	if (unlikely(slot->mmu->ring_bytes)) {
@@ -171,8 +200,11 @@ static inline void memslot_log_write(struct memslot *slot, gfn_t gfn)
 /* Does the log want to know of the next write to a page? mmu->lock held, or a quiet moment. */
 static inline bool memslot_log_waits(const struct memslot *slot, gfn_t gfn)
 {
-	const struct dirty_log *log = READ_ONCE(slot->log);
+	const struct dirty_log *log;
 
+	if (slot->front)
+		slot = slot->front;
+	log = READ_ONCE(slot->log);
 	return log && !test_bit(gfn - slot->base, log->bits);
 }
 
@@ -192,13 +224,20 @@ static inline struct memslot *mmu_last_slot(struct mmu *mmu, gfn_t gfn)
 	return likely(slot && memslot_has(slot, gfn)) ? slot : NULL;
 }
 
+/* What backs a gfn of a slot: the slot, or its window there. In a section of mmu->srcu. */
+static inline struct memslot *memslot_behind(struct memslot *slot, gfn_t gfn)
+{
+	return slot && READ_ONCE(slot->nr_windows) ? window_choose(slot, gfn) : slot;
+}
+
 /**
  * mmu_find_slot() - the memslot that has a gfn
  * @mmu: the caller is in a read section of its srcu
  * @gfn: any
  *
  * On the exit path: a few instructions when the last lookup found the same slot. Where
- * memory can be private, the slot is the one that the gfn has now.
+ * memory can be private, the slot is the one that the gfn has now; where the VMM maps a gmem,
+ * it is a window.
  *
  * Return: the memslot, or NULL when there is none.
  */
@@ -206,7 +245,7 @@ static inline struct memslot *mmu_find_slot(struct mmu *mmu, gfn_t gfn)
 {
 	struct memslot *slot = mmu_last_slot(mmu, gfn);
 
-	return likely(slot) ? slot : slots_search(mmu, gfn);
+	return memslot_behind(likely(slot) ? slot : slots_search(mmu, gfn), gfn);
 }
 
 #endif

@@ -110,6 +110,7 @@ static void zap_note_dirty(struct mmu *mmu, struct tdp_zap *zap, u64 spte, gfn_t
 		/* Of which of the two the leaf was, nobody knows any more. */
 		if (slot && slot->private)
 			slot = slot->private;
+		slot = memslot_behind(slot, gfn);
 		if (slot && slot->gmem && memslot_has(slot, gfn))
 			gmem_mark_dirty(slot->gmem, memslot_offset(slot, gfn));
 	}
@@ -234,8 +235,10 @@ void tdp_zap_flush(struct mmu *mmu, struct tdp_zap *zap)
 void tdp_zap_finish(struct mmu *mmu, struct tdp_zap *zap, bool may_sleep)
 {
 	struct page *page, *next;
+	int idx;
 
 	mmu_epoch_assert(mmu, zap->epoch);
+	idx = srcu_read_lock(&mmu->srcu);	/* for windows */
 	list_for_each_entry_safe(page, next, &zap->tables, lru) {
 		int level = page_private(page) % TDP_ENTRIES;
 		gfn_t gfn = page_private(page) - level;
@@ -244,6 +247,7 @@ void tdp_zap_finish(struct mmu *mmu, struct tdp_zap *zap, bool may_sleep)
 		set_page_private(page, 0);
 		zap_reap(mmu, zap, page_address(page), level, gfn, may_sleep);
 	}
+	srcu_read_unlock(&mmu->srcu, idx);
 }
 
 /**

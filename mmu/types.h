@@ -18,6 +18,7 @@
 #include <linux/seqlock.h>
 #include <linux/spinlock.h>
 #include <linux/srcu.h>
+#include <linux/workqueue.h>
 #include <linux/xarray.h>
 
 #include "gmem/gmem.h"
@@ -136,8 +137,12 @@ struct walk_fault {
  * @slots_by_hva: those that user memory backs; @lock
  * @hva_walks: who goes through them, and will again have @lock; @lock for write
  * @slots_by_id: by the VMM's number; @slots_lock
- * @gmems: what backs the gmem-backed ones, each once; @slots_lock, read by RCU
- * @gmems_tree: the same by address; @slots_lock
+ * @gmems_lock: the next two; innermost
+ * @gmems: what backs the gmem-backed ones and the windows, each once; read by RCU
+ * @gmems_tree: the same by address
+ * @windows_dead: windows that are no longer looked up; @lock for write
+ * @nr_windows_dead: and those that are just being freed; likewise
+ * @windows_work: frees them
  * @nr_pages: sum of the memslots' sizes; @slots_lock, read without
  * @mm: of user-backed slots; set once under @slots_lock before the first exists
  * @notifier: registered in @mm once that is set
@@ -181,8 +186,10 @@ struct mmu {
 	struct rb_root_cached slots_by_hva;
 	struct list_head hva_walks;
 	struct xarray slots_by_id;
+	struct mutex gmems_lock;
 	struct list_head gmems;
 	struct rb_root gmems_tree;
+	struct work_struct windows_work;
 	u64 nr_pages;
 	struct mmu_notifier notifier;
 	struct maple_tree privates;
@@ -201,6 +208,8 @@ struct mmu {
 	unsigned long inv_seq;
 	unsigned long inv_active;
 	unsigned long inv_start, inv_end;
+	struct list_head windows_dead;
+	unsigned int nr_windows_dead;
 #ifdef DITTO_DEBUG
 	u64 epoch;
 	u64 epoch_flushed;
