@@ -3,10 +3,13 @@
  * What merging costs: TSC ticks per page until 99 % of what can be merged is,
  * with the engine running without pause; four objects of mixed memory: half of
  * it the same in all, a quarter zero, a quarter all different. By ditto over
- * gmems, or by the kernel's KSM over the same contents in anonymous memory.
+ * gmems, or by the kernel's KSM over the same contents in anonymous memory. Only this process
+ * maps the memory; with "mapped", on ditto, guests do as well, whose slots lie over its
+ * mappings.
  */
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include <x86intrin.h>
@@ -16,6 +19,7 @@
 
 #define OBJECTS 4
 #define PAGES 4096ul
+#define SLOT_GPA 0x10000000ul
 
 static const char *knobs;
 
@@ -59,14 +63,26 @@ static u8 *object(bool ditto)
 	return p;
 }
 
+/* A guest that maps all of it, as an unmodified VMM gives it memory. */
+static void map_in_guest(u8 *p)
+{
+	struct vm *vm = vm_new(&(struct vm_config) { .user = true });
+	struct pre_fault range = { .gpa = SLOT_GPA, .size = PAGES * PAGE_SIZE };
+
+	CHECKED(vm_set_slot(vm, 1, 0, range.gpa, range.size, p));
+	while (range.size)
+		CHECKED(ioctl(vm->vcpu[0].fd, PRE_FAULT_MEMORY, &range));
+}
+
 int main(int argc, char **argv)
 {
+	bool mapped = argc > 2 && !strcmp(argv[2], "mapped");
 	long want = PAGES / 2 * (OBJECTS - 1) + PAGES / 4 * OBJECTS, have = 0;
 	bool ditto = argc > 1 && strcmp(argv[1], "ksm");
 	u64 i, j, begin;
 
 	if (argc < 2) {
-		fprintf(stderr, "usage: %s DEVICE|ksm\n", argv[0]);
+		fprintf(stderr, "usage: %s DEVICE|ksm [mapped]\n", argv[0]);
 		return 2;
 	}
 	tap.dev = argv[1];
@@ -76,6 +92,8 @@ int main(int argc, char **argv)
 
 		for (j = 0; j < PAGES; j++)
 			fill((u64 *)(p + j * PAGE_SIZE), i, j);
+		if (mapped)
+			map_in_guest(p);
 	}
 	if (!ditto)
 		set("use_zero_pages", 1);
@@ -88,7 +106,7 @@ int main(int argc, char **argv)
 		usleep(5000);
 		have = get("pages_sharing") + get("ksm_zero_pages");
 	}
-	printf("merging %.0f\n", (double)(__rdtsc() - begin) / (PAGES * OBJECTS));
+	printf("merging%s %.0f\n", mapped ? "_mapped" : "", (double)(__rdtsc() - begin) / (PAGES * OBJECTS));
 	set("run", 0);
 	return 0;
 }
