@@ -159,6 +159,66 @@ void gmem_wrprotect_bindings(struct gmem *g, pgoff_t start, pgoff_t end)
 	up_read(&g->bind_lock);
 }
 
+/* zap() of those of @set that the binding covers, where it knows of nothing better. */
+static void zap_each(struct gmem_binding *b, pgoff_t base, const unsigned long *set,
+		     pgoff_t s, pgoff_t e)
+{
+	unsigned long from = s - base, to;
+
+	for (; (from = find_next_bit(set, e - base, from)) < e - base; from = to) {
+		to = find_next_zero_bit(set, e - base, from);
+		b->ops->zap(b, base + from, base + to);
+	}
+}
+
+/**
+ * gmem_zap_some() - take away every binding's mappings of some entries of a chunk
+ * @g: the gmem
+ * @base: the chunk's first offset
+ * @set: bit n: the offset @base + n
+ */
+void gmem_zap_some(struct gmem *g, pgoff_t base, const unsigned long *set)
+{
+	pgoff_t start = base + find_first_bit(set, GMEM_CHUNK_PAGES);
+	pgoff_t end = base + find_last_bit(set, GMEM_CHUNK_PAGES) + 1;
+	struct interval_tree_node *n;
+	struct gmem_binding *b;
+	pgoff_t s, e;
+
+	down_read(&g->bind_lock);
+	for_each_binding(g, b, start, end, n, s, e) {
+		if (b->ops->zap_some)
+			b->ops->zap_some(b, base, set);
+		else
+			zap_each(b, base, set, s, e);
+	}
+	up_read(&g->bind_lock);
+}
+
+/**
+ * gmem_survey_bindings() - which chunks may have been written through bindings
+ * @g: the gmem
+ * @start: first offset
+ * @end: offset after the last, of the same directory
+ * @chunks: the bit gmem_chunk_nr() is set for each of them
+ */
+void gmem_survey_bindings(struct gmem *g, pgoff_t start, pgoff_t end, unsigned long *chunks)
+{
+	struct interval_tree_node *n;
+	struct gmem_binding *b;
+	pgoff_t s, e;
+
+	down_read(&g->bind_lock);
+	for_each_binding(g, b, start, end, n, s, e) {
+		if (b->ops->survey)
+			b->ops->survey(b, s, e, chunks);
+		else
+			bitmap_set(chunks, gmem_chunk_nr(s),
+				   gmem_chunk_nr(e - 1) - gmem_chunk_nr(s) + 1);
+	}
+	up_read(&g->bind_lock);
+}
+
 /* harvest() into a bitmap whose bit 0 is @start, not the overlap's first offset. */
 static void harvest_one(struct gmem_binding *b, pgoff_t s, pgoff_t e, pgoff_t start,
 			unsigned long *bitmap)

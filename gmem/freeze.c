@@ -176,24 +176,91 @@ int gmem_examined(struct gmem_cursor *cur, struct page *page)
 	return -EBUSY;
 }
 
-/* The entry is locked, so no new mapping can be made: take away those that exist. */
-static bool freeze_mappings(struct gmem_cursor *cur, struct page *page, bool keep_readers)
+/* The entry is locked, so no new mapping can be made: take away user space's. */
+static bool freeze_user(struct gmem_cursor *cur, struct page *page)
 {
 	pgoff_t off = cur->c->base + cur->nr;
 
-	if (PageHWPoison(page) || gmem_crowded(cur->g, off, off + 1) || !trylock_page(page))
+	if (PageHWPoison(page) || !trylock_page(page))
 		return false;
 	unlock_page(page);
 	if (gmem_page_held(page))
 		return false;
 	if (gmem_page_mapcount(page))
 		gmem_unmap_user(cur->g, off, off + 1);
+	return true;
+}
+
+/* And the bindings'. */
+static bool freeze_mappings(struct gmem_cursor *cur, struct page *page, bool keep_readers)
+{
+	pgoff_t off = cur->c->base + cur->nr;
+
+	if (gmem_crowded(cur->g, off, off + 1) || !freeze_user(cur, page))
+		return false;
 	if (keep_readers)
 		gmem_wrprotect_bindings(cur->g, off, off + 1);
 	else
 		gmem_zap_bindings(cur->g, off, off + 1);
 	smp_mb();	/* pairs with hold_private(): its reference, then the entry */
 	return page_count(page) == 1;
+}
+
+/* Somebody holds the page, or too many map it. */
+static void freeze_fails(struct gmem_cursor *cur)
+{
+	gmem_thaw(cur, (gmem_cursor_entry(cur) & GMEM_UWRITE) | GMEM_DIRTY |
+		  GMEM_WAIT(GMEM_WAIT_BUSY));
+}
+
+/* Lock the entries, and take user space's mappings away. Returns whether there are any. */
+static bool freeze_begin(struct gmem_cursor *cur, struct gmem_freeze *f, unsigned int n,
+			 unsigned long *set)
+{
+	bool crowded = gmem_crowded(cur->g, cur->c->base + f[0].nr,
+				    cur->c->base + f[n - 1].nr + 1);
+	bool any = false;
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		cur->nr = f[i].nr;
+		f[i].frozen = false;
+		if (!gmem_cursor_has(cur, f[i].page))
+			continue;
+		gmem_entry_lock(cur->c, cur->nr);
+		f[i].frozen = !crowded && freeze_user(cur, f[i].page);
+		if (!f[i].frozen)
+			freeze_fails(cur);
+		else
+			__set_bit(cur->nr, set);
+		any |= f[i].frozen;
+	}
+	return any;
+}
+
+/**
+ * gmem_freeze_some() - gmem_freeze() for several entries of a chunk, which costs less
+ * @cur: holds the chunk, its lock held; its @nr is changed
+ * @f: which entries, in ascending order, and what page each is said to have; @frozen says
+ *	afterwards which of them are. Bindings keep no mappings of those
+ * @n: how many, at least one
+ */
+void gmem_freeze_some(struct gmem_cursor *cur, struct gmem_freeze *f, unsigned int n)
+{
+	DECLARE_BITMAP(set, GMEM_CHUNK_PAGES) = { 0 };
+	unsigned int i;
+
+	if (!freeze_begin(cur, f, n, set))
+		return;
+	gmem_zap_some(cur->g, cur->c->base, set);
+	smp_mb();	/* pairs with hold_private(): its reference, then the entry */
+	for (i = 0; i < n; i++) {
+		if (!f[i].frozen || page_count(f[i].page) == 1)
+			continue;
+		cur->nr = f[i].nr;
+		f[i].frozen = false;
+		freeze_fails(cur);
+	}
 }
 
 /**
@@ -213,8 +280,7 @@ int gmem_freeze(struct gmem_cursor *cur, struct page *page, bool keep_readers)
 	gmem_entry_lock(cur->c, cur->nr);
 	if (freeze_mappings(cur, page, keep_readers))
 		return 0;
-	gmem_thaw(cur, (gmem_cursor_entry(cur) & GMEM_UWRITE) | GMEM_DIRTY |
-		  GMEM_WAIT(GMEM_WAIT_BUSY));
+	freeze_fails(cur);
 	return -EBUSY;
 }
 

@@ -66,6 +66,18 @@ struct gmem_usage {
 	u64 saved;
 };
 
+/* Pages of a chunk, and chunks of a directory: what the engine looks at in one go. */
+#define GMEM_CHUNK_SHIFT	9
+#define GMEM_CHUNK_PAGES	(1UL << GMEM_CHUNK_SHIFT)
+#define GMEM_DIR_SHIFT		9
+#define GMEM_DIR_CHUNKS		(1UL << GMEM_DIR_SHIFT)
+
+/* The number of a chunk in its directory. */
+static inline unsigned int gmem_chunk_nr(pgoff_t off)
+{
+	return (off >> GMEM_CHUNK_SHIFT) % GMEM_DIR_CHUNKS;
+}
+
 /* Pages that one fault resolves at most: their zeroing takes some 20 microseconds. */
 #define GMEM_FAULT_MAX	64
 
@@ -84,6 +96,11 @@ typedef void (*gmem_check_fn)(void *ctx, pgoff_t off, unsigned long pfn, bool wr
  * @revoke: a process changes what may be done through mappings of the range, by which the
  *	binder may have come to it.  No chunk's mutex is held; the process's mmap_lock is,
  *	for write
+ * @survey: optional: for each chunk of [start, end), which lies in one directory, set the bit
+ *	gmem_chunk_nr() of @chunks if harvest() may find something there. What is written
+ *	after it returns the next survey tells. Without it every chunk is harvested always
+ * @zap_some: optional: zap() of the offsets base + n for each bit n of @set, a chunk's,
+ *	that the binding covers, with one flush for all
  * @check: optional: call fn(ctx, off, pfn, writable) for every live mapping in
  *	[start, end); for the checker, at a quiet moment
  *
@@ -98,6 +115,9 @@ struct gmem_binding_ops {
 	void (*harvest)(struct gmem_binding *b, pgoff_t start, pgoff_t end,
 			unsigned long *bitmap);
 	void (*revoke)(struct gmem_binding *b, pgoff_t start, pgoff_t end);
+	void (*survey)(struct gmem_binding *b, pgoff_t start, pgoff_t end,
+		       unsigned long *chunks);
+	void (*zap_some)(struct gmem_binding *b, pgoff_t base, const unsigned long *set);
 	void (*check)(struct gmem_binding *b, pgoff_t start, pgoff_t end,
 		      gmem_check_fn fn, void *ctx);
 };

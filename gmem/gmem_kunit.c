@@ -398,6 +398,44 @@ static void freezing_late(struct kunit *test)
 	gmem_put(g);
 }
 
+/* Several at once: one stays, one is held from when its mappings go, one is another by now. */
+static void freezing_some(struct kunit *test)
+{
+	struct gmem_freeze some[3] = { { .nr = 5 }, { .nr = 8 }, { .nr = 9 } };
+	struct gmem *g = make(test, 512);
+	struct fake *f = fake_new(test, g, 0, 512);
+	struct gmem_cursor cur = { .g = g };
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		KUNIT_EXPECT_EQ(test, fake_write(g, f, some[i].nr, i + 1), 0);
+		some[i].page = pfn_to_page(f->pfn[some[i].nr]);
+	}
+	some[2].page = ZERO_PAGE(0);
+	cur.c = gmem_chunk_find(g, 5);
+	KUNIT_ASSERT_NOT_NULL(test, cur.c);
+	f->b.ops = &holding_ops;
+	f->pfn[8] = 0;		/* who zaps takes a reference to 5 only */
+	mutex_lock(&cur.c->lock);
+	gmem_freeze_some(&cur, some, 3);
+	KUNIT_EXPECT_FALSE(test, some[0].frozen);
+	KUNIT_EXPECT_TRUE(test, some[1].frozen);
+	KUNIT_EXPECT_FALSE(test, some[2].frozen);
+	KUNIT_EXPECT_NE(test, f->pfn[9], 0);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(cur.c->entry[8]) & GMEM_LOCKED, GMEM_LOCKED);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(cur.c->entry[5]) & GMEM_LOCKED, 0);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(cur.c->entry[5]) & GMEM_DIRTY, GMEM_DIRTY);
+	cur.nr = 8;
+	gmem_thaw(&cur, 0);
+	mutex_unlock(&cur.c->lock);
+	put_page(some[0].page);
+	f->b.ops = &fake_ops;
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	gmem_chunk_put(cur.c);
+	fake_free(g, f);
+	gmem_put(g);
+}
+
 static void freezing(struct kunit *test)
 {
 	struct gmem *g = make(test, 512);
@@ -489,6 +527,7 @@ static void tenants(struct kunit *test)
 static void seeking(struct kunit *test)
 {
 	const pgoff_t last = (GMEM_MAX_SIZE >> PAGE_SHIFT) - 1, some = 5UL << GMEM_ROOT_SHIFT;
+	const pgoff_t dir = 1UL << GMEM_ROOT_SHIFT;
 	struct gmem *g = make(test, last + 1);
 	unsigned int steps = 0;
 	pgoff_t off;
@@ -499,12 +538,12 @@ static void seeking(struct kunit *test)
 	off = gmem_scan_seek(g, 0);
 	KUNIT_EXPECT_EQ(test, off, some);
 	KUNIT_EXPECT_EQ(test, gmem_scan_seek(g, off + 3), some);
-	for (off += GMEM_CHUNK_PAGES; off < last - GMEM_CHUNK_PAGES && steps < 1000; steps++)
+	for (off += dir; off < last - dir && steps < 1000; steps++)
 		off = gmem_scan_seek(g, off);
-	KUNIT_EXPECT_EQ(test, off, round_down(last, GMEM_CHUNK_PAGES));
+	KUNIT_EXPECT_EQ(test, off, round_down(last, dir));
 	KUNIT_EXPECT_GT(test, steps, 100);
 	KUNIT_EXPECT_LT(test, steps, 200);
-	KUNIT_EXPECT_GE(test, gmem_scan_seek(g, off + GMEM_CHUNK_PAGES), last + 1);
+	KUNIT_EXPECT_GE(test, gmem_scan_seek(g, off + dir), last + 1);
 	gmem_put(g);
 }
 
@@ -708,6 +747,7 @@ static struct kunit_case gmem_cases[] = {
 	KUNIT_CASE(freezing),
 	KUNIT_CASE(freezing_written),
 	KUNIT_CASE(freezing_late),
+	KUNIT_CASE(freezing_some),
 	KUNIT_CASE(owners_apart),
 	KUNIT_CASE(tenants),
 	KUNIT_CASE(seeking),

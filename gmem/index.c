@@ -180,24 +180,13 @@ static struct gmem_dir *dir_find(const struct gmem *g, pgoff_t off)
 }
 
 /**
- * gmem_dir_missing() - is there nothing in this GiB?
+ * gmem_dir_find() - the directory of an offset
  * @g: the gmem
  * @off: in it; the size reaches or reached beyond it
  *
- * Return: whether it has no directory.
+ * Return: the directory, which stays as long as the gmem, or NULL.
  */
-bool gmem_dir_missing(const struct gmem *g, pgoff_t off)
-{
-	bool missing;
-
-	rcu_read_lock();
-	missing = !dir_find(g, off);
-	rcu_read_unlock();
-	return missing;
-}
-
-/* Directories stay, once they are there. */
-static struct gmem_dir *dir_peek(const struct gmem *g, pgoff_t off)
+struct gmem_dir *gmem_dir_find(const struct gmem *g, pgoff_t off)
 {
 	struct gmem_dir *dir;
 
@@ -207,9 +196,21 @@ static struct gmem_dir *dir_peek(const struct gmem *g, pgoff_t off)
 	return dir;
 }
 
+/**
+ * gmem_dir_missing() - is there nothing in this GiB?
+ * @g: the gmem
+ * @off: in it; the size reaches or reached beyond it
+ *
+ * Return: whether it has no directory.
+ */
+bool gmem_dir_missing(const struct gmem *g, pgoff_t off)
+{
+	return !gmem_dir_find(g, off);
+}
+
 static struct gmem_dir *dir_get(struct gmem *g, pgoff_t off)
 {
-	struct gmem_dir *dir = dir_peek(g, off), *new;
+	struct gmem_dir *dir = gmem_dir_find(g, off), *new;
 
 	if (dir)
 		return dir;
@@ -229,7 +230,7 @@ static struct gmem_dir *dir_get(struct gmem *g, pgoff_t off)
 	return dir;
 }
 
-static struct gmem_chunk *chunk_alloc(struct gmem *g, pgoff_t off)
+static struct gmem_chunk *chunk_alloc(struct gmem *g, struct gmem_dir *dir, pgoff_t off)
 {
 	struct gmem_chunk *c = kmem_cache_zalloc(chunk_cache, GMEM_GFP);
 
@@ -237,6 +238,7 @@ static struct gmem_chunk *chunk_alloc(struct gmem *g, pgoff_t off)
 		return NULL;
 	refcount_set(&c->refs, 1);
 	mutex_init(&c->lock);
+	c->dir = dir;
 	c->owner = g;
 	c->base = round_down(off, GMEM_CHUNK_PAGES);
 	return c;
@@ -252,10 +254,10 @@ static int chunk_install(struct gmem *g, pgoff_t off)
 	dir = dir_get(g, off);
 	if (!dir)
 		return -ENOMEM;
-	c = chunk_alloc(g, off);
+	c = chunk_alloc(g, dir, off);
 	if (!c)
 		return -ENOMEM;
-	place = &dir->chunk[(off >> GMEM_CHUNK_SHIFT) % GMEM_DIR_CHUNKS];
+	place = &dir->chunk[gmem_chunk_nr(off)];
 	if (unrcu_pointer(cmpxchg(place, NULL, RCU_INITIALIZER(c))))
 		kmem_cache_free(chunk_cache, c);
 	else
@@ -338,10 +340,8 @@ void gmem_chunk_put(struct gmem_chunk *c)
  */
 void gmem_chunk_retire(struct gmem *g, struct gmem_chunk *c)
 {
-	struct gmem_dir *dir = dir_peek(g, c->base);
-
 	lockdep_assert_held(&c->lock);
-	RCU_INIT_POINTER(dir->chunk[(c->base >> GMEM_CHUNK_SHIFT) % GMEM_DIR_CHUNKS], NULL);
+	RCU_INIT_POINTER(c->dir->chunk[gmem_chunk_nr(c->base)], NULL);
 	c->dead = true;
 	atomic_long_dec(&g->nr_chunks);
 }
@@ -352,8 +352,10 @@ void gmem_chunk_retire(struct gmem *g, struct gmem_chunk *c)
  */
 void gmem_chunk_touch(struct gmem_chunk *c)
 {
-	if (!READ_ONCE(c->active))
-		WRITE_ONCE(c->active, true);
+	unsigned int nr = gmem_chunk_nr(c->base);
+
+	if (!test_bit(nr, c->dir->active))
+		set_bit(nr, c->dir->active);
 }
 
 /**

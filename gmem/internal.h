@@ -79,8 +79,6 @@
 #include "gmem/gmem.h"
 #include "gmem/page.h"
 
-#define GMEM_DIR_SHIFT		9
-#define GMEM_DIR_CHUNKS		(1UL << GMEM_DIR_SHIFT)
 #define GMEM_ROOT_SHIFT		(GMEM_CHUNK_SHIFT + GMEM_DIR_SHIFT)
 #define GMEM_MAX_SIZE		(1ULL << 46)
 
@@ -107,9 +105,8 @@
  * struct gmem_chunk - the entries of 2 MiB
  * @refs: one of the directory, and one of each user outside of an RCU section
  * @dead: no longer in the directory; under @lock
- * @active: some entry may be DIRTY, UWRITE or PENDING: set after the entry, cleared
- *	before the entries are looked at
  * @lock: serializes transitions (see above)
+ * @dir: its directory, where its bit in @active is; constant
  * @owner: the gmem; constant. A chunk in several directories comes with fork.
  * @base: offset of entry 0; constant
  * @rcu: after the last reference
@@ -118,8 +115,8 @@
 struct gmem_chunk {
 	refcount_t refs;
 	bool dead;
-	bool active;
 	struct mutex lock;
+	struct gmem_dir *dir;
 	struct gmem *owner;
 	pgoff_t base;
 	struct rcu_head rcu;
@@ -128,9 +125,13 @@ struct gmem_chunk {
 
 /**
  * struct gmem_dir - the chunks of 1 GiB
+ * @active: a bit for each chunk: some entry of it may be DIRTY, UWRITE or PENDING. Set after
+ *	the entry, cleared before the entries are looked at. It may be left over from a chunk
+ *	that is gone
  * @chunk: set by cmpxchg from NULL, cleared under the chunk's lock
  */
 struct gmem_dir {
+	DECLARE_BITMAP(active, GMEM_DIR_CHUNKS);
 	struct gmem_chunk __rcu *chunk[GMEM_DIR_CHUNKS];
 };
 
@@ -299,7 +300,7 @@ static inline struct gmem_chunk *gmem_chunk_lookup(const struct gmem *g, pgoff_t
 
 	if (unlikely(!dir))
 		return NULL;
-	return rcu_dereference_check(dir->chunk[(off >> GMEM_CHUNK_SHIFT) % GMEM_DIR_CHUNKS],
+	return rcu_dereference_check(dir->chunk[gmem_chunk_nr(off)],
 				     rcu_read_lock_sched_held());
 }
 
@@ -347,6 +348,7 @@ void gmem_index_free(struct gmem *g);
 struct gmem_root *gmem_root_alloc(pgoff_t npages);
 int gmem_root_grow(struct gmem *g, pgoff_t npages);
 pgoff_t gmem_index_end(struct gmem *g);
+struct gmem_dir *gmem_dir_find(const struct gmem *g, pgoff_t off);
 bool gmem_dir_missing(const struct gmem *g, pgoff_t off);
 unsigned long gmem_entry_lock(struct gmem_chunk *c, unsigned int nr);
 void gmem_entry_unlock(struct gmem_chunk *c, unsigned int nr, unsigned long v);
@@ -374,6 +376,8 @@ void gmem_thaw(struct gmem_cursor *cur, unsigned long soft);
 bool gmem_crowded(struct gmem *g, pgoff_t start, pgoff_t end);
 void gmem_zap(struct gmem *g, pgoff_t off, struct page *page);
 void gmem_zap_bindings(struct gmem *g, pgoff_t start, pgoff_t end);
+void gmem_zap_some(struct gmem *g, pgoff_t base, const unsigned long *set);
+void gmem_survey_bindings(struct gmem *g, pgoff_t start, pgoff_t end, unsigned long *chunks);
 void gmem_wrprotect_bindings(struct gmem *g, pgoff_t start, pgoff_t end);
 void gmem_harvest_bindings(struct gmem *g, pgoff_t start, pgoff_t end, unsigned long *bitmap);
 void gmem_revoke_bindings(struct gmem *g, pgoff_t start, pgoff_t end);

@@ -55,16 +55,28 @@ static void later_arm(struct later *l)
 		later_begin(l);
 }
 
+/* So many are put at once, which is cheaper. */
+#define PUT_PAGES	32
+
+static void later_put(struct later *l, struct llist_node *node)
+{
+	struct page *page[PUT_PAGES];
+	unsigned int n;
+
+	while (node) {
+		for (n = 0; node && n < PUT_PAGES; node = node->next)
+			page[n++] = gmem_waiting_page(node);
+		release_pages(page, n);
+		atomic_long_sub(n, &l->pages);
+		cond_resched();
+	}
+}
+
 static void later_work(struct work_struct *work)
 {
 	struct later *l = container_of(to_rcu_work(work), struct later, work);
-	struct llist_node *node, *next;
 
-	llist_for_each_safe(node, next, l->waiting) {
-		put_page(gmem_waiting_page(node));
-		atomic_long_dec(&l->pages);
-		cond_resched();
-	}
+	later_put(l, l->waiting);
 	if (!llist_empty(&l->next)) {
 		later_begin(l);
 		return;

@@ -35,9 +35,12 @@ struct gmem_merge_hooks {
  * struct gmem_pass - how far the engine has come with a tenant; under its own lock
  * @active: a pass is under way
  * @id: of the gmem at hand, or the next one's is not less
- * @off: first offset of the chunk at hand
- * @nr: next entry to look at in @ripe
+ * @off: first offset of the directory at hand, or of where to look for one
+ * @in_dir: @chunks is that of the directory at hand
+ * @chunk: the chunk at hand, by number, or the first that may be next
+ * @chunks: those to scan
  * @in_chunk: @ripe is that of the chunk at hand
+ * @nr: next entry to look at in @ripe
  * @ripe: pages to examine
  * @ended: when the last pass ended, in jiffies
  * @start: the start of the engine (merge_knobs.starts) that it has seen
@@ -46,10 +49,13 @@ struct gmem_merge_hooks {
  */
 struct gmem_pass {
 	bool active;
+	bool in_dir;
 	bool in_chunk;
+	unsigned int chunk;
 	unsigned int nr;
 	u64 id;
 	pgoff_t off;
+	DECLARE_BITMAP(chunks, GMEM_DIR_CHUNKS);
 	DECLARE_BITMAP(ripe, GMEM_CHUNK_PAGES);
 	unsigned long ended;
 	unsigned int start;
@@ -90,6 +96,18 @@ struct gmem_cursor {
 };
 
 /**
+ * struct gmem_freeze - an entry that is to be frozen together with others of its chunk
+ * @page: what it is said to have
+ * @nr: its number in the chunk
+ * @frozen: afterwards: it is
+ */
+struct gmem_freeze {
+	struct page *page;
+	unsigned int nr;
+	bool frozen;
+};
+
+/**
  * struct gmem_totals - sums over all gmems that take part in merging
  * @private_pages: entries with a page of their own
  * @shared_entries: entries that point at a shared page
@@ -124,6 +142,8 @@ void gmem_totals(struct gmem_totals *t);
 /* scan.c */
 bool gmem_scan_ends(const struct gmem *g, pgoff_t off);
 pgoff_t gmem_scan_seek(struct gmem *g, pgoff_t off);
+void gmem_scan_survey(struct gmem *g, pgoff_t off, unsigned long *chunks);
+bool gmem_scan_enter(struct gmem_cursor *cur, struct gmem *g, pgoff_t off);
 unsigned int gmem_scan_chunk(struct gmem_cursor *cur, unsigned long *ripe);
 int gmem_unshare(struct gmem *g);
 
@@ -138,6 +158,7 @@ bool gmem_cursor_has(const struct gmem_cursor *cur, struct page *page);
 struct page *gmem_cursor_pending(const struct gmem_cursor *cur);
 int gmem_examined(struct gmem_cursor *cur, struct page *page);
 int gmem_freeze(struct gmem_cursor *cur, struct page *page, bool keep_readers);
+void gmem_freeze_some(struct gmem_cursor *cur, struct gmem_freeze *f, unsigned int n);
 void gmem_thaw_pending(struct gmem_cursor *cur);
 void gmem_thaw_examined(struct gmem_cursor *cur);
 void gmem_thaw_changed(struct gmem_cursor *cur);

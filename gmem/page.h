@@ -10,11 +10,10 @@
 #include <linux/llist.h>
 #include <linux/mm.h>
 
+#include "gmem/gmem.h"
+
 struct gmem_chunk;
 struct gmem_domain;
-
-#define GMEM_CHUNK_SHIFT	9
-#define GMEM_CHUNK_PAGES	(1UL << GMEM_CHUNK_SHIFT)
 
 /*
  * What gmem and the merge engine keep of each page that an entry points at: three words

@@ -100,54 +100,96 @@ bool gmem_scan_ends(const struct gmem *g, pgoff_t off)
 	return off >= gmem_npages(g) || kref_read(&g->ref) == 1;
 }
 
-/* How many missing chunks one step of the engine may look up. */
+/* How many missing directories one step of the engine may look up. */
 #define SEEK_STEPS	512
 
 /**
- * gmem_scan_seek() - skip what has no chunk, for a while
+ * gmem_scan_seek() - skip what has no directory, for a while
  * @g: the gmem
- * @off: where to begin, rounded down to a chunk
+ * @off: where to begin, rounded down to a directory
  *
- * Return: the first offset, at or after @off's chunk, of a chunk that exists; or where
- * to go on from, if there is none near; or the gmem's size in pages, or more.
+ * Return: the first offset, at or after @off's directory, of one that exists; or where to go
+ * on from, if there is none near; or the gmem's size in pages, or more.
  */
 pgoff_t gmem_scan_seek(struct gmem *g, pgoff_t off)
 {
 	unsigned int n;
-	bool found;
 
 	if (!atomic_long_read(&g->nr_chunks))
 		return gmem_index_end(g);
-	off = round_down(off, GMEM_CHUNK_PAGES);
-	for (n = 0; n < SEEK_STEPS && off < gmem_npages(g); n++) {
-		if (gmem_dir_missing(g, off)) {
-			off = round_up(off + 1, 1UL << GMEM_ROOT_SHIFT);
-			continue;
-		}
-		rcu_read_lock();
-		found = gmem_chunk_lookup(g, off);
-		rcu_read_unlock();
-		if (found)
-			break;
-		off += GMEM_CHUNK_PAGES;
-	}
+	off = round_down(off, 1UL << GMEM_ROOT_SHIFT);
+	for (n = 0; n < SEEK_STEPS && off < gmem_npages(g) && gmem_dir_missing(g, off); n++)
+		off += 1UL << GMEM_ROOT_SHIFT;
 	return off;
+}
+
+/**
+ * gmem_scan_survey() - which chunks of a directory have to be scanned
+ * @g: the gmem
+ * @off: first offset of a directory
+ * @chunks: comes in empty; the bit gmem_chunk_nr() is set for each chunk that has something
+ *	to be seen by gmem_scan_chunk(), and for some that have not or do not exist
+ *
+ * Process context, no lock held. What a binding tells of a chunk now it does not tell again,
+ * so each is to be scanned before the next survey.
+ */
+void gmem_scan_survey(struct gmem *g, pgoff_t off, unsigned long *chunks)
+{
+	pgoff_t end = min(off + (1UL << GMEM_ROOT_SHIFT), gmem_npages(g));
+	struct gmem_dir *dir;
+
+	if (off >= end)
+		return;
+	if (gmem_crowded(g, off, end))	/* none of its chunks need be */
+		bitmap_fill(chunks, GMEM_DIR_CHUNKS);
+	else
+		gmem_survey_bindings(g, off, end, chunks);
+	dir = gmem_dir_find(g, off);
+	if (dir)
+		bitmap_or(chunks, chunks, dir->active, GMEM_DIR_CHUNKS);
+}
+
+/**
+ * gmem_scan_enter() - hold a chunk that a survey has told of
+ * @cur: holds the chunk then; the end is gmem_cursor_leave()
+ * @g: the gmem
+ * @off: any offset of the chunk
+ *
+ * Return: false if there is none. Then the mark that may be left over from one is gone, too.
+ */
+bool gmem_scan_enter(struct gmem_cursor *cur, struct gmem *g, pgoff_t off)
+{
+	struct gmem_dir *dir;
+
+	if (gmem_cursor_at(cur, g, off))
+		return true;
+	dir = off < gmem_npages(g) ? gmem_dir_find(g, off) : NULL;
+	if (!dir)
+		return false;
+	clear_bit(gmem_chunk_nr(off), dir->active);
+	smp_mb__after_atomic();	/* a new chunk marks itself after it has come */
+	if (!gmem_cursor_at(cur, g, off))
+		return false;
+	gmem_chunk_touch(cur->c);
+	return true;
 }
 
 static unsigned int scan_locked(struct gmem_chunk *c, unsigned long *ripe)
 {
 	DECLARE_BITMAP(dirty, GMEM_CHUNK_PAGES) = { 0 };
 	pgoff_t end = c->base + GMEM_CHUNK_PAGES;
-	unsigned int i, n = 0;
+	unsigned int i, n = 0, nr = gmem_chunk_nr(c->base);
 	bool active = false;
 
-	if (gmem_crowded(c->owner, c->base, end))
+	if (gmem_crowded(c->owner, c->base, end)) {
+		gmem_chunk_touch(c);	/* what a survey has told of it is not told again */
 		return 0;
+	}
 	gmem_harvest_bindings(c->owner, c->base, end, dirty);
-	if (!READ_ONCE(c->active) && bitmap_empty(dirty, GMEM_CHUNK_PAGES))
+	if (!test_bit(nr, c->dir->active) && bitmap_empty(dirty, GMEM_CHUNK_PAGES))
 		return 0;
-	WRITE_ONCE(c->active, false);
-	smp_mb();	/* pairs with the atomic change of an entry, then gmem_chunk_touch() */
+	clear_bit(nr, c->dir->active);
+	smp_mb__after_atomic();	/* pairs with the atomic change of an entry, then gmem_chunk_touch() */
 	harvest_user(c, dirty);
 	for (i = 0; i < GMEM_CHUNK_PAGES; i++) {
 		if (entry_scan(c, i, test_bit(i, dirty), &active)) {

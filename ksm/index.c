@@ -213,14 +213,19 @@ bool merge_index_find(struct gmem_domain *domain, u32 digest, unsigned int nth,
 static int check_lost(struct seq_file *m, struct hlist_node *node)
 {
 	struct page *page = gmem_node_page(node), *other;
+	bool equal;
 
 	for (node = node->next; node; node = node->next) {
 		other = gmem_node_page(node);
 		if (*gmem_page_digest(page) != *gmem_page_digest(other) ||
 		    gmem_page_domain(page) != gmem_page_domain(other) ||
 		    (gmem_page_is_shared(page) && gmem_page_is_shared(other)) ||
-		    !gmem_page_calm(page) || !gmem_page_calm(other) ||
-		    !merge_pages_equal(page_address(page), page_address(other)))
+		    !gmem_page_calm(page) || !gmem_page_calm(other))
+			continue;
+		merge_read_begin();
+		equal = merge_pages_equal(page_address(page), page_address(other));
+		merge_read_end();
+		if (!equal)
 			continue;
 		seq_printf(m, "violation: merge index: pfn %#lx and %#lx are equal, unmerged\n",
 			   page_to_pfn(page), page_to_pfn(other));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The merge engine: of the pages of guest memory with equal contents, keep one. Begin to
- * read here; then thread.c (which pages, and when), merge.c (one page), index.c (finding
- * equals), digest.c (reading pages), sysfs.c (the knobs). What gmem does for it is in
+ * read here; then thread.c (which pages, and when), merge.c (one page), step.c (some pages at
+ * once), index.c (finding equals), digest.c (reading pages), sysfs.c (the knobs). What gmem does for it is in
  * gmem/merge.h, gmem/scan.c and gmem/freeze.c.
  *
  * The kernel's own mm/ksm.c visits every page of its areas again and again, and keeps trees
@@ -15,8 +15,8 @@
  *	2. A scan of a chunk turns these marks into GMEM_PENDING: changed, and not examined
  *	   since. A pending page that the next scan finds unwritten is ripe. So a page is read
  *	   when it has been calm for one pass; one that is written all the time is never read.
- *	3. merge_one() reads a ripe page once: is it all zero, and what is its digest? A zero
- *	   page is freed, and its entry becomes empty, which reads as zero.
+ *	3. merge_step() reads some ripe pages, each once: is it all zero, and what is its digest?
+ *	   A zero page is freed, and its entry becomes empty, which reads as zero.
  *	4. merge_index_find() looks for pages of the same domain with the same digest. Without
  *	   an equal one the page goes into the index, loses GMEM_PENDING, and is not read
  *	   again until it has been written.
@@ -34,16 +34,21 @@
  *	  once it is calm, one reading and one lookup (steps 3 to 5). A lookup walks over at
  *	  most MAX_WALK pages and compares at most MAX_TRIES of them (index.c, merge.c), so it
  *	  has a bound whatever the contents of memory are;
- *	- for each chunk (2 MiB) that has memory: one harvest. Where the CPU logs writes (VMX
- *	  with PML) that is a test of one bit for each binding (harvest_wanted() in
- *	  mmu/binding.c); elsewhere the dirty bits of the chunk's leaves are read. If nothing
- *	  was written, and nothing in the chunk is active, that is all (scan_locked());
+ *	- for each directory (1 GiB) that has memory: one survey, which says which of its chunks
+ *	  (2 MiB) may have been written. A guest cannot write without the CPU's walking through
+ *	  the TDP entry of those 2 MiB, whose accessed bit says so: some 512 entries are read
+ *	  and nothing below them (binding_survey() in mmu/binding.c). Where the CPU logs writes
+ *	  (VMX with PML) it is a bit for each 2 MiB. Writes that come another way mark the
+ *	  chunk (gmem_chunk_touch());
+ *	- for each chunk that the survey names: one harvest, which reads the dirty bits of its
+ *	  leaves. If nothing was written, and nothing in the chunk is active, that is all
+ *	  (scan_locked());
  *	- nothing for pages that were examined and not written since, for shared pages, and for
- *	  offsets that have no chunk (gmem_scan_seek(); a gmem without chunks is one step).
+ *	  offsets that have no directory (gmem_scan_seek(); a gmem without chunks is one step).
  *
- * So guests that do not write cost one harvest per 2 MiB and pass, and no page of theirs is
- * read. And the operator limits the whole: both a chunk and a page count as one page of
- * pages_to_scan, a batch ends after PAGE_NSECS for each of them at the latest, and then the
+ * So guests that do not touch their memory cost one survey per GiB and pass, and no page of
+ * theirs is read. And the operator limits the whole: a survey, a chunk and a page each count as
+ * one page of pages_to_scan, a batch ends after PAGE_NSECS for each of them at the latest, and then the
  * thread sleeps for sleep_millisecs (thread.c).
  *
  * Nobody can make this long for others. Tenants have turns, and who used more time than a
@@ -93,6 +98,48 @@ struct merge_candidate {
 	struct gmem_cursor cur;
 };
 
+/* Pages of a step. */
+#define MERGE_STEP	32
+
+/**
+ * struct merge_item - a page of a step
+ * @nr: its entry in the chunk
+ * @page: what is there, or NULL
+ * @digest: of it
+ * @zero: it is all zero, and has no digest
+ * @found: there is a candidate
+ * @cand: it
+ * @result: what became of the page
+ */
+struct merge_item {
+	unsigned int nr;
+	struct page *page;
+	u32 digest;
+	bool zero;
+	bool found;
+	struct merge_candidate cand;
+	enum merge_result result;
+};
+
+/**
+ * struct merge_step - some pages of a chunk, which are merged together
+ * @n: how many
+ * @nr_frozen: how many of them were to be frozen
+ * @item: the pages
+ * @freeze: those to be frozen, for gmem
+ * @frozen: the same for us: which item, and is it zero or equal to its shared candidate?
+ */
+struct merge_step {
+	unsigned int n;
+	unsigned int nr_frozen;
+	struct merge_item item[MERGE_STEP];
+	struct gmem_freeze freeze[MERGE_STEP];
+	struct {
+		struct merge_item *item;
+		bool equal;
+	} frozen[MERGE_STEP];
+};
+
 /**
  * struct merge_knobs - what the operator sets and reads
  * @lock: one batch of the thread, or one change of @run, at a time
@@ -119,11 +166,14 @@ extern struct merge_knobs merge_knobs;
 
 /* digest.c */
 void merge_digest_init(void);
+void merge_read_begin(void);
+void merge_read_end(void);
 u32 merge_digest(const void *page, const hsiphash_key_t *key);
 bool merge_page_zero(const void *page);
 bool merge_pages_equal(const void *a, const void *b);
 #ifdef DITTO_KUNIT
 extern u32 (*merge_digest_override)(const void *page, const hsiphash_key_t *key);
+bool merge_use_vectors(bool use);
 #endif
 
 /* index.c */
@@ -141,6 +191,14 @@ int merge_index_check(struct seq_file *m);
 
 /* merge.c */
 enum merge_result merge_one(struct gmem_cursor *cur);
+enum merge_result merge_join_frozen(struct gmem_cursor *cur, struct page *page, u32 digest,
+				    struct merge_candidate *cand);
+enum merge_result merge_keep_unique(struct gmem_cursor *cur, struct page *page, u32 digest);
+void merge_candidate_put(struct merge_candidate *cand);
+
+/* step.c */
+unsigned int merge_step(struct merge_step *s, struct gmem_cursor *cur, const unsigned long *ripe,
+			unsigned int *nr, unsigned int most);
 
 /* thread.c */
 int merge_thread_start(void);

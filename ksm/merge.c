@@ -40,12 +40,45 @@ static struct page *merge_pick(struct gmem_cursor *cur, u32 *digest, bool *zero)
 	page = gmem_cursor_pending(cur);
 	if (page) {
 		va = page_address(page);
+		merge_read_begin();
 		*zero = merge_page_zero(va);
 		if (!*zero)
 			*digest = merge_digest(va, cur->key);
+		merge_read_end();
 	}
 	rcu_read_unlock();
 	return page;
+}
+
+/* The same as the functions in digest.c, of one page. */
+static bool page_zero(struct page *page)
+{
+	bool zero;
+
+	merge_read_begin();
+	zero = merge_page_zero(page_address(page));
+	merge_read_end();
+	return zero;
+}
+
+static bool pages_equal(struct page *a, struct page *b)
+{
+	bool equal;
+
+	merge_read_begin();
+	equal = merge_pages_equal(page_address(a), page_address(b));
+	merge_read_end();
+	return equal;
+}
+
+static u32 page_digest(struct page *page, const hsiphash_key_t *key)
+{
+	u32 digest;
+
+	merge_read_begin();
+	digest = merge_digest(page_address(page), key);
+	merge_read_end();
+	return digest;
 }
 
 /* Steps 2 to 6 for a page that looked all zero. The chunk's lock is held. */
@@ -53,7 +86,7 @@ static enum merge_result merge_zero(struct gmem_cursor *cur, struct page *page)
 {
 	if (gmem_freeze(cur, page, false))
 		return MERGE_VOLATILE;
-	if (!merge_page_zero(page_address(page))) {
+	if (!page_zero(page)) {
 		gmem_thaw_changed(cur);
 		return MERGE_VOLATILE;
 	}
@@ -65,8 +98,7 @@ static enum merge_result merge_zero(struct gmem_cursor *cur, struct page *page)
 static enum merge_result merge_join_shared(struct gmem_cursor *cur, struct page *page,
 					   struct merge_candidate *cand)
 {
-	if (PageHWPoison(cand->page) ||
-	    !merge_pages_equal(page_address(page), page_address(cand->page)))
+	if (PageHWPoison(cand->page) || !pages_equal(page, cand->page))
 		return MERGE_MISMATCH;
 	gmem_replace(cur, cand->page);
 	cand->page = NULL;	/* the sharer counted in advance is this entry now */
@@ -76,7 +108,7 @@ static enum merge_result merge_join_shared(struct gmem_cursor *cur, struct page 
 /* The candidate is frozen and not equal: if it changed since, it has to be seen again. */
 static enum merge_result thaw_candidate(struct merge_candidate *cand)
 {
-	u32 digest = merge_digest(page_address(cand->page), cand->cur.key);
+	u32 digest = page_digest(cand->page, cand->cur.key);
 
 	if (digest == *gmem_page_digest(cand->page)) {
 		gmem_thaw_examined(&cand->cur);
@@ -98,7 +130,7 @@ static enum merge_result merge_join_private(struct gmem_cursor *cur, struct page
 		gmem_merge_forget(cand->page);
 		return MERGE_STALE;
 	}
-	if (!merge_pages_equal(page_address(page), page_address(cand->page)))
+	if (!pages_equal(page, cand->page))
 		return thaw_candidate(cand);
 	merge_index_share(cand->page, cand->cur.domain);
 	gmem_share(&cand->cur);
@@ -123,21 +155,26 @@ static enum merge_result merge_join(struct gmem_cursor *cur, struct page *page,
 	return ret;
 }
 
-/*
- * Steps 2 to 6 against one candidate. The chunk's lock is held. The bindings' dirty bits
- * went away with the mappings, so a write since step 1 shows only in the digest.
+/**
+ * merge_join_frozen() - steps 4 to 6 against one candidate
+ * @cur: the page's entry, frozen; the chunk's lock is held. It is thawed or merged
+ * @page: the page
+ * @digest: of it, when it was picked
+ * @cand: the candidate; the end is merge_candidate_put() in any case
+ *
+ * The bindings' dirty bits went away with the mappings, so a write since step 1 shows only in
+ * the digest.
+ *
+ * Return: MERGE_SHARED, MERGE_VOLATILE, or what was wrong with the candidate.
  */
-static enum merge_result merge_with(struct gmem_cursor *cur, struct page *page, u32 digest,
+enum merge_result merge_join_frozen(struct gmem_cursor *cur, struct page *page, u32 digest,
 				    struct merge_candidate *cand)
 {
-	enum merge_result ret;
+	enum merge_result ret = merge_join(cur, page, cand);
 
-	if (gmem_freeze(cur, page, false))
-		return MERGE_VOLATILE;
-	ret = merge_join(cur, page, cand);
 	if (ret == MERGE_SHARED)
 		return ret;
-	if (merge_digest(page_address(page), cur->key) != digest) {
+	if (page_digest(page, cur->key) != digest) {
 		gmem_thaw_changed(cur);
 		return MERGE_VOLATILE;
 	}
@@ -145,7 +182,20 @@ static enum merge_result merge_with(struct gmem_cursor *cur, struct page *page, 
 	return ret;
 }
 
-static void candidate_put(struct merge_candidate *cand)
+/* Steps 2 to 6 against one candidate. The chunk's lock is held. */
+static enum merge_result merge_with(struct gmem_cursor *cur, struct page *page, u32 digest,
+				    struct merge_candidate *cand)
+{
+	if (gmem_freeze(cur, page, false))
+		return MERGE_VOLATILE;
+	return merge_join_frozen(cur, page, digest, cand);
+}
+
+/**
+ * merge_candidate_put() - the end of a candidate
+ * @cand: from merge_index_find(); no lock held, for this may free a gmem
+ */
+void merge_candidate_put(struct merge_candidate *cand)
 {
 	if (!cand->shared)
 		gmem_cursor_put(&cand->cur);
@@ -153,23 +203,35 @@ static void candidate_put(struct merge_candidate *cand)
 		gmem_shared_put(cand->page);
 }
 
-/*
- * No equal page: into the index, and not looked at again until it changes. If somebody
- * holds it nobody would hear of a change: it waits, as if it had changed.
+/**
+ * merge_keep_unique() - no equal page: into the index, and not looked at again until it changes
+ * @cur: the page's entry, its chunk's lock held
+ * @page: the page
+ * @digest: of it
+ *
+ * If somebody holds it nobody would hear of a change: it waits, as if it had changed.
+ *
+ * Return: MERGE_UNIQUE, MERGE_VOLATILE, or MERGE_NONE.
  */
-static enum merge_result merge_keep_unique(struct gmem_cursor *cur, struct page *page, u32 digest)
+enum merge_result merge_keep_unique(struct gmem_cursor *cur, struct page *page, u32 digest)
 {
-	enum merge_result ret = MERGE_UNIQUE;
-	int err;
+	int err = gmem_examined(cur, page);
+
+	if (err == -EAGAIN)
+		return MERGE_NONE;
+	gmem_merge_forget(page);
+	if (err)
+		return MERGE_VOLATILE;
+	merge_index_insert(page, digest);
+	return MERGE_UNIQUE;
+}
+
+static enum merge_result merge_unique(struct gmem_cursor *cur, struct page *page, u32 digest)
+{
+	enum merge_result ret;
 
 	gmem_cursor_lock(cur);
-	err = gmem_examined(cur, page);
-	if (err != -EAGAIN)
-		gmem_merge_forget(page);
-	if (!err)
-		merge_index_insert(page, digest);
-	else
-		ret = err == -EBUSY ? MERGE_VOLATILE : MERGE_NONE;
+	ret = merge_keep_unique(cur, page, digest);
 	gmem_cursor_unlock(cur);
 	return ret;
 }
@@ -191,7 +253,7 @@ static enum merge_result merge_search(struct gmem_cursor *cur, struct page *page
 		gmem_cursor_lock(cur);
 		ret = merge_with(cur, page, digest, &cand);
 		gmem_cursor_unlock(cur);
-		candidate_put(&cand);
+		merge_candidate_put(&cand);
 		if (ret == MERGE_SHARED || ret == MERGE_VOLATILE)
 			return ret;
 		busy |= ret == MERGE_BUSY;
@@ -202,7 +264,7 @@ static enum merge_result merge_search(struct gmem_cursor *cur, struct page *page
 	}
 	if (busy || (left && tries == MAX_TRIES))
 		return MERGE_VOLATILE;
-	return merge_keep_unique(cur, page, digest);
+	return merge_unique(cur, page, digest);
 }
 
 static enum merge_result merge_examine(struct gmem_cursor *cur)

@@ -42,22 +42,36 @@ static u64 get(struct guest *s, pgoff_t off)
 	return fake_read(s->g, s->f, off);
 }
 
+static struct merge_step step;	/* under merge_knobs.lock */
+
+static void pass_chunk(struct gmem *g, pgoff_t off, unsigned int *count)
+{
+	DECLARE_BITMAP(ripe, GMEM_CHUNK_PAGES) = { 0 };
+	struct gmem_cursor cur;
+	unsigned int i, nr = 0;
+
+	if (!gmem_scan_enter(&cur, g, off))
+		return;
+	gmem_scan_chunk(&cur, ripe);
+	while (merge_step(&step, &cur, ripe, &nr, MERGE_STEP))
+		for (i = 0; i < step.n; i++)
+			count[step.item[i].result]++;
+	gmem_cursor_leave(&cur);
+}
+
 /* One pass over one gmem. Counts results. */
 static void pass(struct gmem *g, unsigned int *count)
 {
-	DECLARE_BITMAP(ripe, GMEM_CHUNK_PAGES);
-	struct gmem_cursor cur;
+	DECLARE_BITMAP(chunks, GMEM_DIR_CHUNKS);
+	unsigned int nr;
 	pgoff_t off;
 
-	for (off = gmem_next_chunk(g, 0); off < gmem_npages(g);
-	     off = gmem_next_chunk(g, off + GMEM_CHUNK_PAGES)) {
-		if (!gmem_cursor_at(&cur, g, off))
-			continue;
-		bitmap_zero(ripe, GMEM_CHUNK_PAGES);
-		gmem_scan_chunk(&cur, ripe);
-		for_each_set_bit(cur.nr, ripe, GMEM_CHUNK_PAGES)
-			count[merge_one(&cur)]++;
-		gmem_cursor_leave(&cur);
+	for (off = gmem_scan_seek(g, 0); off < gmem_npages(g);
+	     off = gmem_scan_seek(g, off + (1UL << GMEM_ROOT_SHIFT))) {
+		bitmap_zero(chunks, GMEM_DIR_CHUNKS);
+		gmem_scan_survey(g, off, chunks);
+		for_each_set_bit(nr, chunks, GMEM_DIR_CHUNKS)
+			pass_chunk(g, off + nr * GMEM_CHUNK_PAGES, count);
 	}
 }
 
@@ -382,25 +396,40 @@ static void unmerge(struct kunit *test)
 	unmake(&a);
 }
 
-/* Streams of the digest: a change of any word changes it. */
+static void digests_of(struct kunit *test, u64 *page)
+{
+	const hsiphash_key_t key = { { 1, 2 } }, other = { { 1, 3 } };
+	unsigned int i, j, same = 0;
+	u32 zero;
+
+	merge_read_begin();
+	zero = merge_digest(page, &key);
+	same += merge_digest(page, &other) == zero || !merge_page_zero(page);
+	for (i = 0; i < PAGE_SIZE / 8; i++) {
+		for (j = 0; j < 2; j++) {
+			page[i] = 1ULL << (31 + 32 * j);
+			same += merge_digest(page, &key) == zero;
+			same += merge_page_zero(page);
+			same += merge_pages_equal(page, page_address(ZERO_PAGE(0)));
+		}
+		page[i] = 0;
+	}
+	same += !merge_pages_equal(page, page_address(ZERO_PAGE(0)));
+	merge_read_end();
+	KUNIT_EXPECT_EQ(test, same, 0);
+}
+
+/* A change of any word changes the digest, and is seen by both compares. */
 static void digests(struct kunit *test)
 {
 	u64 *page = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
-	const hsiphash_key_t key = { { 1, 2 } }, other = { { 1, 3 } };
-	u32 zero = merge_digest(page, &key), d;
-	unsigned int i;
 
-	KUNIT_EXPECT_TRUE(test, merge_page_zero(page));
-	KUNIT_EXPECT_NE(test, merge_digest(page, &other), zero);
-	for (i = 0; i < PAGE_SIZE / 8; i++) {
-		page[i] = 1ULL << 63;
-		d = merge_digest(page, &key);
-		KUNIT_EXPECT_NE(test, d, zero);
-		KUNIT_EXPECT_FALSE(test, merge_page_zero(page));
-		KUNIT_EXPECT_FALSE(test, merge_pages_equal(page, page_address(ZERO_PAGE(0))));
-		page[i] = 0;
-	}
-	KUNIT_EXPECT_TRUE(test, merge_pages_equal(page, page_address(ZERO_PAGE(0))));
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	merge_use_vectors(false);
+	digests_of(test, page);
+	if (!merge_use_vectors(true))
+		kunit_info(test, "this CPU has no AVX2");
+	digests_of(test, page);
 }
 
 /* A thread that holds a chunk's lock, as somebody's fault may. */
@@ -612,18 +641,14 @@ static void craft(u64 *page, unsigned int word, u64 change)
 	page[word + 1] ^= crc32c_word(change);
 }
 
-/*
- * Changes that cancel out in what is linear, or where no carry leaves the word: whoever
- * can choose pages with one digest keeps others from merging.
- */
-static void crafted_digests(struct kunit *test)
+static unsigned int crafted_alike(u64 *page)
 {
-	u64 *page = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
 	const hsiphash_key_t key = { { 1, 2 } };
 	unsigned int i, same = 0;
 	u32 plain;
 
 	memset64(page, 0x0123456789abcdef, PAGE_SIZE / 8);
+	merge_read_begin();
 	plain = merge_digest(page, &key);
 	for (i = 0; i < PAGE_SIZE / 8 - 1; i++) {
 		craft(page, i, i + 1);
@@ -637,8 +662,24 @@ static void crafted_digests(struct kunit *test)
 		same += merge_digest(page, &key) == plain;
 		page[i + 1] ^= 1ULL << 63;
 	}
-	KUNIT_EXPECT_EQ(test, merge_digest(page, &key), plain);
-	KUNIT_EXPECT_EQ(test, same, 0);
+	same += merge_digest(page, &key) != plain;
+	merge_read_end();
+	return same;
+}
+
+/*
+ * Changes that cancel out in what is linear, or where no carry leaves the word: whoever
+ * can choose pages with one digest keeps others from merging.
+ */
+static void crafted_digests(struct kunit *test)
+{
+	u64 *page = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	merge_use_vectors(false);
+	KUNIT_EXPECT_EQ(test, crafted_alike(page), 0);
+	merge_use_vectors(true);
+	KUNIT_EXPECT_EQ(test, crafted_alike(page), 0);
 }
 
 /* A guest with pages crafted after another's content: that merges all the same. */
@@ -662,6 +703,67 @@ static void crafted_pages(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
 	unmake(&a);
 	unmake(&evil);
+}
+
+static unsigned int harvests;
+
+static void counted_harvest(struct gmem_binding *b, pgoff_t start, pgoff_t end,
+			    unsigned long *bitmap)
+{
+	harvests++;
+	fake_harvest(b, start, end, bitmap);
+}
+
+static void counted_survey(struct gmem_binding *b, pgoff_t start, pgoff_t end,
+			   unsigned long *chunks)
+{
+	struct fake *f = container_of(b, struct fake, b);
+	pgoff_t off;
+
+	for (off = start; off < end; off++)
+		if (f->dirty[off])
+			__set_bit(gmem_chunk_nr(off), chunks);
+}
+
+static unsigned int harvests_of_pass(void)
+{
+	harvests = 0;
+	passes(1, MERGE_NONE);
+	return harvests;
+}
+
+/* Chunks in which nothing happened are not looked at, those where something did are. */
+static void idle_chunks(struct kunit *test)
+{
+	struct gmem_binding_ops ops = fake_ops;
+	struct guest a = make(test, 4 * GMEM_CHUNK_PAGES);
+	pgoff_t i;
+
+	ops.harvest = counted_harvest;
+	ops.survey = counted_survey;
+	a.f->b.ops = &ops;
+	for (i = 0; i < 3; i++)
+		KUNIT_ASSERT_EQ(test, put(&a, i * GMEM_CHUNK_PAGES, i + 1), 0);
+	KUNIT_EXPECT_EQ(test, harvests_of_pass(), 3);
+	KUNIT_EXPECT_EQ(test, harvests_of_pass(), 3);
+	KUNIT_EXPECT_EQ(test, harvests_of_pass(), 0);
+	KUNIT_EXPECT_EQ(test, merge_index_unshared(), 3);
+	/* Through the binding, which the survey tells, and by the kernel. */
+	KUNIT_ASSERT_EQ(test, put(&a, 0, 2), 0);
+	KUNIT_EXPECT_EQ(test, gmem_write(a.g, 3 * GMEM_CHUNK_PAGES << PAGE_SHIFT, "x", 1), 0);
+	KUNIT_EXPECT_EQ(test, harvests_of_pass(), 2);
+	KUNIT_EXPECT_EQ(test, harvests_of_pass(), 2);
+	KUNIT_EXPECT_EQ(test, harvests_of_pass(), 0);
+	KUNIT_EXPECT_EQ(test, gmem_shared_pages(), 1);
+	/* A chunk that is gone leaves nothing to be looked at. */
+	KUNIT_EXPECT_EQ(test, gmem_write(a.g, 3 * GMEM_CHUNK_PAGES << PAGE_SHIFT, "y", 1), 0);
+	KUNIT_EXPECT_EQ(test, gmem_punch(a.g, 0, 4 * GMEM_CHUNK_PAGES), 0);
+	KUNIT_EXPECT_EQ(test, harvests_of_pass(), 0);
+	KUNIT_EXPECT_EQ(test, gmem_write(a.g, 3 * GMEM_CHUNK_PAGES << PAGE_SHIFT, "z", 1), 0);
+	KUNIT_EXPECT_EQ(test, harvests_of_pass(), 1);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	a.f->b.ops = &fake_ops;
+	unmake(&a);
 }
 
 /* "vCPUs" of two guests that write few contents, verify, and are merged meanwhile. */
@@ -756,6 +858,7 @@ static struct kunit_case merge_cases[] = {
 	KUNIT_CASE(lost_merge),
 	KUNIT_CASE(domain_counters),
 	KUNIT_CASE(unmerge),
+	KUNIT_CASE(idle_chunks),
 	KUNIT_CASE(races),
 	{}
 };

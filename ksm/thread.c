@@ -9,7 +9,7 @@
  * 2. In a batch the tenants have turns, a slice of time each. A tenant that has used more
  *    than its slice is skipped until the excess is made up for. Each has passes of its own,
  *    so none waits for the end of another's.
- * 3. A turn is steps of a few pages, or one chunk. No step takes long. After each the batch
+ * 3. A turn is steps of a few pages, one chunk, or one directory. No step takes long. After each the batch
  *    ends if the engine is to stop, a knob has changed, or the system suspends.
  *
  * Between two steps the thread holds no reference, only a position, so that it keeps no
@@ -36,7 +36,6 @@
 #define PAGE_NSECS	(50 * NSEC_PER_USEC)
 
 #define SLICE_NSECS	NSEC_PER_MSEC
-#define STEP_PAGES	16
 
 struct merge_knobs merge_knobs = {
 	.lock = __MUTEX_INITIALIZER(merge_knobs.lock),
@@ -49,6 +48,7 @@ static struct task_struct *thread;
 static DECLARE_WAIT_QUEUE_HEAD(thread_wait);
 
 /* All under merge_knobs.lock: */
+static struct merge_step step;		/* the pages at hand */
 static unsigned long turn_uid;		/* the tenant who had the last turn */
 static unsigned long round = 1;		/* of all tenants: each has ended a pass */
 
@@ -80,20 +80,14 @@ static bool batch_may_go_on(const struct batch *b, u64 now)
 /* 3. Examine some of the ripe pages of the chunk at hand. */
 static void scan_ripe(struct batch *b, struct gmem_pass *pass, struct gmem_cursor *cur)
 {
-	unsigned int n;
+	unsigned int n = merge_step(&step, cur, pass->ripe, &pass->nr, b->pages);
 
-	for (n = 0; n < STEP_PAGES && b->pages > 0; n++) {
-		pass->nr = find_next_bit(pass->ripe, GMEM_CHUNK_PAGES, pass->nr);
-		if (pass->nr >= GMEM_CHUNK_PAGES) {
-			pass->in_chunk = false;
-			pass->off += GMEM_CHUNK_PAGES;
-			return;
-		}
-		cur->nr = pass->nr++;
-		merge_one(cur);
-		merge_knobs.pages_scanned++;
-		b->pages--;
-	}
+	merge_knobs.pages_scanned += n;
+	b->pages -= n;
+	if (pass->nr < GMEM_CHUNK_PAGES)
+		return;
+	pass->in_chunk = false;
+	pass->chunk++;
 }
 
 /* Ask a chunk what is ripe. */
@@ -103,18 +97,24 @@ static void scan_chunk(struct batch *b, struct gmem_pass *pass, struct gmem_curs
 	pass->nr = 0;
 	pass->in_chunk = gmem_scan_chunk(cur, pass->ripe);
 	if (!pass->in_chunk)
-		pass->off += GMEM_CHUNK_PAGES;
+		pass->chunk++;
 	b->pages--;
 }
 
-static void scan_gmem(struct batch *b, struct gmem_pass *pass, struct gmem *g)
+/* The next chunk of the directory at hand that has something to be seen. */
+static void scan_dir(struct batch *b, struct gmem_pass *pass, struct gmem *g)
 {
 	struct gmem_cursor cur;
 
-	if (!pass->in_chunk)
-		pass->off = gmem_scan_seek(g, pass->off);
-	if (!gmem_cursor_at(&cur, g, pass->off)) {
+	pass->chunk = find_next_bit(pass->chunks, GMEM_DIR_CHUNKS, pass->chunk);
+	if (pass->chunk >= GMEM_DIR_CHUNKS) {
+		pass->in_dir = false;
+		pass->off += GMEM_DIR_CHUNKS * GMEM_CHUNK_PAGES;
+		return;
+	}
+	if (!gmem_scan_enter(&cur, g, pass->off + pass->chunk * GMEM_CHUNK_PAGES)) {
 		pass->in_chunk = false;
+		pass->chunk++;
 		return;
 	}
 	if (pass->in_chunk)
@@ -124,10 +124,30 @@ static void scan_gmem(struct batch *b, struct gmem_pass *pass, struct gmem *g)
 	gmem_cursor_leave(&cur);
 }
 
+/* Find a directory, and ask it which chunks have something to be seen. */
+static void scan_survey(struct batch *b, struct gmem_pass *pass, struct gmem *g)
+{
+	pass->off = gmem_scan_seek(g, pass->off);
+	bitmap_zero(pass->chunks, GMEM_DIR_CHUNKS);
+	gmem_scan_survey(g, pass->off, pass->chunks);
+	pass->chunk = 0;
+	pass->in_dir = true;
+	b->pages--;
+}
+
+static void scan_gmem(struct batch *b, struct gmem_pass *pass, struct gmem *g)
+{
+	if (pass->in_dir)
+		scan_dir(b, pass, g);
+	else
+		scan_survey(b, pass, g);
+}
+
 static void go_to_gmem(struct gmem_pass *pass, u64 id)
 {
 	pass->id = id;
 	pass->off = 0;
+	pass->in_dir = false;
 	pass->in_chunk = false;
 }
 

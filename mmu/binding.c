@@ -32,6 +32,28 @@ static void binding_zap(struct gmem_binding *b, pgoff_t start, pgoff_t end)
 	tdp_zap_finish(mmu, &zap, true);
 }
 
+static void binding_zap_some(struct gmem_binding *b, pgoff_t base, const unsigned long *set)
+{
+	struct memslot *slot = binding_slot(b);
+	pgoff_t start = max(base, gmem_binding_start(b)) - base;
+	pgoff_t end = min(base + GMEM_CHUNK_PAGES, gmem_binding_end(b)) - base;
+	struct mmu *mmu = slot->mmu;
+	unsigned long from, to;
+	struct tdp_zap zap;
+
+	tdp_zap_init(&zap, NULL);
+	write_lock(&mmu->lock);
+	mmu_invalidated(mmu);
+	for (from = start; (from = find_next_bit(set, end, from)) < end; from = to) {
+		to = find_next_zero_bit(set, end, from);
+		tdp_zap_range(mmu, &zap, memslot_gfn(slot, base + from),
+			      memslot_gfn(slot, base + to));
+	}
+	tdp_zap_flush(mmu, &zap);
+	write_unlock(&mmu->lock);
+	tdp_zap_finish(mmu, &zap, true);
+}
+
 static bool wrprotect_leaf(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, void *changed)
 {
 	const struct tdp_format *f = mmu->host->format;
@@ -63,6 +85,91 @@ static void binding_wrprotect(struct gmem_binding *b, pgoff_t start, pgoff_t end
 	tdp_for_each_leaf(mmu, memslot_gfn(slot, start), memslot_gfn(slot, end),
 			  wrprotect_leaf, &changed);
 	if (changed)
+		mmu_flush(mmu);
+	epoch = mmu_epoch_current(mmu);
+	write_unlock(&mmu->lock);
+	mmu_epoch_assert(mmu, epoch);
+}
+
+struct survey {
+	struct memslot *slot;
+	gfn_t start, end;
+	unsigned long *chunks;
+	bool changed;
+};
+
+static void survey_note(const struct survey *s, gfn_t gfn)
+{
+	pgoff_t from = memslot_offset(s->slot, max(gfn, s->start));
+	pgoff_t last = memslot_offset(s->slot, min(gfn + tdp_pages(2), s->end) - 1);
+
+	__set_bit(gmem_chunk_nr(from), s->chunks);
+	__set_bit(gmem_chunk_nr(last), s->chunks);
+}
+
+/*
+ * A table that the CPU has used. The bit stays where the table is not all of the range: what
+ * else is in it may be another gmem's, whose survey wants to see it.
+ */
+static void survey_table(struct mmu *mmu, u64 *sptep, gfn_t gfn, void *arg)
+{
+	struct survey *s = arg;
+
+	survey_note(s, gfn);
+	if (gfn < s->start || gfn + tdp_pages(2) > s->end)
+		return;
+	tdp_clear_bits(sptep, mmu->host->format->accessed);
+	mmu_epoch_open(mmu);
+	s->changed = true;
+}
+
+static void survey_blocks(struct memslot *slot, pgoff_t start, pgoff_t end,
+			  unsigned long *chunks)
+{
+	unsigned long bit = memslot_block(slot, start), last = memslot_block(slot, end - 1);
+	unsigned int nr = gmem_chunk_nr(start);
+	unsigned long at = bit;
+
+	for (; (at = find_next_bit(slot->written, last + 1, at)) <= last; at++)
+		__set_bit(nr + at - bit, chunks);
+}
+
+/*
+ * A dirty bit is set in a leaf only by a CPU that has walked to it, and a CPU that walks sets
+ * the accessed bit of the table that the leaf is in. So where that is clear there is nothing to
+ * harvest. It is cleared, and flushed so that every CPU walks again, before the harvest looks
+ * at the leaves: else a CPU that walked long ago could write between the two, and the next
+ * survey would not see it. Levels above are not cleared, each would need a flush of its own
+ * for the same reason.
+ *
+ * Where the CPU logs its writes, the log knows; where it has no accessed bits, all is looked at.
+ */
+static void binding_survey(struct gmem_binding *b, pgoff_t start, pgoff_t end,
+			   unsigned long *chunks)
+{
+	struct memslot *slot = binding_slot(b);
+	struct mmu *mmu = slot->mmu;
+	struct survey s = {
+		.slot = slot,
+		.start = memslot_gfn(slot, start),
+		.end = memslot_gfn(slot, end),
+		.chunks = chunks,
+	};
+	u64 epoch;
+
+	if (slot->written) {
+		survey_blocks(slot, start, end, chunks);
+		return;
+	}
+	if (!mmu->host->format->accessed || !mmu->host->format->dirty) {
+		bitmap_set(chunks, gmem_chunk_nr(start),
+			   gmem_chunk_nr(end - 1) - gmem_chunk_nr(start) + 1);
+		return;
+	}
+	write_lock(&mmu->lock);
+	if (!slot->gone)
+		tdp_for_each_used_table(mmu, s.start, s.end, survey_table, &s);
+	if (s.changed)
 		mmu_flush(mmu);
 	epoch = mmu_epoch_current(mmu);
 	write_unlock(&mmu->lock);
@@ -238,7 +345,9 @@ static void binding_revoke(struct gmem_binding *b, pgoff_t start, pgoff_t end)
 static const struct gmem_binding_ops binding_ops = {
 	.zap = binding_zap,
 	.revoke = binding_revoke,
+	.zap_some = binding_zap_some,
 	.wrprotect = binding_wrprotect,
+	.survey = binding_survey,
 	.harvest = binding_harvest,
 	.check = binding_check,
 };

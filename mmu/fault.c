@@ -348,7 +348,7 @@ static int map_upgrade(const struct tdp_format *f, const struct tdp_fault *fault
 static u64 map_table(const struct tdp_format *f, struct tdp_fault *fault, u64 *sptep)
 {
 	u64 *table = fault->table[fault->nr_tables - 1];
-	u64 old = 0, new = __pa(table) | f->table;
+	u64 old = 0, new = __pa(table) | f->table | f->accessed;
 
 	if (!try_cmpxchg64(sptep, &old, new))
 		return old;

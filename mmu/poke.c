@@ -12,12 +12,16 @@
 #include "mmu/slots.h"
 #include "mmu/tdp.h"
 
-/* The writable leaf that maps a gfn, or NULL; @level is set. @lock held. */
-static u64 *poke_find(const struct mmu *mmu, gfn_t gfn, int *level)
+/*
+ * The writable leaf that maps a gfn, or NULL; @level is set, and @above to the entry that points
+ * at its table. @lock held.
+ */
+static u64 *poke_find(const struct mmu *mmu, gfn_t gfn, int *level, u64 **above)
 {
 	const struct tdp_format *f = mmu->host->format;
 	u64 *table = mmu->root;
 
+	*above = NULL;
 	for (*level = f->levels; ; (*level)--) {
 		u64 *sptep = &table[tdp_index(gfn, *level)];
 		u64 spte = READ_ONCE(*sptep);
@@ -27,15 +31,16 @@ static u64 *poke_find(const struct mmu *mmu, gfn_t gfn, int *level)
 		if (tdp_is_leaf(f, spte, *level))
 			return spte & f->writable ? sptep : NULL;
 		table = tdp_table(f, spte);
+		*above = sptep;
 	}
 }
 
 /* As the CPU sets them. Others add bits meanwhile; only who has @lock for write takes any away. */
-static void poke_set_dirty(const struct tdp_format *f, u64 *sptep)
+static void poke_set(u64 *sptep, u64 bits)
 {
 	u64 old = READ_ONCE(*sptep);
 
-	while (!try_cmpxchg64(sptep, &old, old | f->accessed | f->dirty))
+	while (!try_cmpxchg64(sptep, &old, old | bits))
 		;
 }
 
@@ -46,10 +51,10 @@ static bool poke_locked(struct mmu *mmu, gpa_t gpa, u8 val)
 	gfn_t gfn = gpa >> PAGE_SHIFT;
 	struct memslot *slot;
 	kvm_pfn_t pfn;
-	u64 *sptep;
+	u64 *sptep, *above;
 	int level;
 
-	sptep = poke_find(mmu, gfn, &level);
+	sptep = poke_find(mmu, gfn, &level, &above);
 	slot = sptep ? memslot_behind(slots_search(mmu, gfn), gfn) : NULL;
 	if (!slot)
 		return false;
@@ -57,7 +62,9 @@ static bool poke_locked(struct mmu *mmu, gpa_t gpa, u8 val)
 	/* A device's memory has no page, or none that can be written like this. */
 	if (!pfn_valid(pfn) || PageReserved(pfn_to_page(pfn)))
 		return false;
-	poke_set_dirty(f, sptep);
+	poke_set(sptep, f->accessed | f->dirty);
+	if (above)
+		poke_set(above, f->accessed);
 	WRITE_ONCE(((u8 *)__va(PFN_PHYS(pfn)))[offset_in_page(gpa)], val);
 	/* A dirty log knows of it: a page whose bit is clear is mapped writable nowhere. */
 	memslot_note_written(slot, gfn);

@@ -318,6 +318,66 @@ bool tdp_for_each_leaf(struct mmu *mmu, gfn_t start, gfn_t end, tdp_leaf_fn fn, 
 	return walk_leaves(mmu, &w, mmu->root, mmu->host->format->levels, 0);
 }
 
+struct table_walk {
+	gfn_t start, end;
+	tdp_table_fn fn;
+	void *arg;
+};
+
+/* The loop of an idle pass: a few instructions for each 2 MiB. */
+static void walk_used_tables(struct mmu *mmu, const struct table_walk *w, u64 *table, gfn_t base)
+{
+	const struct tdp_format *f = mmu->host->format;
+	gfn_t gfn = max(base, round_down(w->start, tdp_pages(2)));
+	gfn_t last = min(base + tdp_pages(3), w->end);
+	u64 *sptep = &table[tdp_index(gfn, 2)];
+
+	for (; gfn < last; gfn += tdp_pages(2), sptep++) {
+		u64 spte = READ_ONCE(*sptep);
+
+		if ((spte & f->accessed) && !tdp_is_leaf(f, spte, 2))
+			w->fn(mmu, sptep, gfn, w->arg);
+	}
+}
+
+static void walk_tables(struct mmu *mmu, const struct table_walk *w, u64 *table, int level,
+			gfn_t base)
+{
+	const struct tdp_format *f = mmu->host->format;
+	gfn_t size = tdp_pages(level);
+	gfn_t gfn = max(base, round_down(w->start, size));
+	gfn_t last = min(base + size * TDP_ENTRIES, w->end);
+
+	if (level == 2) {
+		walk_used_tables(mmu, w, table, base);
+		return;
+	}
+	for (; gfn < last; gfn += size) {
+		u64 spte = READ_ONCE(table[tdp_index(gfn, level)]);
+
+		if (spte && !tdp_is_leaf(f, spte, level))
+			walk_tables(mmu, w, tdp_table(f, spte), level - 1, gfn);
+	}
+}
+
+/**
+ * tdp_for_each_used_table() - call a function for each table of leaves that the CPU has used
+ * @mmu: @lock held, for write if @fn changes something. Its format has accessed bits
+ * @start: first gfn
+ * @end: gfn after the last; tables of which a part is in the range are among them
+ * @fn: must not sleep
+ * @arg: for @fn
+ *
+ * Used: since the accessed bit of the entry that points at it was cleared, or it was made.
+ */
+void tdp_for_each_used_table(struct mmu *mmu, gfn_t start, gfn_t end, tdp_table_fn fn, void *arg)
+{
+	struct table_walk w = { .start = start, .end = end, .fn = fn, .arg = arg };
+
+	lockdep_assert_held(&mmu->lock);
+	walk_tables(mmu, &w, mmu->root, mmu->host->format->levels, 0);
+}
+
 static long count_level(struct mmu *mmu, const u64 *table, int level)
 {
 	const struct tdp_format *f = mmu->host->format;

@@ -125,6 +125,10 @@ void tdp_zap_all(struct mmu *mmu, bool may_sleep);
 /* Called for a leaf that covers gfns of interest; @level is 1 or 2. False: enough. */
 typedef bool (*tdp_leaf_fn)(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, void *arg);
 
+/* Called for an entry that points at a table of leaves, the first for @gfn. */
+typedef void (*tdp_table_fn)(struct mmu *mmu, u64 *sptep, gfn_t gfn, void *arg);
+
+void tdp_for_each_used_table(struct mmu *mmu, gfn_t start, gfn_t end, tdp_table_fn fn, void *arg);
 bool tdp_for_each_leaf(struct mmu *mmu, gfn_t start, gfn_t end, tdp_leaf_fn fn, void *arg);
 u64 tdp_clear_bits(u64 *sptep, u64 bits);
 long tdp_count_tables(struct mmu *mmu);

@@ -263,6 +263,86 @@ static void harvest_of(struct kunit *test, u64 dirty_bit)
 	KUNIT_EXPECT_EQ(test, test_check(test, g.t), 0);
 }
 
+/* The entry that points at the table with a page's leaf. */
+static u64 *table_entry(struct test_mmu *t, u64 n)
+{
+	u64 *table = t->mmu.root;
+	int level;
+
+	for (level = t->format.levels; level > 2; level--)
+		table = tdp_table(&t->format, table[tdp_index(BASE_GFN + n, level)]);
+	return &table[tdp_index(BASE_GFN + n, 2)];
+}
+
+/* Bit n: chunk n may have been written. */
+static unsigned long surveyed(struct memslot *slot, pgoff_t start, pgoff_t end)
+{
+	DECLARE_BITMAP(chunks, GMEM_DIR_CHUNKS) = { 0 };
+
+	slot->binding.ops->survey(&slot->binding, start, end, chunks);
+	return chunks[0];
+}
+
+/* A table that the CPU has not used since the last survey has nothing to be harvested. */
+static void survey_of_tables(struct kunit *test)
+{
+	struct gmem_test g = gmem_setup(test);
+	struct memslot *slot;
+	u8 byte = 1;
+	int idx;
+
+	KUNIT_EXPECT_EQ(test, test_fault(g.t, page_gpa(0), MMU_WRITE), MMU_FAULT_DONE);
+	KUNIT_EXPECT_EQ(test, test_fault(g.t, page_gpa(600), MMU_WRITE), MMU_FAULT_DONE);
+	idx = srcu_read_lock(&g.t->mmu.srcu);
+	slot = mmu_find_slot(&g.t->mmu, BASE_GFN);
+	flushes(g.t);
+	KUNIT_EXPECT_EQ(test, surveyed(slot, 0, NPAGES), 3);
+	KUNIT_EXPECT_EQ(test, flushes(g.t), 1);
+	KUNIT_EXPECT_EQ(test, surveyed(slot, 0, NPAGES), 0);
+	KUNIT_EXPECT_EQ(test, flushes(g.t), 0);
+	*table_entry(g.t, 600) |= TEST_ACCESSED;	/* as the CPU does */
+	KUNIT_EXPECT_EQ(test, surveyed(slot, 0, NPAGES), 2);
+	KUNIT_EXPECT_EQ(test, surveyed(slot, 0, NPAGES), 0);
+	/* What is not all of the range keeps its bit, for whoever else has something there. */
+	*table_entry(g.t, 600) |= TEST_ACCESSED;
+	flushes(g.t);
+	KUNIT_EXPECT_EQ(test, surveyed(slot, 0, 600), 2);
+	KUNIT_EXPECT_EQ(test, surveyed(slot, 601, NPAGES), 2);
+	KUNIT_EXPECT_EQ(test, flushes(g.t), 0);
+	KUNIT_EXPECT_EQ(test, surveyed(slot, 0, NPAGES), 2);
+	/* What the kernel writes through a leaf counts. */
+	KUNIT_EXPECT_EQ(test, surveyed(slot, 0, NPAGES), 0);
+	KUNIT_EXPECT_TRUE(test, guest_poke(&g.t->mmu, page_gpa(3), byte) ||
+				guest_poke(&g.t->mmu, page_gpa(0), byte));
+	KUNIT_EXPECT_EQ(test, surveyed(slot, 0, NPAGES), 1);
+	/* Without such bits all is looked at. */
+	g.t->format.accessed = 0;
+	KUNIT_EXPECT_EQ(test, surveyed(slot, 0, NPAGES), 3);
+	g.t->format.accessed = TEST_ACCESSED;
+	srcu_read_unlock(&g.t->mmu.srcu, idx);
+}
+
+/* Two slots meet within a table: neither takes the bit from the other. */
+static void survey_of_neighbours(struct kunit *test)
+{
+	struct test_mmu *t = test_mmu_new(test);
+	int fd = test_gmem_new(test, NPAGES * PAGE_SIZE);
+	struct memslot *low, *high;
+	int idx;
+
+	KUNIT_ASSERT_EQ(test, test_set_gmem(t, 0, BASE, 100 * PAGE_SIZE, fd, 0), 0);
+	KUNIT_ASSERT_EQ(test, test_set_gmem(t, 1, page_gpa(100), 500 * PAGE_SIZE, fd,
+					    512 * PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, test_fault(t, page_gpa(200), MMU_WRITE), MMU_FAULT_DONE);
+	idx = srcu_read_lock(&t->mmu.srcu);
+	low = mmu_find_slot(&t->mmu, BASE_GFN);
+	high = mmu_find_slot(&t->mmu, BASE_GFN + 100);
+	KUNIT_EXPECT_EQ(test, surveyed(low, 0, 100), 1);
+	KUNIT_EXPECT_EQ(test, surveyed(high, 512, 1012), 2);
+	KUNIT_EXPECT_EQ(test, surveyed(high, 512, 1012), 2);
+	srcu_read_unlock(&t->mmu.srcu, idx);
+}
+
 static void harvest_dirty_bits(struct kunit *test)
 {
 	harvest_of(test, TEST_DIRTY);
@@ -449,6 +529,8 @@ static struct kunit_case tdp_cases[] = {
 	KUNIT_CASE(no_memory_there),
 	KUNIT_CASE(punch),
 	KUNIT_CASE(delete_and_move),
+	KUNIT_CASE(survey_of_tables),
+	KUNIT_CASE(survey_of_neighbours),
 	KUNIT_CASE(harvest_dirty_bits),
 	KUNIT_CASE(harvest_by_faults),
 	KUNIT_CASE(harvest_of_log),
