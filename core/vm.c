@@ -326,6 +326,18 @@ int vm_ioctl_set_name(struct vm *vm, struct ditto_vm_name *args)
 }
 
 /**
+ * vm_ioctl_set_policy() - DITTO_SET_POLICY
+ * @vm: any
+ * @policy: unchecked
+ *
+ * Return: as mmu_set_policy().
+ */
+int vm_ioctl_set_policy(struct vm *vm, unsigned long policy)
+{
+	return mmu_set_policy(&vm->mmu, policy);
+}
+
+/**
  * vm_ioctl_set_tss_addr() - KVM_SET_TSS_ADDR
  * @vm: vm->lock held
  * @addr: gpa of three pages below 4 GiB that the VMM keeps free

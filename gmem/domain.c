@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Domains: which gmems may share pages. By default there is one per owner, that is uid and
- * user namespace; others have a name, and only who may mount gives gmems to them. A domain
+ * user namespace; others have a name, and only who may mount gives gmems to them; and a gmem
+ * that shares with itself only has one that nobody finds. A domain
  * lives as long as a gmem of it, or a mount. A shared page lives only as long
  * as an entry of such a gmem points at it, so it may point at its domain without a
  * reference.
@@ -118,6 +119,23 @@ struct gmem_domain *gmem_domain_named(const char *name)
 }
 
 /**
+ * gmem_domain_alone() - a domain that nobody else can find
+ *
+ * May sleep.
+ *
+ * Return: the domain, with a reference, or NULL when out of memory.
+ */
+struct gmem_domain *gmem_domain_alone(void)
+{
+	struct domain_key k = { .name = "" };
+	struct gmem_domain *d = domain_alloc(&k);
+
+	if (d)
+		INIT_HLIST_NODE(&d->node);
+	return d;
+}
+
+/**
  * gmem_domain_put() - give back a reference
  * @d: the domain, or NULL
  */
@@ -126,7 +144,8 @@ void gmem_domain_put(struct gmem_domain *d)
 	if (!d || !refcount_dec_and_test(&d->refs))
 		return;
 	spin_lock(&domains_lock);
-	hash_del_rcu(&d->node);
+	if (!hlist_unhashed(&d->node))
+		hash_del_rcu(&d->node);
 	spin_unlock(&domains_lock);
 	put_user_ns(d->ns);
 	kfree_rcu(d, rcu);

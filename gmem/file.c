@@ -60,7 +60,8 @@ static void gmem_free(struct work_struct *work)
 	gmem_index_free(g);
 	gmem_space_put(g->space);
 	gmem_tenant_put(g->tenant);
-	gmem_domain_put(g->domain);
+	gmem_domain_put(g->self);
+	gmem_domain_put(g->home);
 	mem_cgroup_put(g->memcg);
 	iput(g->inode);
 	kvfree_rcu(g, rcu);	/* gmem_usage() */
@@ -173,6 +174,7 @@ void gmem_usage(struct gmem *g, struct gmem_usage *u)
 	/* Counters that others change meanwhile may be below 0 for a moment. */
 	u64 nr_private = max(0L, atomic_long_read(&g->nr_private));
 	u64 nr_shared = max(0L, atomic_long_read(&g->nr_shared));
+	struct gmem_domain *d;
 	u64 entries, pages;
 
 	u->resident = (nr_private + nr_shared) << PAGE_SHIFT;
@@ -180,8 +182,9 @@ void gmem_usage(struct gmem *g, struct gmem_usage *u)
 	u->saved = 0;
 	if (!nr_shared)
 		return;
-	entries = max(1L, atomic_long_read(&g->domain->nr_shared));
-	pages = clamp_t(long, atomic_long_read(&g->domain->nr_shared_pages), 0, entries);
+	d = READ_ONCE(g->domain);	/* lives as long as the gmem */
+	entries = max(1L, atomic_long_read(&d->nr_shared));
+	pages = clamp_t(long, atomic_long_read(&d->nr_shared_pages), 0, entries);
 	u->saved = mul_u64_u64_div_u64(u->shared, entries - pages, entries);
 }
 
@@ -286,12 +289,14 @@ static long gmem_file_fallocate(struct file *file, int mode, loff_t offset, loff
  * @cmd: which
  * @arg: its argument
  *
- * Return: 0, -ENOTTY or -EFAULT.
+ * Return: 0, -ENOTTY, -EFAULT, or as gmem_set_policy().
  */
 long gmem_file_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct ditto_gmem_stats st;
 
+	if (cmd == DITTO_GMEM_SET_POLICY)
+		return arg > U32_MAX ? -EINVAL : gmem_set_policy(file->private_data, arg);
 	if (cmd != DITTO_GMEM_STATS)
 		return -ENOTTY;
 	gmem_stats(file->private_data, &st);
@@ -373,19 +378,26 @@ static struct gmem *gmem_alloc(u64 size, u32 flags)
 }
 
 /* With whom it shares, and is scanned: in @domain, or its owner's. */
-static int gmem_join(struct gmem *g, struct gmem_domain *domain)
+static int gmem_join(struct gmem *g, struct gmem_domain *domain, bool mounted)
 {
-	if (g->flags & DITTO_GMEM_NO_MERGE)
+	u32 policy = (g->flags & DITTO_GMEM_POLICY_MASK) / DITTO_GMEM_POLICY(1);
+
+	if (g->flags & DITTO_GMEM_NO_MERGE) {
+		g->max_policy = g->policy = DITTO_POLICY_OFF;
 		return 0;
+	}
 	if (domain) {
 		refcount_inc(&domain->refs);
-		g->domain = domain;
+		g->home = domain;
 	} else {
-		g->domain = gmem_domain_get(current_euid(), current_user_ns());
+		g->home = gmem_domain_get(current_euid(), current_user_ns());
 	}
-	if (g->domain)
-		g->tenant = gmem_tenant_get(current_euid(), current_user_ns());
-	return g->tenant ? 0 : -ENOMEM;
+	if (!g->home)
+		return -ENOMEM;
+	/* What who mounted it has said is the most that a file may have. */
+	g->max_policy = mounted && policy ? policy : DITTO_POLICY_DOMAIN;
+	g->tenant = gmem_tenant_get(current_euid(), current_user_ns());
+	return g->tenant ? gmem_policy_begin(g, policy) : -ENOMEM;
 }
 
 /**
@@ -405,7 +417,7 @@ struct gmem *gmem_create_in(u64 size, u32 flags, struct gmem_space *space,
 
 	if (!g)
 		return ERR_PTR(-ENOMEM);
-	ret = gmem_join(g, domain);
+	ret = gmem_join(g, domain, space);
 	if (ret)
 		goto put_domain;
 	g->inode = gmem_new_inode(g);
@@ -429,7 +441,8 @@ weight:
 	iput(g->inode);
 put_domain:
 	gmem_tenant_put(g->tenant);
-	gmem_domain_put(g->domain);
+	gmem_domain_put(g->self);
+	gmem_domain_put(g->home);
 	gmem_index_free(g);
 	kfree(g);
 	return ERR_PTR(ret);
@@ -452,6 +465,16 @@ static struct file *gmem_new_file(struct gmem *g, const struct file_operations *
 	return file;
 }
 
+/* At most one of the two: a policy that there is, or no merging for ever. */
+static bool flags_valid(u32 flags)
+{
+	u32 policy = (flags & DITTO_GMEM_POLICY_MASK) / DITTO_GMEM_POLICY(1);
+
+	if (flags & ~(DITTO_GMEM_NO_MERGE | DITTO_GMEM_POLICY_MASK))
+		return false;
+	return !policy || (gmem_policy_name(policy) && !(flags & DITTO_GMEM_NO_MERGE));
+}
+
 /**
  * gmem_create_obj() - make a gmem without a file
  * @size: bytes
@@ -463,7 +486,7 @@ struct gmem *gmem_create_obj(u64 size, u32 flags)
 {
 	if (!size || !PAGE_ALIGNED(size) || size > GMEM_MAX_SIZE)
 		return ERR_PTR(-EINVAL);
-	if (flags & ~DITTO_GMEM_NO_MERGE)
+	if (!flags_valid(flags))
 		return ERR_PTR(-EINVAL);
 	return gmem_create_in(size, flags, NULL, NULL);
 }

@@ -6,6 +6,7 @@
  * pages are equal.
  */
 #include <linux/pagemap.h>
+#include <ditto.h>
 
 #include "gmem/internal.h"
 #include "gmem/merge.h"
@@ -15,8 +16,10 @@ static void cursor_set(struct gmem_cursor *cur, struct gmem *g, struct gmem_chun
 	cur->g = g;
 	cur->c = c;
 	cur->lock = &c->lock;
-	cur->domain = g->domain;
-	cur->key = &g->domain->key;
+	cur->policy = READ_ONCE(g->policy);
+	smp_rmb();	/* pairs with policy_change() */
+	cur->domain = READ_ONCE(g->domain);
+	cur->key = &cur->domain->key;
 }
 
 /**
@@ -135,14 +138,26 @@ struct page *gmem_cursor_pending(const struct gmem_cursor *cur)
  * @cur: the entry, its chunk's lock held
  * @page: the page, which may be freed by now, or another's
  *
- * Return: whether it is.
+ * Return: whether it is, and the gmem's policy is what it was when the cursor was made.
  */
 bool gmem_cursor_has(const struct gmem_cursor *cur, struct page *page)
 {
 	unsigned long v = gmem_cursor_entry(cur);
 
 	lockdep_assert_held(&cur->c->lock);
-	return !cur->c->dead && gmem_entry_private(v) && gmem_entry_page(v) == page;
+	return !cur->c->dead && gmem_entry_private(v) && gmem_entry_page(v) == page &&
+	       cur->policy == READ_ONCE(cur->g->policy) && cur->policy != DITTO_POLICY_OFF;
+}
+
+/**
+ * gmem_cursor_shares() - may the pages here be shared with others?
+ * @cur: holds the entry
+ *
+ * Return: false if only pages that are all zero are of use.
+ */
+bool gmem_cursor_shares(const struct gmem_cursor *cur)
+{
+	return cur->policy != DITTO_POLICY_ZERO;
 }
 
 /**

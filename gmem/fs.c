@@ -16,6 +16,7 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/statfs.h>
+#include <ditto.h>
 
 #include "compat.h"
 #include "gmem/internal.h"
@@ -28,7 +29,7 @@ enum fs_option { OPT_DOMAIN, OPT_GID, OPT_INODES, OPT_MODE, OPT_POLICY, OPT_SIZE
  * struct fs_options - of a mount or a remount
  * @given: bits of enum fs_option
  * @domain: its name, or empty
- * @off: policy=off
+ * @policy: DITTO_POLICY_*, or 0
  * @max: pages, 0 for no limit
  * @max_inodes: inodes, 0 for no limit
  * @uid: owner of the top directory
@@ -38,7 +39,7 @@ enum fs_option { OPT_DOMAIN, OPT_GID, OPT_INODES, OPT_MODE, OPT_POLICY, OPT_SIZE
 struct fs_options {
 	unsigned long given;
 	char domain[GMEM_DOMAIN_NAME];
-	bool off;
+	u32 policy;
 	unsigned long max;
 	unsigned long max_inodes;
 	kuid_t uid;
@@ -71,12 +72,12 @@ static int option_domain(struct fs_context *fc, struct fs_options *o, const char
 	return 0;
 }
 
-static int option_policy(struct fs_context *fc, struct fs_options *o, const char *policy)
+static int option_policy(struct fs_context *fc, struct fs_options *o, const char *name)
 {
-	o->off = !strcmp(policy, "off");
-	if (o->off || !strcmp(policy, "domain"))
+	o->policy = gmem_policy_by_name(name);
+	if (o->policy)
 		return 0;
-	return invalf(fc, "ditto: policy=%s: not supported; domain and off are", policy);
+	return invalf(fc, "ditto: policy=%s: off, zero, self or domain", name);
 }
 
 /* Bytes with a suffix, or a percentage of the host's memory; in pages, rounded up. */
@@ -159,7 +160,7 @@ static struct gmem_fs *fs_new(const struct fs_options *o)
 
 	if (!fs)
 		return NULL;
-	fs->off = o->off;
+	fs->policy = o->policy;
 	fs->max_inodes = o->max_inodes;
 	fs->uid = o->uid;
 	fs->gid = o->gid;
@@ -199,8 +200,8 @@ static int fs_show_options(struct seq_file *m, struct dentry *root)
 
 	if (fs->domain)
 		seq_show_option(m, "domain", fs->domain->name);
-	if (fs->off)
-		seq_puts(m, ",policy=off");
+	if (fs->policy)
+		seq_show_option(m, "policy", gmem_policy_name(fs->policy));
 	if (fs->space->max)
 		seq_printf(m, ",size=%luk", fs->space->max << (PAGE_SHIFT - 10));
 	if (fs->max_inodes)
@@ -242,6 +243,7 @@ static int fs_fill_super(struct super_block *sb, struct fs_context *fc)
 		return -ENOMEM;
 	sb->s_fs_info = fs;
 	sb->s_op = &fs_super_ops;
+	sb->s_xattr = gmem_fs_xattrs;
 	sb->s_magic = GMEM_FS_MAGIC;
 	sb->s_maxbytes = GMEM_MAX_SIZE;
 	sb->s_blocksize = PAGE_SIZE;
@@ -261,8 +263,9 @@ static int fs_get_tree(struct fs_context *fc)
 {
 	struct fs_options *o = fc->fs_private;
 
-	if (o->off && *o->domain)
-		return invalf(fc, "ditto: policy=off: nothing is shared in a domain then");
+	if (o->policy && o->policy < DITTO_POLICY_DOMAIN && *o->domain)
+		return invalf(fc, "ditto: policy=%s: nothing is shared in a domain then",
+			      gmem_policy_name(o->policy));
 	return get_tree_nodev(fc, fs_fill_super);
 }
 
@@ -274,7 +277,7 @@ static int fs_reconfigure(struct fs_context *fc)
 
 	if (o->given & BIT(OPT_DOMAIN) && strcmp(o->domain, fs->domain ? fs->domain->name : ""))
 		return invalf(fc, "ditto: domain: cannot be changed");
-	if (o->given & BIT(OPT_POLICY) && o->off != fs->off)
+	if (o->given & BIT(OPT_POLICY) && o->policy != fs->policy)
 		return invalf(fc, "ditto: policy: cannot be changed");
 	if (o->given & BIT(OPT_INODES) && o->max_inodes &&
 	    o->max_inodes < atomic_long_read(&fs->inodes))

@@ -28,8 +28,9 @@ static bool inodes_take(struct gmem_fs *fs)
 /* A regular file: an empty gmem. */
 static int inode_add_gmem(struct inode *inode, struct gmem_fs *fs)
 {
-	struct gmem *g = gmem_create_in(0, fs->off ? DITTO_GMEM_NO_MERGE : 0, fs->space,
-					fs->domain);
+	u32 flags = fs->policy == DITTO_POLICY_OFF ? DITTO_GMEM_NO_MERGE :
+						     DITTO_GMEM_POLICY(fs->policy);
+	struct gmem *g = gmem_create_in(0, flags, fs->space, fs->domain);
 
 	if (IS_ERR(g))
 		return PTR_ERR(g);

@@ -10,6 +10,7 @@
 #include <linux/sched/signal.h>
 #include <linux/splice.h>
 #include <linux/uio.h>
+#include <linux/xattr.h>
 
 #include "compat.h"
 #include "gmem/internal.h"
@@ -375,4 +376,5 @@ static int fs_setattr(struct mnt_idmap *idmap, struct dentry *dentry, struct iat
 const struct inode_operations gmem_fs_file_iops = {
 	.getattr = fs_getattr,
 	.setattr = fs_setattr,
+	.listxattr = generic_listxattr,
 };

@@ -158,6 +158,13 @@ u64 gmem_size(const struct gmem *g);
 void gmem_stats(struct gmem *g, struct ditto_gmem_stats *st);
 void gmem_usage(struct gmem *g, struct gmem_usage *u);
 
+/* What may be shared (policy.c). */
+int gmem_set_policy(struct gmem *g, u32 policy);
+int gmem_limit_policy(struct gmem *g, u32 policy);
+bool gmem_has_policy(const struct gmem *g, u32 policy);
+bool gmem_policy_valid(u32 policy);
+u32 gmem_policy(const struct gmem *g);
+
 /* Those that only a machine sees (guest.c). */
 int gmem_create_guest(u64 size, u64 owner);
 struct gmem *gmem_get_guest_fd(int fd, u64 owner);

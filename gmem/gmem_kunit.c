@@ -288,7 +288,7 @@ static void scanning(struct kunit *test)
 	struct gmem *g = make(test, 512);
 	struct fake *f = fake_new(test, g, 0, 512);
 	DECLARE_BITMAP(ripe, GMEM_CHUNK_PAGES);
-	struct gmem_cursor cur = { .g = g, .nr = 5 };
+	struct gmem_cursor cur = { .g = g, .nr = 5, .policy = gmem_policy(g) };
 
 	KUNIT_EXPECT_EQ(test, fake_write(g, f, 5, 1), 0);
 	KUNIT_EXPECT_EQ(test, fake_write(g, f, 6, 1), 0);
@@ -322,7 +322,7 @@ static void scanning(struct kunit *test)
 static void freezing_written(struct kunit *test)
 {
 	struct gmem *g = make(test, 512);
-	struct gmem_cursor cur = { .g = g, .nr = 5 };
+	struct gmem_cursor cur = { .g = g, .nr = 5, .policy = gmem_policy(g) };
 	struct page *page;
 	unsigned long v;
 	void *pin;
@@ -376,7 +376,7 @@ static void freezing_late(struct kunit *test)
 {
 	struct gmem *g = make(test, 512);
 	struct fake *f = fake_new(test, g, 0, 512);
-	struct gmem_cursor cur = { .g = g, .nr = 5 };
+	struct gmem_cursor cur = { .g = g, .nr = 5, .policy = gmem_policy(g) };
 	struct page *page;
 	int keep;
 
@@ -404,7 +404,7 @@ static void freezing_some(struct kunit *test)
 	struct gmem_freeze some[3] = { { .nr = 5 }, { .nr = 8 }, { .nr = 9 } };
 	struct gmem *g = make(test, 512);
 	struct fake *f = fake_new(test, g, 0, 512);
-	struct gmem_cursor cur = { .g = g };
+	struct gmem_cursor cur = { .g = g, .policy = gmem_policy(g) };
 	unsigned int i;
 
 	for (i = 0; i < 3; i++) {
@@ -440,7 +440,7 @@ static void freezing(struct kunit *test)
 {
 	struct gmem *g = make(test, 512);
 	struct fake *f = fake_new(test, g, 0, 512);
-	struct gmem_cursor cur = { .g = g, .nr = 5 };
+	struct gmem_cursor cur = { .g = g, .nr = 5, .policy = gmem_policy(g) };
 	struct page *page;
 	void *pin;
 
@@ -552,7 +552,7 @@ static void crowds(struct kunit *test)
 {
 	struct fake **f = kunit_kcalloc(test, GMEM_CROWD + 1, sizeof(*f), GFP_KERNEL);
 	struct gmem *g = make(test, 512);
-	struct gmem_cursor cur = { .g = g, .nr = 5 };
+	struct gmem_cursor cur = { .g = g, .nr = 5, .policy = gmem_policy(g) };
 	DECLARE_BITMAP(ripe, GMEM_CHUNK_PAGES);
 	struct page *page;
 	unsigned int i;

@@ -212,8 +212,14 @@ struct gmem_weight {
  * @inode: user mappings hang off its i_mapping; referenced; constant
  * @space: what its pages are counted in; referenced; constant; NULL without a mount
  * @memcg: the creator's, which pages and index are charged to; referenced; constant
- * @domain: who may share; referenced; constant; NULL if nobody
+ * @domain: who may share now: one of the two below; NULL if nobody ever. Changed under
+ *	@policy_lock while the engine is kept out
  * @tenant: with whom it is scanned; referenced; constant; NULL if it is not
+ * @home: what @domain is under most policies, referenced; constant; NULL if it never merges
+ * @self: its own, for the policy of that name; set once, under @policy_lock
+ * @max_policy: no policy with a greater number; constant
+ * @policy: DITTO_POLICY_*; changed under @policy_lock
+ * @policy_lock: one change at a time
  * @zero: the page that empty entries read from; NULL until one is read, then constant
  * @weight: in its owner's RSS
  * @free_work: frees it, where who dropped the last reference does not
@@ -241,6 +247,11 @@ struct gmem {
 	struct gmem_space *space;
 	struct mem_cgroup *memcg;
 	struct gmem_domain *domain;
+	struct gmem_domain *home;
+	struct gmem_domain *self;
+	u32 max_policy;
+	u32 policy;
+	struct mutex policy_lock;
 	struct gmem_tenant *tenant;
 	struct page *zero;
 	struct gmem_weight weight;
@@ -429,10 +440,11 @@ long gmem_file_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 int gmem_zero_part(struct gmem *g, u64 pos, u64 end);
 int gmem_punch_bytes(struct gmem *g, u64 pos, u64 len);
 
-/* fs_file.c, fs_dir.c: a file system of gmems */
+/* fs_file.c, fs_dir.c, fs_xattr.c: a file system of gmems */
 int gmem_allocate(struct gmem *g, pgoff_t start, pgoff_t end);
 extern const struct file_operations gmem_fs_fops;
 extern const struct inode_operations gmem_fs_file_iops;
+extern const struct xattr_handler *gmem_fs_xattrs[];
 struct inode *gmem_fs_inode(struct super_block *sb, struct inode *dir, umode_t mode);
 void gmem_fs_drop(struct inode *inode);
 
@@ -440,7 +452,7 @@ void gmem_fs_drop(struct inode *inode);
  * struct gmem_fs - a mount
  * @space: its files' pages, referenced
  * @domain: its files', referenced; NULL: each its owner's
- * @off: its files take no part in merging
+ * @policy: its files', DITTO_POLICY_*, which may not have a greater one; 0: the default
  * @max_inodes: limit, 0 for none; changed by a remount, read without
  * @inodes: how many there are
  * @uid: owner of the top directory; constant, as all that follows
@@ -450,7 +462,7 @@ void gmem_fs_drop(struct inode *inode);
 struct gmem_fs {
 	struct gmem_space *space;
 	struct gmem_domain *domain;
-	bool off;
+	u32 policy;
 	unsigned long max_inodes;
 	atomic_long_t inodes;
 	kuid_t uid;
@@ -479,7 +491,16 @@ static inline void gmem_count_shared(struct gmem *g, int n)
 /* domain.c */
 struct gmem_domain *gmem_domain_get(kuid_t uid, struct user_namespace *ns);
 struct gmem_domain *gmem_domain_named(const char *name);
+struct gmem_domain *gmem_domain_alone(void);
 void gmem_domain_put(struct gmem_domain *d);
+
+/* policy.c */
+const char *gmem_policy_name(u32 policy);
+u32 gmem_policy_by_name(const char *name);
+int gmem_policy_begin(struct gmem *g, u32 policy);
+
+/* scan.c */
+int gmem_undo_merging(struct gmem *g, bool zeroed);
 
 /* tenant.c */
 struct gmem_tenant *gmem_tenant_get(kuid_t uid, struct user_namespace *ns);

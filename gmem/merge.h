@@ -84,6 +84,7 @@ struct gmem_tenant {
  * @lock: its chunk's; see gmem_cursor_lock()
  * @domain: its gmem's; the engine's cursors have this and @key
  * @key: of digests in that domain
+ * @policy: of its gmem when the cursor was made
  * @nr: its number in the chunk
  */
 struct gmem_cursor {
@@ -92,6 +93,7 @@ struct gmem_cursor {
 	struct mutex *lock;
 	struct gmem_domain *domain;
 	const hsiphash_key_t *key;
+	u32 policy;
 	unsigned int nr;
 };
 
@@ -154,6 +156,7 @@ bool gmem_cursor_get(struct page *page, struct gmem_cursor *cur);
 void gmem_cursor_put(struct gmem_cursor *cur);
 u64 gmem_cursor_id(const struct gmem_cursor *cur);
 pgoff_t gmem_cursor_offset(const struct gmem_cursor *cur);
+bool gmem_cursor_shares(const struct gmem_cursor *cur);
 bool gmem_cursor_has(const struct gmem_cursor *cur, struct page *page);
 struct page *gmem_cursor_pending(const struct gmem_cursor *cur);
 int gmem_examined(struct gmem_cursor *cur, struct page *page);

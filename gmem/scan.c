@@ -11,6 +11,7 @@
 #include <linux/bitmap.h>
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
+#include <ditto.h>
 
 #include "gmem/internal.h"
 #include "gmem/merge.h"
@@ -93,11 +94,13 @@ static bool entry_scan(struct gmem_chunk *c, unsigned int nr, bool dirty, bool *
  * @g: the gmem, to which the caller has a reference
  * @off: any offset
  *
- * Return: true at the end of @g; and anywhere when nobody else has it, so that it can go.
+ * Return: true at the end of @g; and anywhere when nobody else has it, so that it can go, or
+ * when its policy is that nothing is merged.
  */
 bool gmem_scan_ends(const struct gmem *g, pgoff_t off)
 {
-	return off >= gmem_npages(g) || kref_read(&g->ref) == 1;
+	return off >= gmem_npages(g) || kref_read(&g->ref) == 1 ||
+	       READ_ONCE(g->policy) == DITTO_POLICY_OFF;
 }
 
 /* How many missing directories one step of the engine may look up. */
@@ -244,15 +247,18 @@ static void chunk_forget(struct gmem_chunk *c)
 	mutex_unlock(&c->lock);
 }
 
-static int chunk_unshare(struct gmem *g, struct gmem_chunk *c)
+/* @which: the kinds of entries that get pages of their own. */
+static int chunk_unshare(struct gmem *g, struct gmem_chunk *c, unsigned long which)
 {
 	unsigned int i;
 	int ret;
 
+	mutex_lock(&c->lock);	/* who merges here has ended, or sees that it must not */
+	mutex_unlock(&c->lock);
 	for (i = 0; i < GMEM_CHUNK_PAGES; i++) {
 		if (READ_ONCE(c->dead))
 			return 0;
-		if (!(READ_ONCE(c->entry[i]) & (GMEM_SHARED | GMEM_ZEROED)))
+		if (!(READ_ONCE(c->entry[i]) & which))
 			continue;
 		if (fatal_signal_pending(current))
 			return -EINTR;
@@ -262,6 +268,37 @@ static int chunk_unshare(struct gmem *g, struct gmem_chunk *c)
 		cond_resched();
 	}
 	chunk_forget(c);
+	return 0;
+}
+
+/**
+ * gmem_undo_merging() - give every entry that merging shared a page of its own
+ * @g: the gmem
+ * @zeroed: those that merging emptied get pages again, too
+ *
+ * Process context, no lock held but policy_lock. The caller has seen to it that the engine
+ * merges nothing of @g meanwhile. Every page is to be examined again.
+ *
+ * Return: 0, -ENOMEM, or -EINTR when a fatal signal came; then part of it is undone.
+ */
+int gmem_undo_merging(struct gmem *g, bool zeroed)
+{
+	unsigned long which = GMEM_SHARED | (zeroed ? GMEM_ZEROED : 0);
+	struct gmem_chunk *c;
+	pgoff_t off;
+	int ret;
+
+	for (off = gmem_next_chunk(g, 0); off < gmem_npages(g);
+	     off = gmem_next_chunk(g, off + GMEM_CHUNK_PAGES)) {
+		c = gmem_chunk_find(g, off);
+		if (!c)
+			continue;
+		ret = chunk_unshare(g, c, which);
+		gmem_chunk_put(c);
+		if (ret)
+			return ret;
+		cond_resched();
+	}
 	return 0;
 }
 
@@ -276,20 +313,5 @@ static int chunk_unshare(struct gmem *g, struct gmem_chunk *c)
  */
 int gmem_unshare(struct gmem *g)
 {
-	struct gmem_chunk *c;
-	pgoff_t off;
-	int ret;
-
-	for (off = gmem_next_chunk(g, 0); off < gmem_npages(g);
-	     off = gmem_next_chunk(g, off + GMEM_CHUNK_PAGES)) {
-		c = gmem_chunk_find(g, off);
-		if (!c)
-			continue;
-		ret = chunk_unshare(g, c);
-		gmem_chunk_put(c);
-		if (ret)
-			return ret;
-		cond_resched();
-	}
-	return 0;
+	return gmem_undo_merging(g, true);
 }

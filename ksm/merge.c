@@ -42,7 +42,7 @@ static struct page *merge_pick(struct gmem_cursor *cur, u32 *digest, bool *zero)
 		va = page_address(page);
 		merge_read_begin();
 		*zero = merge_page_zero(va);
-		if (!*zero)
+		if (!*zero && gmem_cursor_shares(cur))
 			*digest = merge_digest(va, cur->key);
 		merge_read_end();
 	}
@@ -222,7 +222,8 @@ enum merge_result merge_keep_unique(struct gmem_cursor *cur, struct page *page, 
 	gmem_merge_forget(page);
 	if (err)
 		return MERGE_VOLATILE;
-	merge_index_insert(page, digest);
+	if (gmem_cursor_shares(cur))
+		merge_index_insert(page, digest);
 	return MERGE_UNIQUE;
 }
 
@@ -247,7 +248,7 @@ static enum merge_result merge_search(struct gmem_cursor *cur, struct page *page
 	enum merge_result ret;
 	bool busy = false;
 
-	for (tries = 0; tries < MAX_TRIES; tries++) {
+	for (tries = 0; tries < MAX_TRIES && gmem_cursor_shares(cur); tries++) {
 		if (!merge_index_find(cur->domain, digest, skip, &cand))
 			break;
 		gmem_cursor_lock(cur);

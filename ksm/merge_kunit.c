@@ -245,6 +245,7 @@ static void other_domain(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, b.g->domain);
 	KUNIT_ASSERT_PTR_NE(test, b.g->domain, own);
 	gmem_domain_put(own);
+	b.g->home = b.g->domain;
 	b.g->domain->key = a.g->domain->key;	/* equal digests: the domain decides */
 	for (i = 0; i < 20; i++) {
 		KUNIT_ASSERT_EQ(test, put(&a, i, 7 + i / 10), 0);
@@ -300,6 +301,113 @@ static void two_users(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
 	for (i = 0; i < 3; i++)
 		unmake(&s[i]);
+}
+
+/* Who shares what, by policy: 10 pages of each of two guests are alike, 5 are zero. */
+static const struct {
+	u32 policy;
+	unsigned int shared, zeroed, shared_pages;
+} policies[] = {
+	{ DITTO_POLICY_OFF, 0, 0, 0 },
+	{ DITTO_POLICY_ZERO, 0, 5, 0 },
+	{ DITTO_POLICY_SELF, 10, 5, 10 },
+	{ DITTO_POLICY_DOMAIN, 10, 5, 5 },
+};
+
+static void fill_policies(struct kunit *test, struct guest *s)
+{
+	pgoff_t i;
+
+	for (i = 0; i < 15; i++)
+		KUNIT_ASSERT_EQ(test, put(s, i, i < 10 ? 1 + i % 5 : 0), 0);
+	KUNIT_ASSERT_EQ(test, put(s, 15, 100 + (s->g->id & 0xff)), 0);
+}
+
+static void expect_policy(struct kunit *test, struct guest *s, unsigned int i)
+{
+	pgoff_t off;
+
+	KUNIT_EXPECT_EQ(test, shared(s->g), policies[i].shared);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&s->g->nr_zeroed), policies[i].zeroed);
+	for (off = 0; off < 15; off++)
+		KUNIT_EXPECT_EQ(test, get(s, off), off < 10 ? 1 + off % 5 : 0);
+}
+
+/* From each policy to each other: what there was is undone, and what may be is merged anew. */
+static void changed_policies(struct kunit *test)
+{
+	struct guest a = make(test, 16), b = make(test, 16);
+	unsigned int from, to;
+
+	fill_policies(test, &a);
+	fill_policies(test, &b);
+	for (from = 0; from < ARRAY_SIZE(policies); from++) {
+		for (to = 0; to < ARRAY_SIZE(policies); to++) {
+			KUNIT_EXPECT_EQ(test, gmem_set_policy(a.g, policies[from].policy), 0);
+			KUNIT_EXPECT_EQ(test, gmem_set_policy(b.g, policies[from].policy), 0);
+			passes(4 + GMEM_WAIT_BROKE, MERGE_SHARED);
+			expect_policy(test, &a, from);
+			expect_policy(test, &b, from);
+			KUNIT_EXPECT_EQ(test, gmem_shared_pages(), policies[from].shared_pages);
+			KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+			KUNIT_EXPECT_EQ(test, gmem_set_policy(a.g, policies[to].policy), 0);
+			passes(4 + GMEM_WAIT_BROKE, MERGE_SHARED);
+			KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+		}
+	}
+	KUNIT_EXPECT_EQ(test, gmem_set_policy(a.g, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, gmem_set_policy(a.g, 99), -EINVAL);
+	unmake(&a);
+	unmake(&b);
+	KUNIT_EXPECT_EQ(test, gmem_shared_pages(), 0);
+	KUNIT_EXPECT_EQ(test, merge_index_unshared(), 0);
+}
+
+/* With itself only, though another has the same pages and the same policy. */
+static void self_policy(struct kunit *test)
+{
+	struct guest a = make(test, 4), b = make(test, 4);
+	pgoff_t i;
+
+	KUNIT_EXPECT_EQ(test, gmem_set_policy(a.g, DITTO_POLICY_SELF), 0);
+	KUNIT_EXPECT_EQ(test, gmem_set_policy(b.g, DITTO_POLICY_SELF), 0);
+	/* Equal digests: the domain decides. */
+	b.g->domain->key = a.g->domain->key;
+	for (i = 0; i < 2; i++) {
+		KUNIT_ASSERT_EQ(test, put(&a, i, 5), 0);
+		KUNIT_ASSERT_EQ(test, put(&b, i, 5), 0);
+	}
+	KUNIT_EXPECT_EQ(test, passes(2, MERGE_SHARED), 2);
+	get(&a, 0);
+	get(&b, 0);
+	KUNIT_EXPECT_NE(test, a.f->pfn[0], b.f->pfn[0]);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	unmake(&a);
+	unmake(&b);
+}
+
+/* The engine comes with what it knew before the policy changed: nothing is merged. */
+static void late_policy(struct kunit *test)
+{
+	struct guest a = make(test, 4);
+	struct gmem_cursor cur;
+	struct page *page;
+
+	KUNIT_ASSERT_EQ(test, put(&a, 0, 5), 0);
+	page = pfn_to_page(a.f->pfn[0]);
+	KUNIT_ASSERT_TRUE(test, gmem_cursor_at(&cur, a.g, 0));
+	cur.nr = 0;
+	KUNIT_EXPECT_EQ(test, gmem_set_policy(a.g, DITTO_POLICY_OFF), 0);
+	gmem_cursor_lock(&cur);
+	KUNIT_EXPECT_EQ(test, gmem_freeze(&cur, page, false), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, gmem_examined(&cur, page), -EAGAIN);
+	gmem_cursor_unlock(&cur);
+	KUNIT_EXPECT_EQ(test, gmem_set_policy(a.g, DITTO_POLICY_SELF), 0);
+	gmem_cursor_lock(&cur);
+	KUNIT_EXPECT_EQ(test, gmem_freeze(&cur, page, false), -EAGAIN);
+	gmem_cursor_unlock(&cur);
+	gmem_cursor_leave(&cur);
+	unmake(&a);
 }
 
 static void pinned_page(struct kunit *test)
@@ -583,7 +691,7 @@ static void stolen_candidate(struct kunit *test)
 static void lost_merge(struct kunit *test)
 {
 	struct guest a = make(test, 8);
-	struct gmem_cursor cur = { .g = a.g, .nr = 1 };
+	struct gmem_cursor cur = { .g = a.g, .nr = 1, .policy = gmem_policy(a.g) };
 	u32 digest;
 
 	KUNIT_ASSERT_EQ(test, put(&a, 0, 5), 0);
@@ -849,6 +957,9 @@ static struct kunit_case merge_cases[] = {
 	KUNIT_CASE(zero_pages),
 	KUNIT_CASE(other_domain),
 	KUNIT_CASE(two_users),
+	KUNIT_CASE(changed_policies),
+	KUNIT_CASE(self_policy),
+	KUNIT_CASE(late_policy),
 	KUNIT_CASE(pinned_page),
 	KUNIT_CASE(written_while_held),
 	KUNIT_CASE(collisions),

@@ -33,7 +33,7 @@ static void step_read(struct merge_step *s, struct gmem_cursor *cur)
 			continue;
 		va = page_address(it->page);
 		it->zero = merge_page_zero(va);
-		if (!it->zero)
+		if (!it->zero && gmem_cursor_shares(cur))
 			it->digest = merge_digest(va, cur->key);
 	}
 	merge_read_end();
@@ -52,7 +52,8 @@ static void step_look(struct merge_step *s, struct gmem_cursor *cur)
 		if (!it->page)
 			continue;
 		cur->nr = it->nr;
-		it->found = !it->zero && merge_index_find(cur->domain, it->digest, 0, &it->cand);
+		it->found = !it->zero && gmem_cursor_shares(cur) &&
+			    merge_index_find(cur->domain, it->digest, 0, &it->cand);
 		if (it->zero || it->found) {
 			s->frozen[s->nr_frozen].item = it;
 			s->freeze[s->nr_frozen].page = it->page;

@@ -77,10 +77,16 @@ static struct mmu_gmem *gmems_get_locked(struct mmu *mmu, struct gmem *gmem)
 struct mmu_gmem *gmems_get(struct mmu *mmu, struct gmem *gmem)
 {
 	struct mmu_gmem *user;
+	u32 policy;
 
 	mutex_lock(&mmu->gmems_lock);
 	user = gmems_get_locked(mmu, gmem);
 	mutex_unlock(&mmu->gmems_lock);
+	policy = READ_ONCE(mmu->policy);	/* after it is in the list, see mmu_set_policy() */
+	if (user && policy && gmem_limit_policy(gmem, policy)) {
+		gmems_put(mmu, user);
+		return NULL;
+	}
 	return user;
 }
 
@@ -98,6 +104,53 @@ void gmems_put(struct mmu *mmu, struct mmu_gmem *user)
 		kfree_rcu(user, rcu);
 	}
 	mutex_unlock(&mmu->gmems_lock);
+}
+
+/* A gmem that has not the policy that it is to have, with a reference, or NULL. */
+static struct gmem *gmems_other(struct mmu *mmu, u32 policy)
+{
+	struct gmem *found = NULL;
+	struct mmu_gmem *user;
+
+	mutex_lock(&mmu->gmems_lock);
+	list_for_each_entry(user, &mmu->gmems, list) {
+		if (gmem_has_policy(user->gmem, policy))
+			continue;
+		found = gmem_get(user->gmem);
+		break;
+	}
+	mutex_unlock(&mmu->gmems_lock);
+	return found;
+}
+
+/**
+ * mmu_set_policy() - what the memory of a machine may be shared with
+ * @mmu: slots_lock not held
+ * @policy: DITTO_POLICY_*, unchecked
+ *
+ * Of every gmem that backs a memslot, now or later. One that may not share as much keeps the
+ * most that it may.
+ *
+ * Return: 0, or as gmem_set_policy(): some of the gmems may have the new policy then, and those
+ * that come get it.
+ */
+int mmu_set_policy(struct mmu *mmu, unsigned long policy)
+{
+	struct gmem *gmem;
+	int ret;
+
+	if (policy > U32_MAX || !gmem_policy_valid(policy))
+		return -EINVAL;
+	ret = mutex_lock_killable(&mmu->slots_lock);
+	if (ret)
+		return ret;
+	WRITE_ONCE(mmu->policy, policy);	/* who comes after the list was seen has it */
+	while (!ret && (gmem = gmems_other(mmu, policy))) {
+		ret = gmem_limit_policy(gmem, policy);
+		gmem_put(gmem);
+	}
+	mutex_unlock(&mmu->slots_lock);
+	return ret;
 }
 
 /**

@@ -163,6 +163,7 @@ int mmu_pre_fault(struct mmu *mmu, struct fault_streaks *streaks, u64 *gpa, u64 
 void mmu_note_written(struct mmu *mmu, const u64 *gpas, unsigned int nr);
 
 /* gmems.c */
+int mmu_set_policy(struct mmu *mmu, unsigned long policy);
 void mmu_stats(struct mmu *mmu, struct ditto_vm_info *info);
 
 /* check.c */

@@ -139,6 +139,8 @@ struct walk_fault {
  * @slots_by_id: by the VMM's number; @slots_lock
  * @gmems_lock: the next two; innermost
  * @gmems: what backs the gmem-backed ones and the windows, each once; read by RCU
+ * @policy: what those may be shared with, DITTO_POLICY_*, or 0: what each says; written
+ *	under @slots_lock
  * @gmems_tree: the same by address
  * @windows_dead: windows that are no longer looked up; @lock for write
  * @nr_windows_dead: and those that are just being freed; likewise
@@ -188,6 +190,7 @@ struct mmu {
 	struct xarray slots_by_id;
 	struct mutex gmems_lock;
 	struct list_head gmems;
+	u32 policy;
 	struct rb_root gmems_tree;
 	struct work_struct windows_work;
 	u64 nr_pages;

@@ -21,7 +21,7 @@
 #define RAM_MAX		(1ULL << 40)
 #define RAM_DEFAULT	(256 * MIB)
 
-enum { OPT_BACKING = 256 };
+enum { OPT_BACKING = 256, OPT_MERGE };
 
 static const struct argp_option options[] = {
 	{ "kernel",  'k', "FILE", 0, "Linux kernel (bzImage, 64-bit); required", 1 },
@@ -33,6 +33,9 @@ static const struct argp_option options[] = {
 	{ "dev",     'd', "PATH", 0, "device (default: /dev/ditto); /dev/kvm runs on stock KVM", 3 },
 	{ "backing", OPT_BACKING, "KIND", 0,
 	  "make RAM of a `gmem' or of `anon'ymous memory (default: gmem where the device has it)", 3 },
+	{ "merge", OPT_MERGE, "POLICY", 0,
+	  "what its memory may be shared with: nothing (`off'), only zero pages given back (`zero'), "
+	  "it`self', or its owner's other machines (`domain'); default: the module's", 3 },
 	{ 0 }
 };
 
@@ -107,6 +110,20 @@ static void parse_backing(struct run *run, const char *arg, struct argp_state *s
 		argp_error(state, "--backing: '%s' is neither gmem nor anon", arg);
 }
 
+static void parse_merge(struct run *run, const char *arg, struct argp_state *state)
+{
+	static const char *const names[] = {
+		[DITTO_POLICY_OFF] = "off", [DITTO_POLICY_ZERO] = "zero",
+		[DITTO_POLICY_SELF] = "self", [DITTO_POLICY_DOMAIN] = "domain",
+	};
+
+	for (uint32_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (names[i] && !strcmp(arg, names[i]))
+			run->config.policy = i;
+	if (!run->config.policy)
+		argp_error(state, "--merge: '%s' is none of off, zero, self, domain", arg);
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct run *run = state->input;
@@ -135,6 +152,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		break;
 	case OPT_BACKING:
 		parse_backing(run, arg, state);
+		break;
+	case OPT_MERGE:
+		parse_merge(run, arg, state);
 		break;
 	case ARGP_KEY_ARG:
 		argp_error(state, "unexpected argument '%s'", arg);

@@ -154,6 +154,16 @@ static int vm_set_name(struct vm *vm)
 	return 0;
 }
 
+/* Before there is memory: what it shares with is decided when it comes. */
+static int vm_set_policy(struct vm *vm)
+{
+	if (!vm->config->policy)
+		return 0;
+	if (ioctl(vm->fd, DITTO_SET_POLICY, vm->config->policy) < 0)
+		return refuse(vm, "what memory may be shared with");
+	return 0;
+}
+
 static void vm_attach_devices(struct vm *vm)
 {
 	serial_attach(&vm->serial, &vm->ports, vm, &vm->console);
@@ -203,6 +213,8 @@ int vm_create(struct vm *vm, const struct vm_config *config)
 		return refuse(vm, "KVM_CREATE_VM");
 	has_gmem = device_has_gmem(vm->dev_fd);
 	if (has_gmem && vm_set_name(vm) < 0)
+		return -1;
+	if (vm_set_policy(vm) < 0)
 		return -1;
 	if (vm_create_board(vm) < 0 || vm_create_ram(vm, has_gmem) < 0)
 		return -1;

@@ -38,6 +38,7 @@ enum vm_status {
  * @ram_size: bytes
  * @cpus: 1 to VM_CPUS_MAX
  * @backing: what to make the memory of
+ * @policy: what it may be shared with, DITTO_POLICY_*, or 0 for the module's default
  */
 struct vm_config {
 	const char *dev;
@@ -45,6 +46,7 @@ struct vm_config {
 	uint64_t ram_size;
 	unsigned int cpus;
 	enum ram_backing backing;
+	uint32_t policy;
 };
 
 /**

@@ -30,6 +30,17 @@ struct ditto_create_gmem {
 /* The gmem takes no part in merging, neither now nor later. */
 #define DITTO_GMEM_NO_MERGE	(1u << 0)
 
+/*
+ * What a gmem's pages may be shared with: its policy. Those with a greater number may share
+ * more. DITTO_GMEM_POLICY() of one goes into @flags; without it the module's default counts.
+ */
+#define DITTO_POLICY_OFF	1u	/* nothing */
+#define DITTO_POLICY_ZERO	2u	/* pages that are all zero are given back, and no more */
+#define DITTO_POLICY_SELF	3u	/* with pages of the same gmem */
+#define DITTO_POLICY_DOMAIN	5u	/* with those of the gmems in its domain */
+#define DITTO_GMEM_POLICY(p)	((p) << 1)
+#define DITTO_GMEM_POLICY_MASK	(7u << 1)
+
 /**
  * DITTO_CREATE_GMEM - system: make a guest memory object
  *
@@ -65,6 +76,26 @@ struct ditto_gmem_stats {
  * DITTO_GMEM_STATS - gmem: measure it
  */
 #define DITTO_GMEM_STATS	_IOR(DITTO_IO, 0x01, struct ditto_gmem_stats)
+
+/**
+ * DITTO_GMEM_SET_POLICY - gmem: change its policy
+ *
+ * The argument is a DITTO_POLICY_*. What was merged under the old policy is undone first,
+ * which takes memory; what the new one allows is merged in time. Errors: -EINVAL: there is no
+ * such policy; -EPERM: it may share more than this gmem ever may (it was made with
+ * DITTO_GMEM_NO_MERGE, or on a mount whose policy is stricter); -ENOMEM or -EINTR: the old
+ * policy stays, and part of the merging is undone.
+ */
+#define DITTO_GMEM_SET_POLICY	_IO(DITTO_IO, 0x05)
+
+/**
+ * DITTO_SET_POLICY - VM: the same for every gmem that backs a memslot of this machine, now and
+ * whenever one comes to it
+ *
+ * The argument is a DITTO_POLICY_*. Errors as for DITTO_GMEM_SET_POLICY; some of the gmems may
+ * have the new policy then.
+ */
+#define DITTO_SET_POLICY	_IO(DITTO_IO, 0x06)
 
 /**
  * struct ditto_gmem_region - arguments of DITTO_SET_GMEM_REGION

@@ -498,6 +498,7 @@ static const struct call calls[] = {
 	NUMBER(KVM_RESET_DIRTY_RINGS, VM),
 	NUMBER(KVM_SET_NR_MMU_PAGES, VM),
 	TAKES(DITTO_SET_NAME, VM, bend_name),
+	NUMBER(DITTO_SET_POLICY, VM),
 	NUMBER(KVM_SET_TSS_ADDR, VM),
 	TAKES(KVM_SET_IDENTITY_MAP_ADDR, VM, bend_identity_map),
 	NUMBER(KVM_SET_BOOT_CPU_ID, VM),
@@ -560,6 +561,7 @@ static const struct call calls[] = {
 	POINTS(KVM_SET_DEVICE_ATTR, VCPU, bend_attr),
 
 	GETS(DITTO_GMEM_STATS, GMEM),
+	NUMBER(DITTO_GMEM_SET_POLICY, GMEM),
 };
 
 static int target_fd(struct world *w, struct rng *r, enum target target)

@@ -17,10 +17,12 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "mount.h"
 
+#define POLICY "user.ditto.policy"
 #define SLOT_GPA 0x10000000ul
 #define PUNCH (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE)
 
@@ -29,10 +31,10 @@
 static void options(const void *arg)
 {
 	static const char *const bad[] = {
-		"policy=secure", "policy=zero", "policy=", "domain=", "domain=a/b",
+		"policy=most", "policy=", "domain=", "domain=a/b",
 		"domain=0123456789012345678901234567890123456789", "size=", "size=1x", "size=101%",
 		"size=100T", "nr_inodes=-1", "uid=-1", "mode=8", "nothing=1",
-		"policy=off,domain=a",
+		"policy=off,domain=a", "policy=zero,domain=a", "policy=self,domain=a",
 	};
 	struct stat st;
 	size_t i;
@@ -47,8 +49,50 @@ static void options(const void *arg)
 	ASSERT_EQ(st.st_uid, 7);
 	ASSERT_EQ(st.st_gid, 8);
 	ASSERT_EQ(st.st_mode, S_IFDIR | 0750);
-	ASSERT_EQ(system("grep -q '^none " DITTO " ditto .*domain=web,size=8192k,nr_inodes=10,"
+	ASSERT_EQ(system("grep -q '^none " DITTO " ditto .*domain=web,policy=domain,size=8192k,nr_inodes=10,"
 			 "mode=750,uid=7,gid=8' /proc/mounts"), 0);
+	end();
+}
+
+static const char *policy_of(int fd)
+{
+	static char policy[32];
+
+	memset(policy, 0, sizeof(policy));
+	CHECKED(fgetxattr(fd, POLICY, policy, sizeof(policy) - 1));
+	return policy;
+}
+
+/* A file begins with the mount's policy, and may be given a stricter one. */
+static void policies(const void *arg)
+{
+	char list[64] = "";
+	int fd;
+
+	begin("policy=self");
+	fd = open_file("a", PAGE_SIZE);
+	ASSERT(!strcmp(policy_of(fd), "self"));
+	ASSERT_EQ(flistxattr(fd, list, sizeof(list)), sizeof(POLICY));
+	ASSERT(!strcmp(list, POLICY));
+	ASSERT_EQ(fgetxattr(fd, POLICY, NULL, 0), 4);
+	ASSERT_ERRNO(fgetxattr(fd, POLICY, list, 3), ERANGE);
+	ASSERT_ERRNO(fsetxattr(fd, POLICY, "domain", 6, 0), EPERM);
+	ASSERT_ERRNO(fsetxattr(fd, POLICY, "selfish", 7, 0), EINVAL);
+	ASSERT_ERRNO(fsetxattr(fd, POLICY, "", 0, 0), EINVAL);
+	ASSERT_ERRNO(fsetxattr(fd, POLICY, "zero", 4, XATTR_CREATE), EEXIST);
+	ASSERT_ERRNO(fsetxattr(fd, "user.other", "x", 1, 0), EOPNOTSUPP);
+	ASSERT_ERRNO(fremovexattr(fd, POLICY), EOPNOTSUPP);
+	CHECKED(fsetxattr(fd, POLICY, "zero", 4, 0));
+	ASSERT(!strcmp(policy_of(fd), "zero"));
+	CHECKED(fsetxattr(fd, POLICY, "self", 4, XATTR_REPLACE));
+	ASSERT(!strcmp(policy_of(fd), "self"));
+	close(fd);
+	end();
+	begin("policy=off");
+	fd = open_file("a", PAGE_SIZE);
+	ASSERT(!strcmp(policy_of(fd), "off"));
+	ASSERT_ERRNO(fsetxattr(fd, POLICY, "zero", 4, 0), EPERM);
+	close(fd);
 	end();
 }
 
@@ -64,7 +108,7 @@ static void remount(const void *arg)
 	ASSERT_ERRNO(mount(NULL, DITTO, NULL, MS_REMOUNT, "domain=other"), EINVAL);
 	ASSERT_ERRNO(mount(NULL, DITTO, NULL, MS_REMOUNT, "policy=off"), EINVAL);
 	ASSERT_ERRNO(mount(NULL, DITTO, NULL, MS_REMOUNT, "nr_inodes=1"), EINVAL);
-	CHECKED(mount(NULL, DITTO, NULL, MS_REMOUNT, "size=64K,nr_inodes=2,policy=domain"));
+	CHECKED(mount(NULL, DITTO, NULL, MS_REMOUNT, "size=64K,nr_inodes=2"));
 	CHECKED(statfs(DITTO, &sf));
 	ASSERT_EQ(sf.f_blocks, 16);
 	ASSERT_EQ(sf.f_bfree, 0);
@@ -521,7 +565,7 @@ static void guest_storm(const void *arg)
 }
 
 static const struct tap_test tests[] = {
-	{ "options", options }, { "remount", remount }, { "namespaces", namespaces },
+	{ "options", options }, { "policies", policies }, { "remount", remount }, { "namespaces", namespaces },
 	{ "busy", busy }, { "space", space }, { "space_merged", space_merged },
 	{ "inodes", inodes }, { "private_mapping", private_mapping }, { "large", large },
 	{ "no_clone", no_clone },

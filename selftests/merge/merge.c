@@ -481,6 +481,91 @@ static void no_merge(const void *arg)
 	ASSERT_EQ(stats(0).shared_bytes, 0);
 }
 
+/* What each policy lets two of four equal objects share. */
+static void by_policy(const void *arg)
+{
+	unsigned int i;
+
+	make(0);
+	for (i = 0; i < COUNT; i++) {
+		ASSERT_ERRNO(ioctl(gmem[i], DITTO_GMEM_SET_POLICY, 0), EINVAL);
+		ASSERT_ERRNO(ioctl(gmem[i], DITTO_GMEM_SET_POLICY, 6), EINVAL);
+		ASSERT_ERRNO(ioctl(gmem[i], DITTO_GMEM_SET_POLICY, 1ul << 32), EINVAL);
+	}
+	fill_equal();
+	engine_on();
+	settle("pages_sharing", PAGES * (COUNT - 1));
+	/* It leaves, and its pages are its own again when the call returns. */
+	CHECKED(ioctl(gmem[0], DITTO_GMEM_SET_POLICY, DITTO_POLICY_OFF));
+	ASSERT_EQ(stats(0).private_bytes, SIZE);
+	ASSERT_EQ(counter("pages_sharing"), PAGES * (COUNT - 2));
+	CHECKED(ioctl(gmem[1], DITTO_GMEM_SET_POLICY, DITTO_POLICY_SELF));
+	CHECKED(ioctl(gmem[2], DITTO_GMEM_SET_POLICY, DITTO_POLICY_ZERO));
+	fill(map[0], 2);
+	fill(map[1], 2);
+	fill(map[2], 2);
+	memset(map[2] + PAGE_SIZE, 0, PAGE_SIZE);
+	settle("pages_sharing", 1);		/* of 1's first two pages */
+	while (counter("ksm_zero_pages") < 1)
+		usleep(20000);
+	scans(8);
+	ASSERT_EQ(counter("pages_sharing"), 1);
+	ASSERT_EQ(stats(0).shared_bytes, 0);
+	ASSERT_EQ(stats(2).shared_bytes, 0);
+	ASSERT_EQ(stats(2).private_bytes, SIZE - PAGE_SIZE);
+	fill(map[0], 1);
+	fill(map[1], 1);
+	fill(map[2], 1);
+	fill(map[2] + PAGE_SIZE, 2);
+	for (i = 0; i < COUNT; i++)
+		CHECKED(ioctl(gmem[i], DITTO_GMEM_SET_POLICY, DITTO_POLICY_DOMAIN));
+	settle("pages_sharing", PAGES * (COUNT - 1));
+	verify_equal();
+	ASSERT_EQ(knob_violations(), 0);
+}
+
+/* A machine's policy is that of its memory, of what it has and of what it gets. */
+static void machine_policy(const void *arg)
+{
+	struct vm *vm;
+
+	make(DITTO_GMEM_POLICY(DITTO_POLICY_DOMAIN));
+	fill_equal();
+	vm = vm_new(&(struct vm_config) { .user = true });
+	CHECKED(vm_set_gmem_slot(vm, 1, 0, 0x10000000, SIZE, gmem[0], 0));
+	ASSERT_ERRNO(ioctl(vm->fd, DITTO_SET_POLICY, 7), EINVAL);
+	CHECKED(ioctl(vm->fd, DITTO_SET_POLICY, DITTO_POLICY_SELF));
+	CHECKED(vm_set_gmem_slot(vm, 2, 0, 0x20000000, SIZE, gmem[1], 0));
+	engine_on();
+	settle("pages_sharing", PAGES * (COUNT - 3));
+	ASSERT_EQ(stats(0).shared_bytes, 0);
+	ASSERT_EQ(stats(1).shared_bytes, 0);
+	CHECKED(ioctl(vm->fd, DITTO_SET_POLICY, DITTO_POLICY_DOMAIN));
+	settle("pages_sharing", PAGES * (COUNT - 1));
+	verify_equal();
+	vm_free(vm);
+}
+
+/* New objects have the module's default; those that there are keep theirs. */
+static void default_policy(const void *arg)
+{
+	static const char path[] = "/sys/module/ditto/parameters/policy";
+	unsigned int p;
+
+	need_ditto();
+	ASSERT_EQ(knob_write_text(path, "nothing"), -1);
+	CHECKED(knob_write_text(path, "zero"));
+	make(0);
+	CHECKED(knob_write_text(path, "domain"));
+	fill_equal();
+	for (p = 0; p < PAGES / 2; p++)
+		fill(map[3] + p * PAGE_SIZE, 0);
+	engine_on();
+	settle("ksm_zero_pages", PAGES / 2);
+	ASSERT_EQ(counter("pages_sharing"), 0);
+	ASSERT_EQ(stats(3).private_bytes, SIZE / 2);
+}
+
 /* Other owners' objects are another domain. */
 static void other_owner(const void *arg)
 {
@@ -792,6 +877,9 @@ static const struct tap_test tests[] = {
 	{ "guest_rewrites", guest_rewrites, .seconds = 60 },
 	{ "punch_and_close", punch_and_close, .seconds = 60 },
 	{ "unmerge", unmerge, .seconds = 60 }, { "no_merge", no_merge, .seconds = 60 },
+	{ "by_policy", by_policy, .seconds = 60 },
+	{ "machine_policy", machine_policy, .seconds = 60 },
+	{ "default_policy", default_policy, .seconds = 60 },
 	{ "other_owner", other_owner, .seconds = 60 }, { "bad_knobs", bad_knobs },
 	{ "knobs_at_once", knobs_at_once, .seconds = 60 },
 	{ "counters", counters, .seconds = 60 },
