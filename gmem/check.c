@@ -192,6 +192,8 @@ static void check_mapping(void *ctx, pgoff_t off, unsigned long pfn, bool writab
 	if (!page || pfn != page_to_pfn(page))
 		violation(ck, "offset %#lx: pfn %#lx mapped, %#lx in the index", off, pfn,
 			  page ? page_to_pfn(page) : 0);
+	if (v & GMEM_APART)
+		violation(ck, "offset %#lx: mapped, and apart", off);
 	if (writable && !gmem_entry_private(v))
 		violation(ck, "offset %#lx: mapped writable, entry %#lx", off, v);
 	if (!(v & (GMEM_PRESENT | GMEM_ZMAP)))
@@ -330,6 +332,8 @@ static void check_sharers_of(struct check *ck, struct page *page, unsigned long 
 	cd = xa_load(&ck->domains, (unsigned long)gmem_page_shared_domain(page));
 	if (cd)
 		cd->pages++;
+	if (cd && cd->d->secure)
+		entries++;	/* the engine */
 	if (sharers != entries)
 		violation(ck, "pfn %#lx: %d sharers, recounted %lu", page_to_pfn(page), sharers,
 			  entries);
@@ -400,6 +404,7 @@ int gmem_check_all(struct seq_file *m)
 	struct check ck = { .m = m };
 	unsigned long gmems = 0;
 
+	gmem_merge_settle();
 	xa_init(&ck.pages);
 	xa_init(&ck.domains);
 	xa_init(&ck.spaces);

@@ -22,11 +22,13 @@ static DEFINE_SPINLOCK(domains_lock);
  * @name: or empty
  * @uid: of the owner, where there is no name
  * @ns: its user namespace, or NULL where there is a name
+ * @secure: of gmems with that policy
  */
 struct domain_key {
 	const char *name;
 	kuid_t uid;
 	struct user_namespace *ns;
+	bool secure;
 };
 
 static u32 domain_hash(const struct domain_key *k)
@@ -44,7 +46,7 @@ static struct gmem_domain *domain_find(const struct domain_key *k)
 	hash_for_each_possible_rcu(domains, d, node, domain_hash(k),
 				   lockdep_is_held(&domains_lock))
 		if (!strcmp(d->name, k->name) && uid_eq(d->uid, k->uid) && d->ns == k->ns &&
-		    refcount_inc_not_zero(&d->refs))
+		    d->secure == k->secure && refcount_inc_not_zero(&d->refs))
 			return d;
 	return NULL;
 }
@@ -58,6 +60,7 @@ static struct gmem_domain *domain_alloc(const struct domain_key *k)
 	refcount_set(&d->refs, 1);
 	strscpy(d->name, k->name, sizeof(d->name));
 	d->uid = k->uid;
+	d->secure = k->secure;
 	d->ns = k->ns ? get_user_ns(k->ns) : NULL;
 	get_random_bytes(&d->key, sizeof(d->key));
 	return d;
@@ -114,6 +117,21 @@ struct gmem_domain *gmem_domain_get(kuid_t uid, struct user_namespace *ns)
 struct gmem_domain *gmem_domain_named(const char *name)
 {
 	struct domain_key k = { .name = name };
+
+	return domain_get(&k);
+}
+
+/**
+ * gmem_domain_secure() - where gmems of a domain share when their policy is "secure"
+ * @home: the domain
+ *
+ * Of the same name; without one all owners share, as none of them can tell.
+ *
+ * Return: the domain, with a reference, or NULL when out of memory.
+ */
+struct gmem_domain *gmem_domain_secure(const struct gmem_domain *home)
+{
+	struct domain_key k = { .name = home->name, .secure = true };
 
 	return domain_get(&k);
 }

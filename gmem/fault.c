@@ -155,6 +155,8 @@ static int own_single(struct gmem *g, struct gmem_chunk *c, unsigned int nr, uns
 
 	if (!new)
 		return -ENOMEM;
+	if (!zeroed)
+		new = gmem_pool_swap(READ_ONCE(g->pool), new);
 	if (zeroed && fill_quick(g, c, nr, new, entry_fresh(seen)))
 		return 0;
 	ret = mutex_lock_killable(&c->lock);
@@ -213,7 +215,8 @@ static int settle_empty(struct gmem *g, pgoff_t off)
  * @g: the gmem
  * @off: below its size
  *
- * If the entry is empty, the gmem has a zero page when this returns. Process context, no
+ * If the entry is empty, the gmem has a zero page when this returns; if it was apart, it has a
+ * page of its own. Process context, no
  * lock held but mmap_lock. The entry may be in transition again by the time the caller
  * looks.
  *
@@ -230,6 +233,8 @@ int gmem_settle(struct gmem *g, pgoff_t off)
 	v = READ_ONCE(c->entry[off % GMEM_CHUNK_PAGES]);
 	if (v & GMEM_LOCKED)
 		ret = wait_entry(c);
+	else if (v & GMEM_APART)
+		ret = gmem_own(g, off);
 	else if (!(v & GMEM_PRESENT))
 		ret = settle_empty(g, off);
 	gmem_chunk_put(c);
@@ -289,7 +294,7 @@ static unsigned int fault_more(const unsigned long *e, struct gmem_mapping *out,
 	for (i = 1; i < n; i++) {
 		unsigned long v = READ_ONCE(e[i]);
 
-		if ((v & (GMEM_PRESENT | GMEM_LOCKED)) != GMEM_PRESENT ||
+		if ((v & (GMEM_PRESENT | GMEM_LOCKED | GMEM_APART)) != GMEM_PRESENT ||
 		    PageHWPoison(gmem_entry_page(v)))
 			break;
 		out[i].pfn = (v & GMEM_ADDR) >> PAGE_SHIFT;
@@ -317,7 +322,7 @@ static int fault_lockless(struct gmem *g, pgoff_t off, bool write, struct gmem_m
 	if (v & GMEM_PRESENT) {
 		if (PageHWPoison(gmem_entry_page(v)))
 			return -EHWPOISON;
-		if (write && (v & GMEM_SHARED))
+		if ((v & GMEM_APART) || (write && (v & GMEM_SHARED)))
 			return -EAGAIN;
 		out->pfn = (v & GMEM_ADDR) >> PAGE_SHIFT;
 		out->writable = !(v & GMEM_SHARED);

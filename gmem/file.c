@@ -60,8 +60,7 @@ static void gmem_free(struct work_struct *work)
 	gmem_index_free(g);
 	gmem_space_put(g->space);
 	gmem_tenant_put(g->tenant);
-	gmem_domain_put(g->self);
-	gmem_domain_put(g->home);
+	gmem_policy_end(g);
 	mem_cgroup_put(g->memcg);
 	iput(g->inode);
 	kvfree_rcu(g, rcu);	/* gmem_usage() */
@@ -441,8 +440,7 @@ weight:
 	iput(g->inode);
 put_domain:
 	gmem_tenant_put(g->tenant);
-	gmem_domain_put(g->self);
-	gmem_domain_put(g->home);
+	gmem_policy_end(g);
 	gmem_index_free(g);
 	kfree(g);
 	return ERR_PTR(ret);

@@ -368,8 +368,87 @@ void gmem_replace(struct gmem_cursor *cur, struct page *shared)
 	unsigned long old = gmem_cursor_entry(cur) & ~GMEM_LOCKED;
 
 	gmem_count_shared(cur->g, 1);
-	gmem_entry_unlock(cur->c, cur->nr, gmem_entry_make(shared, GMEM_SHARED));
+	gmem_entry_unlock(cur->c, cur->nr,
+			  gmem_entry_make(shared, GMEM_SHARED |
+					  (gmem_page_is_apart(shared) ? GMEM_APART : 0)));
 	gmem_entry_drop(cur->g, old);
+}
+
+/**
+ * gmem_apart_alloc() - a page that can be shared apart
+ * @cur: for whose entry; the page is charged to its gmem
+ *
+ * May sleep; no chunk's lock held.
+ *
+ * Return: a page, which is nowhere; or NULL.
+ */
+struct page *gmem_apart_alloc(const struct gmem_cursor *cur)
+{
+	return gmem_pool_swap(READ_ONCE(cur->g->pool), gmem_page_alloc(cur->g, false));
+}
+
+/**
+ * gmem_apart_free() - the end of a page that was not shared
+ * @page: from gmem_apart_alloc(), or NULL
+ */
+void gmem_apart_free(struct page *page)
+{
+	gmem_page_free(page);
+}
+
+/**
+ * gmem_apart_share() - a page becomes a shared one that is apart
+ * @cur: the entry that is going to be its first sharer
+ * @page: from gmem_apart_alloc(), complete
+ *
+ * The engine is a sharer, too, so that no entry is the last, and none takes longer to leave
+ * than another; see gmem_apart_end().
+ */
+void gmem_apart_share(const struct gmem_cursor *cur, struct page *page)
+{
+	INIT_HLIST_NODE(gmem_page_node(page));
+	gmem_page_set_owner(page, (unsigned long)cur->domain | GMEM_PAGE_FLAGS);
+	atomic_set(gmem_page_sharers(page), 2);
+	refcount_inc(&cur->domain->refs);
+	gmem_count_shared_page(cur->domain, 1);
+}
+
+/**
+ * gmem_apart_idle() - can a page go, that only the engine has?
+ * @page: apart, in the merge index, with the bucket's lock held
+ *
+ * Return: whether it had no entries; then it can get none any more.
+ */
+bool gmem_apart_idle(struct page *page)
+{
+	return atomic_cmpxchg(gmem_page_sharers(page), 1, 0) == 1;
+}
+
+/**
+ * gmem_apart_end() - free a page of which gmem_apart_idle() said so
+ * @page: which has left the merge index
+ *
+ * Process context, no lock held.
+ */
+void gmem_apart_end(struct page *page)
+{
+	struct gmem_domain *d = gmem_page_shared_domain(page);
+
+	gmem_count_shared_page(d, -1);
+	gmem_page_disown(page);
+	gmem_put_page_later(page);
+	gmem_domain_put(d);
+}
+
+/**
+ * gmem_cursor_apart() - are pages shared apart here?
+ * @cur: holds the entry
+ *
+ * Return: whether its policy is "secure".
+ */
+bool gmem_cursor_apart(const struct gmem_cursor *cur)
+{
+	return cur->policy == DITTO_POLICY_SECURE;
 }
 
 /**

@@ -77,7 +77,7 @@ static int option_policy(struct fs_context *fc, struct fs_options *o, const char
 	o->policy = gmem_policy_by_name(name);
 	if (o->policy)
 		return 0;
-	return invalf(fc, "ditto: policy=%s: off, zero, self or domain", name);
+	return invalf(fc, "ditto: policy=%s: off, zero, self, secure or domain", name);
 }
 
 /* Bytes with a suffix, or a percentage of the host's memory; in pages, rounded up. */
@@ -263,7 +263,7 @@ static int fs_get_tree(struct fs_context *fc)
 {
 	struct fs_options *o = fc->fs_private;
 
-	if (o->policy && o->policy < DITTO_POLICY_DOMAIN && *o->domain)
+	if (o->policy && o->policy < DITTO_POLICY_SECURE && *o->domain)
 		return invalf(fc, "ditto: policy=%s: nothing is shared in a domain then",
 			      gmem_policy_name(o->policy));
 	return get_tree_nodev(fc, fs_fill_super);

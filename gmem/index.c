@@ -78,6 +78,15 @@ long gmem_shared_pages(void)
 }
 
 /**
+ * gmem_merge_settle() - have the merge engine free what only it has still
+ */
+void gmem_merge_settle(void)
+{
+	if (merge_hooks)
+		merge_hooks->settle();
+}
+
+/**
  * gmem_merge_check() - the merge engine's part of the checker
  * @m: where to print
  *

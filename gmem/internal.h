@@ -11,7 +11,9 @@
  *	empty		0, or GMEM_ZMAP | GMEM_ZEROED: reads as zero
  *	private		address | GMEM_PRESENT: one page, of this entry alone
  *	shared		address | GMEM_PRESENT | GMEM_SHARED: read-only page, maybe
- *			in many gmems; the page counts its entries ("sharers")
+ *			in many gmems; the page counts its entries ("sharers"). With
+ *			GMEM_APART (policy "secure") whoever touches it, even to read,
+ *			gets a copy
  * each of them plus GMEM_LOCKED while it is being changed, and with bits of the
  * merge engine's that no reader cares about (GMEM_SOFT).
  *
@@ -94,6 +96,7 @@
 #define GMEM_WAIT_SHIFT		8		/* quiet scans to wait before examining */
 #define GMEM_WAIT_MASK		(7UL << GMEM_WAIT_SHIFT)
 #define GMEM_WAIT(n)		((unsigned long)(n) << GMEM_WAIT_SHIFT)
+#define GMEM_APART		(1UL << 11)	/* only with SHARED: nobody may map it */
 #define GMEM_ADDR		(((1UL << 52) - 1) & PAGE_MASK)
 #define GMEM_SOFT		(GMEM_DIRTY | GMEM_UWRITE | GMEM_PENDING | GMEM_WAIT_MASK)
 
@@ -156,6 +159,7 @@ struct gmem_root {
  * @name: if it has one, or empty: then it is an owner's; constant
  * @uid: owner; constant
  * @ns: owner's user namespace, referenced; constant; NULL with a name
+ * @secure: of gmems with that policy; constant
  * @key: of digests, so that none can be guessed; constant
  * @nr_shared: sum of the same of its gmems
  * @nr_shared_pages: shared pages that those entries point at
@@ -167,6 +171,7 @@ struct gmem_domain {
 	char name[GMEM_DOMAIN_NAME];
 	kuid_t uid;
 	struct user_namespace *ns;
+	bool secure;
 	hsiphash_key_t key;
 	atomic_long_t nr_shared;
 	atomic_long_t nr_shared_pages;
@@ -212,11 +217,13 @@ struct gmem_weight {
  * @inode: user mappings hang off its i_mapping; referenced; constant
  * @space: what its pages are counted in; referenced; constant; NULL without a mount
  * @memcg: the creator's, which pages and index are charged to; referenced; constant
- * @domain: who may share now: one of the two below; NULL if nobody ever. Changed under
+ * @domain: who may share now: one of those below; NULL if nobody ever. Changed under
  *	@policy_lock while the engine is kept out
  * @tenant: with whom it is scanned; referenced; constant; NULL if it is not
  * @home: what @domain is under most policies, referenced; constant; NULL if it never merges
  * @self: its own, for the policy of that name; set once, under @policy_lock
+ * @secure: for the policy of that name; likewise
+ * @pool: frames for it; set before @secure
  * @max_policy: no policy with a greater number; constant
  * @policy: DITTO_POLICY_*; changed under @policy_lock
  * @policy_lock: one change at a time
@@ -249,6 +256,8 @@ struct gmem {
 	struct gmem_domain *domain;
 	struct gmem_domain *home;
 	struct gmem_domain *self;
+	struct gmem_domain *secure;
+	struct gmem_pool *pool;
 	u32 max_policy;
 	u32 policy;
 	struct mutex policy_lock;
@@ -370,6 +379,7 @@ void gmem_page_free(struct page *page);
 struct page *gmem_zero_page(struct gmem *g);
 void gmem_entry_drop(struct gmem *g, unsigned long v);
 int gmem_merge_check(struct seq_file *m);
+void gmem_merge_settle(void);
 void gmem_merge_idle(void);
 void gmem_count_shared_page(struct gmem_domain *d, int n);
 
@@ -492,12 +502,19 @@ static inline void gmem_count_shared(struct gmem *g, int n)
 struct gmem_domain *gmem_domain_get(kuid_t uid, struct user_namespace *ns);
 struct gmem_domain *gmem_domain_named(const char *name);
 struct gmem_domain *gmem_domain_alone(void);
+struct gmem_domain *gmem_domain_secure(const struct gmem_domain *home);
 void gmem_domain_put(struct gmem_domain *d);
 
 /* policy.c */
 const char *gmem_policy_name(u32 policy);
 u32 gmem_policy_by_name(const char *name);
 int gmem_policy_begin(struct gmem *g, u32 policy);
+void gmem_policy_end(struct gmem *g);
+
+/* pool.c */
+struct gmem_pool *gmem_pool_new(struct gmem *g);
+void gmem_pool_free(struct gmem_pool *pool);
+struct page *gmem_pool_swap(struct gmem_pool *pool, struct page *page);
 
 /* scan.c */
 int gmem_undo_merging(struct gmem *g, bool zeroed);

@@ -22,11 +22,13 @@
  * struct gmem_merge_hooks - what the engine wants to hear
  * @forget: a page that is in the merge index leaves its entry, or has been written;
  *	called with its chunk's lock held; when it returns the page is not in the index
+ * @settle: free what only the engine has still, before the checker counts
  * @check: the engine's part of the checker: prints, returns the number of violations
  * @idle: there is no tenant any more; may be called from anywhere that may sleep
  */
 struct gmem_merge_hooks {
 	void (*forget)(struct page *page);
+	void (*settle)(void);
 	int (*check)(struct seq_file *m);
 	void (*idle)(void);
 };
@@ -168,6 +170,12 @@ void gmem_thaw_changed(struct gmem_cursor *cur);
 void gmem_share(struct gmem_cursor *cur);
 void gmem_replace(struct gmem_cursor *cur, struct page *shared);
 void gmem_replace_zero(struct gmem_cursor *cur);
+struct page *gmem_apart_alloc(const struct gmem_cursor *cur);
+void gmem_apart_free(struct page *page);
+void gmem_apart_share(const struct gmem_cursor *cur, struct page *page);
+bool gmem_apart_idle(struct page *page);
+void gmem_apart_end(struct page *page);
+bool gmem_cursor_apart(const struct gmem_cursor *cur);
 struct gmem_domain *gmem_page_domain(struct page *page);
 bool gmem_page_calm(struct page *page);
 bool gmem_page_placed(struct page *page);

@@ -21,7 +21,7 @@ struct gmem_domain;
  * and on no LRU list). Written before the page is in an entry, or under chunk->lock.
  *
  *	lru	node in the merge index, or in a queue of later.c once it is dropped
- *	private	private page: its chunk. Shared page: its domain, plus 1
+ *	private	private page: its chunk. Shared page: its domain, plus 1, or 3 if it is apart
  *	index	low half: private page: number of its entry in the chunk; shared page:
  *		sharers. High half: digest
  *
@@ -29,6 +29,8 @@ struct gmem_domain;
  * takes these words away needs a table beside its pages, and changes here.
  */
 #define GMEM_PAGE_SHARED	1UL
+#define GMEM_PAGE_APART		2UL
+#define GMEM_PAGE_FLAGS		(GMEM_PAGE_SHARED | GMEM_PAGE_APART)
 
 static_assert(sizeof(struct hlist_node) <= sizeof_field(struct folio, lru));
 static_assert(sizeof(struct llist_node) <= sizeof_field(struct folio, lru));
@@ -105,6 +107,12 @@ static inline bool gmem_page_is_shared(struct page *page)
 	return gmem_page_owner(page) & GMEM_PAGE_SHARED;
 }
 
+/* Shared, but mapped nowhere; and counted by the engine, too, as a sharer. */
+static inline bool gmem_page_is_apart(struct page *page)
+{
+	return (gmem_page_owner(page) & GMEM_PAGE_FLAGS) == GMEM_PAGE_FLAGS;
+}
+
 static inline struct gmem_chunk *gmem_page_chunk(struct page *page)
 {
 	return (struct gmem_chunk *)gmem_page_owner(page);
@@ -113,7 +121,7 @@ static inline struct gmem_chunk *gmem_page_chunk(struct page *page)
 /* Of a shared page. */
 static inline struct gmem_domain *gmem_page_shared_domain(struct page *page)
 {
-	return (struct gmem_domain *)(gmem_page_owner(page) - GMEM_PAGE_SHARED);
+	return (struct gmem_domain *)(gmem_page_owner(page) & ~GMEM_PAGE_FLAGS);
 }
 
 #endif

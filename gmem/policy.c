@@ -21,6 +21,7 @@ static const char *const policy_names[] = {
 	[DITTO_POLICY_OFF] = "off",
 	[DITTO_POLICY_ZERO] = "zero",
 	[DITTO_POLICY_SELF] = "self",
+	[DITTO_POLICY_SECURE] = "secure",
 	[DITTO_POLICY_DOMAIN] = "domain",
 };
 
@@ -73,11 +74,22 @@ static const struct kernel_param_ops policy_param_ops = {
 	.get = policy_param_get,
 };
 module_param_cb(policy, &policy_param_ops, NULL, 0644);
-MODULE_PARM_DESC(policy, "what a new gmem's pages may be shared with: off, zero, self, domain");
+MODULE_PARM_DESC(policy, "what a new gmem's pages may be shared with: off, zero, self, secure, domain");
+
+static struct gmem_domain *policy_secure(struct gmem *g)
+{
+	if (!g->pool)
+		WRITE_ONCE(g->pool, gmem_pool_new(g));
+	if (g->pool && !g->secure)
+		g->secure = gmem_domain_secure(g->home);
+	return g->secure;
+}
 
 /* The domain that a policy means for a gmem; @policy_lock held, or nobody else knows it. */
 static struct gmem_domain *policy_domain(struct gmem *g, u32 policy)
 {
+	if (policy == DITTO_POLICY_SECURE)
+		return policy_secure(g);
 	if (policy != DITTO_POLICY_SELF)
 		return g->home;
 	if (!g->self)
@@ -102,6 +114,18 @@ int gmem_policy_begin(struct gmem *g, u32 policy)
 	g->domain = policy_domain(g, policy);
 	g->policy = policy;
 	return g->domain ? 0 : -ENOMEM;
+}
+
+/**
+ * gmem_policy_end() - let go of the domains of a gmem
+ * @g: the gmem, which has no pages any more
+ */
+void gmem_policy_end(struct gmem *g)
+{
+	gmem_pool_free(g->pool);
+	gmem_domain_put(g->secure);
+	gmem_domain_put(g->self);
+	gmem_domain_put(g->home);
 }
 
 /* @policy_lock held. */

@@ -29,7 +29,7 @@ static struct page *umap_peek(struct gmem *g, pgoff_t off, unsigned long **e, un
 	if (!*e)
 		return NULL;
 	*v = READ_ONCE(**e);
-	if (*v & GMEM_LOCKED)
+	if (*v & (GMEM_LOCKED | GMEM_APART))
 		return NULL;
 	if (*v & GMEM_PRESENT) {
 		page = gmem_entry_page(*v);

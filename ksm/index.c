@@ -29,6 +29,7 @@ static unsigned long nr_buckets;
 static spinlock_t locks[NR_LOCKS];
 static atomic_long_t nr_indexed;	/* pages in the index */
 static atomic_long_t nr_unshared;	/* of them, private ones */
+static atomic_long_t nr_apart;		/* of them, shared ones that are apart */
 
 static unsigned long bucket_of(u32 digest)
 {
@@ -83,6 +84,7 @@ void merge_index_release(void)
  */
 void merge_index_exit(void)
 {
+	merge_index_sweep();
 	WARN_ON_ONCE(atomic_long_read(&nr_indexed) || atomic_long_read(&nr_unshared));
 	kvfree(buckets);
 	buckets = NULL;
@@ -123,6 +125,76 @@ void merge_index_insert(struct page *page, u32 digest)
 	atomic_long_inc(&nr_unshared);
 	atomic_long_inc(&nr_indexed);
 	spin_unlock(lock);
+}
+
+/**
+ * merge_index_insert_apart() - a shared page has come that is apart
+ * @page: the page; its first sharer's chunk's lock is held
+ * @digest: of its contents
+ */
+void merge_index_insert_apart(struct page *page, u32 digest)
+{
+	spinlock_t *lock = lock_of(digest);
+
+	spin_lock(lock);
+	*gmem_page_digest(page) = digest;
+	hlist_add_head(gmem_page_node(page), &buckets[bucket_of(digest)]);
+	atomic_long_inc(&nr_apart);
+	atomic_long_inc(&nr_indexed);
+	spin_unlock(lock);
+}
+
+/**
+ * merge_index_apart() - is there something that has to be swept?
+ *
+ * Return: whether there are shared pages that are apart.
+ */
+bool merge_index_apart(void)
+{
+	return atomic_long_read(&nr_apart);
+}
+
+/* Take the pages of a bucket out that only the engine has. */
+static void bucket_sweep(unsigned long i, struct hlist_head *idle)
+{
+	struct hlist_node *node, *next;
+	spinlock_t *lock = lock_of(i);
+
+	spin_lock(lock);
+	hlist_for_each_safe(node, next, &buckets[i]) {
+		struct page *page = gmem_node_page(node);
+
+		if (!gmem_page_is_apart(page) || !gmem_apart_idle(page))
+			continue;
+		hlist_del(node);
+		hlist_add_head(node, idle);
+		atomic_long_dec(&nr_apart);
+		atomic_long_dec_return_release(&nr_indexed);
+	}
+	spin_unlock(lock);
+}
+
+/**
+ * merge_index_sweep() - free shared pages that are apart and that no entry has any more
+ *
+ * Called with merge_knobs.lock held, from process context.
+ */
+void merge_index_sweep(void)
+{
+	struct hlist_head idle = HLIST_HEAD_INIT;
+	struct hlist_node *node, *next;
+	unsigned long i;
+
+	if (!buckets || !merge_index_apart())
+		return;
+	for (i = 0; i < nr_buckets; i++) {
+		if (hlist_empty(&buckets[i]))
+			continue;
+		bucket_sweep(i, &idle);
+		cond_resched();
+	}
+	hlist_for_each_safe(node, next, &idle)
+		gmem_apart_end(gmem_node_page(node));
 }
 
 /**

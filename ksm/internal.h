@@ -183,6 +183,9 @@ void merge_index_release(void);
 unsigned long merge_index_bytes(void);
 unsigned long merge_index_unshared(void);
 void merge_index_insert(struct page *page, u32 digest);
+void merge_index_insert_apart(struct page *page, u32 digest);
+void merge_index_sweep(void);
+bool merge_index_apart(void);
 void merge_index_forget(struct page *page);
 void merge_index_share(struct page *page, struct gmem_domain *domain);
 bool merge_index_find(struct gmem_domain *domain, u32 digest, unsigned int nth,
@@ -195,6 +198,9 @@ enum merge_result merge_join_frozen(struct gmem_cursor *cur, struct page *page, 
 				    struct merge_candidate *cand);
 enum merge_result merge_keep_unique(struct gmem_cursor *cur, struct page *page, u32 digest);
 void merge_candidate_put(struct merge_candidate *cand);
+
+/* secure.c */
+enum merge_result merge_secure(struct gmem_cursor *cur);
 
 /* step.c */
 unsigned int merge_step(struct merge_step *s, struct gmem_cursor *cur, const unsigned long *ripe,

@@ -297,7 +297,7 @@ static enum merge_result merge_examine(struct gmem_cursor *cur)
  */
 enum merge_result merge_one(struct gmem_cursor *cur)
 {
-	enum merge_result ret = merge_examine(cur);
+	enum merge_result ret = gmem_cursor_apart(cur) ? merge_secure(cur) : merge_examine(cur);
 
 	trace_ditto_merge(cur, ret);
 	return ret;

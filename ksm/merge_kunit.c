@@ -311,6 +311,7 @@ static const struct {
 	{ DITTO_POLICY_OFF, 0, 0, 0 },
 	{ DITTO_POLICY_ZERO, 0, 5, 0 },
 	{ DITTO_POLICY_SELF, 10, 5, 10 },
+	{ DITTO_POLICY_SECURE, 16, 0, 8 },
 	{ DITTO_POLICY_DOMAIN, 10, 5, 5 },
 };
 
@@ -346,10 +347,10 @@ static void changed_policies(struct kunit *test)
 			KUNIT_EXPECT_EQ(test, gmem_set_policy(a.g, policies[from].policy), 0);
 			KUNIT_EXPECT_EQ(test, gmem_set_policy(b.g, policies[from].policy), 0);
 			passes(4 + GMEM_WAIT_BROKE, MERGE_SHARED);
+			KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+			KUNIT_EXPECT_EQ(test, gmem_shared_pages(), policies[from].shared_pages);
 			expect_policy(test, &a, from);
 			expect_policy(test, &b, from);
-			KUNIT_EXPECT_EQ(test, gmem_shared_pages(), policies[from].shared_pages);
-			KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
 			KUNIT_EXPECT_EQ(test, gmem_set_policy(a.g, policies[to].policy), 0);
 			passes(4 + GMEM_WAIT_BROKE, MERGE_SHARED);
 			KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
@@ -384,6 +385,55 @@ static void self_policy(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
 	unmake(&a);
 	unmake(&b);
+}
+
+/*
+ * Secure: every calm page goes away and is mapped nowhere, equal or not, also across owners;
+ * who reads it gets a copy; and no frame is one that anybody had before.
+ */
+static void secure_policy(struct kunit *test)
+{
+	struct guest s[2] = { make(test, 8), make_as(test, 8, KUIDT_INIT(4711)) };
+	unsigned long was[16];
+	unsigned int i, j;
+	struct page *page;
+
+	for (i = 0; i < 16; i++) {
+		if (!(i % 8))
+			KUNIT_EXPECT_EQ(test, gmem_set_policy(s[i / 8].g, DITTO_POLICY_SECURE), 0);
+		/* 1 is zero, 6 and 7 are alone */
+		KUNIT_ASSERT_EQ(test, put(&s[i / 8], i % 8, i % 8 < 6 ? i % 8 : 50 + i), 0);
+		was[i] = s[i / 8].f->pfn[i % 8];
+	}
+	KUNIT_EXPECT_EQ(test, passes(2, MERGE_SHARED), 6);
+	KUNIT_EXPECT_EQ(test, gmem_shared_pages(), 10);
+	KUNIT_EXPECT_EQ(test, merge_index_unshared(), 0);
+	for (i = 0; i < 16; i++) {
+		struct gmem_chunk *c = gmem_chunk_find(s[i / 8].g, 0);
+
+		page = gmem_entry_page(c->entry[i % 8]);
+		gmem_chunk_put(c);
+		KUNIT_EXPECT_EQ(test, s[i / 8].f->pfn[i % 8], 0);
+		KUNIT_EXPECT_TRUE(test, gmem_page_is_apart(page));
+		for (j = 0; j < 16; j++)
+			KUNIT_EXPECT_NE(test, page_to_pfn(page), was[j]);
+	}
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	for (i = 0; i < 16; i++) {
+		KUNIT_EXPECT_EQ(test, get(&s[i / 8], i % 8), i % 8 < 6 ? i % 8 : 50 + i);
+		KUNIT_EXPECT_TRUE(test, s[i / 8].f->writable[i % 8]);
+		/* Nobody was the last to have it. */
+		KUNIT_EXPECT_EQ(test, gmem_shared_pages(), 10);
+	}
+	KUNIT_EXPECT_EQ(test, private(s[0].g) + private(s[1].g), 16);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);	/* which sweeps */
+	KUNIT_EXPECT_EQ(test, gmem_shared_pages(), 0);
+	/* What is read is calm again soon. */
+	KUNIT_EXPECT_EQ(test, passes(2 + GMEM_WAIT_BROKE, MERGE_SHARED), 6);
+	unmake(&s[0]);
+	unmake(&s[1]);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	KUNIT_EXPECT_EQ(test, gmem_shared_pages(), 0);
 }
 
 /* The engine comes with what it knew before the policy changed: nothing is merged. */
@@ -959,6 +1009,7 @@ static struct kunit_case merge_cases[] = {
 	KUNIT_CASE(two_users),
 	KUNIT_CASE(changed_policies),
 	KUNIT_CASE(self_policy),
+	KUNIT_CASE(secure_policy),
 	KUNIT_CASE(late_policy),
 	KUNIT_CASE(pinned_page),
 	KUNIT_CASE(written_while_held),

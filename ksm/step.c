@@ -131,6 +131,18 @@ static void step_settle(struct merge_item *it, struct gmem_cursor *cur)
 		trace_ditto_merge(cur, it->result);
 }
 
+/* One by one: each needs memory, which is not to be had under the chunk's lock. */
+static unsigned int step_secure(struct merge_step *s, struct gmem_cursor *cur)
+{
+	struct merge_item *it;
+
+	for (it = s->item; it < s->item + s->n; it++) {
+		cur->nr = it->nr;
+		it->result = merge_one(cur);
+	}
+	return s->n;
+}
+
 /**
  * merge_step() - examine some pages of a chunk, and merge those that have an equal one
  * @s: the caller's, for as long as this takes; afterwards the results
@@ -154,6 +166,8 @@ unsigned int merge_step(struct merge_step *s, struct gmem_cursor *cur, const uns
 			break;
 		s->item[s->n].nr = (*nr)++;
 	}
+	if (gmem_cursor_apart(cur))
+		return step_secure(s, cur);
 	if (!s->n)
 		return 0;
 	step_read(s, cur);

@@ -50,6 +50,7 @@ static DECLARE_WAIT_QUEUE_HEAD(thread_wait);
 /* All under merge_knobs.lock: */
 static struct merge_step step;		/* the pages at hand */
 static unsigned long turn_uid;		/* the tenant who had the last turn */
+static unsigned long swept;		/* when the index was, in jiffies */
 static unsigned long round = 1;		/* of all tenants: each has ended a pass */
 
 /**
@@ -267,6 +268,10 @@ static void batch_run(struct batch *b)
 /* The table of the merge index is there while there is somebody to merge. */
 static bool index_ready(void)
 {
+	if (time_after_eq(jiffies, swept + HZ) || !gmem_tenants()) {
+		merge_index_sweep();
+		swept = jiffies;
+	}
 	if (gmem_tenants())
 		return merge_running() && !merge_index_init();
 	merge_index_release();
@@ -280,6 +285,9 @@ static void thread_sleep(int changes)
 	if (merge_running())
 		wait_event_freezable_timeout(thread_wait, kthread_should_stop() ||
 			atomic_read(&merge_knobs.changes) != changes, max(1UL, timeout));
+	else if (merge_index_apart())
+		wait_event_freezable_timeout(thread_wait, kthread_should_stop() ||
+			atomic_read(&merge_knobs.changes) != changes, HZ);
 	else
 		wait_event_freezable(thread_wait, kthread_should_stop() ||
 			atomic_read(&merge_knobs.changes) != changes);
@@ -351,6 +359,8 @@ int merge_set_run(unsigned int run)
 		ret = merge_index_init();
 	else if (run == MERGE_UNMERGE)
 		ret = unmerge_all();
+	if (run == MERGE_UNMERGE)
+		merge_index_sweep();
 	WRITE_ONCE(merge_knobs.run, ret ? MERGE_STOP : run);
 	mutex_unlock(&merge_knobs.lock);
 	merge_thread_wake();
@@ -376,8 +386,16 @@ void merge_thread_stop(void)
 	kthread_stop(thread);
 }
 
+static void merge_settle(void)
+{
+	mutex_lock(&merge_knobs.lock);
+	merge_index_sweep();
+	mutex_unlock(&merge_knobs.lock);
+}
+
 static const struct gmem_merge_hooks hooks = {
 	.forget = merge_index_forget,
+	.settle = merge_settle,
 	.check = merge_index_check,
 	.idle = merge_thread_wake,
 };

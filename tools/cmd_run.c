@@ -35,7 +35,8 @@ static const struct argp_option options[] = {
 	  "make RAM of a `gmem' or of `anon'ymous memory (default: gmem where the device has it)", 3 },
 	{ "merge", OPT_MERGE, "POLICY", 0,
 	  "what its memory may be shared with: nothing (`off'), only zero pages given back (`zero'), "
-	  "it`self', or its owner's other machines (`domain'); default: the module's", 3 },
+	  "it`self', any other of this policy, unnoticeably (`secure'), or its owner's other "
+	  "machines (`domain'); default: the module's", 3 },
 	{ 0 }
 };
 
@@ -114,14 +115,15 @@ static void parse_merge(struct run *run, const char *arg, struct argp_state *sta
 {
 	static const char *const names[] = {
 		[DITTO_POLICY_OFF] = "off", [DITTO_POLICY_ZERO] = "zero",
-		[DITTO_POLICY_SELF] = "self", [DITTO_POLICY_DOMAIN] = "domain",
+		[DITTO_POLICY_SELF] = "self", [DITTO_POLICY_SECURE] = "secure",
+		[DITTO_POLICY_DOMAIN] = "domain",
 	};
 
 	for (uint32_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (names[i] && !strcmp(arg, names[i]))
 			run->config.policy = i;
 	if (!run->config.policy)
-		argp_error(state, "--merge: '%s' is none of off, zero, self, domain", arg);
+		argp_error(state, "--merge: '%s' is none of off, zero, self, secure, domain", arg);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)

@@ -37,6 +37,7 @@ struct ditto_create_gmem {
 #define DITTO_POLICY_OFF	1u	/* nothing */
 #define DITTO_POLICY_ZERO	2u	/* pages that are all zero are given back, and no more */
 #define DITTO_POLICY_SELF	3u	/* with pages of the same gmem */
+#define DITTO_POLICY_SECURE	4u	/* with all others of this policy, such that none can tell */
 #define DITTO_POLICY_DOMAIN	5u	/* with those of the gmems in its domain */
 #define DITTO_GMEM_POLICY(p)	((p) << 1)
 #define DITTO_GMEM_POLICY_MASK	(7u << 1)
