@@ -158,7 +158,7 @@ static void check_entry(struct check *ck, struct gmem_chunk *c, unsigned int nr)
 		check_private(ck, c, nr, gmem_entry_page(v));
 	else if (v & GMEM_PRESENT)
 		check_shared(ck, gmem_entry_page(v));
-	else if (v & ~(GMEM_ZMAP | GMEM_ZEROED))
+	else if (v & ~(GMEM_ZMAP | GMEM_ZEROED | GMEM_CHURN_MASK | GMEM_STAMP_MASK))
 		violation(ck, "offset %#lx: entry %#lx", c->base + nr, v);
 	else if (v & GMEM_ZEROED)
 		ck->zeroed++;

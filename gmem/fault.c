@@ -17,9 +17,9 @@ static bool fill_quick(struct gmem *g, struct gmem_chunk *c, unsigned int nr,
 		       struct page *new, bool fresh)
 {
 	unsigned long v = READ_ONCE(c->entry[nr]);
-	unsigned long flags = GMEM_DIRTY | (v & GMEM_ZEROED ? GMEM_WAIT(GMEM_WAIT_BROKE) : 0);
+	unsigned long flags = GMEM_DIRTY | (v & GMEM_ZEROED ? gmem_break_note(v) : 0);
 
-	if (v & ~GMEM_ZEROED || !v != fresh)
+	if (v & ~(GMEM_ZEROED | GMEM_CHURN_MASK | GMEM_STAMP_MASK) || !v != fresh)
 		return false;
 	gmem_page_adopt(new, c, nr);
 	if (!try_cmpxchg(&c->entry[nr], &v, gmem_entry_make(new, flags)))
@@ -138,7 +138,7 @@ static int entry_break(struct gmem *g, struct gmem_chunk *c, unsigned int nr,
 	}
 	gmem_zap(g, c->base + nr, v & GMEM_SHARED ? gmem_entry_page(v) : READ_ONCE(g->zero));
 	if (v & (GMEM_SHARED | GMEM_ZEROED))
-		flags |= GMEM_WAIT(GMEM_WAIT_BROKE);
+		flags |= gmem_break_note(v);
 	gmem_page_adopt(new, c, nr);
 	gmem_entry_unlock(c, nr, gmem_entry_make(new, flags));
 	gmem_count_private(g, 1);

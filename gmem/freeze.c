@@ -355,7 +355,8 @@ void gmem_share(struct gmem_cursor *cur)
 	gmem_count_private(cur->g, -1);
 	gmem_count_shared(cur->g, 1);
 	gmem_count_shared_page(cur->g->domain, 1);
-	gmem_entry_unlock(cur->c, cur->nr, gmem_entry_make(page, GMEM_SHARED));
+	gmem_entry_unlock(cur->c, cur->nr,
+			  gmem_entry_make(page, GMEM_SHARED | gmem_merge_note(v)));
 }
 
 /**
@@ -369,7 +370,7 @@ void gmem_replace(struct gmem_cursor *cur, struct page *shared)
 
 	gmem_count_shared(cur->g, 1);
 	gmem_entry_unlock(cur->c, cur->nr,
-			  gmem_entry_make(shared, GMEM_SHARED |
+			  gmem_entry_make(shared, GMEM_SHARED | gmem_merge_note(old) |
 					  (gmem_page_is_apart(shared) ? GMEM_APART : 0)));
 	gmem_entry_drop(cur->g, old);
 }
@@ -460,7 +461,7 @@ void gmem_replace_zero(struct gmem_cursor *cur)
 	unsigned long old = gmem_cursor_entry(cur) & ~GMEM_LOCKED;
 
 	atomic_long_inc(&cur->g->nr_zeroed);
-	gmem_entry_unlock(cur->c, cur->nr, GMEM_ZEROED);
+	gmem_entry_unlock(cur->c, cur->nr, GMEM_ZEROED | gmem_merge_note(old));
 	gmem_entry_drop(cur->g, old);
 }
 

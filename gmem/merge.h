@@ -148,7 +148,7 @@ bool gmem_scan_ends(const struct gmem *g, pgoff_t off);
 pgoff_t gmem_scan_seek(struct gmem *g, pgoff_t off);
 void gmem_scan_survey(struct gmem *g, pgoff_t off, unsigned long *chunks);
 bool gmem_scan_enter(struct gmem_cursor *cur, struct gmem *g, pgoff_t off);
-unsigned int gmem_scan_chunk(struct gmem_cursor *cur, unsigned long *ripe);
+unsigned int gmem_scan_chunk(struct gmem_cursor *cur, unsigned long *ripe, unsigned long *waits);
 int gmem_unshare(struct gmem *g);
 
 /* freeze.c */

@@ -16,6 +16,10 @@
 #include "gmem/internal.h"
 #include "gmem/merge.h"
 
+#ifdef DITTO_KUNIT
+unsigned long gmem_stamp_skew;
+#endif
+
 /* Take the mark off; false if a user fault is just setting it. */
 static bool clear_uwrite(struct gmem_chunk *c, unsigned int nr, unsigned long v)
 {
@@ -63,7 +67,8 @@ static void harvest_user(struct gmem_chunk *c, unsigned long *dirty)
 }
 
 /* One entry's step. Returns whether it is ripe; *active: it has to be seen again. */
-static bool entry_scan(struct gmem_chunk *c, unsigned int nr, bool dirty, bool *active)
+static bool entry_scan(struct gmem_chunk *c, unsigned int nr, bool dirty, bool *active,
+		       unsigned long *waits)
 {
 	unsigned long new, v = READ_ONCE(c->entry[nr]);
 	bool ripe;
@@ -84,6 +89,7 @@ static bool entry_scan(struct gmem_chunk *c, unsigned int nr, bool dirty, bool *
 	} while (new != v && !try_cmpxchg(&c->entry[nr], &v, new));
 	gmem_count_pending(c->owner, v, new);
 	*active = true;
+	*waits += (v ^ new) & GMEM_WAIT_MASK ? 1 : 0;
 	if (!ripe)
 		gmem_merge_forget(gmem_entry_page(v));
 	return ripe;
@@ -177,7 +183,7 @@ bool gmem_scan_enter(struct gmem_cursor *cur, struct gmem *g, pgoff_t off)
 	return true;
 }
 
-static unsigned int scan_locked(struct gmem_chunk *c, unsigned long *ripe)
+static unsigned int scan_locked(struct gmem_chunk *c, unsigned long *ripe, unsigned long *waits)
 {
 	DECLARE_BITMAP(dirty, GMEM_CHUNK_PAGES) = { 0 };
 	pgoff_t end = c->base + GMEM_CHUNK_PAGES;
@@ -195,7 +201,7 @@ static unsigned int scan_locked(struct gmem_chunk *c, unsigned long *ripe)
 	smp_mb__after_atomic();	/* pairs with the atomic change of an entry, then gmem_chunk_touch() */
 	harvest_user(c, dirty);
 	for (i = 0; i < GMEM_CHUNK_PAGES; i++) {
-		if (entry_scan(c, i, test_bit(i, dirty), &active)) {
+		if (entry_scan(c, i, test_bit(i, dirty), &active, waits)) {
 			__set_bit(i, ripe);
 			n++;
 		}
@@ -210,21 +216,35 @@ static unsigned int scan_locked(struct gmem_chunk *c, unsigned long *ripe)
  * @cur: holds the chunk
  * @ripe: bitmap of GMEM_CHUNK_PAGES, comes in empty: private entries that changed since
  *	they were last examined, and then stayed unwritten for at least one scan
+ * @waits: grows by the pages that are calm, and left alone because they broke or could not be
+ *	merged not long ago
  *
  * Process context. Pages found written leave the merge index.
  *
  * Return: how many bits are set in @ripe.
  */
-unsigned int gmem_scan_chunk(struct gmem_cursor *cur, unsigned long *ripe)
+unsigned int gmem_scan_chunk(struct gmem_cursor *cur, unsigned long *ripe, unsigned long *waits)
 {
 	struct gmem_chunk *c = cur->c;
 	unsigned int n = 0;
 
 	mutex_lock(&c->lock);
 	if (!c->dead)
-		n = scan_locked(c, ripe);
+		n = scan_locked(c, ripe, waits);
 	mutex_unlock(&c->lock);
 	return n;
+}
+
+/* To be examined, and what became of it before does not count. Its chunk's lock is held. */
+static void entry_anew(struct gmem_chunk *c, unsigned int nr)
+{
+	unsigned long new, v = READ_ONCE(c->entry[nr]);
+
+	do {
+		new = (v & ~(GMEM_CHURN_MASK | GMEM_WAIT_MASK)) | GMEM_PENDING;
+	} while (!try_cmpxchg(&c->entry[nr], &v, new));
+	if (!(v & GMEM_PENDING))
+		atomic_long_inc(&c->owner->nr_pending);
 }
 
 /* Take every private page of a chunk out of the merge index, and mark it to be examined again. */
@@ -239,8 +259,7 @@ static void chunk_forget(struct gmem_chunk *c)
 		if (!gmem_entry_private(v))
 			continue;
 		gmem_merge_forget(gmem_entry_page(v));
-		if (gmem_entry_set(&c->entry[i], v, GMEM_PENDING))
-			gmem_count_pending(c->owner, v, GMEM_PENDING);
+		entry_anew(c, i);
 	}
 	if (!c->dead)
 		gmem_chunk_touch(c);

@@ -230,27 +230,40 @@ void merge_index_share(struct page *page, struct gmem_domain *domain)
 	spin_unlock(lock);
 }
 
-/* Hold what was found, with the bucket's lock held; false if it is going away. */
+/* Has a shared page as many sharers as it may have? */
+static bool page_full(struct page *page)
+{
+	return gmem_page_is_shared(page) &&
+	       atomic_read(gmem_page_sharers(page)) >= READ_ONCE(merge_knobs.max_page_sharing);
+}
+
+static bool nodes_fit(int a, int b)
+{
+	return a == b || READ_ONCE(merge_knobs.merge_across_nodes);
+}
+
+/* Hold what was found, with the bucket's lock held; false if it is going away, or full. */
 static bool candidate_hold(struct page *page, struct merge_candidate *cand)
 {
 	cand->page = page;
 	cand->shared = gmem_page_is_shared(page);
 	if (!cand->shared)
 		return gmem_cursor_get(page, &cand->cur);
-	return gmem_shared_get(page);
+	return !page_full(page) && gmem_shared_get(page);
 }
 
 /**
  * merge_index_find() - look for pages with a digest
  * @domain: only pages of this domain
  * @digest: the digest
+ * @nid: the NUMA node of the page that it is for
  * @nth: skip as many of them
  * @cand: what was found, held: a shared page has one sharer more, of a private one the
  *	entry is held
  *
  * Return: false if there is no such page.
  */
-bool merge_index_find(struct gmem_domain *domain, u32 digest, unsigned int nth,
+bool merge_index_find(struct gmem_domain *domain, u32 digest, int nid, unsigned int nth,
 		      struct merge_candidate *cand)
 {
 	spinlock_t *lock = lock_of(digest);
@@ -264,7 +277,8 @@ bool merge_index_find(struct gmem_domain *domain, u32 digest, unsigned int nth,
 		page = gmem_node_page(node);
 		if (++walked > MAX_WALK)
 			break;
-		if (*gmem_page_digest(page) != digest || !gmem_page_in(page, domain))
+		if (*gmem_page_digest(page) != digest || !gmem_page_in(page, domain) ||
+		    !nodes_fit(page_to_nid(page), nid))
 			continue;
 		if (nth) {
 			nth--;
@@ -292,7 +306,8 @@ static int check_lost(struct seq_file *m, struct hlist_node *node)
 		if (*gmem_page_digest(page) != *gmem_page_digest(other) ||
 		    gmem_page_domain(page) != gmem_page_domain(other) ||
 		    (gmem_page_is_shared(page) && gmem_page_is_shared(other)) ||
-		    !gmem_page_calm(page) || !gmem_page_calm(other))
+		    !gmem_page_calm(page) || !gmem_page_calm(other) || page_full(page) ||
+		    page_full(other) || !nodes_fit(page_to_nid(page), page_to_nid(other)))
 			continue;
 		merge_read_begin();
 		equal = merge_pages_equal(page_address(page), page_address(other));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The merge engine: of the pages of guest memory with equal contents, keep one. Begin to
- * read here; then thread.c (which pages, and when), merge.c (one page), step.c (some pages at
+ * read here; then thread.c (which pages, and when), advisor.c (how many), merge.c (one page), step.c (some pages at
  * once), index.c (finding equals), digest.c (reading pages), sysfs.c (the knobs). What gmem does for it is in
  * gmem/merge.h, gmem/scan.c and gmem/freeze.c.
  *
@@ -141,11 +141,33 @@ struct merge_step {
 };
 
 /**
+ * struct merge_advisor - what the operator asks of the advisor; as in the kernel's own
+ * @on: mode "scan-time"; else "none"
+ * @max_cpu: percent of one CPU that the engine may take; of the time between two batches
+ * @min_pages: lower limit of pages_to_scan
+ * @max_pages: upper limit
+ * @target_secs: how long a round over everything that has to be looked at should take
+ */
+struct merge_advisor {
+	bool on;
+	unsigned int max_cpu;
+	unsigned int min_pages;
+	unsigned int max_pages;
+	unsigned int target_secs;
+};
+
+/**
  * struct merge_knobs - what the operator sets and reads
  * @lock: one batch of the thread, or one change of @run, at a time
  * @run: MERGE_*; written under @lock
  * @pages_to_scan: pages per batch, which may take so long that each takes 50 us
  * @sleep_millisecs: between batches
+ * @use_zero_pages: zero pages are given back; else they are pages like others
+ * @max_page_sharing: entries that a page may be shared by
+ * @merge_across_nodes: pages of different NUMA nodes may be merged
+ * @pages_skipped: how often a page was left alone that had broken or was held not long ago;
+ *	under @lock
+ * @advisor: sets @pages_to_scan (advisor.c)
  * @full_scans: passes over all guest memory: of every tenant's; under @lock
  * @pages_scanned: pages examined; under @lock
  * @starts: how often @run was set: passes do not wait for their time then; under @lock
@@ -156,6 +178,11 @@ struct merge_knobs {
 	unsigned int run;
 	unsigned int pages_to_scan;
 	unsigned int sleep_millisecs;
+	bool use_zero_pages;
+	unsigned int max_page_sharing;
+	bool merge_across_nodes;
+	unsigned long pages_skipped;
+	struct merge_advisor advisor;
 	unsigned long full_scans;
 	unsigned long pages_scanned;
 	unsigned int starts;
@@ -188,7 +215,7 @@ void merge_index_sweep(void);
 bool merge_index_apart(void);
 void merge_index_forget(struct page *page);
 void merge_index_share(struct page *page, struct gmem_domain *domain);
-bool merge_index_find(struct gmem_domain *domain, u32 digest, unsigned int nth,
+bool merge_index_find(struct gmem_domain *domain, u32 digest, int nid, unsigned int nth,
 		      struct merge_candidate *cand);
 int merge_index_check(struct seq_file *m);
 
@@ -211,6 +238,9 @@ int merge_thread_start(void);
 void merge_thread_stop(void);
 void merge_thread_wake(void);
 int merge_set_run(unsigned int run);
+
+/* advisor.c */
+void merge_advise(u64 round_nsecs, u64 busy_nsecs);
 
 /* sysfs.c */
 int merge_sysfs_add(struct kobject *parent);

@@ -41,7 +41,7 @@ static struct page *merge_pick(struct gmem_cursor *cur, u32 *digest, bool *zero)
 	if (page) {
 		va = page_address(page);
 		merge_read_begin();
-		*zero = merge_page_zero(va);
+		*zero = READ_ONCE(merge_knobs.use_zero_pages) && merge_page_zero(va);
 		if (!*zero && gmem_cursor_shares(cur))
 			*digest = merge_digest(va, cur->key);
 		merge_read_end();
@@ -249,7 +249,7 @@ static enum merge_result merge_search(struct gmem_cursor *cur, struct page *page
 	bool busy = false;
 
 	for (tries = 0; tries < MAX_TRIES && gmem_cursor_shares(cur); tries++) {
-		if (!merge_index_find(cur->domain, digest, skip, &cand))
+		if (!merge_index_find(cur->domain, digest, page_to_nid(page), skip, &cand))
 			break;
 		gmem_cursor_lock(cur);
 		ret = merge_with(cur, page, digest, &cand);

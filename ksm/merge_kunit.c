@@ -49,10 +49,11 @@ static void pass_chunk(struct gmem *g, pgoff_t off, unsigned int *count)
 	DECLARE_BITMAP(ripe, GMEM_CHUNK_PAGES) = { 0 };
 	struct gmem_cursor cur;
 	unsigned int i, nr = 0;
+	unsigned long waits = 0;
 
 	if (!gmem_scan_enter(&cur, g, off))
 		return;
-	gmem_scan_chunk(&cur, ripe);
+	gmem_scan_chunk(&cur, ripe, &waits);
 	while (merge_step(&step, &cur, ripe, &nr, MERGE_STEP))
 		for (i = 0; i < step.n; i++)
 			count[step.item[i].result]++;
@@ -458,6 +459,119 @@ static void late_policy(struct kunit *test)
 	gmem_cursor_unlock(&cur);
 	gmem_cursor_leave(&cur);
 	unmake(&a);
+}
+
+/* Passes until a page that breaks now is merged again. */
+static unsigned int passes_after_break(struct kunit *test, struct guest *s)
+{
+	unsigned int n = 0;
+
+	KUNIT_ASSERT_EQ(test, put(s, 0, 9), 0);
+	KUNIT_ASSERT_EQ(test, put(s, 0, 5), 0);
+	while (!passes(1, MERGE_SHARED) && n < 200)
+		n++;
+	return n;
+}
+
+/* Who breaks soon after each merge waits twice as long each time; who does not, no longer. */
+static void churn(struct kunit *test)
+{
+	struct guest a = make(test, 2);
+	unsigned int i, wait = GMEM_WAIT_BROKE;
+
+	KUNIT_ASSERT_EQ(test, put(&a, 0, 5), 0);
+	KUNIT_ASSERT_EQ(test, put(&a, 1, 5), 0);
+	KUNIT_EXPECT_EQ(test, passes(2, MERGE_SHARED), 1);
+	for (i = 0; i < 7; i++) {
+		KUNIT_EXPECT_EQ(test, passes_after_break(test, &a), 1 + wait);
+		wait = min(2 * wait, 64U);
+	}
+	gmem_stamp_skew += 2;
+	KUNIT_EXPECT_EQ(test, passes_after_break(test, &a), 1 + GMEM_WAIT_BROKE);
+	KUNIT_EXPECT_EQ(test, passes_after_break(test, &a), 1 + GMEM_WAIT_BROKE);
+	KUNIT_EXPECT_EQ(test, passes_after_break(test, &a), 1 + 2 * GMEM_WAIT_BROKE);
+	/* Of zero pages likewise. */
+	KUNIT_ASSERT_EQ(test, put(&a, 1, 0), 0);
+	passes(200, MERGE_ZERO);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&a.g->nr_zeroed), 1);
+	KUNIT_ASSERT_EQ(test, put(&a, 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, passes(1 + GMEM_WAIT_BROKE, MERGE_ZERO), 0);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	unmake(&a);
+}
+
+/* No page has more sharers than it may; what is left over shares another. */
+static void full_pages(struct kunit *test)
+{
+	struct guest a = make(test, 10);
+	pgoff_t i;
+
+	merge_knobs.max_page_sharing = 4;
+	for (i = 0; i < 10; i++)
+		KUNIT_ASSERT_EQ(test, put(&a, i, 5), 0);
+	passes(2, MERGE_SHARED);
+	KUNIT_EXPECT_EQ(test, shared(a.g), 10);
+	KUNIT_EXPECT_EQ(test, gmem_shared_pages(), 3);
+	for (i = 0; i < 10; i++)
+		KUNIT_EXPECT_EQ(test, get(&a, i), 5);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	/* One more, and it is alone. */
+	KUNIT_EXPECT_EQ(test, gmem_punch(a.g, 9, 10), 0);
+	KUNIT_EXPECT_EQ(test, gmem_punch(a.g, 8, 9), 0);
+	KUNIT_ASSERT_EQ(test, put(&a, 9, 5), 0);
+	KUNIT_EXPECT_EQ(test, passes(2, MERGE_UNIQUE), 1);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	merge_knobs.max_page_sharing = GMEM_MAX_SHARERS;
+	unmake(&a);
+}
+
+/* Zero pages that are to be pages like others. */
+static void kept_zero_pages(struct kunit *test)
+{
+	struct guest a = make(test, 4);
+	pgoff_t i;
+
+	merge_knobs.use_zero_pages = false;
+	for (i = 0; i < 4; i++)
+		KUNIT_ASSERT_EQ(test, put(&a, i, 0), 0);
+	KUNIT_EXPECT_EQ(test, passes(2, MERGE_SHARED), 3);
+	KUNIT_EXPECT_EQ(test, gmem_shared_pages(), 1);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&a.g->nr_zeroed), 0);
+	merge_knobs.use_zero_pages = true;
+	unmake(&a);
+}
+
+/* Slowly to what a round should take, within its limits and that of the CPU. */
+static void advisor(struct kunit *test)
+{
+	const struct merge_knobs was = merge_knobs;
+	struct merge_advisor *a = &merge_knobs.advisor;
+	unsigned int i, last;
+
+	*a = (struct merge_advisor) { true, 100, 100, 5000, 10 };
+	merge_knobs.pages_to_scan = 1000;
+	merge_advise(20 * NSEC_PER_SEC, NSEC_PER_SEC);
+	KUNIT_EXPECT_EQ(test, merge_knobs.pages_to_scan, 1300);
+	merge_advise(10 * NSEC_PER_SEC, NSEC_PER_SEC);
+	KUNIT_EXPECT_EQ(test, merge_knobs.pages_to_scan, 1300);
+	for (i = 0; i < 50; i++) {
+		last = merge_knobs.pages_to_scan;
+		merge_advise(NSEC_PER_SEC, NSEC_PER_SEC / 100);
+		KUNIT_EXPECT_LE(test, merge_knobs.pages_to_scan, last);
+	}
+	KUNIT_EXPECT_EQ(test, merge_knobs.pages_to_scan, 100);
+	for (i = 0; i < 50; i++)
+		merge_advise(100 * NSEC_PER_SEC, NSEC_PER_SEC);
+	KUNIT_EXPECT_EQ(test, merge_knobs.pages_to_scan, 5000);
+	/* Busy for half of the time, and half of that is allowed. */
+	a->max_cpu = 25;
+	merge_advise(100 * NSEC_PER_SEC, 50 * NSEC_PER_SEC);
+	KUNIT_EXPECT_EQ(test, merge_knobs.pages_to_scan, 2500);
+	a->on = false;
+	merge_advise(NSEC_PER_SEC, NSEC_PER_SEC);
+	KUNIT_EXPECT_EQ(test, merge_knobs.pages_to_scan, 2500);
+	merge_knobs.advisor = was.advisor;
+	merge_knobs.pages_to_scan = was.pages_to_scan;
 }
 
 static void pinned_page(struct kunit *test)
@@ -1011,6 +1125,10 @@ static struct kunit_case merge_cases[] = {
 	KUNIT_CASE(self_policy),
 	KUNIT_CASE(secure_policy),
 	KUNIT_CASE(late_policy),
+	KUNIT_CASE(churn),
+	KUNIT_CASE(full_pages),
+	KUNIT_CASE(kept_zero_pages),
+	KUNIT_CASE(advisor),
 	KUNIT_CASE(pinned_page),
 	KUNIT_CASE(written_while_held),
 	KUNIT_CASE(collisions),

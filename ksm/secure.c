@@ -32,7 +32,7 @@ static struct page *secure_find(struct gmem_cursor *cur, struct page *page, u32 
 	bool equal;
 
 	for (tries = 0; tries < MAX_TRIES; tries++) {
-		if (!merge_index_find(cur->domain, digest, tries, &cand))
+		if (!merge_index_find(cur->domain, digest, page_to_nid(page), tries, &cand))
 			return NULL;
 		if (WARN_ON_ONCE(!cand.shared))
 			return NULL;

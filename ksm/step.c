@@ -32,7 +32,7 @@ static void step_read(struct merge_step *s, struct gmem_cursor *cur)
 		if (!it->page)
 			continue;
 		va = page_address(it->page);
-		it->zero = merge_page_zero(va);
+		it->zero = READ_ONCE(merge_knobs.use_zero_pages) && merge_page_zero(va);
 		if (!it->zero && gmem_cursor_shares(cur))
 			it->digest = merge_digest(va, cur->key);
 	}
@@ -53,7 +53,8 @@ static void step_look(struct merge_step *s, struct gmem_cursor *cur)
 			continue;
 		cur->nr = it->nr;
 		it->found = !it->zero && gmem_cursor_shares(cur) &&
-			    merge_index_find(cur->domain, it->digest, 0, &it->cand);
+			    merge_index_find(cur->domain, it->digest, page_to_nid(it->page), 0,
+					     &it->cand);
 		if (it->zero || it->found) {
 			s->frozen[s->nr_frozen].item = it;
 			s->freeze[s->nr_frozen].page = it->page;

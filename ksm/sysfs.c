@@ -46,7 +46,7 @@ static ssize_t pages_to_scan_store(struct kobject *kobj, struct kobj_attribute *
 {
 	unsigned int pages;
 
-	if (kstrtouint(buf, 10, &pages))
+	if (kstrtouint(buf, 10, &pages) || READ_ONCE(merge_knobs.advisor.on))
 		return -EINVAL;
 	WRITE_ONCE(merge_knobs.pages_to_scan, pages);
 	merge_thread_wake();
@@ -72,6 +72,59 @@ static ssize_t sleep_millisecs_store(struct kobject *kobj, struct kobj_attribute
 	return count;
 }
 KNOB(sleep_millisecs);
+
+/* A number between two, which the thread has to see at once. */
+#define NUMBER(_name, _member, _min, _max)					\
+static ssize_t _name##_show(struct kobject *kobj, struct kobj_attribute *attr,	\
+			    char *buf)						\
+{										\
+	return sysfs_emit(buf, "%u\n", (unsigned int)READ_ONCE(merge_knobs._member)); \
+}										\
+static ssize_t _name##_store(struct kobject *kobj, struct kobj_attribute *attr,	\
+			     const char *buf, size_t count)			\
+{										\
+	unsigned int value;							\
+										\
+	if (kstrtouint(buf, 10, &value) || value < (_min) || value > (_max))	\
+		return -EINVAL;							\
+	WRITE_ONCE(merge_knobs._member, value);					\
+	merge_thread_wake();							\
+	return count;								\
+}										\
+KNOB(_name)
+
+NUMBER(use_zero_pages, use_zero_pages, 0, 1);
+NUMBER(merge_across_nodes, merge_across_nodes, 0, 1);
+NUMBER(max_page_sharing, max_page_sharing, 2, GMEM_MAX_SHARERS);
+NUMBER(advisor_max_cpu, advisor.max_cpu, 1, 100);
+NUMBER(advisor_min_pages_to_scan, advisor.min_pages, 1, merge_knobs.advisor.max_pages);
+NUMBER(advisor_max_pages_to_scan, advisor.max_pages, merge_knobs.advisor.min_pages, UINT_MAX);
+NUMBER(advisor_target_scan_time, advisor.target_secs, 1, UINT_MAX);
+
+static ssize_t advisor_mode_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, READ_ONCE(merge_knobs.advisor.on) ? "none [scan-time]\n" :
+								   "[none] scan-time\n");
+}
+
+static ssize_t advisor_mode_store(struct kobject *kobj, struct kobj_attribute *attr,
+				  const char *buf, size_t count)
+{
+	bool on = sysfs_streq(buf, "scan-time");
+
+	if (!on && !sysfs_streq(buf, "none"))
+		return -EINVAL;
+	WRITE_ONCE(merge_knobs.advisor.on, on);
+	merge_thread_wake();
+	return count;
+}
+KNOB(advisor_mode);
+
+static ssize_t pages_skipped_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%lu\n", READ_ONCE(merge_knobs.pages_skipped));
+}
+KNOB_RO(pages_skipped);
 
 static ssize_t full_scans_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
@@ -153,8 +206,17 @@ static struct attribute *ksm_attrs[] = {
 	&run_attr.attr,
 	&pages_to_scan_attr.attr,
 	&sleep_millisecs_attr.attr,
+	&use_zero_pages_attr.attr,
+	&merge_across_nodes_attr.attr,
+	&max_page_sharing_attr.attr,
+	&advisor_mode_attr.attr,
+	&advisor_max_cpu_attr.attr,
+	&advisor_min_pages_to_scan_attr.attr,
+	&advisor_max_pages_to_scan_attr.attr,
+	&advisor_target_scan_time_attr.attr,
 	&full_scans_attr.attr,
 	&pages_scanned_attr.attr,
+	&pages_skipped_attr.attr,
 	&pages_shared_attr.attr,
 	&pages_sharing_attr.attr,
 	&pages_unshared_attr.attr,

@@ -41,6 +41,15 @@ struct merge_knobs merge_knobs = {
 	.lock = __MUTEX_INITIALIZER(merge_knobs.lock),
 	.pages_to_scan = 100,
 	.sleep_millisecs = 20,
+	.use_zero_pages = true,
+	.max_page_sharing = GMEM_MAX_SHARERS,
+	.merge_across_nodes = true,
+	.advisor = {
+		.max_cpu = 70,
+		.min_pages = 500,
+		.max_pages = 30000,
+		.target_secs = 200,
+	},
 	.starts = 1,
 };
 
@@ -51,6 +60,7 @@ static DECLARE_WAIT_QUEUE_HEAD(thread_wait);
 static struct merge_step step;		/* the pages at hand */
 static unsigned long turn_uid;		/* the tenant who had the last turn */
 static unsigned long swept;		/* when the index was, in jiffies */
+static u64 round_began, round_busy;	/* in nanoseconds: when, and how long at work */
 static unsigned long round = 1;		/* of all tenants: each has ended a pass */
 
 /**
@@ -96,7 +106,7 @@ static void scan_chunk(struct batch *b, struct gmem_pass *pass, struct gmem_curs
 {
 	bitmap_zero(pass->ripe, GMEM_CHUNK_PAGES);
 	pass->nr = 0;
-	pass->in_chunk = gmem_scan_chunk(cur, pass->ripe);
+	pass->in_chunk = gmem_scan_chunk(cur, pass->ripe, &merge_knobs.pages_skipped);
 	if (!pass->in_chunk)
 		pass->chunk++;
 	b->pages--;
@@ -237,8 +247,13 @@ static void count_round(void)
 		gmem_tenant_put(t);
 	}
 	if (ended) {
+		u64 now = ktime_get_ns();
+
 		merge_knobs.full_scans++;
 		round++;
+		merge_advise(now - round_began, round_busy);
+		round_began = now;
+		round_busy = 0;
 	} else if (t) {
 		gmem_tenant_put(t);
 	}
@@ -247,6 +262,7 @@ static void count_round(void)
 /* 1. A batch. */
 static void batch_run(struct batch *b)
 {
+	u64 began = ktime_get_ns();
 	unsigned int idle = 0;
 	struct gmem_tenant *t;
 
@@ -261,6 +277,7 @@ static void batch_run(struct batch *b)
 		gmem_tenant_put(t);
 		cond_resched();
 	}
+	round_busy += ktime_get_ns() - began;
 	if (b->pass_ended)
 		count_round();
 }

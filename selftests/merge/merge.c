@@ -833,7 +833,40 @@ static void bad_knobs(const void *arg)
 	ASSERT_EQ(knob_write_text(DITTO_KSM "pages_to_scan", "-5"), -1);
 	ASSERT_EQ(knob_write_text(DITTO_KSM "sleep_millisecs", "no"), -1);
 	ASSERT_EQ(knob_write_text(DITTO_KSM "pages_sharing", "0"), -1);
+	ASSERT_EQ(knob_write_text(DITTO_KSM "use_zero_pages", "2"), -1);
+	ASSERT_EQ(knob_write_text(DITTO_KSM "merge_across_nodes", "2"), -1);
+	ASSERT_EQ(knob_write_text(DITTO_KSM "max_page_sharing", "1"), -1);
+	ASSERT_EQ(knob_write_text(DITTO_KSM "advisor_mode", "all"), -1);
+	ASSERT_EQ(knob_write_text(DITTO_KSM "advisor_max_cpu", "101"), -1);
+	ASSERT_EQ(knob_write_text(DITTO_KSM "advisor_max_cpu", "0"), -1);
+	ASSERT_EQ(knob_write_text(DITTO_KSM "advisor_min_pages_to_scan", "30001"), -1);
+	ASSERT_EQ(knob_write_text(DITTO_KSM "advisor_max_pages_to_scan", "499"), -1);
+	ASSERT_EQ(knob_write_text(DITTO_KSM "advisor_target_scan_time", "0"), -1);
+	/* The advisor alone sets what it sets. */
+	CHECKED(knob_write_text(DITTO_KSM "advisor_mode", "scan-time"));
+	ASSERT_EQ(knob_write_text(DITTO_KSM "pages_to_scan", "100"), -1);
+	CHECKED(knob_write_text(DITTO_KSM "advisor_mode", "none"));
+	knob("pages_to_scan", 100);
 	ASSERT_EQ(counter("run"), 0);
+}
+
+/* With the advisor, pages_to_scan comes to what it may be at least, and all is merged. */
+static void advised(const void *arg)
+{
+	make(0);
+	fill_equal();
+	engine_on();
+	knob("advisor_min_pages_to_scan", 600);
+	knob("advisor_target_scan_time", 1000);
+	CHECKED(knob_write_text(DITTO_KSM "advisor_mode", "scan-time"));
+	settle("pages_sharing", PAGES * (COUNT - 1));
+	while (counter("pages_to_scan") > 600)
+		usleep(20000);
+	ASSERT_EQ(counter("pages_to_scan"), 600);
+	CHECKED(knob_write_text(DITTO_KSM "advisor_mode", "none"));
+	knob("advisor_min_pages_to_scan", 500);
+	knob("advisor_target_scan_time", 200);
+	verify_equal();
 }
 
 /* Killed in the middle of merging, again and again. */
@@ -882,6 +915,7 @@ static const struct tap_test tests[] = {
 	{ "default_policy", default_policy, .seconds = 60 },
 	{ "other_owner", other_owner, .seconds = 60 }, { "bad_knobs", bad_knobs },
 	{ "knobs_at_once", knobs_at_once, .seconds = 60 },
+	{ "advised", advised, .seconds = 60 },
 	{ "counters", counters, .seconds = 60 },
 	{ "crowd_of_objects", crowd_of_objects, .seconds = 90 },
 	{ "crowd_of_mappings", crowd_of_mappings, .seconds = 90 },
