@@ -85,7 +85,7 @@ static void fault_runs(struct kunit *test)
 	struct gmem_mapping *map = kunit_kcalloc(test, GMEM_FAULT_MAX, sizeof(*map), GFP_KERNEL);
 	struct gmem *g = make(test, 1024);
 	struct fake *f = fake_new(test, g, 0, 1024);
-	struct gmem_cursor cur = { .g = g, .nr = 300 };
+	struct gmem_cursor cur = { .g = g, .nr = 300, .policy = gmem_policy(g) };
 	struct gmem_mapping one;
 	int i;
 

@@ -33,24 +33,25 @@ struct gmem_merge_hooks {
 	void (*idle)(void);
 };
 
+/* How many of the engine's workers may be at one tenant's gmems at a time. */
+#define GMEM_WALKS	8
+
 /**
- * struct gmem_pass - how far the engine has come with a tenant; under its own lock
- * @active: a pass is under way
- * @id: of the gmem at hand, or the next one's is not less
- * @off: first offset of the directory at hand, or of where to look for one
- * @in_dir: @chunks is that of the directory at hand
- * @chunk: the chunk at hand, by number, or the first that may be next
- * @chunks: those to scan
+ * struct gmem_walk - the way through one directory of a tenant's gmem
+ * @claimed: a worker has it just now, and with it all members but these two; pass->lock
+ * @open: it has a directory that is not done; changed by who has it, under pass->lock
+ * @in_dir: @chunks is the directory's
  * @in_chunk: @ripe is that of the chunk at hand
+ * @chunk: the chunk at hand, by number, or the first that may be next
  * @nr: next entry to look at in @ripe
+ * @id: of the gmem
+ * @off: first offset of the directory
+ * @chunks: those to scan
  * @ripe: pages to examine
- * @ended: when the last pass ended, in jiffies
- * @start: the start of the engine (merge_knobs.starts) that it has seen
- * @round: the last round over all tenants in which a pass ended
- * @credit: nanoseconds that it may use, or has used too many
  */
-struct gmem_pass {
-	bool active;
+struct gmem_walk {
+	bool claimed;
+	bool open;
 	bool in_dir;
 	bool in_chunk;
 	unsigned int chunk;
@@ -59,10 +60,34 @@ struct gmem_pass {
 	pgoff_t off;
 	DECLARE_BITMAP(chunks, GMEM_DIR_CHUNKS);
 	DECLARE_BITMAP(ripe, GMEM_CHUNK_PAGES);
+};
+
+/**
+ * struct gmem_pass - how far the engine has come with a tenant
+ * @lock: for all members
+ * @active: a pass is under way
+ * @handed: every directory has been handed out to a walk
+ * @nr_open: walks that are open
+ * @id: of the gmem whose directories are handed out, or the next one's is not less
+ * @off: where to look for the next directory of it
+ * @ended: when the last pass ended, in jiffies
+ * @start: the start of the engine (merge_knobs.starts) that it has seen
+ * @round: the last round over all tenants in which a pass ended
+ * @credit: nanoseconds that it may use, or has used too many
+ * @walk: one for each directory that is looked at now
+ */
+struct gmem_pass {
+	struct mutex lock;
+	bool active;
+	bool handed;
+	unsigned int nr_open;
+	u64 id;
+	pgoff_t off;
 	unsigned long ended;
 	unsigned int start;
 	unsigned long round;
 	s64 credit;
+	struct gmem_walk walk[GMEM_WALKS];
 };
 
 /**

@@ -138,7 +138,8 @@ static int policy_change(struct gmem *g, u32 policy)
 	if (!d)
 		return -ENOMEM;
 	WRITE_ONCE(g->policy, DITTO_POLICY_OFF);
-	ret = gmem_undo_merging(g, policy == DITTO_POLICY_OFF);
+	/* Under "secure" an emptied entry would be told from others by the time of an access. */
+	ret = gmem_undo_merging(g, policy == DITTO_POLICY_OFF || policy == DITTO_POLICY_SECURE);
 	if (ret)
 		policy = old;
 	else

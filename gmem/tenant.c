@@ -55,6 +55,7 @@ static struct gmem_tenant *tenant_alloc(void)
 		return NULL;
 	refcount_set(&t->refs, 1);
 	xa_init(&t->gmems);
+	mutex_init(&t->pass.lock);
 	return t;
 }
 

@@ -110,21 +110,64 @@ unsigned long merge_index_unshared(void)
 	return atomic_long_read(&nr_unshared);
 }
 
+/* Has a shared page as many sharers as it may have? */
+static bool page_full(struct page *page)
+{
+	return gmem_page_is_shared(page) &&
+	       atomic_read(gmem_page_sharers(page)) >= READ_ONCE(merge_knobs.max_page_sharing);
+}
+
+static bool nodes_fit(int a, int b)
+{
+	return a == b || READ_ONCE(merge_knobs.merge_across_nodes);
+}
+
+/* With the bucket's lock: pages that a page with this digest might equal, up to @most. */
+static unsigned int count_candidates(u32 digest, struct gmem_domain *domain, int nid,
+				     unsigned int most)
+{
+	unsigned int walked = 0, n = 0;
+	struct hlist_node *node;
+
+	hlist_for_each(node, &buckets[bucket_of(digest)]) {
+		struct page *page = gmem_node_page(node);
+
+		if (++walked > MAX_WALK || n >= most)
+			break;
+		n += *gmem_page_digest(page) == digest && gmem_page_in(page, domain) &&
+		     nodes_fit(page_to_nid(page), nid) && !page_full(page);
+	}
+	return n;
+}
+
 /**
  * merge_index_insert() - a private page was examined and none equals it
  * @page: the page, not in the index; its chunk's lock held and its entry checked
  * @digest: of its contents
+ * @domain: of its gmem
+ * @known: so many pages with this digest have been looked at
+ *
+ * Another worker may have inserted one meanwhile that is equal. Both would never be merged.
+ *
+ * Return: false if there are more than @known, and it was not inserted.
  */
-void merge_index_insert(struct page *page, u32 digest)
+bool merge_index_insert(struct page *page, u32 digest, struct gmem_domain *domain,
+			unsigned int known)
 {
 	spinlock_t *lock = lock_of(digest);
+	bool fine;
 
 	spin_lock(lock);
-	*gmem_page_digest(page) = digest;
-	hlist_add_head(gmem_page_node(page), &buckets[bucket_of(digest)]);
-	atomic_long_inc(&nr_unshared);
-	atomic_long_inc(&nr_indexed);
+	fine = known == UINT_MAX ||
+	       count_candidates(digest, domain, page_to_nid(page), known + 1) <= known;
+	if (fine) {
+		*gmem_page_digest(page) = digest;
+		hlist_add_head(gmem_page_node(page), &buckets[bucket_of(digest)]);
+		atomic_long_inc(&nr_unshared);
+		atomic_long_inc(&nr_indexed);
+	}
 	spin_unlock(lock);
+	return fine;
 }
 
 /**
@@ -228,18 +271,6 @@ void merge_index_share(struct page *page, struct gmem_domain *domain)
 	gmem_page_share(page, domain);
 	atomic_long_dec(&nr_unshared);
 	spin_unlock(lock);
-}
-
-/* Has a shared page as many sharers as it may have? */
-static bool page_full(struct page *page)
-{
-	return gmem_page_is_shared(page) &&
-	       atomic_read(gmem_page_sharers(page)) >= READ_ONCE(merge_knobs.max_page_sharing);
-}
-
-static bool nodes_fit(int a, int b)
-{
-	return a == b || READ_ONCE(merge_knobs.merge_across_nodes);
 }
 
 /* Hold what was found, with the bucket's lock held; false if it is going away, or full. */
@@ -353,7 +384,7 @@ int merge_index_check(struct seq_file *m)
 	spinlock_t *lock;
 	int bad = 0;
 
-	mutex_lock(&merge_knobs.lock);
+	down_write(&merge_knobs.lock);
 	for (i = 0; buckets && i < nr_buckets; i++) {
 		lock = lock_of(i);
 		spin_lock(lock);
@@ -363,7 +394,7 @@ int merge_index_check(struct seq_file *m)
 		spin_unlock(lock);
 		cond_resched();
 	}
-	mutex_unlock(&merge_knobs.lock);
+	up_write(&merge_knobs.lock);
 	if (private != merge_index_unshared()) {
 		seq_printf(m, "violation: merge index: %lu unshared pages, recounted %lu\n",
 			   merge_index_unshared(), private);

@@ -60,7 +60,7 @@
 
 #include <linux/atomic.h>
 #include <linux/kobject.h>
-#include <linux/mutex.h>
+#include <linux/rwsem.h>
 
 #include "gmem/merge.h"
 
@@ -158,33 +158,36 @@ struct merge_advisor {
 
 /**
  * struct merge_knobs - what the operator sets and reads
- * @lock: one batch of the thread, or one change of @run, at a time
+ * @lock: for read: batches of workers; for write: a change of @run, or of the index' table
  * @run: MERGE_*; written under @lock
  * @pages_to_scan: pages per batch, which may take so long that each takes 50 us
  * @sleep_millisecs: between batches
+ * @workers: threads; changed by merge_set_workers()
+ * @max_cpu: percent of one CPU that they may take together, 0 for no limit
  * @use_zero_pages: zero pages are given back; else they are pages like others
  * @max_page_sharing: entries that a page may be shared by
  * @merge_across_nodes: pages of different NUMA nodes may be merged
- * @pages_skipped: how often a page was left alone that had broken or was held not long ago;
- *	under @lock
+ * @pages_skipped: how often a page was left alone that had broken or was held not long ago
  * @advisor: sets @pages_to_scan (advisor.c)
- * @full_scans: passes over all guest memory: of every tenant's; under @lock
- * @pages_scanned: pages examined; under @lock
+ * @full_scans: passes over all guest memory: of every tenant's
+ * @pages_scanned: pages examined
  * @starts: how often @run was set: passes do not wait for their time then; under @lock
  * @changes: how often something changed that the thread has to see
  */
 struct merge_knobs {
-	struct mutex lock;
+	struct rw_semaphore lock;
 	unsigned int run;
 	unsigned int pages_to_scan;
 	unsigned int sleep_millisecs;
+	unsigned int workers;
+	unsigned int max_cpu;
 	bool use_zero_pages;
 	unsigned int max_page_sharing;
 	bool merge_across_nodes;
-	unsigned long pages_skipped;
+	atomic_long_t pages_skipped;
 	struct merge_advisor advisor;
 	unsigned long full_scans;
-	unsigned long pages_scanned;
+	atomic_long_t pages_scanned;
 	unsigned int starts;
 	atomic_t changes;
 };
@@ -209,7 +212,8 @@ void merge_index_exit(void);
 void merge_index_release(void);
 unsigned long merge_index_bytes(void);
 unsigned long merge_index_unshared(void);
-void merge_index_insert(struct page *page, u32 digest);
+bool merge_index_insert(struct page *page, u32 digest, struct gmem_domain *domain,
+			unsigned int known);
 void merge_index_insert_apart(struct page *page, u32 digest);
 void merge_index_sweep(void);
 bool merge_index_apart(void);
@@ -223,7 +227,8 @@ int merge_index_check(struct seq_file *m);
 enum merge_result merge_one(struct gmem_cursor *cur);
 enum merge_result merge_join_frozen(struct gmem_cursor *cur, struct page *page, u32 digest,
 				    struct merge_candidate *cand);
-enum merge_result merge_keep_unique(struct gmem_cursor *cur, struct page *page, u32 digest);
+enum merge_result merge_keep_unique(struct gmem_cursor *cur, struct page *page, u32 digest,
+				    unsigned int known);
 void merge_candidate_put(struct merge_candidate *cand);
 
 /* secure.c */
@@ -234,8 +239,7 @@ unsigned int merge_step(struct merge_step *s, struct gmem_cursor *cur, const uns
 			unsigned int *nr, unsigned int most);
 
 /* thread.c */
-int merge_thread_start(void);
-void merge_thread_stop(void);
+int merge_set_workers(unsigned int nr);
 void merge_thread_wake(void);
 int merge_set_run(unsigned int run);
 

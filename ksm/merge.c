@@ -208,32 +208,50 @@ void merge_candidate_put(struct merge_candidate *cand)
  * @cur: the page's entry, its chunk's lock held
  * @page: the page
  * @digest: of it
+ * @known: so many pages with this digest have been looked at
  *
  * If somebody holds it nobody would hear of a change: it waits, as if it had changed.
  *
- * Return: MERGE_UNIQUE, MERGE_VOLATILE, or MERGE_NONE.
+ * Return: MERGE_UNIQUE, MERGE_VOLATILE, MERGE_NONE; or MERGE_BUSY: one more page with this
+ * digest has come, and it is to be looked at.
  */
-enum merge_result merge_keep_unique(struct gmem_cursor *cur, struct page *page, u32 digest)
+enum merge_result merge_keep_unique(struct gmem_cursor *cur, struct page *page, u32 digest,
+				    unsigned int known)
 {
-	int err = gmem_examined(cur, page);
+	int err;
 
-	if (err == -EAGAIN)
+	if (!gmem_cursor_has(cur, page))
 		return MERGE_NONE;
 	gmem_merge_forget(page);
+	if (gmem_cursor_shares(cur) && !merge_index_insert(page, digest, cur->domain, known))
+		return MERGE_BUSY;
+	err = gmem_examined(cur, page);
 	if (err)
-		return MERGE_VOLATILE;
-	if (gmem_cursor_shares(cur))
-		merge_index_insert(page, digest);
-	return MERGE_UNIQUE;
+		gmem_merge_forget(page);
+	return err ? MERGE_VOLATILE : MERGE_UNIQUE;
 }
 
-static enum merge_result merge_unique(struct gmem_cursor *cur, struct page *page, u32 digest)
+static enum merge_result merge_unique(struct gmem_cursor *cur, struct page *page, u32 digest,
+				      unsigned int known)
 {
 	enum merge_result ret;
 
 	gmem_cursor_lock(cur);
-	ret = merge_keep_unique(cur, page, digest);
+	ret = merge_keep_unique(cur, page, digest, known);
 	gmem_cursor_unlock(cur);
+	return ret;
+}
+
+/* One candidate, which is put. */
+static enum merge_result merge_try(struct gmem_cursor *cur, struct page *page, u32 digest,
+				   struct merge_candidate *cand)
+{
+	enum merge_result ret;
+
+	gmem_cursor_lock(cur);
+	ret = merge_with(cur, page, digest, cand);
+	gmem_cursor_unlock(cur);
+	merge_candidate_put(cand);
 	return ret;
 }
 
@@ -248,13 +266,17 @@ static enum merge_result merge_search(struct gmem_cursor *cur, struct page *page
 	enum merge_result ret;
 	bool busy = false;
 
-	for (tries = 0; tries < MAX_TRIES && gmem_cursor_shares(cur); tries++) {
-		if (!merge_index_find(cur->domain, digest, page_to_nid(page), skip, &cand))
-			break;
-		gmem_cursor_lock(cur);
-		ret = merge_with(cur, page, digest, &cand);
-		gmem_cursor_unlock(cur);
-		merge_candidate_put(&cand);
+	if (!gmem_cursor_shares(cur))
+		return merge_unique(cur, page, digest, UINT_MAX);
+	for (tries = 0; tries < MAX_TRIES; tries++) {
+		if (!merge_index_find(cur->domain, digest, page_to_nid(page), skip, &cand)) {
+			ret = busy ? MERGE_VOLATILE : merge_unique(cur, page, digest, skip);
+			if (ret != MERGE_BUSY)
+				return ret;
+			left++;
+			continue;
+		}
+		ret = merge_try(cur, page, digest, &cand);
 		if (ret == MERGE_SHARED || ret == MERGE_VOLATILE)
 			return ret;
 		busy |= ret == MERGE_BUSY;
@@ -263,9 +285,9 @@ static enum merge_result merge_search(struct gmem_cursor *cur, struct page *page
 		else
 			skip++;
 	}
-	if (busy || (left && tries == MAX_TRIES))
+	if (busy || left)
 		return MERGE_VOLATILE;
-	return merge_unique(cur, page, digest);
+	return merge_unique(cur, page, digest, UINT_MAX);
 }
 
 static enum merge_result merge_examine(struct gmem_cursor *cur)

@@ -42,9 +42,9 @@ static u64 get(struct guest *s, pgoff_t off)
 	return fake_read(s->g, s->f, off);
 }
 
-static struct merge_step step;	/* under merge_knobs.lock */
+static struct merge_step step;	/* of who has merge_knobs.lock for write */
 
-static void pass_chunk(struct gmem *g, pgoff_t off, unsigned int *count)
+static void pass_chunk(struct merge_step *s, struct gmem *g, pgoff_t off, unsigned int *count)
 {
 	DECLARE_BITMAP(ripe, GMEM_CHUNK_PAGES) = { 0 };
 	struct gmem_cursor cur;
@@ -54,14 +54,14 @@ static void pass_chunk(struct gmem *g, pgoff_t off, unsigned int *count)
 	if (!gmem_scan_enter(&cur, g, off))
 		return;
 	gmem_scan_chunk(&cur, ripe, &waits);
-	while (merge_step(&step, &cur, ripe, &nr, MERGE_STEP))
-		for (i = 0; i < step.n; i++)
-			count[step.item[i].result]++;
+	while (merge_step(s, &cur, ripe, &nr, MERGE_STEP))
+		for (i = 0; i < s->n; i++)
+			count[s->item[i].result]++;
 	gmem_cursor_leave(&cur);
 }
 
 /* One pass over one gmem. Counts results. */
-static void pass(struct gmem *g, unsigned int *count)
+static void pass(struct merge_step *s, struct gmem *g, unsigned int *count)
 {
 	DECLARE_BITMAP(chunks, GMEM_DIR_CHUNKS);
 	unsigned int nr;
@@ -72,7 +72,7 @@ static void pass(struct gmem *g, unsigned int *count)
 		bitmap_zero(chunks, GMEM_DIR_CHUNKS);
 		gmem_scan_survey(g, off, chunks);
 		for_each_set_bit(nr, chunks, GMEM_DIR_CHUNKS)
-			pass_chunk(g, off + nr * GMEM_CHUNK_PAGES, count);
+			pass_chunk(s, g, off + nr * GMEM_CHUNK_PAGES, count);
 	}
 }
 
@@ -82,12 +82,12 @@ static unsigned int passes(unsigned int n, enum merge_result what)
 	unsigned int count[MERGE_BUSY + 1] = { 0 };
 	struct gmem *g;
 
-	mutex_lock(&merge_knobs.lock);
+	down_write(&merge_knobs.lock);
 	merge_index_init();	/* the thread releases it while there is no gmem */
 	while (n--)
 		for (g = gmem_next(NULL, true); g; g = gmem_next(g, true))
-			pass(g, count);
-	mutex_unlock(&merge_knobs.lock);
+			pass(&step, g, count);
+	up_write(&merge_knobs.lock);
 	return count[what];
 }
 
@@ -105,9 +105,9 @@ static int merge_suite_init(struct kunit *test)
 {
 	int ret;
 
-	mutex_lock(&merge_knobs.lock);
+	down_write(&merge_knobs.lock);
 	ret = merge_index_init();
-	mutex_unlock(&merge_knobs.lock);
+	up_write(&merge_knobs.lock);
 	return ret;
 }
 
@@ -347,13 +347,13 @@ static void changed_policies(struct kunit *test)
 		for (to = 0; to < ARRAY_SIZE(policies); to++) {
 			KUNIT_EXPECT_EQ(test, gmem_set_policy(a.g, policies[from].policy), 0);
 			KUNIT_EXPECT_EQ(test, gmem_set_policy(b.g, policies[from].policy), 0);
-			passes(4 + GMEM_WAIT_BROKE, MERGE_SHARED);
+			passes(70, MERGE_SHARED);	/* whatever it waits for */
 			KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
 			KUNIT_EXPECT_EQ(test, gmem_shared_pages(), policies[from].shared_pages);
 			expect_policy(test, &a, from);
 			expect_policy(test, &b, from);
 			KUNIT_EXPECT_EQ(test, gmem_set_policy(a.g, policies[to].policy), 0);
-			passes(4 + GMEM_WAIT_BROKE, MERGE_SHARED);
+			passes(70, MERGE_SHARED);	/* whatever it waits for */
 			KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
 		}
 	}
@@ -742,10 +742,10 @@ static void busy_candidates(struct kunit *test)
 	t = kthread_run(hold_chunk, &h, "ditto-hold");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(t));
 	wait_for_completion(&h.held);
-	mutex_lock(&merge_knobs.lock);
+	down_write(&merge_knobs.lock);
 	for (i = 0; i < 2; i++)
-		pass(b.g, count);
-	mutex_unlock(&merge_knobs.lock);
+		pass(&step, b.g, count);
+	up_write(&merge_knobs.lock);
 	KUNIT_EXPECT_EQ(test, count[MERGE_SHARED] + count[MERGE_UNIQUE], 0);
 	KUNIT_EXPECT_EQ(test, count[MERGE_VOLATILE], 64);
 	complete(&h.release);
@@ -864,13 +864,13 @@ static void lost_merge(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, passes(1, MERGE_SHARED), 0);
 	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
 	cur.c = gmem_chunk_find(a.g, 0);
-	mutex_lock(&merge_knobs.lock);
+	down_write(&merge_knobs.lock);
 	mutex_lock(&cur.c->lock);
 	digest = *gmem_page_digest(pfn_to_page(a.f->pfn[0]));
 	KUNIT_EXPECT_EQ(test, gmem_examined(&cur, pfn_to_page(a.f->pfn[1])), 0);
-	merge_index_insert(pfn_to_page(a.f->pfn[1]), digest);
+	merge_index_insert(pfn_to_page(a.f->pfn[1]), digest, a.g->domain, UINT_MAX);
 	mutex_unlock(&cur.c->lock);
-	mutex_unlock(&merge_knobs.lock);
+	up_write(&merge_knobs.lock);
 	KUNIT_EXPECT_EQ(test, fake_check_all(test), 1);
 	gmem_chunk_put(cur.c);
 	unmake(&a);
@@ -1016,6 +1016,8 @@ static void idle_chunks(struct kunit *test)
 	a.f->b.ops = &ops;
 	for (i = 0; i < 3; i++)
 		KUNIT_ASSERT_EQ(test, put(&a, i * GMEM_CHUNK_PAGES, i + 1), 0);
+	/* Written; calm, and examined; nothing is left. */
+	KUNIT_EXPECT_EQ(test, harvests_of_pass(), 3);
 	KUNIT_EXPECT_EQ(test, harvests_of_pass(), 3);
 	KUNIT_EXPECT_EQ(test, harvests_of_pass(), 3);
 	KUNIT_EXPECT_EQ(test, harvests_of_pass(), 0);
@@ -1023,6 +1025,7 @@ static void idle_chunks(struct kunit *test)
 	/* Through the binding, which the survey tells, and by the kernel. */
 	KUNIT_ASSERT_EQ(test, put(&a, 0, 2), 0);
 	KUNIT_EXPECT_EQ(test, gmem_write(a.g, 3 * GMEM_CHUNK_PAGES << PAGE_SHIFT, "x", 1), 0);
+	KUNIT_EXPECT_EQ(test, harvests_of_pass(), 2);
 	KUNIT_EXPECT_EQ(test, harvests_of_pass(), 2);
 	KUNIT_EXPECT_EQ(test, harvests_of_pass(), 2);
 	KUNIT_EXPECT_EQ(test, harvests_of_pass(), 0);
@@ -1111,6 +1114,137 @@ static void races(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, merge_index_unshared(), 0);
 }
 
+/* As a worker of the engine does, but without pause, and over all gmems. */
+struct test_worker {
+	struct task_struct *task;
+	struct merge_step step;
+	unsigned int count[MERGE_BUSY + 1];
+};
+
+static int work(void *arg)
+{
+	struct test_worker *w = arg;
+	struct gmem *g;
+
+	while (!kthread_should_stop()) {
+		down_read(&merge_knobs.lock);
+		for (g = gmem_next(NULL, true); g; g = gmem_next(g, true))
+			pass(&w->step, g, w->count);
+		up_read(&merge_knobs.lock);
+		usleep_range(100, 200);
+	}
+	return 0;
+}
+
+#define WORKERS	3
+
+static void start_workers(struct kunit *test, struct test_worker **w)
+{
+	unsigned int i;
+
+	down_write(&merge_knobs.lock);
+	KUNIT_EXPECT_EQ(test, merge_index_init(), 0);
+	up_write(&merge_knobs.lock);
+	for (i = 0; i < WORKERS; i++) {
+		w[i] = kunit_kzalloc(test, sizeof(*w[i]), GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, w[i]);
+		w[i]->task = kthread_run(work, w[i], "ditto-work%u", i);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(w[i]->task));
+	}
+}
+
+static void stop_workers(struct test_worker **w)
+{
+	unsigned int i;
+
+	for (i = 0; i < WORKERS; i++)
+		kthread_stop(w[i]->task);
+}
+
+/* Several at once find every pair of equal pages, and merge each once. */
+static void workers(struct kunit *test)
+{
+	struct guest s[3] = { make(test, 512), make(test, 512), make(test, 512) };
+	unsigned long end = jiffies + 100 * HZ;
+	struct test_worker *w[WORKERS];
+	unsigned int i;
+	pgoff_t off;
+
+	start_workers(test, w);
+	for (off = 0; off < 512; off++)
+		for (i = 0; i < 3; i++)
+			KUNIT_ASSERT_EQ(test, put(&s[i], off, 1 + off), 0);
+	while (shared(s[0].g) + shared(s[1].g) + shared(s[2].g) < 3 * 512 &&
+	       time_before(jiffies, end))
+		msleep(20);
+	stop_workers(w);
+	KUNIT_EXPECT_EQ(test, gmem_shared_pages(), 512);
+	for (off = 0; off < 512; off++)
+		for (i = 0; i < 3; i++)
+			KUNIT_EXPECT_EQ(test, get(&s[i], off), 1 + off);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	for (i = 0; i < 3; i++)
+		unmake(&s[i]);
+}
+
+/* And do no harm to guests that write meanwhile. */
+static void racing_workers(struct kunit *test)
+{
+	struct guest s[2] = { make(test, RACE_PAGES), make(test, RACE_PAGES) };
+	unsigned long end = jiffies + 3 * HZ;
+	struct test_worker *w[WORKERS];
+	struct task_struct *t[2];
+	struct racer r[2] = { 0 };
+	unsigned int i;
+
+	start_workers(test, w);
+	for (i = 0; i < 2; i++) {
+		r[i].s = &s[i];
+		r[i].seed = i;
+		r[i].was = kunit_kzalloc(test, RACE_PAGES * sizeof(u64), GFP_KERNEL);
+		t[i] = kthread_run(race, &r[i], "ditto-race%u", i);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(t[i]));
+	}
+	while (time_before(jiffies, end) || READ_ONCE(r[0].ops) <= 100 ||
+	       READ_ONCE(r[1].ops) <= 100)
+		msleep(20);
+	for (i = 0; i < 2; i++) {
+		kthread_stop(t[i]);
+		KUNIT_EXPECT_EQ(test, r[i].wrong, 0);
+	}
+	stop_workers(w);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	unmake(&s[0]);
+	unmake(&s[1]);
+	KUNIT_EXPECT_EQ(test, gmem_shared_pages(), 0);
+	KUNIT_EXPECT_EQ(test, merge_index_unshared(), 0);
+}
+
+/* A page that comes while another one looks for its equal is not passed over. */
+static void unknown_candidate(struct kunit *test)
+{
+	struct guest a = make(test, 4);
+	struct gmem_cursor cur;
+	struct page *page;
+	u32 digest;
+
+	KUNIT_ASSERT_EQ(test, put(&a, 0, 5), 0);
+	KUNIT_EXPECT_EQ(test, passes(2, MERGE_UNIQUE), 1);
+	digest = *gmem_page_digest(pfn_to_page(a.f->pfn[0]));
+	KUNIT_ASSERT_EQ(test, put(&a, 1, 5), 0);
+	page = pfn_to_page(a.f->pfn[1]);
+	KUNIT_ASSERT_TRUE(test, gmem_cursor_at(&cur, a.g, 1));
+	cur.nr = 1;
+	gmem_cursor_lock(&cur);
+	KUNIT_EXPECT_EQ(test, merge_keep_unique(&cur, page, digest, 0), MERGE_BUSY);
+	gmem_cursor_unlock(&cur);
+	gmem_cursor_leave(&cur);
+	KUNIT_EXPECT_EQ(test, merge_index_unshared(), 1);
+	KUNIT_EXPECT_EQ(test, passes(2, MERGE_SHARED), 1);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	unmake(&a);
+}
+
 static struct kunit_case merge_cases[] = {
 	KUNIT_CASE(digests),
 	KUNIT_CASE(crafted_digests),
@@ -1139,7 +1273,10 @@ static struct kunit_case merge_cases[] = {
 	KUNIT_CASE(domain_counters),
 	KUNIT_CASE(unmerge),
 	KUNIT_CASE(idle_chunks),
+	KUNIT_CASE(unknown_candidate),
 	KUNIT_CASE(races),
+	KUNIT_CASE(workers),
+	KUNIT_CASE(racing_workers),
 	{}
 };
 

@@ -60,7 +60,7 @@ static void step_look(struct merge_step *s, struct gmem_cursor *cur)
 			s->freeze[s->nr_frozen].page = it->page;
 			s->freeze[s->nr_frozen++].nr = it->nr;
 		} else {
-			it->result = merge_keep_unique(cur, it->page, it->digest);
+			it->result = merge_keep_unique(cur, it->page, it->digest, 0);
 		}
 	}
 }

@@ -93,6 +93,7 @@ static ssize_t _name##_store(struct kobject *kobj, struct kobj_attribute *attr,	
 }										\
 KNOB(_name)
 
+NUMBER(max_cpu, max_cpu, 0, 100 * GMEM_WALKS);
 NUMBER(use_zero_pages, use_zero_pages, 0, 1);
 NUMBER(merge_across_nodes, merge_across_nodes, 0, 1);
 NUMBER(max_page_sharing, max_page_sharing, 2, GMEM_MAX_SHARERS);
@@ -100,6 +101,24 @@ NUMBER(advisor_max_cpu, advisor.max_cpu, 1, 100);
 NUMBER(advisor_min_pages_to_scan, advisor.min_pages, 1, merge_knobs.advisor.max_pages);
 NUMBER(advisor_max_pages_to_scan, advisor.max_pages, merge_knobs.advisor.min_pages, UINT_MAX);
 NUMBER(advisor_target_scan_time, advisor.target_secs, 1, UINT_MAX);
+
+static ssize_t workers_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u\n", READ_ONCE(merge_knobs.workers));
+}
+
+static ssize_t workers_store(struct kobject *kobj, struct kobj_attribute *attr,
+			     const char *buf, size_t count)
+{
+	unsigned int nr;
+	int ret;
+
+	if (kstrtouint(buf, 10, &nr) || !nr || nr > GMEM_WALKS)
+		return -EINVAL;
+	ret = merge_set_workers(nr);
+	return ret ?: count;
+}
+KNOB(workers);
 
 static ssize_t advisor_mode_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
@@ -122,7 +141,7 @@ KNOB(advisor_mode);
 
 static ssize_t pages_skipped_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "%lu\n", READ_ONCE(merge_knobs.pages_skipped));
+	return sysfs_emit(buf, "%lu\n", atomic_long_read(&merge_knobs.pages_skipped));
 }
 KNOB_RO(pages_skipped);
 
@@ -135,7 +154,7 @@ KNOB_RO(full_scans);
 static ssize_t pages_scanned_show(struct kobject *kobj, struct kobj_attribute *attr,
 				  char *buf)
 {
-	return sysfs_emit(buf, "%lu\n", READ_ONCE(merge_knobs.pages_scanned));
+	return sysfs_emit(buf, "%lu\n", atomic_long_read(&merge_knobs.pages_scanned));
 }
 KNOB_RO(pages_scanned);
 
@@ -206,6 +225,8 @@ static struct attribute *ksm_attrs[] = {
 	&run_attr.attr,
 	&pages_to_scan_attr.attr,
 	&sleep_millisecs_attr.attr,
+	&workers_attr.attr,
+	&max_cpu_attr.attr,
 	&use_zero_pages_attr.attr,
 	&merge_across_nodes_attr.attr,
 	&max_page_sharing_attr.attr,

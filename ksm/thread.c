@@ -1,27 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The merge engine's thread: which pages to look at, and when. A pass goes over all chunks
- * of a tenant's gmems in the order of their creation. Each chunk is first asked what was
- * written since the last pass; only pages that have been calm since are read (internal.h).
+ * The merge engine's workers: which pages to look at, and when. A pass goes over all chunks
+ * of a tenant's gmems in the order of their creation. Each directory is first asked which
+ * chunks have something to be seen, and each of those what was written since the last pass;
+ * only pages that have been calm since are read (internal.h).
  *
- * 1. A batch, between two sleeps, is so many pages, and so much time as these should
- *    take at most: what costs time and finds no page ends it, too.
+ * 1. A batch, between two sleeps of a worker, is so many pages, and so much time as these
+ *    should take at most: what costs time and finds no page ends it, too. The sleep is as
+ *    long as it has to be for all workers to keep to their part of a CPU.
  * 2. In a batch the tenants have turns, a slice of time each. A tenant that has used more
- *    than its slice is skipped until the excess is made up for. Each has passes of its own,
- *    so none waits for the end of another's.
- * 3. A turn is steps of a few pages, one chunk, or one directory. No step takes long. After each the batch
- *    ends if the engine is to stop, a knob has changed, or the system suspends.
+ *    than its slice is skipped until the excess is made up for, whichever worker it was
+ *    with. Each has passes of its own, so none waits for the end of another's.
+ * 3. In a turn a worker has one of the tenant's walks, and with it a directory (1 GiB). The
+ *    walk stays when the turn ends, and whoever has the tenant's next turn goes on with it.
+ *    So workers do not meet but where pages of theirs are equal; there the locks of chunks
+ *    and of the index decide (merge.c).
+ * 4. A turn is steps of a few pages, one chunk, or one directory. No step takes long. After
+ *    each the batch ends if the engine is to stop, a knob has changed, or the system suspends.
  *
- * Between two steps the thread holds no reference, only a position, so that it keeps no
- * gmem alive.
+ * Between two steps a worker holds no reference to a gmem, only a position, so that it keeps
+ * none alive.
  */
 #define pr_fmt(fmt) "ditto: " fmt
 
 #include <linux/bitmap.h>
 #include <linux/freezer.h>
 #include <linux/kthread.h>
+#include <linux/math64.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
+#include <linux/slab.h>
 
 #include "ksm/internal.h"
 #include "ksm/ksm.h"
@@ -38,7 +46,7 @@
 #define SLICE_NSECS	NSEC_PER_MSEC
 
 struct merge_knobs merge_knobs = {
-	.lock = __MUTEX_INITIALIZER(merge_knobs.lock),
+	.lock = __RWSEM_INITIALIZER(merge_knobs.lock),
 	.pages_to_scan = 100,
 	.sleep_millisecs = 20,
 	.use_zero_pages = true,
@@ -53,145 +61,183 @@ struct merge_knobs merge_knobs = {
 	.starts = 1,
 };
 
-static struct task_struct *thread;
-static DECLARE_WAIT_QUEUE_HEAD(thread_wait);
-
-/* All under merge_knobs.lock: */
-static struct merge_step step;		/* the pages at hand */
-static unsigned long turn_uid;		/* the tenant who had the last turn */
-static unsigned long swept;		/* when the index was, in jiffies */
-static u64 round_began, round_busy;	/* in nanoseconds: when, and how long at work */
-static unsigned long round = 1;		/* of all tenants: each has ended a pass */
-
 /**
- * struct batch - what the thread does between two sleeps
- * @pages: that may still be looked at
- * @end: when it has to end, in nanoseconds
+ * struct merge_worker - a thread of the engine
+ * @task: the thread
+ * @nr: its number
+ * @pages: that it may still look at in this batch
+ * @end: when the batch has to end, in nanoseconds
  * @changes: merge_knobs.changes when it began
- * @pass_ended: some tenant's has
+ * @pass_ended: some tenant's has, by its doing
+ * @step: the pages at hand
  */
-struct batch {
+struct merge_worker {
+	struct task_struct *task;
+	unsigned int nr;
 	long pages;
 	u64 end;
 	int changes;
 	bool pass_ended;
+	struct merge_step step;
 };
+
+static struct merge_worker *workers[GMEM_WALKS];
+static DEFINE_MUTEX(workers_lock);	/* starting and stopping them */
+static DECLARE_WAIT_QUEUE_HEAD(thread_wait);
+
+/* Under @turns: */
+static DEFINE_MUTEX(turns);
+static unsigned long turn_uid;		/* the tenant who had the last turn */
+static u64 round_began, round_busy;	/* in nanoseconds: when, and how long at work */
+static unsigned long round = 1;		/* of all tenants: each has ended a pass */
 
 static bool merge_running(void)
 {
 	return READ_ONCE(merge_knobs.run) == MERGE_RUN && !kthread_should_stop();
 }
 
-static bool batch_may_go_on(const struct batch *b, u64 now)
+static bool batch_may_go_on(const struct merge_worker *w, u64 now)
 {
-	return b->pages > 0 && merge_running() && atomic_read(&merge_knobs.changes) == b->changes &&
-	       !freezing(current) && now < b->end;
+	return w->pages > 0 && merge_running() &&
+	       atomic_read(&merge_knobs.changes) == w->changes && !freezing(current) &&
+	       now < w->end;
 }
 
-/* 3. Examine some of the ripe pages of the chunk at hand. */
-static void scan_ripe(struct batch *b, struct gmem_pass *pass, struct gmem_cursor *cur)
+/* 4. Examine some of the ripe pages of the chunk at hand. */
+static void walk_ripe(struct merge_worker *w, struct gmem_walk *walk, struct gmem_cursor *cur)
 {
-	unsigned int n = merge_step(&step, cur, pass->ripe, &pass->nr, b->pages);
+	unsigned int n = merge_step(&w->step, cur, walk->ripe, &walk->nr, w->pages);
 
-	merge_knobs.pages_scanned += n;
-	b->pages -= n;
-	if (pass->nr < GMEM_CHUNK_PAGES)
+	atomic_long_add(n, &merge_knobs.pages_scanned);
+	w->pages -= n;
+	if (walk->nr < GMEM_CHUNK_PAGES)
 		return;
-	pass->in_chunk = false;
-	pass->chunk++;
+	walk->in_chunk = false;
+	walk->chunk++;
 }
 
 /* Ask a chunk what is ripe. */
-static void scan_chunk(struct batch *b, struct gmem_pass *pass, struct gmem_cursor *cur)
+static void walk_chunk(struct merge_worker *w, struct gmem_walk *walk, struct gmem_cursor *cur)
 {
-	bitmap_zero(pass->ripe, GMEM_CHUNK_PAGES);
-	pass->nr = 0;
-	pass->in_chunk = gmem_scan_chunk(cur, pass->ripe, &merge_knobs.pages_skipped);
-	if (!pass->in_chunk)
-		pass->chunk++;
-	b->pages--;
+	unsigned long waits = 0;
+
+	bitmap_zero(walk->ripe, GMEM_CHUNK_PAGES);
+	walk->nr = 0;
+	walk->in_chunk = gmem_scan_chunk(cur, walk->ripe, &waits);
+	if (!walk->in_chunk)
+		walk->chunk++;
+	atomic_long_add(waits, &merge_knobs.pages_skipped);
+	w->pages--;
 }
 
-/* The next chunk of the directory at hand that has something to be seen. */
-static void scan_dir(struct batch *b, struct gmem_pass *pass, struct gmem *g)
+/* The next chunk of the directory that has something to be seen. False: there is none. */
+static bool walk_dir(struct merge_worker *w, struct gmem_walk *walk, struct gmem *g)
 {
 	struct gmem_cursor cur;
 
-	pass->chunk = find_next_bit(pass->chunks, GMEM_DIR_CHUNKS, pass->chunk);
-	if (pass->chunk >= GMEM_DIR_CHUNKS) {
-		pass->in_dir = false;
-		pass->off += GMEM_DIR_CHUNKS * GMEM_CHUNK_PAGES;
-		return;
+	walk->chunk = find_next_bit(walk->chunks, GMEM_DIR_CHUNKS, walk->chunk);
+	if (walk->chunk >= GMEM_DIR_CHUNKS)
+		return false;
+	if (!gmem_scan_enter(&cur, g, walk->off + walk->chunk * GMEM_CHUNK_PAGES)) {
+		walk->in_chunk = false;
+		walk->chunk++;
+		return true;
 	}
-	if (!gmem_scan_enter(&cur, g, pass->off + pass->chunk * GMEM_CHUNK_PAGES)) {
-		pass->in_chunk = false;
-		pass->chunk++;
-		return;
-	}
-	if (pass->in_chunk)
-		scan_ripe(b, pass, &cur);
+	if (walk->in_chunk)
+		walk_ripe(w, walk, &cur);
 	else
-		scan_chunk(b, pass, &cur);
+		walk_chunk(w, walk, &cur);
 	gmem_cursor_leave(&cur);
+	return true;
 }
 
-/* Find a directory, and ask it which chunks have something to be seen. */
-static void scan_survey(struct batch *b, struct gmem_pass *pass, struct gmem *g)
+/* Ask a directory which chunks have something to be seen. */
+static void walk_survey(struct merge_worker *w, struct gmem_walk *walk, struct gmem *g)
 {
-	pass->off = gmem_scan_seek(g, pass->off);
-	bitmap_zero(pass->chunks, GMEM_DIR_CHUNKS);
-	gmem_scan_survey(g, pass->off, pass->chunks);
-	pass->chunk = 0;
-	pass->in_dir = true;
-	b->pages--;
+	bitmap_zero(walk->chunks, GMEM_DIR_CHUNKS);
+	gmem_scan_survey(g, walk->off, walk->chunks);
+	walk->chunk = 0;
+	walk->in_chunk = false;
+	walk->in_dir = true;
+	w->pages--;
 }
 
-static void scan_gmem(struct batch *b, struct gmem_pass *pass, struct gmem *g)
+/* One step in an open directory. False: it is done, or its gmem is gone. */
+static bool walk_step(struct merge_worker *w, struct gmem_tenant *t, struct gmem_walk *walk)
 {
-	if (pass->in_dir)
-		scan_dir(b, pass, g);
-	else
-		scan_survey(b, pass, g);
+	u64 id = walk->id;
+	struct gmem *g = gmem_tenant_gmem(t, &id);
+	bool more = g && id == walk->id && !gmem_scan_ends(g, walk->off);
+
+	if (more && walk->in_dir)
+		more = walk_dir(w, walk, g);
+	else if (more)
+		walk_survey(w, walk, g);
+	if (g)
+		gmem_put(g);
+	return more;
 }
 
-static void go_to_gmem(struct gmem_pass *pass, u64 id)
+static void walk_open(struct gmem_pass *pass, struct gmem_walk *walk)
 {
-	pass->id = id;
-	pass->off = 0;
-	pass->in_dir = false;
-	pass->in_chunk = false;
+	walk->id = pass->id;
+	walk->off = pass->off;
+	walk->in_dir = false;
+	walk->open = true;
+	pass->nr_open++;
+	pass->off += GMEM_DIR_CHUNKS * GMEM_CHUNK_PAGES;
 }
 
-static void end_pass(struct batch *b, struct gmem_pass *pass)
-{
-	go_to_gmem(pass, 0);
-	pass->active = false;
-	pass->ended = jiffies;
-	pass->round = round;
-	b->pass_ended = true;
-}
-
-static void tenant_step(struct batch *b, struct gmem_tenant *t)
+/* 3. Hand out the tenant's next directory; or pass something that is none. */
+static void pass_hand_out(struct gmem_tenant *t, struct gmem_walk *walk)
 {
 	struct gmem_pass *pass = &t->pass;
 	u64 id = pass->id;
 	struct gmem *g = gmem_tenant_gmem(t, &id);
 
 	if (!g) {
-		end_pass(b, pass);
+		pass->handed = true;
 		return;
 	}
 	if (id != pass->id)
-		go_to_gmem(pass, id);
+		pass->off = 0;
+	pass->id = id;
 	if (!gmem_scan_ends(g, pass->off))
-		scan_gmem(b, pass, g);
-	if (gmem_scan_ends(g, pass->off))
-		go_to_gmem(pass, id + 1);
+		pass->off = gmem_scan_seek(g, pass->off);
+	if (gmem_scan_ends(g, pass->off)) {
+		pass->id = id + 1;
+		pass->off = 0;
+	} else {
+		walk_open(pass, walk);
+	}
 	gmem_put(g);
 }
 
+/* A step of any kind; false if there is nothing to do for @walk. */
+static bool pass_step(struct merge_worker *w, struct gmem_tenant *t, struct gmem_walk *walk)
+{
+	struct gmem_pass *pass = &t->pass;
+	bool more;
+
+	if (walk->open) {
+		if (walk_step(w, t, walk))
+			return true;
+		mutex_lock(&pass->lock);
+		walk->open = false;
+		pass->nr_open--;
+		mutex_unlock(&pass->lock);
+		return true;
+	}
+	mutex_lock(&pass->lock);
+	more = !pass->handed;
+	if (more)
+		pass_hand_out(t, walk);
+	mutex_unlock(&pass->lock);
+	return more;
+}
+
 /* May a tenant's next pass begin? Always decided by the present values of the knobs. */
-static bool pass_due(struct gmem_pass *pass)
+static bool pass_due(const struct gmem_pass *pass)
 {
 	unsigned int msecs = READ_ONCE(merge_knobs.sleep_millisecs);
 
@@ -202,132 +248,249 @@ static bool pass_due(struct gmem_pass *pass)
 	return time_after_eq(jiffies, pass->ended + msecs_to_jiffies(msecs));
 }
 
-/* 2. A tenant's turn. False if he has nothing to do. */
-static bool tenant_turn(struct batch *b, struct gmem_tenant *t)
+static void pass_begin(struct gmem_pass *pass)
+{
+	pass->active = true;
+	pass->handed = false;
+	pass->start = merge_knobs.starts;
+	pass->id = 0;
+	pass->off = 0;
+}
+
+/* A walk that nobody has: one that is open, else any while there is something to hand out. */
+static struct gmem_walk *pass_claim(struct gmem_pass *pass)
+{
+	struct gmem_walk *walk, *idle = NULL;
+
+	for (walk = pass->walk; walk < pass->walk + GMEM_WALKS; walk++) {
+		if (walk->claimed)
+			continue;
+		if (walk->open)
+			return walk;
+		if (!pass->handed)
+			idle = idle ?: walk;
+	}
+	return idle;
+}
+
+/* A tenant's turn begins: @credit is how long it may be. NULL if there is nothing to do. */
+static struct gmem_walk *turn_begin(struct gmem_tenant *t, s64 *credit)
 {
 	struct gmem_pass *pass = &t->pass;
-	u64 begin, now;
+	struct gmem_walk *walk = NULL;
 
-	if (!pass->active && !pass_due(pass))
+	mutex_lock(&pass->lock);
+	if (!pass->active && pass_due(pass))
+		pass_begin(pass);
+	if (pass->active)
+		walk = pass_claim(pass);
+	if (walk) {
+		walk->claimed = true;
+		pass->credit += SLICE_NSECS;
+		*credit = pass->credit;
+	}
+	mutex_unlock(&pass->lock);
+	return walk;
+}
+
+static void turn_end(struct merge_worker *w, struct gmem_tenant *t, struct gmem_walk *walk,
+		     s64 used)
+{
+	struct gmem_pass *pass = &t->pass;
+
+	mutex_lock(&pass->lock);
+	walk->claimed = false;
+	pass->credit = min_t(s64, pass->credit - used, 0);
+	if (pass->active && pass->handed && !pass->nr_open) {
+		pass->active = false;
+		pass->ended = jiffies;
+		pass->round = READ_ONCE(round);
+		w->pass_ended = true;
+	}
+	mutex_unlock(&pass->lock);
+}
+
+/* 2. A tenant's turn. False if he has nothing to do. */
+static bool tenant_turn(struct merge_worker *w, struct gmem_tenant *t)
+{
+	struct gmem_walk *walk;
+	u64 begin, now;
+	s64 credit;
+
+	walk = turn_begin(t, &credit);
+	if (!walk)
 		return false;
-	pass->active = true;
-	pass->start = merge_knobs.starts;
-	pass->credit += SLICE_NSECS;
 	begin = ktime_get_ns();
 	now = begin;
-	while (pass->active && batch_may_go_on(b, now) && (s64)(now - begin) < pass->credit) {
-		tenant_step(b, t);
+	while (batch_may_go_on(w, now) && (s64)(now - begin) < credit && pass_step(w, t, walk)) {
 		cond_resched();
 		now = ktime_get_ns();
 	}
-	pass->credit = min_t(s64, pass->credit - (now - begin), 0);
+	turn_end(w, t, walk, ktime_get_ns() - begin);
 	return true;
 }
 
 /* The next tenant, round and round, or NULL if there is none. */
 static struct gmem_tenant *next_tenant(void)
 {
-	struct gmem_tenant *t = gmem_tenant_at(turn_uid + 1) ?: gmem_tenant_at(0);
+	struct gmem_tenant *t;
 
+	mutex_lock(&turns);
+	t = gmem_tenant_at(turn_uid + 1) ?: gmem_tenant_at(0);
 	if (t)
 		turn_uid = t->uid;
+	mutex_unlock(&turns);
 	return t;
 }
 
-/* Has a pass of every tenant ended since the last time this returned true? */
+/* Has a pass of every tenant ended since the last time this was so? @turns held. */
 static void count_round(void)
 {
 	struct gmem_tenant *t;
 	unsigned long uid = 0;
 	bool ended = true;
+	u64 now;
 
 	for (t = gmem_tenant_at(uid); t && ended; t = gmem_tenant_at(uid)) {
-		ended = t->pass.round == round;
+		ended = READ_ONCE(t->pass.round) == round;
 		uid = t->uid + 1;
 		gmem_tenant_put(t);
 	}
-	if (ended) {
-		u64 now = ktime_get_ns();
-
-		merge_knobs.full_scans++;
-		round++;
-		merge_advise(now - round_began, round_busy);
-		round_began = now;
-		round_busy = 0;
-	} else if (t) {
-		gmem_tenant_put(t);
+	if (!ended) {
+		if (t)
+			gmem_tenant_put(t);
+		return;
 	}
+	now = ktime_get_ns();
+	WRITE_ONCE(merge_knobs.full_scans, merge_knobs.full_scans + 1);
+	WRITE_ONCE(round, round + 1);
+	merge_advise(now - round_began, round_busy);
+	round_began = now;
+	round_busy = 0;
 }
 
 /* 1. A batch. */
-static void batch_run(struct batch *b)
+static void batch_run(struct merge_worker *w)
 {
-	u64 began = ktime_get_ns();
 	unsigned int idle = 0;
 	struct gmem_tenant *t;
 
-	while (batch_may_go_on(b, ktime_get_ns()) && idle < gmem_tenants()) {
+	while (batch_may_go_on(w, ktime_get_ns()) && idle < gmem_tenants()) {
 		t = next_tenant();
 		if (!t)
 			break;
-		if (tenant_turn(b, t))
+		if (tenant_turn(w, t))
 			idle = 0;
 		else
 			idle++;
 		gmem_tenant_put(t);
 		cond_resched();
 	}
-	round_busy += ktime_get_ns() - began;
-	if (b->pass_ended)
-		count_round();
 }
 
-/* The table of the merge index is there while there is somebody to merge. */
+static void batch_end(struct merge_worker *w, u64 nsecs)
+{
+	mutex_lock(&turns);
+	round_busy += nsecs;
+	if (w->pass_ended)
+		count_round();
+	mutex_unlock(&turns);
+}
+
+/* The first worker's: what only the engine has goes, and the index when nobody needs it. */
+static void tidy(void)
+{
+	static unsigned long swept = INITIAL_JIFFIES;
+
+	if (gmem_tenants() && time_before(jiffies, swept + HZ))
+		return;
+	swept = jiffies;
+	down_write(&merge_knobs.lock);
+	merge_index_sweep();
+	if (!gmem_tenants())
+		merge_index_release();
+	up_write(&merge_knobs.lock);
+}
+
+/* With merge_knobs.lock for read, if this gives true: there is an index, and work. */
 static bool index_ready(void)
 {
-	if (time_after_eq(jiffies, swept + HZ) || !gmem_tenants()) {
-		merge_index_sweep();
-		swept = jiffies;
-	}
-	if (gmem_tenants())
-		return merge_running() && !merge_index_init();
-	merge_index_release();
+	int ret;
+
+	if (!gmem_tenants() || !merge_running())
+		return false;
+	down_read(&merge_knobs.lock);
+	if (merge_index_bytes())
+		return true;
+	up_read(&merge_knobs.lock);
+	down_write(&merge_knobs.lock);
+	ret = merge_index_init();
+	downgrade_write(&merge_knobs.lock);
+	if (!ret)
+		return true;
+	up_read(&merge_knobs.lock);
 	return false;
 }
 
-static void thread_sleep(int changes)
+/* Returns how long it took, in nanoseconds. */
+static u64 worker_batch(struct merge_worker *w)
 {
-	unsigned long timeout = msecs_to_jiffies(READ_ONCE(merge_knobs.sleep_millisecs));
+	u64 began = ktime_get_ns(), took;
 
-	if (merge_running())
-		wait_event_freezable_timeout(thread_wait, kthread_should_stop() ||
-			atomic_read(&merge_knobs.changes) != changes, max(1UL, timeout));
-	else if (merge_index_apart())
-		wait_event_freezable_timeout(thread_wait, kthread_should_stop() ||
-			atomic_read(&merge_knobs.changes) != changes, HZ);
-	else
-		wait_event_freezable(thread_wait, kthread_should_stop() ||
-			atomic_read(&merge_knobs.changes) != changes);
+	w->pages = READ_ONCE(merge_knobs.pages_to_scan);
+	w->end = began + w->pages * PAGE_NSECS;
+	w->pass_ended = false;
+	if (!w->nr)
+		tidy();
+	if (!index_ready())
+		return 0;
+	batch_run(w);
+	up_read(&merge_knobs.lock);
+	took = ktime_get_ns() - began;
+	batch_end(w, took);
+	return took;
 }
 
-static int thread_main(void *unused)
+/*
+ * How long to sleep after a batch, in jiffies: as the operator says, or longer, such that all
+ * workers together take no more than their part of a CPU.
+ */
+static unsigned long sleep_length(u64 took)
 {
-	struct batch b;
+	unsigned long sleep = msecs_to_jiffies(READ_ONCE(merge_knobs.sleep_millisecs));
+	unsigned int percent = READ_ONCE(merge_knobs.max_cpu);
+	u64 all = took * READ_ONCE(merge_knobs.workers) * 100;
+
+	if (percent && div_u64(all, percent) > took)
+		sleep = max(sleep, nsecs_to_jiffies(div_u64(all, percent) - took) + 1);
+	return max(1UL, sleep);
+}
+
+static void worker_sleep(struct merge_worker *w, u64 took)
+{
+	if (merge_running())
+		wait_event_freezable_timeout(thread_wait, kthread_should_stop() ||
+			atomic_read(&merge_knobs.changes) != w->changes, sleep_length(took));
+	else if (!w->nr && merge_index_apart())
+		wait_event_freezable_timeout(thread_wait, kthread_should_stop() ||
+			atomic_read(&merge_knobs.changes) != w->changes, HZ);
+	else
+		wait_event_freezable(thread_wait, kthread_should_stop() ||
+			atomic_read(&merge_knobs.changes) != w->changes);
+}
+
+static int worker_main(void *arg)
+{
+	struct merge_worker *w = arg;
+	u64 took;
 
 	set_freezable();
 	set_user_nice(current, 5);
 	while (!kthread_should_stop()) {
-		b = (struct batch) {
-			.pages = READ_ONCE(merge_knobs.pages_to_scan),
-			.changes = atomic_read(&merge_knobs.changes),
-		};
-		b.end = ktime_get_ns() + b.pages * PAGE_NSECS;
-		mutex_lock(&merge_knobs.lock);
-		if (index_ready())
-			batch_run(&b);
-		mutex_unlock(&merge_knobs.lock);
+		w->changes = atomic_read(&merge_knobs.changes);
+		took = worker_batch(w);
 		try_to_freeze();
-		thread_sleep(b.changes);
+		worker_sleep(w, took);
 	}
 	return 0;
 }
@@ -370,7 +533,7 @@ int merge_set_run(unsigned int run)
 	int ret = 0;
 
 	WRITE_ONCE(merge_knobs.run, MERGE_STOP);	/* the batch that runs ends now */
-	mutex_lock(&merge_knobs.lock);
+	down_write(&merge_knobs.lock);
 	merge_knobs.starts++;
 	if (run == MERGE_RUN && gmem_tenants())
 		ret = merge_index_init();
@@ -379,35 +542,67 @@ int merge_set_run(unsigned int run)
 	if (run == MERGE_UNMERGE)
 		merge_index_sweep();
 	WRITE_ONCE(merge_knobs.run, ret ? MERGE_STOP : run);
-	mutex_unlock(&merge_knobs.lock);
+	up_write(&merge_knobs.lock);
 	merge_thread_wake();
 	return ret;
 }
 
-/**
- * merge_thread_start() - create the thread; it waits until merging is to run
- *
- * Return: 0 or -errno.
- */
-int merge_thread_start(void)
+static void worker_stop(unsigned int nr)
 {
-	thread = kthread_run(thread_main, NULL, "ditto-ksmd");
-	return PTR_ERR_OR_ZERO(thread);
+	kthread_stop(workers[nr]->task);
+	kfree(workers[nr]);
+	workers[nr] = NULL;
+}
+
+static int worker_start(unsigned int nr)
+{
+	struct merge_worker *w = kzalloc(sizeof(*w), GFP_KERNEL);
+
+	if (!w)
+		return -ENOMEM;
+	w->nr = nr;
+	w->task = kthread_run(worker_main, w, nr ? "ditto-ksmd/%u" : "ditto-ksmd", nr);
+	if (IS_ERR(w->task)) {
+		int ret = PTR_ERR(w->task);
+
+		kfree(w);
+		return ret;
+	}
+	workers[nr] = w;
+	return 0;
 }
 
 /**
- * merge_thread_stop() - end the thread, and wait for its end
+ * merge_set_workers() - have so many threads
+ * @nr: 0, when the engine ends, to GMEM_WALKS
+ *
+ * Process context. Waits for the end of those that are too many.
+ *
+ * Return: 0 or -errno; then there are as many as could be.
  */
-void merge_thread_stop(void)
+int merge_set_workers(unsigned int nr)
 {
-	kthread_stop(thread);
+	int ret = 0;
+
+	mutex_lock(&workers_lock);
+	while (merge_knobs.workers > nr) {
+		WRITE_ONCE(merge_knobs.workers, merge_knobs.workers - 1);
+		worker_stop(merge_knobs.workers);
+	}
+	while (merge_knobs.workers < nr && !ret) {
+		ret = worker_start(merge_knobs.workers);
+		if (!ret)
+			WRITE_ONCE(merge_knobs.workers, merge_knobs.workers + 1);
+	}
+	mutex_unlock(&workers_lock);
+	return ret;
 }
 
 static void merge_settle(void)
 {
-	mutex_lock(&merge_knobs.lock);
+	down_write(&merge_knobs.lock);
 	merge_index_sweep();
-	mutex_unlock(&merge_knobs.lock);
+	up_write(&merge_knobs.lock);
 }
 
 static const struct gmem_merge_hooks hooks = {
@@ -431,7 +626,7 @@ int merge_init(struct kobject *parent)
 
 	merge_digest_init();
 	gmem_set_merge_hooks(&hooks);
-	ret = merge_thread_start();
+	ret = merge_set_workers(1);
 	if (ret)
 		goto hooks;
 	ret = merge_sysfs_add(parent);
@@ -440,7 +635,7 @@ int merge_init(struct kobject *parent)
 	return 0;
 
 stop:
-	merge_thread_stop();
+	merge_set_workers(0);
 hooks:
 	gmem_set_merge_hooks(NULL);
 	return ret;
@@ -454,7 +649,7 @@ hooks:
 void merge_exit(void)
 {
 	merge_sysfs_remove();
-	merge_thread_stop();
+	merge_set_workers(0);
 	gmem_drain();	/* what the thread let go of last still has pages in the index */
 	merge_index_exit();
 	gmem_set_merge_hooks(NULL);

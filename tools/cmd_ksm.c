@@ -46,6 +46,8 @@ static const struct {
 	{ "run", "0: stand still, 1: merge, 2: undo all merging and stand still" },
 	{ "pages_to_scan", "pages to look at before each rest" },
 	{ "sleep_millisecs", "length of the rest, in milliseconds" },
+	{ "workers", "threads of the engine" },
+	{ "max_cpu", "percent of one CPU that they may take together; 0: no limit" },
 	{ "merge_across_nodes", "1: pages of different NUMA nodes may be merged" },
 	{ "advisor_mode", "scan-time: pages_to_scan is set by the engine" },
 	{ "advisor_max_cpu", "percent of a CPU that the advisor lets it have" },

@@ -869,6 +869,67 @@ static void advised(const void *arg)
 	verify_equal();
 }
 
+/* Several threads merge what there is, and go again. */
+static void workers(const void *arg)
+{
+	make(0);
+	ASSERT_EQ(knob_write_text(DITTO_KSM "workers", "0"), -1);
+	ASSERT_EQ(knob_write_text(DITTO_KSM "workers", "9"), -1);
+	knob("workers", 4);
+	ASSERT_EQ(counter("workers"), 4);
+	ASSERT_EQ(system("test $(pgrep -c '^ditto-ksmd') = 4"), 0);
+	fill_equal();
+	engine_on();
+	settle("pages_sharing", PAGES * (COUNT - 1));
+	verify_equal();
+	knob("workers", 1);
+	ASSERT_EQ(system("test $(pgrep -c '^ditto-ksmd') = 1"), 0);
+	fill_equal();
+	settle("pages_sharing", PAGES * (COUNT - 1));
+	verify_equal();
+	ASSERT_EQ(knob_violations(), 0);
+}
+
+/* CPU time of the engine's threads so far, in ticks. */
+static long engine_ticks(void)
+{
+	FILE *f = popen("cat $(pgrep '^ditto-ksmd' | sed 's#.*#/proc/&/stat#') | "
+			"awk '{ n += $14 + $15 } END { print n }'", "r");
+	long ticks = -1;
+
+	ASSERT(f && fscanf(f, "%ld", &ticks) == 1);
+	pclose(f);
+	return ticks;
+}
+
+/* With all the work in the world the engine takes no more than it may. */
+static void budget(const void *arg)
+{
+	long begin, used, hz = sysconf(_SC_CLK_TCK);
+	struct timespec t0, t1;
+	double secs;
+
+	make(0);
+	knob("workers", 2);
+	knob("max_cpu", 5);
+	fill_equal();
+	engine_on();
+	knob("sleep_millisecs", 0);
+	begin = engine_ticks();
+	clock_gettime(CLOCK_MONOTONIC, &t0);
+	do {
+		fill_equal();
+		clock_gettime(CLOCK_MONOTONIC, &t1);
+		secs = (t1.tv_sec - t0.tv_sec) + (t1.tv_nsec - t0.tv_nsec) / 1e9;
+	} while (secs < 8);
+	used = engine_ticks() - begin;
+	knob("max_cpu", 0);
+	knob("workers", 1);
+	note("%ld ticks of %.0f", used, secs * hz);
+	ASSERT(used <= secs * hz * 0.06 + 2);
+	ASSERT_EQ(knob_write_text(DITTO_KSM "max_cpu", "801"), -1);
+}
+
 /* Killed in the middle of merging, again and again. */
 static void killed(const void *arg)
 {
@@ -916,6 +977,7 @@ static const struct tap_test tests[] = {
 	{ "other_owner", other_owner, .seconds = 60 }, { "bad_knobs", bad_knobs },
 	{ "knobs_at_once", knobs_at_once, .seconds = 60 },
 	{ "advised", advised, .seconds = 60 },
+	{ "workers", workers, .seconds = 60 }, { "budget", budget, .seconds = 60 },
 	{ "counters", counters, .seconds = 60 },
 	{ "crowd_of_objects", crowd_of_objects, .seconds = 90 },
 	{ "crowd_of_mappings", crowd_of_mappings, .seconds = 90 },

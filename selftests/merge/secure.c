@@ -153,7 +153,7 @@ static double chance(const struct sample *a, const struct sample *b)
 
 static void say(const char *what, struct sample *a, struct sample *b, double d)
 {
-	printf("# %s: merged %lu ticks (median), alone %lu, squared distance %.4f, by chance %.4f\n", what,
+	note("%s: merged %lu ticks (median), alone %lu, squared distance %.4f, by chance %.4f", what,
 	       a->ticks[a->n / 2], b->ticks[b->n / 2], d, chance(a, b));
 }
 
@@ -182,7 +182,7 @@ static void distinct(const void *arg)
 	ASSERT(d > 0.25);
 }
 
-static const struct test tests[] = {
+static const struct tap_test tests[] = {
 	{ "reads", indistinct, NULL, .seconds = 100 },
 	{ "writes", indistinct, "write", .seconds = 100 },
 	{ "domain_writes", distinct, .seconds = 100 },
