@@ -66,6 +66,62 @@ enum emu_result emu_desc_read(struct emu_ctxt *c, u16 selector, u8 vector, struc
 }
 
 /**
+ * emu_desc_read_target() - read the descriptor that a far transfer or an interrupt leads to
+ * @c: context
+ * @selector: any
+ * @d: filled
+ *
+ * Return: as emu_desc_read(); #GP that names no selector for one that is null.
+ */
+enum emu_result emu_desc_read_target(struct emu_ctxt *c, u16 selector, struct emu_desc *d)
+{
+	if (selector_is_null(selector))
+		return emu_fault_code(c, X86_TRAP_GP, c->ext);
+	return emu_desc_read(c, selector, X86_TRAP_GP, d);
+}
+
+/**
+ * emu_desc_check_code() - may this code segment be entered?
+ * @c: context
+ * @d: its descriptor
+ * @fits: by its type and its level it may
+ *
+ * Return: EMU_OK; EMU_FAULT with #GP where it does not fit, and then #NP where it is not present.
+ */
+enum emu_result emu_desc_check_code(struct emu_ctxt *c, const struct emu_desc *d, bool fits)
+{
+	if (!fits)
+		return emu_selector_fault(c, X86_TRAP_GP, d->selector);
+	return d->raw & DESC_P ? EMU_OK : emu_selector_fault(c, X86_TRAP_NP, d->selector);
+}
+
+/**
+ * emu_desc_is_mixed() - is a code segment both 32-bit and 64-bit, which is none in long mode?
+ * @c: context
+ * @desc: the first eight bytes of its descriptor
+ *
+ * Return: whether it is.
+ */
+bool emu_desc_is_mixed(struct emu_ctxt *c, u64 desc)
+{
+	return desc & DESC_L && desc & DESC_D && c->ops->is_lma(c);
+}
+
+/**
+ * emu_desc_fits_gate() - can a call, interrupt or trap gate lead there?
+ * @c: context
+ * @desc: the first eight bytes of its descriptor
+ *
+ * Return: whether it is code of this level or one inside, in long mode of 64 bits.
+ */
+bool emu_desc_fits_gate(struct emu_ctxt *c, u64 desc)
+{
+	if (!desc_is_code(desc) || DESC_DPL(desc) > c->cpl)
+		return false;
+	return !c->ops->is_lma(c) || (desc & DESC_L && !(desc & DESC_D));
+}
+
+/**
  * emu_desc_read_high() - read the second half of a descriptor of long mode
  * @c: context, in long mode
  * @vector: of the fault, where there is none, or where it is none

@@ -67,12 +67,6 @@ static enum emu_result far_real(struct emu_ctxt *c, u16 selector, u64 rip)
 	return r;
 }
 
-/* Both 32-bit and 64-bit code is none in long mode. */
-static bool code_is_mixed(struct emu_ctxt *c, u64 desc)
-{
-	return desc & DESC_L && desc & DESC_D && c->ops->is_lma(c);
-}
-
 static bool code_reachable(const struct emu_ctxt *c, const struct emu_desc *d)
 {
 	if (desc_conforms(d->raw))
@@ -83,11 +77,12 @@ static bool code_reachable(const struct emu_ctxt *c, const struct emu_desc *d)
 static enum emu_result far_code(struct emu_ctxt *c, const struct emu_desc *d, u64 rip)
 {
 	struct emu_frame f;
+	enum emu_result r;
 
-	if (!desc_is_code(d->raw) || code_is_mixed(c, d->raw) || !code_reachable(c, d))
-		return emu_selector_fault(c, X86_TRAP_GP, d->selector);
-	if (!(d->raw & DESC_P))
-		return emu_selector_fault(c, X86_TRAP_NP, d->selector);
+	r = emu_desc_check_code(c, d, desc_is_code(d->raw) && !emu_desc_is_mixed(c, d->raw) &&
+				code_reachable(c, d));
+	if (r != EMU_OK)
+		return r;
 	emu_frame_begin(c, &f, c->opsize);
 	far_push_return(c, &f);
 	return far_enter(c, d, c->cpl, rip, far_is_call(c) ? &f : NULL);
@@ -102,23 +97,14 @@ static u64 far_gate_offset(const struct emu_desc *gate)
 	return DESC_TYPE(gate->raw) == TYPE_CALL16 ? offset & 0xffff : offset | gate->high << 32;
 }
 
-static enum emu_result gate_read_code(struct emu_ctxt *c, u16 selector, struct emu_desc *d)
+static bool code_fits_gate(struct emu_ctxt *c, const struct emu_desc *d)
 {
-	bool lma = c->ops->is_lma(c);
-	enum emu_result r;
-
-	if (selector_is_null(selector))
-		return emu_gp0(c);
-	r = emu_desc_read(c, selector, X86_TRAP_GP, d);
-	if (r != EMU_OK)
-		return r;
-	if (!desc_is_code(d->raw) || DESC_DPL(d->raw) > c->cpl ||
-	    (lma && (!(d->raw & DESC_L) || d->raw & DESC_D)))
-		return emu_selector_fault(c, X86_TRAP_GP, selector);
+	if (!emu_desc_fits_gate(c, d->raw))
+		return false;
 	/* A jump changes no level. */
 	if (!far_is_call(c) && !desc_conforms(d->raw) && DESC_DPL(d->raw) != c->cpl)
-		return emu_selector_fault(c, X86_TRAP_GP, selector);
-	return d->raw & DESC_P ? EMU_OK : emu_selector_fault(c, X86_TRAP_NP, selector);
+		return false;
+	return true;
 }
 
 static unsigned int gate_size(struct emu_ctxt *c, const struct emu_desc *gate)
@@ -170,8 +156,10 @@ static enum emu_result far_gate(struct emu_ctxt *c, const struct emu_desc *gate)
 {
 	struct emu_desc code;
 	struct emu_frame f;
-	enum emu_result r = gate_read_code(c, gate->raw >> 16, &code);
+	enum emu_result r = emu_desc_read_target(c, gate->raw >> 16, &code);
 
+	if (r == EMU_OK)
+		r = emu_desc_check_code(c, &code, code_fits_gate(c, &code));
 	if (r != EMU_OK)
 		return r;
 	if (far_is_call(c) && !desc_conforms(code.raw) && DESC_DPL(code.raw) < c->cpl)
@@ -225,9 +213,7 @@ static enum emu_result far_transfer(struct emu_ctxt *c, u16 selector, u64 rip)
 
 	if (emu_realish(c))
 		return far_real(c, selector, rip);
-	if (selector_is_null(selector))
-		return emu_gp0(c);
-	r = emu_desc_read(c, selector, X86_TRAP_GP, &d);
+	r = emu_desc_read_target(c, selector, &d);
 	if (r != EMU_OK)
 		return r;
 	return d.raw & DESC_S ? far_code(c, &d, rip) : far_system(c, &d);

@@ -102,19 +102,12 @@ static enum emu_result gate_read(struct emu_ctxt *c, u8 vector, struct emu_desc 
 static enum emu_result gate_read_code(struct emu_ctxt *c, struct int_gate *g)
 {
 	u16 selector = g->gate.raw >> 16;
-	enum emu_result r;
+	enum emu_result r = emu_desc_read_target(c, selector, &g->code);
 
-	if (selector_is_null(selector))
-		return emu_fault_code(c, X86_TRAP_GP, c->ext);
-	r = emu_desc_read(c, selector, X86_TRAP_GP, &g->code);
+	if (r == EMU_OK)
+		r = emu_desc_check_code(c, &g->code, emu_desc_fits_gate(c, g->code.raw));
 	if (r != EMU_OK)
 		return r;
-	if (!desc_is_code(g->code.raw) || DESC_DPL(g->code.raw) > c->cpl)
-		return emu_selector_fault(c, X86_TRAP_GP, selector);
-	if (c->ops->is_lma(c) && (!(g->code.raw & DESC_L) || g->code.raw & DESC_D))
-		return emu_selector_fault(c, X86_TRAP_GP, selector);
-	if (!(g->code.raw & DESC_P))
-		return emu_selector_fault(c, X86_TRAP_NP, selector);
 	g->inner = !desc_conforms(g->code.raw) && DESC_DPL(g->code.raw) < c->cpl;
 	g->cpl = g->inner ? DESC_DPL(g->code.raw) : c->cpl;
 	/* Out of virtual-8086 mode there is only one way. */

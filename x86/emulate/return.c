@@ -97,23 +97,16 @@ static bool code_fits_return(struct emu_ctxt *c, const struct emu_desc *d)
 
 	if (!desc_is_code(d->raw) || rpl < c->cpl)
 		return false;
-	if (d->raw & DESC_L && d->raw & DESC_D && c->ops->is_lma(c))
+	if (emu_desc_is_mixed(c, d->raw))
 		return false;
 	return desc_conforms(d->raw) ? dpl <= rpl : dpl == rpl;
 }
 
 static enum emu_result return_read_code(struct emu_ctxt *c, u16 selector, struct emu_desc *d)
 {
-	enum emu_result r;
+	enum emu_result r = emu_desc_read_target(c, selector, d);
 
-	if (selector_is_null(selector))
-		return emu_gp0(c);
-	r = emu_desc_read(c, selector, X86_TRAP_GP, d);
-	if (r != EMU_OK)
-		return r;
-	if (!code_fits_return(c, d))
-		return emu_selector_fault(c, X86_TRAP_GP, selector);
-	return d->raw & DESC_P ? EMU_OK : emu_selector_fault(c, X86_TRAP_NP, selector);
+	return r == EMU_OK ? emu_desc_check_code(c, d, code_fits_return(c, d)) : r;
 }
 
 static enum emu_result return_stage_code(struct emu_ctxt *c, const struct far_return *ret,
