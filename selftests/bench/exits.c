@@ -2,8 +2,8 @@
 /*
  * What an exit costs: TSC ticks per exit of each kind, from the end of one to
  * the end of the next, the guest's loop and the VMM's KVM_RUN included. In a host with
- * --icount a tick is an instruction and the figures repeat. One line per
- * kind: name and figure.  Those that begin with "flat" are of a guest in protected mode
+ * --icount a tick is an instruction and the figures repeat. One line per kind that is named,
+ * or of all: name and figure. Those that begin with "flat" are of a guest in protected mode
  * without paging, in memory that is the VMM's own, for ditto, too.
  *
  * The host's own ticks are counted, too, as they are part of a trip's cost: so many trips
@@ -116,17 +116,28 @@ static double per_exit(const struct bench *bench)
 	return (double)(all[1] - all[0]) / bench->count;
 }
 
+/* Is it among the names that end with NULL?  Where there are none, all are. */
+static bool is_wanted(const char *name, char **names)
+{
+	bool wanted = !*names;
+
+	for (; *names; names++)
+		wanted |= !strcmp(name, *names);
+	return wanted;
+}
+
 int main(int argc, char **argv)
 {
 	size_t i;
 
 	if (argc < 2) {
-		fprintf(stderr, "usage: %s DEVICE\n", argv[0]);
+		fprintf(stderr, "usage: %s DEVICE [NAME...]\n", argv[0]);
 		return 2;
 	}
 	tap.dev = argv[1];
 	tap.gmem = tap.ditto = strcmp(tap.dev, "/dev/kvm");
 	for (i = 0; i < ARRAY_SIZE(benches); i++)
-		printf("%s %.0f\n", benches[i].name, per_exit(&benches[i]));
+		if (is_wanted(benches[i].name, argv + 2))
+			printf("%s %.0f\n", benches[i].name, per_exit(&benches[i]));
 	return 0;
 }
