@@ -279,17 +279,17 @@ static void execute_start(struct emu_ctxt *c)
 	c->device = false;
 	c->restarted = false;
 	c->single_step = false;
+	c->shadow = 0;
+	c->halt = false;
+	c->iret = false;
+	c->switched = false;
+	c->no_step = false;
 	c->x87_changed = false;
 	c->next_segs = 0;
-	c->next_cpl = c->cpl;
-	c->ext = 0;
-	c->no_step = false;
-	c->iret = false;
-	c->halt = false;
-	c->switched = false;
-	c->shadow = 0;
-	c->fault.valid = false;
 	c->nr_staged = 0;
+	c->ext = 0;
+	c->fault.valid = false;
+	c->next_cpl = c->cpl;
 	c->next_rip = c->rip + c->insn_len;
 	if (!emu_long(c))
 		c->next_rip = (u32)c->next_rip;

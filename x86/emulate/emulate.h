@@ -272,6 +272,11 @@ struct emu_opnd {
  * @halt: it was HLT: the vCPU waits for an interrupt
  * @iret: it was an IRET: NMIs are no longer held off
  * @switched: another hardware task's registers are there; @rip, @rflags and @cpl are stale
+ * @no_step: it does not end in a single step's trap
+ * @x87_changed: @x87 has to be written back
+ * @next_segs: which of @next_seg will be loaded: a bit for each
+ * @nr_staged: registers in @staged
+ * @ext: 1: error codes say that the event was not the program's
  * @fault: after EMU_FAULT
  * @decoded_mode: the caller's: @mode of what was decoded, where it may be used again
  * @insn_len: after emu_decode(): bytes of the whole instruction
@@ -303,13 +308,8 @@ struct emu_opnd {
  * @next_rip: what will be committed; valid only inside emu_execute(), as is the rest
  * @next_rflags: likewise
  * @next_seg: segment registers that will be loaded
- * @next_segs: which: a bit for each
  * @next_cpl: the privilege level that will be
- * @ext: 1: error codes say that the event was not the program's
- * @no_step: it does not end in a single step's trap
  * @x87: loaded for instructions that want it
- * @x87_changed: and has to be written back
- * @nr_staged: registers in @staged
  * @staged: register writes, in the order in which they are committed
  */
 struct emu_ctxt {
@@ -327,9 +327,8 @@ struct emu_ctxt {
 	u64 rip;
 	u64 rflags;
 
-	/* Set by an op: this access went to a device. */
-	bool device;
-
+	/* Cleared when an instruction begins; together, so that a store or two do it. */
+	bool device;		/* set by an op: this access went to a device */
 	/* Results of emu_execute(). */
 	bool restarted;		/* REP: iterations were done, more remain, rip stands still */
 	bool single_step;	/* TF was set and the instruction ended: #DB with DR6.BS is due */
@@ -337,6 +336,13 @@ struct emu_ctxt {
 	bool halt;		/* it was HLT */
 	bool iret;		/* it was an IRET: NMIs are no longer held off */
 	bool switched;		/* all registers are another task's */
+	/* Of its execution. */
+	bool no_step;
+	bool x87_changed;
+	u8 next_segs;
+	u8 nr_staged;
+	u8 ext;
+
 	struct emu_fault fault;	/* after EMU_FAULT */
 
 	/* Results of emu_decode(). */
@@ -372,13 +378,8 @@ struct emu_ctxt {
 	u64 next_rip;
 	u64 next_rflags;
 	struct kvm_segment next_seg[EMU_NR_SEGS];
-	u8 next_segs;
 	u8 next_cpl;
-	u8 ext;
-	bool no_step;
 	struct emu_x87 x87;
-	bool x87_changed;
-	u8 nr_staged;
 	struct emu_staged {
 		u8 reg;
 		u8 size;
