@@ -665,6 +665,8 @@ enum exit_outcome exit_handle(struct vcpu *vcpu, struct exit_facts *facts)
 		return exit_tdp_fault(vcpu, facts);
 	case EXIT_IO:
 		return exit_io(vcpu, facts);
+	case EXIT_HYPERCALL:
+		return vcpu_hypercall(vcpu, facts);
 	default:
 		return exit_handlers[facts->kind](vcpu, facts);
 	}

@@ -39,7 +39,7 @@ struct hypercall {
 	u8 len;
 };
 
-static bool hypercall_is_64(struct vcpu *vcpu)
+static __always_inline bool hypercall_is_64(struct vcpu *vcpu)
 {
 	vcpu_need(vcpu, ST_CODE);
 	return (vcpu->st.efer & EFER_LMA) && vcpu->st.code.l;
@@ -174,31 +174,37 @@ static u64 hypercall_value(struct vcpu *vcpu, unsigned int gpr, bool is_64)
 	return is_64 ? vcpu->st.gpr[gpr] : (u32)vcpu->st.gpr[gpr];
 }
 
-/* Number @nr is there. Apart, so that those that are not pay nothing for its arguments. */
-static noinline s64 hypercall_make(struct vcpu *vcpu, u64 nr, bool is_64, u8 len)
+static enum exit_outcome hypercall_end(struct vcpu *vcpu, u64 result, bool is_64, u8 len)
+{
+	hypercall_result(vcpu, result, is_64);
+	vcpu_advance(vcpu, len);
+	return OUTCOME_ENTER;
+}
+
+static bool hypercall_is_there(struct vcpu *vcpu, u64 nr)
+{
+	return hypercalls[nr].fn && (hypercalls[nr].feature == NO_FEATURE ||
+				     vcpu_pv_has(vcpu, hypercalls[nr].feature));
+}
+
+/* A number of the table. Apart, so that others pay nothing for the arguments. */
+static noinline enum exit_outcome hypercall_make(struct vcpu *vcpu, u64 nr, bool is_64, u8 len)
 {
 	static const u8 args[] = { GPR_RBX, GPR_RCX, GPR_RDX, GPR_RSI };
 	struct hypercall h = { .is_64 = is_64, .len = len };
+	s64 result = -KVM_ENOSYS;
 	int i;
 
+	nr = array_index_nospec(nr, ARRAY_SIZE(hypercalls));
 	for (i = 0; i < ARRAY_SIZE(args); i++)
 		h.arg[i] = hypercall_value(vcpu, args[i], is_64);
-	return hypercalls[nr].fn(vcpu, &h);
-}
-
-static s64 hypercall_do(struct vcpu *vcpu, bool is_64, u8 len)
-{
-	u64 nr = hypercall_value(vcpu, GPR_RAX, is_64);
-
-	if (vcpu->st.code.cpl)
-		return -KVM_EPERM;
-	if (nr >= ARRAY_SIZE(hypercalls))
-		return -KVM_ENOSYS;
-	nr = array_index_nospec(nr, ARRAY_SIZE(hypercalls));
-	if (!hypercalls[nr].fn || (hypercalls[nr].feature != NO_FEATURE &&
-				   !vcpu_pv_has(vcpu, hypercalls[nr].feature)))
-		return -KVM_ENOSYS;
-	return hypercall_make(vcpu, nr, is_64, len);
+	if (hypercall_is_there(vcpu, nr))
+		result = hypercalls[nr].fn(vcpu, &h);
+	if (result == HYPERCALL_USER)
+		return OUTCOME_USER;
+	if (result == HYPERCALL_AGAIN)
+		return OUTCOME_ENTER;
+	return hypercall_end(vcpu, result, is_64, len);
 }
 
 /**
@@ -212,16 +218,13 @@ enum exit_outcome vcpu_hypercall(struct vcpu *vcpu, const struct exit_facts *f)
 {
 	bool is_64 = hypercall_is_64(vcpu);
 	int len = vcpu_len(vcpu, f, HYPERCALL_LEN);
-	s64 result;
+	u64 nr = hypercall_value(vcpu, GPR_RAX, is_64);
 
 	if (unlikely(len <= 0))
 		return len ? vcpu_fails(vcpu, len) : OUTCOME_ENTER;
-	result = hypercall_do(vcpu, is_64, len);
-	if (result == HYPERCALL_USER)
-		return OUTCOME_USER;
-	if (result == HYPERCALL_AGAIN)
-		return OUTCOME_ENTER;
-	hypercall_result(vcpu, result, is_64);
-	vcpu_advance(vcpu, len);
-	return OUTCOME_ENTER;
+	if (vcpu->st.code.cpl)
+		return hypercall_end(vcpu, -KVM_EPERM, is_64, len);
+	if (nr < ARRAY_SIZE(hypercalls))
+		return hypercall_make(vcpu, nr, is_64, len);
+	return hypercall_end(vcpu, -KVM_ENOSYS, is_64, len);
 }
