@@ -610,7 +610,11 @@ static noinline enum mmu_fault_result fault_elsewhere(struct mmu *mmu,
 	enum mmu_fault_result result;
 	gfn_t gfn = gpa >> PAGE_SHIFT;
 
-	if (mmu_find_slot(mmu, gfn) || slots_in_front(mmu, gfn))
+	if (slots_search(mmu, gfn))
+		return fault_memory(mmu, streaks, gpa, access);
+	if (likely(!mmu->private_mem))
+		return MMU_FAULT_MMIO;
+	if (slots_in_front(mmu, gfn))
 		return fault_memory(mmu, streaks, gpa, access);
 	result = fault_nowhere(mmu, gfn, &streaks->error);
 	/* There is a slot now: the guest tries again. */

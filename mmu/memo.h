@@ -84,6 +84,65 @@ static inline bool memo_read(const struct mmu *mmu, const struct walk_memo *m,
 	return ok;
 }
 
+/**
+ * memo_translate() - mmu_walk() where there is no paging, or a memo tells how it ends
+ * @mmu: the caller is in a read section of its srcu
+ * @m: of the vCPU
+ * @mode: the guest's paging state
+ * @gva: linear address
+ * @access: as for mmu_walk()
+ * @gpa: set then
+ *
+ * Return: whether it is so; mmu_walk_memo() makes a new memo.
+ */
+static __always_inline bool memo_translate(const struct mmu *mmu, const struct walk_memo *m,
+					   const struct paging_mode *mode, gva_t gva, u32 access,
+					   gpa_t *gpa)
+{
+	bool holds;
+
+	if (!(mode->cr0 & X86_CR0_PG)) {
+		*gpa = gva;
+		return true;
+	}
+	rcu_read_lock_sched();
+	holds = memo_holds(mmu, m, mode, gva, access);
+	rcu_read_unlock_sched();
+	*gpa = m->gpa | offset_in_page(gva);
+	return holds;
+}
+
+/**
+ * struct nowhere_memo - a gfn that was in no memslot, most likely a device's; of the vCPU's owner
+ * @gfn: it
+ * @seq: mmu->slots_seq before that was found out: it holds until slots change
+ */
+struct nowhere_memo {
+	gfn_t gfn;
+	unsigned int seq;
+};
+
+static inline unsigned int memo_slots_seq(const struct mmu *mmu)
+{
+	return raw_read_seqcount_latch(&mmu->slots_seq);
+}
+
+/* Of 0 and 0, as it begins, it holds, too: no slot was ever made. */
+static inline bool memo_is_nowhere(const struct mmu *mmu, const struct nowhere_memo *m, gfn_t gfn)
+{
+	return m->gfn == gfn && m->seq == memo_slots_seq(mmu);
+}
+
+/* @seq: of before the look.  Where memory can be private it depends on more. */
+static inline void memo_note_nowhere(const struct mmu *mmu, struct nowhere_memo *m, gfn_t gfn,
+				     unsigned int seq)
+{
+	if (mmu->private_mem)
+		return;
+	m->gfn = gfn;
+	m->seq = seq;
+}
+
 int mmu_walk_memo(struct mmu *mmu, struct walk_memo *m, const struct paging_mode *mode,
 		  gva_t gva, u32 access, gpa_t *gpa, struct walk_fault *fault);
 

@@ -485,17 +485,6 @@ static noinline int walk_anew(struct mmu *mmu, struct walk_memo *m,
 int mmu_walk_memo(struct mmu *mmu, struct walk_memo *m, const struct paging_mode *mode,
 		  gva_t gva, u32 access, gpa_t *gpa, struct walk_fault *fault)
 {
-	bool holds;
-
-	if (!(mode->cr0 & X86_CR0_PG)) {
-		*gpa = gva;
-		return 0;
-	}
-	rcu_read_lock_sched();
-	holds = memo_holds(mmu, m, mode, gva, access);
-	rcu_read_unlock_sched();
-	if (unlikely(!holds))
-		return walk_anew(mmu, m, mode, gva, access, gpa, fault);
-	*gpa = m->gpa | offset_in_page(gva);
-	return 0;
+	return likely(memo_translate(mmu, m, mode, gva, access, gpa)) ? 0 :
+	       walk_anew(mmu, m, mode, gva, access, gpa, fault);
 }

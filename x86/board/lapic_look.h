@@ -92,6 +92,12 @@ struct vlapic {
 	u8 sipi_vector;
 };
 
+/* Is it in the page of the registers?  By the owner. */
+static inline bool vlapic_has_gpa(const struct vlapic *apic, gpa_t gpa)
+{
+	return gpa >> PAGE_SHIFT == apic->base >> PAGE_SHIFT;
+}
+
 /* A register, by its offset in the page. */
 static inline u32 vlapic_get(const struct vlapic *apic, u32 offset)
 {

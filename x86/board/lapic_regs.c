@@ -257,7 +257,7 @@ bool vlapic_mmio(struct vcpu *vcpu, gpa_t gpa, unsigned int len, void *data, boo
 {
 	struct vlapic *apic = vcpu->apic;
 
-	if (!apic || (gpa & PAGE_MASK) != (apic->base & PAGE_MASK))
+	if (!apic || !vlapic_has_gpa(apic, gpa))
 		return false;
 	if (unlikely(!vlapic_hw_enabled(apic) || vlapic_x2apic(apic))) {
 		if (!vm_has_quirk(vcpu->vm, KVM_X86_QUIRK_LAPIC_MMIO_HOLE))

@@ -8,6 +8,7 @@
  */
 #include "x86/board/iobus.h"
 #include "x86/board/lapic.h"
+#include "x86/board/lapic_look.h"
 #include "x86/machine/vm.h"
 #include "x86/run/emulate_glue.h"
 
@@ -15,7 +16,7 @@
 static bool glue_kernel_device(struct vcpu *vcpu, gpa_t gpa, void *buf, unsigned int len,
 			       bool write)
 {
-	if (vcpu->apic && vlapic_mmio(vcpu, gpa, len, buf, write))
+	if (vcpu->apic && vlapic_has_gpa(vcpu->apic, gpa) && vlapic_mmio(vcpu, gpa, len, buf, write))
 		return true;
 	if (iobus_nobody(&vcpu->vm->mmio, &vcpu->mmio_miss, gpa, len))
 		return false;
@@ -72,17 +73,26 @@ static enum emu_result glue_device_read(struct glue *g, gpa_t gpa, void *buf, un
 static enum emu_result glue_device_write(struct glue *g, gpa_t gpa, const void *buf,
 					 unsigned int len)
 {
-	struct vcpu_mmio m = { .gpa = gpa, .len = len };
 	struct vcpu_io *io = &g->vcpu->io;
+	struct vcpu_mmio *m = &io->writes[io->nr_writes];
 
-	memcpy(&m.data, buf, len);
-	if (glue_kernel_device(g->vcpu, gpa, &m.data, len, true))
-		return EMU_OK;
 	/* INS into read-only memory can get here. */
-	if (io->nr_writes == VCPU_IO_WRITES)
+	if (unlikely(io->nr_writes == VCPU_IO_WRITES))
 		return EMU_UNHANDLED;
-	io->writes[io->nr_writes++] = m;
+	m->gpa = gpa;
+	m->len = len;
+	m->data = 0;
+	memcpy(&m->data, buf, len);
+	if (!glue_kernel_device(g->vcpu, gpa, &m->data, len, true))
+		io->nr_writes++;
 	return EMU_OK;
+}
+
+/* At most 8 bytes, as devices see them. */
+static enum emu_result glue_device_item(struct glue *g, gpa_t gpa, void *buf, unsigned int len,
+					bool write)
+{
+	return write ? glue_device_write(g, gpa, buf, len) : glue_device_read(g, gpa, buf, len);
 }
 
 /**
@@ -92,8 +102,6 @@ static enum emu_result glue_device_write(struct glue *g, gpa_t gpa, const void *
  * @buf: what is read or written
  * @len: bytes, all in one page
  * @write: direction
- *
- * Devices see at most 8 bytes at a time.
  *
  * Return: EMU_OK; EMU_IO when user space must answer a read first; EMU_RETRY when an answer is
  * there that belongs to another access; EMU_UNHANDLED.  Writes for user space are kept until
@@ -106,15 +114,12 @@ enum emu_result glue_device(struct emu_ctxt *c, gpa_t gpa, void *buf, unsigned i
 	enum emu_result r = EMU_OK;
 
 	c->device = true;
-	while (len && r == EMU_OK) {
-		unsigned int n = min(len, 8u);
-
-		r = write ? glue_device_write(g, gpa, buf, n) : glue_device_read(g, gpa, buf, n);
-		gpa += n;
-		buf += n;
-		len -= n;
+	for (; unlikely(len > 8) && r == EMU_OK; len -= 8) {
+		r = glue_device_item(g, gpa, buf, 8, write);
+		gpa += 8;
+		buf += 8;
 	}
-	return r;
+	return r == EMU_OK ? glue_device_item(g, gpa, buf, len, write) : r;
 }
 
 /* A port access for user space, as many items as one page takes. */

@@ -12,26 +12,32 @@
 #include "x86/machine/vm.h"
 
 /**
- * struct glue - one run of the emulator
+ * struct glue - a vCPU's emulator, and one run of it; of the vCPU's owner
+ * @c: its context, which vcpu->emu points to
  * @vcpu: whose instruction it is
  * @mode: how its addresses are translated
  * @device: a page where a write is for a device, as the exit has shown, or GLUE_NO_PAGE
  * @err: why an op gave EMU_UNHANDLED, when the VMM is to hear it
  * @interrupted: an op gave EMU_RETRY because a signal came before memory did
+ * @fault: of the last walk that ended in one
+ * @nowhere: the page of the last exit to a device
  */
 struct glue {
+	struct emu_ctxt c;
 	struct vcpu *vcpu;
 	struct paging_mode mode;
 	gfn_t device;
 	int err;
 	bool interrupted;
+	struct walk_fault fault;
+	struct nowhere_memo nowhere;
 };
 
 #define GLUE_NO_PAGE	(~(gfn_t)0)
 
 static inline struct glue *glue_of(struct emu_ctxt *c)
 {
-	return c->owner;
+	return container_of(c, struct glue, c);
 }
 
 static inline struct mmu *glue_mmu(struct glue *g)
@@ -59,7 +65,7 @@ static inline enum emu_result glue_fault(struct emu_ctxt *c, u8 vector, bool has
 }
 
 /* emulate_vcpu.c: a run */
-void glue_begin(struct glue *g, struct vcpu *vcpu);
+struct glue *glue_begin(struct vcpu *vcpu);
 enum emu_result glue_error(struct glue *g, int err);
 enum emu_result glue_decode(struct glue *g);
 enum exit_outcome glue_result(struct glue *g, enum emu_result r);

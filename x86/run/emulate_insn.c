@@ -31,10 +31,9 @@ static enum emu_result glue_is_forced(struct vcpu *vcpu)
 {
 	u8 insn[sizeof(forced_prefix)];
 	enum emu_result r = EMU_OK;
-	struct glue g;
 	unsigned int i;
 
-	glue_begin(&g, vcpu);
+	glue_begin(vcpu);
 	for (i = 0; i < sizeof(insn) && r == EMU_OK; i++)
 		r = glue_fetch(vcpu->emu, glue_code_at(vcpu, i), &insn[i], 1);
 	if (r == EMU_OK && memcmp(insn, forced_prefix, sizeof(insn)))
@@ -48,16 +47,16 @@ static enum exit_outcome glue_emulate_forced(struct vcpu *vcpu)
 	u64 rip = vcpu->st.rip, behind = rip + sizeof(forced_prefix);
 	enum exit_outcome outcome;
 	enum emu_result r;
-	struct glue g;
+	struct glue *g;
 
 	if (vcpu->emu->mode != EMU_PROT64)
 		behind = (u32)behind;
 	vcpu->st.rip = behind;
-	glue_begin(&g, vcpu);
-	r = glue_decode(&g);
+	g = glue_begin(vcpu);
+	r = glue_decode(g);
 	if (r == EMU_OK)
-		r = emu_execute(vcpu->emu);
-	outcome = glue_result(&g, r);
+		r = emu_execute(&g->c);
+	outcome = glue_result(g, r);
 	if (vcpu->st.rip == behind && (r == EMU_OK ? vcpu->emu->restarted :
 					r == EMU_RETRY && outcome == OUTCOME_ENTER))
 		vcpu->st.rip = rip;
@@ -67,12 +66,9 @@ static enum exit_outcome glue_emulate_forced(struct vcpu *vcpu)
 /* Does the guest's CPU have what stands at rip, and this one not?  As glue_is_forced(). */
 static enum emu_result glue_is_missing(struct vcpu *vcpu)
 {
-	enum emu_result r;
+	enum emu_result r = glue_decode(glue_begin(vcpu));
 	enum emu_need need;
-	struct glue g;
 
-	glue_begin(&g, vcpu);
-	r = glue_decode(&g);
 	if (r != EMU_OK)
 		return r;
 	need = emu_needs(vcpu->emu);
@@ -122,18 +118,18 @@ bool vcpu_emulate_undefined(struct vcpu *vcpu, enum exit_outcome *outcome)
  */
 int vcpu_insn_len(struct vcpu *vcpu, const struct exit_facts *f)
 {
-	struct glue g;
 	enum emu_result r;
+	struct glue *g;
 
 	if (likely(f->insn_len))
 		return f->insn_len;
-	glue_begin(&g, vcpu);
-	r = glue_decode(&g);
+	g = glue_begin(vcpu);
+	r = glue_decode(g);
 	if (r == EMU_OK)
 		return vcpu->emu->insn_len;
 	if (r == EMU_FAULT)
 		vcpu_queue_fault(vcpu, &vcpu->emu->fault);
-	return r == EMU_UNHANDLED ? g.err : 0;
+	return r == EMU_UNHANDLED ? g->err : 0;
 }
 
 static bool is_hypercall(const u8 *insn)
@@ -157,11 +153,10 @@ bool vcpu_fix_hypercall(struct vcpu *vcpu, enum exit_outcome *outcome)
 	const u8 *own = backend->caps->hypercall;
 	enum emu_result r = EMU_OK;
 	u8 insn[HYPERCALL_LEN];
-	struct glue g;
+	struct glue *g = glue_begin(vcpu);
 	unsigned int i;
 
 	*outcome = OUTCOME_ENTER;
-	glue_begin(&g, vcpu);
 	for (i = 0; i < HYPERCALL_LEN && r == EMU_OK; i++)
 		r = glue_fetch(vcpu->emu, glue_code_at(vcpu, i), &insn[i], 1);
 	if (r != EMU_OK || !is_hypercall(insn) || !memcmp(insn, own, HYPERCALL_LEN))
@@ -171,8 +166,8 @@ bool vcpu_fix_hypercall(struct vcpu *vcpu, enum exit_outcome *outcome)
 		vcpu_queue_fault(vcpu, &vcpu->emu->fault);
 	if (r != EMU_UNHANDLED)
 		return !vcpu->io.nr_writes;
-	*outcome = vcpu_fails(vcpu, g.err);
-	return g.err;
+	*outcome = vcpu_fails(vcpu, g->err);
+	return g->err;
 }
 
 static bool is_prefix(u8 byte, bool is_64)
@@ -235,9 +230,8 @@ bool vcpu_peek_insn(struct vcpu *vcpu, struct insn_peek *insn)
 	u64 gva = glue_code_at(vcpu, 0);
 	u8 bytes[EMU_INSN_MAX];
 	unsigned int n = glue_in_page(gva, sizeof(bytes));
-	struct glue g;
 
-	glue_begin(&g, vcpu);
+	glue_begin(vcpu);
 	insn->is_64 = vcpu->emu->mode == EMU_PROT64;
 	if (glue_fetch(vcpu->emu, gva, bytes, n) != EMU_OK)
 		return false;

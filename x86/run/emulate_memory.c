@@ -10,22 +10,31 @@
 #include "x86/run/emulate_glue.h"
 #include "x86/run/walk.h"
 
-static enum emu_result glue_translate(struct emu_ctxt *c, u64 gva, u32 access, gpa_t *gpa)
+/* No memo tells it. */
+static noinline enum emu_result glue_walk(struct glue *g, struct walk_memo *memo, u64 gva,
+					  u32 access, gpa_t *gpa)
+{
+	int err = mmu_walk_memo(glue_mmu(g), memo, &g->mode, gva, access, gpa, &g->fault);
+
+	if (likely(!err))
+		return EMU_OK;
+	if (!g->fault.valid)
+		return glue_error(g, err);
+	g->c.fault = vcpu_walk_fault(&g->fault);
+	return EMU_FAULT;
+}
+
+static __always_inline enum emu_result glue_translate(struct emu_ctxt *c, u64 gva, u32 access,
+						      gpa_t *gpa)
 {
 	struct glue *g = glue_of(c);
-	struct walk_fault fault;
-	int err;
+	struct walk_memo *memo = access & MMU_EXEC ? &g->vcpu->fetch_memo : &g->vcpu->data_memo;
 
 	if (c->cpl == 3 && !(access & MMU_IMPLICIT))
 		access |= MMU_USER;
-	err = mmu_walk_memo(glue_mmu(g), access & MMU_EXEC ? &g->vcpu->fetch_memo :
-			    &g->vcpu->data_memo, &g->mode, gva, access, gpa, &fault);
-	if (likely(!err))
+	if (likely(memo_translate(glue_mmu(g), memo, &g->mode, gva, access, gpa)))
 		return EMU_OK;
-	if (!fault.valid)
-		return glue_error(g, err);
-	c->fault = vcpu_walk_fault(&fault);
-	return EMU_FAULT;
+	return glue_walk(g, memo, gva, access, gpa);
 }
 
 static u32 glue_access_bits(unsigned int access)
@@ -123,6 +132,24 @@ enum emu_result glue_read(struct emu_ctxt *c, u64 gva, void *buf, unsigned int l
 	return r;
 }
 
+/* Both pages are translated before a byte changes. */
+static noinline enum emu_result glue_write_across(struct emu_ctxt *c, u64 gva, const void *buf,
+						  unsigned int len, u32 bits)
+{
+	unsigned int n = glue_in_page(gva, len);
+	enum emu_result r;
+	gpa_t gpa, gpa2;
+
+	r = glue_translate(c, gva, bits, &gpa);
+	if (r == EMU_OK)
+		r = glue_translate(c, gva + n, bits, &gpa2);
+	if (r == EMU_OK)
+		r = glue_write_gpa(c, gpa, buf, n);
+	if (r == EMU_OK)
+		r = glue_write_gpa(c, gpa2, buf + n, len - n);
+	return r;
+}
+
 /**
  * glue_write() - struct emu_ops
  * @c: context
@@ -131,7 +158,7 @@ enum emu_result glue_read(struct emu_ctxt *c, u64 gva, void *buf, unsigned int l
  * @len: how many
  * @access: EMU_ACC_*
  *
- * At most two pages: both are translated before a byte changes.
+ * At most two pages.
  *
  * Return: see there.
  */
@@ -139,19 +166,14 @@ enum emu_result glue_write(struct emu_ctxt *c, u64 gva, const void *buf, unsigne
 			   unsigned int access)
 {
 	u32 bits = glue_access_bits(access | EMU_ACC_WRITE);
-	unsigned int n = glue_in_page(gva, len);
-	gpa_t gpa, gpa2 = 0;
 	enum emu_result r;
+	gpa_t gpa;
 
 	c->fault.valid = false;
+	if (unlikely(offset_in_page(gva) + len > PAGE_SIZE))
+		return glue_write_across(c, gva, buf, len, bits);
 	r = glue_translate(c, gva, bits, &gpa);
-	if (r == EMU_OK && n < len)
-		r = glue_translate(c, gva + n, bits, &gpa2);
-	if (r == EMU_OK)
-		r = glue_write_gpa(c, gpa, buf, n);
-	if (r == EMU_OK && n < len)
-		r = glue_write_gpa(c, gpa2, buf + n, len - n);
-	return r;
+	return r == EMU_OK ? glue_write_gpa(c, gpa, buf, len) : r;
 }
 
 /* A batch of a string instruction is for memory only: of a device it would overflow the log. */

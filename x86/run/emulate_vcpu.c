@@ -27,17 +27,20 @@
  */
 int vcpu_emulator_init(struct vcpu *vcpu)
 {
-	struct emu_ctxt *c = kzalloc(sizeof(*c), GFP_KERNEL_ACCOUNT);
+	struct glue *g = kzalloc(sizeof(*g), GFP_KERNEL_ACCOUNT);
 
-	if (!c)
+	if (!g)
 		return -ENOMEM;
-	c->batch_buf = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	if (!c->batch_buf) {
-		kfree(c);
+	g->c.batch_buf = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!g->c.batch_buf) {
+		kfree(g);
 		return -ENOMEM;
 	}
-	c->batch_bytes = PAGE_SIZE;
-	vcpu->emu = c;
+	g->c.batch_bytes = PAGE_SIZE;
+	g->c.ops = &glue_ops;
+	g->c.regs = vcpu->st.gpr;
+	g->vcpu = vcpu;
+	vcpu->emu = &g->c;
 	return 0;
 }
 
@@ -48,7 +51,7 @@ int vcpu_emulator_init(struct vcpu *vcpu)
 void vcpu_emulator_free(struct vcpu *vcpu)
 {
 	free_page((unsigned long)vcpu->emu->batch_buf);
-	kfree(vcpu->emu);
+	kfree(glue_of(vcpu->emu));
 }
 
 /* The emulator knows none of our types, and has the same numbers. */
@@ -68,32 +71,35 @@ static enum emu_mode glue_mode(struct vcpu *vcpu)
 	return st->code.db ? EMU_PROT32 : EMU_PROT16;
 }
 
-/**
- * glue_begin() - begin a run of the emulator
- * @g: run
- * @vcpu: owned and loaded
- *
- * No page is known to be a device's.
- */
-void glue_begin(struct glue *g, struct vcpu *vcpu)
+/* Inline, as are others of their kind below, where every exit to a device comes by. */
+static __always_inline struct glue *glue_start(struct vcpu *vcpu)
 {
 	struct emu_ctxt *c = vcpu->emu;
+	struct glue *g = glue_of(c);
 
-	g->vcpu = vcpu;
 	g->device = GLUE_NO_PAGE;
 	g->err = 0;
 	g->interrupted = false;
 	vcpu_need(vcpu, ST_CODE | ST_CR);
 	vcpu_paging_mode(vcpu, &g->mode);
-	c->ops = &glue_ops;
-	c->owner = g;
 	c->mode = glue_mode(vcpu);
 	c->cpl = vcpu->st.code.cpl;
-	c->regs = vcpu->st.gpr;
 	c->rip = vcpu->st.rip;
 	c->rflags = vcpu->st.rflags;
 	vcpu->io.log_pos = 0;
 	vcpu->io.nr_writes = 0;
+	return g;
+}
+
+/**
+ * glue_begin() - begin a run of the emulator
+ * @vcpu: owned and loaded
+ *
+ * Return: it; no page is known to be a device's. The next one ends it.
+ */
+struct glue *glue_begin(struct vcpu *vcpu)
+{
+	return glue_start(vcpu);
 }
 
 /**
@@ -286,7 +292,7 @@ static bool glue_peek(struct glue *g, u8 *insn, unsigned int len)
  * Is the instruction at rip the one that was decoded last?  A driver's loop executes
  * the same few, and what decoding gives depends on the bytes and the mode alone.
  */
-static bool glue_is_decoded(struct glue *g)
+static __always_inline bool glue_is_decoded(struct glue *g)
 {
 	struct vcpu *vcpu = g->vcpu;
 	struct emu_ctxt *c = vcpu->emu;
@@ -299,6 +305,18 @@ static bool glue_is_decoded(struct glue *g)
 	return !insn_differs(insn, c->insn, c->insn_len);
 }
 
+static noinline enum emu_result glue_decode_anew(struct glue *g)
+{
+	struct vcpu *vcpu = g->vcpu;
+	enum emu_result r = emu_decode(vcpu->emu, 0);
+
+	/* In the older modes a segment's end cuts instructions, too. */
+	vcpu->emu_decoded = r == EMU_OK && (vcpu->emu->mode == EMU_PROT64 ||
+					    vcpu->emu->mode == EMU_PROT32);
+	vcpu->emu->decoded_mode = vcpu->emu->mode;
+	return r;
+}
+
 /**
  * glue_decode() - decode what stands at rip, if it is not what was decoded last
  * @g: begun
@@ -307,17 +325,7 @@ static bool glue_is_decoded(struct glue *g)
  */
 enum emu_result glue_decode(struct glue *g)
 {
-	struct vcpu *vcpu = g->vcpu;
-	enum emu_result r;
-
-	if (glue_is_decoded(g))
-		return EMU_OK;
-	r = emu_decode(vcpu->emu, 0);
-	/* In the older modes a segment's end cuts instructions, too. */
-	vcpu->emu_decoded = r == EMU_OK && (vcpu->emu->mode == EMU_PROT64 ||
-					    vcpu->emu->mode == EMU_PROT32);
-	vcpu->emu->decoded_mode = vcpu->emu->mode;
-	return r;
+	return glue_is_decoded(g) ? EMU_OK : glue_decode_anew(g);
 }
 
 /**
@@ -329,15 +337,14 @@ enum emu_result glue_decode(struct glue *g)
  */
 enum exit_outcome glue_emulate(struct vcpu *vcpu, gfn_t device)
 {
-	struct glue g;
+	struct glue *g = glue_start(vcpu);
 	enum emu_result r;
 
-	glue_begin(&g, vcpu);
-	g.device = device;
-	r = glue_decode(&g);
+	g->device = device;
+	r = likely(glue_is_decoded(g)) ? EMU_OK : glue_decode_anew(g);
 	if (r == EMU_OK)
-		r = emu_execute(vcpu->emu);
-	return glue_result(&g, r);
+		r = emu_execute(&g->c);
+	return likely(r == EMU_OK) ? glue_ok(vcpu) : glue_result(g, r);
 }
 
 /**

@@ -19,6 +19,7 @@
 #include "x86/run/apf.h"
 #include "x86/run/cr.h"
 #include "x86/run/debug.h"
+#include "x86/run/emulate_glue.h"
 #include "x86/run/emulate_vcpu.h"
 #include "x86/run/events.h"
 #include "x86/run/exits.h"
@@ -437,11 +438,28 @@ static noinline enum mmu_fault_result exit_fault_apf(struct vcpu *vcpu, gpa_t gp
 	return mmu_tdp_fault(mmu, &vcpu->streaks, gpa, access);
 }
 
+/* A guest mostly comes to the same device again. */
+static enum mmu_fault_result exit_fault(struct vcpu *vcpu, gpa_t gpa, u32 access)
+{
+	struct nowhere_memo *memo = &glue_of(vcpu->emu)->nowhere;
+	struct mmu *mmu = &vcpu->vm->mmu;
+	unsigned int seq = memo_slots_seq(mmu);
+	enum mmu_fault_result r;
+
+	if (memo_is_nowhere(mmu, memo, gpa >> PAGE_SHIFT))
+		return MMU_FAULT_MMIO;
+	if (unlikely(vcpu_apf_on(vcpu)))
+		r = exit_fault_apf(vcpu, gpa, access);
+	else
+		r = mmu_tdp_fault(mmu, &vcpu->streaks, gpa, access);
+	if (r == MMU_FAULT_MMIO)
+		memo_note_nowhere(mmu, memo, gpa >> PAGE_SHIFT, seq);
+	return r;
+}
+
 static enum exit_outcome exit_tdp_fault(struct vcpu *vcpu, struct exit_facts *f)
 {
-	enum mmu_fault_result r = unlikely(vcpu_apf_on(vcpu)) ?
-		exit_fault_apf(vcpu, f->tdp.gpa, f->tdp.access) :
-		mmu_tdp_fault(&vcpu->vm->mmu, &vcpu->streaks, f->tdp.gpa, f->tdp.access);
+	enum mmu_fault_result r = exit_fault(vcpu, f->tdp.gpa, f->tdp.access);
 
 	trace_ditto_fault(vcpu, f->tdp.gpa, f->tdp.access, r);
 	switch (r) {
