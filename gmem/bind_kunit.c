@@ -4,9 +4,12 @@
  * the kernel gets from faults of mappings.
  */
 #include <kunit/test.h>
+#include <linux/delay.h>
 #include <linux/fdtable.h>
 #include <linux/file.h>
+#include <linux/kthread.h>
 #include <linux/mman.h>
+#include <linux/mmu_context.h>
 #include <linux/pagemap.h>
 #include <linux/uaccess.h>
 
@@ -159,10 +162,110 @@ static void no_locked_page(struct kunit *test)
 	fput(file);
 }
 
+/* The only page of a new gmem behind @file, which was written. */
+static struct page *written_page(struct kunit *test, struct file *file)
+{
+	struct gmem *g = file->private_data;
+	unsigned long v;
+
+	KUNIT_ASSERT_EQ(test, gmem_write(g, 0, "x", 1), 0);
+	rcu_read_lock();
+	v = READ_ONCE(*gmem_entry(g, 0));
+	rcu_read_unlock();
+	KUNIT_ASSERT_TRUE(test, gmem_entry_private(v));
+	return gmem_entry_page(v);
+}
+
+/* Somebody who touches a mapping of this test's process. */
+struct toucher {
+	struct mm_struct *mm;
+	u8 __user *addr;
+	u8 seen;
+	int err;
+	struct completion done;
+};
+
+static int touch(void *arg)
+{
+	struct toucher *t = arg;
+
+	kthread_use_mm(t->mm);
+	t->err = get_user(t->seen, t->addr);
+	kthread_unuse_mm(t->mm);
+	complete(&t->done);
+	return 0;
+}
+
+/* Is there a page table for an address? It only comes, as long as the mapping is there. */
+static bool has_table(struct mm_struct *mm, unsigned long addr)
+{
+	pgd_t *pgd = pgd_offset(mm, addr);
+	p4d_t *p4d = pgd_none(*pgd) ? NULL : p4d_offset(pgd, addr);
+	pud_t *pud = !p4d || p4d_none(*p4d) ? NULL : pud_offset(p4d, addr);
+	pmd_t *pmd = !pud || pud_none(*pud) ? NULL : pmd_offset(pud, addr);
+
+	return pmd && !pmd_none(READ_ONCE(*pmd));
+}
+
+/* A fault that waits for the page's lock needs no more memory once it has it. */
+static void table_before_lock(struct kunit *test)
+{
+	int tries, fd = gmem_create(PAGE_SIZE, 0);
+	struct toucher t = { };
+	struct file *file = fget(fd);
+	struct task_struct *task;
+	unsigned long addr;
+	struct page *page;
+	bool there;
+
+	KUNIT_ASSERT_NOT_NULL(test, file);
+	close_fd(fd);
+	page = written_page(test, file);
+	/* Where nothing else is. */
+	addr = kunit_vm_mmap(test, file, SZ_1G, PAGE_SIZE, PROT_READ | PROT_WRITE,
+			     MAP_SHARED | MAP_FIXED_NOREPLACE, 0);
+	KUNIT_ASSERT_EQ(test, addr, SZ_1G);
+	t.mm = current->mm;
+	t.addr = (u8 __user *)addr;
+	init_completion(&t.done);
+	KUNIT_EXPECT_FALSE(test, has_table(t.mm, addr));
+	lock_page(page);
+	task = kthread_run(touch, &t, "ditto-touch");
+	for (tries = 0; tries < 200 && !has_table(t.mm, addr); tries++)
+		msleep(10);
+	there = has_table(t.mm, addr);
+	unlock_page(page);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	wait_for_completion(&t.done);
+	KUNIT_EXPECT_TRUE(test, there);
+	KUNIT_EXPECT_EQ(test, t.err, 0);
+	KUNIT_EXPECT_EQ(test, t.seen, 'x');
+	fput(file);
+}
+
+/* Whoever maps a page so often that its references could overflow gets a bus error. */
+static void many_references(struct kunit *test)
+{
+	int fd = gmem_create(PAGE_SIZE, 0);
+	struct file *file = fget(fd);
+	struct page *page;
+
+	KUNIT_ASSERT_NOT_NULL(test, file);
+	close_fd(fd);
+	page = written_page(test, file);
+	page_ref_add(page, INT_MAX / 4);
+	KUNIT_EXPECT_EQ(test, fault_of(test, file, PROT_READ, MAP_SHARED, false), VM_FAULT_SIGBUS);
+	page_ref_sub(page, INT_MAX / 4);
+	KUNIT_EXPECT_EQ(test, fault_of(test, file, PROT_READ, MAP_SHARED, false), VM_FAULT_NOPAGE);
+	fput(file);
+}
+
 static struct kunit_case bind_cases[] = {
 	KUNIT_CASE(many_bindings),
 	KUNIT_CASE(many_mappings),
 	KUNIT_CASE(no_locked_page),
+	KUNIT_CASE(table_before_lock),
+	KUNIT_CASE(many_references),
 	{}
 };
 

@@ -77,9 +77,10 @@ static struct page *peek_locked(struct gmem *g, pgoff_t off)
 
 /*
  * The zero page and shared pages can be mapped any number of times. A task that maps so
- * many that the reference count could one day overflow gets a bus error long before that.
+ * many that the reference count could one day overflow gets a bus error long before that;
+ * a fork may double them for a moment (gmem_vm_open()).
  */
-#define MAX_PAGE_REFS	(INT_MAX / 2)
+#define MAX_PAGE_REFS	(INT_MAX / 4)
 
 /*
  * A fatal signal is not an error of the mapping: return, and the signal is handled. Lack of
@@ -194,6 +195,18 @@ static vm_fault_t umap_enter(struct vm_fault *vmf, struct page *page)
 	return umap_leave(page, ret ?: vmf_insert_page(vma, vmf->address, page));
 }
 
+/*
+ * Have a page table for umap_enter(), which would make one under the page's lock: who needs
+ * memory for that may wait for somebody who waits for the page. The kernel takes it away only
+ * with the mapping, which cannot go during a fault.
+ */
+static int umap_have_table(const struct vm_fault *vmf)
+{
+	if (!vmf->pmd || !pmd_none(READ_ONCE(*vmf->pmd)))
+		return 0;
+	return apply_to_page_range(vmf->vma->vm_mm, vmf->address & PAGE_MASK, PAGE_SIZE, NULL, NULL);
+}
+
 static vm_fault_t gmem_vm_fault(struct vm_fault *vmf)
 {
 	struct gmem *g = vmf->vma->vm_private_data;
@@ -201,6 +214,8 @@ static vm_fault_t gmem_vm_fault(struct vm_fault *vmf)
 	struct page *page;
 	int ret;
 
+	if (umap_have_table(vmf))
+		return VM_FAULT_OOM;
 	for (;;) {
 		if (vmf->pgoff >= gmem_npages(g))
 			return VM_FAULT_SIGBUS;
@@ -252,9 +267,9 @@ static void gmem_vm_close(struct vm_area_struct *vma)
 }
 
 /*
- * A fork shall copy no page tables: it would take references that nobody limits (see
- * MAX_PAGE_REFS). The child faults instead. The copies that a private mapping has are to be
- * copied, however.
+ * A fork shall take no references, which nobody limits (see MAX_PAGE_REFS): the child faults
+ * instead. Of most mappings nothing is copied. Of a private one that can be written the
+ * process's own copies are to be copied, and what is ours is taken out of it.
  */
 static void umap_keep_from_fork(struct vm_area_struct *vma)
 {
@@ -262,10 +277,18 @@ static void umap_keep_from_fork(struct vm_area_struct *vma)
 		vm_flags_set(vma, VM_WIPEONFORK);
 }
 
-/* Of a fork, before the tables are copied: madvise() may have taken the flag away. */
+/*
+ * Of a fork, or of a mapping that is split or moved. Some kernels copy the tables before they
+ * call this and some afterwards, and madvise() may have taken the flag away. Both are settled
+ * by taking our pages out of all mappings here: the new one has them no more, or finds none.
+ */
 static void gmem_vm_open(struct vm_area_struct *vma)
 {
+	bool wiped = vma->vm_flags & VM_WIPEONFORK;
+
 	umap_keep_from_fork(vma);
+	if (!wiped)
+		unmap_mapping_pages(vma->vm_file->f_mapping, vma->vm_pgoff, vma_pages(vma), false);
 }
 
 /*
