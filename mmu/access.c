@@ -11,6 +11,7 @@
 
 #include "compat.h"
 #include "mmu/slots.h"
+#include "mmu/tdp.h"
 #include "mmu/user.h"
 
 /*
@@ -23,6 +24,7 @@ static noinline int slot_missing(struct mmu *mmu, gpa_t gpa)
 
 	if (!mmu->private_mem)
 		return -ENXIO;
+	fault_between(mmu);
 	return mmu_is_private(mmu, gfn) || slots_in_front(mmu, gfn) ? -EFAULT : -ENXIO;
 }
 

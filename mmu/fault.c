@@ -175,14 +175,21 @@ static int resolve_gmem(struct mmu *mmu, struct tdp_fault *fault)
 	return 0;
 }
 
+#ifdef DITTO_KUNIT
+/* Called by a fault that has found no slot, or a page that it has not entered yet. */
+void (*mmu_fault_between)(struct mmu *mmu);
+#endif
+
 /*
  * No slot has it: nothing private is a device's. Where there is a slot in the trees the gfn
  * was private just now, and may be shared already: look again.
  */
 static enum mmu_fault_result fault_nowhere(struct mmu *mmu, gfn_t gfn, int *err)
 {
-	bool private = mmu_is_private(mmu, gfn);
+	bool private;
 
+	fault_between(mmu);
+	private = mmu_is_private(mmu, gfn);
 	if (!private && !slots_in_front(mmu, gfn))
 		return MMU_FAULT_MMIO;
 	*err = private ? -EFAULT : -EAGAIN;
@@ -457,19 +464,6 @@ static int fault_enter(struct mmu *mmu, struct tdp_fault *fault)
 		r = -EAGAIN;
 	}
 	return r;
-}
-
-#ifdef DITTO_KUNIT
-void (*mmu_fault_between)(struct mmu *mmu);
-#endif
-
-/* The time between steps 1 and 3, of which a test may make something. */
-static void fault_between(struct mmu *mmu)
-{
-#ifdef DITTO_KUNIT
-	if (mmu_fault_between)
-		mmu_fault_between(mmu);
-#endif
 }
 
 /* Steps 1 to 4, once the slot is found; -EAGAIN: a race was lost. */

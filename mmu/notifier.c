@@ -141,23 +141,38 @@ static bool event_is_of_pages(enum mmu_notifier_event event)
 	       event == MMU_NOTIFY_SOFT_DIRTY;
 }
 
-static int notifier_range_start(struct mmu_notifier *mn, const struct mmu_notifier_range *range)
+/* @tell: leaves of private memory go, too, whose gmems have to know which were dirty. */
+static void notifier_zap(struct mmu *mmu, const struct mmu_notifier_range *range, bool tell)
 {
 	struct hva_walk walk = {
 		.start = range->start,
 		.last = range->end - 1,
 		.pages_only = event_is_of_pages(range->event),
 	};
-	struct mmu *mmu = notifier_mmu(mn);
 	struct tdp_zap zap;
 
 	tdp_zap_init(&zap, NULL);
+	zap.tell_all = tell;
 	write_lock(&mmu->lock);
 	note_begin(mmu, range->start, range->end);
 	walk_zap(mmu, &walk, &zap, mmu_notifier_range_blockable(range));
 	tdp_zap_flush(mmu, &zap);
 	write_unlock(&mmu->lock);
 	tdp_zap_finish(mmu, &zap, false);
+}
+
+static int notifier_range_start(struct mmu_notifier *mn, const struct mmu_notifier_range *range)
+{
+	struct mmu *mmu = notifier_mmu(mn);
+	int idx;
+
+	if (!mmu->private_mem) {
+		notifier_zap(mmu, range, false);
+		return 0;
+	}
+	idx = srcu_read_lock(&mmu->srcu);
+	notifier_zap(mmu, range, true);
+	srcu_read_unlock(&mmu->srcu, idx);
 	return 0;
 }
 

@@ -159,6 +159,7 @@ void private_destroy(struct mmu *mmu)
 
 	while (mt_find(&mmu->privates, &next, ULONG_MAX)) {
 		mtree_erase(&mmu->privates, next - 1);
+		fault_between(mmu);
 		cond_resched();
 	}
 	mtree_destroy(&mmu->privates);

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit: memory that the VMM cannot see, and changes of which gfns that is: what the merge
+ * engine learns of, and what somebody sees who looks meanwhile.
+ */
+#include <linux/completion.h>
+#include <linux/kthread.h>
+
+#include "gmem/merge.h"
+#include "mmu/kunit.h"
+
+#define OWNER	77
+#define PAGE	5		/* the tests' page in the slot */
+
+/**
+ * struct private_test - a slot of 2 MiB at 0 that can be private
+ * @t: its machine
+ * @gmem: the private memory; NULL: there is none
+ * @hva: the shared memory
+ */
+struct private_test {
+	struct test_mmu *t;
+	struct gmem *gmem;
+	unsigned long hva;
+};
+
+static void put_gmem(void *gmem)
+{
+	gmem_put(gmem);
+}
+
+static void guest_memfd(struct kunit *test, struct private_test *p,
+			struct kvm_userspace_memory_region2 *r)
+{
+	int fd = gmem_create_guest(SZ_2M, OWNER);
+
+	KUNIT_ASSERT_GE(test, fd, 0);
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, test_fd_close,
+							(void *)(long)fd), 0);
+	p->gmem = gmem_get_guest_fd(fd, OWNER);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(p->gmem));
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, put_gmem, p->gmem), 0);
+	r->flags = KVM_MEM_GUEST_MEMFD;
+	r->guest_memfd = fd;
+}
+
+static struct private_test setup(struct kunit *test, bool behind)
+{
+	struct private_test p = { .hva = test_mmap(test, SZ_2M, PROT_READ | PROT_WRITE) };
+	struct kvm_userspace_memory_region2 r = {
+		.memory_size = SZ_2M, .userspace_addr = p.hva,
+	};
+
+	p.t = test_mmu_new(test);
+	p.t->mmu.private_mem = true;
+	p.t->mmu.owner = OWNER;
+	if (behind)
+		guest_memfd(test, &p, &r);
+	KUNIT_ASSERT_EQ(test, mmu_set_user_region2(&p.t->mmu, &r), 0);
+	return p;
+}
+
+static int set_private(struct test_mmu *t, u64 first, u64 nr, bool private)
+{
+	struct kvm_memory_attributes a = {
+		.address = first << PAGE_SHIFT, .size = nr << PAGE_SHIFT,
+		.attributes = private ? KVM_MEMORY_ATTRIBUTE_PRIVATE : 0,
+	};
+
+	return mmu_set_attributes(&t->mmu, &a);
+}
+
+/* Would the merge engine look at the page? */
+static bool ripe(struct kunit *test, struct gmem *g)
+{
+	DECLARE_BITMAP(bits, GMEM_CHUNK_PAGES) = { 0 };
+	struct gmem_cursor cur;
+	bool there;
+
+	there = gmem_cursor_at(&cur, g, 0);
+	KUNIT_ASSERT_TRUE(test, there);
+	gmem_scan_chunk(&cur, bits);
+	gmem_cursor_leave(&cur);
+	return test_bit(PAGE, bits);
+}
+
+static bool make_dirty(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, void *arg)
+{
+	*sptep |= TEST_DIRTY;
+	return false;
+}
+
+/* The guest has written to its private page, which was calm until then. */
+static void write_calm(struct kunit *test, struct private_test *p)
+{
+	KUNIT_ASSERT_EQ(test, set_private(p->t, 0, 512, true), 0);
+	KUNIT_ASSERT_EQ(test, test_fault(p->t, PAGE << PAGE_SHIFT, MMU_WRITE), MMU_FAULT_DONE);
+	ripe(test, p->gmem);
+	KUNIT_EXPECT_TRUE(test, ripe(test, p->gmem));
+	write_lock(&p->t->mmu.lock);
+	tdp_for_each_leaf(&p->t->mmu, PAGE, PAGE + 1, make_dirty, NULL);
+	write_unlock(&p->t->mmu.lock);
+	KUNIT_EXPECT_NE(test, test_spte(p->t, PAGE) & TEST_DIRTY, 0);
+}
+
+/* A write that the engine has not seen is not lost when its page becomes a shared one. */
+static void dirty_converted(struct kunit *test)
+{
+	struct private_test p = setup(test, true);
+
+	write_calm(test, &p);
+	KUNIT_EXPECT_EQ(test, set_private(p.t, PAGE, 1, false), 0);
+	KUNIT_EXPECT_EQ(test, test_spte(p.t, PAGE), 0);
+	KUNIT_EXPECT_FALSE(test, ripe(test, p.gmem));
+	KUNIT_EXPECT_EQ(test, test_check(test, p.t), 0);
+}
+
+/* Nor when the process takes away what it has at the same place. */
+static void dirty_unmapped(struct kunit *test)
+{
+	struct private_test p = setup(test, true);
+
+	write_calm(test, &p);
+	KUNIT_ASSERT_EQ(test, vm_munmap(p.hva, SZ_2M), 0);
+	KUNIT_EXPECT_EQ(test, test_spte(p.t, PAGE), 0);
+	KUNIT_EXPECT_FALSE(test, ripe(test, p.gmem));
+	KUNIT_EXPECT_EQ(test, test_fault(p.t, PAGE << PAGE_SHIFT, MMU_READ), MMU_FAULT_DONE);
+	KUNIT_EXPECT_EQ(test, test_check(test, p.t), 0);
+}
+
+/* Another thread's, because the one that faults is in a read section. */
+static struct sharer {
+	struct test_mmu *t;
+	struct completion done;
+} sharer;
+
+static int share_all(void *arg)
+{
+	set_private(sharer.t, 0, 512, false);
+	complete(&sharer.done);
+	return 0;
+}
+
+/* What was private becomes shared, once, just after somebody has found no slot for it. */
+static void share_between(struct mmu *mmu)
+{
+	mmu_fault_between = NULL;
+	init_completion(&sharer.done);
+	if (!IS_ERR(kthread_run(share_all, NULL, "ditto-share")))
+		wait_for_completion(&sharer.done);
+}
+
+/* RAM is never a device's, also while it becomes shared. */
+static void no_device(struct kunit *test)
+{
+	struct private_test p = setup(test, false);
+	u8 byte;
+
+	sharer.t = p.t;
+	KUNIT_ASSERT_EQ(test, set_private(p.t, 0, 512, true), 0);
+	KUNIT_EXPECT_EQ(test, test_fault(p.t, 0, MMU_READ), -EFAULT);
+	mmu_fault_between = share_between;
+	KUNIT_EXPECT_EQ(test, test_fault(p.t, 0, MMU_READ), MMU_FAULT_DONE);
+	KUNIT_EXPECT_PTR_EQ(test, mmu_fault_between, NULL);
+
+	KUNIT_ASSERT_EQ(test, set_private(p.t, 0, 512, true), 0);
+	mmu_fault_between = share_between;
+	KUNIT_EXPECT_EQ(test, test_read(p.t, 0, &byte, 1), -EFAULT);
+	KUNIT_EXPECT_PTR_EQ(test, mmu_fault_between, NULL);
+	KUNIT_EXPECT_EQ(test, test_read(p.t, 0, &byte, 1), 0);
+	KUNIT_EXPECT_EQ(test, test_read(p.t, SZ_2M, &byte, 1), -ENXIO);
+}
+
+#define RANGES	5000ul
+
+static void every_second(struct kunit *test, struct test_mmu *t)
+{
+	unsigned long i;
+
+	for (i = 0; i < RANGES; i++)
+		KUNIT_ASSERT_EQ(test, set_private(t, 2 * i, 1, true), 0);
+}
+
+static unsigned long forgotten;
+
+static void count_forgotten(struct mmu *mmu)
+{
+	forgotten++;
+}
+
+/* When the machine ends they go one by one, and not by RCU in one callback. */
+static void many_end(struct kunit *test)
+{
+	struct private_test p = setup(test, false);
+
+	every_second(test, p.t);
+	forgotten = 0;
+	mmu_fault_between = count_forgotten;
+	private_destroy(&p.t->mmu);
+	mmu_fault_between = NULL;
+	KUNIT_EXPECT_EQ(test, forgotten, RANGES);
+	KUNIT_EXPECT_TRUE(test, mtree_empty(&p.t->mmu.privates));
+}
+
+static struct kunit_case private_cases[] = {
+	KUNIT_CASE(dirty_converted),
+	KUNIT_CASE(dirty_unmapped),
+	KUNIT_CASE(no_device),
+	KUNIT_CASE(many_end),
+	{}
+};
+
+static struct kunit_suite private_suite = {
+	.name = "ditto_mmu_private",
+	.test_cases = private_cases,
+};
+kunit_test_suite(private_suite);
