@@ -23,6 +23,7 @@
 #define APF_ACK		0x4b564d07
 #define FEATURES	0x40000001
 #define SLOT_GPA	0x10000000ul
+#define LATE_GPA	0x20000000ul
 #define PAGES		40ul
 #define MOST		32	/* that ditto waits for at once */
 
@@ -131,6 +132,56 @@ static void nap(const void *guest)
 	pthread_join(thread, NULL);
 }
 
+static double cpu_seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+/* As nap(), after a kick: the vCPU sleeps all the same, and its next halt ends at once. */
+static void nap_kicked(const void *arg)
+{
+	struct stuck s = stuck("g_apf_nap_kicked");
+	pthread_t thread;
+	double before;
+
+	if (!tap.ditto)
+		skip("stock KVM stays awake");
+	ASSERT_EQ(traced(s.vcpu), 1);
+	ASSERT(!pthread_create(&thread, NULL, provider, &s));
+	before = cpu_seconds();
+	ASSERT_EQ(traced(s.vcpu), 0);
+	note("%.3f s of a CPU", cpu_seconds() - before);
+	ASSERT(cpu_seconds() - before < 0.1);
+	done(&s);
+	pthread_join(thread, NULL);
+}
+
+/* What never comes is the VMM's to hear of at once: nobody waits for it. */
+static void never(const void *arg)
+{
+	int fd = memfd_create("never", 0);
+	struct stuck s = stuck("g_apf");
+	u8 *p;
+
+	if (!tap.ditto)
+		skip("stock KVM tells the guest for ever");
+	/* Behind the end of a file. */
+	p = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ASSERT(p != MAP_FAILED);
+	CHECKED(vm_set_slot(s.vm, 1, 0, 0, 0, NULL));
+	CHECKED(vm_set_slot(s.vm, 1, 0, SLOT_GPA, PAGE_SIZE, p));
+	ASSERT_EQ(vcpu_enter(s.vcpu), -EFAULT);
+	ASSERT_EQ(vm_var(s.vm, u32, "g_apf_absent"), 0);
+	CHECKED(ftruncate(fd, PAGE_SIZE));
+	ASSERT_EQ(traced(s.vcpu), 1);
+	vm_free(s.vm);
+	close(s.uffd);
+	close(fd);
+}
+
 static void alarm_in(unsigned int ms)
 {
 	struct itimerval soon = { .it_value.tv_usec = ms * 1000 };
@@ -208,6 +259,26 @@ static void msrs(const void *arg)
 	close(s.uffd);
 }
 
+/* Where there is no memory for the token, the guest is told as soon as there is. */
+static void late_memory(const void *arg)
+{
+	struct stuck s = stuck("g_nothing");
+	u8 *p = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (!tap.ditto)
+		skip("stock KVM forgets it");
+	ASSERT(p != MAP_FAILED);
+	ASSERT_EQ(vcpu_try_set_msr(s.vcpu, APF_INT, 0x43), 1);
+	ASSERT_EQ(vcpu_try_set_msr(s.vcpu, APF_EN, LATE_GPA | 1 | 8), 1);
+	vcpu_run_done(s.vcpu);
+	CHECKED(vm_set_slot(s.vm, 2, 0, LATE_GPA, PAGE_SIZE, p));
+	vcpu_call(s.vcpu, "g_nothing", 0);
+	vcpu_run_done(s.vcpu);
+	ASSERT_EQ(*(u32 *)(p + 4), ~0u);
+	vm_free(s.vm);
+	close(s.uffd);
+}
+
 /* Nobody waits for memory that never comes when the machine ends. */
 static void dies(const void *arg)
 {
@@ -228,9 +299,12 @@ static const struct tap_test tests[] = {
 	{ "nap_user", nap, "g_apf_nap_user" },
 	{ "nap_told", nap, "g_apf_nap_told" },
 	{ "nap_ends", nap_ends },
+	{ "nap_kicked", nap_kicked },
+	{ "never", never },
 	{ "many", many },
 	{ "off", off },
 	{ "msrs", msrs },
+	{ "late_memory", late_memory },
 	{ "dies", dies },
 };
 

@@ -4,9 +4,12 @@
  * becomes of them where there is no memory, or where the VMM takes it away.
  */
 #include <linux/kvm_para.h>
+#include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -273,6 +276,47 @@ static void eoi(const void *arg)
 	vm_free(vm);
 }
 
+static void ignore(int sig)
+{
+}
+
+static void *enter_once(void *vcpu)
+{
+	return (void *)(long)vcpu_enter(vcpu);
+}
+
+/*
+ * The guest has ended its interrupt in memory that is away when a signal ends KVM_RUN. Shows
+ * something only where the guest runs on a CPU of its own meanwhile: else the exit before
+ * this thread's turn has taken it.
+ */
+static void eoi_late(const void *arg)
+{
+	struct vm *vm = vm_new(&(struct vm_config) { .user = true });
+	struct sigaction action = { .sa_handler = ignore };
+	struct vcpu *vcpu = &vm->vcpu[0];
+	pthread_t thread;
+	volatile u32 *late;
+	void *result, *page;
+
+	sigaction(SIGUSR1, &action, NULL);
+	page = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT(page != MAP_FAILED);
+	CHECKED(vm_set_slot(vm, 1, 0, SLOT_GPA, PAGE_SIZE, page));
+	vcpu_call(vcpu, "g_pv_eoi_late", SLOT_GPA);
+	late = vm_symbol(vm, "g_pv_late");
+	ASSERT(!pthread_create(&thread, NULL, enter_once, vcpu));
+	while (*late != 1)
+		usleep(1000);
+	CHECKED(madvise(page, PAGE_SIZE, MADV_DONTNEED));
+	ASSERT_EQ(pthread_kill(thread, SIGUSR1), 0);
+	pthread_join(thread, &result);
+	ASSERT_EQ(result, -EINTR);
+	*late = 2;
+	vcpu_run_done(vcpu);
+	vm_free(vm);
+}
+
 /* The guest asks for no polls; the counters that VMMs know are there. */
 static void poll_control(const void *arg)
 {
@@ -378,6 +422,7 @@ static const struct tap_test tests[] = {
 	{ "kick_first", kick },
 	{ "enforced", enforced },
 	{ "eoi", eoi },
+	{ "eoi_late", eoi_late },
 	{ "poll_control", poll_control },
 	{ "platform_info", platform_info },
 	{ "bus_cycles", bus_cycles },

@@ -19,6 +19,7 @@ struct task_struct;
  * @id: the last token
  * @unacked: the guest has a token that it has not acknowledged
  * @wake_all: it is to try all pages that it waits for
+ * @owed: there was no memory to tell it in; to be tried again
  */
 struct vcpu_apf {
 	u64 msr;
@@ -28,6 +29,7 @@ struct vcpu_apf {
 	u32 id;
 	bool unacked;
 	bool wake_all;
+	bool owed;
 };
 
 /**

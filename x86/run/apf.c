@@ -112,6 +112,7 @@ void vcpu_apf_clear(struct vcpu *vcpu)
 	}
 	vcpu->pv.apf.unacked = false;
 	vcpu->pv.apf.wake_all = false;
+	vcpu->pv.apf.owed = false;
 }
 
 /**
@@ -194,6 +195,7 @@ static bool apf_tell_ready(struct vcpu *vcpu, u32 token)
 		err = guest_write(&vcpu->vm->mmu, gpa, &token, sizeof(token));
 	if (err == -EINTR)
 		vcpu_request(vcpu, REQ_APF);
+	apf->owed = err;
 	if (err)
 		return false;
 	apf->unacked = true;
@@ -205,7 +207,8 @@ static bool apf_tell_ready(struct vcpu *vcpu, u32 token)
  * vcpu_apf_check() - for REQ_APF: tell the guest of pages that are there
  * @vcpu: owned, in a read section of mmu.srcu; process context, may sleep
  *
- * One at a time; the guest's acknowledgement asks for the next.
+ * One at a time; the guest's acknowledgement asks for the next. Where there is no memory to
+ * tell it in, the next KVM_RUN, or what ends the vCPU's sleep, has it tried again.
  */
 void vcpu_apf_check(struct vcpu *vcpu)
 {

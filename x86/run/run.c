@@ -339,7 +339,7 @@ static enum exit_outcome run_housekeeping(struct vcpu *vcpu)
 	/* Before a halted vCPU sleeps, too. */
 	if (vcpu_take_request(vcpu, REQ_TSC))
 		vlapic_tsc_changed(vcpu);
-	if (vcpu_take_request(vcpu, REQ_APF))
+	if (vcpu_take_request(vcpu, REQ_APF) || vcpu->pv.apf.owed)
 		vcpu_apf_check(vcpu);
 	if (vlapic_timer_expired(vcpu))
 		vlapic_timer_sync(vcpu);
@@ -496,6 +496,8 @@ static int run_with_fpu(struct vcpu *vcpu)
 
 	vcpu_fpu_load(vcpu);
 	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
+	if (unlikely(vcpu->pv.apf.owed))
+		vcpu_request(vcpu, REQ_APF);
 	r = run_complete_io(vcpu);
 	if (r == OUTCOME_ENTER)
 		r = compat_immediate_exit(vcpu->run) ? vcpu_fails(vcpu, -EINTR) : run_loop(vcpu);

@@ -113,6 +113,20 @@ void g_apf_nap_user(u64 gva)
 	g_apf_nap(gva, 0);
 }
 
+/* A kick that came before is for the guest's next halt, and keeps nobody awake. */
+void g_apf_nap_kicked(u64 gva)
+{
+	begin(0);
+	CHECK_EQ(hypercall(HC_KICK_CPU, 0, lapic_read(0x20) >> 24, 0, 0), 0);
+	trace(1);
+	sti();
+	spin(1);	/* out of its shadow */
+	CHECK_EQ(U32(gva), 0x1234);
+	cli();
+	trace(g_apf_absent);
+	asm volatile("hlt" ::: "memory");
+}
+
 void g_apf_nap_told(u64 gva)
 {
 	g_apf_nap(gva, APF_ALWAYS);

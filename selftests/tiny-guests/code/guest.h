@@ -16,6 +16,7 @@ typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
+typedef int64_t s64;
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -133,6 +134,10 @@ void lapic_enable(void);
 void ioapic_write(u8 reg, u32 v);
 u32 ioapic_read(u8 reg);
 void ioapic_route(u8 pin, u8 vector, u32 flags);
+
+#define HC_KICK_CPU	5
+/* As KVM takes them, by VMMCALL or VMCALL; pv.c. */
+s64 hypercall(u64 nr, u64 a, u64 b, u64 c, u64 d);
 
 /* Page tables for the tests that break them: 4 KiB pages from GUEST_FREE on. */
 u64 *pte_of(u64 gva);

@@ -5,10 +5,8 @@
  */
 #include "guest.h"
 
-typedef int64_t s64;
 
 #define HC_VAPIC_POLL_IRQ	1
-#define HC_KICK_CPU		5
 #define HC_CLOCK_PAIRING	9
 #define HC_SEND_IPI		10
 #define HC_SCHED_YIELD		11
@@ -24,7 +22,7 @@ typedef int64_t s64;
 volatile u32 g_pv_go;
 volatile s64 g_pv_result;
 
-static s64 hypercall(u64 nr, u64 a, u64 b, u64 c, u64 d)
+s64 hypercall(u64 nr, u64 a, u64 b, u64 c, u64 d)
 {
 	s64 result;
 	u32 r[4];
@@ -170,6 +168,35 @@ void g_pv_eoi(u64 gpa)
 	CHECK_EQ(U8(gpa) & 1, 0);
 	wrmsr(0x4b564d04, 0);
 	g_pv_result = eois_saved;
+}
+
+volatile u32 g_pv_late;
+
+/* Ends its interrupt in memory, says so, and stays until it is told to go. */
+static void on_pv_eoi_late(struct frame *f)
+{
+	on_pv_eoi(f);
+	g_pv_late = 1;
+	while (g_pv_late != 2)
+		pause();
+}
+
+void g_pv_eoi_late(u64 gpa)
+{
+	u32 i;
+
+	eoi_gpa = gpa;
+	wrmsr(0x4b564d04, gpa | 1);
+	lapic_enable();
+	g_handler[VEC(2)] = on_pv_eoi_late;
+	sti();
+	lapic_write(0x300, 1 << 18 | VEC(2));		/* to itself */
+	while (!eois)
+		pause();
+	cli();
+	for (i = 0; i < 8; i++)
+		CHECK_EQ(lapic_read(0x100 + i * 0x10), 0);
+	wrmsr(0x4b564d04, 0);
 }
 
 void g_pv_platform_info(u64 want)
