@@ -507,9 +507,44 @@ static void emu_test_xmm(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, memcmp(m->ymm[2], bytes, 16), 0);
 }
 
+#define FXRSTOR	CODE_BYTES(0x0f, 0xae, 0x0b), .in = { R(RBX, 0x2000) }
+
+static void fxrstor_case(struct kunit *test, struct machine *m, const struct emu_case *t,
+			 unsigned int used)
+{
+	const u32 mxcsr = 0x1f80;
+	unsigned int i;
+
+	machine_reset(m, t);
+	memset(m->mem + 0x2000, 0x22, 512);
+	memcpy(m->mem + 0x2000 + 24, &mxcsr, 4);
+	memset(m->fx, 0x11, 512);
+	memset(m->fx + 28, 0, 4);	/* no mask: the default */
+	KUNIT_EXPECT_EQ_MSG(test, (int)machine_step(m), (int)EMU_OK, "%s", t->name);
+	KUNIT_EXPECT_EQ_MSG(test, m->fx[used - 1], 0x22, "%s", t->name);
+	for (i = used; i < 512; i++)
+		KUNIT_EXPECT_EQ_MSG(test, m->fx[i], 0x11, "%s: byte %u", t->name, i);
+}
+
+/* What FXRSTOR does not load in a mode stays, and is not what lay on our stack. */
+static void emu_test_fxrstor(struct kunit *test)
+{
+	static const struct emu_case x87 = { "x87 only", EMU_PROT32, FXRSTOR };
+	static const struct emu_case eight = { "eight registers", EMU_PROT32, FXRSTOR,
+					       .cr4 = X86_CR4_OSFXSR };
+	static const struct emu_case all = { "sixteen registers", EMU_PROT64, FXRSTOR,
+					     .cr4 = X86_CR4_OSFXSR };
+	struct machine *m = machine_alloc(test);
+
+	fxrstor_case(test, m, &x87, 160);
+	fxrstor_case(test, m, &eight, 160 + 8 * 16);
+	fxrstor_case(test, m, &all, 160 + 16 * 16);
+}
+
 static struct kunit_case emu_kunit_cases[] = {
 	KUNIT_CASE(emu_test_cases),
 	KUNIT_CASE(emu_test_xmm),
+	KUNIT_CASE(emu_test_fxrstor),
 	{}
 };
 

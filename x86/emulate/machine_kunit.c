@@ -206,6 +206,21 @@ static void machine_set_x87(struct emu_ctxt *c, const struct emu_x87 *x)
 	((struct machine *)c->owner)->x87 = *x;
 }
 
+static void machine_get_fx(struct emu_ctxt *c, void *fx)
+{
+	memcpy(fx, ((struct machine *)c->owner)->fx, 512);
+}
+
+static void machine_set_fx(struct emu_ctxt *c, const void *fx)
+{
+	memcpy(((struct machine *)c->owner)->fx, fx, 512);
+}
+
+static u64 machine_get_sysreg(struct emu_ctxt *c, enum emu_sysreg nr)
+{
+	return 0;
+}
+
 static u64 machine_get_xcr0(struct emu_ctxt *c)
 {
 	return 7;
@@ -220,6 +235,7 @@ static const struct emu_ops machine_ops = {
 	.get_ymm = machine_get_ymm, .set_ymm = machine_set_ymm, .get_xcr0 = machine_get_xcr0,
 	.set_segment = machine_set_segment, .get_dt = machine_get_dt, .set_dt = machine_set_dt,
 	.is_lma = machine_is_lma, .get_x87 = machine_get_x87, .set_x87 = machine_set_x87,
+	.get_fx = machine_get_fx, .set_fx = machine_set_fx, .get_sysreg = machine_get_sysreg,
 };
 
 /**

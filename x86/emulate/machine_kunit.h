@@ -54,6 +54,7 @@ struct machine {
 	const struct emu_case *t;
 	u8 mem[MEM_SIZE];
 	u8 ymm[16][32];
+	u8 fx[512];
 	struct emu_x87 x87;
 	struct kvm_segment loaded;
 	bool any_loaded;
