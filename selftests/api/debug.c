@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 
 #include "vm.h"
 
@@ -13,6 +14,7 @@
 #define DR6	0xffff0ff0ull
 #define DR6_BS	0x4000
 #define TF	0x100
+#define SLOT_GPA 0x10000000u
 
 static void debug_set(struct vcpu *vcpu, u32 control)
 {
@@ -301,6 +303,41 @@ static void capabilities(const void *arg)
 	vm_free(vm);
 }
 
+/*
+ * What lies behind the instruction of a step is not looked at: it may be a device's, or memory
+ * that takes long to come.
+ */
+static void page_behind(const void *arg)
+{
+	static const u8 last[] = { 0x90, 0x9c, 0xfb };		/* NOP, PUSHF, STI */
+	struct vm *vm = vm_new(NULL);
+	struct vcpu *vcpu = &vm->vcpu[0];
+	unsigned char there;
+	size_t i;
+	u8 *p;
+
+	need_ditto();
+	for (i = 0; i < sizeof(last); i++) {
+		p = mmap(NULL, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		ASSERT(p != MAP_FAILED);
+		p[PAGE_SIZE - 1] = last[i];
+		CHECKED(vm_set_slot(vm, 1, 0, SLOT_GPA, 2 * PAGE_SIZE, p));
+		vcpu_enter_mode(vcpu, MODE_PROT32, SLOT_GPA + PAGE_SIZE - 1);
+		step_to(vcpu, 0, SLOT_GPA + PAGE_SIZE);
+		CHECKED(mincore(p + PAGE_SIZE, PAGE_SIZE, &there));
+		ASSERT(!(there & 1));
+		/* Where there is nothing, too. */
+		CHECKED(vm_set_slot(vm, 1, 0, 0, 0, p));
+		CHECKED(vm_set_slot(vm, 1, 0, SLOT_GPA, PAGE_SIZE, p));
+		vcpu_enter_mode(vcpu, MODE_PROT32, SLOT_GPA + PAGE_SIZE - 1);
+		step_to(vcpu, 0, SLOT_GPA + PAGE_SIZE);
+		CHECKED(vm_set_slot(vm, 1, 0, 0, 0, p));
+		munmap(p, 2 * PAGE_SIZE);
+	}
+	vm_free(vm);
+}
+
 static const struct tap_test tests[] = {
 	{ "capabilities", capabilities },
 	{ "step_plain", step_plain },
@@ -318,6 +355,7 @@ static const struct tap_test tests[] = {
 	{ "general_detect", general_detect },
 	{ "software_breakpoint", software_breakpoint },
 	{ "inject", inject },
+	{ "page_behind", page_behind },
 };
 
 int main(int argc, char **argv)

@@ -125,6 +125,15 @@ static u32 some_msr(struct rng *r)
 	return msrs[rng_below(r, ARRAY_SIZE(msrs))] + (rng_one_in(r, 8) ? rng_below(r, 8) : 0);
 }
 
+/* Or an address in memory, with flags: of what KVM's own MSRs tell the guest there. */
+static u64 some_value(struct rng *r)
+{
+	u64 gpa = rng_one_in(r, 2) ? GUEST_FREE : WORLD_EXTRA_GPA + rng_below(r, 512) * PAGE_SIZE;
+
+	return rng_one_in(r, 3) ? gpa + rng_below(r, 64) * 64 + rng_below(r, 16) :
+	       rng_interesting(r);
+}
+
 static void bend_msrs(struct world *w, struct rng *r, void *arg)
 {
 	struct kvm_msrs *msrs = arg;
@@ -133,7 +142,7 @@ static void bend_msrs(struct world *w, struct rng *r, void *arg)
 	msrs->nmsrs = rng_below(r, 20);
 	for (i = 0; i < msrs->nmsrs; i++)
 		msrs->entries[i] = (struct kvm_msr_entry) { .index = some_msr(r),
-							    .data = rng_interesting(r) };
+							    .data = some_value(r) };
 	if (rng_one_in(r, 16))
 		msrs->nmsrs = rng_interesting(r);
 }

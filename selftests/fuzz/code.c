@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What a fuzzed vCPU executes: random bytes, strewn with instructions that concern a
- * hypervisor, in real, protected and long mode, with registers that point at devices,
- * at memory, at its edges and nowhere. The VMM's answers are random, too.
+ * hypervisor, in real, protected and long mode, with registers and tables that point at
+ * devices, at memory, at its edges and nowhere. The VMM's answers are random, too.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +34,15 @@ static const char *const snippets[] = {
 	"67....", "2e....", "65....", "f2....", "48....", "4c....", "a4", "a5", "aa", "ab", "ac",
 	"f3a4", "f3a5", "f3aa", "f3ab", "f2ae", "f3a6", "60", "61", "c8......", "c9", "d7",
 	"63..", "62..", "c4..", "c5..", "0fc8", "99", "f7..", "d3..", "0fa4..", "0fad..",
+	"0fae07", "0fae0f", "480fae07", "480fae0f", "0fae17", "0fae1f",		/* FXSAVE and so on */
+	"ff1f", "ff2f", "48ff2f", "66ff1f", "ff1e", "ca....", "48cb", "66cf", "ce",	/* far */
+	"0f05", "0f07", "480f07", "0f34", "0f35", "480f35",			/* system calls */
+	"0f0017", "0f001f", "0f00d0", "0f00d8", "0f0117", "0f011f", "0fb207", "0fb407",
+	"8e17", "8e1f", "07", "1f", "17", "0fa1", "0fa9", "0f02c0", "0f03c0", "0f00e0",
 };
+
+/* UD2 and "kvm": what follows is executed by the emulator, where the operator allows it. */
+static const u8 forced[] = { 0x0f, 0x0b, 'k', 'v', 'm' };
 
 static unsigned int nibble(char c)
 {
@@ -64,10 +72,14 @@ static unsigned int put_snippet(struct rng *r, u8 *code)
 
 static void make_code(struct rng *r, u8 *code)
 {
-	u8 *end = code + CODE_SIZE - 16;
+	u8 *end = code + CODE_SIZE - 24;
 
 	rng_fill(r, code, CODE_SIZE);
 	while (code < end) {
+		if (rng_one_in(r, 6)) {
+			memcpy(code, forced, sizeof(forced));
+			code += sizeof(forced);
+		}
 		code += put_snippet(r, code);
 		if (rng_one_in(r, 8))
 			code += rng_below(r, 4);
@@ -103,6 +115,32 @@ static struct kvm_regs some_regs(struct rng *r, u64 rip)
 	return regs;
 }
 
+void code_change_tables(struct world *w, struct rng *r)
+{
+	static const u64 tables[] = { GUEST_GDT, GUEST_IDT, GUEST_TSS };
+	unsigned int changes = rng_below(r, 8);
+	u64 at, value;
+
+	while (changes--) {
+		at = tables[rng_below(r, ARRAY_SIZE(tables))] + rng_below(r, 32) * 8;
+		value = rng_next(r);
+		if (rng_one_in(r, 2))	/* present, a system's, of some type and privilege */
+			value = (value & ~(0x9full << 40)) | (0x80ull | rng_below(r, 16)) << 40;
+		if (rng_one_in(r, 2))	/* and with a selector that there is */
+			value = (value & ~0xffff0000ull) | (u64)rng_below(r, 16) << 19;
+		careful_copy(w->vm->ram + at, &value, sizeof(value));
+	}
+}
+
+/* Tables at devices, in memory that comes and goes, or without end. */
+static void move_tables(struct kvm_sregs *sregs, struct rng *r)
+{
+	struct kvm_dtable *table = rng_one_in(r, 2) ? &sregs->gdt : &sregs->idt;
+
+	table->base = rng_one_in(r, 2) ? GUEST_MMIO : WORLD_EXTRA_GPA + rng_below(r, WORLD_EXTRA);
+	table->limit = rng_one_in(r, 4) ? rng_below(r, 256) : 0xffff;
+}
+
 static void set_state(struct world *w, struct vcpu *vcpu, struct rng *r, u64 rip)
 {
 	struct kvm_sregs sregs = w->modes[rng_below(r, MODE_RESET)];
@@ -115,6 +153,8 @@ static void set_state(struct world *w, struct vcpu *vcpu, struct rng *r, u64 rip
 		memcpy((u8 *)&sregs + rng_below(r, sizeof(sregs) / 8) * 8, &value,
 		       1u << rng_below(r, 4));
 	}
+	if (rng_one_in(r, 8))
+		move_tables(&sregs, r);
 	sregs.apic_base = 0xfee00800 | (vcpu->id ? 0 : 0x100);
 	ioctl(vcpu->fd, KVM_SET_MP_STATE, &state);
 	ioctl(vcpu->fd, KVM_SET_SREGS, &sregs);
@@ -147,6 +187,8 @@ void code_run(struct world *w, struct vcpu *vcpu, struct rng *r)
 	make_code(r, code);
 	careful_copy(w->vm->ram, w->snapshot, GUEST_LOW);
 	careful_copy(w->vm->ram + rip, code, sizeof(code));
+	if (rng_one_in(r, 3))
+		code_change_tables(w, r);
 	set_state(w, vcpu, r, rip);
 	while (exits-- && !w->end) {
 		if (ioctl(vcpu->fd, KVM_RUN, 0) && errno != EINTR && errno != EAGAIN)

@@ -113,7 +113,7 @@ static void round_process(void)
 	struct sigaction kick = { .sa_handler = on_kick };
 	struct rng r;
 	unsigned int i, count = 0;
-	pthread_t others[2];
+	pthread_t others[3];
 
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -126,7 +126,8 @@ static void round_process(void)
 	for (i = 0; i < CALLERS; i++, count++)
 		start(&attackers[count], &world, NULL, count + 1, make_calls);
 	if (pthread_create(&others[0], NULL, world_disturb, &world) ||
-	    pthread_create(&others[1], NULL, world_scribble, &world))
+	    pthread_create(&others[1], NULL, world_scribble, &world) ||
+	    pthread_create(&others[2], NULL, world_provide, &world))
 		fail("no thread");
 	kick_until_end(attackers, count);
 	search_memory(world.vm->ram, world.vm->ram_size, "guest memory");
@@ -276,6 +277,9 @@ static void fuzz(const void *arg)
 	seed = getenv("FUZZ_SEED") ? strtoull(getenv("FUZZ_SEED"), NULL, 0) : (u64)time(NULL);
 	note("seed %llu", (unsigned long long)seed);
 	make_counts();
+	/* Stock KVM has another. */
+	if (tap.ditto)
+		knob_write("/sys/module/ditto/parameters/force_emulation_prefix", 1);
 	rng_seed(&r, seed, 1000);
 	secret_make(&r);
 	neighbour = make_neighbour();

@@ -62,6 +62,7 @@ void rng_fill(struct rng *r, void *buffer, size_t size);
  *	The first of @vms and of @vcpus are @vm's own and stay open.
  * @runs: mappings of kvm_run, for those of @vm's vCPUs
  * @extra: memory of the process, WORLD_EXTRA bytes, for slots over it
+ * @uffd: tells of what is missing of @extra's second half, or -1
  * @rings: mappings of dirty rings, of those vCPUs
  * @ring_size: their entries; 0: there are none
  * @snapshot: the first 64 KiB of guest memory as the library laid them out
@@ -73,6 +74,7 @@ struct world {
 	struct vm *vm;
 	atomic_int vms[WORLD_VMS], vcpus[WORLD_VCPUS], gmems[WORLD_GMEMS], events[WORLD_EVENTS];
 	u8 *extra;
+	int uffd;
 	struct kvm_dirty_gfn *rings[WORLD_VCPUS];
 	unsigned int ring_size;
 	u8 snapshot[64 * 1024];
@@ -87,6 +89,8 @@ void world_keep(struct rng *r, atomic_int *fds, unsigned int first, unsigned int
 /* Threads that change memory behind slots, and scribble over kvm_run. */
 void *world_disturb(void *world);
 void *world_scribble(void *world);
+/* A thread that gives what @uffd tells of, sooner or later. */
+void *world_provide(void *world);
 
 /* Memory that another thread may take away meanwhile: false, and nothing more, if so. */
 bool careful_copy(void *to, const void *from, size_t size);
@@ -99,6 +103,8 @@ void call_with_failures(void);
 
 /* Code and registers for a vCPU of @vm, then KVM_RUN for some exits. */
 void code_run(struct world *w, struct vcpu *vcpu, struct rng *r);
+/* Descriptors and gates of every kind, and TSSs that lead to others; at any time. */
+void code_change_tables(struct world *w, struct rng *r);
 
 /**
  * struct fuzz_counts - what rounds did, shared with them, so that it can be seen whether

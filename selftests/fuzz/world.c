@@ -4,11 +4,13 @@
  * time: punch holes, unmap, protect, drop, map again, fork; and writes over kvm_run.
  */
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -136,6 +138,40 @@ static void map_rings(struct world *w, size_t size)
 				   w->vm->vcpu[i].fd, KVM_DIRTY_LOG_PAGE_OFFSET * PAGE_SIZE);
 }
 
+/* Memory that the guest waits for, or is told of when it comes. */
+static int watch(u8 *memory, size_t size)
+{
+	struct uffdio_register reg = {
+		.range = { (uintptr_t)memory, size }, .mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	struct uffdio_api api = { .api = UFFD_API };
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+	if (fd >= 0 && (ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg))) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+/* Both kinds of memory at one place. */
+static void make_private_slot(struct world *w)
+{
+	struct guest_memfd args = { .size = WORLD_EXTRA };
+	struct region2 region = {
+		.slot = 1, .flags = MEM_GUEST_MEMFD, .gpa = WORLD_EXTRA_GPA, .size = WORLD_EXTRA,
+		.hva = (uintptr_t)w->extra,
+	};
+	int fd = ioctl(w->vm->fd, CREATE_GUEST_MEMFD, &args);
+
+	if (fd < 0)
+		return;
+	region.guest_memfd = fd;
+	ioctl(w->vm->fd, SET_USER_MEMORY_REGION2, &region);
+	close(w->gmems[1]);
+	w->gmems[1] = fd;
+}
+
 void world_make(struct world *w, struct rng *r)
 {
 	struct vm_config config = {
@@ -151,9 +187,14 @@ void world_make(struct world *w, struct rng *r)
 	w->vm = vm_new(&config);
 	w->extra = mmap(NULL, WORLD_EXTRA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			-1, 0);
+	w->uffd = rng_one_in(r, 2) ? watch(w->extra + WORLD_EXTRA / 2, WORLD_EXTRA / 2) : -1;
 	learn_modes(w);
 	map_rings(w, config.ring);
 	fill_fds(w, r);
+	if (config.type)
+		make_private_slot(w);
+	else
+		vm_set_slot(w->vm, 1, 0, WORLD_EXTRA_GPA, WORLD_EXTRA, w->extra);
 }
 
 static void punch(struct world *w, struct rng *r)
@@ -166,6 +207,24 @@ static void punch(struct world *w, struct rng *r)
 		      rng_below(r, 64) * PAGE_SIZE)) {
 		/* Refused: as good. */
 	}
+}
+
+/* A child reads and writes, and forks in its turn, while its parent does, too. */
+static void fork_with(u8 *p, size_t size, struct rng *r)
+{
+	u8 value[64], *at = p + rng_below(r, size - sizeof(value));
+	pid_t pid = fork();
+
+	if (!pid) {
+		if (rng_one_in(r, 2))
+			fork();
+		if (careful_copy(value, at, sizeof(value)))
+			careful_copy(p, value, sizeof(value));
+		_exit(0);
+	}
+	careful_copy(at, value, sizeof(value) / 2);
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
 }
 
 static void map_gmem(struct world *w, struct rng *r)
@@ -188,6 +247,8 @@ static void map_gmem(struct world *w, struct rng *r)
 		careful_copy(at, value, rng_below(r, sizeof(value)));
 	}
 	madvise(p, size, rng_below(r, 26));
+	if (rng_one_in(r, 8))
+		fork_with(p, size, r);
 	munmap(p, size);
 }
 
@@ -246,6 +307,20 @@ static void fork_once(struct world *w, struct rng *r)
 		waitpid(pid, NULL, 0);
 }
 
+/* Private becomes shared, shared private, under guests that use it. */
+static void convert(struct world *w, struct rng *r)
+{
+	for (int i = rng_below(r, 20); i; i--) {
+		struct attributes a = {
+			.gpa = WORLD_EXTRA_GPA + rng_below(r, 512) * PAGE_SIZE,
+			.size = (1 + rng_below(r, rng_one_in(r, 2) ? 4 : 512)) * PAGE_SIZE,
+			.attributes = rng_one_in(r, 2) * ATTRIBUTE_PRIVATE,
+		};
+
+		ioctl(w->vm->fd, SET_MEMORY_ATTRIBUTES, &a);
+	}
+}
+
 void *world_disturb(void *world)
 {
 	struct world *w = world;
@@ -253,10 +328,11 @@ void *world_disturb(void *world)
 
 	rng_seed(&r, (uintptr_t)&r, getpid());
 	while (!w->end) {
-		switch (rng_below(&r, 16)) {
+		switch (rng_below(&r, 20)) {
 		case 0: fork_once(w, &r); break;
 		case 1 ... 5: punch(w, &r); break;
 		case 6 ... 10: map_gmem(w, &r); break;
+		case 11 ... 14: convert(w, &r); break;
 		default: change_mapping(w, &r);
 		}
 		usleep(rng_below(&r, 2000));
@@ -299,11 +375,49 @@ void *world_scribble(void *world)
 		scribble(vcpu, &r);
 		for (n = 0; n < 32 && w->ring_size; n++)
 			scribble_ring(w->rings[i], w->ring_size, &r);
+		if (rng_one_in(&r, 8))
+			code_change_tables(w, &r);
 		/* Or nothing would run any more. */
 		if (!rng_one_in(&r, 8))
 			vcpu->run->immediate_exit = 0;
 		if (rng_one_in(&r, 4))
 			usleep(rng_below(&r, 300));
+	}
+	return NULL;
+}
+
+/* Nobody waits for ever: whoever asks gets a page, of zeros or of something. */
+static void provide(int uffd, struct rng *r)
+{
+	static const u8 something[PAGE_SIZE] __attribute__((aligned(4096))) = { 1, 2, 3 };
+	struct uffd_msg msg;
+
+	while (read(uffd, &msg, sizeof(msg)) == sizeof(msg)) {
+		u64 at = msg.arg.pagefault.address & -PAGE_SIZE;
+		struct uffdio_copy copy = { .dst = at, .src = (uintptr_t)something, .len = PAGE_SIZE };
+		struct uffdio_zeropage zero = { .range = { at, PAGE_SIZE } };
+		struct uffdio_range range = { at, PAGE_SIZE };
+
+		if (msg.event != UFFD_EVENT_PAGEFAULT)
+			continue;
+		if (rng_one_in(r, 4))
+			usleep(rng_below(r, 20000));
+		if (rng_one_in(r, 2) ? ioctl(uffd, UFFDIO_COPY, &copy) :
+				       ioctl(uffd, UFFDIO_ZEROPAGE, &zero))
+			ioctl(uffd, UFFDIO_WAKE, &range);
+	}
+}
+
+void *world_provide(void *world)
+{
+	struct world *w = world;
+	struct rng r;
+
+	rng_seed(&r, (uintptr_t)&r, getpid());
+	/* Until the process ends: who searches memory at the end asks, too. */
+	while (w->uffd >= 0) {
+		provide(w->uffd, &r);
+		usleep(rng_below(&r, 3000));
 	}
 	return NULL;
 }
