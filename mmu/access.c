@@ -10,6 +10,7 @@
 #include <asm/cpufeature.h>
 
 #include "compat.h"
+#include "mmu/shadow.h"
 #include "mmu/slots.h"
 #include "mmu/tdp.h"
 #include "mmu/user.h"
@@ -230,6 +231,8 @@ int guest_write(struct mmu *mmu, gpa_t gpa, const void *buf, unsigned int len)
 			return slot_missing(mmu, gpa);
 		n = slot_clip(slot, gpa, len);
 		err = slot_write(slot, gpa, buf, n);
+		if (unlikely(mmu->shadow))
+			shadow_written(mmu, gpa, n);
 		if (err)
 			return err;
 		gpa += n;
@@ -375,6 +378,25 @@ static int slot_cmpxchg(struct memslot *slot, gpa_t gpa, void *old, const void *
 }
 
 /**
+ * guest_mark() - guest_cmpxchg() of an entry of the guest's tables, to mark it
+ * @mmu: the caller is in a read section of its srcu
+ * @gpa: a multiple of @len
+ * @old: in: what is expected there; out: what was there
+ * @new: the same with accessed or dirty bits
+ * @len: 4 or 8
+ *
+ * No shadow table has to know of it.
+ *
+ * Return: as guest_cmpxchg().
+ */
+int guest_mark(struct mmu *mmu, gpa_t gpa, void *old, const void *new, unsigned int len)
+{
+	struct memslot *slot = mmu_find_slot(mmu, gpa >> PAGE_SHIFT);
+
+	return slot ? slot_cmpxchg(slot, gpa, old, new, len) : slot_missing(mmu, gpa);
+}
+
+/**
  * guest_cmpxchg() - compare and exchange guest memory
  * @mmu: the caller is in a read section of its srcu
  * @gpa: any
@@ -390,12 +412,14 @@ static int slot_cmpxchg(struct memslot *slot, gpa_t gpa, void *old, const void *
  */
 int guest_cmpxchg(struct mmu *mmu, gpa_t gpa, void *old, const void *new, unsigned int len)
 {
-	struct memslot *slot;
+	int err;
 
 	if (!is_power_of_2(len) || len > (boot_cpu_has(X86_FEATURE_CX16) ? 16 : 8))
 		return -EINVAL;
 	if (!IS_ALIGNED(gpa, len))
 		return cmpxchg_unaligned(mmu, gpa, old, new, len);
-	slot = mmu_find_slot(mmu, gpa >> PAGE_SHIFT);
-	return slot ? slot_cmpxchg(slot, gpa, old, new, len) : slot_missing(mmu, gpa);
+	err = guest_mark(mmu, gpa, old, new, len);
+	if (unlikely(mmu->shadow))
+		shadow_written(mmu, gpa, len);
+	return err;
 }

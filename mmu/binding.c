@@ -9,6 +9,7 @@
  */
 #include <linux/bitmap.h>
 
+#include "mmu/shadow.h"
 #include "mmu/slots.h"
 #include "mmu/tdp.h"
 
@@ -69,6 +70,8 @@ static bool wrprotect_leaf(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, vo
 	if (!(old & f->writable))
 		return true;
 	mmu_epoch_open(mmu);
+	if (unlikely(mmu->shadow))
+		shadow_protect_leaf(mmu, sptep);
 	*(bool *)changed = true;
 	return true;
 }
@@ -192,6 +195,8 @@ static bool harvest_leaf(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, void
 		return true;
 	tdp_clear_bits(sptep, bits);
 	mmu_epoch_open(mmu);
+	if (unlikely(mmu->shadow))
+		shadow_protect_leaf(mmu, sptep);
 	from = max(gfn, h->start);
 	to = min(gfn + tdp_pages(level), h->end);
 	bitmap_set(h->bitmap, from - h->start, to - from);

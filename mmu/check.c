@@ -10,6 +10,7 @@
 #include <linux/mm.h>
 #include <linux/seq_file.h>
 
+#include "mmu/shadow.h"
 #include "mmu/slots.h"
 #include "mmu/tdp.h"
 
@@ -202,7 +203,8 @@ static int check_slots(struct mmu *mmu, struct seq_file *m)
  * Proves, at a quiet moment: each SPTE is in a memslot; of a gmem-backed one it maps
  * the page that the index says, and none writable that is shared; none is writable whose
  * next write a dirty log waits for; table and page counters equal a recount; every slot is
- * in every tree that it belongs in.  Which pages user-backed slots map, it does not check.
+ * in every tree that it belongs in; each entry of a shadow page follows from the guest's
+ * table and from a TDP leaf.  Which pages user-backed slots map, it does not check.
  *
  * Return: the number of violations; -ENOMEM; -EINTR when the caller was killed.
  */
@@ -220,6 +222,8 @@ int mmu_check(struct mmu *mmu, struct seq_file *m)
 	idx = srcu_read_lock(&mmu->srcu);
 	violations += check_leaves(mmu, batch, m);
 	srcu_read_unlock(&mmu->srcu, idx);
+	if (mmu->shadow)
+		violations += shadow_check(mmu, m);
 out:
 	kfree(batch);
 	return violations;

@@ -31,6 +31,7 @@
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 
+#include "mmu/shadow.h"
 #include "mmu/slots.h"
 #include "mmu/tdp.h"
 
@@ -108,6 +109,10 @@ static bool dirty_guard_leaf(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, 
 		new = (old & ~f->writable) | TDP_LOG_GUARD | (f->dirty ? 0 : TDP_WAS_WRITABLE);
 	} while (!try_cmpxchg64(sptep, &old, level == 1 ? new : 0));
 	mmu_epoch_open(mmu);
+	if (unlikely(mmu->shadow) && level == 1)
+		shadow_protect_leaf(mmu, sptep);
+	else if (unlikely(mmu->shadow))
+		shadow_drop_leaf(mmu, sptep, gfn, level);
 	guard->changed = true;
 	return true;
 }

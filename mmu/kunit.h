@@ -57,7 +57,7 @@ static inline void test_mmu_free(void *arg)
 }
 
 /* An empty address space of 2^40 bytes; destroyed when the test ends. */
-static inline struct test_mmu *test_mmu_new(struct kunit *test)
+static inline struct test_mmu *test_mmu_new_as(struct kunit *test, bool shadow)
 {
 	struct test_mmu *t = kzalloc(sizeof(*t), GFP_KERNEL);
 	int err = -ENOMEM;
@@ -67,15 +67,18 @@ static inline struct test_mmu *test_mmu_new(struct kunit *test)
 			.levels = 4,
 			.max_level = 2,
 			.table = 0x27,
-			.leaf = 0x5,
+			.leaf = shadow ? 0x1 : 0x5,
 			.device = 0x5 | TEST_DEVICE,
 			.writable = TEST_WRITABLE,
-			.accessed = TEST_ACCESSED,
-			.dirty = TEST_DIRTY,
+			.accessed = shadow ? 0 : TEST_ACCESSED,
+			.dirty = shadow ? 0 : TEST_DIRTY,
 			.large = TEST_LARGE,
 			.nx = BIT_ULL(63),
 		};
+		if (shadow)
+			t->format.device = 0x1 | TEST_DEVICE;
 		t->host.format = &t->format;
+		t->host.shadow = shadow;
 		t->host.max_gfn = BIT_ULL(40 - PAGE_SHIFT);
 		t->host.flush_tlbs = test_flush_tlbs;
 		err = mmu_init(&t->mmu, &t->host);
@@ -85,6 +88,11 @@ static inline struct test_mmu *test_mmu_new(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, err, 0);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, test_mmu_free, t), 0);
 	return t;
+}
+
+static inline struct test_mmu *test_mmu_new(struct kunit *test)
+{
+	return test_mmu_new_as(test, false);
 }
 
 static inline void test_fd_close(void *fd)

@@ -35,6 +35,8 @@ struct seq_file;
  * @MMU_FAULT_READONLY: a write to a read-only memslot: MMIO for the VMM
  * @MMU_FAULT_FAILED: the access cannot be had: fault_streaks.error says why
  * @MMU_FAULT_WAITS: with MMU_ASYNC: the memory would have to be waited for
+ * @MMU_FAULT_GUEST: the guest's own tables do not allow it (mmu_shadow_fault() only)
+ * @MMU_FAULT_ROOT: the vCPU needs another root first (likewise)
  */
 enum mmu_fault_result {
 	MMU_FAULT_DONE,
@@ -42,6 +44,8 @@ enum mmu_fault_result {
 	MMU_FAULT_READONLY,
 	MMU_FAULT_FAILED,
 	MMU_FAULT_WAITS,
+	MMU_FAULT_GUEST,
+	MMU_FAULT_ROOT,
 };
 
 /**
@@ -133,6 +137,7 @@ static inline bool ring_is_full(const struct dirty_ring *ring)
 int guest_read(struct mmu *mmu, gpa_t gpa, void *buf, unsigned int len);
 int guest_write(struct mmu *mmu, gpa_t gpa, const void *buf, unsigned int len);
 int guest_cmpxchg(struct mmu *mmu, gpa_t gpa, void *old, const void *new, unsigned int len);
+int guest_mark(struct mmu *mmu, gpa_t gpa, void *old, const void *new, unsigned int len);
 
 /* poke.c: the same of one byte, where nothing may sleep */
 bool guest_poke(struct mmu *mmu, gpa_t gpa, u8 val);
@@ -144,6 +149,17 @@ int mmu_walk(struct mmu *mmu, const struct paging_mode *mode, gva_t gva, u32 acc
 /* fault.c */
 enum mmu_fault_result mmu_tdp_fault(struct mmu *mmu, struct fault_streaks *streaks, gpa_t gpa,
 				    u32 access);
+
+/* shadow.c, shadow_sync.c, shadow_fault.c */
+void mmu_shadow_vcpu_free(struct shadow_vcpu *sv);
+void mmu_shadow_forget(struct mmu *mmu);
+int mmu_shadow_load(struct mmu *mmu, struct shadow_vcpu *sv, const struct paging_mode *mode,
+		    hpa_t *root);
+void mmu_shadow_invlpg(struct mmu *mmu, struct shadow_vcpu *sv, gva_t gva);
+enum mmu_fault_result mmu_shadow_fault(struct mmu *mmu, struct shadow_vcpu *sv,
+				       struct fault_streaks *streaks,
+				       const struct paging_mode *mode, gva_t gva, u32 access,
+				       gpa_t *gpa, struct walk_fault *fault);
 
 /* private.c: memory that the VMM cannot see */
 bool mmu_is_private(struct mmu *mmu, gfn_t gfn);

@@ -26,6 +26,7 @@
 
 #include <ditto.h>
 #include "mmu/notifier.h"
+#include "mmu/shadow.h"
 #include "mmu/slots.h"
 #include "mmu/tdp.h"
 
@@ -600,6 +601,8 @@ int mmu_set_max_tables(struct mmu *mmu, unsigned long nr)
 	slots_limit_tables(mmu);
 	if (atomic_long_read(&mmu->nr_tables) > mmu->max_tables)
 		tdp_zap_all(mmu, true);
+	if (mmu->shadow && READ_ONCE(mmu->shadow->nr) > mmu->max_tables)
+		mmu_shadow_forget(mmu);
 	mutex_unlock(&mmu->slots_lock);
 	return 0;
 }
@@ -631,9 +634,18 @@ int mmu_init(struct mmu *mmu, const struct mmu_host *host)
 	err = tdp_init(mmu);
 	if (err)
 		return err;
+	err = host->shadow ? shadow_init(mmu) : 0;
+	if (err)
+		goto free_tables;
 	err = init_srcu_struct(&mmu->srcu);
 	if (err)
-		tdp_destroy(mmu);
+		goto free_shadow;
+	return 0;
+
+free_shadow:
+	shadow_destroy(mmu);
+free_tables:
+	tdp_destroy(mmu);
 	return err;
 }
 
@@ -654,6 +666,7 @@ void mmu_destroy(struct mmu *mmu)
 		memslot_free(slot);
 	xa_destroy(&mmu->slots_by_id);
 	private_destroy(mmu);
+	shadow_destroy(mmu);
 	tdp_destroy(mmu);
 	cleanup_srcu_struct(&mmu->srcu);
 }

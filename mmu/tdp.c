@@ -12,6 +12,7 @@
 #include <linux/mm.h>
 #include <linux/sched.h>
 
+#include "mmu/shadow.h"
 #include "mmu/slots.h"
 #include "mmu/tdp.h"
 
@@ -25,7 +26,8 @@
  */
 u64 *tdp_table_alloc(struct mmu *mmu)
 {
-	u64 *table = (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	u64 *table = (u64 *)__get_free_pages(GFP_KERNEL_ACCOUNT | __GFP_ZERO,
+					     tdp_table_order(mmu));
 
 	if (table)
 		atomic_long_inc(&mmu->nr_tables);
@@ -39,7 +41,7 @@ u64 *tdp_table_alloc(struct mmu *mmu)
  */
 void tdp_table_free(struct mmu *mmu, u64 *table)
 {
-	free_page((unsigned long)table);
+	free_pages((unsigned long)table, tdp_table_order(mmu));
 	atomic_long_dec(&mmu->nr_tables);
 }
 
@@ -74,6 +76,8 @@ void mmu_flush(struct mmu *mmu)
 {
 	lockdep_assert_held_write(&mmu->lock);
 	mmu->host->flush_tlbs(mmu);
+	if (mmu->shadow)
+		mmu->shadow->changed = false;
 #ifdef DITTO_DEBUG
 	/* After the vCPUs have done what flush_tlbs() asked for. */
 	smp_store_release(&mmu->epoch_flushed, mmu->epoch);
@@ -146,6 +150,17 @@ static void zap_detach(struct tdp_zap *zap, u64 *table, int level, gfn_t gfn)
 	list_add(&page->lru, &zap->tables);
 }
 
+/* What follows from an entry that is gone, in shadow tables. */
+static void zap_shadow(struct mmu *mmu, u64 *sptep, u64 spte, int level, gfn_t gfn)
+{
+	const struct tdp_format *f = mmu->host->format;
+
+	if (tdp_is_leaf(f, spte, level))
+		shadow_drop_leaf(mmu, sptep, gfn, level);
+	else
+		shadow_drop_table(mmu, tdp_table(f, spte), gfn, level - 1);
+}
+
 /* @sptep is present and covers something of the range: remove it, or go down. */
 static void zap_level(struct mmu *mmu, struct tdp_zap *zap, u64 *table, int level, gfn_t base,
 		      gfn_t start, gfn_t end);
@@ -165,6 +180,8 @@ static void zap_entry(struct mmu *mmu, struct tdp_zap *zap, u64 *sptep, int leve
 	spte = xchg(sptep, 0);
 	zap->changed = true;
 	mmu_epoch_open(mmu);
+	if (unlikely(mmu->shadow))
+		zap_shadow(mmu, sptep, spte, level, gfn);
 	if (leaf)
 		zap_note_dirty(mmu, zap, spte, gfn, level);
 	else

@@ -31,6 +31,8 @@
 struct dirty_ring;
 struct memslot;
 struct mmu;
+struct shadow;
+struct shadow_page;
 
 /* Levels that the guest's own page tables can have. */
 #define MMU_WALK_LEVELS	5
@@ -69,6 +71,7 @@ struct tdp_format {
 /**
  * struct mmu_host - what the owner of a struct mmu provides
  * @format: of the TDP tables
+ * @shadow: no CPU walks those; guests run on shadow tables, made from them (shadow.h)
  * @max_gfn: gfns at or above it are refused in memslots, and those that the tables
  *	cannot reach
  * @flush_tlbs: when this returns, every CPU that may have used the tables has
@@ -82,6 +85,7 @@ struct tdp_format {
  */
 struct mmu_host {
 	const struct tdp_format *format;
+	bool shadow;
 	u64 max_gfn;
 	void (*flush_tlbs)(struct mmu *mmu);
 	bool (*check_epoch)(struct mmu *mmu, u64 epoch);
@@ -151,6 +155,7 @@ struct walk_fault {
  * @lock: the TDP tables.  Read: faults add entries by cmpxchg.  Write: everything
  *	that takes a permission away or frees a table
  * @root: top TDP table; constant
+ * @shadow: the shadow tables, or NULL when CPUs walk the TDP tables; constant
  * @nr_tables: TDP tables allocated, the root included
  * @max_tables: limit for @nr_tables; @slots_lock, read without
  * @asked_tables: the VMM's limit for them, or 0; @slots_lock
@@ -178,6 +183,7 @@ struct mmu {
 	unsigned int slots_removed;
 	const struct mmu_host *host;
 	u64 *root;
+	struct shadow *shadow;
 	struct mm_struct *mm;
 	bool private_mem;
 
@@ -288,6 +294,26 @@ struct walk_memo {
 	const void *data;
 	const u64 *entry[MMU_WALK_LEVELS];
 	u64 value[MMU_WALK_LEVELS];
+};
+
+/* Shadow pages that a fault may need: one a level, and a new root. */
+#define SHADOW_CACHE	(MMU_WALK_LEVELS + 1)
+
+/**
+ * struct shadow_vcpu - a vCPU's part of shadow paging; owner
+ *
+ * @root: the table that the CPU begins with, or NULL
+ * @pae: the root of guests that are not in long mode: 4 entries, below 4 GiB; or NULL
+ * @mode: how the guest translated when @root was chosen
+ * @cache: shadow pages to be used by the next fault
+ * @nr_cache: how many
+ */
+struct shadow_vcpu {
+	struct shadow_page *root;
+	struct shadow_page *pae;
+	struct paging_mode mode;
+	struct shadow_page *cache[SHADOW_CACHE];
+	unsigned int nr_cache;
 };
 
 #endif

@@ -17,6 +17,7 @@
 
 #include "mmu/memo.h"
 #include "mmu/slots.h"
+#include "mmu/walk.h"
 
 /* Entries, all modes. */
 #define PT_PRESENT	BIT_ULL(0)
@@ -39,8 +40,6 @@
 
 /* How many times the walk starts again because the guest changes its tables meanwhile. */
 #define WALK_TRIES	8
-
-enum walk_kind { WALK_32, WALK_PAE, WALK_LONG };
 
 /**
  * struct walk - one walk
@@ -339,7 +338,7 @@ static int walk_set_bits(struct walk *w, int level, u64 bits)
 	u64 new = seen | bits;
 	int err;
 
-	err = guest_cmpxchg(w->mmu, w->pte_gpa[level], &seen, &new, len);
+	err = guest_mark(w->mmu, w->pte_gpa[level], &seen, &new, len);
 	if (err == -EROFS)
 		return 0;
 	if (err == -ENXIO || err == -EFAULT || (!err && seen != w->pte[level]))
@@ -487,4 +486,62 @@ int mmu_walk_memo(struct mmu *mmu, struct walk_memo *m, const struct paging_mode
 {
 	return likely(memo_translate(mmu, m, mode, gva, access, gpa)) ? 0 :
 	       walk_anew(mmu, m, mode, gva, access, gpa, fault);
+}
+
+/* Level 3 of PAE allows all: its entries have no such bits. */
+static void path_rights(const struct walk *w, struct walk_path *path)
+{
+	u8 rights = WALK_ALL;
+	int level;
+
+	for (level = w->top; level >= w->leaf; level--) {
+		u64 pte = w->pte[level];
+
+		if (!walk_is_pdpte(w, level)) {
+			rights &= (pte & PT_WRITE ? WALK_ALL : ~WALK_WRITE) &
+				  (pte & PT_USER ? WALK_ALL : ~WALK_USER) &
+				  (pte & PT_NX ? ~WALK_EXEC : WALK_ALL);
+			pte |= PT_ACCESSED;
+		}
+		if (level == w->leaf && (w->access & MMU_WRITE))
+			pte |= PT_DIRTY;
+		path->pte[level] = pte;
+		path->pte_gpa[level] = w->pte_gpa[level];
+		path->rights[level] = rights;
+	}
+}
+
+/**
+ * mmu_walk_path() - mmu_walk() that tells what it met
+ * @mmu: the caller is in a read section of its srcu
+ * @mode: the guest's paging state
+ * @gva: as for mmu_walk()
+ * @access: likewise
+ * @path: filled on success
+ * @fault: set on -EFAULT
+ *
+ * Return: as mmu_walk().
+ */
+int mmu_walk_path(struct mmu *mmu, const struct paging_mode *mode, gva_t gva, u32 access,
+		  struct walk_path *path, struct walk_fault *fault)
+{
+	struct walk w = { .mmu = mmu, .mode = mode, .gva = gva, .access = access };
+	int err;
+
+	if (!(mode->cr0 & X86_CR0_PG)) {
+		path->kind = WALK_NONE;
+		path->gpa = (u32)gva;
+		return 0;
+	}
+	walk_init(&w);
+	err = walk_whole(&w, gva, fault);
+	if (err)
+		return err;
+	path->kind = w.kind;
+	path->top = w.top;
+	path->leaf = w.leaf;
+	path->root = walk_root(&w);
+	path->gpa = walk_page(&w);
+	path_rights(&w, path);
+	return 0;
 }
