@@ -249,6 +249,7 @@ void vcpu_destroy(struct vcpu *vcpu)
 	vcpu_cpuid_free(vcpu);
 	vcpu_fpu_free(vcpu);
 	vcpu_emulator_free(vcpu);
+	mmu_shadow_vcpu_free(&vcpu->shadow);
 	ring_free(&vcpu->ring);
 	vcpu_free_run(vcpu);
 	put_pid(vcpu->thread);

@@ -594,6 +594,7 @@ int vm_setup(void)
 	int cpu;
 
 	vm_mmu_host.format = &backend->caps->tdp;
+	vm_mmu_host.shadow = backend->caps->shadow;
 	vm_mmu_host.max_gfn = 1ull << (boot_cpu_data.x86_phys_bits - PAGE_SHIFT);
 	for_each_possible_cpu(cpu) {
 		struct vm_bucket *b = per_cpu_ptr(&vm_buckets, cpu);

@@ -7,6 +7,7 @@
 #include <linux/cc_platform.h>
 #include <linux/cpufeature.h>
 #include <linux/kernel.h>
+#include <linux/moduleparam.h>
 #include <asm/msr.h>
 
 #include "svm/svm.h"
@@ -18,6 +19,11 @@
 #define SVM_LEAF	0x8000000a
 
 struct backend_caps svm_caps;
+DEFINE_STATIC_KEY_FALSE(svm_shadow);
+
+static bool svm_npt = true;
+module_param_named(npt, svm_npt, bool, 0444);
+MODULE_PARM_DESC(npt, "AMD: use nested paging where the CPU has it; 0: shadow paging");
 
 /* Of the CPU that loads the module. */
 static struct svm_cpu_caps svm_first;
@@ -56,7 +62,6 @@ int svm_verdict(const struct svm_machine *m, const char **why)
 {
 	const char *lacks = !m->svm ? "this CPU has no SVM" :
 		m->encrypted ? "this machine is an encrypted guest (SEV), which has no guests" :
-		!m->npt ? "this CPU has SVM without nested paging" :
 		/* Two sizes for one page, and the CPU stops with a machine check. */
 		m->tlb_mmatch ? "this CPU has erratum 383: a guest could stop the machine" : NULL;
 
@@ -147,6 +152,19 @@ int svm_check_cpu(u64 efer, const char **why)
 	return svm_cpu_verdict(efer & EFER_SVME, svm_firmware_off(), &here, why);
 }
 
+/*
+ * The CPU walks shadow tables, whose entries have these bits but for @_PAGE_USER; what a page
+ * may be cached as the host's PAT says then. In the TDP tables, which no CPU walks, nobody
+ * would set accessed and dirty bits.
+ */
+static void svm_choose_shadow(struct tdp_format *tdp)
+{
+	tdp->leaf &= ~(u64)_PAGE_USER;
+	tdp->device = tdp->leaf | _PAGE_PCD | _PAGE_PWT;
+	tdp->accessed = 0;
+	tdp->dirty = 0;
+}
+
 static void svm_choose(void)
 {
 	struct tdp_format *tdp = &svm_caps.tdp;
@@ -165,6 +183,9 @@ static void svm_choose(void)
 	tdp->dirty = _PAGE_DIRTY;
 	tdp->large = _PAGE_PSE;
 
+	if (svm_caps.shadow)
+		svm_choose_shadow(tdp);
+
 	svm_caps.max_asid = svm_first.nr_asids - 1;
 	svm_caps.shutdown_loses_state = true;
 	svm_caps.exits_off = KVM_X86_DISABLE_EXITS_PAUSE | KVM_X86_DISABLE_EXITS_MWAIT |
@@ -182,7 +203,6 @@ int svm_probe(const char **why)
 {
 	struct svm_machine m = {
 		.svm = boot_cpu_has(X86_FEATURE_SVM),
-		.npt = boot_cpu_has(X86_FEATURE_NPT),
 		.encrypted = cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT),
 		.tlb_mmatch = boot_cpu_has_bug(X86_BUG_AMD_TLB_MMATCH),
 	};
@@ -193,6 +213,10 @@ int svm_probe(const char **why)
 	if (err)
 		return err;
 	svm_read_caps(&svm_first);
+	svm_npt = svm_npt && boot_cpu_has(X86_FEATURE_NPT);
+	svm_caps.shadow = !svm_npt;
+	if (svm_caps.shadow)
+		static_branch_enable(&svm_shadow);
 	svm_choose();
 	return 0;
 }

@@ -8,7 +8,7 @@
 
 #include "svm/svm.h"
 
-static const struct svm_machine usable = { .svm = true, .npt = true };
+static const struct svm_machine usable = { .svm = true };
 
 static int verdict(struct svm_machine m, const char *phrase, struct kunit *test)
 {
@@ -29,9 +29,6 @@ static void machines_refused(struct kunit *test)
 	m = usable;
 	m.tlb_mmatch = true;
 	KUNIT_EXPECT_EQ(test, verdict(m, "erratum 383", test), -ENODEV);
-	m = usable;
-	m.npt = false;
-	KUNIT_EXPECT_EQ(test, verdict(m, "without nested paging", test), -ENODEV);
 	m = usable;
 	m.encrypted = true;
 	KUNIT_EXPECT_EQ(test, verdict(m, "SEV", test), -ENODEV);

@@ -22,7 +22,7 @@ MODULE_PARM_DESC(quirk_sti_shadow,
 #define ASKED(k)	(KIND(k) | ALWAYS)
 
 /* Exit codes that are a fact of their own, 0 for none; ASKED: every guest exits for it. */
-static const u8 svm_kinds[0x90] = {
+static const u8 svm_kinds[SVM_EXIT_INVPCID + 1] = {
 	[SVM_EXIT_INTR] = ASKED(HOST_IRQ),
 	[SVM_EXIT_NMI] = ASKED(HOST_IRQ),
 	[SVM_EXIT_SMI] = ASKED(HOST_IRQ),
@@ -51,6 +51,7 @@ static const u8 svm_kinds[0x90] = {
 	[SVM_EXIT_MWAIT] = KIND(MWAIT),
 	[SVM_EXIT_XSETBV] = ASKED(XSETBV),
 	[SVM_EXIT_RDPRU] = ASKED(UNDEFINED),
+	[SVM_EXIT_INVPCID] = KIND(UNDEFINED),
 };
 
 /* An intercept has the number of its exit code. */
@@ -300,7 +301,8 @@ static void svm_from_guest(struct svm_vcpu *svm)
 	st->code.db = attrib & SVM_SELECTOR_DB_MASK;
 	st->code.cpl = v->cpl;
 	st->cr2 = v->cr2;
-	st->cr3 = v->cr3;
+	if (!static_branch_unlikely(&svm_shadow))
+		st->cr3 = v->cr3;
 	st->valid = ST_CODE | ST_CR;
 	if (unlikely(c->tlb_ctl)) {
 		svm_asid_accepted(this_cpu_ptr(&svm_cpus.asids), &svm->asid, c->tlb_ctl);

@@ -148,7 +148,8 @@ void svm_fetch(struct vcpu *vcpu, u32 parts)
 	}
 	if (parts & ST_CR) {
 		st->cr2 = v->cr2;
-		st->cr3 = v->cr3;
+		if (!svm_caps.shadow)
+			st->cr3 = v->cr3;
 	}
 	if (parts & ST_DR) {
 		st->dr6 = v->dr6;
@@ -156,6 +157,26 @@ void svm_fetch(struct vcpu *vcpu, u32 parts)
 	}
 	if (parts & ST_MSRS)
 		svm_fetch_msrs(&st->msrs, v);
+}
+
+/*
+ * The CPU translates whatever the guest does, in long mode or by PAE paging, and also in
+ * real mode (15.19). With paging off, the guest knows no SMEP and no SMAP.
+ */
+static void svm_push_shadow_cr(struct svm_vcpu *svm)
+{
+	const struct x86_state *st = &svm->vcpu.st;
+	struct vmcb_save_area *v = &svm->vmcb->save;
+
+	v->cr0 |= X86_CR0_PG | X86_CR0_WP;
+	v->cr3 = svm->shadow_root;
+	v->cr4 |= X86_CR4_PAE;
+	if (!(st->cr0 & X86_CR0_PG))
+		v->cr4 &= ~(u64)(X86_CR4_SMEP | X86_CR4_SMAP | X86_CR4_LA57);
+	v->efer |= EFER_NX;
+	if (!(st->efer & EFER_LMA))
+		v->efer &= ~(u64)EFER_LME;
+	svm_intercept(svm, INTERCEPT_CR4_READ, v->cr4 != st->cr4);
 }
 
 /*
@@ -175,6 +196,8 @@ static void svm_push_cr(struct svm_vcpu *svm)
 	v->cr3 = st->cr3;
 	v->cr4 = st->cr4;
 	v->efer = st->efer | EFER_SVME;
+	if (static_branch_unlikely(&svm_shadow))
+		svm_push_shadow_cr(svm);
 	svm_intercept(svm, INTERCEPT_CR0_READ, v->cr0 != st->cr0);
 	svm_dirty(svm, CLEAN_CR | CLEAN_CR2);
 }

@@ -8,6 +8,7 @@
 
 #include <linux/hrtimer.h>
 #include <linux/io.h>
+#include <linux/jump_label.h>
 #include <linux/mem_encrypt.h>
 #include <linux/mm.h>
 #include <asm/asm.h>
@@ -110,13 +111,12 @@ enum svm_nmi {
 /**
  * struct svm_machine - what decides whether guests can run on a machine
  * @svm: its CPUs have SVM
- * @npt: they have nested paging
  * @encrypted: it is a guest itself whose memory is encrypted
  * @tlb_mmatch: its CPUs have erratum 383
  * @firmware_off: the firmware has disabled SVM
  */
 struct svm_machine {
-	bool svm, npt, encrypted, tlb_mmatch, firmware_off;
+	bool svm, encrypted, tlb_mmatch, firmware_off;
 };
 
 /**
@@ -154,6 +154,7 @@ extern struct backend_caps svm_caps;
  * @soft_rip: the VMCB's rip then
  * @soft_info: type and vector, as EVENTINJ and EXITINTINFO have them
  * @guest_tsc_aux: the CPU holds the guest's TSC_AUX
+ * @shadow_root: of the tables that the CPU walks, with svm_shadow
  * @host_debugctl: what svm_put() sets again in the CPU's DEBUGCTL
  */
 struct svm_vcpu {
@@ -176,8 +177,12 @@ struct svm_vcpu {
 	u64 soft_rip;
 	u32 soft_info;
 	bool guest_tsc_aux;
+	u64 shadow_root;
 	unsigned long host_debugctl;
 };
+
+/* Guests run on shadow tables. */
+DECLARE_STATIC_KEY_FALSE(svm_shadow);
 
 /*
  * An instruction that faults when SVM was switched off under us by a crash or a

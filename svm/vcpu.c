@@ -30,6 +30,21 @@ static const u8 svm_always[] = {
 	INTERCEPT_IOIO_PROT, INTERCEPT_MSR_PROT, INTERCEPT_TASK_SWITCH, INTERCEPT_SHUTDOWN,
 };
 
+/* What the CPU would do with shadow tables, and the guest means its own. */
+static const u8 svm_shadow_always[] = {
+	INTERCEPT_CR3_READ, INTERCEPT_CR3_WRITE, INTERCEPT_INVLPG,
+};
+
+static void svm_init_shadow_intercepts(struct svm_vcpu *svm)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(svm_shadow_always); i++)
+		svm_intercept(svm, svm_shadow_always[i], true);
+	if (boot_cpu_has(X86_FEATURE_INVPCID))
+		svm_intercept(svm, INTERCEPT_INVPCID, true);
+}
+
 static void svm_init_intercepts(struct svm_vcpu *svm)
 {
 	u32 off = READ_ONCE(svm->vcpu.vm->enabled.exits_off);
@@ -39,6 +54,8 @@ static void svm_init_intercepts(struct svm_vcpu *svm)
 	svm_ask_exits(svm);
 	for (i = 0; i < ARRAY_SIZE(svm_always); i++)
 		svm_intercept(svm, svm_always[i], true);
+	if (svm_caps.shadow)
+		svm_init_shadow_intercepts(svm);
 	svm_intercept(svm, INTERCEPT_HLT, !(off & KVM_X86_DISABLE_EXITS_HLT));
 	svm_intercept(svm, INTERCEPT_MONITOR, mwait);
 	svm_intercept(svm, INTERCEPT_MWAIT, mwait);
@@ -56,7 +73,8 @@ static void svm_init_control(struct svm_vcpu *svm)
 
 	c->iopm_base_pa = svm_page_pa(svm_iopm);
 	c->msrpm_base_pa = svm_page_pa(svm->msrpm_pages);
-	compat_vmcb_enable_np(c);
+	if (!svm_caps.shadow)
+		compat_vmcb_enable_np(c);
 	/* The host's IF decides over physical interrupts, the guest's over virtual. */
 	c->int_ctl = V_INTR_MASKING_MASK;
 	svm_init_intercepts(svm);
@@ -213,12 +231,18 @@ void svm_flush_tlb(struct vcpu *vcpu)
 /**
  * svm_set_tdp_root() - backend_ops.set_tdp_root
  * @vcpu: loaded; IRQs off
- * @root: of the NPT
+ * @root: of the NPT, or of the shadow tables
  */
 void svm_set_tdp_root(struct vcpu *vcpu, hpa_t root)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 
+	if (svm_caps.shadow) {
+		svm->shadow_root = __sme_set(root);
+		svm->vmcb->save.cr3 = svm->shadow_root;
+		svm_dirty(svm, CLEAN_CR);
+		return;
+	}
 	svm->vmcb->control.nested_cr3 = __sme_set(root);
 	svm_dirty(svm, CLEAN_NPT);
 }
@@ -267,6 +291,8 @@ void svm_update_exceptions(struct svm_vcpu *svm)
 {
 	svm->vmcb->control.intercepts[INTERCEPT_EXCEPTION] =
 		EXCEPTION_EXITS | svm->exception_exits | (svm->stepping ? IRET_FAULTS : 0);
+	if (svm_caps.shadow)
+		svm->vmcb->control.intercepts[INTERCEPT_EXCEPTION] |= BIT(X86_TRAP_PF);
 	svm_dirty(svm, CLEAN_INTERCEPTS);
 }
 

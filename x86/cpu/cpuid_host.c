@@ -198,6 +198,14 @@ static void host_xstate(void)
 	}
 }
 
+/* What needs tables of the guest's own kind, or flushes that the CPU makes by itself. */
+static void host_hide_from_shadow(void)
+{
+	cpuid_host.word[4] &= ~F(PCID);
+	cpuid_host.word[9] &= ~F(INVPCID);
+	cpuid_host.word[16] &= ~F(PKU);
+}
+
 /**
  * cpuid_setup() - learn what guests on this host can have
  *
@@ -207,6 +215,8 @@ void cpuid_setup(void)
 {
 	memset(&cpuid_host, 0, sizeof(cpuid_host));
 	host_words();
+	if (backend && backend->caps->shadow)
+		host_hide_from_shadow();
 	host_xstate();
 	cpuid_host.cr4_reserved = cpuid_cr4_reserved(cpuid_host.word);
 	cpuid_host.efer_reserved = cpuid_efer_reserved(cpuid_host.word);

@@ -220,6 +220,9 @@ struct apic_view {
 /**
  * struct backend_caps - what the hardware can do, fixed once set up
  * @tdp: format of the nested page tables
+ * @shadow: the CPU walks shadow tables, which @set_tdp_root names, instead; with CR0.PG and
+ *	CR0.WP, CR4.PAE and EFER.NX set, whatever the guest has there.  #PF exits, and so does
+ *	each access to CR3, and INVLPG
  * @max_asid: for information
  * @hypercall: the instruction that is one
  * @tsc_scaling: a guest may have its own TSC frequency
@@ -240,6 +243,7 @@ struct apic_view {
  */
 struct backend_caps {
 	struct tdp_format tdp;
+	bool shadow;
 	u32 max_asid;
 	u8 hypercall[HYPERCALL_LEN];
 	bool tsc_scaling;
@@ -289,7 +293,7 @@ struct backend_caps {
  * @inject: deliver @event at the coming entry; IRQs off
  * @set_window: arm exactly these WINDOW_* exits
  * @flush_tlb: no translation of this guest survives the next entry; IRQs off
- * @set_tdp_root: the table to use from the next entry on
+ * @set_tdp_root: the table to use from the next entry on; IRQs off or on
  * @pass_msr: may the guest read/write this MSR without an exit
  * @set_dr_exits: do accesses to debug registers exit?  On at first
  * @set_exception_exits: exceptions of these vectors exit, beside EXCEPTION_EXITS; never the

@@ -35,7 +35,7 @@ struct vm;
 enum vcpu_request {
 	REQ_EVENT,		/* interrupts, NMIs or timers may be pending: look again */
 	REQ_TLB_FLUSH,		/* flush this vCPU's translations */
-	REQ_RELOAD_ROOT,	/* fetch the TDP root again */
+	REQ_RELOAD_ROOT,	/* fetch the TDP root again; of shadow tables, the guest's flush */
 	REQ_PDPTES,		/* load the PDPTEs of PAE paging */
 	REQ_CLOCK_UPDATE,	/* publish the paravirtual clock again */
 	REQ_TSC,		/* the TSC jumped or changed its pace: timers follow */
@@ -89,6 +89,7 @@ enum vcpu_mode {
  * @pio_miss: the last accesses that no device in the kernel answered; owner
  * @mmio_miss: likewise
  * @streaks: where it touched memory last; owner
+ * @shadow: its part of shadow paging; owner
  * @ring: the dirty ring; see there
  * @fetch_memo: the last walks for an instruction and for an operand; owner
  * @data_memo: likewise
@@ -142,6 +143,7 @@ struct vcpu {
 	bool emu_decoded;
 	struct iobus_miss pio_miss, mmio_miss;
 	struct fault_streaks streaks;
+	struct shadow_vcpu shadow;
 	struct dirty_ring ring;
 	struct walk_memo fetch_memo, data_memo;
 	struct vcpu_io io;

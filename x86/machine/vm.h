@@ -152,4 +152,16 @@ static inline struct vcpu *vm_vcpu(struct vm *vm, u32 idx)
 struct vcpu *vm_vcpu_by_id(struct vm *vm, u32 id);
 void vm_kill(struct vm *vm);
 
+/**
+ * vcpu_flush_guest() - the guest flushes its TLB, or translates otherwise from now on
+ * @vcpu: any
+ */
+static inline void vcpu_flush_guest(struct vcpu *vcpu)
+{
+	vcpu_request(vcpu, REQ_TLB_FLUSH);
+	/* Shadow tables are a part of its TLB. */
+	if (vcpu->vm->mmu.shadow)
+		vcpu_request(vcpu, REQ_RELOAD_ROOT);
+}
+
 #endif

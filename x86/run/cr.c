@@ -281,7 +281,7 @@ enum guest_fault vcpu_set_cr0(struct vcpu *vcpu, u64 val)
 	st->efer = efer;
 	vcpu_changed(vcpu, ST_CR);
 	if (changed & CR0_TLB)
-		vcpu_request(vcpu, REQ_TLB_FLUSH);
+		vcpu_flush_guest(vcpu);
 	return X86_NO_FAULT;
 }
 
@@ -315,7 +315,7 @@ enum guest_fault vcpu_set_cr3(struct vcpu *vcpu, u64 val)
 	vcpu_need(vcpu, ST_CR);
 	st->cr3 = val;
 	vcpu_changed(vcpu, ST_CR);
-	vcpu_request(vcpu, REQ_TLB_FLUSH);
+	vcpu_flush_guest(vcpu);
 	return X86_NO_FAULT;
 }
 
@@ -359,7 +359,7 @@ enum guest_fault vcpu_set_cr4(struct vcpu *vcpu, u64 val)
 	st->cr4 = val;
 	vcpu_changed(vcpu, ST_CR);
 	if (changed & CR4_TLB)
-		vcpu_request(vcpu, REQ_TLB_FLUSH);
+		vcpu_flush_guest(vcpu);
 	return X86_NO_FAULT;
 }
 
@@ -409,7 +409,7 @@ enum guest_fault vcpu_set_efer(struct vcpu *vcpu, u64 val, bool by_vmm)
 	st->efer = val;
 	vcpu_changed(vcpu, ST_CR);
 	if (changed & EFER_NX)
-		vcpu_request(vcpu, REQ_TLB_FLUSH);
+		vcpu_flush_guest(vcpu);
 	return X86_NO_FAULT;
 }
 

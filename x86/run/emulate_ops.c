@@ -5,6 +5,7 @@
  */
 #include <asm/traps.h>
 
+#include "mmu/mmu.h"
 #include "x86/board/lapic.h"
 #include "x86/cpu/cpuid.h"
 #include "x86/cpu/fpu.h"
@@ -193,7 +194,11 @@ static u64 glue_get_xcr0(struct emu_ctxt *c)
 
 static enum emu_result glue_invlpg(struct emu_ctxt *c, u64 gva)
 {
-	vcpu_request(glue_of(c)->vcpu, REQ_TLB_FLUSH);
+	struct vcpu *vcpu = glue_of(c)->vcpu;
+
+	if (vcpu->vm->mmu.shadow)
+		mmu_shadow_invlpg(&vcpu->vm->mmu, &vcpu->shadow, gva);
+	vcpu_request(vcpu, REQ_TLB_FLUSH);
 	return EMU_OK;
 }
 

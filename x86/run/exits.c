@@ -30,6 +30,7 @@
 #include "x86/run/skip.h"
 #include "x86/run/taskswitch_vcpu.h"
 #include "x86/run/trace.h"
+#include "x86/run/walk.h"
 
 static enum exit_outcome exit_internal_error(struct vcpu *vcpu, u32 suberror,
 					     const struct exit_facts *f)
@@ -58,10 +59,17 @@ static enum exit_outcome exit_ud(struct vcpu *vcpu)
 	return OUTCOME_ENTER;
 }
 
-/* The instruction could not be read, and nothing of it was done: see vcpu_len(). */
+/*
+ * The instruction could not be read, and nothing of it was done: see vcpu_len(). What the CPU
+ * executed may come from a translation that the guest has not flushed; without a flush it
+ * would exit here for ever.
+ */
 static enum exit_outcome exit_again(struct vcpu *vcpu, int len)
 {
-	return len ? vcpu_fails(vcpu, len) : OUTCOME_ENTER;
+	if (len)
+		return vcpu_fails(vcpu, len);
+	vcpu_flush_guest(vcpu);
+	return OUTCOME_ENTER;
 }
 
 static enum exit_outcome exit_advance(struct vcpu *vcpu, int len)
@@ -368,18 +376,9 @@ static enum exit_outcome exit_invalid_opcode(struct vcpu *vcpu)
 	return exit_ud(vcpu);
 }
 
-/*
- * Exceptions that could loop in the CPU, or that the backend had to see, are given back to
- * the guest.
- */
-static enum exit_outcome exit_exception(struct vcpu *vcpu, struct exit_facts *f)
+/* The guest has it, as if there were no hypervisor. */
+static enum exit_outcome exit_reflect(struct vcpu *vcpu, const struct exit_facts *f)
 {
-	if (unlikely(vcpu->debug.control) && vcpu_debug_exception(vcpu, f))
-		return OUTCOME_USER;
-	if (f->exception.vector == X86_TRAP_AC && exit_is_split_lock(vcpu))
-		return exit_split_lock(vcpu, f);
-	if (f->exception.vector == X86_TRAP_UD)
-		return exit_invalid_opcode(vcpu);
 	/* One in the delivery of an interrupt takes its place, as in a CPU. */
 	if (unlikely(f->vectoring.type != EVENT_NONE) && f->vectoring.type != EVENT_EXCEPTION &&
 	    f->exception.vector != X86_TRAP_DB)
@@ -396,6 +395,25 @@ static enum exit_outcome exit_exception(struct vcpu *vcpu, struct exit_facts *f)
 	else
 		vcpu_queue_exception(vcpu, f->exception.vector);
 	return OUTCOME_ENTER;
+}
+
+static enum exit_outcome exit_shadow_fault(struct vcpu *vcpu, struct exit_facts *f);
+
+/*
+ * Exceptions that could loop in the CPU, or that the backend had to see, are given back to
+ * the guest.
+ */
+static enum exit_outcome exit_exception(struct vcpu *vcpu, struct exit_facts *f)
+{
+	if (f->exception.vector == X86_TRAP_PF && vcpu->vm->mmu.shadow)
+		return exit_shadow_fault(vcpu, f);
+	if (unlikely(vcpu->debug.control) && vcpu_debug_exception(vcpu, f))
+		return OUTCOME_USER;
+	if (f->exception.vector == X86_TRAP_AC && exit_is_split_lock(vcpu))
+		return exit_split_lock(vcpu, f);
+	if (f->exception.vector == X86_TRAP_UD)
+		return exit_invalid_opcode(vcpu);
+	return exit_reflect(vcpu, f);
 }
 
 static enum exit_outcome exit_hypercall(struct vcpu *vcpu, struct exit_facts *f)
@@ -470,6 +488,66 @@ static enum exit_outcome exit_tdp_fault(struct vcpu *vcpu, struct exit_facts *f)
 		return vcpu_emulate(vcpu, f);
 	default:
 		return exit_tdp_failed(vcpu, f->tdp.gpa);
+	}
+}
+
+/* What a page fault's error code says of the access. */
+static u32 shadow_access(struct vcpu *vcpu, u32 error)
+{
+	u32 access = error & X86_PF_INSTR ? MMU_EXEC : error & X86_PF_WRITE ? MMU_WRITE : MMU_READ;
+
+	if (error & X86_PF_USER)
+		return access | MMU_USER;
+	/* The CPU's own access to a descriptor table or a TSS. */
+	return exit_cpl(vcpu) == 3 ? access | MMU_IMPLICIT : access;
+}
+
+static enum mmu_fault_result shadow_fault(struct vcpu *vcpu, gva_t gva, u32 access, gpa_t *gpa,
+					  struct walk_fault *fault)
+{
+	struct mmu *mmu = &vcpu->vm->mmu;
+	struct paging_mode mode;
+	enum mmu_fault_result r;
+
+	vcpu_need(vcpu, ST_CR);
+	vcpu_paging_mode(vcpu, &mode);
+	r = mmu_shadow_fault(mmu, &vcpu->shadow, &vcpu->streaks, &mode, gva,
+			     access | (vcpu_apf_on(vcpu) ? vcpu_apf_access(vcpu) : 0), gpa, fault);
+	if (r != MMU_FAULT_WAITS)
+		return r;
+	if (vcpu_apf_fault(vcpu, *gpa, access & MMU_WRITE))
+		return MMU_FAULT_DONE;
+	return mmu_shadow_fault(mmu, &vcpu->shadow, &vcpu->streaks, &mode, gva, access, gpa, fault);
+}
+
+/* On shadow tables: the guest's own fault, or one that it must not see. */
+static enum exit_outcome exit_shadow_fault(struct vcpu *vcpu, struct exit_facts *f)
+{
+	u32 access = shadow_access(vcpu, f->exception.error);
+	struct walk_fault fault;
+	enum mmu_fault_result r;
+	gpa_t gpa = 0;
+
+	r = shadow_fault(vcpu, f->exception.payload, access, &gpa, &fault);
+	trace_ditto_fault(vcpu, gpa, access, r);
+	switch (r) {
+	case MMU_FAULT_DONE:
+		return OUTCOME_ENTER;
+	case MMU_FAULT_GUEST:
+		f->exception.error = fault.error;
+		return exit_reflect(vcpu, f);
+	case MMU_FAULT_ROOT:
+		vcpu_request(vcpu, REQ_RELOAD_ROOT);
+		return OUTCOME_ENTER;
+	case MMU_FAULT_MMIO:
+	case MMU_FAULT_READONLY:
+		f->kind = EXIT_TDP_FAULT;
+		f->tdp.gpa = gpa;
+		f->tdp.access = access & (MMU_READ | MMU_WRITE | MMU_EXEC);
+		f->tdp.table_walk = false;
+		return vcpu_emulate(vcpu, f);
+	default:
+		return exit_tdp_failed(vcpu, gpa);
 	}
 }
 

@@ -113,7 +113,7 @@ void vcpu_reset(struct vcpu *vcpu, bool init)
 		mce_reset(vcpu);
 	}
 	vcpu_changed(vcpu, ST_ALL & ~ST_TSC);
-	vcpu_request(vcpu, REQ_TLB_FLUSH);
+	vcpu_flush_guest(vcpu);
 	vlapic_reset(vcpu, init);
 }
 

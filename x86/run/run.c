@@ -35,6 +35,7 @@
 #include "x86/run/run.h"
 #include "x86/run/steal.h"
 #include "x86/run/sync.h"
+#include "x86/run/walk.h"
 
 #define CREATE_TRACE_POINTS
 #include "x86/run/trace.h"
@@ -94,6 +95,29 @@ static enum exit_outcome run_ring_full(struct vcpu *vcpu)
 	return OUTCOME_USER;
 }
 
+/* The tables that the CPU walks: TDP tables, or shadow tables for what the guest has in CR3. */
+static enum exit_outcome run_load_root(struct vcpu *vcpu)
+{
+	struct mmu *mmu = &vcpu->vm->mmu;
+	hpa_t root = mmu_root(mmu);
+
+	if (mmu->shadow) {
+		struct paging_mode mode;
+		int err;
+
+		vcpu_need(vcpu, ST_CR);
+		vcpu_paging_mode(vcpu, &mode);
+		err = mmu_shadow_load(mmu, &vcpu->shadow, &mode, &root);
+		if (err) {
+			vcpu_request(vcpu, REQ_RELOAD_ROOT);
+			return vcpu_fails(vcpu, err);
+		}
+	}
+	backend->set_tdp_root(vcpu, root);
+	vcpu_request(vcpu, REQ_TLB_FLUSH);
+	return OUTCOME_ENTER;
+}
+
 /*
  * Requests that may sleep.
  * REQ_EVENT and REQ_TLB_FLUSH are taken with IRQs off, after the last look.
@@ -114,15 +138,7 @@ static enum exit_outcome run_requests(struct vcpu *vcpu)
 		vcpu_steal_update(vcpu);
 	if (vcpu_take_request(vcpu, REQ_PDPTES))
 		vcpu_reload_pdptes(vcpu);
-	if (vcpu_take_request(vcpu, REQ_RELOAD_ROOT)) {
-		hpa_t root = mmu_root(&vcpu->vm->mmu);
-
-		if (!root)
-			return vcpu_fails(vcpu, -ENOMEM);
-		backend->set_tdp_root(vcpu, root);
-		vcpu_request(vcpu, REQ_TLB_FLUSH);
-	}
-	return OUTCOME_ENTER;
+	return vcpu_take_request(vcpu, REQ_RELOAD_ROOT) ? run_load_root(vcpu) : OUTCOME_ENTER;
 }
 
 /* Requests that do not matter between the last look and the entry. */

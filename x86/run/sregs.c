@@ -169,7 +169,10 @@ int vcpu_ioctl_set_sregs(struct vcpu *vcpu, struct kvm_sregs *sregs)
 	set_control(vcpu, sregs);
 	set_interrupt(vcpu, sregs);
 	vcpu_changed(vcpu, ST_SEGS | ST_DT | ST_CR);
-	vcpu_request(vcpu, REQ_TLB_FLUSH);
+	/* The VMM may have written new tables, without a write that shows. */
+	if (vcpu->vm->mmu.shadow)
+		mmu_shadow_forget(&vcpu->vm->mmu);
+	vcpu_flush_guest(vcpu);
 	vcpu_request(vcpu, REQ_PDPTES);
 	return 0;
 }

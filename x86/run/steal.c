@@ -126,7 +126,7 @@ void vcpu_steal_update(struct vcpu *vcpu)
 	barrier();
 	WRITE_ONCE(vcpu->pv.preempted, false);
 	if (flags < 0 || (flags & KVM_VCPU_FLUSH_TLB))
-		vcpu_request(vcpu, REQ_TLB_FLUSH);
+		vcpu_flush_guest(vcpu);
 	if (flags < 0)
 		return;
 	st.steal += steal_delta(vcpu);

@@ -205,7 +205,7 @@ static void glue_switched(struct task_glue *g)
 	struct vcpu *vcpu = g->vcpu;
 
 	vcpu_changed(vcpu, ST_SEGS | ST_CR | ST_DR);
-	vcpu_request(vcpu, REQ_TLB_FLUSH);
+	vcpu_flush_guest(vcpu);
 	vcpu_request(vcpu, REQ_PDPTES);
 	vcpu_request(vcpu, REQ_EVENT);
 	if (g->t.source == TASK_IRET)
