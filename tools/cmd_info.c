@@ -188,6 +188,26 @@ static void print_features(const struct info *info)
 	table_print(&t, stdout);
 }
 
+/* Which tables translate a guest's addresses, and why; NULL: nobody knows. */
+static const char *paging(const struct info *info)
+{
+	FILE *npt = fopen("/sys/module/ditto/parameters/npt", "r");
+	int on = npt ? fgetc(npt) : EOF;
+
+	if (npt)
+		fclose(npt);
+	if (on == EOF)
+		return NULL;
+	if (info->host.vmx)
+		return "nested (EPT)";
+	if (on != 'N')
+		return "nested (NPT)";
+	for (size_t i = 0; i < info->feature_count; i++)
+		if (!strcmp(info->features[i].name, "NPT") && info->features[i].state == NO)
+			return "shadow page tables: the CPU has no nested paging";
+	return "shadow page tables: the module was loaded with npt=0";
+}
+
 static void print_device(const struct device *dev)
 {
 	struct table t;
@@ -217,6 +237,8 @@ static void print_text(const struct info *info, const char *why)
 	print_host(&info->host);
 	print_features(info);
 	print_device(&info->dev);
+	if (paging(info))
+		printf("\nPaging of guests: %s\n", paging(info));
 	if (why)
 		printf("\nMachines cannot run here: %s\n", why);
 	else
@@ -278,6 +300,8 @@ static void print_json(const struct info *info, const char *why)
 
 	json_object_object_add(o, "host", json_host(info));
 	json_object_object_add(o, "device", json_device(&info->dev));
+	json_object_object_add(o, "paging", paging(info) ? json_object_new_string(paging(info)) :
+							   NULL);
 	json_object_object_add(o, "ready", json_object_new_boolean(!why));
 	json_object_object_add(o, "obstacle", why ? json_object_new_string(why) : NULL);
 	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY |
