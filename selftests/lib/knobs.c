@@ -88,3 +88,10 @@ long knob_violations(void)
 	}
 	return violations;
 }
+
+bool knob_shadow(void)
+{
+	char text[8];
+
+	return slurp("/sys/module/ditto/parameters/npt", text, sizeof(text)) > 0 && text[0] == 'N';
+}

@@ -18,5 +18,7 @@ int knob_write_text(const char *path, const char *text);
 long knob_violations(void);
 /* A line "Name: N" of /proc/meminfo or the like, or -1. */
 long knob_line(const char *path, const char *name);
+/* Was the module loaded with npt=0, so that guests run on shadow tables? */
+bool knob_shadow(void);
 
 #endif

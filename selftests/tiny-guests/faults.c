@@ -26,6 +26,12 @@ static void set_lstar(struct vm *vm)
 	ASSERT_EQ(vcpu_try_set_msr(&vm->vcpu[0], 0xc0000082, 0x123456789000), 1);
 }
 
+/* #PF exits there, is injected, and a fault of its delivery should be double. */
+static void no_double_fault(struct vm *vm)
+{
+	qemu_shadow_lacks("this CPU forgets that it was to inject an exception");
+}
+
 static const struct guest_test tests[] = {
 	{ .name = "g_fault_simple" },
 	{ .name = "g_fault_idt_limit" },
@@ -33,7 +39,7 @@ static const struct guest_test tests[] = {
 	{ .name = "g_fault_execute" },
 	{ .name = "g_fault_reserved" },
 	{ .name = "g_fault_accessed_dirty" },
-	{ .name = "g_fault_double" },
+	{ .name = "g_fault_double", .before = no_double_fault },
 	{ .name = "g_fault_not_present" },
 	{ .name = "g_fault_stack" },
 	{ .name = "g_fault_fresh_stack" },

@@ -56,6 +56,12 @@ bool traced(struct vcpu *vcpu, u32 *value);
 /* Skips on Bochs's AMD CPUs, for what Documentation/emulators.md says that they cannot. */
 void bochs_amd_lacks(const char *what);
 
+/* Is it QEMU's, which switches tasks without an exit, unlike all AMD's, and has no next-RIP? */
+bool cpu_is_qemus(void);
+
+/* Skip the test on that CPU when guests run on shadow tables. */
+void qemu_shadow_lacks(const char *what);
+
 /* For on_exit: a trace of 1 raises the line of a GSI, any other lowers it. */
 bool trace_moves_line(struct vcpu *vcpu, u32 gsi);
 

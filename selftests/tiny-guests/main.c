@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "guests.h"
+#include "knobs.h"
 
 static const struct guest_group *const groups[] = {
 	&cpu_group, &io_group, &mmio_group, &fault_group, &mode_group, &irq_group, &apic_group,
@@ -30,6 +31,27 @@ void bochs_amd_lacks(const char *what)
 
 	if (host && !strcmp(host, "vmx") &&
 	    cpuid_find(cpuid_supported(), 0, 0)->ebx == 0x68747541)
+		skip("%s", what);
+}
+
+bool cpu_is_qemus(void)
+{
+	char line[4096];
+	FILE *info = fopen("/proc/cpuinfo", "r");
+	bool intel = false, nrip = false;
+
+	while (info && fgets(line, sizeof(line), info)) {
+		intel |= !!strstr(line, "GenuineIntel");
+		nrip |= !!strstr(line, " nrip_save");
+	}
+	if (info)
+		fclose(info);
+	return !intel && !nrip;
+}
+
+void qemu_shadow_lacks(const char *what)
+{
+	if (knob_shadow() && cpu_is_qemus())
 		skip("%s", what);
 }
 

@@ -150,6 +150,7 @@ static void tasks(struct vm *vm)
 	struct kvm_sregs sregs = vcpu_sregs(&vm->vcpu[0]);
 	struct kvm_regs regs = vcpu_regs(&vm->vcpu[0]);
 
+	qemu_shadow_lacks("this CPU switches tasks without an exit, and loads the guest's CR3");
 	put_gdt(vm);
 	put_idt(vm);
 	put_tss32(vm, 'a', "t_jmp");
@@ -221,22 +222,6 @@ static void check_saved(struct vm *vm, const char *eip, u32 eflags)
 	ASSERT_EQ(a->ldt, 0);
 }
 
-/* QEMU's CPU switches tasks without an exit, unlike all AMD's; it has no next-RIP. */
-static bool cpu_switches(void)
-{
-	char line[4096];
-	FILE *info = fopen("/proc/cpuinfo", "r");
-	bool intel = false, nrip = false;
-
-	while (info && fgets(line, sizeof(line), info)) {
-		intel |= !!strstr(line, "GenuineIntel");
-		nrip |= !!strstr(line, " nrip_save");
-	}
-	if (info)
-		fclose(info);
-	return !intel && !nrip;
-}
-
 /* Task B runs, with what its TSS says. */
 static void check_b(struct vm *vm, u32 nt)
 {
@@ -259,7 +244,7 @@ static void check_b(struct vm *vm, u32 nt)
 	/* Read by the guest: some CPU switches without an exit. */
 	ASSERT_EQ(vm_var(vm, u32, "t_cr0") & 8, 8);
 	/* One that switches itself may also forget to mark what it loads. */
-	if (!cpu_switches())
+	if (!cpu_is_qemus())
 		ASSERT_EQ(*desc(vm, TASK_FRESH) >> 40 & 1, 1);
 }
 
@@ -461,7 +446,7 @@ static void send_irq(struct vm *vm)
 /* NMIs one after the other: each handler's IRET, a switch, lets the next one in. */
 static void send_nmi(struct vm *vm)
 {
-	if (cpu_switches())
+	if (cpu_is_qemus())
 		skip("this CPU saves the step over the handler's IRET in the handler's TSS");
 	tasks_iret(vm);
 	gate_of(vm, 2, TASK_SEL_B);
@@ -628,7 +613,7 @@ static void bad_ds(struct vm *vm)
 static void after_bad_ds(struct vm *vm)
 {
 	/* One that switches itself believes that it still was at the old task's instruction. */
-	check_caught(vm, 10, TASK_SEL_LDT, cpu_switches() ? "t_jmp" : "b_entry", TASK_SEL_B);
+	check_caught(vm, 10, TASK_SEL_LDT, cpu_is_qemus() ? "t_jmp" : "b_entry", TASK_SEL_B);
 	ASSERT(!is_busy(vm, TASK_SEL_A));
 	ASSERT(is_busy(vm, TASK_SEL_B));
 	check_saved(vm, "t_jmp_next", 2);
@@ -648,7 +633,7 @@ static void after_bad_cs(struct vm *vm)
 	ASSERT_EQ(vm->traces[0], TASK_B);
 	ASSERT_EQ(vcpu_sregs(&vm->vcpu[0]).tr.selector, TASK_SEL_C);
 	ASSERT_EQ(tss_c(vm)->link, TASK_SEL_B);
-	if (!cpu_switches())
+	if (!cpu_is_qemus())
 		ASSERT_EQ(tss(vm, 'b')->eip, image_symbol("b_entry"));
 	ASSERT_EQ(tss(vm, 'b')->sel[CS] & 0xffff, TASK_DATA);
 	ASSERT(is_busy(vm, TASK_SEL_B));
@@ -690,7 +675,7 @@ static void after_trap(struct vm *vm)
 {
 	struct kvm_debugregs d;
 
-	if (vm->nr_traces == 1 && cpu_switches())
+	if (vm->nr_traces == 1 && cpu_is_qemus())
 		skip("this CPU does not look at the T bit");
 	check_caught(vm, 1, 0, "b_entry", TASK_SEL_B);
 	CHECKED(ioctl(vm->vcpu[0].fd, KVM_GET_DEBUGREGS, &d));
