@@ -298,6 +298,9 @@ static void flush_one(struct kunit *test, struct shadow_test *s)
 	gva_t gva = any_gva(s);
 
 	mmu_shadow_invlpg(&s->t->mmu, &s->sv, gva);
+	/* The pointers of PAE paging stay what they were when CR3 was loaded. */
+	if (s->kind == MODE_PAE && s->stale)
+		return;
 	expect_no_more(test, s, gva, any_access(s));
 }
 
