@@ -85,8 +85,7 @@ int main(void)
 	       "#UD elsewhere. The last three maps are those of VEX.\n\n"
 	       "Left out on purpose: arithmetic of x87 and of SSE, which nobody does in a device's\n"
 	       "memory; and FLD of 32 bits, which KVM's own exit_on_emulation_failure_test takes for\n"
-	       "what no emulator executes. INT n, IRET, PUSHF and POPF in virtual-8086 mode with\n"
-	       "CR4.VME are not executed either where that redirects them.\n");
+	       "what no emulator executes.\n");
 	print_map("One byte", emu_map_1);
 	print_map("0F", emu_map_0f);
 	print_map("0F 38", emu_map_0f38);

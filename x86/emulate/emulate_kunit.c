@@ -320,6 +320,12 @@ static const struct emu_case cases[] = {
 	  .flags_out = X86_EFLAGS_IF | X86_EFLAGS_ZF | X86_EFLAGS_CF },
 	{ "pushf in vm86 with IOPL 0", EMU_VM86, 3, CODE_BYTES(0x9c), .in = { R(RSP, 0x2002) },
 	  .result = EMU_FAULT, .vector = X86_TRAP_GP },
+	{ "xgetbv", EMU_PROT64, 3, CODE_BYTES(0x0f, 0x01, 0xd0), .cr4 = X86_CR4_OSXSAVE,
+	  .out = { R(RAX, 7) } },
+	{ "xgetbv of what is in use", EMU_PROT64, 3, CODE_BYTES(0x0f, 0x01, 0xd0),
+	  .cr4 = X86_CR4_OSXSAVE, .in = { R(RCX, 1), R(RDX, -1) }, .out = { R(RAX, 7), R(RDX, 0) } },
+	{ "xgetbv of 2", EMU_PROT64, 3, CODE_BYTES(0x0f, 0x01, 0xd0), .cr4 = X86_CR4_OSXSAVE,
+	  .in = { R(RCX, 2) }, .result = EMU_FAULT, .vector = X86_TRAP_GP },
 	{ "mov from fs", EMU_PROT64, CODE_BYTES(0x8c, 0xe0), .in = { R(RAX, -1) },
 	  .out = { R(RAX, 0x20) } },
 

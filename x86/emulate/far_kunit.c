@@ -413,6 +413,26 @@ static void far_test_amd_pointer(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, m->regs[EMU_RSP], (u64)STACK - 16);
 }
 
+/* An offset of 64 bits is Intel's; the selector is behind it. */
+static void far_test_lfs(struct kunit *test)
+{
+	static const struct far_case t = { "lfs", EMU_PROT64, 0,
+		CODE_BYTES(0x48, 0x0f, 0xb4, 0x0b), .rax = 0x0010123456789abc,
+		.at_2008 = DATA_3 };
+	struct far_machine *m = far_alloc(test);
+
+	far_reset(m, &t);
+	KUNIT_EXPECT_EQ(test, (int)far_step(m), (int)EMU_OK);
+	KUNIT_EXPECT_EQ(test, m->regs[EMU_RCX], t.rax);
+	KUNIT_EXPECT_EQ(test, m->seg[EMU_FS].selector, DATA_3);
+	far_reset(m, &t);
+	m->intel = false;
+	*(u16 *)(m->mem + 0x2004) = DATA_0;
+	KUNIT_EXPECT_EQ(test, (int)far_step(m), (int)EMU_OK);
+	KUNIT_EXPECT_EQ(test, m->regs[EMU_RCX], 0x56789abcULL);
+	KUNIT_EXPECT_EQ(test, m->seg[EMU_FS].selector, DATA_0);
+}
+
 static struct kunit_case far_kunit_cases[] = {
 	KUNIT_CASE(far_test_jumps),
 	KUNIT_CASE(far_test_gates),
@@ -425,6 +445,7 @@ static struct kunit_case far_kunit_cases[] = {
 	KUNIT_CASE(far_test_steps),
 	KUNIT_CASE(far_test_tasks),
 	KUNIT_CASE(far_test_amd_pointer),
+	KUNIT_CASE(far_test_lfs),
 	{}
 };
 

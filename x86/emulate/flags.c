@@ -35,26 +35,35 @@ enum emu_result emu_std(struct emu_ctxt *c)
 	return EMU_OK;
 }
 
-/* CLI and STI by IOPL; with virtual interrupts (VME, PVI) they do something we do not have. */
+/* CLI and STI by IOPL. */
 static enum emu_result check_if(struct emu_ctxt *c)
 {
-	u64 virt = c->mode == EMU_VM86 ? X86_CR4_VME : X86_CR4_PVI;
-
-	if (c->cpl <= emu_iopl(c))
-		return EMU_OK;
-	return c->cpl == 3 && c->ops->get_cr(c, 4) & virt ? EMU_UNHANDLED : emu_gp0(c);
+	return c->cpl <= emu_iopl(c) ? EMU_OK : emu_gp0(c);
 }
 
 enum emu_result emu_cli(struct emu_ctxt *c)
 {
+	if (emu_virtual_if(c)) {
+		c->next_rflags &= ~(u64)X86_EFLAGS_VIF;
+		return EMU_OK;
+	}
 	c->next_rflags &= ~(u64)X86_EFLAGS_IF;
 	return check_if(c);
 }
 
+static enum emu_result sti_virtual(struct emu_ctxt *c)
+{
+	c->next_rflags |= X86_EFLAGS_VIF;
+	return c->rflags & X86_EFLAGS_VIP ? emu_gp0(c) : EMU_OK;
+}
+
 enum emu_result emu_sti(struct emu_ctxt *c)
 {
-	enum emu_result r = check_if(c);
+	enum emu_result r;
 
+	if (emu_virtual_if(c))
+		return sti_virtual(c);
+	r = check_if(c);
 	if (r == EMU_OK && !(c->rflags & X86_EFLAGS_IF))
 		c->shadow = EMU_SHADOW_STI;
 	c->next_rflags |= X86_EFLAGS_IF;

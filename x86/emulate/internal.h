@@ -238,6 +238,14 @@ enum emu_result emu_write_seg(struct emu_ctxt *c, enum emu_seg seg, u64 ea, cons
 
 /* stack.c */
 enum emu_result emu_check_vm86(struct emu_ctxt *c);
+/* vme.c */
+bool emu_vme(struct emu_ctxt *c);
+bool emu_virtual_if(struct emu_ctxt *c);
+u64 emu_vme_flags(const struct emu_ctxt *c);
+enum emu_result emu_vme_load_flags(struct emu_ctxt *c, u64 val, u64 mask);
+enum emu_result emu_vme_redirects(struct emu_ctxt *c, u8 vector, bool *redirects);
+
+/* stack.c */
 enum emu_result emu_pop_value(struct emu_ctxt *c, u64 *val);
 
 /* io.c */

@@ -14,33 +14,51 @@ static enum emu_result gate_fault(struct emu_ctxt *c, u8 trap, u8 vector)
 	return emu_fault_code(c, trap, vector << 3 | 2 | c->ext);
 }
 
-static enum emu_result int_real(struct emu_ctxt *c, u8 vector)
+/* Through the vector at @table; @clear goes from the flags, of which the frame has @pushed. */
+static enum emu_result int_8086(struct emu_ctxt *c, u64 table, u64 pushed, u64 clear)
 {
 	struct kvm_segment cs;
-	struct kvm_dtable idt;
 	struct emu_frame f;
 	enum emu_result r;
 	u16 to[2] = { 0 };
 
-	c->ops->get_dt(c, true, &idt);
-	if (vector * 4 + 3 > idt.limit)
-		return gate_fault(c, X86_TRAP_GP, vector);
 	c->ops->get_segment(c, EMU_CS, &cs);
 	emu_frame_begin(c, &f, 2);
-	emu_frame_push(&f, c->next_rflags);
+	emu_frame_push(&f, pushed);
 	emu_frame_push(&f, cs.selector);
 	emu_frame_push(&f, c->next_rip);
 	r = emu_frame_check(c, &f);
 	if (r == EMU_OK)
-		r = c->ops->read(c, idt.base + vector * 4, to, sizeof(to), EMU_ACC_SYSTEM);
+		r = c->ops->read(c, table, to, sizeof(to), EMU_ACC_SYSTEM);
 	if (r == EMU_OK)
 		r = emu_code_check_target(c, &cs, to[0]);
 	if (r == EMU_OK)
 		r = emu_frame_write(c, &f);
 	emu_segment_stage_real(c, EMU_CS, to[1]);
 	c->next_rip = to[0];
-	c->next_rflags &= ~(u64)(X86_EFLAGS_IF | X86_EFLAGS_TF | X86_EFLAGS_AC | X86_EFLAGS_RF);
+	c->next_rflags &= ~clear;
 	return r;
+}
+
+static enum emu_result int_real(struct emu_ctxt *c, u8 vector)
+{
+	struct kvm_dtable idt;
+
+	c->ops->get_dt(c, true, &idt);
+	if (vector * 4 + 3 > idt.limit)
+		return gate_fault(c, X86_TRAP_GP, vector);
+	return int_8086(c, idt.base + vector * 4, c->next_rflags,
+			X86_EFLAGS_IF | X86_EFLAGS_TF | X86_EFLAGS_AC | X86_EFLAGS_RF);
+}
+
+/* The virtual 8086 handles it, by the table at 0. */
+static enum emu_result int_redirected(struct emu_ctxt *c, u8 vector)
+{
+	bool virtual = emu_vme(c);
+
+	c->no_step = true;
+	return int_8086(c, vector * 4, virtual ? emu_vme_flags(c) : c->next_rflags,
+			X86_EFLAGS_TF | X86_EFLAGS_RF | (virtual ? X86_EFLAGS_VIF : X86_EFLAGS_IF));
 }
 
 /* Gates */
@@ -237,14 +255,26 @@ static enum emu_result int_deliver(struct emu_ctxt *c, u8 vector)
 	return int_gate(c, &g);
 }
 
-/* Only this one is IOPL's affair in virtual-8086 mode; with CR4.VME, whatever IOPL is. */
+/* Only this one is IOPL's affair in virtual-8086 mode, unless it is redirected (CR4.VME). */
+static enum emu_result int_vm86(struct emu_ctxt *c, u8 vector)
+{
+	bool redirects = false;
+	enum emu_result r = EMU_OK;
+
+	if (c->ops->get_cr(c, 4) & X86_CR4_VME)
+		r = emu_vme_redirects(c, vector, &redirects);
+	if (r != EMU_OK)
+		return r;
+	if (redirects)
+		return int_redirected(c, vector);
+	return emu_iopl(c) == 3 ? int_deliver(c, vector) : emu_gp0(c);
+}
+
 enum emu_result emu_int(struct emu_ctxt *c)
 {
-	enum emu_result r = emu_check_vm86(c);
+	u8 vector = c->src.val[0];
 
-	if (r == EMU_OK && c->mode == EMU_VM86 && c->ops->get_cr(c, 4) & X86_CR4_VME)
-		return EMU_UNHANDLED;
-	return r == EMU_OK ? int_deliver(c, c->src.val[0]) : r;
+	return c->mode == EMU_VM86 ? int_vm86(c, vector) : int_deliver(c, vector);
 }
 
 enum emu_result emu_int3(struct emu_ctxt *c)

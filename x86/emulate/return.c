@@ -342,6 +342,10 @@ static enum emu_result iret_real(struct emu_ctxt *c, struct far_return *ret)
 {
 	enum emu_result r = return_real(c, ret);
 
+	if (r == EMU_OK && emu_vme(c)) {
+		c->iret = true;
+		return emu_vme_load_flags(c, ret->flags, IRET_FLAGS);
+	}
 	if (r == EMU_OK)
 		iret_stage_flags(c, ret->flags);
 	return r;

@@ -100,16 +100,18 @@ enum emu_result emu_load_far(struct emu_ctxt *c)
 				  [0xb5 - 0xb2] = EMU_GS };
 	enum emu_seg nr = c->opcode == 0xc4 ? EMU_ES : c->opcode == 0xc5 ? EMU_DS :
 			  (enum emu_seg)seg[c->opcode - 0xb2];
+	/* Of AMD's CPUs no offset in memory has 64 bits. */
+	unsigned int size = c->opsize == 8 && !c->ops->is_intel(c) ? 4 : c->opsize;
 	enum emu_result r;
 	u16 selector;
 	u8 buf[10];
 
-	r = emu_read_seg(c, c->seg, emu_effective_address(c), buf, c->opsize + 2);
+	r = emu_read_seg(c, c->seg, emu_effective_address(c), buf, size + 2);
 	if (r != EMU_OK)
 		return r;
 	c->dst.val[0] = 0;
-	memcpy(c->dst.val, buf, c->opsize);
-	memcpy(&selector, buf + c->opsize, 2);
+	memcpy(c->dst.val, buf, size);
+	memcpy(&selector, buf + size, 2);
 	return segment_load(c, nr, selector);
 }
 

@@ -111,23 +111,24 @@ enum emu_result emu_popa(struct emu_ctxt *c)
 }
 
 /**
- * emu_check_vm86() - may PUSHF, POPF, IRET or INT be executed in virtual-8086 mode?
+ * emu_check_vm86() - may PUSHF, POPF or IRET be executed in virtual-8086 mode?
  * @c: context
  *
- * With CR4.VME it is something that we do not have.
+ * By IOPL; or where IF is virtual, those of 16 bits.
  *
- * Return: EMU_OK, in the other modes, too; EMU_FAULT with #GP; EMU_UNHANDLED.
+ * Return: EMU_OK, in the other modes, too; EMU_FAULT with #GP.
  */
 enum emu_result emu_check_vm86(struct emu_ctxt *c)
 {
 	if (c->mode != EMU_VM86 || emu_iopl(c) == 3)
 		return EMU_OK;
-	return c->ops->get_cr(c, 4) & X86_CR4_VME ? EMU_UNHANDLED : emu_gp0(c);
+	return emu_vme(c) && c->opsize == 2 ? EMU_OK : emu_gp0(c);
 }
 
 enum emu_result emu_pushf(struct emu_ctxt *c)
 {
-	u64 val = c->rflags & ~(u64)(X86_EFLAGS_VM | X86_EFLAGS_RF);
+	u64 val = emu_vme(c) ? emu_vme_flags(c) :
+			       c->rflags & ~(u64)(X86_EFLAGS_VM | X86_EFLAGS_RF);
 	enum emu_result r = emu_check_vm86(c);
 
 	return r == EMU_OK ? push_bytes(c, &val, c->opsize) : r;
@@ -140,6 +141,8 @@ enum emu_result emu_popf(struct emu_ctxt *c)
 
 	if (r == EMU_OK)
 		r = pop_bytes(c, &val, c->opsize, 0);
+	if (r == EMU_OK && emu_vme(c))
+		return emu_vme_load_flags(c, val, POPF_FLAGS);
 	if (c->cpl == 0)
 		mask |= X86_EFLAGS_IOPL;
 	if (c->cpl <= emu_iopl(c))

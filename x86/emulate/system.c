@@ -168,14 +168,17 @@ enum emu_result emu_wrmsr(struct emu_ctxt *c)
 	return c->ops->set_msr(c, c->regs[EMU_RCX], pair(c));
 }
 
-/* There is XCR0; what XGETBV1 adds is not here. */
+/*
+ * XCR0, and (XGETBV1) what of it is in use. A CPU may say that of a component in its initial
+ * state, too (SDM vol. 1, 13.6), and so does this one, of all.
+ */
 enum emu_result emu_xgetbv(struct emu_ctxt *c)
 {
+	u32 which = c->regs[EMU_RCX];
+
 	if (!(c->ops->get_cr(c, 4) & X86_CR4_OSXSAVE))
 		return emu_ud(c);
-	if ((u32)c->regs[EMU_RCX] == 1)
-		return EMU_UNHANDLED;
-	if ((u32)c->regs[EMU_RCX])
+	if (which > 1 || (which == 1 && !c->ops->has(c, EMU_NEED_XGETBV1)))
 		return emu_gp0(c);
 	stage_pair(c, c->ops->get_xcr0(c));
 	return EMU_OK;

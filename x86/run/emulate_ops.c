@@ -26,6 +26,7 @@ const u16 glue_feature[EMU_NR_NEEDS] = {
 	[EMU_NEED_MOVDIR64B] = X86_FEATURE_MOVDIR64B, [EMU_NEED_SSE3] = X86_FEATURE_XMM3,
 	[EMU_NEED_AVX] = X86_FEATURE_AVX, [EMU_NEED_AVX2] = X86_FEATURE_AVX2,
 	[EMU_NEED_RDTSCP] = X86_FEATURE_RDTSCP, [EMU_NEED_SMAP] = X86_FEATURE_SMAP,
+	[EMU_NEED_XGETBV1] = X86_FEATURE_XGETBV1,
 };
 
 /* No CPU lets a hypervisor take these away: what this one executes, the guest has. */
