@@ -4,9 +4,14 @@
  * afterwards. What a guest with a handler sees is tiny-guests/events.c's.
  */
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "vm.h"
 
+#define FEATURE_CONTROL	0x3a
+#define LOCKED		1ull
+#define LMCE_ENABLED	(1ull << 20)
+#define MCG_EXT_CTL	0x4d0
 #define MCG_CAP		0x179
 #define MCG_STATUS	0x17a
 #define MCG_CTL		0x17b
@@ -16,7 +21,10 @@
 #define MC_ADDR(n)	(MC_CTL(n) + 2)
 #define MC_MISC(n)	(MC_CTL(n) + 3)
 #define CAP_CTL		(1ull << 8)
+#define CAP_CMCI	(1ull << 10)
 #define CAP_SER		(1ull << 24)
+#define CAP_LMCE	(1ull << 27)
+#define CTL2_CMCI	(1ull << 30)
 #define VALID		(1ull << 63)
 #define OVERFLOW	(1ull << 62)
 #define UNCORRECTED	(1ull << 61)
@@ -176,6 +184,120 @@ static void shutdown(const void *arg)
 	vm_free(vm);
 }
 
+static u64 supported(void)
+{
+	int dev = dev_open();
+	u64 cap = 0;
+
+	CHECKED(ioctl(dev, KVM_X86_GET_MCE_CAP_SUPPORTED, &cap));
+	close(dev);
+	return cap;
+}
+
+#define APIC_LVR	0x30
+#define APIC_SPIV	0xf0
+#define APIC_IRR	0x200
+#define APIC_LVTCMCI	0x2f0
+#define CMCI_VECTOR	0xa9
+
+static u32 apic_get(struct vcpu *vcpu, u32 offset)
+{
+	struct kvm_lapic_state state;
+	u32 val;
+
+	CHECKED(ioctl(vcpu->fd, KVM_GET_LAPIC, &state));
+	memcpy(&val, state.regs + offset, sizeof(val));
+	return val;
+}
+
+static void apic_put(struct vcpu *vcpu, u32 offset, u32 val)
+{
+	struct kvm_lapic_state state;
+
+	CHECKED(ioctl(vcpu->fd, KVM_GET_LAPIC, &state));
+	memcpy(state.regs + offset, &val, sizeof(val));
+	CHECKED(ioctl(vcpu->fd, KVM_SET_LAPIC, &state));
+}
+
+static bool cmci_requested(struct vcpu *vcpu)
+{
+	return apic_get(vcpu, APIC_IRR + (CMCI_VECTOR >> 5) * 0x10) & 1u << (CMCI_VECTOR & 31);
+}
+
+/* AMD's CPUs have neither, and say so. */
+static void not_offered(const void *arg)
+{
+	struct vm *vm = vm_new(NULL);
+	struct vcpu *vcpu = &vm->vcpu[0];
+
+	if (supported() & CAP_CMCI)
+		skip("this CPU has them");
+	ASSERT_ERRNO(setup(vcpu, CAP_CMCI | BANKS), EINVAL);
+	ASSERT_ERRNO(setup(vcpu, CAP_LMCE | BANKS), EINVAL);
+	ASSERT_EQ(vcpu_try_set_msr(vcpu, FEATURE_CONTROL, 0), 0);
+	ASSERT_EQ(vcpu_try_set_msr(vcpu, MCG_EXT_CTL, 0), 0);
+	vm_free(vm);
+}
+
+/* The interrupt by errors that are no exception. */
+static void cmci(const void *arg)
+{
+	struct vm *vm = vm_new(NULL);
+	struct vcpu *vcpu = &vm->vcpu[0];
+
+	if (!(supported() & CAP_CMCI))
+		skip("this CPU has none");
+	ASSERT_EQ(apic_get(vcpu, APIC_LVR) >> 16, 5);
+	apic_put(vcpu, APIC_LVTCMCI, CMCI_VECTOR);
+	ASSERT_EQ(apic_get(vcpu, APIC_LVTCMCI), 0);
+	CHECKED(setup(vcpu, CAP_CTL | CAP_CMCI | BANKS));
+	ASSERT_EQ(apic_get(vcpu, APIC_LVR) >> 16, 6);
+	ASSERT_EQ(apic_get(vcpu, APIC_LVTCMCI), 0x10000);
+	apic_put(vcpu, APIC_SPIV, 0x1ff);
+	apic_put(vcpu, APIC_LVTCMCI, CMCI_VECTOR);
+	ASSERT_EQ(apic_get(vcpu, APIC_LVTCMCI), CMCI_VECTOR);
+
+	ASSERT_EQ(vcpu_try_set_msr(vcpu, MC_CTL2(1), CTL2_CMCI | 1ull << 15), 0);
+	ASSERT_EQ(vcpu_try_set_msr(vcpu, MC_CTL2(BANKS), CTL2_CMCI), 0);
+	CHECKED(report(vcpu, 1, VALID | UNCORRECTED, 0x5000, 0));
+	ASSERT(!cmci_requested(vcpu));
+	ASSERT_EQ(vcpu_try_set_msr(vcpu, MC_CTL2(1), CTL2_CMCI | 0x7fff), 1);
+	ASSERT_EQ(vcpu_msr(vcpu, MC_CTL2(1)), CTL2_CMCI | 0x7fff);
+	CHECKED(report(vcpu, 2, VALID | UNCORRECTED, 0x6000, 0));
+	ASSERT(!cmci_requested(vcpu));
+	CHECKED(report(vcpu, 1, VALID | UNCORRECTED, 0x7000, 0));
+	ASSERT(cmci_requested(vcpu));
+	ASSERT_EQ(vcpu_msr(vcpu, MC_ADDR(1)), 0x7000);
+
+	/* Setting up anew without takes all of it away. */
+	CHECKED(setup(vcpu, CAP_CTL | BANKS));
+	ASSERT_EQ(apic_get(vcpu, APIC_LVR) >> 16, 5);
+	ASSERT_EQ(vcpu_msr(vcpu, MC_CTL2(1)), 0);
+	ASSERT_EQ(vcpu_try_set_msr(vcpu, MC_CTL2(1), CTL2_CMCI), 0);
+	vm_free(vm);
+}
+
+/* The registers by which a guest asks for machine checks of one CPU alone. */
+static void lmce(const void *arg)
+{
+	struct vm *vm = vm_new(NULL);
+	struct vcpu *vcpu = &vm->vcpu[0];
+
+	if (!(supported() & CAP_LMCE))
+		skip("this CPU has none");
+	CHECKED(setup(vcpu, CAP_CTL | CAP_SER | CAP_LMCE | BANKS));
+	ASSERT_EQ(vcpu_msr(vcpu, FEATURE_CONTROL), 0);
+	ASSERT_EQ(vcpu_try_set_msr(vcpu, FEATURE_CONTROL, 1ull << 40), 0);
+	ASSERT_EQ(vcpu_try_set_msr(vcpu, FEATURE_CONTROL, LOCKED | LMCE_ENABLED), 1);
+	ASSERT_EQ(vcpu_msr(vcpu, FEATURE_CONTROL), LOCKED | LMCE_ENABLED);
+	ASSERT_EQ(vcpu_try_set_msr(vcpu, MCG_EXT_CTL, 2), 0);
+	ASSERT_EQ(vcpu_try_set_msr(vcpu, MCG_EXT_CTL, 1), 1);
+	ASSERT_EQ(vcpu_msr(vcpu, MCG_EXT_CTL), 1);
+	/* The lock holds for the guest only. */
+	ASSERT_EQ(vcpu_try_set_msr(vcpu, FEATURE_CONTROL, 0), 1);
+	vm_free(vm);
+}
+
 static const struct tap_test tests[] = {
 	{ "arguments", arguments },
 	{ "registers", registers },
@@ -183,6 +305,9 @@ static const struct tap_test tests[] = {
 	{ "no_action", no_action },
 	{ "not_reported", not_reported },
 	{ "shutdown", shutdown },
+	{ "not_offered", not_offered },
+	{ "cmci", cmci },
+	{ "lmce", lmce },
 };
 
 int main(int argc, char **argv)

@@ -369,6 +369,13 @@ void vlapic_show_id(struct vlapic *apic)
 		vlapic_put(apic, APIC_LDR, vlapic_x2apic_ldr(id));
 }
 
+static void show_version(struct vlapic *apic)
+{
+	u32 lvts = VLAPIC_LVTS - !vlapic_has_cmci(apic);
+
+	vlapic_put(apic, APIC_LVR, VLAPIC_VERSION | (lvts - 1) << 16);
+}
+
 /**
  * vlapic_clear() - registers as after power-on, without the base MSR
  * @apic: whose
@@ -383,16 +390,16 @@ void vlapic_clear(struct vlapic *apic)
 	u32 offset;
 
 	/* Done first, so that a timer that has expired raises no interrupt. */
-	for (i = 0; i < VLAPIC_LVTS; i++)
-		vlapic_put(apic, vlapic_lvt_offset(i), APIC_LVT_MASKED);
+	vlapic_put(apic, APIC_LVTT, APIC_LVT_MASKED);
 	vlapic_timer_stop(apic);
 	for (offset = 0; offset < KVM_APIC_REG_SIZE; offset += 0x10)
-		if (offset < APIC_LVTT || offset > APIC_LVTERR)
-			vlapic_put(apic, offset, 0);
+		vlapic_put(apic, offset, 0);
+	for (i = 0; i < VLAPIC_LVTS; i++)
+		vlapic_put(apic, vlapic_lvt_offset(i), APIC_LVT_MASKED);
 	if (vcpu->id == vcpu->vm->bsp_id &&
 	    vm_has_quirk(vcpu->vm, KVM_X86_QUIRK_LINT0_REENABLED))
 		vlapic_put(apic, APIC_LVT0, APIC_DM_EXTINT);
-	vlapic_put(apic, APIC_LVR, VLAPIC_VERSION);
+	show_version(apic);
 	vlapic_put(apic, APIC_DFR, APIC_DFR_FLAT);
 	vlapic_put(apic, APIC_SPIV, APIC_VECTOR_MASK);
 	vlapic_show_id(apic);
@@ -433,6 +440,36 @@ void vlapic_reset(struct vcpu *vcpu, bool init)
 	vcpu->vapic = 0;
 	vlapic_clear(apic);
 	apicmap_update(apic_chip(apic), apic);
+}
+
+/**
+ * vlapic_mce_changed() - have the LVT entry of corrected machine checks, or not
+ * @vcpu: owned by the caller; its IA32_MCG_CAP was set
+ *
+ * What the guest reaches without exits is looked at again.  Does nothing without an APIC.
+ */
+void vlapic_mce_changed(struct vcpu *vcpu)
+{
+	struct vlapic *apic = vcpu->apic;
+
+	if (!apic)
+		return;
+	vlapic_put(apic, APIC_LVTCMCI, APIC_LVT_MASKED);
+	show_version(apic);
+	apic->msrs_pass = false;
+	vcpu_request(vcpu, REQ_EVENT);
+}
+
+/**
+ * vlapic_corrected_error() - a machine check that is no exception
+ * @vcpu: owned by the caller; its IA32_MCG_CAP has MCG_CMCI_P
+ *
+ * SDM 16.5.  Does nothing without an APIC.
+ */
+void vlapic_corrected_error(struct vcpu *vcpu)
+{
+	if (vcpu->apic)
+		vlapic_deliver_lvt(vcpu->apic, VLAPIC_LVT_CMCI);
 }
 
 /**

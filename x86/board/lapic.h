@@ -18,6 +18,8 @@ struct vm;
 int vlapic_create(struct vcpu *vcpu);
 void vlapic_free(struct vcpu *vcpu);
 void vlapic_reset(struct vcpu *vcpu, bool init);
+void vlapic_mce_changed(struct vcpu *vcpu);
+void vlapic_corrected_error(struct vcpu *vcpu);
 
 bool vcpu_has_irq(struct vcpu *vcpu);
 bool vcpu_injects_irq(struct vcpu *vcpu);

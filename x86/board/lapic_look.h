@@ -21,6 +21,7 @@ enum vlapic_lvt {
 	VLAPIC_LVT_LINT0,
 	VLAPIC_LVT_LINT1,
 	VLAPIC_LVT_ERROR,
+	VLAPIC_LVT_CMCI,	/* corrected machine checks, where IA32_MCG_CAP says so */
 	VLAPIC_LVTS
 };
 
@@ -107,7 +108,7 @@ static inline u32 vlapic_get(const struct vlapic *apic, u32 offset)
 /* Where the LVT entry of a source is. */
 static inline u32 vlapic_lvt_offset(unsigned int lvt)
 {
-	return APIC_LVTT + lvt * 0x10;
+	return lvt == VLAPIC_LVT_CMCI ? APIC_LVTCMCI : APIC_LVTT + lvt * 0x10;
 }
 
 static inline u32 vlapic_lvt(const struct vlapic *apic, unsigned int lvt)

@@ -9,6 +9,7 @@
 #include <linux/bitmap.h>
 #include <linux/kvm_types.h>
 #include <asm/apicdef.h>
+#include <asm/mce.h>
 #include <asm/msr-index.h>
 
 #include "x86/board/lapic.h"
@@ -22,8 +23,8 @@ struct vm;
 #define VLAPIC_MAX_IDS		DITTO_MAX_VCPU_IDS	/* APIC ids are below this */
 #define VLAPIC_XAPIC_IDS	256	/* those that have 8 bits */
 #define VLAPIC_FIRST_VECTOR	16	/* lower ones are illegal in messages */
-/* An integrated APIC with six LVT entries and no directed EOI (SDM 11.4.8). */
-#define VLAPIC_VERSION		(0x14 | (VLAPIC_LVTS - 1) << 16)
+/* An integrated APIC with no directed EOI (SDM 11.4.8), but for the number of LVT entries. */
+#define VLAPIC_VERSION		0x14
 #define VLAPIC_SVR_WRITABLE	(APIC_VECTOR_MASK | APIC_SPIV_APIC_ENABLED | \
 				 APIC_SPIV_FOCUS_DISABLED)
 #define VLAPIC_DEST_ALL_XAPIC	0xffu
@@ -130,6 +131,12 @@ static inline unsigned long *vlapic_vector_word(struct vlapic *apic, u32 set, u8
 static inline bool vlapic_has_vector(struct vlapic *apic, u32 set, u8 vector)
 {
 	return test_bit(vector & 31, vlapic_vector_word(apic, set, vector));
+}
+
+/* The guest has corrected machine checks by interrupt, and so the LVT entry for them. */
+static inline bool vlapic_has_cmci(const struct vlapic *apic)
+{
+	return apic->vcpu->mce.cap & MCG_CMCI_P;
 }
 
 static inline bool vlapic_hw_enabled(const struct vlapic *apic)

@@ -37,6 +37,7 @@ u32 vlapic_lvt_mask(unsigned int lvt)
 		return mask | APIC_LVT_TIMER_PERIODIC | APIC_LVT_TIMER_TSCDEADLINE;
 	case VLAPIC_LVT_THERMAL:
 	case VLAPIC_LVT_PERF:
+	case VLAPIC_LVT_CMCI:
 		return mask | APIC_MODE_MASK;
 	case VLAPIC_LVT_LINT0:
 	case VLAPIC_LVT_LINT1:
@@ -103,6 +104,9 @@ bool vlapic_reg_read(struct vlapic *apic, u32 offset, u32 *val)
 	case APIC_TDCR:
 		*val = vlapic_get(apic, offset);
 		return true;
+	case APIC_LVTCMCI:
+		*val = vlapic_get(apic, offset);
+		return vlapic_has_cmci(apic);
 	default:
 		return read_xapic_only(apic, offset, val);
 	}
@@ -197,6 +201,11 @@ bool vlapic_reg_write(struct vlapic *apic, u32 offset, u32 val)
 		return true;
 	case APIC_LVTT ... APIC_LVTERR:
 		write_lvt(apic, (offset - APIC_LVTT) >> 4, val);
+		return true;
+	case APIC_LVTCMCI:
+		if (!vlapic_has_cmci(apic))
+			return false;
+		write_lvt(apic, VLAPIC_LVT_CMCI, val);
 		return true;
 	case APIC_TMICT:
 		vlapic_timer_set_initial(apic, val);

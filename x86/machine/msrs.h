@@ -21,6 +21,7 @@
  * @arch_caps: IA32_ARCH_CAPABILITIES that the guest sees
  * @power_ctl: Intel's power control, which controls nothing here
  * @platform_info: Intel's MSR_PLATFORM_INFO, which only the VMM writes
+ * @feature_control: Intel's IA32_FEATURE_CONTROL
  * @hwcr: AMD's hardware configuration register
  * @nb_cfg: AMD's northbridge configuration register
  * @de_cfg: AMD's decode configuration register
@@ -36,6 +37,7 @@ struct vcpu_msrs {
 	u64 arch_caps;
 	u64 power_ctl;
 	u64 platform_info;
+	u64 feature_control;
 	u64 hwcr;
 	u64 de_cfg;
 	u64 nb_cfg;
@@ -52,11 +54,14 @@ struct vcpu_msrs {
  * @cap: IA32_MCG_CAP
  * @status: IA32_MCG_STATUS
  * @ctl: IA32_MCG_CTL
+ * @ext_ctl: IA32_MCG_EXT_CTL
  * @bank: IA32_MC0_CTL, STATUS, ADDR and MISC, those of MC1, and so on
+ * @ctl2: IA32_MC0_CTL2, and so on
  */
 struct vcpu_mce {
-	u64 cap, status, ctl;
+	u64 cap, status, ctl, ext_ctl;
 	u64 bank[VCPU_MCE_BANKS * VCPU_MCE_REGISTERS];
+	u64 ctl2[VCPU_MCE_BANKS];
 };
 
 #endif

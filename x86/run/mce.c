@@ -11,6 +11,7 @@
 #include <linux/nospec.h>
 #include <asm/mce.h>
 
+#include "x86/board/lapic.h"
 #include "x86/cpu/cpuid.h"
 #include "x86/machine/vm.h"
 #include "x86/run/events.h"
@@ -19,8 +20,9 @@
 
 #define HWCR_MC_STATUS_WR_EN	BIT_ULL(18)
 
-/* What SETUP_MCE may ask for besides the number of banks: no corrected errors by interrupt. */
-#define MCE_CAP_SUPPORTED	(MCG_CTL_P | MCG_SER_P)
+/* What SETUP_MCE may ask for besides the number of banks. */
+#define MCE_CAP_BOTH		(MCG_CTL_P | MCG_SER_P)
+#define MCE_CAP_INTEL		(MCE_CAP_BOTH | MCG_CMCI_P | MCG_LMCE_P)
 /* AMD's MCG_CAP has nothing above this. */
 #define MCE_CAP_AMD		(MCG_BANKCNT_MASK | MCG_CTL_P)
 
@@ -182,9 +184,17 @@ enum guest_fault mce_bank_write(struct msr_access *a)
 }
 
 /*
- * MCi_CTL2 asks for an interrupt by corrected errors (MCG_CMCI_P), which is not offered.
- * VMMs save and restore what it has then: 0.
+ * MCi_CTL2 asks for an interrupt by errors that are no exception. Without MCG_CMCI_P there
+ * is none, but VMMs save and restore what it has then: 0.
  */
+static u64 *mce_ctl2(const struct msr_access *a)
+{
+	unsigned int n = a->index - MSR_IA32_MC0_CTL2, end = mce_banks(a->vcpu);
+
+	if (n >= end || (!a->by_vmm && !(a->vcpu->mce.cap & MCG_CMCI_P)))
+		return NULL;
+	return &a->vcpu->mce.ctl2[array_index_nospec(n, end)];
+}
 
 /**
  * mce_ctl2_read() - read a bank's MCi_CTL2
@@ -194,8 +204,11 @@ enum guest_fault mce_bank_write(struct msr_access *a)
  */
 enum guest_fault mce_ctl2_read(struct msr_access *a)
 {
-	if (!a->by_vmm || a->index - MSR_IA32_MC0_CTL2 >= mce_banks(a->vcpu))
+	const u64 *reg = mce_ctl2(a);
+
+	if (!reg)
 		return X86_FAULT;
+	a->val = *reg;
 	return X86_NO_FAULT;
 }
 
@@ -207,7 +220,92 @@ enum guest_fault mce_ctl2_read(struct msr_access *a)
  */
 enum guest_fault mce_ctl2_write(struct msr_access *a)
 {
-	return a->val ? X86_FAULT : mce_ctl2_read(a);
+	u64 *reg = mce_ctl2(a), bits = MCI_CTL2_CMCI_EN | MCI_CTL2_CMCI_THRESHOLD_MASK;
+
+	if (!reg || (a->val & ~(a->vcpu->mce.cap & MCG_CMCI_P ? bits : 0)))
+		return X86_FAULT;
+	*reg = a->val;
+	return X86_NO_FAULT;
+}
+
+/* The guest's firmware allows machine checks for one CPU alone (SDM 16.3.1.4). */
+static bool mce_ext_ctl_exists(const struct msr_access *a)
+{
+	if (cpuid_host_is_amd())
+		return false;
+	return a->by_vmm || (a->vcpu->msr.feature_control & FEAT_CTL_LMCE_ENABLED);
+}
+
+/**
+ * mce_ext_ctl_read() - read IA32_MCG_EXT_CTL
+ * @a: in flight
+ *
+ * Return: X86_NO_FAULT or X86_FAULT.
+ */
+enum guest_fault mce_ext_ctl_read(struct msr_access *a)
+{
+	if (!mce_ext_ctl_exists(a))
+		return X86_FAULT;
+	a->val = a->vcpu->mce.ext_ctl;
+	return X86_NO_FAULT;
+}
+
+/**
+ * mce_ext_ctl_write() - write IA32_MCG_EXT_CTL
+ * @a: in flight
+ *
+ * Return: X86_NO_FAULT or X86_FAULT.
+ */
+enum guest_fault mce_ext_ctl_write(struct msr_access *a)
+{
+	if (!mce_ext_ctl_exists(a) || (a->val & ~(u64)MCG_EXT_CTL_LMCE_EN))
+		return X86_FAULT;
+	a->vcpu->mce.ext_ctl = a->val;
+	return X86_NO_FAULT;
+}
+
+/*
+ * Intel's IA32_FEATURE_CONTROL: firmware enables features by it and locks it; local machine
+ * checks are the only one of them here.
+ */
+
+/**
+ * feature_control_read() - read IA32_FEATURE_CONTROL
+ * @a: in flight
+ *
+ * Return: X86_NO_FAULT or X86_FAULT.
+ */
+enum guest_fault feature_control_read(struct msr_access *a)
+{
+	if (cpuid_host_is_amd())
+		return X86_FAULT;
+	a->val = a->vcpu->msr.feature_control;
+	return X86_NO_FAULT;
+}
+
+/**
+ * feature_control_write() - write IA32_FEATURE_CONTROL
+ * @a: in flight
+ *
+ * Return: X86_NO_FAULT or X86_FAULT.
+ */
+enum guest_fault feature_control_write(struct msr_access *a)
+{
+	bool lmce = a->by_vmm || (a->vcpu->mce.cap & MCG_LMCE_P);
+
+	if (cpuid_host_is_amd())
+		return X86_FAULT;
+	if (!a->by_vmm && (a->vcpu->msr.feature_control & FEAT_CTL_LOCKED))
+		return X86_FAULT;
+	if (a->val & ~(u64)(FEAT_CTL_LOCKED | (lmce ? FEAT_CTL_LMCE_ENABLED : 0)))
+		return X86_FAULT;
+	a->vcpu->msr.feature_control = a->val;
+	return X86_NO_FAULT;
+}
+
+static u64 mce_supported(void)
+{
+	return cpuid_host_is_amd() ? MCE_CAP_BOTH : MCE_CAP_INTEL;
 }
 
 /**
@@ -218,7 +316,7 @@ enum guest_fault mce_ctl2_write(struct msr_access *a)
  */
 int mce_ioctl_supported(u64 *cap)
 {
-	*cap = MCE_CAP_SUPPORTED;
+	*cap = mce_supported();
 	return 0;
 }
 
@@ -232,17 +330,35 @@ int mce_ioctl_supported(u64 *cap)
 int vcpu_ioctl_setup_mce(struct vcpu *vcpu, u64 *cap)
 {
 	unsigned int i, banks = *cap & MCG_BANKCNT_MASK;
+	u64 changed;
 
 	if (!banks || banks > VCPU_MCE_BANKS)
 		return -EINVAL;
-	if (*cap & ~(MCE_CAP_SUPPORTED | MCG_BANKCNT_MASK | MCG_EXT_CNT_MASK))
+	if (*cap & ~(mce_supported() | MCG_BANKCNT_MASK | MCG_EXT_CNT_MASK))
 		return -EINVAL;
+	changed = vcpu->mce.cap ^ *cap;
 	vcpu->mce.cap = cpuid_host_is_amd() ? *cap & MCE_CAP_AMD : *cap;
 	if (*cap & MCG_CTL_P)
 		vcpu->mce.ctl = ~0ULL;
 	for (i = 0; i < banks; i++)
 		vcpu->mce.bank[i * MCE_REGISTERS + MCE_CTL] = ~0ULL;
+	memset(vcpu->mce.ctl2, 0, sizeof(vcpu->mce.ctl2));
+	if (changed & MCG_CMCI_P)
+		vlapic_mce_changed(vcpu);
 	return 0;
+}
+
+/* It waits in its bank; the guest may have asked to be told. */
+static void mce_record_no_action(struct vcpu *vcpu, u64 *bank, const struct kvm_x86_mce *mce)
+{
+	u64 ctl2 = vcpu->mce.ctl2[array_index_nospec(mce->bank, VCPU_MCE_BANKS)];
+
+	bank[MCE_STATUS] = mce->status;
+	bank[MCE_ADDR] = mce->addr;
+	bank[MCE_MISC] = mce->misc;
+	vcpu->mce.status = 0;
+	if ((vcpu->mce.cap & MCG_CMCI_P) && (ctl2 & MCI_CTL2_CMCI_EN))
+		vlapic_corrected_error(vcpu);
 }
 
 static void mce_record(u64 *bank, const struct kvm_x86_mce *mce)
@@ -288,7 +404,8 @@ static void mce_raise(struct vcpu *vcpu, u64 *bank, const struct kvm_x86_mce *mc
  *
  * An uncorrected one raises #MC, or shuts the vCPU down when it cannot take that. A
  * corrected one waits in its bank until the guest looks; it does not replace an
- * uncorrected one, which only learns that there was another.
+ * uncorrected one, which only learns that there was another.  An uncorrected one that needs
+ * no action waits, too, and interrupts the guest where that has asked for it.
  *
  * Return: 0; -EINVAL for a bank that is not there, or a status that is not valid.
  */
@@ -302,10 +419,7 @@ int vcpu_ioctl_set_mce(struct vcpu *vcpu, struct kvm_x86_mce *mce)
 		return -EINVAL;
 	bank = &vcpu->mce.bank[array_index_nospec(mce->bank, banks) * MCE_REGISTERS];
 	if (mce_needs_no_action(mce)) {
-		bank[MCE_STATUS] = mce->status;
-		bank[MCE_ADDR] = mce->addr;
-		bank[MCE_MISC] = mce->misc;
-		vcpu->mce.status = 0;
+		mce_record_no_action(vcpu, bank, mce);
 	} else if (mce->status & MCI_STATUS_UC) {
 		mce_raise(vcpu, bank, mce);
 	} else if ((bank[MCE_STATUS] & found) == found) {

@@ -24,6 +24,10 @@ enum guest_fault mce_bank_read(struct msr_access *a);
 enum guest_fault mce_bank_write(struct msr_access *a);
 enum guest_fault mce_ctl2_read(struct msr_access *a);
 enum guest_fault mce_ctl2_write(struct msr_access *a);
+enum guest_fault mce_ext_ctl_read(struct msr_access *a);
+enum guest_fault mce_ext_ctl_write(struct msr_access *a);
+enum guest_fault feature_control_read(struct msr_access *a);
+enum guest_fault feature_control_write(struct msr_access *a);
 
 int mce_ioctl_supported(u64 *cap);
 int vcpu_ioctl_setup_mce(struct vcpu *vcpu, u64 *cap);

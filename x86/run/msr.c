@@ -411,6 +411,7 @@ static const struct msr_desc msr_table[] = {
 	  CALLS(system_time) },
 	{ MSR_IA32_APICBASE, MSR_IA32_APICBASE, ALWAYS, 0, CALLS(apic_base) },
 	ZERO(MSR_EBC_FREQUENCY_ID, MSR_EBC_FREQUENCY_ID),
+	{ MSR_IA32_FEAT_CTL, MSR_IA32_FEAT_CTL, ALWAYS, MSR_SAVED, CALLS(feature_control) },
 	{ MSR_IA32_TSC_ADJUST, MSR_IA32_TSC_ADJUST, X86_FEATURE_TSC_ADJUST, MSR_SAVED,
 	  SOFT(tsc_adjust), ANY, .write = tsc_adjust_write },
 	{ MSR_IA32_SPEC_CTRL, MSR_IA32_SPEC_CTRL, ALWAYS, MSR_SAVED, CALLS(spec_ctrl) },
@@ -454,6 +455,7 @@ static const struct msr_desc msr_table[] = {
 	{ MSR_MTRRdefType, MSR_MTRRdefType, X86_FEATURE_MTRR, 0, SOFT(mtrr_def_type),
 	  .bits = MTRR_DEF_TYPE_BITS, .write = mtrr_def_type_write },
 	{ MSR_IA32_MC0_CTL, MSR_IA32_MCx_CTL(VCPU_MCE_BANKS) - 1, ALWAYS, 0, CALLS(mce_bank) },
+	{ MSR_IA32_MCG_EXT_CTL, MSR_IA32_MCG_EXT_CTL, ALWAYS, MSR_SAVED, CALLS(mce_ext_ctl) },
 	{ MSR_IA32_TSC_DEADLINE, MSR_IA32_TSC_DEADLINE, X86_FEATURE_TSC_DEADLINE_TIMER,
 	  MSR_SAVED, CALLS(vlapic) },
 	{ X2APIC_FIRST, X2APIC_LAST, X86_FEATURE_X2APIC, 0, CALLS(vlapic) },
@@ -647,6 +649,23 @@ bool msr_is_known(u32 index)
 	return msr_find(index);
 }
 
+/*
+ * How long the core was in which C-state: the CPU's own counters, which a guest sees that
+ * halts the CPU itself. Where the CPU has one of them not, its RDMSR is #GP without our help.
+ */
+static void msr_pass_residencies(struct vcpu *vcpu)
+{
+	static const u32 counters[] = {
+		MSR_CORE_C3_RESIDENCY, MSR_CORE_C6_RESIDENCY, MSR_CORE_C7_RESIDENCY,
+		MSR_CORE_C1_RES,
+	};
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(counters); i++)
+		backend->pass_msr(vcpu, counters[i],
+				  msr_filter_allows(vcpu->vm, counters[i], false), false);
+}
+
 /**
  * msr_setup_passthrough() - let the guest have what needs no exit
  * @vcpu: owned and loaded
@@ -666,6 +685,8 @@ void msr_setup_passthrough(struct vcpu *vcpu)
 					  msr_filter_allows(vcpu->vm, index, false),
 					  msr_filter_allows(vcpu->vm, index, true));
 	}
+	if (READ_ONCE(vcpu->vm->enabled.exits_off) & KVM_X86_DISABLE_EXITS_CSTATE)
+		msr_pass_residencies(vcpu);
 }
 
 /* ioctls */
@@ -674,6 +695,9 @@ void msr_setup_passthrough(struct vcpu *vcpu)
 static bool msr_offered(const struct msr_desc *d)
 {
 	switch (d->first) {
+	case MSR_IA32_FEAT_CTL:
+	case MSR_IA32_MCG_EXT_CTL:
+		return !cpuid_host_is_amd();
 	case MSR_IA32_SPEC_CTRL:
 		return cpuid_host_has(X86_FEATURE_SPEC_CTRL) ||
 		       cpuid_host_has(X86_FEATURE_AMD_IBRS) ||
