@@ -496,8 +496,8 @@ static void vmx_choose_timer(void)
 
 static void vmx_choose(void)
 {
-	/* Not HLT: which vCPU is halted in its VMCS would be one more thing to keep in step. */
-	vmx_backend_caps.exits_off = KVM_X86_DISABLE_EXITS_PAUSE | KVM_X86_DISABLE_EXITS_MWAIT;
+	vmx_backend_caps.exits_off = KVM_X86_DISABLE_EXITS_PAUSE | KVM_X86_DISABLE_EXITS_MWAIT |
+				     KVM_X86_DISABLE_EXITS_HLT | KVM_X86_DISABLE_EXITS_CSTATE;
 	vmx_choose_vpid();
 	vmx_choose_apic();
 	vmx_choose_posting();

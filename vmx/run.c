@@ -86,6 +86,9 @@ static void vmx_to_guest(struct vmx_vcpu *vmx)
 
 	if (unlikely(!vmx->guest_msrs))
 		vmx_load_guest(vmx);
+	/* Somebody gave the vCPU another state, or moved it on. */
+	if (unlikely(vmx->halted) && (st->dirty || st->rip != w->rip))
+		vmx_end_halt(vmx);
 	if (st->dirty)
 		vmx_push(vmx);
 	vmcs_update(GUEST_RIP, w->rip, st->rip);
@@ -127,6 +130,8 @@ static void vmx_from_guest(struct vmx_vcpu *vmx)
 	if (vmx_uses(VMX_CPU, CPU_BASED_TPR_SHADOW))
 		st->cr8 = vmx->vcpu.apic_page[APIC_TASKPRI] >> 4;
 	st->valid = 0;
+	if (unlikely(vmx->halts))
+		vmx->halted = vmcs_read(GUEST_ACTIVITY_STATE) == GUEST_ACTIVITY_HLT;
 	vmx->launched = true;
 	vmx->injecting_nmi = false;
 }

@@ -70,6 +70,9 @@ int vmx_vcpu_init(struct vcpu *vcpu)
 	vmx->exceptions = EXCEPTION_EXITS;
 	if (vcpu->vm->enabled.exits_off & KVM_X86_DISABLE_EXITS_MWAIT)
 		vmx->cpu_ctl &= ~(CPU_BASED_MWAIT_EXITING | CPU_BASED_MONITOR_EXITING);
+	vmx->halts = vcpu->vm->enabled.exits_off & KVM_X86_DISABLE_EXITS_HLT;
+	if (vmx->halts)
+		vmx->cpu_ctl &= ~CPU_BASED_HLT_EXITING;
 	if (vmx_uses(VMX_CPU, CPU_BASED_TPR_SHADOW))
 		vmx->cpu_ctl &= ~(CPU_BASED_CR8_LOAD_EXITING | CPU_BASED_CR8_STORE_EXITING);
 	return 0;
@@ -257,7 +260,8 @@ static bool vmx_can_pass_writes(u32 msr)
 /**
  * vmx_pass_msr() - backend_ops.pass_msr
  * @vcpu: any state
- * @msr: one that this backend switches; others are never let through
+ * @msr: one that this backend switches, or a counter of the host's that guests may read;
+ *	others are never let through
  * @read: RDMSR makes no exit
  * @write: WRMSR makes no exit, where the value can be had back cheaply: system-call
  *	MSRs are written once by a guest, but would be read at each switch
@@ -355,6 +359,16 @@ void vmx_notify(int cpu)
 }
 
 /**
+ * vmx_end_halt() - the guest goes on behind its HLT
+ * @vmx: loaded, and halted in its VMCS
+ */
+void vmx_end_halt(struct vmx_vcpu *vmx)
+{
+	vmcs_write(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_ACTIVE);
+	vmx->halted = false;
+}
+
+/**
  * vmx_inject() - backend_ops.inject
  * @vcpu: loaded; IRQs off
  * @event: delivered by the CPU before the guest's next instruction (27.6.1)
@@ -363,6 +377,9 @@ void vmx_inject(struct vcpu *vcpu, const struct x86_event *event)
 {
 	u32 info = event->vector | event->type << 8 | INTR_INFO_VALID_MASK;
 
+	/* Of exceptions the CPU takes only two for a guest that is halted (27.3.1.5). */
+	if (unlikely(to_vmx(vcpu)->halted))
+		vmx_end_halt(to_vmx(vcpu));
 	if (event->has_error) {
 		info |= INTR_INFO_DELIVER_CODE_MASK;
 		/* An error code has 16 bits (27.2.1.3); a VMM may have set more. */

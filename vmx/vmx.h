@@ -162,6 +162,8 @@ struct vmx_written {
  * @flush: the next entry begins with INVEPT
  * @new_cpu: and with INVVPID: this CPU may have seen the vCPU before
  * @injecting_nmi: the next entry delivers an NMI
+ * @halts: HLT does not exit; constant
+ * @halted: the VMCS says that the guest waits in HLT
  * @wrote_pending: the pending debug exceptions may have BS set by us
  * @flush_l1d: something ran since the last entry that may have left secrets in L1D
  * @guest_msrs: the CPU holds the guest's values of enum vmx_msr and the rest of
@@ -190,6 +192,7 @@ struct vmx_vcpu {
 	bool flush;
 	bool new_cpu;
 	bool injecting_nmi;
+	bool halts, halted;
 	bool wrote_pending;
 	bool flush_l1d;
 	bool guest_msrs;
@@ -293,6 +296,7 @@ void vmx_set_tdp_root(struct vcpu *vcpu, hpa_t root);
 void vmx_pass_msr(struct vcpu *vcpu, u32 msr, bool read, bool write);
 void vmx_set_dr_exits(struct vcpu *vcpu, bool on);
 void vmx_set_exception_exits(struct vcpu *vcpu, u32 vectors);
+void vmx_end_halt(struct vmx_vcpu *vmx);
 void vmx_show_apic(struct vcpu *vcpu, const struct apic_view *view);
 void vmx_notify(int cpu);
 
@@ -303,8 +307,8 @@ u32 vmx_seg_rights(const struct kvm_segment *s);
 void vmx_seg_from_rights(struct kvm_segment *s, u32 rights);
 
 /*
- * Instructions that exit only when a control of VMX_CPU says so, and always do so here: X(exit
- * reason, kind); the control has the kind's name.
+ * Instructions that exit only when a control of VMX_CPU says so, and do so here unless the VMM
+ * turned it off: X(exit reason, kind); the control has the kind's name.
  */
 #define VMX_ASKED_EXITS(X)		\
 	X(HLT, HLT)			\

@@ -119,6 +119,9 @@ struct vm *vm_new(const struct vm_config *config)
 	if (config->ring)
 		CHECKED(ioctl(vm->fd, KVM_ENABLE_CAP, &(struct kvm_enable_cap) {
 			.cap = KVM_CAP_DIRTY_LOG_RING, .args[0] = config->ring }));
+	if (config->exits_off)
+		CHECKED(ioctl(vm->fd, KVM_ENABLE_CAP, &(struct kvm_enable_cap) {
+			.cap = KVM_CAP_X86_DISABLE_EXITS, .args[0] = config->exits_off }));
 	if (config->empty)
 		return vm;
 	vm->ram_size = config->ram ?: 8 * MIB;

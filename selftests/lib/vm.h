@@ -124,11 +124,12 @@ struct vm {
  * @ring: bytes of each vCPU's dirty ring
  * @user: memory is the process's own even where gmem is the default
  * @type: of KVM_CREATE_VM
+ * @exits_off: KVM_X86_DISABLE_EXITS_*
  */
 struct vm_config {
 	u64 ram;
 	unsigned int vcpus;
-	u32 ring, type;
+	u32 ring, type, exits_off;
 	bool no_irqchip, split, pit, empty, user;
 };
 

@@ -575,6 +575,13 @@ static const struct guest_test tests[] = {
 	{ .name = "g_sti_window" },
 	{ .name = "g_shadow_kept", .on_exit = set_shadow },
 	{ .name = "g_sti_hlt" },
+	/* A guest that halts the CPU itself. */
+	{ .name = "own_halt_irq", .entry = "g_sti_hlt",
+	  .config.exits_off = KVM_X86_DISABLE_EXITS_HLT },
+	{ .name = "own_halt_nmi", .entry = "g_nmi_again_halted", .on_exit = nmi_later,
+	  .config.exits_off = KVM_X86_DISABLE_EXITS_HLT },
+	{ .name = "own_halt_timer", .entry = "g_timer_oneshot",
+	  .config.exits_off = KVM_X86_DISABLE_EXITS_HLT },
 	{ .name = "g_popf_window" },
 	{ .name = "g_tpr" },
 	{ .name = "g_priority" },
