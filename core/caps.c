@@ -150,6 +150,11 @@ int caps_check(struct vm *vm, unsigned long cap)
 		return !!cpuid_host_xcr0();
 	case KVM_CAP_X86_DISABLE_EXITS:
 		return vm_exits_off();
+	case KVM_CAP_X86_BUS_LOCK_EXIT:
+		return backend->caps->bus_locks ?
+		       KVM_BUS_LOCK_DETECTION_OFF | KVM_BUS_LOCK_DETECTION_EXIT : 0;
+	case KVM_CAP_X86_NOTIFY_VMEXIT:
+		return backend->caps->notify;
 	case KVM_CAP_XSAVE2:
 		return vm_xsave_size();
 	case KVM_CAP_TSC_CONTROL:

@@ -113,6 +113,30 @@ static int enable_disable_exits(struct vm *vm, u64 exits)
 	return 0;
 }
 
+#define BUS_LOCK_MODES	(KVM_BUS_LOCK_DETECTION_OFF | KVM_BUS_LOCK_DETECTION_EXIT)
+
+/* One of the two, and there is no way back. */
+static int enable_bus_lock_exits(struct vm *vm, u64 mode)
+{
+	if (!backend->caps->bus_locks || mode == BUS_LOCK_MODES)
+		return -EINVAL;
+	if (mode == KVM_BUS_LOCK_DETECTION_EXIT)
+		WRITE_ONCE(vm->enabled.bus_lock_exits, true);
+	return 0;
+}
+
+/* The window is the upper half of the argument. */
+static int enable_notify(struct vm *vm, u64 arg)
+{
+	u32 flags = arg;
+
+	if (!backend->caps->notify || vm->nr_vcpus || !(flags & KVM_X86_NOTIFY_VMEXIT_ENABLED))
+		return -EINVAL;
+	vm->enabled.notify_window = arg >> 32;
+	vm->enabled.notify = flags;
+	return 0;
+}
+
 static int enable_platform_info(struct vm *vm, u64 on)
 {
 	WRITE_ONCE(vm->enabled.no_platform_info, !on);
@@ -153,6 +177,7 @@ static int enable_emulation_exits(struct vm *vm, u64 on)
 			 KVM_X86_DISABLE_EXITS_PAUSE | KVM_X86_DISABLE_EXITS_CSTATE)
 #define MSR_EXITS	(KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN | \
 			 KVM_MSR_EXIT_REASON_FILTER)
+#define NOTIFY	(GENMASK_ULL(63, 32) | KVM_X86_NOTIFY_VMEXIT_ENABLED | KVM_X86_NOTIFY_VMEXIT_USER)
 #define X2APIC	(KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK)
 
 static const struct enable_vm enable_vm_table[] = {
@@ -171,6 +196,8 @@ static const struct enable_vm enable_vm_table[] = {
 	{ KVM_CAP_MAX_VCPU_ID, ANY, enable_max_vcpu_id },
 	{ KVM_CAP_EXIT_HYPERCALL, VM_EXIT_HYPERCALLS, enable_exit_hypercall },
 	{ KVM_CAP_X86_DISABLE_EXITS, VM_EXITS_OFF, enable_disable_exits },
+	{ KVM_CAP_X86_BUS_LOCK_EXIT, BUS_LOCK_MODES, enable_bus_lock_exits },
+	{ KVM_CAP_X86_NOTIFY_VMEXIT, NOTIFY, enable_notify },
 	{ KVM_CAP_MSR_PLATFORM_INFO, ANY, enable_platform_info },
 	{ KVM_CAP_X86_APIC_BUS_CYCLES_NS, ANY, enable_apic_bus_cycles },
 	{ KVM_CAP_HALT_POLL, ANY, enable_halt_poll },

@@ -103,6 +103,7 @@ static const struct stats_item stats_vcpu[] = {
 	COUNT("pf_taken", AT(exits[EXIT_TDP_FAULT])),
 	COUNT("irq_exits", AT(exits[EXIT_HOST_IRQ])),
 	COUNT("halt_exits", AT(exits[EXIT_HLT])),
+	COUNT("notify_window_exits", AT(exits[EXIT_NOTIFY])),
 	COUNT("hypercalls", AT(exits[EXIT_HYPERCALL])),
 	EXIT_KINDS(EXITS, EXITS)
 };

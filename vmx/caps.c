@@ -184,6 +184,7 @@ static u32 vmx_wanted(enum vmx_word word)
 		       SECONDARY_EXEC_WBINVD_EXITING | SECONDARY_EXEC_ENCLS_EXITING |
 		       (virtual_interrupts ? SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY : 0) |
 		       SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE |
+		       SECONDARY_EXEC_BUS_LOCK_DETECTION | SECONDARY_EXEC_NOTIFY_VM_EXITING |
 		       (apic_registers ? SECONDARY_EXEC_APIC_REGISTER_VIRT : 0) |
 		       (vpid ? SECONDARY_EXEC_ENABLE_VPID : 0) |
 		       (tsc_scaling ? SECONDARY_EXEC_TSC_SCALING : 0) |
@@ -498,6 +499,8 @@ static void vmx_choose(void)
 {
 	vmx_backend_caps.exits_off = KVM_X86_DISABLE_EXITS_PAUSE | KVM_X86_DISABLE_EXITS_MWAIT |
 				     KVM_X86_DISABLE_EXITS_HLT | KVM_X86_DISABLE_EXITS_CSTATE;
+	vmx_backend_caps.bus_locks = vmx_uses(VMX_CPU2, SECONDARY_EXEC_BUS_LOCK_DETECTION);
+	vmx_backend_caps.notify = vmx_uses(VMX_CPU2, SECONDARY_EXEC_NOTIFY_VM_EXITING);
 	vmx_choose_vpid();
 	vmx_choose_apic();
 	vmx_choose_posting();

@@ -57,6 +57,7 @@ static const u8 vmx_kinds[] = {
 	[EXIT_REASON_XSETBV] = INSN(XSETBV),
 	[EXIT_REASON_VMFUNC] = KIND(UNDEFINED),
 	[EXIT_REASON_ENCLS] = KIND(UNDEFINED),
+	[EXIT_REASON_BUS_LOCK] = KIND(BUS_LOCK),
 };
 
 /**
@@ -126,6 +127,17 @@ void vmx_ept_facts(u64 qualification, struct exit_facts *f)
 			(qualification & EPT_VIOLATION_ACC_WRITE) ? MMU_WRITE : MMU_READ;
 	f->tdp.table_walk = (qualification & EPT_VIOLATION_GVA_IS_VALID) &&
 			    !(qualification & EPT_VIOLATION_GVA_TRANSLATED);
+}
+
+/**
+ * vmx_notify_facts() - decode the qualification of a notify exit
+ * @qualification: of the exit
+ * @f: .kind and .notify are set
+ */
+void vmx_notify_facts(u64 qualification, struct exit_facts *f)
+{
+	f->kind = EXIT_NOTIFY;
+	f->notify.state_lost = qualification & NOTIFY_VM_CONTEXT_INVALID;
 }
 
 /**
@@ -256,6 +268,17 @@ static void vmx_log_full_facts(struct vmx_vcpu *vmx, struct exit_facts *f)
 		vmx_block_nmi_again(vmx, f);
 }
 
+static void vmx_window_facts(struct vmx_vcpu *vmx, struct exit_facts *f)
+{
+	u64 qualification = vmcs_read(EXIT_QUALIFICATION);
+
+	vmx_fetch_vectoring(f);
+	vmx_notify_facts(qualification, f);
+	f->hw[1] = qualification;
+	if (qualification & INTR_INFO_UNBLOCK_NMI)
+		vmx_block_nmi_again(vmx, f);
+}
+
 /* The length is an instruction's, if one asked for the switch (28.2.5). */
 static void vmx_switch_facts(struct exit_facts *f)
 {
@@ -331,6 +354,8 @@ static noinline void vmx_other_facts(struct vmx_vcpu *vmx, u32 reason, u8 kind,
 		vmx_exception_facts(vmx, f);
 	} else if (reason == EXIT_REASON_TASK_SWITCH) {
 		vmx_switch_facts(f);
+	} else if (reason == EXIT_REASON_NOTIFY) {
+		vmx_window_facts(vmx, f);
 	} else if (reason == EXIT_REASON_PML_FULL) {
 		vmx_log_full_facts(vmx, f);
 	} else {

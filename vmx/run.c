@@ -269,6 +269,8 @@ void vmx_run(struct vcpu *vcpu, struct exit_facts *facts)
 		vmx_from_guest(vmx);
 		if (vmx->log)
 			vmx_take_log(vmx, facts);
+		if (unlikely(reason & VMX_REASON_BUS_LOCK))
+			facts->bus_lock = true;
 		vmx_facts(vmx, reason & VMX_REASON, facts);
 	}
 	if (static_branch_unlikely(&vmx_flushes_l1d))

@@ -16,6 +16,7 @@
 
 #include "compat.h"
 #include "vmx/vmx.h"
+#include "x86/machine/vm.h"
 
 /* PAUSE-loop exiting (25.6.13): 128 cycles apart is a loop, 4096 of it is enough. */
 #define PLE_GAP_CYCLES		128
@@ -27,18 +28,34 @@ static void vmx_free_pages(struct vmx_vcpu *vmx)
 	free_page((unsigned long)vmx->msr_bitmap);
 }
 
+/**
+ * vmx_cpu2_of() - secondary controls that a VMM did not turn off, and those that it asked for
+ * @cpu2: what the CPU can do
+ * @enabled: of the VM
+ *
+ * Return: the controls.
+ */
+u32 vmx_cpu2_of(u32 cpu2, const struct vm_enabled *enabled)
+{
+	if (enabled->exits_off & KVM_X86_DISABLE_EXITS_PAUSE)
+		cpu2 &= ~SECONDARY_EXEC_PAUSE_LOOP_EXITING;
+	if (!enabled->bus_lock_exits)
+		cpu2 &= ~SECONDARY_EXEC_BUS_LOCK_DETECTION;
+	if (!enabled->notify)
+		cpu2 &= ~SECONDARY_EXEC_NOTIFY_VM_EXITING;
+	return cpu2;
+}
+
 static u32 vmx_vcpu_cpu2(const struct vmx_vcpu *vmx)
 {
 	u32 cpu2 = vmx_caps.control[VMX_CPU2] & ~SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE;
 
 	if (!vmx->vpid)
 		cpu2 &= ~SECONDARY_EXEC_ENABLE_VPID;
-	if (vmx->vcpu.vm->enabled.exits_off & KVM_X86_DISABLE_EXITS_PAUSE)
-		cpu2 &= ~SECONDARY_EXEC_PAUSE_LOOP_EXITING;
 	if (!vmx->vcpu.apic)
 		cpu2 &= ~(SECONDARY_EXEC_APIC_REGISTER_VIRT |
 			  SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY);
-	return cpu2;
+	return vmx_cpu2_of(cpu2, &vmx->vcpu.vm->enabled);
 }
 
 /**
@@ -120,6 +137,8 @@ static void vmx_write_controls(struct vmx_vcpu *vmx)
 		vmcs_write(PLE_GAP, PLE_GAP_CYCLES);
 		vmcs_write(PLE_WINDOW, PLE_WINDOW_CYCLES);
 	}
+	if (vmx->cpu2 & SECONDARY_EXEC_NOTIFY_VM_EXITING)
+		vmcs_write(NOTIFY_WINDOW, vmx->vcpu.vm->enabled.notify_window);
 	if (vmx_uses(VMX_CPU2, SECONDARY_EXEC_ENABLE_XSAVES))
 		vmcs_write(XSS_EXIT_BITMAP, 0);
 	if (vmx->log) {

@@ -19,6 +19,7 @@
 /* Exit reason (25.9.1): the reason itself, and that nothing was entered. */
 #define VMX_REASON		GENMASK(15, 0)
 #define VMX_REASON_NOT_ENTERED	BIT(31)
+#define VMX_REASON_BUS_LOCK	BIT(26)
 /* Of VMs that only Intel's manual numbers (table C-1). */
 #define VMX_REASON_GETSEC	11
 #define VMX_REASON_RSM		17
@@ -285,6 +286,7 @@ void vmx_load_host(struct vmx_vcpu *vmx);
 void vmx_load_msr(struct vmx_vcpu *vmx, enum vmx_msr nr, u64 val);
 
 /* vcpu.c */
+u32 vmx_cpu2_of(u32 cpu2, const struct vm_enabled *enabled);
 int vmx_vcpu_init(struct vcpu *vcpu);
 void vmx_vcpu_free(struct vcpu *vcpu);
 void vmx_load(struct vcpu *vcpu, int cpu);
@@ -323,6 +325,7 @@ void vmx_cr_facts(u64 qualification, struct exit_facts *f);
 void vmx_dr_facts(u64 qualification, struct exit_facts *f);
 void vmx_task_facts(u64 qualification, struct exit_facts *f);
 void vmx_ept_facts(u64 qualification, struct exit_facts *f);
+void vmx_notify_facts(u64 qualification, struct exit_facts *f);
 void vmx_log_facts(const u64 *log, u16 index, struct exit_facts *f);
 void vmx_vectoring(u32 info, u32 error, u32 insn_len, struct x86_event *e);
 

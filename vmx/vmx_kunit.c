@@ -11,6 +11,7 @@
 #include <asm/trapnr.h>
 
 #include "vmx/refusal.h"
+#include "x86/machine/vm.h"
 
 static u64 cap(u32 must, u32 may)
 {
@@ -98,6 +99,34 @@ static void io_qualifications(struct kunit *test)
 	vmx_io_facts(0x1f00000 | BIT(5) | BIT(4) | BIT(3) | 1, &f);	/* rep insw */
 	KUNIT_EXPECT_EQ(test, f.io.size, 2);
 	KUNIT_EXPECT_TRUE(test, f.io.in && f.io.string);
+}
+
+static void notify_qualifications(struct kunit *test)
+{
+	struct exit_facts f;
+
+	vmx_notify_facts(BIT(12), &f);
+	KUNIT_EXPECT_EQ(test, f.kind, EXIT_NOTIFY);
+	KUNIT_EXPECT_FALSE(test, f.notify.state_lost);
+	vmx_notify_facts(BIT(0), &f);
+	KUNIT_EXPECT_TRUE(test, f.notify.state_lost);
+}
+
+/* Nothing that the VMM has not asked for. */
+static void controls_of_a_vm(struct kunit *test)
+{
+	const u32 asked = SECONDARY_EXEC_BUS_LOCK_DETECTION | SECONDARY_EXEC_NOTIFY_VM_EXITING;
+	const u32 all = SECONDARY_EXEC_ENABLE_EPT | SECONDARY_EXEC_PAUSE_LOOP_EXITING | asked;
+	struct vm_enabled enabled = { };
+
+	KUNIT_EXPECT_EQ(test, vmx_cpu2_of(all, &enabled), all & ~asked);
+	enabled.bus_lock_exits = true;
+	KUNIT_EXPECT_EQ(test, vmx_cpu2_of(all, &enabled), all & ~SECONDARY_EXEC_NOTIFY_VM_EXITING);
+	enabled.notify = KVM_X86_NOTIFY_VMEXIT_ENABLED;
+	KUNIT_EXPECT_EQ(test, vmx_cpu2_of(all, &enabled), all);
+	KUNIT_EXPECT_EQ(test, vmx_cpu2_of(all & ~asked, &enabled), all & ~asked);
+	enabled.exits_off = KVM_X86_DISABLE_EXITS_PAUSE;
+	KUNIT_EXPECT_EQ(test, vmx_cpu2_of(all, &enabled), all & ~SECONDARY_EXEC_PAUSE_LOOP_EXITING);
 }
 
 static void register_qualifications(struct kunit *test)
@@ -470,6 +499,8 @@ static struct kunit_case vmx_cases[] = {
 	KUNIT_CASE(rights_and_back),
 	KUNIT_CASE(rights_of_loose_segments),
 	KUNIT_CASE(io_qualifications),
+	KUNIT_CASE(notify_qualifications),
+	KUNIT_CASE(controls_of_a_vm),
 	KUNIT_CASE(register_qualifications),
 	KUNIT_CASE(ept_qualifications),
 	KUNIT_CASE(logged_writes),

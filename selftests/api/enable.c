@@ -313,8 +313,33 @@ static void max_vcpu_id(const void *arg)
 	vm_free(vm);
 }
 
+/* Exits that only few CPUs have. */
+static void rare_exits(const void *arg)
+{
+	const u64 window = 100000ull << 32;
+	struct vm *vm = vm_new(&(struct vm_config) { .empty = true });
+	int off_and_exit = vm_cap(vm, KVM_CAP_X86_BUS_LOCK_EXIT);
+
+	ASSERT(!off_and_exit || off_and_exit == 3);
+	ASSERT_ERRNO(enable(vm->fd, KVM_CAP_X86_BUS_LOCK_EXIT, 4), EINVAL);
+	ASSERT_ERRNO(enable(vm->fd, KVM_CAP_X86_BUS_LOCK_EXIT, 3), EINVAL);
+	if (off_and_exit)
+		CHECKED(enable(vm->fd, KVM_CAP_X86_BUS_LOCK_EXIT, KVM_BUS_LOCK_DETECTION_EXIT));
+	else
+		ASSERT_ERRNO(enable(vm->fd, KVM_CAP_X86_BUS_LOCK_EXIT,
+				    KVM_BUS_LOCK_DETECTION_EXIT), EINVAL);
+	ASSERT_ERRNO(enable(vm->fd, KVM_CAP_X86_NOTIFY_VMEXIT, window), EINVAL);
+	ASSERT_ERRNO(enable(vm->fd, KVM_CAP_X86_NOTIFY_VMEXIT, window | 5), EINVAL);
+	if (vm_cap(vm, KVM_CAP_X86_NOTIFY_VMEXIT))
+		CHECKED(enable(vm->fd, KVM_CAP_X86_NOTIFY_VMEXIT, window | 1));
+	vm_add_vcpu(vm, 0);
+	ASSERT_ERRNO(enable(vm->fd, KVM_CAP_X86_NOTIFY_VMEXIT, window | 1), EINVAL);
+	vm_free(vm);
+}
+
 static const struct tap_test tests[] = {
 	{ "refused", refused },
+	{ "rare_exits", rare_exits },
 	{ "quirks", quirks },
 	{ "quirks_of_cpu", quirks_of_cpu },
 	{ "payload", payload },

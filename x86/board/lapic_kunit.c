@@ -172,6 +172,37 @@ static void lapic_test_ipi_modes(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ap->mp_state, (u32)KVM_MP_STATE_RUNNABLE);
 }
 
+/* There is an entry for corrected machine checks where IA32_MCG_CAP says so. */
+static void lapic_test_cmci(struct kunit *test)
+{
+	struct board *b = test->priv;
+	struct vcpu *vcpu = &b->vcpu[1];
+
+	board_apic_on(b);
+	KUNIT_EXPECT_EQ(test, board_apic_read(vcpu, APIC_LVR) >> 16, 5u);
+	board_apic_write(vcpu, APIC_LVTCMCI, 0x91);
+	KUNIT_EXPECT_EQ(test, board_apic_read(vcpu, APIC_LVTCMCI), 0u);
+	board_apic_write(vcpu, APIC_ESR, 0);
+	KUNIT_EXPECT_EQ(test, board_apic_read(vcpu, APIC_ESR), (u32)APIC_ESR_ILLREGA);
+
+	vcpu->mce.cap |= MCG_CMCI_P;
+	vlapic_mce_changed(vcpu);
+	KUNIT_EXPECT_EQ(test, board_apic_read(vcpu, APIC_LVR) >> 16, 6u);
+	KUNIT_EXPECT_EQ(test, board_apic_read(vcpu, APIC_LVTCMCI), (u32)APIC_LVT_MASKED);
+	vlapic_corrected_error(vcpu);
+	board_apic_write(vcpu, APIC_LVTCMCI, 0xffff1891);
+	KUNIT_EXPECT_EQ(test, board_apic_read(vcpu, APIC_LVTCMCI), APIC_LVT_MASKED | 0x91u);
+	board_apic_write(vcpu, APIC_LVTCMCI, 0x91);
+	KUNIT_EXPECT_EQ(test, board_who_got(b, 0x91), 0u);
+	vlapic_corrected_error(vcpu);
+	KUNIT_EXPECT_EQ(test, board_who_got(b, 0x91), BIT(1));
+	/* Off, it masks what it has. */
+	board_apic_write(vcpu, APIC_SPIV, 0xff);
+	KUNIT_EXPECT_EQ(test, board_apic_read(vcpu, APIC_LVTCMCI), APIC_LVT_MASKED | 0x91u);
+	vcpu->mce.cap &= ~MCG_CMCI_P;
+	vlapic_mce_changed(vcpu);
+}
+
 static void lapic_test_errors(struct kunit *test)
 {
 	struct board *b = test->priv;
@@ -694,6 +725,7 @@ static struct kunit_case lapic_kunit_cases[] = {
 	KUNIT_CASE(lapic_test_tpr),
 	KUNIT_CASE(lapic_test_ipi_targets),
 	KUNIT_CASE(lapic_test_ipi_modes),
+	KUNIT_CASE(lapic_test_cmci),
 	KUNIT_CASE(lapic_test_errors),
 	KUNIT_CASE(lapic_test_mmio_forms),
 	KUNIT_CASE(lapic_test_base),

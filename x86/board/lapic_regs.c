@@ -105,8 +105,10 @@ bool vlapic_reg_read(struct vlapic *apic, u32 offset, u32 *val)
 		*val = vlapic_get(apic, offset);
 		return true;
 	case APIC_LVTCMCI:
+		if (!vlapic_has_cmci(apic))
+			return false;
 		*val = vlapic_get(apic, offset);
-		return vlapic_has_cmci(apic);
+		return true;
 	default:
 		return read_xapic_only(apic, offset, val);
 	}

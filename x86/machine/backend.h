@@ -97,6 +97,8 @@ enum task_source {
 	X(TIMER, timer)		/* vcpu->exit_tsc is reached, or the watchdog fired */ \
 	X(APIC_EOI, apic_eoi)	/* .apic: the CPU ended a vector of apic_view.eoi_exits */ \
 	X(APIC_WRITE, apic_write) /* .apic: the CPU wrote a register, the rest is ours */ \
+	X(BUS_LOCK, bus_lock)	/* .bus_lock; the instruction is over */		\
+	X(NOTIFY, notify)	/* .notify: nothing could come in between for too long */ \
 	X(FAIL_ENTRY, fail_entry) /* the CPU refused the guest state; hw[] says why */	\
 	LAST(UNKNOWN, unknown)
 
@@ -116,6 +118,7 @@ enum exit_kind {
  * @written: where tdp.logged, gpas of pages whose dirty bit the CPU set since the last
  *	exit; valid until the next entry
  * @nr_written: how many
+ * @bus_lock: the guest locked the bus before this exit; the backend only sets it
  * @io: @string leaves the operands to the emulator
  * @msr: number and value are in the guest's registers
  * @reg: control or debug register @nr; @gpr is GPR_NR when unknown
@@ -125,6 +128,7 @@ enum exit_kind {
  * @task: the @selector of the TSS, and what @source (enum task_source) led there.  For an
  *	instruction @insn_len is its length or 0; rflags is what the old task's would be
  * @apic: the @vector that ended, or the @offset of the register; the instruction is over
+ * @notify: @state_lost: what the VMCS says of the guest is not to be relied on
  * @host_vector: the host's interrupt that ended the guest, where the exit has
  *	acknowledged it and its handler is still to run; else 0, which is what a backend
  *	whose exits do not leaves there
@@ -136,6 +140,7 @@ struct exit_facts {
 	u8 host_vector;
 	struct x86_event vectoring;
 	u16 nr_written;
+	bool bus_lock;
 	const u64 *written;
 	union {
 		struct {
@@ -170,6 +175,9 @@ struct exit_facts {
 			u8 vector;
 			u16 offset;
 		} apic;
+		struct {
+			bool state_lost;
+		} notify;
 	};
 	u64 hw[3];
 };
@@ -232,6 +240,9 @@ struct apic_view {
  * @timer: a guest is left when the host's TSC reaches vcpu->exit_tsc
  * @exits_off: KVM_X86_DISABLE_EXITS_*: exits that vCPUs can be made without, as
  *	vm->enabled.exits_off then says
+ * @bus_locks: vCPUs can be made that exit after the guest locked the bus, as
+ *	vm->enabled.bus_lock_exits says
+ * @notify: likewise vCPUs that exit when nothing could come in between for a window of time
  * @shutdown_loses_state: after EXIT_SHUTDOWN nothing of the guest's state is left but its
  *	MSRs
  * @irq_delivery: the CPU delivers what the IRR in vcpu->apic_page requests, and moves
@@ -251,6 +262,7 @@ struct backend_caps {
 	bool pdptes;
 	bool timer;
 	u32 exits_off;
+	bool bus_locks, notify;
 	bool shutdown_loses_state;
 	bool irq_delivery;
 	bool posting;

@@ -49,6 +49,9 @@ struct vm_irqfds;
  * @msr_exits: KVM_MSR_EXIT_REASON_*: accesses that the VMM decides about
  * @hypercall_exits: of %VM_EXIT_HYPERCALLS, those that the VMM acts on
  * @exits_off: of backend_caps.exits_off: what guests do without an exit; for vCPUs made later
+ * @bus_lock_exits: bus locks of the guest are told; for vCPUs made later
+ * @notify: KVM_X86_NOTIFY_VMEXIT_*, or 0; constant once there is a vCPU
+ * @notify_window: TSC ticks that the guest may let nothing come in between; likewise
  * @no_platform_info: the guest's reads of MSR_PLATFORM_INFO are #GP
  * @apic_bus_ns: how long a tick of a local APIC's timer takes; 0: 1 ns; constant once there is
  *	a vCPU
@@ -69,6 +72,8 @@ struct vm_enabled {
 	u32 msr_exits;
 	u32 hypercall_exits;
 	u32 exits_off;
+	bool bus_lock_exits;
+	u32 notify, notify_window;
 	bool no_platform_info;
 	u32 apic_bus_ns;
 	bool halt_poll_set;

@@ -706,6 +706,24 @@ static enum exit_outcome exit_fail_entry(struct vcpu *vcpu, struct exit_facts *f
 	return OUTCOME_USER;
 }
 
+/* What follows is exit_after_bus_lock()'s, as for exits of other kinds that come with one. */
+static enum exit_outcome exit_bus_lock(struct vcpu *vcpu, struct exit_facts *f)
+{
+	f->bus_lock = true;
+	return OUTCOME_ENTER;
+}
+
+static enum exit_outcome exit_notify(struct vcpu *vcpu, struct exit_facts *f)
+{
+	struct kvm_run *run = vcpu->run;
+
+	if (!f->notify.state_lost && !(vcpu->vm->enabled.notify & KVM_X86_NOTIFY_VMEXIT_USER))
+		return OUTCOME_ENTER;
+	run->exit_reason = KVM_EXIT_NOTIFY;
+	run->notify.flags = f->notify.state_lost ? KVM_NOTIFY_CONTEXT_INVALID : 0;
+	return OUTCOME_USER;
+}
+
 static enum exit_outcome exit_unknown(struct vcpu *vcpu, struct exit_facts *f)
 {
 	return exit_internal_error(vcpu, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON, f);
@@ -766,4 +784,21 @@ enum exit_outcome exit_handle(struct vcpu *vcpu, struct exit_facts *facts)
 	default:
 		return exit_handlers[facts->kind](vcpu, facts);
 	}
+}
+
+/**
+ * exit_after_bus_lock() - the guest locked the bus before the last exit: the VMM hears of it
+ * @vcpu: owned; vcpu->facts.bus_lock is set, and stays until vcpu->run is filled
+ * @r: what followed from the exit
+ *
+ * One that leaves to user space in any case only carries the flag.
+ *
+ * Return: what is next.
+ */
+enum exit_outcome exit_after_bus_lock(struct vcpu *vcpu, enum exit_outcome r)
+{
+	if (r != OUTCOME_ENTER)
+		return r;
+	vcpu->run->exit_reason = KVM_EXIT_X86_BUS_LOCK;
+	return OUTCOME_USER;
 }

@@ -442,7 +442,16 @@ static __always_inline enum exit_outcome run_trip(struct vcpu *vcpu, bool attend
 	return exit_handle(vcpu, facts);
 }
 
-/* The loop for guests that are debugged, or have their TPR in memory; others pay nothing. */
+/* Something must be looked at around each trip. */
+static bool run_is_attended(const struct vcpu *vcpu)
+{
+	return vcpu->debug.control || vcpu->vapic || vcpu->vm->enabled.bus_lock_exits;
+}
+
+/*
+ * The loop for guests that are debugged, have their TPR in memory, or whose bus locks are told;
+ * others pay nothing.
+ */
 static noinline enum exit_outcome run_attended(struct vcpu *vcpu)
 	__must_hold(&vcpu->vm->mmu.srcu)
 {
@@ -457,6 +466,8 @@ static noinline enum exit_outcome run_attended(struct vcpu *vcpu)
 		r = run_trip(vcpu, true);
 		if (vcpu->debug.control)
 			r = vcpu_debug_end(vcpu, r);
+		if (vcpu->facts.bus_lock)
+			r = exit_after_bus_lock(vcpu, r);
 	} while (r == OUTCOME_ENTER);
 	return r;
 }
@@ -467,7 +478,7 @@ static enum exit_outcome run_loop(struct vcpu *vcpu)
 	enum exit_outcome r;
 
 	vcpu->run->exit_reason = KVM_EXIT_UNKNOWN;
-	if (unlikely(vcpu->debug.control || vcpu->vapic)) {
+	if (unlikely(run_is_attended(vcpu))) {
 		r = run_attended(vcpu);
 	} else {
 		do {
@@ -499,6 +510,10 @@ static void run_report(struct vcpu *vcpu)
 
 	run->if_flag = if_flag;
 	run->flags = 0;
+	if (unlikely(vcpu->facts.bus_lock)) {
+		run->flags = KVM_RUN_X86_BUS_LOCK;
+		vcpu->facts.bus_lock = false;
+	}
 	run->cr8 = vcpu->st.cr8;
 	run->apic_base = vcpu->msr.apic_base;
 	run->ready_for_interrupt_injection = !vcpu->user_pic ||
