@@ -274,6 +274,13 @@ struct kvm_create_guest_memfd {
 #define compat_memory_fault(run)	(&(run)->memory_fault)
 #endif
 
+/* 6.18: likewise; that memory can be mapped. */
+#ifndef KVM_CAP_GUEST_MEMFD_FLAGS
+#define KVM_CAP_GUEST_MEMFD_FLAGS	244
+#define GUEST_MEMFD_FLAG_MMAP		(1ULL << 0)
+#define GUEST_MEMFD_FLAG_INIT_SHARED	(1ULL << 1)
+#endif
+
 /* What kvm_run says with KVM_EXIT_MEMORY_FAULT, in headers that do not know it. */
 struct compat_memory_fault {
 	__u64 flags;

@@ -25,6 +25,7 @@ static const struct {
 	{ KVM_CAP_USER_MEMORY, 1 },
 	{ KVM_CAP_USER_MEMORY2, 1 },
 	{ KVM_CAP_MEMORY_FAULT_INFO, 1 },
+	{ KVM_CAP_GUEST_MEMFD, 1 },
 	{ KVM_CAP_VM_TYPES, VM_TYPES },
 	{ KVM_CAP_SET_TSS_ADDR, 1 },
 	{ KVM_CAP_EXT_CPUID, 1 },
@@ -142,8 +143,8 @@ int caps_check(struct vm *vm, unsigned long cap)
 	switch (cap) {
 	case KVM_CAP_MEMORY_ATTRIBUTES:
 		return mmu_attributes(vm ? &vm->mmu : NULL);
-	case KVM_CAP_GUEST_MEMFD:
-		return !!mmu_attributes(vm ? &vm->mmu : NULL);
+	case KVM_CAP_GUEST_MEMFD_FLAGS:
+		return mmu_guest_memfd_flags(vm ? &vm->mmu : NULL);
 	case KVM_CAP_STEAL_TIME:
 		return sched_info_on();
 	case KVM_CAP_XCRS:

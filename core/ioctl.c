@@ -180,7 +180,12 @@ static int vm_set_user_region2(struct vm *vm, struct kvm_userspace_memory_region
 
 static int vm_create_guest_memfd(struct vm *vm, struct kvm_create_guest_memfd *args)
 {
-	return args->flags ? -EINVAL : gmem_create_guest(args->size, vm->mmu.owner);
+	u32 how = (args->flags & GUEST_MEMFD_FLAG_MMAP ? GMEM_GUEST_MAP : 0) |
+		  (args->flags & GUEST_MEMFD_FLAG_INIT_SHARED ? GMEM_GUEST_SHARED : 0);
+
+	if (args->flags & ~mmu_guest_memfd_flags(&vm->mmu))
+		return -EINVAL;
+	return gmem_create_guest(args->size, vm->mmu.owner, how);
 }
 
 static int vm_set_attributes(struct vm *vm, struct kvm_memory_attributes *args)

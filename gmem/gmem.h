@@ -166,7 +166,12 @@ bool gmem_policy_valid(u32 policy);
 u32 gmem_policy(const struct gmem *g);
 
 /* Those that only a machine sees (guest.c). */
-int gmem_create_guest(u64 size, u64 owner);
+/* How a gmem is that only a machine sees. */
+#define GMEM_GUEST_MAP		BIT(0)	/* processes can map it */
+#define GMEM_GUEST_SHARED	BIT(1)	/* and see its pages there */
+
+int gmem_create_guest(u64 size, u64 owner, u32 how);
+bool gmem_guest_is_mappable(const struct gmem *g);
 struct gmem *gmem_get_guest_fd(int fd, u64 owner);
 
 /* Their file system (fs.c). */

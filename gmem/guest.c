@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Gmems that only a machine sees: KVM's guest_memfd. Owns what can be done with such a file:
- * allocate, punch, measure. It cannot be mapped, read or written, and one machine may bind it,
- * each offset once. In everything else it is a gmem: charged, merged and freed like any.
+ * allocate, punch, measure, and map where it was made for that. It cannot be read or written,
+ * and one machine may bind it, each offset once. In everything else it is a gmem: charged,
+ * merged and freed like any.
  */
 #include <linux/fs.h>
 #include <linux/falloc.h>
@@ -44,22 +45,68 @@ static const struct file_operations guest_fops = {
 	.compat_ioctl = compat_ptr_ioctl,
 };
 
+static vm_fault_t guest_hidden_fault(struct vm_fault *vmf)
+{
+	return VM_FAULT_SIGBUS;
+}
+
+static const struct vm_operations_struct guest_hidden_ops = {
+	.fault = guest_hidden_fault,
+};
+
+/* A mapping may be longer than the gmem; there is nothing behind its end. */
+static int guest_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	const struct gmem *g = file->private_data;
+
+	if (!(vma->vm_flags & VM_SHARED))
+		return -EINVAL;
+	if (g->guest & GMEM_GUEST_SHARED)
+		return gmem_mmap(file, vma);
+	vma->vm_ops = &guest_hidden_ops;
+	return 0;
+}
+
+static const struct file_operations guest_mapped_fops = {
+	.owner = THIS_MODULE,
+	.flush = gmem_file_flush,
+	.release = gmem_file_release,
+	.mmap = guest_mmap,
+	.fallocate = guest_fallocate,
+	.unlocked_ioctl = gmem_file_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+};
+
 /**
  * gmem_create_guest() - make a gmem that only one machine sees, and its fd
  * @size: bytes
  * @owner: a number, not 0, that the machine has and no other ever had
+ * @how: GMEM_GUEST_*
  *
  * Process context.
  *
  * Return: the fd, or as gmem_create().
  */
-int gmem_create_guest(u64 size, u64 owner)
+int gmem_create_guest(u64 size, u64 owner, u32 how)
 {
 	struct gmem *g = gmem_create_obj(size, 0);
 
-	if (!IS_ERR(g))
+	if (!IS_ERR(g)) {
 		g->owner = owner;
-	return gmem_new_fd(g, &guest_fops, 0);
+		g->guest = how;
+	}
+	return gmem_new_fd(g, how & GMEM_GUEST_MAP ? &guest_mapped_fops : &guest_fops, 0);
+}
+
+/**
+ * gmem_guest_is_mappable() - was it made to be mapped?
+ * @g: of gmem_create_guest()
+ *
+ * Return: whether it was.
+ */
+bool gmem_guest_is_mappable(const struct gmem *g)
+{
+	return g->guest & GMEM_GUEST_MAP;
 }
 
 /**
@@ -77,7 +124,7 @@ struct gmem *gmem_get_guest_fd(int fd, u64 owner)
 
 	if (!file)
 		return ERR_PTR(-EBADF);
-	if (file->f_op == &guest_fops) {
+	if (file->f_op == &guest_fops || file->f_op == &guest_mapped_fops) {
 		g = file->private_data;
 		g = g->owner == owner ? gmem_get(g) : ERR_PTR(-EINVAL);
 	}

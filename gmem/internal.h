@@ -256,6 +256,7 @@ struct gmem_weight {
  * @flags: DITTO_GMEM_*; constant
  * @owner: the number of the only machine that may bind it, each offset once; 0: anybody may;
  *	constant once it has a file
+ * @guest: GMEM_GUEST_*, where @owner is not 0; constant likewise
  * @inode: user mappings hang off its i_mapping; referenced; constant
  * @space: what its pages are counted in; referenced; constant; NULL without a mount
  * @memcg: the creator's, which pages and index are charged to; referenced; constant
@@ -292,6 +293,7 @@ struct gmem {
 	pgoff_t npages;
 	u32 flags;
 	u64 owner;
+	u32 guest;
 	struct inode *inode;
 	struct gmem_space *space;
 	struct mem_cgroup *memcg;

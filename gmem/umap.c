@@ -341,7 +341,7 @@ struct gmem *gmem_mapped_by(const struct vm_area_struct *vma)
  * @vma: the new mapping
  *
  * Of an anonymous gmem only shared mappings, and none beyond the end, where nothing will ever
- * be. VM_DONTEXPAND: see umap_watch(); VM_MIXEDMAP: see umap_enter().
+ * be; but of a machine's the latter, too, as under KVM. VM_DONTEXPAND: see umap_watch(); VM_MIXEDMAP: see umap_enter().
  *
  * Return: 0, or -EINVAL for a private mapping or one that reaches beyond the end.
  */
@@ -350,8 +350,8 @@ int gmem_mmap(struct file *file, struct vm_area_struct *vma)
 	struct gmem *g = file->private_data;
 	bool shared = vma->vm_flags & VM_SHARED;
 
-	if (!g->space && (!shared || vma->vm_pgoff > gmem_npages(g) ||
-			  vma_pages(vma) > gmem_npages(g) - vma->vm_pgoff))
+	if (!g->space && !g->owner && (!shared || vma->vm_pgoff > gmem_npages(g) ||
+				       vma_pages(vma) > gmem_npages(g) - vma->vm_pgoff))
 		return -EINVAL;
 	vm_flags_set(vma, VM_DONTEXPAND | VM_MIXEDMAP);
 	umap_keep_from_fork(vma);

@@ -164,6 +164,7 @@ enum mmu_fault_result mmu_shadow_fault(struct mmu *mmu, struct shadow_vcpu *sv,
 /* private.c: memory that the VMM cannot see */
 bool mmu_is_private(struct mmu *mmu, gfn_t gfn);
 u64 mmu_attributes(const struct mmu *mmu);
+u64 mmu_guest_memfd_flags(const struct mmu *mmu);
 int mmu_set_attributes(struct mmu *mmu, const struct kvm_memory_attributes *a);
 
 /* wait.c */

@@ -55,42 +55,31 @@ struct memslot *private_choose(struct mmu *mmu, struct memslot *slot, gfn_t gfn)
 /**
  * private_slot_new() - the slot behind one that can be private
  * @tmpl: the slot in front, filled in; nobody else sees it
- * @fd: of a guest_memfd of this machine
+ * @gmem: a guest_memfd of this machine, large enough; the caller's reference goes to the slot
  * @offset: where in it the slot begins
  *
  * Return: 0, and @tmpl->private is to be freed by private_slot_free() if nobody attaches it;
- * -EBADF: no such fd; -EINVAL: no guest_memfd, not this machine's, or not large enough; -ENOMEM.
+ * -ENOMEM.
  */
-int private_slot_new(struct memslot *tmpl, int fd, u64 offset)
+int private_slot_new(struct memslot *tmpl, struct gmem *gmem, u64 offset)
 {
 	struct memslot *behind = kmemdup(tmpl, sizeof(*tmpl), GFP_KERNEL_ACCOUNT);
-	u64 size = tmpl->npages << PAGE_SHIFT;
-	struct gmem *gmem;
 
 	if (!behind)
 		return -ENOMEM;
-	gmem = gmem_get_guest_fd(fd, tmpl->mmu->owner);
-	if (IS_ERR(gmem)) {
-		kfree(behind);
-		return PTR_ERR(gmem);
-	}
 	behind->gmem = gmem;
 	behind->hva = 0;
 	behind->pos = offset;
 	tmpl->private = behind;
-	if (size <= gmem_size(gmem) && offset <= gmem_size(gmem) - size)
-		return 0;
-	private_slot_free(tmpl);
-	return -EINVAL;
+	return 0;
 }
 
 /**
  * private_slot_free() - undo private_slot_new()
- * @tmpl: its private slot is attached to nothing
+ * @tmpl: its private slot is attached to nothing; the reference is the caller's again
  */
 void private_slot_free(struct memslot *tmpl)
 {
-	gmem_put(tmpl->private->gmem);
 	kfree(tmpl->private);
 	tmpl->private = NULL;
 }
@@ -174,6 +163,20 @@ void private_destroy(struct mmu *mmu)
 u64 mmu_attributes(const struct mmu *mmu)
 {
 	return !mmu || mmu->private_mem ? KVM_MEMORY_ATTRIBUTE_PRIVATE : 0;
+}
+
+/**
+ * mmu_guest_memfd_flags() - how guest_memfds of a VM can be
+ * @mmu: of a VM; or NULL: of any
+ *
+ * Where memory can be private they are that.
+ *
+ * Return: GUEST_MEMFD_FLAG_*.
+ */
+u64 mmu_guest_memfd_flags(const struct mmu *mmu)
+{
+	return mmu && mmu->private_mem ? 0 :
+	       GUEST_MEMFD_FLAG_MMAP | GUEST_MEMFD_FLAG_INIT_SHARED;
 }
 
 /**

@@ -441,34 +441,76 @@ static void memslot_fill(struct memslot *tmpl, struct mmu *mmu, u32 id, u32 flag
 	tmpl->npages = size >> PAGE_SHIFT;
 }
 
-/* With private memory there are no other flags, because nothing of it can be emulated. */
-static int region_check_private(struct mmu *mmu, const struct kvm_userspace_memory_region2 *r)
+/* With a guest_memfd there are no other flags, as under KVM. */
+static int region_check_guest(const struct kvm_userspace_memory_region2 *r)
 {
 	u64 offset = r->guest_memfd_offset;
 
-	if (!mmu->private_mem || r->flags != KVM_MEM_GUEST_MEMFD)
+	if (r->flags != KVM_MEM_GUEST_MEMFD)
 		return -EINVAL;
 	return PAGE_ALIGNED(offset) && offset + r->memory_size >= offset ? 0 : -EINVAL;
+}
+
+static bool gmem_has(struct gmem *gmem, u64 offset, u64 size)
+{
+	return size <= gmem_size(gmem) && offset <= gmem_size(gmem) - size;
+}
+
+/* Behind user memory, for the gfns that are private. Takes over @gmem on success. */
+static int slots_set_private(struct mmu *mmu, struct memslot *tmpl, struct gmem *gmem, u64 offset)
+{
+	int err;
+
+	if (!notifier_may_attach(mmu))
+		return -EIO;
+	err = private_slot_new(tmpl, gmem, offset);
+	if (err)
+		return err;
+	err = slots_set(mmu, tmpl);
+	if (err)
+		private_slot_free(tmpl);
+	return err;
+}
+
+/*
+ * A guest_memfd that can be mapped is all of its region's memory, and what the VMM has at
+ * userspace_addr is for itself. A region with a guest_memfd can only be deleted.
+ */
+static int slots_set_guest(struct mmu *mmu, struct memslot *tmpl,
+			   const struct kvm_userspace_memory_region2 *r)
+{
+	struct gmem *gmem = gmem_get_guest_fd(r->guest_memfd, mmu->owner);
+	int err = -EINVAL;
+
+	if (IS_ERR(gmem))
+		return PTR_ERR(gmem);
+	if (xa_load(&mmu->slots_by_id, tmpl->id) ||
+	    !gmem_has(gmem, r->guest_memfd_offset, r->memory_size))
+		goto out;
+	if (gmem_guest_is_mappable(gmem)) {
+		tmpl->flags = 0;
+		tmpl->gmem = gmem;
+		tmpl->hva = 0;
+		tmpl->pos = r->guest_memfd_offset;
+		err = slots_set(mmu, tmpl);
+	} else {
+		err = slots_set_private(mmu, tmpl, gmem, r->guest_memfd_offset);
+	}
+out:
+	if (err)
+		gmem_put(gmem);
+	return err;
 }
 
 /* @slots_lock held. */
 static int slots_set_user(struct mmu *mmu, struct memslot *tmpl,
 			  const struct kvm_userspace_memory_region2 *r)
 {
-	int err = 0;
-
 	if (!tmpl->npages)
 		return slots_delete(mmu, tmpl->id);
-	if (!notifier_may_attach(mmu))
-		return -EIO;
 	if (tmpl->flags & KVM_MEM_GUEST_MEMFD)
-		err = private_slot_new(tmpl, r->guest_memfd, r->guest_memfd_offset);
-	if (err)
-		return err;
-	err = slots_set(mmu, tmpl);
-	if (err && tmpl->private)
-		private_slot_free(tmpl);
-	return err;
+		return slots_set_guest(mmu, tmpl, r);
+	return notifier_may_attach(mmu) ? slots_set(mmu, tmpl) : -EIO;
 }
 
 /**
@@ -490,13 +532,13 @@ static int slots_set_user(struct mmu *mmu, struct memslot *tmpl,
  */
 int mmu_set_user_region2(struct mmu *mmu, const struct kvm_userspace_memory_region2 *r)
 {
-	u32 private = r->flags & KVM_MEM_GUEST_MEMFD;
+	u32 guest = r->flags & KVM_MEM_GUEST_MEMFD;
 	struct memslot tmpl;
 	int err;
 
-	err = region_check(mmu, r->slot, r->flags & ~private, r->guest_phys_addr, r->memory_size);
-	if (!err && private)
-		err = region_check_private(mmu, r);
+	err = region_check(mmu, r->slot, r->flags & ~guest, r->guest_phys_addr, r->memory_size);
+	if (!err && guest)
+		err = region_check_guest(r);
 	if (err)
 		return err;
 	if (!PAGE_ALIGNED(r->userspace_addr) ||
@@ -539,8 +581,7 @@ static int slots_set_gmem(struct mmu *mmu, struct memslot *tmpl, const struct di
 		return PTR_ERR(gmem);
 	tmpl->gmem = gmem;
 	tmpl->pos = r->gmem_offset;
-	if (r->memory_size <= gmem_size(gmem) &&
-	    r->gmem_offset <= gmem_size(gmem) - r->memory_size)
+	if (gmem_has(gmem, r->gmem_offset, r->memory_size))
 		err = slots_set(mmu, tmpl);
 	if (err)
 		gmem_put(gmem);

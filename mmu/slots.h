@@ -103,7 +103,7 @@ void windows_end(struct memslot *slot);
 void windows_init(struct mmu *mmu);
 
 struct memslot *private_choose(struct mmu *mmu, struct memslot *slot, gfn_t gfn);
-int private_slot_new(struct memslot *tmpl, int fd, u64 offset);
+int private_slot_new(struct memslot *tmpl, struct gmem *gmem, u64 offset);
 void private_slot_free(struct memslot *tmpl);
 void private_destroy(struct mmu *mmu);
 

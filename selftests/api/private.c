@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Memory that the VMM cannot see: guest_memfd, regions with it, private and shared pages, and
- * the exit where there is no memory. Stock KVM passes, too, where it has such machines.
+ * the exit where there is no memory; and guest_memfds that it sees. Stock KVM passes, too, where it has such machines.
  */
 #include <fcntl.h>
 #include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -100,9 +102,12 @@ static void capabilities(const void *arg)
 	for (i = 0; i < ARRAY_SIZE(types); i++)
 		if (tap.ditto)
 			ASSERT_ERRNO(ioctl(dev, KVM_CREATE_VM, types[i]), EINVAL);
-	/* An ordinary machine has none of it. */
-	if (tap.ditto)
-		ASSERT_EQ(vm_cap(plain, CAP_GUEST_MEMFD), 0);
+	/* Of an ordinary machine nothing can be private. */
+	if (tap.ditto) {
+		ASSERT_EQ(vm_cap(plain, CAP_GUEST_MEMFD), 1);
+		ASSERT_EQ(vm_cap(plain, CAP_GUEST_MEMFD_FLAGS), MEMFD_MMAP | MEMFD_INIT_SHARED);
+		ASSERT_EQ(vm_cap(vm, CAP_GUEST_MEMFD_FLAGS), 0);
+	}
 	ASSERT_ERRNO(ioctl(plain->fd, SET_MEMORY_ATTRIBUTES, &a), EINVAL);
 	a.attributes = 0;
 	CHECKED(ioctl(plain->fd, SET_MEMORY_ATTRIBUTES, &a));
@@ -148,7 +153,10 @@ static void bad_regions(const void *arg)
 	ASSERT_ERRNO(ioctl(vm->fd, CREATE_GUEST_MEMFD, (void *)8), EFAULT);
 	ASSERT_ERRNO(set_region(vm, SLOT, G | KVM_MEM_READONLY, GPA, SIZE, p, fd, 0), EINVAL);
 	ASSERT_ERRNO(set_region(vm, SLOT, G | KVM_MEM_LOG_DIRTY_PAGES, GPA, SIZE, p, fd, 0), EINVAL);
-	ASSERT_ERRNO(set_region(plain, SLOT, G, GPA, SIZE, p, plains, 0), EINVAL);
+	if (vm_cap(plain, CAP_GUEST_MEMFD))
+		CHECKED(set_region(plain, SLOT, G, GPA, SIZE, p, plains, 0));
+	else
+		ASSERT_ERRNO(set_region(plain, SLOT, G, GPA, SIZE, p, plains, 0), EINVAL);
 	ASSERT_ERRNO(vm_set_slot(vm, SLOT, G, GPA, SIZE, p), EINVAL);
 	ASSERT_ERRNO(set_region(vm, SLOT, G, GPA, SIZE, p, others, 0), EINVAL);
 	ASSERT_ERRNO(set_region(vm, SLOT, G, GPA, SIZE, p, vm->fd, 0), EINVAL);
@@ -432,6 +440,121 @@ static void merged(const void *arg)
 	vm_free(vm[1]);
 }
 
+/* An ordinary machine, whose guest_memfds can be mapped. */
+static struct vm *machine_that_maps(void)
+{
+	struct vm *vm = vm_new(NULL);
+
+	if (!(vm_cap(vm, CAP_GUEST_MEMFD_FLAGS) & MEMFD_INIT_SHARED))
+		skip("guest_memfds cannot be mapped here");
+	return vm;
+}
+
+static sigjmp_buf at_sigbus;
+
+static void on_sigbus(int sig)
+{
+	siglongjmp(at_sigbus, 1);
+}
+
+/* Is there nothing to be read? */
+static bool is_bus_error(const volatile u8 *p)
+{
+	bool error = true;
+
+	signal(SIGBUS, on_sigbus);
+	if (!sigsetjmp(at_sigbus, 1)) {
+		(void)*p;
+		error = false;
+	}
+	signal(SIGBUS, SIG_DFL);
+	return error;
+}
+
+/* The VMM and the guest see the same memory, whatever the VMM says where it has it. */
+static void mapped(const void *arg)
+{
+	struct vm *vm = machine_that_maps();
+	struct vcpu *vcpu = &vm->vcpu[0];
+	int fd = CHECKED(memfd(vm, SIZE, MEMFD_MMAP | MEMFD_INIT_SHARED));
+	const u32 G = MEM_GUEST_MEMFD;
+	u8 *p = mmap(NULL, 2 * SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	u32 *seen = (u32 *)(p + 3 * PAGE_SIZE);
+	u8 *elsewhere = anonymous(SIZE);
+
+	ASSERT(p != MAP_FAILED);
+	*seen = 1000;
+	CHECKED(set_region(vm, SLOT, G, GPA, SIZE, elsewhere, fd, 0));
+	vcpu_call(vcpu, "g_replace", GPA + 3 * PAGE_SIZE);
+	ASSERT_EQ(traced(vcpu), 1000);
+	ASSERT_EQ(traced(vcpu), 1);
+	ASSERT_EQ(*seen, 2);
+	*seen = 2000;
+	ASSERT_EQ(traced(vcpu), 2000);
+	CHECKED(fallocate(fd, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, 3 * PAGE_SIZE,
+			  PAGE_SIZE));
+	ASSERT_EQ(*seen, 0);
+	ASSERT_EQ(traced(vcpu), 0);
+	ASSERT_EQ(*seen, 5);
+	/* The region can only be deleted. */
+	ASSERT_ERRNO(set_region(vm, SLOT, G, GPA, SIZE, p, fd, 0), EINVAL);
+	ASSERT_ERRNO(set_region(vm, SLOT, G, GPA + SIZE, SIZE, p, fd, 0), EINVAL);
+	ASSERT_ERRNO(set_region(vm, SLOT, 0, GPA, SIZE, p, 0, 0), EINVAL);
+	ASSERT_ERRNO(set_region(vm, SLOT + 1, G, GPA + SIZE, SIZE, p, fd, 0), EINVAL);
+	CHECKED(set_region(vm, SLOT, G, GPA, 0, NULL, -1, 0));
+	ASSERT_EQ(*seen, 5);
+	ASSERT(is_bus_error(p + SIZE));
+	ASSERT(!is_bus_error(p));
+	if (tap.ditto)
+		ASSERT(knob_violations() <= 0);
+	/* It outlives its machine. */
+	vm_free(vm);
+	ASSERT_EQ(*seen, 5);
+	CHECKED(munmap(p, 2 * SIZE));
+	close(fd);
+}
+
+/* How it can be mapped, and what is to be seen there. */
+static void mappings(const void *arg)
+{
+	struct vm *vm = machine_that_maps();
+	int open = CHECKED(memfd(vm, SIZE, MEMFD_MMAP | MEMFD_INIT_SHARED));
+	int hidden = CHECKED(memfd(vm, SIZE, MEMFD_MMAP));
+	int neither = CHECKED(memfd(vm, SIZE, 0)), unmapped = CHECKED(memfd(vm, SIZE, MEMFD_INIT_SHARED));
+	u8 *p;
+
+	ASSERT_ERRNO(memfd(vm, SIZE, 1 << 2), EINVAL);
+	ASSERT(mmap(NULL, SIZE, PROT_READ, MAP_PRIVATE, open, 0) == MAP_FAILED && errno == EINVAL);
+	ASSERT(mmap(NULL, SIZE, PROT_READ, MAP_PRIVATE, hidden, 0) == MAP_FAILED && errno == EINVAL);
+	ASSERT(mmap(NULL, SIZE, PROT_READ, MAP_SHARED, neither, 0) == MAP_FAILED && errno == ENODEV);
+	ASSERT(mmap(NULL, SIZE, PROT_READ, MAP_SHARED, unmapped, 0) == MAP_FAILED && errno == ENODEV);
+	p = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, hidden, 0);
+	ASSERT(p != MAP_FAILED);
+	ASSERT(is_bus_error(p));
+	CHECKED(set_region(vm, SLOT, MEM_GUEST_MEMFD, GPA, SIZE, p, hidden, 0));
+	vcpu_call(&vm->vcpu[0], "g_replace", GPA);
+	ASSERT_EQ(traced(&vm->vcpu[0]), 0);
+	ASSERT_EQ(traced(&vm->vcpu[0]), 1);
+	ASSERT(is_bus_error(p));
+	vm_free(vm);
+}
+
+/* Without, nothing of the guest's is in it where nothing can be private. */
+static void unused(const void *arg)
+{
+	struct vm *vm = machine_that_maps();
+	int fd = CHECKED(memfd(vm, SIZE, 0));
+	u8 *p = anonymous(SIZE);
+
+	*(u32 *)p = 1000;
+	CHECKED(set_region(vm, SLOT, MEM_GUEST_MEMFD, GPA, SIZE, p, fd, 0));
+	vcpu_call(&vm->vcpu[0], "g_replace", GPA);
+	ASSERT_EQ(traced(&vm->vcpu[0]), 1000);
+	ASSERT_EQ(traced(&vm->vcpu[0]), 1);
+	ASSERT_EQ(*(u32 *)p, 2);
+	vm_free(vm);
+}
+
 static const struct tap_test tests[] = {
 	{ "capabilities", capabilities },
 	{ "bad_attributes", bad_attributes },
@@ -443,6 +566,9 @@ static const struct tap_test tests[] = {
 	{ "many", many },
 	{ "storm", storm, .seconds = 60 },
 	{ "merged", merged, .seconds = 60 },
+	{ "mapped", mapped },
+	{ "mappings", mappings },
+	{ "unused", unused },
 };
 
 int main(int argc, char **argv)

@@ -52,6 +52,9 @@ struct guest_memfd {
 #define CAP_MEMORY_ATTRIBUTES	233
 #define CAP_GUEST_MEMFD		234
 #define CAP_VM_TYPES		235
+#define CAP_GUEST_MEMFD_FLAGS	244
+#define MEMFD_MMAP		(1ull << 0)
+#define MEMFD_INIT_SHARED	(1ull << 1)
 #define SW_PROTECTED_VM		1
 #define EXIT_MEMORY_FAULT	39
 /* Of kvm_run, with that exit. */
