@@ -25,6 +25,7 @@ int vm_create(unsigned long type);
 int vm_list(struct ditto_vm_list *args);
 int vm_check_all(struct seq_file *m);
 void vm_show_exits(struct seq_file *m);
+void vm_collect_written(struct mmu *mmu);
 void vm_flush_tlbs(struct mmu *mmu);	/* not static for its test only */
 int vm_setup(void);
 void vm_teardown(void);

@@ -46,6 +46,41 @@ static void vm_ack(void *unused)
 	/* Nothing to do: the interrupt itself has made the CPU leave the guest. */
 }
 
+/* Make vCPUs leave the guest, and wait for that; whether there were any. Preemption off. */
+static bool vm_kick(struct vm *vm, bool flush)
+{
+	struct cpumask *mask = this_cpu_cpumask_var_ptr(vm_kick_masks);
+	struct vcpu *vcpu;
+	int cpu;
+	u32 i;
+
+	cpumask_clear(mask);
+	vm_for_each_vcpu(vm, i, vcpu) {
+		if (flush)
+			vcpu_request(vcpu, REQ_TLB_FLUSH);
+		smp_mb__after_atomic();
+		cpu = vcpu_guest_cpu(vcpu);
+		if (cpu >= 0)
+			cpumask_set_cpu(cpu, mask);
+	}
+	smp_call_function_many(mask, vm_ack, NULL, true);
+	return !cpumask_empty(mask);
+}
+
+/**
+ * vm_collect_written() - mmu_host.collect_written
+ * @mmu: of the VM
+ *
+ * A vCPU that leaves the guest reads its CPU's log with IRQs off, before it is out.
+ */
+void vm_collect_written(struct mmu *mmu)
+{
+	preempt_disable();
+	smp_mb();
+	vm_kick(container_of(mmu, struct vm, mmu), false);
+	preempt_enable();
+}
+
 /**
  * vm_flush_tlbs() - mmu_host.flush_tlbs
  * @mmu: of the VM
@@ -56,24 +91,10 @@ static void vm_ack(void *unused)
 void vm_flush_tlbs(struct mmu *mmu)
 {
 	struct vm *vm = container_of(mmu, struct vm, mmu);
-	struct cpumask *mask;
-	struct vcpu *vcpu;
-	int cpu;
-	u32 i;
 
 	preempt_disable();
-	mask = this_cpu_cpumask_var_ptr(vm_kick_masks);
-	cpumask_clear(mask);
-	vm_for_each_vcpu(vm, i, vcpu) {
-		vcpu_request(vcpu, REQ_TLB_FLUSH);
-		smp_mb__after_atomic();
-		cpu = vcpu_guest_cpu(vcpu);
-		if (cpu >= 0)
-			cpumask_set_cpu(cpu, mask);
-	}
 	vm->flush_requests++;
-	vm->flushes += !cpumask_empty(mask);
-	smp_call_function_many(mask, vm_ack, NULL, true);
+	vm->flushes += vm_kick(vm, true);
 	preempt_enable();
 }
 
@@ -104,6 +125,7 @@ static void vm_ring_full(struct dirty_ring *ring)
 
 static struct mmu_host vm_mmu_host = {
 	.flush_tlbs = vm_flush_tlbs,
+	.collect_written = vm_collect_written,
 	.ring_full = vm_ring_full,
 #ifdef DITTO_DEBUG
 	.check_epoch = vm_check_epoch,

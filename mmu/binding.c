@@ -65,7 +65,7 @@ static bool wrprotect_leaf(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, vo
 			return true;
 		new = old & ~(f->writable | TDP_LOG_GUARD);
 		if (!f->dirty && (old & f->writable))
-			new |= TDP_WAS_WRITABLE;
+			new |= TDP_WAS_WRITTEN;
 	} while (!try_cmpxchg64(sptep, &old, new));
 	if (!(old & f->writable))
 		return true;
@@ -271,7 +271,7 @@ static void binding_harvest(struct gmem_binding *b, pgoff_t start, pgoff_t end,
  * @nr: their number
  *
  * Whoever runs a table of a format that is logged reports every dirty bit that the CPU
- * set, before the vCPU enters the guest again.
+ * set, with IRQs still off since the guest was left: host->collect_written() waits for that.
  */
 void mmu_note_written(struct mmu *mmu, const u64 *gpas, unsigned int nr)
 {
@@ -281,8 +281,10 @@ void mmu_note_written(struct mmu *mmu, const u64 *gpas, unsigned int nr)
 		gfn_t gfn = gpas[i] >> PAGE_SHIFT;
 		struct memslot *slot = mmu_find_slot(mmu, gfn);
 
-		if (slot)
-			memslot_note_written(slot, gfn);
+		if (!slot)
+			continue;
+		memslot_note_written(slot, gfn);
+		memslot_log_write(slot, gfn);
 	}
 }
 

@@ -67,8 +67,9 @@ static const char *leaf_wrong(struct mmu *mmu, const struct mmu_leaf *leaf)
 		return "writable in a read-only memslot";
 	if ((leaf->spte & writable) == writable)
 		return "writable and guarded by a dirty log";
-	if ((leaf->spte & f->writable) && leaf_log_waits(slot, leaf))
-		return "writable, but clean in the dirty log";
+	if ((leaf->spte & (f->logged ? f->dirty : f->writable)) && leaf_log_waits(slot, leaf))
+		return f->logged ? "dirty, but clean in the dirty log" :
+				   "writable, but clean in the dirty log";
 	if (!slot->gmem)
 		return NULL;
 	if (leaf->level != 1)

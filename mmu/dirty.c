@@ -5,11 +5,16 @@
  * writes set bits is fault.c's matter, and access.c's for those of the kernel; what the VMM
  * writes through its own mappings is not logged.
  *
- * A page of a logging slot whose bit is clear is mapped writable nowhere.  Bit and mapping
- * change together under mmu->lock: a write fault sets the bit, then makes the leaf writable,
- * with the lock held for read; a harvest takes the bit, and then the permission, with the
- * lock held for write, and flushes before it lets go.  A write that comes meanwhile through
+ * A page of a logging slot whose bit is clear is mapped writable nowhere (but see below).  Bit
+ * and mapping change together under mmu->lock: a write fault sets the bit, then makes the leaf
+ * writable, with the lock held for read; a harvest takes the bit, and then the permission, with
+ * the lock held for write, and flushes before it lets go.  A write that comes meanwhile through
  * a TLB is of a page that this harvest reports, and the VMM reads pages after that.
+ *
+ * Where the CPU logs what it sets dirty bits for (format->logged), it does the first half: a
+ * page whose bit is clear may be mapped writable, with a clear dirty bit. The CPU's log is read
+ * when a vCPU leaves the guest; so a harvest first makes all of them leave it, and then clears
+ * dirty bits where it would take permissions.
  *
  * Leaves that only the log keeps from being writable are marked TDP_LOG_GUARD, so that
  * the first write to them costs a look at the tables and no more.
@@ -92,22 +97,33 @@ struct dirty_guard {
 };
 
 /*
- * Large leaves go away as a whole, as the log is of small pages.  Nobody needs their dirty
- * bits: only user-backed slots have any.
+ * What a leaf becomes that the log wants to hear of; the same if it need not change. Large
+ * leaves go away as a whole, as the log is of small pages.  Nobody needs their dirty bits: only
+ * user-backed slots have any.
  */
+static u64 dirty_guarded(const struct tdp_format *f, u64 spte, int level)
+{
+	if (level == 1 && f->logged)
+		return spte & f->dirty ? (spte & ~f->dirty) | TDP_WAS_WRITTEN : spte;
+	if (!(spte & f->writable))
+		return spte;
+	if (level > 1)
+		return 0;
+	return (spte & ~f->writable) | TDP_LOG_GUARD | (f->dirty ? 0 : TDP_WAS_WRITTEN);
+}
+
 static bool dirty_guard_leaf(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, void *arg)
 {
-	const struct tdp_format *f = mmu->host->format;
 	u64 old = READ_ONCE(*sptep), new;
 	struct dirty_guard *guard = arg;
 
 	if (level == 1 && guard->bits && !test_bit(gfn - guard->first, guard->bits))
 		return true;
 	do {
-		if (!(old & f->writable))
+		new = dirty_guarded(mmu->host->format, old, level);
+		if (new == old)
 			return true;
-		new = (old & ~f->writable) | TDP_LOG_GUARD | (f->dirty ? 0 : TDP_WAS_WRITABLE);
-	} while (!try_cmpxchg64(sptep, &old, level == 1 ? new : 0));
+	} while (!try_cmpxchg64(sptep, &old, new));
 	mmu_epoch_open(mmu);
 	if (unlikely(mmu->shadow) && level == 1)
 		shadow_protect_leaf(mmu, sptep);
@@ -316,11 +332,19 @@ static int dirty_show(struct memslot *slot, void __user *to)
 	return copy_to_user(to, log->bits, dirty_words(slot) * sizeof(long)) ? -EFAULT : 0;
 }
 
+/* What the CPUs have in their logs gets into ours. */
+static void dirty_collect(struct mmu *mmu)
+{
+	if (mmu->host->format->logged && mmu->host->collect_written)
+		mmu->host->collect_written(mmu);
+}
+
 static int dirty_fetch(struct memslot *slot, void __user *to)
 {
 	unsigned long size = dirty_words(slot) * sizeof(long);
 	struct dirty_log *log = slot->log;
 
+	dirty_collect(slot->mmu);
 	/* Before the bits are looked at: who sets one after that says so again. */
 	if (!xchg(&log->any, false))
 		return clear_user(to, size) ? -EFAULT : 0;

@@ -395,6 +395,131 @@ static void planted(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_check(test, l.t), 0);
 }
 
+/* The CPU logs: what the guest wrote through a leaf that may be written. */
+static bool make_dirty(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, void *arg)
+{
+	*sptep |= TEST_DIRTY;
+	return true;
+}
+
+static void cpu_writes(struct log_test *l, u64 n)
+{
+	struct mmu *mmu = &l->t->mmu;
+	u64 gpa = page_gpa(n) + 0x123;
+	int idx = srcu_read_lock(&mmu->srcu);
+
+	read_lock(&mmu->lock);
+	tdp_for_each_leaf(mmu, BASE_GFN + n, BASE_GFN + n + 1, make_dirty, NULL);
+	read_unlock(&mmu->lock);
+	mmu_note_written(mmu, &gpa, 1);
+	srcu_read_unlock(&mmu->srcu, idx);
+}
+
+/* Mapped so that the guest may write, and the CPU says so. */
+static bool clean(struct log_test *l, u64 n)
+{
+	return (page_spte(l, n) & (TEST_WRITABLE | TEST_DIRTY | TDP_LOG_GUARD)) == TEST_WRITABLE;
+}
+
+static struct log_test log_by_cpu(struct kunit *test, bool gmem)
+{
+	struct log_test l = gmem ? log_of_gmem(test, 0) : log_of_user(test, 0);
+
+	l.t->format.logged = true;
+	return l;
+}
+
+/* How many pages merging finds written since it looked last. */
+static unsigned int merge_harvest(struct log_test *l)
+{
+	struct memslot *slot = xa_load(&l->t->mmu.slots_by_id, 0);
+	DECLARE_BITMAP(bits, NPAGES) = { };
+
+	slot->binding.ops->harvest(&slot->binding, 0, NPAGES, bits);
+	return bitmap_weight(bits, NPAGES);
+}
+
+static void by_cpu(struct kunit *test, struct log_test *l)
+{
+	u64 n;
+
+	KUNIT_EXPECT_EQ(test, test_fault(l->t, page_gpa(2), MMU_WRITE), 0);
+	KUNIT_EXPECT_TRUE(test, page_spte(l, 2) & TEST_DIRTY);
+	flushes(l);
+	KUNIT_ASSERT_EQ(test, log_set(l, KVM_MEM_LOG_DIRTY_PAGES, BASE), 0);
+	KUNIT_EXPECT_EQ(test, flushes(l), 1);
+	KUNIT_EXPECT_TRUE(test, clean(l, 2));
+	log_expect(test, l, 0, 0);
+	cpu_writes(l, 2);
+	log_expect(test, l, 2, 3);
+	KUNIT_EXPECT_EQ(test, flushes(l), 1);
+	KUNIT_EXPECT_TRUE(test, clean(l, 2));
+	/* A fault for a write is in the log at once, one for a read is not. */
+	for (n = 60; n < 70; n++)
+		KUNIT_EXPECT_EQ(test, test_fault(l->t, page_gpa(n), MMU_WRITE), 0);
+	log_expect(test, l, 60, 70);
+	KUNIT_EXPECT_TRUE(test, clean(l, 60) && clean(l, 69));
+	log_expect(test, l, 0, 0);
+	KUNIT_EXPECT_EQ(test, test_read(l->t, page_gpa(64), &n, 8), 0);
+	KUNIT_EXPECT_EQ(test, test_fault(l->t, page_gpa(64), MMU_READ), 0);
+	log_expect(test, l, 0, 0);
+	cpu_writes(l, 64);
+	cpu_writes(l, 64);
+	log_expect(test, l, 64, 65);
+}
+
+static void by_cpu_gmem(struct kunit *test)
+{
+	struct log_test l = log_by_cpu(test, true);
+
+	by_cpu(test, &l);
+	/* That the log took the dirty bits does not hide from merging that pages were written. */
+	KUNIT_EXPECT_EQ(test, merge_harvest(&l), 11);
+	KUNIT_EXPECT_EQ(test, merge_harvest(&l), 0);
+	KUNIT_EXPECT_TRUE(test, clean(&l, 64));
+	log_expect(test, &l, 0, 0);
+	/* What merging takes is in the log all the same. */
+	cpu_writes(&l, 64);
+	KUNIT_EXPECT_EQ(test, merge_harvest(&l), 1);
+	log_expect(test, &l, 64, 65);
+}
+
+static void by_cpu_user(struct kunit *test)
+{
+	struct log_test l = log_by_cpu(test, false);
+
+	by_cpu(test, &l);
+}
+
+/* Who writes where nothing can be told does not write before the log knows. */
+static void by_cpu_poke(struct kunit *test)
+{
+	struct log_test l = log_by_cpu(test, true);
+
+	KUNIT_ASSERT_EQ(test, log_set(&l, KVM_MEM_LOG_DIRTY_PAGES, BASE), 0);
+	KUNIT_EXPECT_EQ(test, test_fault(l.t, page_gpa(2), MMU_WRITE), 0);
+	KUNIT_EXPECT_TRUE(test, guest_poke(&l.t->mmu, page_gpa(2), 1));
+	log_expect(test, &l, 2, 3);
+	KUNIT_EXPECT_TRUE(test, clean(&l, 2));
+	KUNIT_EXPECT_FALSE(test, guest_poke(&l.t->mmu, page_gpa(2), 1));
+	log_expect(test, &l, 0, 0);
+}
+
+/* The checker sees what the CPU wrote and nobody was told of. */
+static void by_cpu_planted(struct kunit *test)
+{
+	struct log_test l = log_by_cpu(test, true);
+	struct memslot *slot;
+
+	KUNIT_ASSERT_EQ(test, log_set(&l, KVM_MEM_LOG_DIRTY_PAGES, BASE), 0);
+	slot = xa_load(&l.t->mmu.slots_by_id, 0);
+	KUNIT_EXPECT_EQ(test, test_fault(l.t, page_gpa(3), MMU_WRITE), 0);
+	KUNIT_EXPECT_EQ(test, test_check(test, l.t), 0);
+	clear_bit(3, slot->log->bits);
+	KUNIT_EXPECT_EQ(test, test_check(test, l.t), 1);
+	set_bit(3, slot->log->bits);
+}
+
 static struct kunit_case dirty_cases[] = {
 	KUNIT_CASE(guest_gmem),
 	KUNIT_CASE(guest_user),
@@ -409,6 +534,10 @@ static struct kunit_case dirty_cases[] = {
 	KUNIT_CASE(manual_clear),
 	KUNIT_CASE(initially_set),
 	KUNIT_CASE(planted),
+	KUNIT_CASE(by_cpu_gmem),
+	KUNIT_CASE(by_cpu_user),
+	KUNIT_CASE(by_cpu_poke),
+	KUNIT_CASE(by_cpu_planted),
 	{ }
 };
 

@@ -55,9 +55,11 @@ static bool poke_locked(struct mmu *mmu, gpa_t gpa, u8 val)
 	int level;
 
 	sptep = poke_find(mmu, gfn, &level, &above);
-	slot = sptep ? memslot_behind(slots_search(mmu, gfn), gfn) : NULL;
-	if (!slot)
+	slot = sptep ? slots_search(mmu, gfn) : NULL;
+	/* Where the CPU logs, a leaf is writable before the dirty log knows; and we cannot tell it. */
+	if (!slot || memslot_log_waits(slot, gfn))
 		return false;
+	slot = memslot_behind(slot, gfn);
 	pfn = tdp_pfn(f, READ_ONCE(*sptep)) + (gfn & (tdp_pages(level) - 1));
 	/* A device's memory has no page, or none that can be written like this. */
 	if (!pfn_valid(pfn) || PageReserved(pfn_to_page(pfn)))
@@ -66,7 +68,6 @@ static bool poke_locked(struct mmu *mmu, gpa_t gpa, u8 val)
 	if (above)
 		poke_set(above, f->accessed);
 	WRITE_ONCE(((u8 *)__va(PFN_PHYS(pfn)))[offset_in_page(gpa)], val);
-	/* A dirty log knows of it: a page whose bit is clear is mapped writable nowhere. */
 	memslot_note_written(slot, gfn);
 	return true;
 }

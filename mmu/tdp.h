@@ -41,10 +41,11 @@ static inline long tdp_max_tables(u64 nr_pages, u64 ram_pages)
 }
 
 /*
- * Formats without a dirty bit: the leaf was writable, thus perhaps written, when it was
- * write-protected.  The CPU ignores bit 52 in NPT (APM 5.4.1) and in EPT (SDM 29.3.2).
+ * The leaf was written through before its dirty bit was cleared for the dirty log. Formats
+ * without a dirty bit: it was writable, thus perhaps written, when it was write-protected.  The
+ * CPU ignores bit 52 in NPT (APM 5.4.1) and in EPT (SDM 29.3.2).
  */
-#define TDP_WAS_WRITABLE	BIT_ULL(52)
+#define TDP_WAS_WRITTEN		BIT_ULL(52)
 
 /*
  * The leaf may be made writable as it is: only the dirty log wants to know of the first
@@ -87,7 +88,7 @@ static inline kvm_pfn_t tdp_pfn(const struct tdp_format *f, u64 spte)
 /* What says that a leaf was written through. */
 static inline u64 tdp_dirty_bits(const struct tdp_format *f)
 {
-	return f->dirty ?: f->writable | TDP_WAS_WRITABLE;
+	return (f->dirty ?: f->writable) | TDP_WAS_WRITTEN;
 }
 
 /**

@@ -77,6 +77,9 @@ struct tdp_format {
  * @flush_tlbs: when this returns, every CPU that may have used the tables has
  *	flushed, or will flush before it enters the guest again.  Called in
  *	process context with mmu->lock held; may spin, not sleep
+ * @collect_written: where the format is logged: when this returns, mmu_note_written() has been
+ *	told of all that was written before it was called.  Process context; may spin, not sleep.
+ *	NULL: nothing runs the tables
  * @check_epoch: does no vCPU run on translations that are older than this epoch?
  *	Called in debug builds before what was taken away is used again; any locks
  *	held.  May be NULL.
@@ -88,6 +91,7 @@ struct mmu_host {
 	bool shadow;
 	u64 max_gfn;
 	void (*flush_tlbs)(struct mmu *mmu);
+	void (*collect_written)(struct mmu *mmu);
 	bool (*check_epoch)(struct mmu *mmu, u64 epoch);
 	void (*ring_full)(struct dirty_ring *ring);
 };

@@ -205,6 +205,19 @@ static __always_inline void run_guest(struct vcpu *vcpu, struct exit_facts *fact
 }
 
 /*
+ * Before the vCPU counts as outside: who takes a dirty log makes vCPUs leave the guest, and
+ * relies on that.
+ */
+static noinline void run_note_written(struct vcpu *vcpu, const struct exit_facts *facts)
+{
+	struct mmu *mmu = &vcpu->vm->mmu;
+	int idx = srcu_read_lock(&mmu->srcu);
+
+	mmu_note_written(mmu, facts->written, facts->nr_written);
+	srcu_read_unlock(&mmu->srcu, idx);
+}
+
+/*
  * One trip; true with @facts filled, false when something has to be done first. @attended
  * is constant: for others none of that is there.
  */
@@ -236,6 +249,8 @@ static __always_inline bool run_enter(struct vcpu *vcpu, struct exit_facts *fact
 	if (attended && vcpu->debug.control)
 		vcpu_debug_after(vcpu, facts);
 
+	if (unlikely(facts->nr_written))
+		run_note_written(vcpu, facts);
 	/* Before the thread can move: the facts concern the CPU that ran the guest. */
 	compat_guest_trained();
 	run_epoch_end(vcpu);
@@ -437,8 +452,6 @@ static __always_inline enum exit_outcome run_trip(struct vcpu *vcpu, bool attend
 	if (unlikely(vcpu->pv.eoi_armed))
 		vlapic_take_pv_eoi(vcpu);
 	run_note_delivery(vcpu, &facts->vectoring);
-	if (unlikely(facts->nr_written))
-		mmu_note_written(&vcpu->vm->mmu, facts->written, facts->nr_written);
 	return exit_handle(vcpu, facts);
 }
 
