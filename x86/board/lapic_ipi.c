@@ -116,36 +116,45 @@ static void add_set(unsigned long *set, const unsigned long *more, u32 end)
 	bitmap_or(set, set, more, min_t(u32, end, VLAPIC_XAPIC_IDS));
 }
 
-static void add_xapics(unsigned long *set, const struct apic_map *map, u32 end)
+static void add_xapics(unsigned long *set, const struct apic_map *map, u32 base, u32 nr)
 {
+	const unsigned long *present = map->present + base / BITS_PER_LONG;
+	const unsigned long *x2apic = map->x2apic + base / BITS_PER_LONG;
 	unsigned int i;
 
-	for (i = 0; i < BITS_TO_LONGS(end); i++)
-		set[i] |= READ_ONCE(map->present[i]) & ~READ_ONCE(map->x2apic[i]);
+	for (i = 0; i < BITS_TO_LONGS(nr); i++)
+		set[i] |= READ_ONCE(present[i]) & ~READ_ONCE(x2apic[i]);
 }
 
-static void resolve_logical(const struct apic_map *map, u32 dest, unsigned long *set, u32 end)
+/* xAPICs, whose ids are low. */
+static void resolve_xapic_logical(const struct apic_map *map, u32 dest, unsigned long *set, u32 nr)
 {
-	u32 i, cluster = dest >> 16;
-	const unsigned long *members;
+	u32 i, xapic = array_index_nospec(dest, 0x100);
+
+	for (i = 0; i < 8; i++)
+		if (xapic & BIT(i))
+			add_set(set, map->flat[i], nr);
+	for (i = 0; i < 4; i++)
+		if (xapic & BIT(i))
+			add_set(set, map->cluster[(xapic >> 4) * 4 + i], nr);
+}
+
+static void resolve_logical(const struct apic_map *map, u32 dest, u32 base, unsigned long *set,
+			    u32 nr)
+{
+	u32 first = (dest >> 16) * 16, at = first - base;
 	unsigned long matches;
 
-	bitmap_zero(set, end);
-	if (dest <= 0xff) {
-		u32 xapic = array_index_nospec(dest, 0x100);
-
-		for (i = 0; i < 8; i++)
-			if (xapic & BIT(i))
-				add_set(set, map->flat[i], end);
-		for (i = 0; i < 4; i++)
-			if (xapic & BIT(i))
-				add_set(set, map->cluster[(xapic >> 4) * 4 + i], end);
-	}
-	if (cluster < end / 16) {
-		cluster = array_index_nospec(cluster, VLAPIC_MAX_IDS / 16);
-		members = &map->x2apic[cluster * 16 / BITS_PER_LONG];
-		matches = (unsigned long)(dest & 0xffff) << (cluster * 16 % BITS_PER_LONG);
-		set[cluster * 16 / BITS_PER_LONG] |= READ_ONCE(*members) & matches;
+	bitmap_zero(set, nr);
+	if (!base && dest <= 0xff)
+		resolve_xapic_logical(map, dest, set, nr);
+	/* A cluster of 16 lies in one word. */
+	if (at < nr) {
+		first = array_index_nospec(first, VLAPIC_MAX_IDS);
+		at = array_index_nospec(at, VLAPIC_WINDOW);
+		matches = (unsigned long)(dest & 0xffff) << (first % BITS_PER_LONG);
+		set[at / BITS_PER_LONG] |=
+			READ_ONCE(map->x2apic[first / BITS_PER_LONG]) & matches;
 	}
 }
 
@@ -153,33 +162,37 @@ static void resolve_logical(const struct apic_map *map, u32 dest, unsigned long 
  * apicmap_resolve() - who gets a message
  * @map: the map
  * @msg: the message
- * @set: out: APIC ids, a bit each; ids of absent APICs may be in it.  Has VLAPIC_MAX_IDS bits
+ * @base: of the ids that are asked about, VLAPIC_WINDOW of them: all would be too much for a
+ *	stack; a multiple of that
+ * @set: out: a bit each; those of absent APICs may be in it.  Has VLAPIC_WINDOW bits
  *
  * Any context.  SDM 11.6.2: physical, flat, cluster and x2APIC logical
  * destinations; each APIC matches by the mode that it is in.
  *
- * Return: how many bits of @set are of meaning.
+ * Return: how many bits of @set are of meaning; 0: all ids are below @base.
  */
-u32 apicmap_resolve(const struct apic_map *map, const struct apic_msg *msg, unsigned long *set)
+u32 apicmap_resolve(const struct apic_map *map, const struct apic_msg *msg, u32 base,
+		    unsigned long *set)
 {
 	u32 end = READ_ONCE(map->end);
+	u32 nr = base < end ? min_t(u32, end - base, VLAPIC_WINDOW) : 0;
 
 	if (msg->broadcast) {
-		bitmap_copy(set, map->present, end);
+		bitmap_copy(set, map->present + base / BITS_PER_LONG, nr);
 	} else if (msg->logical) {
-		resolve_logical(map, msg->dest, set, end);
+		resolve_logical(map, msg->dest, base, set, nr);
 	} else {
 		u32 id = array_index_nospec(msg->dest, VLAPIC_MAX_IDS);
 
-		bitmap_zero(set, end);
-		if (msg->dest < end && test_bit(id, map->present))
-			__set_bit(id, set);
+		bitmap_zero(set, nr);
+		if (msg->dest - base < nr && test_bit(id, map->present))
+			__set_bit(array_index_nospec(msg->dest - base, VLAPIC_WINDOW), set);
 	}
 	if (unlikely(msg->xapics))
-		add_xapics(set, map, end);
-	if (msg->exclude >= 0 && msg->exclude < end)
-		__clear_bit(msg->exclude, set);
-	return end;
+		add_xapics(set, map, base, nr);
+	if (msg->exclude >= 0 && msg->exclude - base < nr)
+		__clear_bit(msg->exclude - base, set);
+	return nr;
 }
 
 static void wake_owner(struct vlapic *apic)
@@ -305,47 +318,50 @@ int vlapic_accept(struct vlapic *apic, const struct apic_msg *msg)
  * Lowest priority: no CPU since the Pentium 4 promises a particular choice.
  * Take the APIC by the vector, so that a vector stays where it was.
  */
-static int send_lowest(struct irqchip *chip, const struct apic_msg *msg,
-		       const unsigned long *set, u32 end)
-{
-	struct vlapic *able[16], *apic;
-	unsigned int nr = 0, id;
+struct lowest {
+	struct vlapic *able[16];
+	unsigned int nr;
+};
 
-	for_each_set_bit(id, set, end) {
-		apic = apicmap_get(&chip->map, id);
-		if (apic && vlapic_sw_enabled(apic))
-			able[nr++] = apic;
-		if (nr == ARRAY_SIZE(able))
-			break;
-	}
-	return nr ? vlapic_accept(able[msg->vector % nr], msg) : -1;
+static void lowest_add(struct lowest *lowest, struct vlapic *apic)
+{
+	if (lowest->nr < ARRAY_SIZE(lowest->able) && vlapic_sw_enabled(apic))
+		lowest->able[lowest->nr++] = apic;
 }
 
-static int send_all(struct irqchip *chip, const struct apic_msg *msg, const unsigned long *set,
-		    u32 end)
+static int lowest_send(const struct lowest *lowest, const struct apic_msg *msg)
 {
-	struct vlapic *apic;
-	unsigned int id;
-	int one, ret = -1;
+	return lowest->nr ? vlapic_accept(lowest->able[msg->vector % lowest->nr], msg) : -1;
+}
 
-	for_each_set_bit(id, set, end) {
-		apic = apicmap_get(&chip->map, id);
-		one = apic ? vlapic_accept(apic, msg) : -1;
-		if (one >= 0)
-			ret = max(ret, 0) + one;
-	}
-	return ret;
+/* How many took it, as vlapic_send(), added to @ret. */
+static int send_to(struct vlapic *apic, const struct apic_msg *msg, int ret)
+{
+	int one = vlapic_accept(apic, msg);
+
+	return one < 0 ? ret : max(ret, 0) + one;
 }
 
 /* To whoever is in a set of all. */
 static int send_many(struct irqchip *chip, const struct apic_msg *msg)
 {
-	DECLARE_BITMAP(set, VLAPIC_MAX_IDS);
-	u32 end = apicmap_resolve(&chip->map, msg, set);
+	bool to_lowest = msg->mode == APIC_DM_LOWEST;
+	DECLARE_BITMAP(set, VLAPIC_WINDOW);
+	struct lowest lowest = { .nr = 0 };
+	u32 base, nr, bit;
+	int ret = -1;
 
-	if (msg->mode == APIC_DM_LOWEST)
-		return send_lowest(chip, msg, set, end);
-	return send_all(chip, msg, set, end);
+	for (base = 0; (nr = apicmap_resolve(&chip->map, msg, base, set)); base += VLAPIC_WINDOW) {
+		for_each_set_bit(bit, set, nr) {
+			struct vlapic *apic = apicmap_get(&chip->map, base + bit);
+
+			if (apic && to_lowest)
+				lowest_add(&lowest, apic);
+			else if (apic)
+				ret = send_to(apic, msg, ret);
+		}
+	}
+	return to_lowest ? lowest_send(&lowest, msg) : ret;
 }
 
 /* To an id, as most messages go. */

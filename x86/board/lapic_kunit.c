@@ -392,15 +392,17 @@ static void resolve(struct kunit *test, struct apic_map *map, u32 dest, bool log
 		    u32 first, u32 second)
 {
 	const struct apic_msg msg = { .dest = dest, .logical = logical, .exclude = -1 };
-	DECLARE_BITMAP(set, VLAPIC_MAX_IDS);
 	u32 count = (first < VLAPIC_MAX_IDS) + (second < VLAPIC_MAX_IDS);
-	u32 end = apicmap_resolve(map, &msg, set);
+	DECLARE_BITMAP(set, VLAPIC_WINDOW);
+	u32 base, nr, bit;
 
-	KUNIT_EXPECT_EQ_MSG(test, bitmap_weight(set, end), count, "dest %x", dest);
-	if (first < VLAPIC_MAX_IDS)
-		KUNIT_EXPECT_TRUE_MSG(test, test_bit(first, set), "dest %x", dest);
-	if (second < VLAPIC_MAX_IDS)
-		KUNIT_EXPECT_TRUE_MSG(test, test_bit(second, set), "dest %x", dest);
+	for (base = 0; (nr = apicmap_resolve(map, &msg, base, set)); base += VLAPIC_WINDOW)
+		for_each_set_bit(bit, set, nr) {
+			KUNIT_EXPECT_TRUE_MSG(test, base + bit == first || base + bit == second,
+					      "dest %x goes to %x", dest, base + bit);
+			count--;
+		}
+	KUNIT_EXPECT_EQ_MSG(test, count, 0, "dest %x", dest);
 }
 
 /* High ids, which the board does not have: entries of the map suffice. */
@@ -436,6 +438,22 @@ static void lapic_test_map(struct kunit *test)
 	resolve(test, map, 0x80, true, 101, none);
 	__set_bit(3, map->x2apic);
 	resolve(test, map, 0x88, true, 101, 3);
+
+	/* Beyond what is looked at at once. */
+	map->end = VLAPIC_MAX_IDS;
+	__set_bit(5000, map->present);
+	__set_bit(5000, map->x2apic);
+	__set_bit(VLAPIC_MAX_IDS - 1, map->present);
+	__set_bit(VLAPIC_MAX_IDS - 1, map->x2apic);
+	resolve(test, map, 5000, false, 5000, none);
+	resolve(test, map, 5000 - VLAPIC_WINDOW, false, none, none);
+	resolve(test, map, 5000 / 16 << 16 | 1 << 5000 % 16, true, 5000, none);
+	resolve(test, map, VLAPIC_MAX_IDS - 1, false, VLAPIC_MAX_IDS - 1, none);
+	resolve(test, map, (VLAPIC_MAX_IDS / 16 - 1) << 16 | 0xffff, true, VLAPIC_MAX_IDS - 1, none);
+	resolve(test, map, VLAPIC_MAX_IDS / 16 << 16 | 0xffff, true, none, none);
+	resolve(test, map, VLAPIC_MAX_IDS, false, none, none);
+	resolve(test, map, 0x88, true, 101, 3);
+	resolve(test, map, 62 << 16 | 1 << 8, true, 1000, none);
 }
 
 static void lapic_test_timer_math(struct kunit *test)

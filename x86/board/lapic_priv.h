@@ -21,6 +21,7 @@ struct vcpu;
 struct vm;
 
 #define VLAPIC_MAX_IDS		DITTO_MAX_VCPU_IDS	/* APIC ids are below this */
+#define VLAPIC_WINDOW		4096	/* ids that are looked at at once; see apicmap_resolve() */
 #define VLAPIC_XAPIC_IDS	256	/* those that have 8 bits */
 #define VLAPIC_FIRST_VECTOR	16	/* lower ones are illegal in messages */
 /* An integrated APIC with no directed EOI (SDM 11.4.8), but for the number of LVT entries. */
@@ -87,6 +88,7 @@ struct apic_map {
 };
 
 static_assert(APIC_BLOCK % BITS_PER_LONG == 0);
+static_assert(VLAPIC_MAX_IDS % VLAPIC_WINDOW == 0 && VLAPIC_XAPIC_IDS <= VLAPIC_WINDOW);
 
 /* The APIC that has an id, which is below VLAPIC_MAX_IDS, or NULL. In an RCU section. */
 static inline struct vlapic *apicmap_get(const struct apic_map *map, u32 id)
@@ -182,7 +184,7 @@ int apicmap_reserve(struct irqchip *chip, u32 id);
 void apicmap_free(struct irqchip *chip);
 void apicmap_update(struct irqchip *chip, struct vlapic *apic);
 void apicmap_remove(struct irqchip *chip, struct vlapic *apic);
-u32 apicmap_resolve(const struct apic_map *map, const struct apic_msg *msg,
+u32 apicmap_resolve(const struct apic_map *map, const struct apic_msg *msg, u32 base,
 		    unsigned long *set);
 int vlapic_send(struct irqchip *chip, const struct apic_msg *msg);
 int vlapic_accept(struct vlapic *apic, const struct apic_msg *msg);

@@ -20,8 +20,8 @@
 #include "x86/machine/iobus.h"
 #include "x86/machine/vcpu.h"
 
-#define DITTO_MAX_VCPUS		1024
-#define DITTO_MAX_VCPU_IDS	4096	/* their ids, which are APIC ids, are below this */
+#define DITTO_MAX_VCPUS		4096
+#define DITTO_MAX_VCPU_IDS	16384	/* their ids, which are APIC ids, are below this */
 
 /* What ditto does as KVM does, and no CPU, until KVM_CAP_DISABLE_QUIRKS. */
 #define VM_QUIRKS	(KVM_X86_QUIRK_LINT0_REENABLED | KVM_X86_QUIRK_CD_NW_CLEARED | \
