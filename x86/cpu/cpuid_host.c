@@ -352,13 +352,13 @@ static void offer_leaf1(struct offer *o)
 }
 
 /* Deterministic cache parameters: sub-leaves until a cache of type 0. */
-static void offer_caches(struct offer *o)
+static void offer_caches(struct offer *o, u32 function)
 {
 	struct kvm_cpuid_entry2 *e;
 	u32 i = 0;
 
 	do {
-		e = offer_host(o, 4, i, true);
+		e = offer_host(o, function, i, true);
 		e->eax &= 0x3ff;	/* one thread, one core: the VMM makes the topology */
 	} while ((e->eax & 0x1f) && ++i < 8);
 }
@@ -410,7 +410,7 @@ static void offer_basic(struct offer *o)
 	offer_leaf1(o);
 	if (!cpuid_host_is_amd()) {
 		offer_host(o, 2, 0, false);
-		offer_caches(o);
+		offer_caches(o, 4);
 	}
 	offer_empty(o, 6, 0, false)->eax = F(ARAT);	/* the APIC timer never stops */
 	offer_leaf7(o);
@@ -476,6 +476,8 @@ static void offer_extended(struct offer *o)
 	e = offer_empty(o, 0x80000008, 0, false);
 	e->eax = cpuid_host.phys_bits | 48 << 8;
 	e->ebx = cpuid_host.word[13];
+	if (cpuid_host_is_amd() && max >= 0x8000001d)
+		offer_caches(o, 0x8000001d);
 	if (cpuid_host_is_amd() && max >= 0x80000021)
 		offer_empty(o, 0x80000021, 0, false)->eax =
 			host_reg(0x80000021, 0, CPUID_EAX) & AMD_FACTS;
