@@ -16,10 +16,20 @@ static enum exit_outcome exits_take(struct vcpu *vcpu, enum exit_kind kind)
 	return exit_handle(vcpu, &vcpu->facts);
 }
 
+/* The world's vCPU has nothing that its VMM maps. */
+static struct vcpu *exits_vcpu(struct kunit *test)
+{
+	struct vcpu *vcpu = the_vcpu(test);
+
+	vcpu->run = kunit_kzalloc(test, sizeof(*vcpu->run), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, vcpu->run);
+	return vcpu;
+}
+
 /* An exit of its own, and one that comes with another. */
 static void bus_lock(struct kunit *test)
 {
-	struct vcpu *vcpu = the_vcpu(test);
+	struct vcpu *vcpu = exits_vcpu(test);
 
 	vcpu->facts.bus_lock = false;
 	KUNIT_EXPECT_EQ(test, exits_take(vcpu, EXIT_HOST_IRQ), OUTCOME_ENTER);
@@ -38,7 +48,7 @@ static void bus_lock(struct kunit *test)
 /* The VMM hears of it where it wants to, and always where the guest cannot go on. */
 static void notify(struct kunit *test)
 {
-	struct vcpu *vcpu = the_vcpu(test);
+	struct vcpu *vcpu = exits_vcpu(test);
 
 	vcpu->vm->enabled.notify = KVM_X86_NOTIFY_VMEXIT_ENABLED;
 	vcpu->facts.notify.state_lost = false;
