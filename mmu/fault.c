@@ -47,7 +47,8 @@
  * @page: held until step 4 is done, for a user-backed slot that is no device's
  * @writable: the page may be mapped writable
  * @device: it is no memory: not to be cached
- * @nr: pages found: this one, and in streaks->map those behind it
+ * @nr: pages found: this one, and in streaks->map those behind it; held, for a user-backed
+ *	slot, as @page is
  * @missing: tables that the walk to @gfn lacked when last seen
  * @nr_tables: length of @table
  * @table: allocated in step 2, not yet used
@@ -73,41 +74,6 @@ struct tdp_fault {
 static bool spte_allows(const struct tdp_format *f, u64 spte, u32 access)
 {
 	return !(access & MMU_WRITE) || (spte & f->writable);
-}
-
-/* Its memory is broken: as if the process itself had touched it, which may tell its guest. */
-static int resolve_poisoned(unsigned long hva)
-{
-	send_sig_mceerr(BUS_MCEERR_AR, (void __user *)hva, PAGE_SHIFT, current);
-	return -EINTR;
-}
-
-/* A read fault maps the page writable if it can, which saves the write fault that may follow. */
-static int resolve_user(struct mmu *mmu, struct tdp_fault *fault)
-{
-	struct user_page up;
-	int err;
-
-	if (current->mm != mmu->mm)
-		return -EIO;
-	fault->hva = memslot_hva(fault->slot, fault->gfn << PAGE_SHIFT);
-	err = (fault->access & MMU_ASYNC ? user_page_try : user_page_get)
-		(mmu->mm, fault->hva, fault->access & MMU_WRITE, !memslot_readonly(fault->slot), &up);
-	if (err == -EHWPOISON)
-		return resolve_poisoned(fault->hva);
-	if (err)
-		return err;
-	/* A gmem's page is in no cache. */
-	if (up.page && !is_zero_pfn(up.pfn) && !page_folio(up.page)->mapping &&
-	    window_make(fault->slot, fault->gfn)) {
-		put_page(up.page);
-		return -EAGAIN;
-	}
-	fault->pfn = up.pfn;
-	fault->page = up.page;
-	fault->writable = up.writable && !memslot_readonly(fault->slot);
-	fault->device = up.device;
-	return 0;
 }
 
 /* The streak that a fault continues, or the one unused for longest begins anew. */
@@ -146,6 +112,76 @@ static unsigned int fault_span(struct mmu *mmu, struct tdp_fault *fault)
 	return min3((u64)fault->streaks->streak[fault->streak].window,
 		    TDP_ENTRIES - fault->gfn % TDP_ENTRIES,
 		    slot->base + slot->npages - fault->gfn);
+}
+
+/* In no cache, as others of a process's are. */
+static bool is_gmem_page(struct page *page)
+{
+	return !is_zero_pfn(page_to_pfn(page)) && !page_folio(page)->mapping;
+}
+
+/*
+ * What the guest will touch next. Of a huge page that is mapped as one it is elsewhere: no
+ * streak continues there. Behind a page that a write would replace are others of that kind.
+ */
+static noinline void resolve_user_ahead(struct mmu *mmu, struct tdp_fault *fault)
+{
+	unsigned int window = fault_window(mmu, fault);
+	struct gmem_mapping *map = fault->streaks->map;
+	struct page *page[GMEM_FAULT_MAX];
+	int i;
+
+	if (window > 1 && (fault->writable || memslot_readonly(fault->slot)))
+		fault->nr += user_pages_ahead(mmu->mm, fault->hva + PAGE_SIZE, window - 1,
+					      fault->writable, fault->access & MMU_WRITE, page);
+	for (i = 1; i < fault->nr && !is_gmem_page(page[i - 1]); i++)
+		map[i] = (struct gmem_mapping){ .pfn = page_to_pfn(page[i - 1]),
+						.writable = fault->writable };
+	/* A gmem's has a fault of its own, which makes a window. */
+	while (fault->nr > i)
+		put_page(page[--fault->nr - 1]);
+	fault->streaks->streak[fault->streak].next = fault->gfn + fault->nr;
+}
+
+/* One of those that came along with a user-backed page, whose reference the fault has. */
+static struct page *fault_page_behind(const struct tdp_fault *fault, int i)
+{
+	return pfn_to_page(fault->streaks->map[i].pfn);
+}
+
+/* Its memory is broken: as if the process itself had touched it, which may tell its guest. */
+static int resolve_poisoned(unsigned long hva)
+{
+	send_sig_mceerr(BUS_MCEERR_AR, (void __user *)hva, PAGE_SHIFT, current);
+	return -EINTR;
+}
+
+/* A read fault maps the page writable if it can, which saves the write fault that may follow. */
+static int resolve_user(struct mmu *mmu, struct tdp_fault *fault)
+{
+	struct user_page up;
+	int err;
+
+	if (current->mm != mmu->mm)
+		return -EIO;
+	fault->hva = memslot_hva(fault->slot, fault->gfn << PAGE_SHIFT);
+	err = (fault->access & MMU_ASYNC ? user_page_try : user_page_get)
+		(mmu->mm, fault->hva, fault->access & MMU_WRITE, !memslot_readonly(fault->slot), &up);
+	if (err == -EHWPOISON)
+		return resolve_poisoned(fault->hva);
+	if (err)
+		return err;
+	if (up.page && is_gmem_page(up.page) && window_make(fault->slot, fault->gfn)) {
+		put_page(up.page);
+		return -EAGAIN;
+	}
+	fault->pfn = up.pfn;
+	fault->page = up.page;
+	fault->writable = up.writable && !memslot_readonly(fault->slot);
+	fault->device = up.device;
+	if (up.page)
+		resolve_user_ahead(mmu, fault);
+	return 0;
 }
 
 /*
@@ -255,9 +291,11 @@ static bool hva_in_flux(const struct mmu *mmu, unsigned long start, unsigned lon
 /* Step 3. */
 static bool fault_stale(const struct mmu *mmu, const struct tdp_fault *fault)
 {
+	unsigned long end = fault->hva + fault->nr * PAGE_SIZE;
+
 	if (mmu->inv_seq != fault->seq)
 		return true;
-	return !fault->slot->gmem && hva_in_flux(mmu, fault->hva, fault->hva + PAGE_SIZE);
+	return !fault->slot->gmem && hva_in_flux(mmu, fault->hva, end);
 }
 
 /*
@@ -394,7 +432,8 @@ static int fault_map(struct mmu *mmu, struct tdp_fault *fault)
 		if (!spte && level <= want_level) {
 			if (!try_cmpxchg64(sptep, &spte, fault_leaf(f, fault, level)))
 				return -EAGAIN;
-			map_neighbours(f, fault, sptep);
+			if (level == 1)
+				map_neighbours(f, fault, sptep);
 			return 0;
 		}
 		if (!spte && !fault->nr_tables) {
@@ -410,15 +449,22 @@ static int fault_map(struct mmu *mmu, struct tdp_fault *fault)
 }
 
 /*
- * From now on the guest may write the page without any notification. Under @lock, so the
+ * From now on the guest may write the pages without any notification. Under @lock, so the
  * notifier cannot have taken the page away yet.
  */
 static void fault_mark_dirty(const struct tdp_fault *fault)
 {
+	int i;
+
 	if (fault->access & MMU_WRITE)
 		memslot_note_written(fault->slot, fault->gfn);
-	if (fault->page && fault->writable && !PageReserved(fault->page))
+	if (!fault->page || !fault->writable)
+		return;
+	if (!PageReserved(fault->page))
 		SetPageDirty(fault->page);
+	for (i = 1; i < fault->nr; i++)
+		if (!PageReserved(fault_page_behind(fault, i)))
+			SetPageDirty(fault_page_behind(fault, i));
 }
 
 static void fault_zap_conflict(struct mmu *mmu, const struct tdp_fault *fault)
@@ -445,6 +491,13 @@ static void fault_note_device(struct mmu *mmu)
 	write_unlock(&mmu->lock);
 }
 
+/* A page is not to wait for what happens to those behind it. */
+static void fault_alone(const struct tdp_fault *fault)
+{
+	if (!fault->slot->gmem && fault->streak >= 0)
+		fault->streaks->streak[fault->streak].window = 1;
+}
+
 /* Steps 3 and 4. */
 static int fault_enter(struct mmu *mmu, struct tdp_fault *fault)
 {
@@ -455,6 +508,8 @@ static int fault_enter(struct mmu *mmu, struct tdp_fault *fault)
 		if (fault->access & MMU_WRITE)
 			memslot_log_write(fault->slot, fault->gfn);
 		r = fault_map(mmu, fault);
+	} else {
+		fault_alone(fault);
 	}
 	if (!r)
 		fault_mark_dirty(fault);
@@ -464,6 +519,15 @@ static int fault_enter(struct mmu *mmu, struct tdp_fault *fault)
 		r = -EAGAIN;
 	}
 	return r;
+}
+
+static void fault_put_pages(const struct tdp_fault *fault)
+{
+	int i;
+
+	put_page(fault->page);
+	for (i = 1; i < fault->nr; i++)
+		put_page(fault_page_behind(fault, i));
 }
 
 /* Steps 1 to 4, once the slot is found; -EAGAIN: a race was lost. */
@@ -480,7 +544,7 @@ static int fault_page(struct mmu *mmu, struct tdp_fault *fault)
 	if (!r)
 		r = fault_enter(mmu, fault);
 	if (fault->page)
-		put_page(fault->page);
+		fault_put_pages(fault);
 	return r;
 }
 

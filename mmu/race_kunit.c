@@ -25,7 +25,7 @@ static void between_once(struct mmu *mmu)
 		between.what();
 }
 
-static int fault_with(struct test_mmu *t, void (*what)(void), u32 access)
+static int fault_at(struct test_mmu *t, gpa_t gpa, void (*what)(void), u32 access)
 {
 	int r;
 
@@ -33,9 +33,14 @@ static int fault_with(struct test_mmu *t, void (*what)(void), u32 access)
 	between.t = t;
 	between.tries = 0;
 	mmu_fault_between = between_once;
-	r = test_fault(t, BASE, access);
+	r = test_fault(t, gpa, access);
 	mmu_fault_between = NULL;
 	return r;
+}
+
+static int fault_with(struct test_mmu *t, void (*what)(void), u32 access)
+{
+	return fault_at(t, BASE, what, access);
 }
 
 /* The process has another page there. */
@@ -95,6 +100,26 @@ static void invalidation_between(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fault_with(t, begin_between, MMU_WRITE), 0);
 	KUNIT_EXPECT_GT(test, between.tries, 2);
 	KUNIT_EXPECT_EQ(test, page_spte(t, 0), 0);
+	t->mmu.inv_active = 0;
+	KUNIT_EXPECT_EQ(test, test_check(test, t), 0);
+}
+
+/* A page does not wait for what happens to those that would come along. */
+static void ahead_between(struct kunit *test)
+{
+	struct test_mmu *t = test_mmu_new(test);
+	u64 n;
+
+	between.hva = test_mmap(test, 16 * PAGE_SIZE, PROT_READ | PROT_WRITE);
+	KUNIT_ASSERT_EQ(test, test_set_user(t, 0, BASE, 16 * PAGE_SIZE, between.hva, 0), 0);
+	for (n = 0; n < 2; n++)
+		KUNIT_EXPECT_EQ(test, test_fault(t, page_gpa(n), MMU_WRITE), 0);
+	KUNIT_EXPECT_TRUE(test, spte_there(t, 2));
+	between.hva += 4 * PAGE_SIZE;
+	KUNIT_EXPECT_EQ(test, fault_at(t, page_gpa(3), begin_between, MMU_WRITE), 0);
+	KUNIT_EXPECT_EQ(test, between.tries, 2);
+	KUNIT_EXPECT_TRUE(test, spte_there(t, 3));
+	KUNIT_EXPECT_FALSE(test, spte_there(t, 4));
 	t->mmu.inv_active = 0;
 	KUNIT_EXPECT_EQ(test, test_check(test, t), 0);
 }
@@ -245,6 +270,7 @@ static void race_gmem(struct kunit *test)
 
 static struct kunit_case race_cases[] = {
 	KUNIT_CASE(invalidation_between),
+	KUNIT_CASE(ahead_between),
 	KUNIT_CASE(gmem_between),
 	KUNIT_CASE(race_gmem),
 	{}

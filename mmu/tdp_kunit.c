@@ -35,17 +35,6 @@ static void first_touch(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_check(test, g.t), 0);
 }
 
-/* Is page n mapped, and has the guest itself touched it? */
-static bool spte_there(struct test_mmu *t, u64 n)
-{
-	return page_spte(t, n) & t->format.leaf;
-}
-
-static bool spte_touched(struct test_mmu *t, u64 n)
-{
-	return page_spte(t, n) & (TEST_ACCESSED | TEST_DIRTY);
-}
-
 /* Each fault right behind the last one brings twice as many pages. */
 static void streaks(struct kunit *test)
 {

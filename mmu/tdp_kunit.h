@@ -54,6 +54,17 @@ static inline kvm_pfn_t page_pfn(struct test_mmu *t, u64 n)
 	return tdp_pfn(&t->format, page_spte(t, n));
 }
 
+/* Is page n mapped, and has the guest itself touched it? */
+static inline bool spte_there(struct test_mmu *t, u64 n)
+{
+	return page_spte(t, n) & t->format.leaf;
+}
+
+static inline bool spte_touched(struct test_mmu *t, u64 n)
+{
+	return page_spte(t, n) & (TEST_ACCESSED | TEST_DIRTY);
+}
+
 static inline int flushes(struct test_mmu *t)
 {
 	return atomic_xchg(&t->flushes, 0);

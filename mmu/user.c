@@ -201,3 +201,54 @@ int user_page_try(struct mm_struct *mm, unsigned long hva, bool write, bool want
 		return -EINPROGRESS;
 	return user_page_get(mm, hva, write, want_write, up);
 }
+
+/* Anonymous memory: new pages, and those that need no wait. */
+static void ahead_fault_in(struct mm_struct *mm, unsigned long hva, unsigned int n)
+{
+	struct vm_area_struct *vma;
+	unsigned long end;
+
+	if (!mmap_read_trylock(mm))
+		return;
+	vma = vma_lookup(mm, hva);
+	if (vma && vma_is_anonymous(vma) && (vma->vm_flags & VM_WRITE)) {
+		end = min(hva + n * PAGE_SIZE, vma->vm_end);
+		/* Told not to wait, it keeps the lock. */
+		for (; hva < end; hva += PAGE_SIZE)
+			if (handle_mm_fault(vma, hva, FAULT_FLAG_WRITE | FAULT_FLAG_ALLOW_RETRY |
+					    FAULT_FLAG_RETRY_NOWAIT, NULL) &
+			    (VM_FAULT_ERROR | VM_FAULT_RETRY))
+				break;
+	}
+	mmap_read_unlock(mm);
+}
+
+/**
+ * user_pages_ahead() - the pages that are used next, if they are to be had at once
+ * @mm: the calling process's
+ * @hva: page-aligned, of the first
+ * @n: how many at most
+ * @writable: only such as the process may write to, without a fault
+ * @write: they are going to be written to: what is not there yet is made, where that is
+ *	a matter of taking new memory
+ * @page: filled, with a reference each
+ *
+ * What is good of them, and how long, is as for user_page_get().
+ *
+ * Return: how many, without a gap; 0 or more.
+ */
+unsigned int user_pages_ahead(struct mm_struct *mm, unsigned long hva, unsigned int n,
+			      bool writable, bool write, struct page **page)
+{
+	unsigned int flags = writable ? FOLL_WRITE : 0;
+	int had = get_user_pages_fast_only(hva, n, flags, page);
+	int more;
+
+	had = max(had, 0);
+	if (had == n || !write)
+		return had;
+	hva += had * PAGE_SIZE;
+	ahead_fault_in(mm, hva, n - had);
+	more = get_user_pages_fast_only(hva, n - had, flags, page + had);
+	return had + max(more, 0);
+}

@@ -26,6 +26,8 @@ int user_page_get(struct mm_struct *mm, unsigned long hva, bool write, bool want
 		  struct user_page *up);
 int user_page_try(struct mm_struct *mm, unsigned long hva, bool write, bool want_write,
 		  struct user_page *up);
+unsigned int user_pages_ahead(struct mm_struct *mm, unsigned long hva, unsigned int n,
+			      bool writable, bool write, struct page **page);
 int user_fault_in(struct mm_struct *mm, unsigned long hva, bool write);
 
 #endif

@@ -94,6 +94,47 @@ static void user_huge(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_check(test, t), 0);
 }
 
+/* Of the process's memory, too, each fault right behind the last one brings more pages. */
+static void user_streaks(struct kunit *test)
+{
+	struct test_mmu *t = test_mmu_new(test);
+	unsigned long hva = test_mmap(test, 16 * PAGE_SIZE, PROT_READ | PROT_WRITE);
+
+	KUNIT_ASSERT_EQ(test, test_set_user(t, 0, BASE, 16 * PAGE_SIZE, hva, 0), 0);
+	KUNIT_EXPECT_EQ(test, test_fault(t, page_gpa(0), MMU_WRITE), 0);
+	KUNIT_EXPECT_FALSE(test, spte_there(t, 1));
+	KUNIT_EXPECT_EQ(test, test_fault(t, page_gpa(1), MMU_WRITE), 0);
+	KUNIT_EXPECT_TRUE(test, spte_touched(t, 1));
+	KUNIT_EXPECT_EQ(test, page_spte(t, 2), page_pfn(t, 2) << PAGE_SHIFT | 0x5 | TEST_WRITABLE);
+	KUNIT_EXPECT_TRUE(test, PageDirty(pfn_to_page(page_pfn(t, 2))));
+	KUNIT_EXPECT_FALSE(test, spte_there(t, 3));
+	/* They are the process's. */
+	KUNIT_ASSERT_EQ(test, put_user(42ull, (u64 __user *)(hva + 2 * PAGE_SIZE)), 0);
+	KUNIT_EXPECT_EQ(test, *(u64 *)__va(page_pfn(t, 2) << PAGE_SHIFT), 42);
+	KUNIT_EXPECT_EQ(test, test_check(test, t), 0);
+}
+
+/* Reads go ahead over what is there, and make nothing. */
+static void user_streaks_of_reads(struct kunit *test)
+{
+	struct test_mmu *t = test_mmu_new(test);
+	unsigned long hva = test_mmap(test, 16 * PAGE_SIZE, PROT_READ | PROT_WRITE);
+	u64 n;
+
+	KUNIT_ASSERT_EQ(test, test_set_user(t, 0, BASE, 16 * PAGE_SIZE, hva, 0), 0);
+	for (n = 0; n < 3; n++)
+		KUNIT_EXPECT_EQ(test, test_fault(t, page_gpa(n), MMU_READ), 0);
+	KUNIT_EXPECT_FALSE(test, spte_there(t, 3));
+	for (n = 8; n < 12; n++)
+		KUNIT_ASSERT_EQ(test, put_user(n, (u64 __user *)(hva + n * PAGE_SIZE)), 0);
+	KUNIT_EXPECT_EQ(test, test_fault(t, page_gpa(8), MMU_READ), 0);
+	KUNIT_EXPECT_EQ(test, test_fault(t, page_gpa(9), MMU_READ), 0);
+	KUNIT_EXPECT_EQ(test, page_spte(t, 10), page_pfn(t, 10) << PAGE_SHIFT | 0x5 | TEST_WRITABLE);
+	KUNIT_EXPECT_EQ(test, test_fault(t, page_gpa(11), MMU_READ), 0);
+	KUNIT_EXPECT_FALSE(test, spte_there(t, 12));
+	KUNIT_EXPECT_EQ(test, test_check(test, t), 0);
+}
+
 #define CROWD	300
 
 static struct test_mmu *crowd_mmu;
@@ -149,6 +190,8 @@ static struct kunit_case user_cases[] = {
 	KUNIT_CASE(user_slot),
 	KUNIT_CASE(user_read_only),
 	KUNIT_CASE(user_huge),
+	KUNIT_CASE(user_streaks),
+	KUNIT_CASE(user_streaks_of_reads),
 	KUNIT_CASE(crowd_of_slots),
 	{}
 };
