@@ -37,6 +37,9 @@ int vm_ioctl_set_identity_map_addr(struct vm *vm, u64 *addr);
 int vm_ioctl_reset_rings(struct vm *vm);
 int vm_ioctl_set_boot_cpu_id(struct vm *vm, unsigned long id);
 
+/* ioctl.c */
+void ioctl_init(void);
+
 /* vcpu.c */
 void vcpu_load(struct vcpu *vcpu);
 void vcpu_put(struct vcpu *vcpu);

@@ -6,6 +6,7 @@
  */
 #include <linux/fs.h>
 #include <linux/slab.h>
+#include <linux/sort.h>
 #include <linux/uaccess.h>
 
 #include "compat.h"
@@ -145,7 +146,7 @@ BY_STRUCT(system_mce_supported)
 BY_STRUCT(system_has_attr)
 BY_STRUCT(system_get_attr)
 
-static const struct ioctl_entry system_ioctls[] = {
+static struct ioctl_entry system_ioctls[] __ro_after_init = {
 	{ KVM_GET_API_VERSION, 0, do_system_version },
 	{ KVM_CREATE_VM, VALUE, do_system_create_vm },
 	{ KVM_CHECK_EXTENSION, VALUE, do_system_check_extension },
@@ -160,7 +161,6 @@ static const struct ioctl_entry system_ioctls[] = {
 	{ KVM_GET_DEVICE_ATTR, IN, do_system_get_attr },
 	{ DITTO_CREATE_GMEM, IN, do_system_create_gmem },
 	{ DITTO_LIST_VMS, IN | OUT, do_system_list_vms },
-	{ }
 };
 
 static int vm_check_extension(struct vm *vm, unsigned long cap)
@@ -257,7 +257,7 @@ BY_NOTHING(vm_ioctl_get_tsc_khz)
 BY_VALUE(vm_ioctl_set_tsc_khz)
 BY_NOTHING(vm_ioctl_stats_fd)
 
-static const struct ioctl_entry vm_ioctls[] = {
+static struct ioctl_entry vm_ioctls[] __ro_after_init = {
 	{ KVM_IRQ_LINE, IN, do_irqchip_ioctl_irq_line },
 	{ KVM_IRQ_LINE_STATUS, IN | OUT, do_irqchip_ioctl_irq_line },
 	{ KVM_SIGNAL_MSI, IN, do_irqchip_ioctl_signal_msi },
@@ -304,7 +304,6 @@ static const struct ioctl_entry vm_ioctls[] = {
 	{ KVM_GET_TSC_KHZ, LOCK, do_vm_ioctl_get_tsc_khz },
 	{ KVM_SET_TSC_KHZ, VALUE | LOCK, do_vm_ioctl_set_tsc_khz },
 	{ KVM_GET_STATS_FD, 0, do_vm_ioctl_stats_fd },
-	{ }
 };
 
 BY_NOTHING(vcpu_ioctl_nmi)
@@ -352,7 +351,7 @@ BY_STRUCT(vcpu_ioctl_get_attr)
 BY_STRUCT(vcpu_ioctl_set_attr)
 BY_NOTHING(vcpu_ioctl_stats_fd)
 
-static const struct ioctl_entry vcpu_ioctls[] = {
+static struct ioctl_entry vcpu_ioctls[] __ro_after_init = {
 	{ KVM_GET_REGS, OUT | LOCK, do_vcpu_ioctl_get_regs },
 	{ KVM_SET_REGS, IN | LOCK, do_vcpu_ioctl_set_regs },
 	{ KVM_GET_SREGS, OUT | LOCK, do_vcpu_ioctl_get_sregs },
@@ -398,20 +397,45 @@ static const struct ioctl_entry vcpu_ioctls[] = {
 	{ KVM_GET_DEVICE_ATTR, IN | LOCK, do_vcpu_ioctl_get_attr },
 	{ KVM_SET_DEVICE_ATTR, IN | LOCK, do_vcpu_ioctl_set_attr },
 	{ KVM_GET_STATS_FD, LOCK, do_vcpu_ioctl_stats_fd },
-	{ }
 };
 
-static const struct ioctl_entry *ioctl_find(const struct ioctl_entry *e, unsigned int cmd)
+static int ioctl_cmp(const void *a, const void *b)
 {
-	for (; e->fn; e++) {
-		if (e->cmd == cmd)
-			return e;
-	}
-	return NULL;
+	const struct ioctl_entry *x = a, *y = b;
+
+	return x->cmd < y->cmd ? -1 : x->cmd > y->cmd;
 }
 
-/* Most arguments fit on the stack; the few large ones are allocated. */
-#define IOCTL_STACK	128
+/**
+ * ioctl_init() - at module load, before any device is there
+ *
+ * The tables are written in the order in which they are read best, and searched by number.
+ */
+void __init ioctl_init(void)
+{
+	sort(system_ioctls, ARRAY_SIZE(system_ioctls), sizeof(*system_ioctls), ioctl_cmp, NULL);
+	sort(vm_ioctls, ARRAY_SIZE(vm_ioctls), sizeof(*vm_ioctls), ioctl_cmp, NULL);
+	sort(vcpu_ioctls, ARRAY_SIZE(vcpu_ioctls), sizeof(*vcpu_ioctls), ioctl_cmp, NULL);
+}
+
+/* In a sorted table of @n; NULL: it is not there. */
+static __always_inline const struct ioctl_entry *
+ioctl_find(const struct ioctl_entry *e, size_t n, unsigned int cmd)
+{
+	while (n > 1) {
+		size_t half = n / 2;
+
+		if (e[half].cmd <= cmd)
+			e += half;
+		n -= half;
+	}
+	return e->cmd == cmd ? e : NULL;
+}
+
+#define IOCTL_FIND(table, cmd)	ioctl_find(table, ARRAY_SIZE(table), cmd)
+
+/* Most arguments fit on the stack, registers among them; the few large ones are allocated. */
+#define IOCTL_STACK	512
 
 static long ioctl_with_buffer(const struct ioctl_entry *e, void *obj, unsigned long uarg,
 			      void *buf)
@@ -455,14 +479,14 @@ static long ioctl_call(const struct ioctl_entry *e, void *obj, unsigned long uar
 
 static long device_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
 {
-	const struct ioctl_entry *e = ioctl_find(system_ioctls, cmd);
+	const struct ioctl_entry *e = IOCTL_FIND(system_ioctls, cmd);
 
 	return e ? ioctl_call(e, NULL, uarg) : -ENOTTY;
 }
 
 static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
 {
-	const struct ioctl_entry *e = ioctl_find(vm_ioctls, cmd);
+	const struct ioctl_entry *e = IOCTL_FIND(vm_ioctls, cmd);
 	struct vm *vm = file->private_data;
 	long r;
 
@@ -492,7 +516,7 @@ static __always_inline int vcpu_ioctl_lock(struct vcpu *vcpu)
 /* A deadline follows a new TSC at once: it may pass before the guest runs again. */
 static noinline long vcpu_ioctl_of_table(struct vcpu *vcpu, unsigned int cmd, unsigned long uarg)
 {
-	const struct ioctl_entry *e = ioctl_find(vcpu_ioctls, cmd);
+	const struct ioctl_entry *e = IOCTL_FIND(vcpu_ioctls, cmd);
 	long r;
 
 	if (!e)

@@ -214,6 +214,7 @@ static int __init main_init(void)
 {
 	int err;
 
+	ioctl_init();
 	err = compat_init();
 	if (err)
 		return err;
