@@ -155,11 +155,12 @@ int mmu_set_policy(struct mmu *mmu, unsigned long policy)
 
 /**
  * mmu_stats() - fill in the bytes of a struct ditto_vm_info
- * @mmu: kept by the caller; any context, no lock is taken
+ * @mmu: kept by the caller; process context
  * @info: zeroed; only the *_bytes members are written
  *
- * A gmem that several slots map is counted once.  Reads counters, and no more: what
- * they say belongs together only when nothing changes.
+ * A gmem that several slots map is counted once.  Reads counters, and the page tables of
+ * user-backed memory, and waits for nobody: what they say belongs together only when nothing
+ * changes.
  */
 void mmu_stats(struct mmu *mmu, struct ditto_vm_info *info)
 {
@@ -167,6 +168,7 @@ void mmu_stats(struct mmu *mmu, struct ditto_vm_info *info)
 	struct mmu_gmem *user;
 
 	info->ram_bytes = READ_ONCE(mmu->nr_pages) << PAGE_SHIFT;
+	info->resident_bytes = mmu_user_pages(mmu) << PAGE_SHIFT;
 	rcu_read_lock();
 	list_for_each_entry_rcu(user, &mmu->gmems, list) {
 		gmem_usage(user->gmem, &usage);

@@ -113,6 +113,9 @@ bool dirty_take_word(struct memslot *slot, unsigned long word, unsigned long mas
 void ring_log_write(struct memslot *slot, struct dirty_log *log, gfn_t gfn);
 void dirty_log_stop(struct memslot *slot);
 
+/* What is there of user-backed slots (resident.c). */
+u64 mmu_user_pages(struct mmu *mmu);
+
 /* Which gmems back an address space, each once (gmems.c). */
 struct mmu_gmem *gmems_get(struct mmu *mmu, struct gmem *gmem);
 void gmems_put(struct mmu *mmu, struct mmu_gmem *user);

@@ -337,6 +337,33 @@ static void stats(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, info.resident_bytes, 0x2000);
 }
 
+/* Of the process's own memory what is there is counted, once however many slots have it. */
+static void stats_user(struct kunit *test)
+{
+	struct test_mmu *t = test_mmu_new(test);
+	unsigned long hva = test_mmap(test, SZ_64K, PROT_READ | PROT_WRITE);
+	struct ditto_vm_info info = { 0 };
+	u64 one = 1;
+	u8 byte;
+
+	KUNIT_ASSERT_EQ(test, test_set_user(t, 0, 0, SZ_64K, hva, 0), 0);
+	KUNIT_ASSERT_EQ(test, test_set_user(t, 1, SZ_64K, SZ_32K, hva + SZ_16K, 0), 0);
+	mmu_stats(&t->mmu, &info);
+	KUNIT_EXPECT_EQ(test, info.resident_bytes, 0);
+	/* Two pages, and one that is read alone, which is the page of zeroes. */
+	KUNIT_ASSERT_EQ(test, test_write(t, 0x5ffc, &one, 8), 0);
+	KUNIT_ASSERT_EQ(test, copy_from_user(&byte, (void __user *)hva + 0x9000, 1), 0);
+	memset(&info, 0, sizeof(info));
+	mmu_stats(&t->mmu, &info);
+	KUNIT_EXPECT_EQ(test, info.ram_bytes, SZ_64K + SZ_32K);
+	KUNIT_EXPECT_EQ(test, info.resident_bytes, 0x2000);
+	/* The last page of the first slot, which the second one has not. */
+	KUNIT_ASSERT_EQ(test, test_write(t, SZ_64K - 8, &one, 8), 0);
+	memset(&info, 0, sizeof(info));
+	mmu_stats(&t->mmu, &info);
+	KUNIT_EXPECT_EQ(test, info.resident_bytes, 0x3000);
+}
+
 /* The tables of a machine whose memory is all there fit below the limit. */
 static void table_limit(struct kunit *test)
 {
@@ -473,6 +500,7 @@ static struct kunit_case slots_cases[] = {
 	KUNIT_CASE(cmpxchg_user),
 	KUNIT_CASE(other_process),
 	KUNIT_CASE(stats),
+	KUNIT_CASE(stats_user),
 	KUNIT_CASE(checker_killed),
 	{}
 };

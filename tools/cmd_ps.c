@@ -26,7 +26,7 @@ static const struct argp_option options[] = {
 
 static const char doc[] =
 	"List the machines of this user, or with CAP_SYS_ADMIN those of everybody.\v"
-	"RAM is what the machine was promised, RESIDENT what it has touched, SHARED the part of "
+	"RAM is what the machine was promised, RESIDENT what is there of it, SHARED the part of "
 	"that which reads from a page shared by merging, SAVED what SHARED would cost more "
 	"without merging.\n"
 	"\n"

@@ -149,7 +149,8 @@ struct ditto_vm_name {
  * @uid: of the owner, in the reader's user namespace
  * @reserved: 0
  * @ram_bytes: sum of the memslots' sizes
- * @resident_bytes: of its gmems, offsets that have a page, shared ones included
+ * @resident_bytes: of its gmems, offsets that have a page, shared ones included; of memory
+ *	that is its process's own, what that process's page tables map
  * @shared_bytes: of its gmems, offsets that read from a shared page
  * @saved_bytes: @shared_bytes less this machine's fair part of those pages, estimated:
  *	as if the pages of its owner were all shared by equally many
@@ -185,7 +186,8 @@ struct ditto_vm_list {
  * DITTO_LIST_VMS - system: the machines of the caller's uid, or every one
  * with CAP_SYS_ADMIN in the initial user namespace
  *
- * Reads counters; waits for no machine's users.
+ * Reads counters, and the page tables of memory that is no gmem; waits for no machine's
+ * users.
  */
 #define DITTO_LIST_VMS		_IOWR(DITTO_IO, 0x04, struct ditto_vm_list)
 

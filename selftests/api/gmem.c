@@ -375,12 +375,46 @@ static void names_and_list(const void *arg)
 	vm_free(vm);
 }
 
+/* What the list says of the calling process's one machine. */
+static u64 listed_resident(void)
+{
+	struct ditto_vm_info info[64];
+	struct ditto_vm_list list = { .capacity = 64, .vms = (uintptr_t)info };
+	u32 i;
+
+	CHECKED(ioctl(dev_open(), DITTO_LIST_VMS, &list));
+	for (i = 0; i < list.count && i < 64; i++)
+		if (info[i].pid == (u32)getpid())
+			return info[i].resident_bytes;
+	fail("the machine is not in the list");
+}
+
+/* Memory of the VMM's own is counted, too, by whomever it was touched. */
+static void list_own_memory(const void *arg)
+{
+	struct vm *vm;
+	u64 before;
+
+	need_ditto();
+	vm = vm_new(&(struct vm_config) { .ram = 32 * MIB, .user = true });
+	CHECKED(madvise(vm->ram, vm->ram_size, MADV_NOHUGEPAGE));
+	vm_call(vm, "g_touch", 6 * MIB);
+	before = listed_resident();
+	ASSERT(before >= 2 * MIB && before < 8 * MIB);
+	memset(vm->ram + 16 * MIB, 1, 4 * MIB);
+	ASSERT_EQ(listed_resident(), before + 4 * MIB);
+	CHECKED(madvise(vm->ram + 16 * MIB, 1 * MIB, MADV_DONTNEED));
+	ASSERT_EQ(listed_resident(), before + 3 * MIB);
+	vm_free(vm);
+}
+
 static const struct tap_test tests[] = {
 	{ "bad_create", bad_create }, { "sizes", sizes }, { "bad_mmap", bad_mmap },
 	{ "bad_fallocate", bad_fallocate }, { "bad_regions", bad_regions },
 	{ "pages", pages }, { "shared_mapping", shared_mapping }, { "direct_io", direct_io },
 	{ "guest_and_mapping", guest_and_mapping }, { "punch_under_guest", punch_under_guest },
 	{ "two_vms", two_vms }, { "names_and_list", names_and_list },
+	{ "list_own_memory", list_own_memory },
 };
 
 int main(int argc, char **argv)
