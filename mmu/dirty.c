@@ -460,3 +460,63 @@ int mmu_set_log_manual(struct mmu *mmu, u64 manual)
 	mutex_unlock(&mmu->slots_lock);
 	return 0;
 }
+
+/* The leaf that maps a gfn, or NULL. @lock held. */
+static u64 *unguard_find(const struct mmu *mmu, const struct tdp_format *f, gfn_t gfn)
+{
+	u64 *sptep = &mmu->root[tdp_index(gfn, f->levels)];
+	u64 spte = READ_ONCE(*sptep);
+	int level;
+
+	for (level = f->levels; spte; level--) {
+		if (tdp_is_leaf(f, spte, level))
+			return sptep;
+		sptep = &tdp_table(f, spte)[tdp_index(gfn, level - 1)];
+		spte = READ_ONCE(*sptep);
+	}
+	return NULL;
+}
+
+static bool unguard_locked(struct mmu *mmu, gfn_t gfn)
+{
+	const struct tdp_format *f = mmu->host->format;
+	u64 *sptep = unguard_find(mmu, f, gfn);
+	struct memslot *slot;
+	u64 spte, new;
+
+	spte = sptep ? READ_ONCE(*sptep) : 0;
+	if (!(spte & TDP_LOG_GUARD))
+		return false;
+	slot = mmu_find_slot(mmu, gfn);
+	if (!slot) {
+		/* It has become private just now, and the leaf is about to go. */
+		WARN_ON_ONCE(!mmu->private_mem);
+		return false;
+	}
+	memslot_log_write(slot, gfn);
+	new = (spte & ~TDP_LOG_GUARD) | f->writable | f->accessed | f->dirty;
+	if (!try_cmpxchg64(sptep, &spte, new))
+		return false;
+	memslot_note_written(slot, gfn);
+	return true;
+}
+
+/**
+ * dirty_unguard() - make a leaf writable that only the dirty log keeps from being so
+ * @mmu: the caller is in a read section of its srcu
+ * @gfn: of a write fault
+ *
+ * That it may be written, and which page it maps, holds as long as the leaf is there. Takes
+ * @lock.
+ *
+ * Return: whether that was it; false: it is no such leaf.
+ */
+bool dirty_unguard(struct mmu *mmu, gfn_t gfn)
+{
+	bool done;
+
+	read_lock(&mmu->lock);
+	done = unguard_locked(mmu, gfn);
+	read_unlock(&mmu->lock);
+	return done;
+}

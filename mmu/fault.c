@@ -21,7 +21,6 @@
  * the tables before it is freed.
  */
 #include <linux/mm.h>
-#include <linux/pgtable.h>
 #include <linux/sched/signal.h>
 
 #include "mmu/slots.h"
@@ -298,40 +297,6 @@ static bool fault_stale(const struct mmu *mmu, const struct tdp_fault *fault)
 	return !fault->slot->gmem && hva_in_flux(mmu, fault->hva, end);
 }
 
-/*
- * Does the process map 2 MiB or more at once here?  With IRQs off its page tables are
- * not freed; each entry is read once, as it may change.  What it says holds until the
- * notifier says otherwise, because it is asked after step 3, with mmu->lock held.
- */
-static bool host_maps_large(struct mm_struct *mm, unsigned long hva)
-{
-	unsigned long flags;
-	bool large = false;
-	pgd_t pgd;
-	p4d_t p4d;
-	pud_t pud;
-	pmd_t pmd;
-
-	local_irq_save(flags);
-	pgd = READ_ONCE(*pgd_offset(mm, hva));
-	if (pgd_none(pgd))
-		goto out;
-	p4d = READ_ONCE(*p4d_offset(&pgd, hva));
-	if (p4d_none(p4d) || !p4d_present(p4d))
-		goto out;
-	pud = READ_ONCE(*pud_offset(&p4d, hva));
-	if (pud_none(pud) || !pud_present(pud))
-		goto out;
-	large = pud_leaf(pud);
-	if (large)
-		goto out;
-	pmd = READ_ONCE(*pmd_offset(&pud, hva));
-	large = !pmd_none(pmd) && pmd_present(pmd) && pmd_leaf(pmd);
-out:
-	local_irq_restore(flags);
-	return large;
-}
-
 /* The level of the leaf to enter. @lock held, step 3 passed. */
 static int fault_level(const struct mmu *mmu, const struct tdp_fault *fault)
 {
@@ -349,7 +314,7 @@ static int fault_level(const struct mmu *mmu, const struct tdp_fault *fault)
 		return 1;
 	if (hva_in_flux(mmu, hva, hva + PMD_SIZE))
 		return 1;
-	return host_maps_large(mmu->mm, hva) ? 2 : 1;
+	return user_maps_large(mmu->mm, hva) ? 2 : 1;
 }
 
 /* What lets a page be written that may be, now or when the dirty log knows. @lock held. */
@@ -561,60 +526,6 @@ static enum mmu_fault_result fault_try(struct mmu *mmu, struct tdp_fault *fault,
 	return *err ? MMU_FAULT_FAILED : MMU_FAULT_DONE;
 }
 
-/* The leaf that maps a gfn, or NULL. @lock held. */
-static u64 *unguard_find(const struct mmu *mmu, const struct tdp_format *f, gfn_t gfn)
-{
-	u64 *sptep = &mmu->root[tdp_index(gfn, f->levels)];
-	u64 spte = READ_ONCE(*sptep);
-	int level;
-
-	for (level = f->levels; spte; level--) {
-		if (tdp_is_leaf(f, spte, level))
-			return sptep;
-		sptep = &tdp_table(f, spte)[tdp_index(gfn, level - 1)];
-		spte = READ_ONCE(*sptep);
-	}
-	return NULL;
-}
-
-static bool unguard_locked(struct mmu *mmu, gfn_t gfn)
-{
-	const struct tdp_format *f = mmu->host->format;
-	u64 *sptep = unguard_find(mmu, f, gfn);
-	struct memslot *slot;
-	u64 spte, new;
-
-	spte = sptep ? READ_ONCE(*sptep) : 0;
-	if (!(spte & TDP_LOG_GUARD))
-		return false;
-	slot = mmu_find_slot(mmu, gfn);
-	if (!slot) {
-		/* It has become private just now, and the leaf is about to go. */
-		WARN_ON_ONCE(!mmu->private_mem);
-		return false;
-	}
-	memslot_log_write(slot, gfn);
-	new = (spte & ~TDP_LOG_GUARD) | f->writable | f->accessed | f->dirty;
-	if (!try_cmpxchg64(sptep, &spte, new))
-		return false;
-	memslot_note_written(slot, gfn);
-	return true;
-}
-
-/*
- * A write fault on a leaf that only the dirty log keeps from being writable: that it may be
- * written, and which page it maps, holds as long as the leaf is there. False: it is none.
- */
-static bool fault_unguard(struct mmu *mmu, gfn_t gfn)
-{
-	bool done;
-
-	read_lock(&mmu->lock);
-	done = unguard_locked(mmu, gfn);
-	read_unlock(&mmu->lock);
-	return done;
-}
-
 /* What step 1 does not set; the room for tables is not cleared. */
 static void fault_begin(struct tdp_fault *fault, struct fault_streaks *streaks, gfn_t gfn,
 			u32 access)
@@ -655,7 +566,7 @@ static __always_inline enum mmu_fault_result fault_memory(struct mmu *mmu,
 							  gpa_t gpa, u32 access)
 {
 	if (unlikely(READ_ONCE(mmu->ever_logged)) && (access & MMU_WRITE) &&
-	    fault_unguard(mmu, gpa >> PAGE_SHIFT))
+	    dirty_unguard(mmu, gpa >> PAGE_SHIFT))
 		return MMU_FAULT_DONE;
 	return fault_whole(mmu, streaks, gpa, access);
 }

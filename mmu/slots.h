@@ -110,6 +110,7 @@ void private_destroy(struct mmu *mmu);
 struct dirty_log *dirty_log_alloc(const struct memslot *slot);
 int dirty_log_start(struct memslot *slot);
 bool dirty_take_word(struct memslot *slot, unsigned long word, unsigned long mask);
+bool dirty_unguard(struct mmu *mmu, gfn_t gfn);
 void ring_log_write(struct memslot *slot, struct dirty_log *log, gfn_t gfn);
 void dirty_log_stop(struct memslot *slot);
 

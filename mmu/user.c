@@ -252,3 +252,43 @@ unsigned int user_pages_ahead(struct mm_struct *mm, unsigned long hva, unsigned 
 	more = get_user_pages_fast_only(hva, n - had, flags, page + had);
 	return had + max(more, 0);
 }
+
+/**
+ * user_maps_large() - does the process map 2 MiB or more at once here?
+ * @mm: the process's
+ * @hva: any address
+ *
+ * With IRQs off its page tables are not freed; each entry is read once, as it may change.
+ * What it says holds until the notifier says otherwise, if it is asked after step 3 of a
+ * fault, with mmu->lock held.
+ *
+ * Return: whether it does.
+ */
+bool user_maps_large(struct mm_struct *mm, unsigned long hva)
+{
+	unsigned long flags;
+	bool large = false;
+	pgd_t pgd;
+	p4d_t p4d;
+	pud_t pud;
+	pmd_t pmd;
+
+	local_irq_save(flags);
+	pgd = READ_ONCE(*pgd_offset(mm, hva));
+	if (pgd_none(pgd))
+		goto out;
+	p4d = READ_ONCE(*p4d_offset(&pgd, hva));
+	if (p4d_none(p4d) || !p4d_present(p4d))
+		goto out;
+	pud = READ_ONCE(*pud_offset(&p4d, hva));
+	if (pud_none(pud) || !pud_present(pud))
+		goto out;
+	large = pud_leaf(pud);
+	if (large)
+		goto out;
+	pmd = READ_ONCE(*pmd_offset(&pud, hva));
+	large = !pmd_none(pmd) && pmd_present(pmd) && pmd_leaf(pmd);
+out:
+	local_irq_restore(flags);
+	return large;
+}

@@ -28,6 +28,7 @@ int user_page_try(struct mm_struct *mm, unsigned long hva, bool write, bool want
 		  struct user_page *up);
 unsigned int user_pages_ahead(struct mm_struct *mm, unsigned long hva, unsigned int n,
 			      bool writable, bool write, struct page **page);
+bool user_maps_large(struct mm_struct *mm, unsigned long hva);
 int user_fault_in(struct mm_struct *mm, unsigned long hva, bool write);
 
 #endif
