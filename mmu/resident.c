@@ -2,6 +2,7 @@
 /*
  * How much of user-backed slots is there: what the process's page tables map, counted, since
  * nobody keeps a count for a part of a process. Nothing is changed, faulted in or waited for.
+ * Not counted are zero pages, devices, and a gmem's pages, which have counts of their own.
  *
  * The hard part is that the process goes on meanwhile, and may end. Its page tables are read
  * as GUP reads them: with IRQs off none of them is freed, and each entry is read once.
@@ -13,6 +14,13 @@
 
 #include "mmu/slots.h"
 
+/* Is it the process's? It may be freed meanwhile, and only the count is wrong then. */
+static bool is_resident(unsigned long pfn)
+{
+	return pfn_valid(pfn) && !is_zero_pfn(pfn) &&
+	       READ_ONCE(compound_head(pfn_to_page(pfn))->mapping);
+}
+
 static u64 count_ptes(pmd_t pmd, unsigned long hva, unsigned long end)
 {
 	u64 pages = 0;
@@ -20,17 +28,14 @@ static u64 count_ptes(pmd_t pmd, unsigned long hva, unsigned long end)
 
 	for (; hva != end; hva += PAGE_SIZE) {
 		pte = READ_ONCE(*pte_offset_kernel(&pmd, hva));
-		pages += pte_present(pte) && !is_zero_pfn(pte_pfn(pte));
+		pages += pte_present(pte) && is_resident(pte_pfn(pte));
 	}
 	return pages;
 }
 
-/* The page of zeroes that 2 MiB may be has no owner. */
-static u64 count_huge(pmd_t pmd, unsigned long hva, unsigned long end)
+static u64 count_huge(unsigned long pfn, unsigned long hva, unsigned long end)
 {
-	bool zeroes = pfn_valid(pmd_pfn(pmd)) && !READ_ONCE(pmd_page(pmd)->mapping);
-
-	return zeroes ? 0 : (end - hva) >> PAGE_SHIFT;
+	return is_resident(pfn) ? (end - hva) >> PAGE_SHIFT : 0;
 }
 
 /* Pages from @hva to *@end, which becomes the end of what the entry there covers. IRQs off. */
@@ -53,12 +58,12 @@ static u64 count_entry(struct mm_struct *mm, unsigned long hva, unsigned long *e
 	if (pud_none(pud) || !pud_present(pud))
 		return 0;
 	if (pud_leaf(pud))
-		return (*end - hva) >> PAGE_SHIFT;
+		return count_huge(pud_pfn(pud), hva, *end);
 	pmd = READ_ONCE(*pmd_offset(&pud, hva));
 	*end = pmd_addr_end(hva, *end);
 	if (pmd_none(pmd) || !pmd_present(pmd))
 		return 0;
-	return pmd_leaf(pmd) ? count_huge(pmd, hva, *end) : count_ptes(pmd, hva, *end);
+	return pmd_leaf(pmd) ? count_huge(pmd_pfn(pmd), hva, *end) : count_ptes(pmd, hva, *end);
 }
 
 static u64 count_range(struct mm_struct *mm, unsigned long hva, unsigned long end)
