@@ -125,7 +125,7 @@ static bool is_gmem_page(struct page *page)
  */
 static noinline void resolve_user_ahead(struct mmu *mmu, struct tdp_fault *fault)
 {
-	unsigned int window = fault_window(mmu, fault);
+	unsigned int window = fault_span(mmu, fault);
 	struct gmem_mapping *map = fault->streaks->map;
 	struct page *page[GMEM_FAULT_MAX];
 	int i;
