@@ -10,8 +10,6 @@
 #include <linux/llist.h>
 #include <linux/mm.h>
 
-#include "gmem/gmem.h"
-
 struct gmem_chunk;
 struct gmem_domain;
 

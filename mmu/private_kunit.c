@@ -32,7 +32,7 @@ static void put_gmem(void *gmem)
 static void guest_memfd(struct kunit *test, struct private_test *p,
 			struct kvm_userspace_memory_region2 *r)
 {
-	int fd = gmem_create_guest(SZ_2M, OWNER);
+	int fd = gmem_create_guest(SZ_2M, OWNER, 0);
 
 	KUNIT_ASSERT_GE(test, fd, 0);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, test_fd_close,
@@ -74,12 +74,13 @@ static int set_private(struct test_mmu *t, u64 first, u64 nr, bool private)
 static bool ripe(struct kunit *test, struct gmem *g)
 {
 	DECLARE_BITMAP(bits, GMEM_CHUNK_PAGES) = { 0 };
+	unsigned long waits = 0;
 	struct gmem_cursor cur;
 	bool there;
 
 	there = gmem_cursor_at(&cur, g, 0);
 	KUNIT_ASSERT_TRUE(test, there);
-	gmem_scan_chunk(&cur, bits);
+	gmem_scan_chunk(&cur, bits, &waits);
 	gmem_cursor_leave(&cur);
 	return test_bit(PAGE, bits);
 }

@@ -209,12 +209,12 @@ static void expect_no_more(struct kunit *test, struct shadow_test *s, gva_t gva,
 	if (!pfn)
 		return;
 	read_tables(test, s, s->before);
-	KUNIT_ASSERT_EQ_MSG(test, guest_walk(s, gva, access, &gpa), 0, "gva %llx, access %x", gva,
+	KUNIT_ASSERT_EQ_MSG(test, guest_walk(s, gva, access, &gpa), 0, "gva %lx, access %x", gva,
 			    access);
-	KUNIT_EXPECT_EQ_MSG(test, pfn, gpa_pfn(s, gpa), "gva %llx, access %x", gva, access);
+	KUNIT_EXPECT_EQ_MSG(test, pfn, gpa_pfn(s, gpa), "gva %lx, access %x", gva, access);
 	read_tables(test, s, s->after);
 	KUNIT_EXPECT_EQ_MSG(test, memcmp(s->before, s->after, NTABLES * PAGE_SIZE), 0,
-			    "gva %llx, access %x: a mark is missing", gva, access);
+			    "gva %lx, access %x: a mark is missing", gva, access);
 }
 
 static void access_one(struct kunit *test, struct shadow_test *s, gva_t gva, u32 access)
@@ -247,9 +247,9 @@ static void access_one(struct kunit *test, struct shadow_test *s, gva_t gva, u32
 			KUNIT_EXPECT_EQ(test, r, MMU_FAULT_MMIO);
 			return;
 		}
-		KUNIT_ASSERT_EQ_MSG(test, r, MMU_FAULT_DONE, "gva %llx, access %x", gva, access);
+		KUNIT_ASSERT_EQ_MSG(test, r, MMU_FAULT_DONE, "gva %lx, access %x", gva, access);
 	}
-	KUNIT_FAIL(test, "gva %llx, access %x: faults for ever", gva, access);
+	KUNIT_FAIL(test, "gva %lx, access %x: faults for ever", gva, access);
 }
 
 static u32 any_access(struct shadow_test *s)
