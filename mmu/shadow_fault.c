@@ -92,6 +92,13 @@ static bool mode_same(const struct paging_mode *a, const struct paging_mode *b)
 	return a->cr3 == b->cr3 && mode_role(a).word == mode_role(b).word;
 }
 
+/* Before any are made; @lock held for write. */
+static void limit_pages(struct mmu *mmu)
+{
+	if (mmu->shadow->nr + SHADOW_CACHE > READ_ONCE(mmu->max_tables))
+		shadow_reclaim(mmu);
+}
+
 static void load_root(struct mmu *mmu, struct shadow_vcpu *sv, const struct paging_mode *mode)
 {
 	union shadow_role role = mode_role(mode);
@@ -128,6 +135,7 @@ int mmu_shadow_load(struct mmu *mmu, struct shadow_vcpu *sv, const struct paging
 		return err;
 	write_lock(&mmu->lock);
 	shadow_sync(mmu);
+	limit_pages(mmu);
 	load_root(mmu, sv, mode);
 	shadow_flush(mmu);
 	*root = __pa(sv->root->block);
@@ -312,8 +320,7 @@ static int fault_locked(struct shadow_fault *f)
 		return -ENOENT;
 	if (f->access & MMU_WRITE)
 		shadow_table_write(mmu, gfn);
-	if (mmu->shadow->nr + SHADOW_CACHE > READ_ONCE(mmu->max_tables))
-		shadow_reclaim(mmu);
+	limit_pages(mmu);
 	fault_pages(f);
 	shadow_flush(mmu);
 	if (f->fresh && !fault_path_holds(f))
