@@ -72,8 +72,9 @@ static void limits(const void *arg)
 {
 	struct vm *vm = vm_new(&(struct vm_config) { .empty = true });
 	long ids = vm_cap(vm, KVM_CAP_MAX_VCPU_ID), most = vm_cap(vm, KVM_CAP_MAX_VCPUS);
-	long i, last = most - 2;
-	struct rlimit files = { most + 64, most + 64 };
+	/* All that there can be take minutes; KVM's kvm_create_max_vcpus makes them. */
+	long i, last = 1100;
+	struct rlimit files = { last + 128, last + 128 };
 
 	ASSERT(ids >= most && most >= 1024 && (!tap.ditto || most == 4096));
 	ASSERT_ERRNO(add(vm, ids), EINVAL);
@@ -87,10 +88,8 @@ static void limits(const void *arg)
 		vm_free(vm);
 		return;
 	}
-	/* As many as there can be, two of which there are. */
 	for (i = 0; i < last; i++)
 		CHECKED(add(vm, i < FAR ? i : i + 1));
-	ASSERT_ERRNO(add(vm, ids - 2), EINVAL);
 	vm_free(vm);
 }
 
