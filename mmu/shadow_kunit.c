@@ -40,6 +40,7 @@ enum shadow_mode { MODE_NONE, MODE_32, MODE_PAE, MODE_LONG };
  * @rnd: what happens next
  * @stale: the guest has changed a table and not flushed since
  * @before: the tables at some time
+ * @after: and later
  */
 struct shadow_test {
 	struct test_mmu *t;
