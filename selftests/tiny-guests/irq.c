@@ -578,7 +578,7 @@ static const struct guest_test tests[] = {
 	/* A guest that halts the CPU itself. */
 	{ .name = "own_halt_irq", .entry = "g_sti_hlt",
 	  .config.exits_off = KVM_X86_DISABLE_EXITS_HLT },
-	{ .name = "own_halt_nmi", .entry = "g_nmi_again_halted", .on_exit = nmi_later,
+	{ .name = "own_halt_nmi", .entry = "g_nmi_own_halt", .on_exit = nmi_later,
 	  .config.exits_off = KVM_X86_DISABLE_EXITS_HLT },
 	{ .name = "own_halt_timer", .entry = "g_timer_oneshot",
 	  .config.exits_off = KVM_X86_DISABLE_EXITS_HLT },

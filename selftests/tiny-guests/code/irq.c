@@ -409,6 +409,21 @@ void g_nmi_again_halted(void)
 	}
 }
 
+/* The CPU itself sleeps: AMD's wakes for the host's interrupts, too, and does not sleep again. */
+void g_nmi_own_halt(void)
+{
+	u32 i;
+
+	lapic_enable();
+	g_handler[2] = on_nmi_noted;
+	for (i = 1; i <= 3; i++) {
+		trace(2);
+		while (nmis < i)
+			asm volatile("cli; hlt" ::: "memory");
+		CHECK_EQ(nmis, i);
+	}
+}
+
 static volatile u64 int_rflags;
 
 static void on_int(struct frame *f)
