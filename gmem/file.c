@@ -117,6 +117,10 @@ static u64 chunk_fair_part(struct gmem_chunk *c)
 		v = READ_ONCE(c->entry[i]);
 		if (!(v & GMEM_SHARED))
 			continue;
+		if (v & GMEM_APART) {	/* nobody is to learn how many have it */
+			sum += PAGE_SIZE << 8;
+			continue;
+		}
 		sharers = max(1, atomic_read(gmem_page_sharers(gmem_entry_page(v))));
 		sum += (PAGE_SIZE << 8) / sharers;
 	}
@@ -182,6 +186,8 @@ void gmem_usage(struct gmem *g, struct gmem_usage *u)
 	if (!nr_shared)
 		return;
 	d = READ_ONCE(g->domain);	/* lives as long as the gmem */
+	if (d->secure)
+		return;
 	entries = max(1L, atomic_long_read(&d->nr_shared));
 	pages = clamp_t(long, atomic_long_read(&d->nr_shared_pages), 0, entries);
 	u->saved = mul_u64_u64_div_u64(u->shared, entries - pages, entries);
@@ -282,20 +288,28 @@ static long gmem_file_fallocate(struct file *file, int mode, loff_t offset, loff
 	return gmem_punch_bytes(file->private_data, offset, len);
 }
 
+/* As with the xattr: who may write to a file may change it. */
+static long file_set_policy(struct file *file, unsigned long policy)
+{
+	if (file->f_op == &gmem_fs_fops && !(file->f_mode & FMODE_WRITE))
+		return -EBADF;
+	return policy > U32_MAX ? -EINVAL : gmem_set_policy(file->private_data, policy);
+}
+
 /**
  * gmem_file_ioctl() - ioctl of a gmem's file
  * @file: the file
  * @cmd: which
  * @arg: its argument
  *
- * Return: 0, -ENOTTY, -EFAULT, or as gmem_set_policy().
+ * Return: 0, -ENOTTY, -EFAULT; or as gmem_set_policy(), and -EBADF: the file may only be read.
  */
 long gmem_file_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct ditto_gmem_stats st;
 
 	if (cmd == DITTO_GMEM_SET_POLICY)
-		return arg > U32_MAX ? -EINVAL : gmem_set_policy(file->private_data, arg);
+		return file_set_policy(file, arg);
 	if (cmd != DITTO_GMEM_STATS)
 		return -ENOTTY;
 	gmem_stats(file->private_data, &st);

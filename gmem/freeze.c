@@ -146,7 +146,8 @@ bool gmem_cursor_has(const struct gmem_cursor *cur, struct page *page)
 
 	lockdep_assert_held(&cur->c->lock);
 	return !cur->c->dead && gmem_entry_private(v) && gmem_entry_page(v) == page &&
-	       cur->policy == READ_ONCE(cur->g->policy) && cur->policy != DITTO_POLICY_OFF;
+	       cur->policy == READ_ONCE(cur->g->policy) && cur->policy != DITTO_POLICY_OFF &&
+	       cur->domain == READ_ONCE(cur->g->domain);
 }
 
 /**
@@ -379,13 +380,13 @@ void gmem_replace(struct gmem_cursor *cur, struct page *shared)
  * gmem_apart_alloc() - a page that can be shared apart
  * @cur: for whose entry; the page is charged to its gmem
  *
- * May sleep; no chunk's lock held.
+ * Waits for no memory, since others wait for the engine.
  *
  * Return: a page, which is nowhere; or NULL.
  */
 struct page *gmem_apart_alloc(const struct gmem_cursor *cur)
 {
-	return gmem_pool_swap(READ_ONCE(cur->g->pool), gmem_page_alloc(cur->g, false));
+	return gmem_pool_swap(READ_ONCE(cur->g->pool), gmem_pages_alloc(cur->g, 0));
 }
 
 /**

@@ -77,7 +77,8 @@ struct page *gmem_pool_swap(struct gmem_pool *pool, struct page *page)
 		return page;
 	nr = get_random_u32() % POOL_PAGES;
 	spin_lock(&pool->lock);
-	swap(pool->page[nr], page);
+	if (likely(!PageHWPoison(pool->page[nr])))
+		swap(pool->page[nr], page);
 	spin_unlock(&pool->lock);
 	return page;
 }

@@ -282,7 +282,8 @@ static int chunk_unshare(struct gmem *g, struct gmem_chunk *c, unsigned long whi
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		ret = gmem_own(g, c->base + i);
-		if (ret && ret != -EHWPOISON)	/* what cannot be read stays shared */
+		/* What cannot be read stays shared; a file may have become shorter. */
+		if (ret && ret != -EHWPOISON && ret != -EFAULT)
 			return ret;
 		cond_resched();
 	}

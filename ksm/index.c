@@ -231,6 +231,8 @@ void merge_index_sweep(void)
 	if (!buckets || !merge_index_apart())
 		return;
 	for (i = 0; i < nr_buckets; i++) {
+		if (!(i % 1024))
+			cond_resched();
 		if (hlist_empty(&buckets[i]))
 			continue;
 		bucket_sweep(i, &idle);

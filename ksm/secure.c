@@ -25,14 +25,14 @@
 #define MAX_TRIES	4
 
 /* An equal shared page, with @cur's entry counted as a sharer, or NULL. The page is frozen. */
-static struct page *secure_find(struct gmem_cursor *cur, struct page *page, u32 digest)
+static struct page *secure_find(struct gmem_cursor *cur, struct page *page, u32 digest, int nid)
 {
 	struct merge_candidate cand;
 	unsigned int tries;
 	bool equal;
 
 	for (tries = 0; tries < MAX_TRIES; tries++) {
-		if (!merge_index_find(cur->domain, digest, page_to_nid(page), tries, &cand))
+		if (!merge_index_find(cur->domain, digest, nid, tries, &cand))
 			return NULL;
 		if (WARN_ON_ONCE(!cand.shared))
 			return NULL;
@@ -57,7 +57,7 @@ static enum merge_result secure_join(struct gmem_cursor *cur, struct page *page,
 	merge_read_begin();
 	digest = merge_digest(page_address(page), cur->key);
 	merge_read_end();
-	shared = secure_find(cur, page, digest);
+	shared = secure_find(cur, page, digest, page_to_nid(*new));	/* where it would lie */
 	if (shared) {
 		gmem_replace(cur, shared);
 		return MERGE_SHARED;

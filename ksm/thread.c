@@ -405,6 +405,8 @@ static void tidy(void)
 	if (gmem_tenants() && time_before(jiffies, swept + HZ))
 		return;
 	swept = jiffies;
+	if (gmem_tenants() && !merge_index_apart())
+		return;
 	down_write(&merge_knobs.lock);
 	merge_index_sweep();
 	if (!gmem_tenants())
