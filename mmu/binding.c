@@ -284,7 +284,9 @@ void mmu_note_written(struct mmu *mmu, const u64 *gpas, unsigned int nr)
 		if (!slot)
 			continue;
 		memslot_note_written(slot, gfn);
-		memslot_log_write(slot, gfn);
+		/* A ring heard of it from the write's fault. */
+		if (mmu_cpu_logs(mmu))
+			memslot_log_write(slot, gfn);
 	}
 }
 

@@ -67,8 +67,8 @@ static const char *leaf_wrong(struct mmu *mmu, const struct mmu_leaf *leaf)
 		return "writable in a read-only memslot";
 	if ((leaf->spte & writable) == writable)
 		return "writable and guarded by a dirty log";
-	if ((leaf->spte & (f->logged ? f->dirty : f->writable)) && leaf_log_waits(slot, leaf))
-		return f->logged ? "dirty, but clean in the dirty log" :
+	if ((leaf->spte & (mmu_cpu_logs(mmu) ? f->dirty : f->writable)) && leaf_log_waits(slot, leaf))
+		return mmu_cpu_logs(mmu) ? "dirty, but clean in the dirty log" :
 				   "writable, but clean in the dirty log";
 	if (!slot->gmem)
 		return NULL;

@@ -101,9 +101,11 @@ struct dirty_guard {
  * leaves go away as a whole, as the log is of small pages.  Nobody needs their dirty bits: only
  * user-backed slots have any.
  */
-static u64 dirty_guarded(const struct tdp_format *f, u64 spte, int level)
+static u64 dirty_guarded(const struct mmu *mmu, u64 spte, int level)
 {
-	if (level == 1 && f->logged)
+	const struct tdp_format *f = mmu->host->format;
+
+	if (level == 1 && mmu_cpu_logs(mmu))
 		return spte & f->dirty ? (spte & ~f->dirty) | TDP_WAS_WRITTEN : spte;
 	if (!(spte & f->writable))
 		return spte;
@@ -120,7 +122,7 @@ static bool dirty_guard_leaf(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, 
 	if (level == 1 && guard->bits && !test_bit(gfn - guard->first, guard->bits))
 		return true;
 	do {
-		new = dirty_guarded(mmu->host->format, old, level);
+		new = dirty_guarded(mmu, old, level);
 		if (new == old)
 			return true;
 	} while (!try_cmpxchg64(sptep, &old, new));
@@ -335,7 +337,7 @@ static int dirty_show(struct memslot *slot, void __user *to)
 /* What the CPUs have in their logs gets into ours. */
 static void dirty_collect(struct mmu *mmu)
 {
-	if (mmu->host->format->logged && mmu->host->collect_written)
+	if (mmu_cpu_logs(mmu) && mmu->host->collect_written)
 		mmu->host->collect_written(mmu);
 }
 

@@ -320,7 +320,8 @@ static int fault_level(const struct mmu *mmu, const struct tdp_fault *fault)
 /* What lets a page be written that may be, now or when the dirty log knows. @lock held. */
 static u64 leaf_writable(const struct tdp_format *f, const struct memslot *slot, gfn_t gfn)
 {
-	return unlikely(!f->logged && memslot_log_waits(slot, gfn)) ? TDP_LOG_GUARD : f->writable;
+	return unlikely(!mmu_cpu_logs(slot->mmu) && memslot_log_waits(slot, gfn)) ?
+	       TDP_LOG_GUARD : f->writable;
 }
 
 static u64 fault_bits(const struct tdp_format *f, const struct tdp_fault *fault)

@@ -223,6 +223,20 @@ void shadow_reclaim(struct mmu *mmu)
 }
 
 /**
+ * shadow_zap_all() - take every shadow page away, and flush
+ * @mmu: @lock held for write
+ */
+void shadow_zap_all(struct mmu *mmu)
+{
+	struct shadow_page *sp, *n;
+
+	list_for_each_entry_safe(sp, n, &mmu->shadow->pages, lru)
+		shadow_zap(mmu, sp);
+	WRITE_ONCE(mmu->shadow->seq, mmu->shadow->seq + 1);
+	shadow_flush(mmu);
+}
+
+/**
  * mmu_shadow_forget() - take every shadow page away
  * @mmu: takes its lock
  *
@@ -230,13 +244,8 @@ void shadow_reclaim(struct mmu *mmu)
  */
 void mmu_shadow_forget(struct mmu *mmu)
 {
-	struct shadow_page *sp, *n;
-
 	write_lock(&mmu->lock);
-	list_for_each_entry_safe(sp, n, &mmu->shadow->pages, lru)
-		shadow_zap(mmu, sp);
-	mmu->shadow->seq++;
-	shadow_flush(mmu);
+	shadow_zap_all(mmu);
 	write_unlock(&mmu->lock);
 }
 
@@ -299,6 +308,8 @@ struct shadow_page *shadow_get(struct mmu *mmu, struct shadow_vcpu *sv, gfn_t gf
 	if (!role.direct) {
 		shadow_protect_gfn(mmu, gfn);
 		*fresh = true;
+		/* Who walked before may have met what was there before it was protected. */
+		WRITE_ONCE(s->seq, s->seq + 1);
 	}
 	/* Who writes to the table behind our back looks here after it: shadow_written(). */
 	hlist_add_head(&sp->hash, shadow_bucket(s, gfn));
@@ -408,12 +419,13 @@ void shadow_protect_leaf(struct mmu *mmu, u64 *leaf)
  */
 void shadow_drop_leaf(struct mmu *mmu, u64 *leaf, gfn_t gfn, int level)
 {
+	gfn_t end = gfn + tdp_pages(level);
 	struct shadow_entry *e;
 	struct hlist_node *n;
 
 	hlist_for_each_entry_safe(e, n, shadow_rmap(leaf), node)
 		shadow_clear(mmu, shadow_spte_of(&e->node));
-	if (level == 1)
+	for (; gfn < end; gfn++)
 		shadow_mark(mmu->shadow, gfn);
 }
 

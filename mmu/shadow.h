@@ -43,6 +43,7 @@
  * @wp: CR0.WP
  * @nx: EFER.NX
  * @smep_nowp: CR4.SMEP without CR0.WP
+ * @smap_nowp: likewise; an SPTE that denies user accesses would let the kernel in
  * @pse: CR4.PSE, of 4-byte entries
  * @maxphyaddr: which bits are reserved
  * @pae_root: the four entries of a vCPU; in no hash
@@ -51,7 +52,7 @@ union shadow_role {
 	u64 word;
 	struct {
 		u64 level:3, kind:2, la57:1, direct:1, quadrant:2, write:1, user:1, exec:1, dirty:1,
-		    wp:1, nx:1, smep_nowp:1, pse:1, maxphyaddr:6, pae_root:1;
+		    wp:1, nx:1, smep_nowp:1, smap_nowp:1, pse:1, maxphyaddr:6, pae_root:1;
 	};
 };
 
@@ -178,6 +179,7 @@ struct shadow_page *shadow_get(struct mmu *mmu, struct shadow_vcpu *sv, gfn_t gf
 void shadow_unlink(u64 *sptep);
 void shadow_clear(struct mmu *mmu, u64 *sptep);
 void shadow_zap(struct mmu *mmu, struct shadow_page *sp);
+void shadow_zap_all(struct mmu *mmu);
 void shadow_flush(struct mmu *mmu);
 void shadow_reclaim(struct mmu *mmu);
 void shadow_put_root(struct mmu *mmu, struct shadow_vcpu *sv);

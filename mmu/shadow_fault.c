@@ -75,6 +75,7 @@ static union shadow_role mode_role(const struct paging_mode *m)
 	}
 	role.wp = !!(m->cr0 & X86_CR0_WP);
 	role.smep_nowp = !role.wp && (m->cr4 & X86_CR4_SMEP);
+	role.smap_nowp = !role.wp && (m->cr4 & X86_CR4_SMAP);
 	role.maxphyaddr = m->maxphyaddr;
 	return role;
 }
@@ -162,7 +163,7 @@ static struct shadow_page *fault_child(struct shadow_fault *f, int level)
 	role.exec = !!(p->rights[max(level, p->leaf)] & WALK_EXEC);
 	if (level > p->leaf) {
 		if (p->kind == WALK_32)
-			role.quadrant = f->gva >> 21;
+			role.quadrant = f->gva >> 21 & 1;	/* of the two halves */
 		return shadow_get(f->mmu, f->sv, (p->pte[level] & GPTE_ADDR) >> PAGE_SHIFT, role,
 				  &f->fresh);
 	}
@@ -305,6 +306,28 @@ static void fault_enter(struct shadow_fault *f, u64 *leaf, int tdp_level)
 	WRITE_ONCE(*sptep, spte);
 }
 
+/*
+ * Is there something stale in or below a table that is linked anew? The guest need not flush for
+ * that: it did when the table was taken out.
+ */
+static bool fault_links_stale(const struct shadow_fault *f)
+{
+	const struct tdp_format *format = f->mmu->host->format;
+	int level;
+
+	if (list_empty(&f->mmu->shadow->unsync))
+		return false;
+	for (level = f->top; level > 1; level--) {
+		const struct shadow_page *child = f->sp[level - 1];
+		u64 spte = f->sp[level]->block->spte[fault_index(f, level)];
+
+		if (child->nr && !child->role.direct &&
+		    (!spte || shadow_page_of(tdp_table(format, spte)) != child))
+			return true;
+	}
+	return false;
+}
+
 /* Steps 3 and 4; @lock held for write. -EAGAIN: a race was lost; -ENOENT: no TDP leaf. */
 static int fault_locked(struct shadow_fault *f)
 {
@@ -318,13 +341,18 @@ static int fault_locked(struct shadow_fault *f)
 	leaf = shadow_tdp_leaf(mmu, gfn, &tdp_level);
 	if (!leaf || ((f->access & MMU_WRITE) && !(*leaf & mmu->host->format->writable)))
 		return -ENOENT;
-	if (f->access & MMU_WRITE)
-		shadow_table_write(mmu, gfn);
 	limit_pages(mmu);
 	fault_pages(f);
 	shadow_flush(mmu);
 	if (f->fresh && !fault_path_holds(f))
 		return -EAGAIN;
+	if (fault_links_stale(f)) {
+		shadow_sync(mmu);	/* may free f->sp[] */
+		return -EAGAIN;
+	}
+	/* After that, or each try would mark the table that it writes to. */
+	if (f->access & MMU_WRITE)
+		shadow_table_write(mmu, gfn);
 	for (level = f->top; level > 1; level--)
 		fault_link(f, level);
 	fault_enter(f, leaf, tdp_level);

@@ -202,6 +202,15 @@ static inline void memslot_log_write(struct memslot *slot, gfn_t gfn)
 }
 
 /* Does the log want to know of the next write to a page? mmu->lock held, or a quiet moment. */
+/*
+ * Is the CPU's log the dirty log? Not where vCPUs have rings, whose room is for the writes of one
+ * exit by faults: the CPU can log hundreds in one.
+ */
+static inline bool mmu_cpu_logs(const struct mmu *mmu)
+{
+	return mmu->host->format->logged && !mmu->ring_bytes;
+}
+
 static inline bool memslot_log_waits(const struct memslot *slot, gfn_t gfn)
 {
 	const struct dirty_log *log;

@@ -112,7 +112,7 @@ static void zap_note_dirty(struct mmu *mmu, struct tdp_zap *zap, u64 spte, gfn_t
 		if (zap->tell_all)
 			slot = slots_in_front(mmu, gfn);	/* its gfns may be private by now */
 		/* Of which of the two the leaf was, nobody knows any more. */
-		if (slot && slot->private)
+		if (mmu->private_mem && slot && slot->private)
 			slot = slot->private;
 		slot = memslot_behind(slot, gfn);
 		if (slot && slot->gmem && memslot_has(slot, gfn))
@@ -180,7 +180,7 @@ static void zap_entry(struct mmu *mmu, struct tdp_zap *zap, u64 *sptep, int leve
 	spte = xchg(sptep, 0);
 	zap->changed = true;
 	mmu_epoch_open(mmu);
-	if (unlikely(mmu->shadow))
+	if (unlikely(mmu->shadow) && mmu->shadow->nr)
 		zap_shadow(mmu, sptep, spte, level, gfn);
 	if (leaf)
 		zap_note_dirty(mmu, zap, spte, gfn, level);
@@ -282,6 +282,8 @@ void tdp_zap_all(struct mmu *mmu, bool may_sleep)
 	idx = srcu_read_lock(&mmu->srcu);
 	write_lock(&mmu->lock);
 	mmu_invalidated(mmu);
+	if (mmu->shadow)
+		shadow_zap_all(mmu);
 	tdp_zap_range(mmu, &zap, 0, tdp_pages(mmu->host->format->levels + 1));
 	tdp_zap_flush(mmu, &zap);
 	write_unlock(&mmu->lock);

@@ -509,7 +509,9 @@ int vlapic_create(struct vcpu *vcpu)
 	apic->vcpu = vcpu;
 	apic->regs = vcpu->apic_page;
 	apic->cpu_delivers = backend && backend->caps->irq_delivery;
-	apic->cpu_times = backend && backend->caps->timer;
+	/* The CPU's timer stands still in the C-states that a guest's MWAIT may lead to. */
+	apic->cpu_times = backend && backend->caps->timer &&
+			  !(vcpu->vm->enabled.exits_off & KVM_X86_DISABLE_EXITS_MWAIT);
 	apic->cpu_helps = backend && (apic->cpu_delivers || backend->caps->x2apic_reads);
 	vlapic_timer_init(apic);
 	vcpu->apic = apic;
