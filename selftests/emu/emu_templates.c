@@ -32,6 +32,9 @@
 #define BMI(name, map, op, ext, pfx, u, n) \
 	{ name, T_VEX | T_V3 | (map) | T_MODRM | T_NO66 | T_NOREP, op, ext, pfx, u, EMU_NEED_BMI##n }
 #define FPU(name, op, ext)	{ name, T_MODRM | T_MEM | T_NOREP | T_X87, op, ext, 0, U_NONE }
+/* Ten bytes, which some CPUs store as eight and two. */
+#define FPU80(name, op, ext) \
+	{ name, T_MODRM | T_MEM | T_NOREP | T_X87 | T_PARTIAL, op, ext, 0, U_NONE }
 #define AVX(name, op, pfx, f) \
 	{ name, T_VEX | T_MODRM | T_NO66 | T_NOREP | (f), op, -1, pfx, U_NONE, EMU_NEED_AVX }
 
@@ -173,7 +176,7 @@ const struct template templates[] = {
 	SSE("pxor", 0xef, 0x66, T_ALIGN),
 	FPU("fld m64", 0xdd, 0), FPU("fld m80", 0xdb, 5),
 	FPU("fst m32", 0xd9, 2), FPU("fstp m32", 0xd9, 3), FPU("fst m64", 0xdd, 2),
-	FPU("fstp m64", 0xdd, 3), FPU("fstp m80", 0xdb, 7), FPU("fild m16", 0xdf, 0),
+	FPU("fstp m64", 0xdd, 3), FPU80("fstp m80", 0xdb, 7), FPU("fild m16", 0xdf, 0),
 	FPU("fild m32", 0xdb, 0), FPU("fild m64", 0xdf, 5), FPU("fist m16", 0xdf, 2),
 	FPU("fistp m16", 0xdf, 3), FPU("fist m32", 0xdb, 2), FPU("fistp m32", 0xdb, 3),
 	FPU("fistp m64", 0xdf, 7), FPU("fisttp m16", 0xdf, 1), FPU("fisttp m32", 0xdb, 1),
