@@ -214,6 +214,11 @@ int svm_probe(const char **why)
 		return err;
 	svm_read_caps(&svm_first);
 	svm_npt = svm_npt && boot_cpu_has(X86_FEATURE_NPT);
+	/* Outside of long mode CR3 has no room for the bit that says encrypted. */
+	if (!svm_npt && cc_platform_has(CC_ATTR_HOST_MEM_ENCRYPT)) {
+		*why = "shadow page tables are not for a host with encrypted memory";
+		return -EOPNOTSUPP;
+	}
 	svm_caps.shadow = !svm_npt;
 	if (svm_caps.shadow)
 		static_branch_enable(&svm_shadow);
