@@ -67,15 +67,16 @@ struct merge_knobs merge_knobs = {
  * @nr: its number
  * @pages: that it may still look at in this batch
  * @end: when the batch has to end, in nanoseconds
+ * @counted: until when the batch's time is in round_busy, in nanoseconds
  * @changes: merge_knobs.changes when it began
- * @pass_ended: some tenant's has, by its doing
+ * @pass_ended: some tenant's has, by its doing, since then
  * @step: the pages at hand
  */
 struct merge_worker {
 	struct task_struct *task;
 	unsigned int nr;
 	long pages;
-	u64 end;
+	u64 end, counted;
 	int changes;
 	bool pass_ended;
 	struct merge_step step;
@@ -90,6 +91,8 @@ static DEFINE_MUTEX(turns);
 static unsigned long turn_uid;		/* the tenant who had the last turn */
 static u64 round_began, round_busy;	/* in nanoseconds: when, and how long at work */
 static unsigned long round = 1;		/* of all tenants: each has ended a pass */
+
+static atomic_t round_ended;		/* tenants who have, as far as it is known */
 
 static bool merge_running(void)
 {
@@ -304,6 +307,8 @@ static void turn_end(struct merge_worker *w, struct gmem_tenant *t, struct gmem_
 	if (pass->active && pass->handed && !pass->nr_open) {
 		pass->active = false;
 		pass->ended = jiffies;
+		if (pass->round != READ_ONCE(round))
+			atomic_inc(&round_ended);
 		pass->round = READ_ONCE(round);
 		w->pass_ended = true;
 	}
@@ -364,12 +369,27 @@ static void count_round(void)
 	now = ktime_get_ns();
 	WRITE_ONCE(merge_knobs.full_scans, merge_knobs.full_scans + 1);
 	WRITE_ONCE(round, round + 1);
+	atomic_set(&round_ended, 0);
 	merge_advise(now - round_began, round_busy);
 	round_began = now;
 	round_busy = 0;
 }
 
-/* 1. A batch. */
+/* Account for the batch until now. */
+static void batch_count(struct merge_worker *w)
+{
+	u64 now = ktime_get_ns();
+
+	mutex_lock(&turns);
+	round_busy += now - w->counted;
+	w->counted = now;
+	if (w->pass_ended)
+		count_round();
+	mutex_unlock(&turns);
+	w->pass_ended = false;
+}
+
+/* 1. A batch. When sleep_millisecs is 0, it is many passes of tenants who have little to do. */
 static void batch_run(struct merge_worker *w)
 {
 	unsigned int idle = 0;
@@ -384,17 +404,10 @@ static void batch_run(struct merge_worker *w)
 		else
 			idle++;
 		gmem_tenant_put(t);
+		if (w->pass_ended && atomic_read(&round_ended) >= gmem_tenants())
+			batch_count(w);
 		cond_resched();
 	}
-}
-
-static void batch_end(struct merge_worker *w, u64 nsecs)
-{
-	mutex_lock(&turns);
-	round_busy += nsecs;
-	if (w->pass_ended)
-		count_round();
-	mutex_unlock(&turns);
 }
 
 /* The first worker's: what only the engine has goes, and the index when nobody needs it. */
@@ -437,20 +450,20 @@ static bool index_ready(void)
 /* Returns how long it took, in nanoseconds. */
 static u64 worker_batch(struct merge_worker *w)
 {
-	u64 began = ktime_get_ns(), took;
+	u64 began = ktime_get_ns();
 
 	w->pages = READ_ONCE(merge_knobs.pages_to_scan);
 	w->end = began + w->pages * PAGE_NSECS;
 	w->pass_ended = false;
+	w->counted = began;
 	if (!w->nr)
 		tidy();
 	if (!index_ready())
 		return 0;
 	batch_run(w);
 	up_read(&merge_knobs.lock);
-	took = ktime_get_ns() - began;
-	batch_end(w, took);
-	return took;
+	batch_count(w);
+	return w->counted - began;
 }
 
 /*
