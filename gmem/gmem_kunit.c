@@ -85,7 +85,8 @@ static void fault_runs(struct kunit *test)
 	struct gmem_mapping *map = kunit_kcalloc(test, GMEM_FAULT_MAX, sizeof(*map), GFP_KERNEL);
 	struct gmem *g = make(test, 1024);
 	struct fake *f = fake_new(test, g, 0, 1024);
-	struct gmem_cursor cur = { .g = g, .nr = 300, .policy = gmem_policy(g) };
+	struct gmem_cursor cur = { .g = g, .nr = 300, .policy = gmem_policy(g),
+				   .domain = g->domain };
 	struct gmem_mapping one;
 	int i;
 
@@ -288,7 +289,8 @@ static void scanning(struct kunit *test)
 	struct gmem *g = make(test, 512);
 	struct fake *f = fake_new(test, g, 0, 512);
 	DECLARE_BITMAP(ripe, GMEM_CHUNK_PAGES);
-	struct gmem_cursor cur = { .g = g, .nr = 5, .policy = gmem_policy(g) };
+	struct gmem_cursor cur = { .g = g, .nr = 5, .policy = gmem_policy(g),
+				   .domain = g->domain };
 
 	KUNIT_EXPECT_EQ(test, fake_write(g, f, 5, 1), 0);
 	KUNIT_EXPECT_EQ(test, fake_write(g, f, 6, 1), 0);
@@ -322,7 +324,8 @@ static void scanning(struct kunit *test)
 static void freezing_written(struct kunit *test)
 {
 	struct gmem *g = make(test, 512);
-	struct gmem_cursor cur = { .g = g, .nr = 5, .policy = gmem_policy(g) };
+	struct gmem_cursor cur = { .g = g, .nr = 5, .policy = gmem_policy(g),
+				   .domain = g->domain };
 	struct page *page;
 	unsigned long v;
 	void *pin;
@@ -376,7 +379,8 @@ static void freezing_late(struct kunit *test)
 {
 	struct gmem *g = make(test, 512);
 	struct fake *f = fake_new(test, g, 0, 512);
-	struct gmem_cursor cur = { .g = g, .nr = 5, .policy = gmem_policy(g) };
+	struct gmem_cursor cur = { .g = g, .nr = 5, .policy = gmem_policy(g),
+				   .domain = g->domain };
 	struct page *page;
 	int keep;
 
@@ -404,7 +408,8 @@ static void freezing_some(struct kunit *test)
 	struct gmem_freeze some[3] = { { .nr = 5 }, { .nr = 8 }, { .nr = 9 } };
 	struct gmem *g = make(test, 512);
 	struct fake *f = fake_new(test, g, 0, 512);
-	struct gmem_cursor cur = { .g = g, .policy = gmem_policy(g) };
+	struct gmem_cursor cur = { .g = g, .policy = gmem_policy(g),
+				   .domain = g->domain };
 	unsigned int i;
 
 	for (i = 0; i < 3; i++) {
@@ -440,7 +445,8 @@ static void freezing(struct kunit *test)
 {
 	struct gmem *g = make(test, 512);
 	struct fake *f = fake_new(test, g, 0, 512);
-	struct gmem_cursor cur = { .g = g, .nr = 5, .policy = gmem_policy(g) };
+	struct gmem_cursor cur = { .g = g, .nr = 5, .policy = gmem_policy(g),
+				   .domain = g->domain };
 	struct page *page;
 	void *pin;
 
@@ -552,7 +558,8 @@ static void crowds(struct kunit *test)
 {
 	struct fake **f = kunit_kcalloc(test, GMEM_CROWD + 1, sizeof(*f), GFP_KERNEL);
 	struct gmem *g = make(test, 512);
-	struct gmem_cursor cur = { .g = g, .nr = 5, .policy = gmem_policy(g) };
+	struct gmem_cursor cur = { .g = g, .nr = 5, .policy = gmem_policy(g),
+				   .domain = g->domain };
 	DECLARE_BITMAP(ripe, GMEM_CHUNK_PAGES);
 	struct page *page;
 	unsigned int i;

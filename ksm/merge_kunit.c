@@ -855,7 +855,9 @@ static void stolen_candidate(struct kunit *test)
 static void lost_merge(struct kunit *test)
 {
 	struct guest a = make(test, 8);
-	struct gmem_cursor cur = { .g = a.g, .nr = 1, .policy = gmem_policy(a.g) };
+	struct gmem_cursor cur = {
+		.g = a.g, .nr = 1, .policy = gmem_policy(a.g), .domain = a.g->domain,
+	};
 	u32 digest;
 
 	KUNIT_ASSERT_EQ(test, put(&a, 0, 5), 0);
