@@ -341,7 +341,8 @@ struct gmem *gmem_mapped_by(const struct vm_area_struct *vma)
  * @vma: the new mapping
  *
  * Of an anonymous gmem only shared mappings, and none beyond the end, where nothing will ever
- * be; but of a machine's the latter, too, as under KVM. VM_DONTEXPAND: see umap_watch(); VM_MIXEDMAP: see umap_enter().
+ * be; but of a machine's the latter, too, as under KVM. VM_DONTEXPAND: see umap_watch();
+ * VM_MIXEDMAP: see umap_enter().
  *
  * Return: 0, or -EINVAL for a private mapping or one that reaches beyond the end.
  */
