@@ -13,6 +13,7 @@
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/syscore_ops.h>
+#include <linux/uio.h>
 #include <linux/version.h>
 #include <asm/apic.h>
 #include <asm/msr.h>
@@ -483,6 +484,59 @@ static inline int compat_follow_pfn(struct vm_area_struct *vma, unsigned long ad
 /* 6.11: a VMM sets the frequency of the local APICs' timers. */
 #ifndef KVM_CAP_X86_APIC_BUS_CYCLES_NS
 #define KVM_CAP_X86_APIC_BUS_CYCLES_NS	237
+#endif
+
+/* 6.2: directions of iterators have names that say whose they are. */
+#ifndef ITER_SOURCE
+#define ITER_SOURCE	WRITE
+#define ITER_DEST	READ
+#endif
+
+/* 6.8: vfs_iter_write() itself waits for a file system that is frozen. */
+static inline ssize_t compat_iter_write(struct file *file, struct iov_iter *iter, loff_t *pos,
+					rwf_t flags)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+	return vfs_iter_write(file, iter, pos, flags);
+#else
+	ssize_t n;
+
+	file_start_write(file);
+	n = vfs_iter_write(file, iter, pos, flags);
+	file_end_write(file);
+	return n;
+#endif
+}
+
+/*
+ * A thread that works for the calling process, with its memory: @fn is called again and again,
+ * and the thread sleeps when it returns false; it is called in TASK_INTERRUPTIBLE. @killed is
+ * called when the thread ends without compat_worker_stop(); then it must not be woken any more.
+ *
+ * 6.4: such threads are the process's own: its cgroups, limits and end are theirs. Before, and
+ * where the kernel has none, compat_worker.c makes them.
+ */
+#ifdef DITTO_HAVE_VHOST_TASK
+#include <linux/sched/vhost_task.h>
+
+#define compat_worker			vhost_task
+#define compat_worker_start(w)		vhost_task_start(w)
+#define compat_worker_wake(w)		vhost_task_wake(w)
+#define compat_worker_stop(w)		vhost_task_stop(w)
+
+static inline struct vhost_task *compat_worker_create(bool (*fn)(void *), void (*killed)(void *),
+						      void *arg, const char *name)
+{
+	struct vhost_task *w = vhost_task_create(fn, killed, arg, name);
+
+	return w ?: ERR_PTR(-ENOMEM);
+}
+#else
+struct compat_worker *compat_worker_create(bool (*fn)(void *), void (*killed)(void *), void *arg,
+					   const char *name);
+void compat_worker_start(struct compat_worker *w);
+void compat_worker_wake(struct compat_worker *w);
+void compat_worker_stop(struct compat_worker *w);
 #endif
 
 #endif

@@ -56,6 +56,7 @@ int vcpu_ioctl_pre_fault(struct vcpu *vcpu, void __user *arg);
 extern const struct file_operations device_fops;
 extern const struct file_operations vm_fops;
 extern const struct file_operations vcpu_fops;
+extern const struct file_operations virtio_fops;
 
 /* attr.c */
 int system_ioctl_has_attr(struct kvm_device_attr *attr);
@@ -75,6 +76,10 @@ u32 vm_exits_off(void);
 /* enable.c */
 int vm_ioctl_enable_cap(struct vm *vm, struct kvm_enable_cap *args);
 int vcpu_ioctl_enable_cap(struct vcpu *vcpu, struct kvm_enable_cap *args);
+
+/* virtio.c */
+int vm_ioctl_create_virtio(struct vm *vm, struct ditto_create_virtio *args);
+int virtio_release(struct inode *inode, struct file *file);
 
 /* vm.c and vcpu.c, for the files' operations. */
 int vm_release(struct inode *inode, struct file *file);

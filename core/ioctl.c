@@ -13,6 +13,7 @@
 #include "core/core.h"
 #include "gmem/gmem.h"
 #include "mmu/mmu.h"
+#include "virtio/device.h"
 #include "x86/board/coalesced.h"
 #include "x86/board/ioeventfd.h"
 #include "x86/board/irqchip.h"
@@ -34,7 +35,7 @@
 
 #define IN	BIT(0)	/* the fixed-size argument is copied in */
 #define OUT	BIT(1)	/* ... and out, when the handler gives no error */
-#define LOCK	BIT(2)	/* VM: vm->lock; vCPU: its mutex, and it is loaded */
+#define LOCK	BIT(2)	/* VM: vm->lock; vCPU: its mutex, and it is loaded; virtio: see virtio_lock() */
 #define VALUE	BIT(3)	/* the argument is a number */
 #define USER	BIT(4)	/* the argument is a pointer that the handler follows */
 
@@ -256,6 +257,7 @@ BY_STRUCT(vm_set_clock)
 BY_NOTHING(vm_ioctl_get_tsc_khz)
 BY_VALUE(vm_ioctl_set_tsc_khz)
 BY_NOTHING(vm_ioctl_stats_fd)
+BY_STRUCT(vm_ioctl_create_virtio)
 
 static struct ioctl_entry vm_ioctls[] __ro_after_init = {
 	{ KVM_IRQ_LINE, IN, do_irqchip_ioctl_irq_line },
@@ -304,6 +306,7 @@ static struct ioctl_entry vm_ioctls[] __ro_after_init = {
 	{ KVM_GET_TSC_KHZ, LOCK, do_vm_ioctl_get_tsc_khz },
 	{ KVM_SET_TSC_KHZ, VALUE | LOCK, do_vm_ioctl_set_tsc_khz },
 	{ KVM_GET_STATS_FD, 0, do_vm_ioctl_stats_fd },
+	{ DITTO_CREATE_VIRTIO, IN, do_vm_ioctl_create_virtio },
 };
 
 BY_NOTHING(vcpu_ioctl_nmi)
@@ -399,6 +402,44 @@ static struct ioctl_entry vcpu_ioctls[] __ro_after_init = {
 	{ KVM_GET_STATS_FD, LOCK, do_vcpu_ioctl_stats_fd },
 };
 
+BY_STRUCT(virtio_get_features)
+BY_STRUCT(virtio_set_features)
+BY_NOTHING(virtio_set_owner)
+BY_NOTHING(virtio_reset_owner)
+BY_STRUCT(queue_set_num)
+BY_STRUCT(queue_set_base)
+BY_STRUCT(queue_get_base)
+BY_STRUCT(queue_set_addr)
+BY_STRUCT(queue_set_kick)
+BY_STRUCT(queue_set_call)
+BY_STRUCT(queue_set_err)
+BY_STRUCT(queue_set_enable)
+BY_STRUCT(virtio_get_device_id)
+BY_STRUCT(virtio_get_vring_max)
+BY_STRUCT(virtio_get_config_size)
+BY_USER(virtio_get_config)
+BY_STRUCT(virtio_state)
+
+static struct ioctl_entry virtio_ioctls[] __ro_after_init = {
+	{ VHOST_GET_FEATURES, OUT, do_virtio_get_features },
+	{ VHOST_SET_FEATURES, IN | LOCK, do_virtio_set_features },
+	{ VHOST_SET_OWNER, 0, do_virtio_set_owner },
+	{ VHOST_RESET_OWNER, LOCK, do_virtio_reset_owner },
+	{ VHOST_SET_VRING_NUM, IN | LOCK, do_queue_set_num },
+	{ VHOST_SET_VRING_BASE, IN | LOCK, do_queue_set_base },
+	{ VHOST_GET_VRING_BASE, IN | OUT | LOCK, do_queue_get_base },
+	{ VHOST_SET_VRING_ADDR, IN | LOCK, do_queue_set_addr },
+	{ VHOST_SET_VRING_KICK, IN | LOCK, do_queue_set_kick },
+	{ VHOST_SET_VRING_CALL, IN | LOCK, do_queue_set_call },
+	{ VHOST_SET_VRING_ERR, IN | LOCK, do_queue_set_err },
+	{ VHOST_VDPA_SET_VRING_ENABLE, IN | LOCK, do_queue_set_enable },
+	{ VHOST_VDPA_GET_DEVICE_ID, OUT, do_virtio_get_device_id },
+	{ VHOST_VDPA_GET_VRING_NUM, OUT, do_virtio_get_vring_max },
+	{ VHOST_VDPA_GET_CONFIG_SIZE, OUT, do_virtio_get_config_size },
+	{ VHOST_VDPA_GET_CONFIG, USER, do_virtio_get_config },
+	{ DITTO_VIRTIO_STATE, IN | OUT | LOCK, do_virtio_state },
+};
+
 static int ioctl_cmp(const void *a, const void *b)
 {
 	const struct ioctl_entry *x = a, *y = b;
@@ -415,6 +456,7 @@ void __init ioctl_init(void)
 {
 	sort(system_ioctls, ARRAY_SIZE(system_ioctls), sizeof(*system_ioctls), ioctl_cmp, NULL);
 	sort(vm_ioctls, ARRAY_SIZE(vm_ioctls), sizeof(*vm_ioctls), ioctl_cmp, NULL);
+	sort(virtio_ioctls, ARRAY_SIZE(virtio_ioctls), sizeof(*virtio_ioctls), ioctl_cmp, NULL);
 	sort(vcpu_ioctls, ARRAY_SIZE(vcpu_ioctls), sizeof(*vcpu_ioctls), ioctl_cmp, NULL);
 }
 
@@ -503,6 +545,26 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
 	return r;
 }
 
+static long virtio_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
+{
+	const struct ioctl_entry *e = IOCTL_FIND(virtio_ioctls, cmd);
+	struct virtio_dev *dev = file->private_data;
+	long r;
+
+	if (!e)
+		return -ENOTTY;
+	if (READ_ONCE(dev->vm->dead))
+		return -EIO;
+	if (!(e->flags & LOCK))
+		return ioctl_call(e, dev, uarg);
+	r = virtio_lock(dev);
+	if (r)
+		return r;
+	r = ioctl_call(e, dev, uarg);
+	virtio_unlock(dev);
+	return r;
+}
+
 /* Become the owner. 0 or -errno. */
 static __always_inline int vcpu_ioctl_lock(struct vcpu *vcpu)
 {
@@ -569,6 +631,14 @@ const struct file_operations vcpu_fops = {
 	.release = vcpu_release,
 	.mmap = vcpu_mmap,
 	.unlocked_ioctl = vcpu_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.llseek = noop_llseek,
+};
+
+const struct file_operations virtio_fops = {
+	.owner = THIS_MODULE,
+	.release = virtio_release,
+	.unlocked_ioctl = virtio_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.llseek = noop_llseek,
 };

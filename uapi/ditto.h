@@ -4,7 +4,8 @@
  *
  * /dev/ditto answers KVM's system ioctls and those marked "system" here; a
  * VM's fd answers KVM's VM ioctls and those marked "VM"; a gmem's fd answers
- * those marked "gmem". An ioctl that is not known to its fd is -ENOTTY.
+ * those marked "gmem", and a virtio device's those marked "virtio" and some of
+ * <linux/vhost.h>. An ioctl that is not known to its fd is -ENOTTY.
  */
 #ifndef _UAPI_DITTO_H
 #define _UAPI_DITTO_H
@@ -190,5 +191,73 @@ struct ditto_vm_list {
  * users.
  */
 #define DITTO_LIST_VMS		_IOWR(DITTO_IO, 0x04, struct ditto_vm_list)
+
+#define DITTO_VIRTIO_SERIAL_LEN	20
+#define DITTO_VIRTIO_MAX_QUEUES	64
+#define DITTO_VIRTIO_MAX_NUM	1024	/* entries of a queue */
+
+/* struct ditto_create_virtio: the guest may not write to the disk. */
+#define DITTO_VIRTIO_READONLY	(1u << 0)
+
+/**
+ * struct ditto_create_virtio - arguments of DITTO_CREATE_VIRTIO
+ * @type: of the device, as <linux/virtio_ids.h> numbers them; VIRTIO_ID_BLOCK
+ * @flags: DITTO_VIRTIO_READONLY or 0
+ * @fd: what is on the disk: a regular file or a block device, opened for reading, and for
+ *	writing unless the disk is read-only; not with O_APPEND
+ * @queues: 1 to DITTO_VIRTIO_MAX_QUEUES; each has a thread of its own
+ * @serial: what the guest reads as the disk's serial number; NUL-padded
+ * @reserved: must be 0
+ */
+struct ditto_create_virtio {
+	__u32 type;
+	__u32 flags;
+	__s32 fd;
+	__u32 queues;
+	char serial[DITTO_VIRTIO_SERIAL_LEN];
+	__u32 reserved[7];
+};
+
+/**
+ * DITTO_CREATE_VIRTIO - VM: make a virtio device whose data path is in the kernel
+ *
+ * Returns an fd (O_CLOEXEC) that answers ioctls of vhost; Documentation/api.md says which. The
+ * device keeps its own reference to the file and to the VM. Errors: -EINVAL, -EBADF, -ENOMEM,
+ * -EMFILE; -ENODEV: there is no such type of device.
+ */
+#define DITTO_CREATE_VIRTIO	_IOW(DITTO_IO, 0x20, struct ditto_create_virtio)
+
+/* Why a queue takes no more requests: what the guest did in it. */
+#define DITTO_VIRTIO_ERR_AVAIL		1u	/* more is available than the queue has */
+#define DITTO_VIRTIO_ERR_HEAD		2u	/* a chain's first descriptor is not in the table */
+#define DITTO_VIRTIO_ERR_NEXT		3u	/* nor is a later one */
+#define DITTO_VIRTIO_ERR_LONG		4u	/* a chain is too long, or a loop */
+#define DITTO_VIRTIO_ERR_INDIRECT	5u	/* an indirect table that may not be there, or not such */
+#define DITTO_VIRTIO_ERR_ORDER		6u	/* a readable descriptor behind a writable one */
+#define DITTO_VIRTIO_ERR_LENGTH		7u	/* a descriptor of no bytes, or of too many */
+#define DITTO_VIRTIO_ERR_MEMORY		8u	/* where there is no memory, or none could be had */
+#define DITTO_VIRTIO_ERR_REQUEST	9u	/* no request fits into the chain */
+
+/**
+ * struct ditto_virtio_state - arguments of DITTO_VIRTIO_STATE
+ * @queue: in: its index
+ * @error: out: DITTO_VIRTIO_ERR_*, or 0: the queue is in order
+ * @requests: out: carried out since the device was made
+ * @failed: out: of those, told the guest to have failed
+ * @reserved: 0
+ */
+struct ditto_virtio_state {
+	__u32 queue;
+	__u32 error;
+	__u64 requests;
+	__u64 failed;
+	__u64 reserved[2];
+};
+
+/**
+ * DITTO_VIRTIO_STATE - virtio: how a queue is. Errors: -EPERM: not the owner; -ENOBUFS: no such
+ * queue.
+ */
+#define DITTO_VIRTIO_STATE	_IOWR(DITTO_IO, 0x21, struct ditto_virtio_state)
 
 #endif

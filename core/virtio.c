@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The files of virtio devices: each keeps its VM. What a device does is virtio/'s, which knows
+ * the VM's memory and nothing else of it.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/fs.h>
+
+#include "core/core.h"
+#include "virtio/device.h"
+
+/**
+ * vm_ioctl_create_virtio() - DITTO_CREATE_VIRTIO
+ * @vm: any
+ * @args: copied in
+ *
+ * Return: an fd; -EMFILE, or as virtio_create().
+ */
+int vm_ioctl_create_virtio(struct vm *vm, struct ditto_create_virtio *args)
+{
+	struct virtio_dev *dev = virtio_create(&vm->mmu, args);
+	int fd;
+
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	dev->vm = vm;
+	vm_get(vm);
+	fd = anon_inode_getfd("ditto-virtio", &virtio_fops, dev, O_RDWR | O_CLOEXEC);
+	if (fd < 0) {
+		virtio_free(dev);
+		vm_put(vm);
+	}
+	return fd;
+}
+
+/**
+ * virtio_release() - file_operations.release of a virtio device's fd
+ * @inode: unused
+ * @file: its private data is the device
+ *
+ * Waits for the requests that are being carried out.
+ *
+ * Return: 0.
+ */
+int virtio_release(struct inode *inode, struct file *file)
+{
+	struct virtio_dev *dev = file->private_data;
+	struct vm *vm = dev->vm;
+
+	virtio_free(dev);
+	vm_put(vm);
+	return 0;
+}

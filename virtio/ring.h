@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Split rings: what a guest and a device share. Knows no device and no thread.
+ */
+#ifndef DITTO_VIRTIO_RING_H
+#define DITTO_VIRTIO_RING_H
+
+#include <linux/kvm_types.h>
+#include <linux/types.h>
+
+struct mmu;
+
+/* A chain may have at least so many segments, however short the queue is. */
+#define RING_CHAIN_LEAST	128u
+
+/**
+ * struct ring - one split ring, as the device sees it
+ * @mmu: where it lies
+ * @num: entries; a power of two, at most DITTO_VIRTIO_MAX_NUM
+ * @desc: descriptor table
+ * @avail: what the driver makes available
+ * @used: what the device gives back
+ * @event_idx: VIRTIO_RING_F_EVENT_IDX was negotiated
+ * @indirect: VIRTIO_RING_F_INDIRECT_DESC was negotiated
+ * @next_avail: number of the chain that is taken next
+ * @next_used: number of the next used element
+ * @called: @next_used when it was last decided whether to call the driver
+ * @called_valid: it was
+ * @error: DITTO_VIRTIO_ERR_*: what the guest did wrong, or 0
+ *
+ * All but the addresses' contents are the serving thread's while the queue is enabled.
+ */
+struct ring {
+	struct mmu *mmu;
+	u32 num;
+	gpa_t desc, avail, used;
+	bool event_idx, indirect;
+	u16 next_avail, next_used;
+	u16 called;
+	bool called_valid;
+	u32 error;
+};
+
+/**
+ * struct ring_segment - a run of guest memory
+ * @addr: first byte
+ * @len: bytes, not 0; does not wrap
+ */
+struct ring_segment {
+	gpa_t addr;
+	u32 len;
+};
+
+/**
+ * struct ring_chain - a chain of descriptors: a copy, vetted
+ * @head: its number in the descriptor table
+ * @nr: segments
+ * @max: what fits into @seg
+ * @nr_out: of @nr, the first, which the device reads; it writes the others
+ * @out_len: bytes of the former
+ * @in_len: bytes of the latter
+ * @seg: segments
+ */
+struct ring_chain {
+	u16 head;
+	u32 nr, max, nr_out;
+	u64 out_len, in_len;
+	struct ring_segment *seg;
+};
+
+/**
+ * struct ring_cursor - a place in a chain
+ * @seg: segment
+ * @off: byte in it
+ */
+struct ring_cursor {
+	u32 seg, off;
+};
+
+static inline u32 ring_chain_max(u32 num)
+{
+	return num > RING_CHAIN_LEAST ? num : RING_CHAIN_LEAST;
+}
+
+int ring_break(struct ring *r, u32 error);
+int ring_read(struct ring *r, gpa_t gpa, void *buf, u32 len);
+int ring_start(struct ring *r);
+int ring_next(struct ring *r, struct ring_chain *c);
+int ring_complete(struct ring *r, const struct ring_chain *c, u32 len);
+bool ring_wants_call(struct ring *r);
+int ring_arm(struct ring *r);
+
+/* chain.c */
+int chain_take(struct ring *r, u16 head, struct ring_chain *c);
+struct ring_cursor chain_first_in(const struct ring_chain *c);
+int chain_copy_out(struct ring *r, const struct ring_chain *c, struct ring_cursor *at,
+		   void *buf, u32 len);
+int chain_copy_in(struct ring *r, const struct ring_chain *c, struct ring_cursor *at,
+		  const void *buf, u32 len);
+
+#endif
