@@ -2,7 +2,7 @@
 /*
  * The ACPI tables: RSDP, XSDT, FADT, FACS, MADT and a DSDT. They tell the
  * guest how many CPUs there are, where the interrupt controllers and the
- * fixed power registers (pm.c) are, and which ISA devices exist. There is no
+ * fixed power registers (pm.c) are, and which ISA and virtio devices exist. There is no
  * PCI and no AML that runs; the layouts are those of ACPI 6.x, chapter 5.2.
  */
 #include "acpi.h"
@@ -11,6 +11,7 @@
 #include "pm.h"
 #include "rtc.h"
 #include "serial.h"
+#include "virtio.h"
 #include "util.h"
 
 #include <assert.h>
@@ -201,7 +202,27 @@ static void isa_device(struct aml *a, const char *name, const char *id, uint16_t
 	aml_end(a, device);
 }
 
-static void dsdt_body(struct aml *a)
+/* "LNRO0005" is the name that Linux gave to virtio over MMIO. */
+static void virtio_device(struct aml *a, unsigned int index)
+{
+	char name[] = "VIO0";
+	size_t device, crs;
+
+	name[3] += index;
+	device = aml_device_begin(a, name);
+	aml_name(a, "_HID");
+	aml_string(a, "LNRO0005");
+	aml_name(a, "_UID");
+	aml_integer(a, index);
+	aml_name(a, "_CRS");
+	crs = aml_resources_begin(a);
+	aml_memory(a, VIRTIO_MMIO + index * VIRTIO_MMIO_SIZE, VIRTIO_MMIO_SIZE);
+	aml_interrupt(a, VIRTIO_GSI + index);
+	aml_resources_end(a, crs);
+	aml_end(a, device);
+}
+
+static void dsdt_body(struct aml *a, unsigned int disks)
 {
 	size_t package, scope;
 
@@ -215,10 +236,12 @@ static void dsdt_body(struct aml *a)
 	scope = aml_system_bus_begin(a);
 	isa_device(a, "COM1", "PNP0501", SERIAL_PORT, SERIAL_PORTS, SERIAL_IRQ);
 	isa_device(a, "RTC0", "PNP0B00", RTC_PORT, RTC_PORTS, 0);
+	for (unsigned int i = 0; i < disks; i++)
+		virtio_device(a, i);
 	aml_end(a, scope);
 }
 
-static uint64_t put_dsdt(struct area *area)
+static uint64_t put_dsdt(struct area *area, unsigned int disks)
 {
 	struct {
 		struct sdt h;
@@ -226,7 +249,7 @@ static uint64_t put_dsdt(struct area *area)
 	} PACKED dsdt = { 0 };
 	struct aml aml = { .len = 0 };
 
-	dsdt_body(&aml);
+	dsdt_body(&aml, disks);
 	memcpy(dsdt.body, aml.bytes, aml.len);
 	sdt_finish(&dsdt.h, "DSDT", 2, sizeof(dsdt.h) + aml.len);
 	return area_put(area, &dsdt, dsdt.h.length, 16);
@@ -337,10 +360,11 @@ static void put_rsdp(struct rsdp *r, uint64_t xsdt)
  * acpi_load() - write the tables into the BIOS area, the RSDP first
  * @ram: the machine's memory
  * @cpus: 1 to 64; vCPU i has APIC id i
+ * @disks: at most DISKS_MAX
  *
  * Return: 0, or -1 if the machine has no RAM there.
  */
-int acpi_load(const struct ram *ram, unsigned int cpus)
+int acpi_load(const struct ram *ram, unsigned int cpus, unsigned int disks)
 {
 	struct area area = { .host = ram_at(ram, BOOT_ACPI, BOOT_ACPI_MAX), .gpa = BOOT_ACPI,
 			     .used = sizeof(struct rsdp) };
@@ -349,7 +373,7 @@ int acpi_load(const struct ram *ram, unsigned int cpus)
 	if (!area.host)
 		return -1;
 	facs = put_facs(&area);
-	dsdt = put_dsdt(&area);
+	dsdt = put_dsdt(&area, disks);
 	fadt = put_fadt(&area, facs, dsdt);
 	madt = put_madt(&area, cpus);
 	put_rsdp((struct rsdp *)area.host, put_xsdt(&area, fadt, madt));

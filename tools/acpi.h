@@ -4,6 +4,6 @@
 
 #include "ram.h"
 
-int acpi_load(const struct ram *ram, unsigned int cpus);
+int acpi_load(const struct ram *ram, unsigned int cpus, unsigned int disks);
 
 #endif

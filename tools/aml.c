@@ -17,6 +17,7 @@ enum {
 	OP_BYTE = 0x0a,
 	OP_WORD = 0x0b,
 	OP_DWORD = 0x0c,
+	OP_STRING = 0x0d,
 	OP_SCOPE = 0x10,
 	OP_BUFFER = 0x11,
 	OP_PACKAGE = 0x12,
@@ -27,6 +28,8 @@ enum {
 enum {
 	RES_IRQ = 0x22,		/* small item 4, 2 bytes: edge, active high */
 	RES_IO = 0x47,		/* small item 8, 7 bytes */
+	RES_MEMORY = 0x86,	/* large item 6: 32-bit fixed */
+	RES_INTERRUPT = 0x89,	/* large item 9: extended */
 	RES_END = 0x79,		/* small item 15, 1 byte: checksum, 0 = none */
 };
 
@@ -235,4 +238,46 @@ void aml_irq(struct aml *a, unsigned int irq)
 {
 	emit(a, RES_IRQ);
 	emit_le(a, 1u << irq, 2);
+}
+
+/**
+ * aml_string() - a string constant
+ * @a: the body
+ * @text: ASCII
+ */
+void aml_string(struct aml *a, const char *text)
+{
+	emit(a, OP_STRING);
+	while (*text)
+		emit(a, *text++);
+	emit(a, 0);
+}
+
+/**
+ * aml_memory() - Memory32Fixed (ReadWrite, base, len)
+ * @a: the body, inside a resource template
+ * @base: first byte
+ * @len: bytes
+ */
+void aml_memory(struct aml *a, uint32_t base, uint32_t len)
+{
+	emit(a, RES_MEMORY);
+	emit_le(a, 9, 2);
+	emit(a, 1);
+	emit_le(a, base, 4);
+	emit_le(a, len, 4);
+}
+
+/**
+ * aml_interrupt() - Interrupt (ResourceConsumer, Edge, ActiveHigh, Exclusive) {gsi}
+ * @a: the body, inside a resource template
+ * @gsi: global system interrupt
+ */
+void aml_interrupt(struct aml *a, uint32_t gsi)
+{
+	emit(a, RES_INTERRUPT);
+	emit_le(a, 6, 2);
+	emit(a, 3);
+	emit(a, 1);
+	emit_le(a, gsi, 4);
 }

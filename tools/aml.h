@@ -23,8 +23,11 @@ void aml_end(struct aml *a, size_t block);
 void aml_resources_end(struct aml *a, size_t block);
 void aml_name(struct aml *a, const char *name);
 void aml_integer(struct aml *a, uint32_t value);
+void aml_string(struct aml *a, const char *text);
 void aml_eisa_id(struct aml *a, const char *id);
 void aml_io(struct aml *a, uint16_t port, uint8_t len);
 void aml_irq(struct aml *a, unsigned int irq);
+void aml_memory(struct aml *a, uint32_t base, uint32_t len);
+void aml_interrupt(struct aml *a, uint32_t gsi);
 
 #endif

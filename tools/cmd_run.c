@@ -21,7 +21,7 @@
 #define RAM_MAX		(1ULL << 40)
 #define RAM_DEFAULT	(256 * MIB)
 
-enum { OPT_BACKING = 256, OPT_MERGE };
+enum { OPT_BACKING = 256, OPT_MERGE, OPT_DISK };
 
 static const struct argp_option options[] = {
 	{ "kernel",  'k', "FILE", 0, "Linux kernel (bzImage, 64-bit); required", 1 },
@@ -29,6 +29,9 @@ static const struct argp_option options[] = {
 	{ "append",  'a', "TEXT", 0, "kernel command line (default: console=ttyS0)", 1 },
 	{ "memory",  'm', "SIZE", 0, "RAM, as in 512M or 4G (default: 256M)", 2 },
 	{ "cpus",    'c', "N",    0, "virtual CPUs, 1 to 64 (default: 1)", 2 },
+	{ "disk", OPT_DISK, "FILE[,ro][,serial=TEXT]", 0,
+	  "a disk (/dev/vda, /dev/vdb, ...): what is in FILE, a raw image or a block device; `ro': the "
+	  "guest cannot write. May be given eight times", 2 },
 	{ "name",    'n', "NAME", 0, "what `ditto ps' calls it (at most 31 printable characters, no '/')", 2 },
 	{ "dev",     'd', "PATH", 0, "device (default: /dev/ditto); /dev/kvm runs on stock KVM", 3 },
 	{ "backing", OPT_BACKING, "KIND", 0,
@@ -126,6 +129,17 @@ static void parse_merge(struct run *run, const char *arg, struct argp_state *sta
 		argp_error(state, "--merge: '%s' is none of off, zero, self, secure, domain", arg);
 }
 
+static void parse_disk(struct run *run, const char *arg, struct argp_state *state)
+{
+	struct vm_config *config = &run->config;
+
+	if (config->disks == DISKS_MAX)
+		argp_error(state, "--disk: at most %d", DISKS_MAX);
+	if (!disk_parse(&config->disk[config->disks], arg))
+		argp_error(state, "--disk: '%s' names no file", arg);
+	config->disks++;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct run *run = state->input;
@@ -154,6 +168,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		break;
 	case OPT_BACKING:
 		parse_backing(run, arg, state);
+		break;
+	case OPT_DISK:
+		parse_disk(run, arg, state);
 		break;
 	case OPT_MERGE:
 		parse_merge(run, arg, state);
@@ -195,6 +212,9 @@ static int run_prepare(struct run *run)
 		return VM_BAD_KERNEL;
 	if (run->initrd && image_open(&boot->initrd, run->initrd) < 0)
 		return VM_ERROR;
+	for (unsigned int i = 0; i < run->config.disks; i++)
+		if (disk_open(&run->config.disk[i]) < 0)
+			return VM_ERROR;
 	return boot_plan(boot) < 0 ? VM_ERROR : 0;
 }
 
@@ -253,5 +273,7 @@ int cmd_run(int argc, char **argv)
 	if (!status)
 		status = run_machine(&run);
 	run_close_files(&run);
+	while (run.config.disks)
+		disk_close(&run.config.disk[--run.config.disks]);
 	return status;
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What to do when KVM_RUN returns: port I/O goes to the devices, MMIO to
- * nobody, and everything else ends the machine with a status and a reason.
+ * What to do when KVM_RUN returns: port I/O and MMIO go to the devices, and everything else ends the machine with a status and a reason.
  * Every exit has a name, so that one we never asked for is still reported
  * clearly.
  */
@@ -55,9 +54,10 @@ static void fail_with_dump(struct vcpu *vcpu, int status, const char *why)
 	free(dump);
 }
 
-static void exit_mmio(struct kvm_run *run)
+/* Where nothing is, all bits are ones. */
+static void exit_mmio(struct vm *vm, struct kvm_run *run)
 {
-	if (!run->mmio.is_write)
+	if (!disks_mmio(&vm->disks, run) && !run->mmio.is_write)
 		memset(run->mmio.data, 0xff, sizeof(run->mmio.data));
 }
 
@@ -152,7 +152,7 @@ void vcpu_handle_exit(struct vcpu *vcpu)
 		ioports_exit(&vcpu->vm->ports, vcpu->run);
 		break;
 	case KVM_EXIT_MMIO:
-		exit_mmio(vcpu->run);
+		exit_mmio(vcpu->vm, vcpu->run);
 		break;
 	case KVM_EXIT_INTR:
 	case KVM_EXIT_IRQ_WINDOW_OPEN:

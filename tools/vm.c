@@ -216,7 +216,8 @@ int vm_create(struct vm *vm, const struct vm_config *config)
 		return -1;
 	if (vm_set_policy(vm) < 0)
 		return -1;
-	if (vm_create_board(vm) < 0 || vm_create_ram(vm, has_gmem) < 0)
+	if (vm_create_board(vm) < 0 || vm_create_ram(vm, has_gmem) < 0 ||
+	    disks_create(&vm->disks, vm) < 0)
 		return -1;
 	vm_attach_devices(vm);
 	return vm_create_vcpus(vm);
@@ -233,7 +234,7 @@ int vm_start(struct vm *vm, const struct boot *boot)
 {
 	if (boot_load(boot, &vm->ram) < 0)
 		return -1;
-	if (acpi_load(&vm->ram, vm->vcpus) < 0 || vcpu_set_boot(&vm->vcpu[0], boot) < 0)
+	if (acpi_load(&vm->ram, vm->vcpus, vm->disks.count) < 0 || vcpu_set_boot(&vm->vcpu[0], boot) < 0)
 		return -1;
 	vcpu_catch_kicks();
 	for (; vm->threads < vm->vcpus; vm->threads++)
@@ -313,6 +314,7 @@ void vm_destroy(struct vm *vm)
 	for (; vm->vcpus; vm->vcpus--)
 		vcpu_destroy(&vm->vcpu[vm->vcpus - 1]);
 	free(vm->cpuid);
+	disks_destroy(&vm->disks);
 	if (vm->fd >= 0)
 		close(vm->fd);
 	ram_destroy(&vm->ram);

@@ -4,6 +4,7 @@
 
 #include "boot.h"
 #include "console.h"
+#include "disk.h"
 #include "guest_cpuid.h"
 #include "i8042.h"
 #include "ioports.h"
@@ -39,6 +40,8 @@ enum vm_status {
  * @cpus: 1 to VM_CPUS_MAX
  * @backing: what to make the memory of
  * @policy: what it may be shared with, DITTO_POLICY_*, or 0 for the module's default
+ * @disk: its disks, open
+ * @disks: how many
  */
 struct vm_config {
 	const char *dev;
@@ -47,6 +50,8 @@ struct vm_config {
 	unsigned int cpus;
 	enum ram_backing backing;
 	uint32_t policy;
+	struct disk_config disk[DISKS_MAX];
+	unsigned int disks;
 };
 
 /**
@@ -58,6 +63,7 @@ struct vm_config {
  * @cpuid: what every vCPU's CPUID is derived from
  * @ports: who answers which port
  * @serial, @rtc, @i8042, @pm: the devices; they lock themselves
+ * @disks: they lock themselves
  * @console: the other end of @serial; locks itself
  * @vcpu: the CPUs
  * @vcpus: how many were created
@@ -78,6 +84,7 @@ struct vm {
 	struct rtc rtc;
 	struct i8042 i8042;
 	struct pm pm;
+	struct disks disks;
 	struct console console;
 	struct vcpu vcpu[VM_CPUS_MAX];
 	unsigned int vcpus;

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Disks: what --disk says, their files, and the thread that hears of those
+ * that their guest broke. How the guest sees them is virtio.c's; what is read
+ * and written never comes here, but goes through the module.
+ */
+#include "disk.h"
+#include "vm.h"
+#include "util.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+/* Take one option off the end; false when there is none, and the rest is a name. */
+static bool disk_take_option(struct disk_config *disk)
+{
+	char *comma = strrchr(disk->path, ',');
+	size_t len;
+
+	if (!comma)
+		return false;
+	len = strlen(comma + 1);
+	if (!strcmp(comma + 1, "ro")) {
+		disk->readonly = true;
+	} else if (!strncmp(comma + 1, "serial=", 7) && len - 7 <= sizeof(disk->serial)) {
+		memset(disk->serial, 0, sizeof(disk->serial));
+		memcpy(disk->serial, comma + 8, len - 7);
+	} else {
+		return false;
+	}
+	*comma = '\0';
+	return true;
+}
+
+/**
+ * disk_parse() - understand FILE[,ro][,serial=TEXT]
+ * @disk: filled in; disk_close() it whatever is returned
+ * @arg: the text; commas in FILE are FILE's
+ *
+ * Return: false if there is no FILE, or no memory.
+ */
+bool disk_parse(struct disk_config *disk, const char *arg)
+{
+	*disk = (struct disk_config){ .fd = -1, .path = strdup(arg) };
+	if (!disk->path)
+		return false;
+	while (disk_take_option(disk))
+		;
+	return *disk->path;
+}
+
+/**
+ * disk_open() - open the file, for this machine alone unless all only read
+ * @disk: parsed
+ *
+ * Return: 0, or -1 after saying why not on standard error.
+ */
+int disk_open(struct disk_config *disk)
+{
+	int flags = (disk->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC;
+
+	disk->fd = open(disk->path, flags);
+	if (disk->fd < 0) {
+		complain("%s: %s", disk->path, strerror(errno));
+		return -1;
+	}
+	if (!flock(disk->fd, (disk->readonly ? LOCK_SH : LOCK_EX) | LOCK_NB))
+		return 0;
+	if (errno == EWOULDBLOCK)
+		complain("%s: in use by another machine", disk->path);
+	else
+		complain("%s: cannot be locked: %s", disk->path, strerror(errno));
+	return -1;
+}
+
+/**
+ * disk_close() - forget it; a machine that has it keeps it
+ * @disk: parsed
+ */
+void disk_close(struct disk_config *disk)
+{
+	if (disk->fd >= 0)
+		close(disk->fd);
+	disk->fd = -1;
+	free(disk->path);
+	disk->path = NULL;
+}
+
+static void *disks_watch(void *arg)
+{
+	struct disks *disks = arg;
+	struct pollfd fds[DISKS_MAX + 1];
+	eventfd_t count;
+
+	for (unsigned int i = 0; i < disks->count; i++)
+		fds[i] = (struct pollfd){ .fd = disks->disk[i].err_fd, .events = POLLIN };
+	fds[disks->count] = (struct pollfd){ .fd = disks->stop_fd, .events = POLLIN };
+	while (!fds[disks->count].revents) {
+		if (poll(fds, disks->count + 1, -1) < 0 && errno != EINTR)
+			break;
+		for (unsigned int i = 0; i < disks->count; i++)
+			if (fds[i].revents && !eventfd_read(fds[i].fd, &count))
+				virtio_broken(&disks->disk[i]);
+	}
+	return NULL;
+}
+
+static int disks_start_watch(struct disks *disks)
+{
+	disks->stop_fd = eventfd(0, EFD_CLOEXEC);
+	if (disks->stop_fd < 0)
+		return -1;
+	errno = pthread_create(&disks->watcher, NULL, disks_watch, disks);
+	disks->watching = !errno;
+	return errno ? -1 : 0;
+}
+
+static int disk_create(struct disks *disks, struct vm *vm, const struct disk_config *config)
+{
+	struct ditto_create_virtio args = {
+		.type = VIRTIO_ID_BLOCK, .fd = config->fd, .queues = vm->config->cpus,
+		.flags = config->readonly ? DITTO_VIRTIO_READONLY : 0,
+	};
+
+	if (args.queues > VIRTIO_QUEUES_MAX)
+		args.queues = VIRTIO_QUEUES_MAX;
+	memcpy(args.serial, config->serial, sizeof(args.serial));
+	if (virtio_create(&disks->disk[disks->count], vm, disks->count, &args) < 0) {
+		complain("%s: %s", config->path,
+			 errno == ENOTTY ? "only ditto's device has disks" : strerror(errno));
+		return -1;
+	}
+	disks->count++;
+	return 0;
+}
+
+/**
+ * disks_create() - give a machine the disks it was configured with
+ * @disks: filled in; disks_destroy() it whatever is returned
+ * @vm: has its board
+ *
+ * Return: 0, or -1 after saying why not on standard error.
+ */
+int disks_create(struct disks *disks, struct vm *vm)
+{
+	disks->stop_fd = -1;
+	for (unsigned int i = 0; i < vm->config->disks; i++)
+		if (disk_create(disks, vm, &vm->config->disk[i]) < 0)
+			return -1;
+	if (disks->count && disks_start_watch(disks) < 0) {
+		complain("disks: %s", strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
+/**
+ * disks_mmio() - carry out a KVM_EXIT_MMIO, if it is a disk's
+ * @disks: the machine's
+ * @run: the vCPU's
+ *
+ * Return: false if it is not.
+ */
+bool disks_mmio(struct disks *disks, struct kvm_run *run)
+{
+	uint64_t at = run->mmio.phys_addr;
+	unsigned int index = (at - VIRTIO_MMIO) / PAGE_BYTES;
+
+	if (at < VIRTIO_MMIO || index >= disks->count)
+		return false;
+	virtio_mmio(&disks->disk[index], run, at % PAGE_BYTES);
+	return true;
+}
+
+/**
+ * disks_destroy() - close everything; waits for what the module is writing
+ * @disks: from disks_create(), or zeroed; no vCPU runs
+ */
+void disks_destroy(struct disks *disks)
+{
+	if (disks->watching) {
+		eventfd_write(disks->stop_fd, 1);
+		pthread_join(disks->watcher, NULL);
+		disks->watching = false;
+	}
+	if (disks->count && disks->stop_fd >= 0)
+		close(disks->stop_fd);
+	for (; disks->count; disks->count--)
+		virtio_destroy(&disks->disk[disks->count - 1]);
+}

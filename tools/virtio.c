@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A virtio device over MMIO (virtio 1.2, chapter 4.2): negotiation here, data
+ * in the module. The registers are a page of this process that the guest sees
+ * as a read-only memslot: reading them exits nowhere. Of writes, notifications
+ * are ioeventfds, and so are acknowledgements of interrupts, which nobody has
+ * to see: the interrupt is an edge, and its status register says always that
+ * a queue may have news. So only negotiation leaves the kernel.
+ */
+#include "virtio.h"
+#include "vm.h"
+#include "util.h"
+
+#include "ditto.h"
+
+#include <errno.h>
+#include <linux/vhost.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_mmio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define SLOT_FIRST	8	/* memslots below are RAM's */
+#define MAGIC		0x74726976u
+#define VENDOR		0x4f545444u	/* "DTTO" */
+#define CONFIG_MAX	(VIRTIO_MMIO_SIZE - VIRTIO_MMIO_CONFIG)
+#define GET_CONFIG_SIZE	_IOR(VHOST_VIRTIO, 0x79, uint32_t)
+
+static void put(struct virtio *v, unsigned int offset, uint32_t value)
+{
+	__atomic_store_n((uint32_t *)(v->page + offset), value, __ATOMIC_SEQ_CST);
+}
+
+static uint32_t get(const struct virtio *v, unsigned int offset)
+{
+	return __atomic_load_n((uint32_t *)(v->page + offset), __ATOMIC_SEQ_CST);
+}
+
+static struct virtio_queue *selected(struct virtio *v)
+{
+	return v->queue_sel < v->queues ? &v->queue[v->queue_sel] : NULL;
+}
+
+/* Registers that follow from what was selected. */
+static void show_selected(struct virtio *v)
+{
+	struct virtio_queue *q = selected(v);
+
+	put(v, VIRTIO_MMIO_DEVICE_FEATURES,
+	    v->features_sel < 2 ? v->features >> (32 * v->features_sel) : 0);
+	put(v, VIRTIO_MMIO_QUEUE_NUM_MAX, q ? 256 : 0);
+	put(v, VIRTIO_MMIO_QUEUE_READY, q && q->ready);
+}
+
+static void queue_stop(struct virtio *v, unsigned int index)
+{
+	struct vhost_vring_state state = { .index = index, .num = 0 };
+
+	if (v->queue[index].enabled)
+		ioctl(v->fd, VHOST_VDPA_SET_VRING_ENABLE, &state);
+	v->queue[index].enabled = false;
+}
+
+static int queue_start(struct virtio *v, unsigned int index)
+{
+	struct virtio_queue *q = &v->queue[index];
+	struct vhost_vring_state num = { .index = index, .num = q->num };
+	struct vhost_vring_state base = { .index = index }, on = { .index = index, .num = 1 };
+	struct vhost_vring_addr addr = {
+		.index = index, .desc_user_addr = q->desc, .avail_user_addr = q->avail,
+		.used_user_addr = q->used,
+	};
+
+	if (ioctl(v->fd, VHOST_SET_VRING_NUM, &num) < 0 ||
+	    ioctl(v->fd, VHOST_SET_VRING_BASE, &base) < 0 ||
+	    ioctl(v->fd, VHOST_SET_VRING_ADDR, &addr) < 0 ||
+	    ioctl(v->fd, VHOST_VDPA_SET_VRING_ENABLE, &on) < 0)
+		return -1;
+	q->enabled = true;
+	return 0;
+}
+
+/* The driver did what it must not: it has to reset the device. */
+static void need_reset(struct virtio *v)
+{
+	put(v, VIRTIO_MMIO_STATUS, get(v, VIRTIO_MMIO_STATUS) | VIRTIO_CONFIG_S_NEEDS_RESET);
+	put(v, VIRTIO_MMIO_INTERRUPT_STATUS, VIRTIO_MMIO_INT_VRING | VIRTIO_MMIO_INT_CONFIG);
+	eventfd_write(v->call_fd, 1);
+}
+
+static void reset(struct virtio *v)
+{
+	for (unsigned int i = 0; i < v->queues; i++) {
+		int kick_fd = v->queue[i].kick_fd;
+
+		queue_stop(v, i);
+		v->queue[i] = (struct virtio_queue){ .kick_fd = kick_fd };
+	}
+	v->accepted = 0;
+	v->features_sel = v->accepted_sel = v->queue_sel = 0;
+	put(v, VIRTIO_MMIO_STATUS, 0);
+	put(v, VIRTIO_MMIO_INTERRUPT_STATUS, VIRTIO_MMIO_INT_VRING);
+	show_selected(v);
+}
+
+static void write_status(struct virtio *v, uint32_t status)
+{
+	uint32_t old = get(v, VIRTIO_MMIO_STATUS), new = status & ~old;
+
+	if (!status) {
+		reset(v);
+		return;
+	}
+	status |= old & VIRTIO_CONFIG_S_NEEDS_RESET;
+	if ((new & VIRTIO_CONFIG_S_FEATURES_OK) &&
+	    ioctl(v->fd, VHOST_SET_FEATURES, &v->accepted) < 0)
+		status &= ~VIRTIO_CONFIG_S_FEATURES_OK;
+	put(v, VIRTIO_MMIO_STATUS, status);
+	if (!(new & VIRTIO_CONFIG_S_DRIVER_OK))
+		return;
+	for (unsigned int i = 0; i < v->queues; i++) {
+		if (v->queue[i].ready && queue_start(v, i) < 0) {
+			need_reset(v);
+			return;
+		}
+	}
+}
+
+static void write_ready(struct virtio *v, uint32_t value)
+{
+	struct virtio_queue *q = selected(v);
+
+	if (!q)
+		return;
+	if (!value)
+		queue_stop(v, v->queue_sel);
+	q->ready = value & 1;
+	show_selected(v);
+}
+
+static void set_half(uint64_t *to, bool high, uint32_t value)
+{
+	*to = high ? (*to & UINT32_MAX) | (uint64_t)value << 32 : (*to & ~(uint64_t)UINT32_MAX) | value;
+}
+
+static void write_queue(struct virtio *v, unsigned int offset, uint32_t value)
+{
+	struct virtio_queue *q = selected(v);
+
+	/* What is in use does not change. */
+	if (!q || q->ready)
+		return;
+	switch (offset) {
+	case VIRTIO_MMIO_QUEUE_NUM:
+		q->num = value;
+		break;
+	case VIRTIO_MMIO_QUEUE_DESC_LOW:
+	case VIRTIO_MMIO_QUEUE_DESC_HIGH:
+		set_half(&q->desc, offset == VIRTIO_MMIO_QUEUE_DESC_HIGH, value);
+		break;
+	case VIRTIO_MMIO_QUEUE_AVAIL_LOW:
+	case VIRTIO_MMIO_QUEUE_AVAIL_HIGH:
+		set_half(&q->avail, offset == VIRTIO_MMIO_QUEUE_AVAIL_HIGH, value);
+		break;
+	case VIRTIO_MMIO_QUEUE_USED_LOW:
+	case VIRTIO_MMIO_QUEUE_USED_HIGH:
+		set_half(&q->used, offset == VIRTIO_MMIO_QUEUE_USED_HIGH, value);
+		break;
+	}
+}
+
+static void write_register(struct virtio *v, unsigned int offset, uint32_t value)
+{
+	switch (offset) {
+	case VIRTIO_MMIO_DEVICE_FEATURES_SEL:
+		v->features_sel = value;
+		show_selected(v);
+		break;
+	case VIRTIO_MMIO_DRIVER_FEATURES_SEL:
+		v->accepted_sel = value;
+		break;
+	case VIRTIO_MMIO_DRIVER_FEATURES:
+		if (v->accepted_sel < 2)
+			set_half(&v->accepted, v->accepted_sel, value);
+		break;
+	case VIRTIO_MMIO_QUEUE_SEL:
+		v->queue_sel = value;
+		show_selected(v);
+		break;
+	case VIRTIO_MMIO_QUEUE_READY:
+		write_ready(v, value);
+		break;
+	case VIRTIO_MMIO_STATUS:
+		write_status(v, value & 0xff);
+		break;
+	default:
+		write_queue(v, offset, value);
+	}
+}
+
+/**
+ * virtio_mmio() - carry out a KVM_EXIT_MMIO in a device's page
+ * @v: the device
+ * @run: the vCPU's
+ * @offset: in the page
+ */
+void virtio_mmio(struct virtio *v, struct kvm_run *run, unsigned int offset)
+{
+	uint32_t value;
+
+	pthread_mutex_lock(&v->lock);
+	memcpy(&value, run->mmio.data, sizeof(value));
+	/* Registers are words; the configuration space cannot be written. */
+	if (run->mmio.is_write && run->mmio.len == sizeof(value) && offset < VIRTIO_MMIO_CONFIG)
+		write_register(v, offset, value);
+	else if (!run->mmio.is_write && offset + run->mmio.len <= VIRTIO_MMIO_SIZE)
+		memcpy(run->mmio.data, v->page + offset, run->mmio.len);
+	pthread_mutex_unlock(&v->lock);
+}
+
+/**
+ * virtio_broken() - the module found that the guest broke a queue; any thread
+ * @v: the device
+ */
+void virtio_broken(struct virtio *v)
+{
+	pthread_mutex_lock(&v->lock);
+	for (unsigned int i = 0; i < v->queues; i++) {
+		struct ditto_virtio_state state = { .queue = i };
+
+		if (!ioctl(v->fd, DITTO_VIRTIO_STATE, &state) && state.error)
+			complain("disk %u: the guest broke queue %u (error %u); it has to reset it",
+				 v->index, i, state.error);
+	}
+	need_reset(v);
+	pthread_mutex_unlock(&v->lock);
+}
+
+static int eventfd_new(int *fd)
+{
+	*fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return *fd < 0 ? -1 : 0;
+}
+
+static int on_write(struct virtio *v, unsigned int offset, int fd, const unsigned int *match)
+{
+	struct kvm_ioeventfd io = {
+		.addr = VIRTIO_MMIO + v->index * VIRTIO_MMIO_SIZE + offset, .len = 4, .fd = fd,
+		.datamatch = match ? *match : 0,
+		.flags = match ? KVM_IOEVENTFD_FLAG_DATAMATCH : 0,
+	};
+
+	return ioctl(v->vm->fd, KVM_IOEVENTFD, &io);
+}
+
+static int connect_queue(struct virtio *v, unsigned int index)
+{
+	struct virtio_queue *q = &v->queue[index];
+	struct vhost_vring_file file = { .index = index };
+
+	if (eventfd_new(&q->kick_fd) < 0 || on_write(v, VIRTIO_MMIO_QUEUE_NOTIFY, q->kick_fd, &index) < 0)
+		return -1;
+	file.fd = q->kick_fd;
+	if (ioctl(v->fd, VHOST_SET_VRING_KICK, &file) < 0)
+		return -1;
+	file.fd = v->call_fd;
+	if (ioctl(v->fd, VHOST_SET_VRING_CALL, &file) < 0)
+		return -1;
+	file.fd = v->err_fd;
+	return ioctl(v->fd, VHOST_SET_VRING_ERR, &file);
+}
+
+static int connect_events(struct virtio *v)
+{
+	struct kvm_irqfd irq = { .gsi = VIRTIO_GSI + v->index };
+
+	if (eventfd_new(&v->call_fd) < 0 || eventfd_new(&v->err_fd) < 0 || eventfd_new(&v->ack_fd) < 0)
+		return -1;
+	irq.fd = v->call_fd;
+	if (ioctl(v->vm->fd, KVM_IRQFD, &irq) < 0 ||
+	    on_write(v, VIRTIO_MMIO_INTERRUPT_ACK, v->ack_fd, NULL) < 0)
+		return -1;
+	for (unsigned int i = 0; i < v->queues; i++)
+		if (connect_queue(v, i) < 0)
+			return -1;
+	return 0;
+}
+
+static int read_config(struct virtio *v)
+{
+	union {
+		struct vhost_vdpa_config head;
+		uint8_t room[sizeof(struct vhost_vdpa_config) + CONFIG_MAX];
+	} config = { .head = { .off = 0 } };
+
+	if (ioctl(v->fd, GET_CONFIG_SIZE, &config.head.len) < 0)
+		return -1;
+	errno = EINVAL;
+	if (config.head.len > CONFIG_MAX || ioctl(v->fd, VHOST_VDPA_GET_CONFIG, &config) < 0)
+		return -1;
+	memcpy(v->page + VIRTIO_MMIO_CONFIG, config.room + sizeof(config.head), config.head.len);
+	return 0;
+}
+
+static int create_registers(struct virtio *v, uint32_t type)
+{
+	struct kvm_userspace_memory_region r = {
+		.slot = SLOT_FIRST + v->index, .flags = KVM_MEM_READONLY,
+		.guest_phys_addr = VIRTIO_MMIO + v->index * VIRTIO_MMIO_SIZE,
+		.memory_size = VIRTIO_MMIO_SIZE,
+	};
+	void *page = mmap(NULL, VIRTIO_MMIO_SIZE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (page == MAP_FAILED)
+		return -1;
+	v->page = page;
+	put(v, VIRTIO_MMIO_MAGIC_VALUE, MAGIC);
+	put(v, VIRTIO_MMIO_VERSION, 2);
+	put(v, VIRTIO_MMIO_DEVICE_ID, type);
+	put(v, VIRTIO_MMIO_VENDOR_ID, VENDOR);
+	put(v, VIRTIO_MMIO_SHM_LEN_LOW, UINT32_MAX);
+	put(v, VIRTIO_MMIO_SHM_LEN_HIGH, UINT32_MAX);
+	reset(v);
+	r.userspace_addr = (uintptr_t)page;
+	if (read_config(v) < 0)
+		return -1;
+	return ioctl(v->vm->fd, KVM_SET_USER_MEMORY_REGION, &r);
+}
+
+/**
+ * virtio_create() - make a device
+ * @v: filled in
+ * @vm: its machine, which has interrupt controllers
+ * @index: of the device
+ * @args: what it is; at most VIRTIO_QUEUES_MAX queues
+ *
+ * Return: 0, or -1 with errno; nothing is left then.
+ */
+int virtio_create(struct virtio *v, struct vm *vm, unsigned int index,
+		  const struct ditto_create_virtio *args)
+{
+	*v = (struct virtio){ .vm = vm, .index = index, .queues = args->queues,
+			      .call_fd = -1, .err_fd = -1, .ack_fd = -1 };
+	for (unsigned int i = 0; i < VIRTIO_QUEUES_MAX; i++)
+		v->queue[i].kick_fd = -1;
+	pthread_mutex_init(&v->lock, NULL);
+	v->fd = ioctl(vm->fd, DITTO_CREATE_VIRTIO, args);
+	if (v->fd < 0)
+		return -1;
+	if (!ioctl(v->fd, VHOST_SET_OWNER) && !ioctl(v->fd, VHOST_GET_FEATURES, &v->features) &&
+	    !create_registers(v, args->type) && !connect_events(v))
+		return 0;
+	index = errno;
+	virtio_destroy(v);
+	errno = index;
+	return -1;
+}
+
+static void close_if_open(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+/**
+ * virtio_destroy() - stop and close it; waits for what the module is writing
+ * @v: created; no vCPU runs
+ */
+void virtio_destroy(struct virtio *v)
+{
+	close(v->fd);
+	for (unsigned int i = 0; i < VIRTIO_QUEUES_MAX; i++)
+		close_if_open(v->queue[i].kick_fd);
+	close_if_open(v->call_fd);
+	close_if_open(v->err_fd);
+	close_if_open(v->ack_fd);
+	if (v->page)
+		munmap(v->page, VIRTIO_MMIO_SIZE);
+}
