@@ -14,6 +14,7 @@
  */
 #include <linux/maple_tree.h>
 #include <linux/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "compat.h"
@@ -107,6 +108,32 @@ static int range_store(struct mmu *mmu, unsigned long first, unsigned long last,
 				 GFP_KERNEL_ACCOUNT);
 }
 
+/*
+ * A step of a change covers so many ranges at most, because the tree forgets them with its
+ * lock held and frees them in one callback of RCU; and so many gfns (64 GiB), because what was
+ * mapped there is freed before anybody looks for a signal.
+ */
+#define STEP_RANGES	256
+#define STEP_GFNS	(1ul << 24)
+
+/* Where a step ends that begins at @first. @slots_lock held. */
+static unsigned long step_last(struct mmu *mmu, unsigned long first, unsigned long last)
+{
+	MA_STATE(mas, &mmu->privates, first, first);
+	unsigned int ranges = 0;
+
+	/* Nothing is mapped above. */
+	if (first < mmu_max_gfn(mmu))
+		last = min(last, first | (STEP_GFNS - 1));
+	rcu_read_lock();
+	while (ranges < STEP_RANGES && mas_find(&mas, last))
+		ranges++;
+	if (ranges == STEP_RANGES)
+		last = min(last, mas.last);
+	rcu_read_unlock();
+	return last;
+}
+
 /* Both kinds of leaves go; the gmems behind the slots are told which were dirty. */
 static void range_zap(struct mmu *mmu, gfn_t start, gfn_t end)
 {
@@ -122,18 +149,40 @@ static void range_zap(struct mmu *mmu, gfn_t start, gfn_t end)
 	tdp_zap_finish(mmu, &zap, true);
 }
 
-/* @slots_lock held. */
+/* [start, end); @slots_lock held. What one step changed is out of the guest's reach after it. */
 static int attributes_set(struct mmu *mmu, gfn_t start, gfn_t end, bool private)
 {
-	int err = range_store(mmu, start, end - 1, private);
-	int idx;
+	gfn_t next;
+	int err, idx;
 
-	if (err)
-		return err;
-	idx = srcu_read_lock(&mmu->srcu);
-	range_zap(mmu, start, min(end, mmu_max_gfn(mmu)));
-	srcu_read_unlock(&mmu->srcu, idx);
+	for (; start < end; start = next) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		next = step_last(mmu, start, end - 1) + 1;
+		err = range_store(mmu, start, next - 1, private);
+		if (err)
+			return err;
+		idx = srcu_read_lock(&mmu->srcu);
+		range_zap(mmu, start, min(next, mmu_max_gfn(mmu)));
+		srcu_read_unlock(&mmu->srcu, idx);
+		fault_between(mmu);
+		cond_resched();
+	}
 	return 0;
+}
+
+/**
+ * private_init() - no gfn is private
+ * @mmu: being made
+ *
+ * Nobody asks the tree for gaps, but with them the kernel keeps what it notes of an inner node
+ * beside the node's pointers. Without, that lies where a full node has its last pointer, of
+ * which mt_clear_meta() clears the low half when one store covers all that is below, in trees
+ * that are read by RCU (seen in Linux 6.12): the callback then frees what lies elsewhere.
+ */
+void private_init(struct mmu *mmu)
+{
+	mt_init_flags(&mmu->privates, MT_FLAGS_ALLOC_RANGE | MT_FLAGS_USE_RCU);
 }
 
 /**
@@ -184,8 +233,12 @@ u64 mmu_guest_memfd_flags(const struct mmu *mmu)
  * @mmu: takes its slots_lock; may sleep
  * @a: a private copy of the caller's
  *
- * Takes as long for a large range as for a small one, but for what is mapped there. The guest
- * has no access to what was mapped when it returns.
+ * Takes as long for a large range as for a small one, but for what is mapped there and for the
+ * ranges that were set before. The guest has no access to what was mapped when it returns.
+ * A change of very much goes in steps, from low gfns to high. With -ENOMEM, and with -EINTR
+ * (for a killed caller only, so that none needs to go on), the first of them may be done:
+ * their gfns have changed and are out of the guest's reach, the others are as they were, and
+ * the same call again does all that is left.
  *
  * Return: 0; -EINVAL: flags or attributes that there are not, or a range that is empty, goes
  * round or is not of pages; -ENOMEM; -EINTR.

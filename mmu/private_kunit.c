@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * KUnit: memory that the VMM cannot see, and changes of which gfns that is: what the merge
- * engine learns of, and what somebody sees who looks meanwhile.
+ * engine learns of, what somebody sees who looks meanwhile, and ranges in great numbers.
  */
 #include <linux/completion.h>
 #include <linux/kthread.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
 
 #include "gmem/merge.h"
 #include "mmu/kunit.h"
@@ -172,7 +174,7 @@ static void no_device(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_read(p.t, SZ_2M, &byte, 1), -ENXIO);
 }
 
-#define RANGES	5000ul
+#define RANGES	1500ul
 
 static void every_second(struct kunit *test, struct test_mmu *t)
 {
@@ -182,12 +184,127 @@ static void every_second(struct kunit *test, struct test_mmu *t)
 		KUNIT_ASSERT_EQ(test, set_private(t, 2 * i, 1, true), 0);
 }
 
-static unsigned long forgotten;
-
-static void count_forgotten(struct mmu *mmu)
+static unsigned long count_private(struct test_mmu *t)
 {
-	forgotten++;
+	unsigned long gfn, n = 0;
+
+	for (gfn = 0; gfn < 2 * RANGES; gfn++)
+		n += mmu_is_private(&t->mmu, gfn);
+	return n;
 }
+
+static unsigned long steps;
+
+static void count_step(struct mmu *mmu)
+{
+	steps++;
+}
+
+/* As set_private(), which succeeds; the number of steps that it took. */
+static unsigned long steps_of(struct kunit *test, struct test_mmu *t, u64 first, u64 nr,
+			      bool private)
+{
+	steps = 0;
+	mmu_fault_between = count_step;
+	KUNIT_EXPECT_EQ(test, set_private(t, first, nr, private), 0);
+	mmu_fault_between = NULL;
+	return steps;
+}
+
+/* Very many ranges become one, and none, in steps; what lies beside them stays. */
+static void many_ranges(struct kunit *test)
+{
+	struct private_test p = setup(test, false);
+
+	/* Else the kernel frees what is not the tree's; KASAN may notice, or not. */
+	KUNIT_ASSERT_TRUE(test, p.t->mmu.privates.ma_flags & MT_FLAGS_ALLOC_RANGE);
+	every_second(test, p.t);
+	KUNIT_EXPECT_EQ(test, count_private(p.t), RANGES);
+	KUNIT_EXPECT_GE(test, steps_of(test, p.t, 1, 2 * RANGES - 4, true), RANGES / 256);
+	KUNIT_EXPECT_EQ(test, count_private(p.t), 2 * RANGES - 2);
+	KUNIT_EXPECT_EQ(test, steps_of(test, p.t, 1, 2 * RANGES - 1, false), 1);
+	KUNIT_EXPECT_EQ(test, count_private(p.t), 1);
+	every_second(test, p.t);
+	KUNIT_EXPECT_GE(test, steps_of(test, p.t, 1, 2 * RANGES - 3, false), RANGES / 256);
+	KUNIT_EXPECT_EQ(test, count_private(p.t), 2);
+	rcu_barrier();		/* for KASAN */
+	KUNIT_EXPECT_EQ(test, test_check(test, p.t), 0);
+}
+
+/* Much that is mapped goes in steps, too; where nothing can be, one is enough. */
+static void wide_steps(struct kunit *test)
+{
+	struct private_test p = setup(test, false);
+	gfn_t end = mmu_max_gfn(&p.t->mmu);
+	u64 steps_below = DIV_ROUND_UP(end, 1ul << 24);
+
+	KUNIT_EXPECT_EQ(test, steps_of(test, p.t, 0, end, true), steps_below);
+	KUNIT_EXPECT_EQ(test, steps_of(test, p.t, end, 1ul << 51, true), 1);
+	KUNIT_EXPECT_TRUE(test, mmu_is_private(&p.t->mmu, end - 1));
+	KUNIT_EXPECT_EQ(test, steps_of(test, p.t, 0, 1ul << 24, false), 1);
+	KUNIT_EXPECT_FALSE(test, mmu_is_private(&p.t->mmu, (1ul << 24) - 1));
+	KUNIT_EXPECT_TRUE(test, mmu_is_private(&p.t->mmu, 1ul << 24));
+}
+
+/* Somebody who makes the whole slot private, or shared, and is killed after a step. */
+struct changer {
+	struct test_mmu *t;
+	bool private;
+	int err;
+	struct completion ends;
+};
+
+static void kill_me(struct mmu *mmu)
+{
+	mmu_fault_between = NULL;
+	send_sig(SIGKILL, current, 1);
+}
+
+static int change_all(void *arg)
+{
+	struct changer *c = arg;
+
+	allow_signal(SIGKILL);
+	mmu_fault_between = kill_me;
+	c->err = set_private(c->t, 0, 2 * RANGES, c->private);
+	complete(&c->ends);
+	return 0;
+}
+
+static int change_killed(struct kunit *test, struct test_mmu *t, bool private)
+{
+	struct changer c = { .t = t, .private = private };
+	struct task_struct *thread;
+
+	init_completion(&c.ends);
+	thread = kthread_run(change_all, &c, "ditto-change");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(thread));
+	wait_for_completion(&c.ends);
+	return c.err;
+}
+
+/* A change that is ended is done up to some gfn, and the same call again does the rest. */
+static void many_killed(struct kunit *test)
+{
+	struct private_test p = setup(test, false);
+	unsigned long now;
+
+	every_second(test, p.t);
+	KUNIT_EXPECT_EQ(test, change_killed(test, p.t, true), -EINTR);
+	now = count_private(p.t);
+	KUNIT_EXPECT_GT(test, now, RANGES);
+	KUNIT_EXPECT_LT(test, now, RANGES + 512);
+	KUNIT_EXPECT_EQ(test, set_private(p.t, 0, 2 * RANGES, true), 0);
+	KUNIT_EXPECT_EQ(test, count_private(p.t), 2 * RANGES);
+	KUNIT_EXPECT_EQ(test, set_private(p.t, 0, 2 * RANGES, false), 0);
+	every_second(test, p.t);
+	KUNIT_EXPECT_EQ(test, change_killed(test, p.t, false), -EINTR);
+	now = count_private(p.t);
+	KUNIT_EXPECT_LT(test, now, RANGES);
+	KUNIT_EXPECT_GT(test, now, RANGES - 512);
+	KUNIT_EXPECT_EQ(test, test_check(test, p.t), 0);
+}
+
 
 /* When the machine ends they go one by one, and not by RCU in one callback. */
 static void many_end(struct kunit *test)
@@ -195,11 +312,11 @@ static void many_end(struct kunit *test)
 	struct private_test p = setup(test, false);
 
 	every_second(test, p.t);
-	forgotten = 0;
-	mmu_fault_between = count_forgotten;
+	steps = 0;
+	mmu_fault_between = count_step;
 	private_destroy(&p.t->mmu);
 	mmu_fault_between = NULL;
-	KUNIT_EXPECT_EQ(test, forgotten, RANGES);
+	KUNIT_EXPECT_EQ(test, steps, RANGES);
 	KUNIT_EXPECT_TRUE(test, mtree_empty(&p.t->mmu.privates));
 }
 
@@ -207,6 +324,9 @@ static struct kunit_case private_cases[] = {
 	KUNIT_CASE(dirty_converted),
 	KUNIT_CASE(dirty_unmapped),
 	KUNIT_CASE(no_device),
+	KUNIT_CASE(many_ranges),
+	KUNIT_CASE(wide_steps),
+	KUNIT_CASE(many_killed),
 	KUNIT_CASE(many_end),
 	{}
 };

@@ -670,7 +670,7 @@ int mmu_init(struct mmu *mmu, const struct mmu_host *host)
 	INIT_LIST_HEAD(&mmu->gmems);
 	windows_init(mmu);
 	INIT_LIST_HEAD(&mmu->hva_walks);
-	mt_init_flags(&mmu->privates, MT_FLAGS_USE_RCU);
+	private_init(mmu);
 	mmu->max_tables = tdp_max_tables(0, totalram_pages());
 	err = tdp_init(mmu);
 	if (err)

@@ -105,6 +105,7 @@ void windows_init(struct mmu *mmu);
 struct memslot *private_choose(struct mmu *mmu, struct memslot *slot, gfn_t gfn);
 int private_slot_new(struct memslot *tmpl, struct gmem *gmem, u64 offset);
 void private_slot_free(struct memslot *tmpl);
+void private_init(struct mmu *mmu);
 void private_destroy(struct mmu *mmu);
 
 struct dirty_log *dirty_log_alloc(const struct memslot *slot);
