@@ -176,9 +176,10 @@ static int attributes_set(struct mmu *mmu, gfn_t start, gfn_t end, bool private)
  * @mmu: being made
  *
  * Nobody asks the tree for gaps, but with them the kernel keeps what it notes of an inner node
- * beside the node's pointers. Without, that lies where a full node has its last pointer, of
- * which mt_clear_meta() clears the low half when one store covers all that is below, in trees
- * that are read by RCU (seen in Linux 6.12): the callback then frees what lies elsewhere.
+ * beside the node's pointers, and without in the place of the last one. When one store covers
+ * all that is below, in trees that are read by RCU, that goes wrong (seen in Linux 6.12):
+ * mt_clear_meta() clears the low half of the last pointer of a full node, and mt_free_walk()
+ * takes the note of one that is nearly full for a pointer. Both crash the host.
  */
 void private_init(struct mmu *mmu)
 {
