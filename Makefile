@@ -12,6 +12,10 @@
 #	make test-all		everything, also what is too slow in the emulator of Intel's VMX
 #	make demo		four Debian guests, merged; HOST=native uses this machine
 #	make bench		instructions per exit and per merged page
+#	make install		the command, its manual pages, udev rule, units; DESTDIR, prefix
+#	make install-module	the module itself, for the kernel it was built for
+#	make install-source	the module's source, for DKMS
+#	make uninstall uninstall-source
 #	make clean
 #
 # Each kernel has a build directory of its own, build/<release>/, in which the
@@ -24,7 +28,9 @@ KVER   ?= 6.12
 WERROR ?= 1
 ROOMS  := core x86 svm vmx mmu gmem ksm virtio uapi
 
-ifneq ($(filter-out clean test test-all demo bench,$(or $(MAKECMDGOALS),all)),)
+NO_KERNEL := clean test test-all demo bench tools install uninstall install-source uninstall-source
+
+ifneq ($(filter-out $(NO_KERNEL),$(or $(MAKECMDGOALS),all)),)
 ifndef KDIR
 ifeq ($(KVER),newest)
 NEWEST := $(shell selftests/host/newest-kernel)
@@ -51,6 +57,7 @@ KMAKE  = $(MAKE) -C $(KDIR) M=$(CURDIR)/$(BUILD) W=1 \
 	 $(if $(DEBUG),DITTO_DEBUG=y)
 
 .PHONY: all module tools tree sparse kernel-doc test test-all demo bench clean
+.PHONY: install install-module uninstall install-source uninstall-source
 all: module tools
 	@cmp -s $(BUILD)/ditto.ko ditto.ko || cp $(BUILD)/ditto.ko ditto.ko
 
@@ -74,7 +81,7 @@ tools:
 tree:
 	@mkdir -p $(BUILD)
 	@find $(BUILD) -xtype l -delete
-	@find Kbuild $(wildcard *.h *.c $(ROOMS)) -type f ! -name '.*' | while read -r file; do \
+	@find Kbuild dkms.conf $(wildcard *.h *.c $(ROOMS)) -type f ! -name '.*' | while read -r file; do \
 		link=$(BUILD)/$$file; \
 		[ -L "$$link" ] || { mkdir -p "$${link%/*}"; ln -s "$(CURDIR)/$$file" "$$link"; }; \
 	done
@@ -108,6 +115,16 @@ bench:
 	+$(MAKE) -s module tools KVER=6.12
 	+$(MAKE) -s -C selftests
 	selftests/bench/run
+
+install: tools
+	+$(MAKE) -C packaging install
+
+install-module: module
+	+$(MAKE) -C $(KDIR) M=$(CURDIR)/$(BUILD) $(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) \
+		INSTALL_MOD_DIR=updates modules_install
+
+uninstall install-source uninstall-source:
+	+$(MAKE) -C packaging $@
 
 clean:
 	rm -rf build ditto.ko

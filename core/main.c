@@ -265,3 +265,5 @@ module_exit(main_exit);
 MODULE_DESCRIPTION("ditto: a hypervisor that keeps identical guest pages once");
 MODULE_AUTHOR("The ditto developers");
 MODULE_LICENSE("GPL");
+/* Of dkms.conf, by Kbuild. */
+MODULE_VERSION(DITTO_VERSION);

@@ -31,7 +31,7 @@ static const struct command commands[] = {
 	{ "info", cmd_info },
 };
 
-const char *argp_program_version = "ditto 0.1";
+const char *argp_program_version = "ditto " DITTO_VERSION;
 
 static const char doc[] =
 	"Run virtual machines whose identical memory is held once.\v"
