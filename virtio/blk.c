@@ -11,6 +11,7 @@
 #include <linux/kernel.h>
 #include <linux/slab.h>
 #include <linux/virtio_blk.h>
+#include <linux/virtio_byteorder.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
 #include <linux/virtio_ring.h>
@@ -213,8 +214,8 @@ static int blk_parse(struct blk_request *rq, struct virtio_queue *vq)
 	err = blk_copy_out(rq, &head, sizeof(head));
 	if (err)
 		return err == -EINTR ? err : ring_break(&vq->ring, DITTO_VIRTIO_ERR_MEMORY);
-	rq->type = le32_to_cpu(head.type);
-	rq->sector = le64_to_cpu(head.sector);
+	rq->type = __virtio32_to_cpu(true, head.type);
+	rq->sector = __virtio64_to_cpu(true, head.sector);
 	rq->out_len = c->out_len - sizeof(head);
 	rq->in_len = c->in_len - 1;
 	return 0;
@@ -308,15 +309,15 @@ static void blk_configure(struct blk *blk)
 {
 	struct virtio_blk_config *c = &blk->config;
 
-	c->capacity = cpu_to_le64(blk->sectors);
-	c->seg_max = cpu_to_le32(BLK_SEGMENTS);
-	c->blk_size = cpu_to_le32(blk->backing.block);
-	c->num_queues = cpu_to_le16(blk->dev.nr_queues);
+	c->capacity = __cpu_to_virtio64(true, blk->sectors);
+	c->seg_max = __cpu_to_virtio32(true, BLK_SEGMENTS);
+	c->blk_size = __cpu_to_virtio32(true, blk->backing.block);
+	c->num_queues = __cpu_to_virtio16(true, blk->dev.nr_queues);
 	if (!blk->backing.punches)
 		return;
-	c->max_discard_sectors = c->max_write_zeroes_sectors = cpu_to_le32(BLK_RUN_SECTORS);
-	c->max_discard_seg = c->max_write_zeroes_seg = cpu_to_le32(BLK_RUNS);
-	c->discard_sector_alignment = cpu_to_le32(blk->backing.block / BACKING_SECTOR);
+	c->max_discard_sectors = c->max_write_zeroes_sectors = __cpu_to_virtio32(true, BLK_RUN_SECTORS);
+	c->max_discard_seg = c->max_write_zeroes_seg = __cpu_to_virtio32(true, BLK_RUNS);
+	c->discard_sector_alignment = __cpu_to_virtio32(true, blk->backing.block / BACKING_SECTOR);
 	c->write_zeroes_may_unmap = 1;
 }
 

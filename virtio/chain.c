@@ -7,6 +7,7 @@
  */
 #include <linux/overflow.h>
 #include <linux/srcu.h>
+#include <linux/virtio_byteorder.h>
 #include <linux/virtio_ring.h>
 
 #include <ditto.h>
@@ -25,6 +26,11 @@ struct chain_table {
 	bool indirect;
 };
 
+static u16 desc_flags(const struct vring_desc *desc)
+{
+	return __virtio16_to_cpu(true, desc->flags);
+}
+
 static int chain_read_desc(struct ring *r, const struct chain_table *t, u32 index,
 			   struct vring_desc *desc)
 {
@@ -34,15 +40,15 @@ static int chain_read_desc(struct ring *r, const struct chain_table *t, u32 inde
 /* From here on @t is the table that @desc points at. */
 static int chain_enter(struct ring *r, struct chain_table *t, const struct vring_desc *desc)
 {
-	u32 len = le32_to_cpu(desc->len);
+	u32 len = __virtio32_to_cpu(true, desc->len);
 	u64 end;
 
-	if (!r->indirect || t->indirect || (le16_to_cpu(desc->flags) & VRING_DESC_F_NEXT))
+	if (!r->indirect || t->indirect || (desc_flags(desc) & VRING_DESC_F_NEXT))
 		return ring_break(r, DITTO_VIRTIO_ERR_INDIRECT);
 	if (!len || len % sizeof(*desc) ||
-	    check_add_overflow(le64_to_cpu(desc->addr), (u64)len, &end))
+	    check_add_overflow(__virtio64_to_cpu(true, desc->addr), (u64)len, &end))
 		return ring_break(r, DITTO_VIRTIO_ERR_INDIRECT);
-	t->at = le64_to_cpu(desc->addr);
+	t->at = __virtio64_to_cpu(true, desc->addr);
 	t->nr = len / sizeof(*desc);
 	t->indirect = true;
 	return 0;
@@ -50,9 +56,9 @@ static int chain_enter(struct ring *r, struct chain_table *t, const struct vring
 
 static int chain_add(struct ring *r, struct ring_chain *c, const struct vring_desc *desc)
 {
-	bool write = le16_to_cpu(desc->flags) & VRING_DESC_F_WRITE;
-	struct ring_segment seg = { .addr = le64_to_cpu(desc->addr),
-				    .len = le32_to_cpu(desc->len) };
+	bool write = desc_flags(desc) & VRING_DESC_F_WRITE;
+	struct ring_segment seg = { .addr = __virtio64_to_cpu(true, desc->addr),
+				    .len = __virtio32_to_cpu(true, desc->len) };
 	u64 end;
 
 	if (c->nr == c->max)
@@ -98,14 +104,14 @@ int chain_take(struct ring *r, u16 head, struct ring_chain *c)
 		err = chain_read_desc(r, &t, index, &desc);
 		if (err)
 			return err;
-		if (le16_to_cpu(desc.flags) & VRING_DESC_F_INDIRECT) {
+		if (desc_flags(&desc) & VRING_DESC_F_INDIRECT) {
 			err = chain_enter(r, &t, &desc);
 			index = 0;
 		} else {
 			err = chain_add(r, c, &desc);
-			if (!err && !(le16_to_cpu(desc.flags) & VRING_DESC_F_NEXT))
+			if (!err && !(desc_flags(&desc) & VRING_DESC_F_NEXT))
 				return 0;
-			index = le16_to_cpu(desc.next);
+			index = __virtio16_to_cpu(true, desc.next);
 		}
 		if (err)
 			return err;

@@ -7,6 +7,7 @@
  * same time. Each barrier below names the accesses of the driver that it pairs with.
  */
 #include <linux/srcu.h>
+#include <linux/virtio_byteorder.h>
 #include <linux/virtio_ring.h>
 
 #include <ditto.h>
@@ -170,7 +171,8 @@ int ring_next(struct ring *r, struct ring_chain *c)
  */
 int ring_complete(struct ring *r, const struct ring_chain *c, u32 len)
 {
-	struct vring_used_elem e = { .id = cpu_to_le32(c->head), .len = cpu_to_le32(len) };
+	struct vring_used_elem e = { .id = __cpu_to_virtio32(true, c->head),
+				     .len = __cpu_to_virtio32(true, len) };
 	size_t entry = offsetof(struct vring_used, ring) +
 		       (r->next_used & (r->num - 1)) * sizeof(e);
 	int err = ring_write(r, used_at(r, entry), &e, sizeof(e));

@@ -7,6 +7,8 @@
  * watches the host's log, that the kernel stays silent.
  */
 #include <fcntl.h>
+#include <linux/vhost.h>
+#include <linux/virtio_ids.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -21,7 +23,7 @@
 /* What the build machine's headers may lack. */
 #define CAP_APIC_BUS_CYCLES	237
 
-enum target { DEV, VM, VCPU, GMEM, TARGETS };
+enum target { DEV, VM, VCPU, GMEM, DISK, TARGETS };
 
 /**
  * struct call - one ioctl
@@ -467,6 +469,76 @@ static void bend_attr(struct world *w, struct rng *r, void *arg)
 	};
 }
 
+/* What is on the disks: a file of the test's. */
+static int disk_file(void)
+{
+	static atomic_int file = -1;
+	int fd, none = -1;
+
+	if (file < 0) {
+		fd = memfd_create("disk", MFD_CLOEXEC);
+		if (fd < 0 || ftruncate(fd, MIB) || !atomic_compare_exchange_strong(&file, &none, fd))
+			close(fd);
+	}
+	return file;
+}
+
+static void bend_create_virtio(struct world *w, struct rng *r, void *arg)
+{
+	*(struct ditto_create_virtio *)arg = (struct ditto_create_virtio) {
+		.type = rng_one_in(r, 16) ? rng_below(r, 32) : VIRTIO_ID_BLOCK,
+		.flags = rng_below(r, 2), .reserved[0] = rng_one_in(r, 16),
+		.fd = rng_one_in(r, 4) ? world_fd(r, w->gmems, WORLD_GMEMS) : disk_file(),
+		.queues = rng_one_in(r, 16) ? rng_interesting(r) : 1 + rng_below(r, 4),
+	};
+}
+
+static void bend_vring_state(struct world *w, struct rng *r, void *arg)
+{
+	static const u32 nums[] = { 0, 0, 1, 1, 1, 4, 64, 1024 };
+
+	*(struct vhost_vring_state *)arg = (struct vhost_vring_state) {
+		.index = rng_below(r, 5), .num = nums[rng_below(r, ARRAY_SIZE(nums))],
+	};
+}
+
+static void bend_vring_addr(struct world *w, struct rng *r, void *arg)
+{
+	u64 at = rng_below(r, w->vm->ram_size / PAGE_SIZE) * PAGE_SIZE;
+
+	*(struct vhost_vring_addr *)arg = (struct vhost_vring_addr) {
+		.index = rng_below(r, 5), .flags = rng_one_in(r, 16), .desc_user_addr = at,
+		.avail_user_addr = at + rng_below(r, 64) * 16,
+		.used_user_addr = rng_one_in(r, 8) ? rng_interesting(r) : at + PAGE_SIZE,
+	};
+}
+
+static void bend_vring_file(struct world *w, struct rng *r, void *arg)
+{
+	*(struct vhost_vring_file *)arg = (struct vhost_vring_file) {
+		.index = rng_below(r, 5), .fd = rng_one_in(r, 8) ? -1 : event(w, r),
+	};
+}
+
+static void bend_features(struct world *w, struct rng *r, void *arg)
+{
+	*(u64 *)arg = 1ull << 32 | (u64)rng_below(r, 2) << 28 | (u64)rng_below(r, 2) << 29 |
+		      (rng_one_in(r, 16) ? rng_interesting(r) : 0);
+}
+
+static void bend_disk_state(struct world *w, struct rng *r, void *arg)
+{
+	((struct ditto_virtio_state *)arg)->queue = rng_below(r, 5);
+}
+
+static void bend_config(struct world *w, struct rng *r, void *arg)
+{
+	*(struct vhost_vdpa_config *)arg = (struct vhost_vdpa_config) {
+		.off = rng_one_in(r, 4) ? rng_interesting(r) : rng_below(r, 64),
+		.len = rng_one_in(r, 4) ? rng_interesting(r) : rng_below(r, 64),
+	};
+}
+
 #define NUMBER(cmd, target)		{ cmd, target, .value = true }
 #define GETS(cmd, target)		{ cmd, target }
 #define TAKES(cmd, target, bend)	{ cmd, target, bend }
@@ -532,6 +604,7 @@ static const struct call calls[] = {
 	NUMBER(KVM_SET_TSC_KHZ, VM),
 	NUMBER(KVM_REINJECT_CONTROL, VM),
 	NUMBER(KVM_GET_STATS_FD, VM),
+	TAKES(DITTO_CREATE_VIRTIO, VM, bend_create_virtio),
 
 	PAIR(KVM_SET_REGS, KVM_GET_REGS, VCPU),
 	PAIR(KVM_SET_SREGS, KVM_GET_SREGS, VCPU),
@@ -571,6 +644,24 @@ static const struct call calls[] = {
 
 	GETS(DITTO_GMEM_STATS, GMEM),
 	NUMBER(DITTO_GMEM_SET_POLICY, GMEM),
+
+	NUMBER(VHOST_SET_OWNER, DISK),
+	NUMBER(VHOST_RESET_OWNER, DISK),
+	GETS(VHOST_GET_FEATURES, DISK),
+	TAKES(VHOST_SET_FEATURES, DISK, bend_features),
+	TAKES(VHOST_SET_VRING_NUM, DISK, bend_vring_state),
+	TAKES(VHOST_SET_VRING_BASE, DISK, bend_vring_state),
+	TAKES(VHOST_GET_VRING_BASE, DISK, bend_vring_state),
+	TAKES(VHOST_SET_VRING_ADDR, DISK, bend_vring_addr),
+	TAKES(VHOST_SET_VRING_KICK, DISK, bend_vring_file),
+	TAKES(VHOST_SET_VRING_CALL, DISK, bend_vring_file),
+	TAKES(VHOST_SET_VRING_ERR, DISK, bend_vring_file),
+	TAKES(VHOST_VDPA_SET_VRING_ENABLE, DISK, bend_vring_state),
+	TAKES(VHOST_VDPA_SET_VRING_ENABLE, DISK, bend_vring_state),
+	GETS(VHOST_VDPA_GET_DEVICE_ID, DISK),
+	GETS(VHOST_VDPA_GET_VRING_NUM, DISK),
+	SIZED(VHOST_VDPA_GET_CONFIG, DISK, bend_config, 256),
+	TAKES(DITTO_VIRTIO_STATE, DISK, bend_disk_state),
 };
 
 static int target_fd(struct world *w, struct rng *r, enum target target)
@@ -580,6 +671,7 @@ static int target_fd(struct world *w, struct rng *r, enum target target)
 	/* Mostly the machine that runs. */
 	case VM: return rng_one_in(r, 3) ? world_fd(r, w->vms, WORLD_VMS) : w->vms[0];
 	case VCPU: return world_fd(r, w->vcpus, WORLD_VCPUS);
+	case DISK: return world_fd(r, w->disks, WORLD_DISKS);
 	default: return world_fd(r, w->gmems, WORLD_GMEMS);
 	}
 }
@@ -640,6 +732,8 @@ static void keep(struct world *w, struct rng *r, const struct call *call, long r
 		world_keep(r, w->vcpus, w->vm->nr_vcpus, WORLD_VCPUS, result);
 	else if (call->cmd == KVM_GET_STATS_FD)
 		read_stats(r, result);
+	else if (call->cmd == DITTO_CREATE_VIRTIO)
+		world_keep(r, w->disks, 0, WORLD_DISKS, result);
 	else if (call->cmd == DITTO_CREATE_GMEM || call->cmd == CREATE_GUEST_MEMFD)
 		world_keep(r, w->gmems, 1, WORLD_GMEMS, result);
 }

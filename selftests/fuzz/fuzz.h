@@ -17,6 +17,7 @@
 #define WORLD_VCPUS	4
 #define WORLD_GMEMS	4
 #define WORLD_EVENTS	4
+#define WORLD_DISKS	3
 /* A second piece of guest memory, which slots come and go over. */
 #define WORLD_EXTRA	(2 * MIB)
 #define WORLD_EXTRA_GPA	0x10000000ul
@@ -58,7 +59,7 @@ void rng_fill(struct rng *r, void *buffer, size_t size);
  * struct world - what a round's threads attack
  * @dev: the device
  * @vm: the machine whose vCPUs run; made by the library, so that it works at first
- * @vms, @vcpus, @gmems, @events: fds; any thread may close one and put in another.
+ * @vms, @vcpus, @gmems, @events, @disks: fds; any thread may close one and put in another.
  *	The first of @vms and of @vcpus are @vm's own and stay open.
  * @runs: mappings of kvm_run, for those of @vm's vCPUs
  * @extra: memory of the process, WORLD_EXTRA bytes, for slots over it
@@ -73,6 +74,7 @@ struct world {
 	int dev;
 	struct vm *vm;
 	atomic_int vms[WORLD_VMS], vcpus[WORLD_VCPUS], gmems[WORLD_GMEMS], events[WORLD_EVENTS];
+	atomic_int disks[WORLD_DISKS];
 	u8 *extra;
 	int uffd;
 	struct kvm_dirty_gfn *rings[WORLD_VCPUS];

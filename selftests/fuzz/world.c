@@ -126,6 +126,8 @@ static void fill_fds(struct world *w, struct rng *r)
 	w->gmems[0] = w->vm->gmem;
 	for (i = 1; i < WORLD_GMEMS; i++)
 		w->gmems[i] = tap.ditto ? any_gmem(w->dev, r) : -1;
+	for (i = 0; i < WORLD_DISKS; i++)
+		w->disks[i] = -1;
 	for (i = 0; i < WORLD_EVENTS; i++)
 		w->events[i] = eventfd(0, EFD_NONBLOCK);
 }

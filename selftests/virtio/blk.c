@@ -477,7 +477,10 @@ static void hostile_rings(const void *arg)
 			d.avail[0] = ring_used(&d, 0)->idx;
 			disk_submit(&d, i % 2 ? VIRTIO_BLK_T_IN : VIRTIO_BLK_T_OUT, i, DATA_AT, 4 * SECTOR);
 		}
+		/* On one CPU this is when the other thread has its turn; then look at what it left. */
 		usleep(1000);
+		ring_kick(&d, 0);
+		usleep(100);
 		if (!disk_state(&d, 0).error)
 			continue;
 		broken++;
