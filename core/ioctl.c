@@ -35,7 +35,7 @@
 
 #define IN	BIT(0)	/* the fixed-size argument is copied in */
 #define OUT	BIT(1)	/* ... and out, when the handler gives no error */
-#define LOCK	BIT(2)	/* VM: vm->lock; vCPU: its mutex, and it is loaded; virtio: see virtio_lock() */
+#define LOCK	BIT(2)	/* VM: vm->lock; vCPU: its mutex, and it is loaded; virtio: see vdev_lock() */
 #define VALUE	BIT(3)	/* the argument is a number */
 #define USER	BIT(4)	/* the argument is a pointer that the handler follows */
 
@@ -402,10 +402,10 @@ static struct ioctl_entry vcpu_ioctls[] __ro_after_init = {
 	{ KVM_GET_STATS_FD, LOCK, do_vcpu_ioctl_stats_fd },
 };
 
-BY_STRUCT(virtio_get_features)
-BY_STRUCT(virtio_set_features)
-BY_NOTHING(virtio_set_owner)
-BY_NOTHING(virtio_reset_owner)
+BY_STRUCT(vdev_get_features)
+BY_STRUCT(vdev_set_features)
+BY_NOTHING(vdev_set_owner)
+BY_NOTHING(vdev_reset_owner)
 BY_STRUCT(queue_set_num)
 BY_STRUCT(queue_set_base)
 BY_STRUCT(queue_get_base)
@@ -414,17 +414,17 @@ BY_STRUCT(queue_set_kick)
 BY_STRUCT(queue_set_call)
 BY_STRUCT(queue_set_err)
 BY_STRUCT(queue_set_enable)
-BY_STRUCT(virtio_get_device_id)
-BY_STRUCT(virtio_get_vring_max)
-BY_STRUCT(virtio_get_config_size)
-BY_USER(virtio_get_config)
-BY_STRUCT(virtio_state)
+BY_STRUCT(vdev_get_device_id)
+BY_STRUCT(vdev_get_vring_max)
+BY_STRUCT(vdev_get_config_size)
+BY_USER(vdev_get_config)
+BY_STRUCT(vdev_state)
 
 static struct ioctl_entry virtio_ioctls[] __ro_after_init = {
-	{ VHOST_GET_FEATURES, OUT, do_virtio_get_features },
-	{ VHOST_SET_FEATURES, IN | LOCK, do_virtio_set_features },
-	{ VHOST_SET_OWNER, 0, do_virtio_set_owner },
-	{ VHOST_RESET_OWNER, LOCK, do_virtio_reset_owner },
+	{ VHOST_GET_FEATURES, OUT, do_vdev_get_features },
+	{ VHOST_SET_FEATURES, IN | LOCK, do_vdev_set_features },
+	{ VHOST_SET_OWNER, 0, do_vdev_set_owner },
+	{ VHOST_RESET_OWNER, LOCK, do_vdev_reset_owner },
 	{ VHOST_SET_VRING_NUM, IN | LOCK, do_queue_set_num },
 	{ VHOST_SET_VRING_BASE, IN | LOCK, do_queue_set_base },
 	{ VHOST_GET_VRING_BASE, IN | OUT | LOCK, do_queue_get_base },
@@ -433,11 +433,11 @@ static struct ioctl_entry virtio_ioctls[] __ro_after_init = {
 	{ VHOST_SET_VRING_CALL, IN | LOCK, do_queue_set_call },
 	{ VHOST_SET_VRING_ERR, IN | LOCK, do_queue_set_err },
 	{ VHOST_VDPA_SET_VRING_ENABLE, IN | LOCK, do_queue_set_enable },
-	{ VHOST_VDPA_GET_DEVICE_ID, OUT, do_virtio_get_device_id },
-	{ VHOST_VDPA_GET_VRING_NUM, OUT, do_virtio_get_vring_max },
-	{ VHOST_VDPA_GET_CONFIG_SIZE, OUT, do_virtio_get_config_size },
-	{ VHOST_VDPA_GET_CONFIG, USER, do_virtio_get_config },
-	{ DITTO_VIRTIO_STATE, IN | OUT | LOCK, do_virtio_state },
+	{ VHOST_VDPA_GET_DEVICE_ID, OUT, do_vdev_get_device_id },
+	{ VHOST_VDPA_GET_VRING_NUM, OUT, do_vdev_get_vring_max },
+	{ VHOST_VDPA_GET_CONFIG_SIZE, OUT, do_vdev_get_config_size },
+	{ VHOST_VDPA_GET_CONFIG, USER, do_vdev_get_config },
+	{ DITTO_VIRTIO_STATE, IN | OUT | LOCK, do_vdev_state },
 };
 
 static int ioctl_cmp(const void *a, const void *b)
@@ -557,11 +557,11 @@ static long virtio_ioctl(struct file *file, unsigned int cmd, unsigned long uarg
 		return -EIO;
 	if (!(e->flags & LOCK))
 		return ioctl_call(e, dev, uarg);
-	r = virtio_lock(dev);
+	r = vdev_lock(dev);
 	if (r)
 		return r;
 	r = ioctl_call(e, dev, uarg);
-	virtio_unlock(dev);
+	vdev_unlock(dev);
 	return r;
 }
 

@@ -14,11 +14,11 @@
  * @vm: any
  * @args: copied in
  *
- * Return: an fd; -EMFILE, or as virtio_create().
+ * Return: an fd; -EMFILE, or as vdev_create().
  */
 int vm_ioctl_create_virtio(struct vm *vm, struct ditto_create_virtio *args)
 {
-	struct virtio_dev *dev = virtio_create(&vm->mmu, args);
+	struct virtio_dev *dev = vdev_create(&vm->mmu, args);
 	int fd;
 
 	if (IS_ERR(dev))
@@ -27,7 +27,7 @@ int vm_ioctl_create_virtio(struct vm *vm, struct ditto_create_virtio *args)
 	vm_get(vm);
 	fd = anon_inode_getfd("ditto-virtio", &virtio_fops, dev, O_RDWR | O_CLOEXEC);
 	if (fd < 0) {
-		virtio_free(dev);
+		vdev_free(dev);
 		vm_put(vm);
 	}
 	return fd;
@@ -47,7 +47,7 @@ int virtio_release(struct inode *inode, struct file *file)
 	struct virtio_dev *dev = file->private_data;
 	struct vm *vm = dev->vm;
 
-	virtio_free(dev);
+	vdev_free(dev);
 	vm_put(vm);
 	return 0;
 }

@@ -341,7 +341,7 @@ struct virtio_dev *blk_create(struct mmu *mmu, const struct ditto_create_virtio 
 	err = backing_open(&blk->backing, args->fd, args->flags & DITTO_VIRTIO_READONLY);
 	if (err)
 		goto free;
-	err = virtio_init(&blk->dev, &blk_ops, mmu, args->queues);
+	err = vdev_init(&blk->dev, &blk_ops, mmu, args->queues);
 	if (err)
 		goto close;
 	blk->sectors = blk->backing.size / BACKING_SECTOR;

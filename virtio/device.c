@@ -12,7 +12,7 @@
 #include "virtio/device.h"
 
 /**
- * virtio_init() - what all kinds have
+ * vdev_init() - what all kinds have
  * @dev: zeroed
  * @ops: its kind
  * @mmu: outlives it
@@ -20,7 +20,7 @@
  *
  * Return: 0 or -ENOMEM.
  */
-int virtio_init(struct virtio_dev *dev, const struct virtio_ops *ops, struct mmu *mmu,
+int vdev_init(struct virtio_dev *dev, const struct virtio_ops *ops, struct mmu *mmu,
 		u32 nr_queues)
 {
 	u32 i;
@@ -38,7 +38,7 @@ int virtio_init(struct virtio_dev *dev, const struct virtio_ops *ops, struct mmu
 }
 
 /* @lock held, or nobody else has the device. */
-static void virtio_disown(struct virtio_dev *dev)
+static void vdev_disown(struct virtio_dev *dev)
 {
 	u32 i;
 
@@ -51,34 +51,34 @@ static void virtio_disown(struct virtio_dev *dev)
 }
 
 /**
- * virtio_free() - stop it, and free it
+ * vdev_free() - stop it, and free it
  * @dev: nobody else has it
  *
  * Waits for the request that a queue is carrying out.
  */
-void virtio_free(struct virtio_dev *dev)
+void vdev_free(struct virtio_dev *dev)
 {
-	virtio_disown(dev);
+	vdev_disown(dev);
 	kvfree(dev->queues);
 	dev->ops->destroy(dev);
 }
 
-static bool virtio_args_valid(const struct ditto_create_virtio *args)
+static bool vdev_args_valid(const struct ditto_create_virtio *args)
 {
 	return !memchr_inv(args->reserved, 0, sizeof(args->reserved)) && args->queues &&
 	       args->queues <= DITTO_VIRTIO_MAX_QUEUES;
 }
 
 /**
- * virtio_create() - DITTO_CREATE_VIRTIO, without the file
+ * vdev_create() - DITTO_CREATE_VIRTIO, without the file
  * @mmu: the guest's memory; outlives the device
  * @args: unchecked
  *
  * Return: the device, or ERR_PTR: -EINVAL, -EBADF, -ENODEV, -ENOMEM.
  */
-struct virtio_dev *virtio_create(struct mmu *mmu, const struct ditto_create_virtio *args)
+struct virtio_dev *vdev_create(struct mmu *mmu, const struct ditto_create_virtio *args)
 {
-	if (!virtio_args_valid(args))
+	if (!vdev_args_valid(args))
 		return ERR_PTR(-EINVAL);
 	if (args->type == VIRTIO_ID_BLOCK)
 		return blk_create(mmu, args);
@@ -86,12 +86,12 @@ struct virtio_dev *virtio_create(struct mmu *mmu, const struct ditto_create_virt
 }
 
 /**
- * virtio_lock() - before an ioctl that only the owner may call
+ * vdev_lock() - before an ioctl that only the owner may call
  * @dev: any
  *
  * Return: 0; -EPERM: the caller is not the owner; -EINTR.
  */
-int virtio_lock(struct virtio_dev *dev)
+int vdev_lock(struct virtio_dev *dev)
 {
 	if (mutex_lock_killable(&dev->lock))
 		return -EINTR;
@@ -102,23 +102,23 @@ int virtio_lock(struct virtio_dev *dev)
 }
 
 /**
- * virtio_unlock() - after it
+ * vdev_unlock() - after it
  * @dev: as locked
  */
-void virtio_unlock(struct virtio_dev *dev)
+void vdev_unlock(struct virtio_dev *dev)
 {
 	mutex_unlock(&dev->lock);
 }
 
 /**
- * virtio_set_owner() - VHOST_SET_OWNER
+ * vdev_set_owner() - VHOST_SET_OWNER
  * @dev: not locked
  *
  * Queues' threads run in the owner's process, or on behalf of it.
  *
  * Return: 0; -EBUSY: it has one; -EINTR.
  */
-int virtio_set_owner(struct virtio_dev *dev)
+int vdev_set_owner(struct virtio_dev *dev)
 {
 	int err = 0;
 
@@ -135,40 +135,40 @@ int virtio_set_owner(struct virtio_dev *dev)
 }
 
 /**
- * virtio_reset_owner() - VHOST_RESET_OWNER: as the device was made
+ * vdev_reset_owner() - VHOST_RESET_OWNER: as the device was made
  * @dev: locked
  *
  * Waits for the request that a queue is carrying out.
  *
  * Return: 0.
  */
-int virtio_reset_owner(struct virtio_dev *dev)
+int vdev_reset_owner(struct virtio_dev *dev)
 {
-	virtio_disown(dev);
+	vdev_disown(dev);
 	return 0;
 }
 
 /**
- * virtio_get_features() - VHOST_GET_FEATURES
+ * vdev_get_features() - VHOST_GET_FEATURES
  * @dev: need not be locked
  * @features: set
  *
  * Return: 0.
  */
-int virtio_get_features(struct virtio_dev *dev, u64 *features)
+int vdev_get_features(struct virtio_dev *dev, u64 *features)
 {
 	*features = dev->offered;
 	return 0;
 }
 
 /**
- * virtio_set_features() - VHOST_SET_FEATURES: what the driver accepted
+ * vdev_set_features() - VHOST_SET_FEATURES: what the driver accepted
  * @dev: locked
  * @features: unchecked
  *
  * Return: 0; -EOPNOTSUPP: not offered, or without VIRTIO_F_VERSION_1; -EBUSY: a queue is enabled.
  */
-int virtio_set_features(struct virtio_dev *dev, u64 *features)
+int vdev_set_features(struct virtio_dev *dev, u64 *features)
 {
 	u32 i;
 
@@ -182,52 +182,52 @@ int virtio_set_features(struct virtio_dev *dev, u64 *features)
 }
 
 /**
- * virtio_get_device_id() - VHOST_VDPA_GET_DEVICE_ID
+ * vdev_get_device_id() - VHOST_VDPA_GET_DEVICE_ID
  * @dev: need not be locked
  * @id: set
  *
  * Return: 0.
  */
-int virtio_get_device_id(struct virtio_dev *dev, u32 *id)
+int vdev_get_device_id(struct virtio_dev *dev, u32 *id)
 {
 	*id = dev->ops->type;
 	return 0;
 }
 
 /**
- * virtio_get_vring_max() - VHOST_VDPA_GET_VRING_NUM
+ * vdev_get_vring_max() - VHOST_VDPA_GET_VRING_NUM
  * @dev: need not be locked
  * @num: set
  *
  * Return: 0.
  */
-int virtio_get_vring_max(struct virtio_dev *dev, u16 *num)
+int vdev_get_vring_max(struct virtio_dev *dev, u16 *num)
 {
 	*num = DITTO_VIRTIO_MAX_NUM;
 	return 0;
 }
 
 /**
- * virtio_get_config_size() - VHOST_VDPA_GET_CONFIG_SIZE
+ * vdev_get_config_size() - VHOST_VDPA_GET_CONFIG_SIZE
  * @dev: need not be locked
  * @size: set
  *
  * Return: 0.
  */
-int virtio_get_config_size(struct virtio_dev *dev, u32 *size)
+int vdev_get_config_size(struct virtio_dev *dev, u32 *size)
 {
 	*size = dev->ops->config_size;
 	return 0;
 }
 
 /**
- * virtio_get_config() - VHOST_VDPA_GET_CONFIG
+ * vdev_get_config() - VHOST_VDPA_GET_CONFIG
  * @dev: need not be locked
  * @arg: a struct vhost_vdpa_config
  *
  * Return: 0; -EINVAL: beyond its end; -EFAULT.
  */
-int virtio_get_config(struct virtio_dev *dev, void __user *arg)
+int vdev_get_config(struct virtio_dev *dev, void __user *arg)
 {
 	u32 size = dev->ops->config_size;
 	struct vhost_vdpa_config head;
@@ -242,13 +242,13 @@ int virtio_get_config(struct virtio_dev *dev, void __user *arg)
 }
 
 /**
- * virtio_state() - DITTO_VIRTIO_STATE
+ * vdev_state() - DITTO_VIRTIO_STATE
  * @dev: locked
  * @state: copied in, and out
  *
  * Return: 0 or -ENOBUFS.
  */
-int virtio_state(struct virtio_dev *dev, struct ditto_virtio_state *state)
+int vdev_state(struct virtio_dev *dev, struct ditto_virtio_state *state)
 {
 	struct virtio_queue *vq = queue_find(dev, state->queue);
 

@@ -108,23 +108,23 @@ struct virtio_dev {
 	struct virtio_queue *queues;
 };
 
-int virtio_init(struct virtio_dev *dev, const struct virtio_ops *ops, struct mmu *mmu,
+int vdev_init(struct virtio_dev *dev, const struct virtio_ops *ops, struct mmu *mmu,
 		u32 nr_queues);
-void virtio_free(struct virtio_dev *dev);
-struct virtio_dev *virtio_create(struct mmu *mmu, const struct ditto_create_virtio *args);
-int virtio_lock(struct virtio_dev *dev);
-void virtio_unlock(struct virtio_dev *dev);
+void vdev_free(struct virtio_dev *dev);
+struct virtio_dev *vdev_create(struct mmu *mmu, const struct ditto_create_virtio *args);
+int vdev_lock(struct virtio_dev *dev);
+void vdev_unlock(struct virtio_dev *dev);
 
-/* Ioctls: virtio_lock() is held, but for those that say otherwise. */
-int virtio_get_features(struct virtio_dev *dev, u64 *features);
-int virtio_set_features(struct virtio_dev *dev, u64 *features);
-int virtio_set_owner(struct virtio_dev *dev);
-int virtio_reset_owner(struct virtio_dev *dev);
-int virtio_get_device_id(struct virtio_dev *dev, u32 *id);
-int virtio_get_vring_max(struct virtio_dev *dev, u16 *num);
-int virtio_get_config_size(struct virtio_dev *dev, u32 *size);
-int virtio_get_config(struct virtio_dev *dev, void __user *arg);
-int virtio_state(struct virtio_dev *dev, struct ditto_virtio_state *state);
+/* Ioctls: vdev_lock() is held, but for those that say otherwise. */
+int vdev_get_features(struct virtio_dev *dev, u64 *features);
+int vdev_set_features(struct virtio_dev *dev, u64 *features);
+int vdev_set_owner(struct virtio_dev *dev);
+int vdev_reset_owner(struct virtio_dev *dev);
+int vdev_get_device_id(struct virtio_dev *dev, u32 *id);
+int vdev_get_vring_max(struct virtio_dev *dev, u16 *num);
+int vdev_get_config_size(struct virtio_dev *dev, u32 *size);
+int vdev_get_config(struct virtio_dev *dev, void __user *arg);
+int vdev_state(struct virtio_dev *dev, struct ditto_virtio_state *state);
 
 /* queue.c */
 void queue_init(struct virtio_queue *vq, struct virtio_dev *dev);
