@@ -278,16 +278,18 @@ static void umap_keep_from_fork(struct vm_area_struct *vma)
 }
 
 /*
- * Of a fork, or of a mapping that is split or moved. Some kernels copy the tables before they
- * call this and some afterwards, and madvise() may have taken the flag away. Both are settled
- * by taking our pages out of all mappings here: the new one has them no more, or finds none.
+ * Of a fork, or of a mapping that is split or moved, whose process keeps what it has: anybody
+ * who may read can do that as often as he likes, so it takes nothing from others. Of forks
+ * some kernels copy the tables before they call this and some afterwards, and madvise() may
+ * have taken the flag away. Both are settled by taking our pages out of all mappings here: the
+ * new one has them no more, or finds none.
  */
 static void gmem_vm_open(struct vm_area_struct *vma)
 {
-	bool wiped = vma->vm_flags & VM_WIPEONFORK;
+	bool forks = vma->vm_mm != current->mm && !(vma->vm_flags & VM_WIPEONFORK);
 
 	umap_keep_from_fork(vma);
-	if (!wiped)
+	if (forks)
 		unmap_mapping_pages(vma->vm_file->f_mapping, vma->vm_pgoff, vma_pages(vma), false);
 }
 

@@ -112,14 +112,32 @@ static void fork_takes(const void *arg)
 	end();
 }
 
-/* What is split or moved keeps its contents, and the process's copies. */
+/* The file of mapping() once more, shared, with all its pages. */
+static u8 *mapping_of_others(void)
+{
+	int fd = CHECKED(open(DITTO "/a", O_RDWR));
+	u8 *p = gmem_map(fd, SIZE);
+	unsigned long i;
+
+	for (i = 0; i < PAGES; i++)
+		(void)*(volatile u8 *)(p + i * PAGE_SIZE);
+	ASSERT_EQ(rss_kib(p), SIZE >> 10);
+	close(fd);
+	return p;
+}
+
+/*
+ * What is split or moved keeps its contents, and the process's copies; and others keep what
+ * they have mapped of the file.
+ */
 static void split(const void *arg)
 {
+	u8 *p, *q, *others;
 	unsigned long i;
-	u8 *p, *q;
 
 	begin("");
 	p = mapping(MAP_PRIVATE, PROT_READ | PROT_WRITE, 3);
+	others = mapping_of_others();
 	CHECKED(mprotect(p + PAGE_SIZE, PAGE_SIZE, PROT_READ));
 	q = mmap(NULL, SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT(q != MAP_FAILED);
@@ -127,8 +145,10 @@ static void split(const void *arg)
 		      MREMAP_MAYMOVE | MREMAP_FIXED, q) == q);
 	for (i = 0; i < PAGES; i++)
 		ASSERT_EQ(i < 2 ? p[i * PAGE_SIZE] : q[(i - 2) * PAGE_SIZE], i < 3 ? 'w' : 0);
+	ASSERT_EQ(rss_kib(others), SIZE >> 10);
 	munmap(p, 2 * PAGE_SIZE);
 	munmap(q, SIZE);
+	munmap(others, SIZE);
 	end();
 }
 
