@@ -11,13 +11,24 @@
  */
 #include <linux/gfp.h>
 #include <linux/hash.h>
+#include <linux/random.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "mmu/shadow.h"
 #include "mmu/slots.h"
 
-/* How many go when the limit is met. */
+/* How many go when the limit is met, and how many before others get the lock. */
 #define RECLAIM_AT_ONCE	32
+
+/*
+ * About so many entries can follow one leaf of 4 KiB, and of 2 MiB: whoever takes the leaf
+ * away, for the merge engine or for the host, looks at all of them with the lock held.
+ */
+#define RMAP_MAX	4096
+#define RMAP_MAX_LARGE	32768
+/* One in so many finds out how many there are. At random, or a guest would know which one. */
+#define RMAP_LOOK	256
 
 static struct shadow_page *page_alloc(gfp_t gfp)
 {
@@ -236,16 +247,38 @@ void shadow_zap_all(struct mmu *mmu)
 	shadow_flush(mmu);
 }
 
+/* Some of those that are to be forgotten; they come first. Are there more? @lock held. */
+static bool zap_old(struct mmu *mmu)
+{
+	struct shadow *s = mmu->shadow;
+	struct shadow_page *sp, *n;
+	int left = RECLAIM_AT_ONCE;
+
+	list_for_each_entry_safe(sp, n, &s->pages, lru) {
+		if (sp->gen == s->gen || !left--)
+			break;
+		shadow_zap(mmu, sp);
+	}
+	WRITE_ONCE(s->seq, s->seq + 1);
+	shadow_flush(mmu);
+	sp = list_first_entry_or_null(&s->pages, struct shadow_page, lru);
+	return sp && sp->gen != s->gen;
+}
+
 /**
  * mmu_shadow_forget() - take every shadow page away
- * @mmu: takes its lock
+ * @mmu: takes its lock; may sleep
  *
  * Whoever changed the guest's tables without the guest, and without guest_write(), calls it.
+ * There may be very many, so others get the lock in between; vCPUs that fault meanwhile get
+ * new shadow pages.
  */
 void mmu_shadow_forget(struct mmu *mmu)
 {
 	write_lock(&mmu->lock);
-	shadow_zap_all(mmu);
+	mmu->shadow->gen++;
+	while (zap_old(mmu))
+		cond_resched_rwlock_write(&mmu->lock);
 	write_unlock(&mmu->lock);
 }
 
@@ -268,13 +301,19 @@ void shadow_destroy(struct mmu *mmu)
 	mmu->shadow = NULL;
 }
 
-static struct shadow_page *page_find(struct shadow *s, gfn_t gfn, union shadow_role role)
+static struct shadow_page *page_find(struct mmu *mmu, gfn_t gfn, union shadow_role role)
 {
+	struct shadow *s = mmu->shadow;
 	struct shadow_page *sp;
 
-	hlist_for_each_entry(sp, shadow_bucket(s, gfn), hash)
-		if (sp->gfn == gfn && sp->role.word == role.word)
+	hlist_for_each_entry(sp, shadow_bucket(s, gfn), hash) {
+		if (sp->gfn != gfn || sp->role.word != role.word)
+			continue;
+		if (sp->gen == s->gen)
 			return sp;
+		shadow_zap(mmu, sp);	/* to be forgotten */
+		return NULL;
+	}
 	return NULL;
 }
 
@@ -292,7 +331,7 @@ static struct shadow_page *page_find(struct shadow *s, gfn_t gfn, union shadow_r
 struct shadow_page *shadow_get(struct mmu *mmu, struct shadow_vcpu *sv, gfn_t gfn,
 			       union shadow_role role, bool *fresh)
 {
-	struct shadow_page *sp = page_find(mmu->shadow, gfn, role);
+	struct shadow_page *sp = page_find(mmu, gfn, role);
 	struct shadow *s = mmu->shadow;
 
 	if (sp) {
@@ -303,6 +342,7 @@ struct shadow_page *shadow_get(struct mmu *mmu, struct shadow_vcpu *sv, gfn_t gf
 	sp = sv->cache[--sv->nr_cache];
 	sp->gfn = gfn;
 	sp->role = role;
+	sp->gen = s->gen;
 	list_add_tail(&sp->lru, &s->pages);
 	s->nr++;
 	if (!role.direct) {
@@ -368,6 +408,39 @@ static void protect_entry(struct mmu *mmu, u64 *sptep)
 	WRITE_ONCE(*sptep, *sptep & ~SPTE_WRITE);
 	mmu_epoch_open(mmu);
 	mmu->shadow->changed = true;
+}
+
+/* Are there more entries behind a leaf than there may be? */
+static bool rmap_is_long(u64 *leaf, unsigned int most)
+{
+	struct shadow_entry *e;
+	unsigned int n = 0;
+
+	hlist_for_each_entry(e, shadow_rmap(leaf), node)
+		if (++n >= most)
+			return true;
+	return false;
+}
+
+/**
+ * shadow_rmap_add() - an entry follows a TDP leaf
+ * @mmu: @lock held for write; a flush has to follow
+ * @leaf: the leaf
+ * @level: its level
+ * @e: the entry, in no list
+ *
+ * Where there are too many already they go; the guest faults in again what it uses.
+ */
+void shadow_rmap_add(struct mmu *mmu, u64 *leaf, int level, struct shadow_entry *e)
+{
+	struct shadow_entry *old;
+	struct hlist_node *n;
+
+	if (!(get_random_u32() % RMAP_LOOK) &&
+	    rmap_is_long(leaf, level == 1 ? RMAP_MAX : RMAP_MAX_LARGE))
+		hlist_for_each_entry_safe(old, n, shadow_rmap(leaf), node)
+			shadow_clear(mmu, shadow_spte_of(&old->node));
+	hlist_add_head(&e->node, shadow_rmap(leaf));
 }
 
 /**

@@ -90,6 +90,7 @@ static_assert(sizeof(struct shadow_block) == PAGE_SIZE << SHADOW_ORDER);
  * @role: see there
  * @block: its memory
  * @nr: entries that are present
+ * @gen: shadow->gen when it was made
  * @roots: vCPUs that begin with it
  * @writes: how often it became unsynchronized since it was last used in a fault
  * @dead: nobody finds it, and it is empty; freed when @roots is 0
@@ -101,7 +102,7 @@ struct shadow_page {
 	gfn_t gfn;
 	union shadow_role role;
 	struct shadow_block *block;
-	unsigned int nr, roots, writes;
+	unsigned int nr, gen, roots, writes;
 	bool dead;
 };
 
@@ -114,6 +115,7 @@ struct shadow_page {
  * @dead: that are, and not yet freed
  * @unsync: whose guest's table may differ
  * @nr: shadow pages, dead ones and those in vCPUs' caches not counted
+ * @gen: how often all were to be forgotten; those of before are used no more
  * @seq: flushes of the guest that found something unsynchronized; read without lock
  * @changed: a permission was taken away, and no flush was since
  */
@@ -121,6 +123,7 @@ struct shadow {
 	struct hlist_head hash[1 << SHADOW_HASH_BITS];
 	struct list_head pages, dead, unsync;
 	long nr;
+	unsigned int gen;
 	unsigned long seq;
 	bool changed;
 };
@@ -180,6 +183,7 @@ void shadow_unlink(u64 *sptep);
 void shadow_clear(struct mmu *mmu, u64 *sptep);
 void shadow_zap(struct mmu *mmu, struct shadow_page *sp);
 void shadow_zap_all(struct mmu *mmu);
+void shadow_rmap_add(struct mmu *mmu, u64 *leaf, int level, struct shadow_entry *e);
 void shadow_flush(struct mmu *mmu);
 void shadow_reclaim(struct mmu *mmu);
 void shadow_put_root(struct mmu *mmu, struct shadow_vcpu *sv);

@@ -301,7 +301,7 @@ static void fault_enter(struct shadow_fault *f, u64 *leaf, int tdp_level)
 		shadow_unlink(sptep);
 	else
 		shadow_clear(f->mmu, sptep);
-	hlist_add_head(&e->node, shadow_rmap(leaf));
+	shadow_rmap_add(f->mmu, leaf, tdp_level, e);
 	f->sp[1]->nr++;
 	WRITE_ONCE(*sptep, spte);
 }
@@ -441,6 +441,7 @@ enum mmu_fault_result mmu_shadow_fault(struct mmu *mmu, struct shadow_vcpu *sv,
 			return err == -EAGAIN ? MMU_FAULT_DONE : MMU_FAULT_FAILED;
 		}
 		*gpa = f.path.gpa;
+		fault_between(mmu);
 		r = fault_ours(&f, streaks, &err);
 		if (r == MMU_FAULT_FAILED)
 			streaks->error = err;

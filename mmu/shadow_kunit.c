@@ -426,12 +426,119 @@ static void limit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_check(test, s->t), 0);
 }
 
+/* How many entries follow the leaf of a gfn. */
+static unsigned int followers(struct shadow_test *s, gfn_t gfn)
+{
+	struct mmu *mmu = &s->t->mmu;
+	struct hlist_node *node;
+	unsigned int n = 0;
+	int level;
+	u64 *leaf;
+
+	read_lock(&mmu->lock);
+	leaf = shadow_tdp_leaf(mmu, gfn, &level);
+	if (leaf)
+		hlist_for_each(node, shadow_rmap(leaf))
+			n++;
+	read_unlock(&mmu->lock);
+	return n;
+}
+
+#define USABLE	(P | W | U | A | D)
+
+/* Tables 8 -> 6 -> 4 -> 2, the last of which maps page 20 everywhere; not loaded. */
+static void one_table(struct kunit *test, struct shadow_test *s)
+{
+	unsigned int i;
+	u64 pte;
+
+	for (i = 8; i > 2; i -= 2) {
+		pte = USABLE | (u64)(i - 2) << PAGE_SHIFT;
+		KUNIT_ASSERT_EQ(test, test_write(s->t, (gpa_t)i << PAGE_SHIFT, &pte, 8), 0);
+	}
+	pte = USABLE | 20ull << PAGE_SHIFT;
+	for (i = 0; i < 512; i++)
+		KUNIT_ASSERT_EQ(test, test_write(s->t, (2 << PAGE_SHIFT) + 8 * i, &pte, 8), 0);
+	s->mode.cr3 = 8 << PAGE_SHIFT;
+	s->mode.cr4 = X86_CR4_PAE;
+}
+
+/* Another vCPU, which comes between a fault's walk and what the fault makes of it. */
+static struct shadow_test *between;
+static struct shadow_vcpu other;
+
+static void shadow_between(struct mmu *mmu)
+{
+	u64 pte = USABLE | 21ull << PAGE_SHIFT;
+	struct walk_fault fault;
+	hpa_t root;
+	gpa_t gpa;
+
+	mmu_fault_between = NULL;
+	test_write(between->t, (2 << PAGE_SHIFT) + 8, &pte, 8);
+	mmu_shadow_load(mmu, &other, &between->mode, &root);
+	mmu_shadow_fault(mmu, &other, &between->t->streaks, &between->mode, 2 << PAGE_SHIFT,
+			 MMU_READ, &gpa, &fault);
+}
+
+/* A table was changed after it was walked, and before it was shadowed for another vCPU. */
+static void walked_before(struct kunit *test)
+{
+	struct shadow_test *s = setup(test, MODE_LONG);
+	gpa_t gpa;
+
+	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, free_vcpu, &other), 0);
+	one_table(test, s);
+	/* The pages are there, and nothing is shadowed. */
+	load(test, s);
+	KUNIT_ASSERT_EQ(test, fault_in(s, PAGE_SIZE, MMU_READ, &gpa), MMU_FAULT_DONE);
+	mmu_shadow_forget(&s->t->mmu);
+	load(test, s);
+	between = s;
+	mmu_fault_between = shadow_between;
+	KUNIT_EXPECT_EQ(test, fault_in(s, PAGE_SIZE, MMU_READ, &gpa), MMU_FAULT_DONE);
+	KUNIT_EXPECT_PTR_EQ(test, mmu_fault_between, NULL);
+	load(test, s);
+	expect_no_more(test, s, PAGE_SIZE, MMU_READ);
+	access_one(test, s, PAGE_SIZE, MMU_READ);
+	KUNIT_EXPECT_EQ(test, test_check(test, s->t), 0);
+}
+
+/* However often a guest maps one page, there is no long list of that. */
+static void one_page(struct kunit *test)
+{
+	struct shadow_test *s = setup(test, MODE_LONG);
+	unsigned int i, modes, most = 0;
+	gpa_t gpa;
+
+	one_table(test, s);
+	/* In modes that differ a little there are other shadow pages. */
+	for (modes = 0; modes < 20; modes++) {
+		s->mode.maxphyaddr = 32 + modes;
+		load(test, s);
+		for (i = 0; i < 512; i++)
+			while (!cpu_walk(s, (gva_t)i << PAGE_SHIFT, MMU_READ))
+				KUNIT_ASSERT_EQ(test, fault_in(s, (gva_t)i << PAGE_SHIFT, MMU_READ,
+							       &gpa), MMU_FAULT_DONE);
+		most = max(most, followers(s, 20));
+	}
+	KUNIT_EXPECT_GE(test, most, 512);
+	KUNIT_EXPECT_LT(test, most, 8192);
+	KUNIT_EXPECT_EQ(test, test_check(test, s->t), 0);
+	/* All of them go, though not at once. */
+	KUNIT_EXPECT_GT(test, s->t->mmu.shadow->nr, 64);
+	mmu_shadow_forget(&s->t->mmu);
+	KUNIT_EXPECT_EQ(test, s->t->mmu.shadow->nr, 0);
+}
+
 static struct kunit_case shadow_cases[] = {
 	KUNIT_CASE(without_paging),
 	KUNIT_CASE(legacy),
 	KUNIT_CASE(pae),
 	KUNIT_CASE(long_mode),
 	KUNIT_CASE(limit),
+	KUNIT_CASE(walked_before),
+	KUNIT_CASE(one_page),
 	{}
 };
 

@@ -279,6 +279,9 @@ void tdp_zap_all(struct mmu *mmu, bool may_sleep)
 
 	tdp_zap_init(&zap, NULL);
 	zap.tell_all = true;
+	/* Most of them so that others get the lock meanwhile. */
+	if (mmu->shadow && may_sleep)
+		mmu_shadow_forget(mmu);
 	idx = srcu_read_lock(&mmu->srcu);
 	write_lock(&mmu->lock);
 	mmu_invalidated(mmu);
