@@ -388,6 +388,19 @@ static void self_policy(struct kunit *test)
 	unmake(&b);
 }
 
+/* What a gmem says of itself is the same however many have its pages. */
+static void expect_untold(struct kunit *test, struct gmem *g, u64 shared)
+{
+	struct ditto_gmem_stats st;
+	struct gmem_usage u;
+
+	gmem_stats(g, &st);
+	KUNIT_EXPECT_EQ(test, st.shared_bytes, shared);
+	KUNIT_EXPECT_EQ(test, st.charged_bytes, st.private_bytes + shared);
+	gmem_usage(g, &u);
+	KUNIT_EXPECT_EQ(test, u.saved, 0);
+}
+
 /*
  * Secure: every calm page goes away and is mapped nowhere, equal or not, also across owners;
  * who reads it gets a copy; and no frame is one that anybody had before.
@@ -409,6 +422,8 @@ static void secure_policy(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, passes(2, MERGE_SHARED), 6);
 	KUNIT_EXPECT_EQ(test, gmem_shared_pages(), 10);
 	KUNIT_EXPECT_EQ(test, merge_index_unshared(), 0);
+	expect_untold(test, s[0].g, 8 * PAGE_SIZE);
+	expect_untold(test, s[1].g, 8 * PAGE_SIZE);
 	for (i = 0; i < 16; i++) {
 		struct gmem_chunk *c = gmem_chunk_find(s[i / 8].g, 0);
 

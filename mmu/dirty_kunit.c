@@ -525,6 +525,23 @@ static void by_cpu_planted(struct kunit *test)
 	set_bit(3, slot->log->bits);
 }
 
+/*
+ * With rings the log is by write protection, whatever the CPU can: it may log more pages in one
+ * exit than a ring has room for.
+ */
+static void by_cpu_rings(struct kunit *test)
+{
+	struct log_test l = log_by_cpu(test, true);
+
+	KUNIT_ASSERT_EQ(test, mmu_set_ring_bytes(&l.t->mmu, SZ_64K), 0);
+	KUNIT_EXPECT_EQ(test, test_fault(l.t, page_gpa(2), MMU_WRITE), 0);
+	KUNIT_ASSERT_EQ(test, log_set(&l, KVM_MEM_LOG_DIRTY_PAGES, BASE), 0);
+	KUNIT_EXPECT_TRUE(test, guarded(&l, 2));
+	KUNIT_EXPECT_EQ(test, test_fault(l.t, page_gpa(5), MMU_READ), 0);
+	KUNIT_EXPECT_FALSE(test, writable(&l, 5));
+	KUNIT_EXPECT_EQ(test, test_check(test, l.t), 0);
+}
+
 static struct kunit_case dirty_cases[] = {
 	KUNIT_CASE(guest_gmem),
 	KUNIT_CASE(guest_user),
@@ -543,6 +560,7 @@ static struct kunit_case dirty_cases[] = {
 	KUNIT_CASE(by_cpu_user),
 	KUNIT_CASE(by_cpu_poke),
 	KUNIT_CASE(by_cpu_planted),
+	KUNIT_CASE(by_cpu_rings),
 	{ }
 };
 

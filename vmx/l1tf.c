@@ -21,7 +21,7 @@
 #define L1D_ORDER	4
 #define L1D_LINE	64
 
-static enum { L1TF_NEVER, L1TF_COND, L1TF_ALWAYS } l1tf_mode;
+static enum vmx_l1tf l1tf_mode;
 static struct page *l1tf_pages;
 
 /* This CPU is entered with an empty L1D, always or sometimes. */
@@ -36,24 +36,28 @@ static bool l1tf_skip(void)
 	return caps & ARCH_CAP_SKIP_VMENTRY_L1DFLUSH;
 }
 
-static void l1tf_choose(void)
+/**
+ * vmx_l1tf_decide() - when to empty the L1D
+ * @bug: the CPU has L1TF
+ * @skip: the hypervisor below us does it, or the CPU need not
+ * @wanted: enum l1tf_mitigations: what the kernel's "l1tf=" says
+ * @report: what the kernel's sysfs has to say of it
+ *
+ * Return: when.
+ */
+enum vmx_l1tf vmx_l1tf_decide(bool bug, bool skip, int wanted, int *report)
 {
-	if (!boot_cpu_has_bug(X86_BUG_L1TF)) {
-		l1tf_mode = L1TF_NEVER;
-		compat_report_l1tf(VMENTER_L1D_FLUSH_NOT_REQUIRED);
-	} else if (l1tf_skip()) {
-		l1tf_mode = L1TF_NEVER;
-		compat_report_l1tf(VMENTER_L1D_FLUSH_NOT_REQUIRED);
-	} else if (compat_l1tf_wanted() == L1TF_MITIGATION_OFF) {
-		l1tf_mode = L1TF_NEVER;
-		compat_report_l1tf(VMENTER_L1D_FLUSH_NEVER);
-	} else if (compat_l1tf_wanted() < L1TF_MITIGATION_FULL) {
-		l1tf_mode = L1TF_COND;
-		compat_report_l1tf(VMENTER_L1D_FLUSH_COND);
-	} else {
-		l1tf_mode = L1TF_ALWAYS;
-		compat_report_l1tf(VMENTER_L1D_FLUSH_ALWAYS);
-	}
+	*report = VMENTER_L1D_FLUSH_NOT_REQUIRED;
+	if (!bug || skip)
+		return L1TF_NEVER;
+	*report = VMENTER_L1D_FLUSH_NEVER;
+	if (wanted == L1TF_MITIGATION_OFF)
+		return L1TF_NEVER;
+	*report = VMENTER_L1D_FLUSH_COND;
+	if (wanted < L1TF_MITIGATION_FULL)
+		return L1TF_COND;
+	*report = VMENTER_L1D_FLUSH_ALWAYS;
+	return L1TF_ALWAYS;
 }
 
 /**
@@ -79,7 +83,11 @@ void vmx_l1d_fill(u8 *p, unsigned int nr)
  */
 int vmx_l1tf_setup(void)
 {
-	l1tf_choose();
+	int report;
+
+	l1tf_mode = vmx_l1tf_decide(boot_cpu_has_bug(X86_BUG_L1TF), l1tf_skip(),
+				    compat_l1tf_wanted(), &report);
+	compat_report_l1tf(report);
 	if (l1tf_mode == L1TF_COND && sched_smt_active())
 		pr_warn("L1TF: a guest may read what the other thread of its core caches (\"nosmt\" helps)\n");
 	if (l1tf_mode == L1TF_NEVER)

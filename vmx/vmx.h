@@ -259,6 +259,9 @@ int vmx_check_cpu(bool on, const char **why);
 
 /* l1tf.c */
 DECLARE_STATIC_KEY_FALSE(vmx_flushes_l1d);
+enum vmx_l1tf { L1TF_NEVER, L1TF_COND, L1TF_ALWAYS };
+
+enum vmx_l1tf vmx_l1tf_decide(bool bug, bool skip, int wanted, int *report);
 int vmx_l1tf_setup(void);
 void vmx_l1tf_teardown(void);
 void vmx_l1d_fill(u8 *p, unsigned int nr);

@@ -493,6 +493,36 @@ static void l1d_pages_differ(struct kunit *test)
 	KUNIT_EXPECT_NOT_NULL(test, memchr_inv(p, 0, PAGE_SIZE));
 }
 
+/* "l1tf=" as the kernel documents it, and only where the CPU has the bug. */
+static void l1tf_decisions(struct kunit *test)
+{
+	static const struct {
+		bool bug, skip;
+		int wanted;
+		enum vmx_l1tf when;
+		int report;
+	} want[] = {
+		{ false, false, L1TF_MITIGATION_FULL_FORCE, L1TF_NEVER,
+		  VMENTER_L1D_FLUSH_NOT_REQUIRED },
+		{ true, true, L1TF_MITIGATION_FULL_FORCE, L1TF_NEVER,
+		  VMENTER_L1D_FLUSH_NOT_REQUIRED },
+		{ true, false, L1TF_MITIGATION_OFF, L1TF_NEVER, VMENTER_L1D_FLUSH_NEVER },
+		{ true, false, L1TF_MITIGATION_FLUSH, L1TF_COND, VMENTER_L1D_FLUSH_COND },
+		{ true, false, L1TF_MITIGATION_FLUSH_NOSMT, L1TF_COND, VMENTER_L1D_FLUSH_COND },
+		{ true, false, L1TF_MITIGATION_FULL, L1TF_ALWAYS, VMENTER_L1D_FLUSH_ALWAYS },
+		{ true, false, L1TF_MITIGATION_FULL_FORCE, L1TF_ALWAYS,
+		  VMENTER_L1D_FLUSH_ALWAYS },
+	};
+	int i, report;
+
+	for (i = 0; i < ARRAY_SIZE(want); i++) {
+		KUNIT_EXPECT_EQ_MSG(test, vmx_l1tf_decide(want[i].bug, want[i].skip,
+							  want[i].wanted, &report),
+				    want[i].when, "%d", i);
+		KUNIT_EXPECT_EQ_MSG(test, report, want[i].report, "%d", i);
+	}
+}
+
 static struct kunit_case vmx_cases[] = {
 	KUNIT_CASE(adjust_takes_what_may_be),
 	KUNIT_CASE(adjust_refuses_what_may_not),
@@ -515,6 +545,7 @@ static struct kunit_case vmx_cases[] = {
 	KUNIT_CASE(timers_broken),
 	KUNIT_CASE(counters_switched),
 	KUNIT_CASE(l1d_pages_differ),
+	KUNIT_CASE(l1tf_decisions),
 	{}
 };
 

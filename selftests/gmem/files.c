@@ -464,7 +464,10 @@ static void guest_full(const void *arg)
 	end();
 }
 
-/* Who may only read a file, or only write to it, gets no memslot of it. */
+/*
+ * Who may only read a file, or only write to it, gets no memslot of it; and who may only read
+ * it sets no policy.
+ */
 static void guest_rights(const void *arg)
 {
 	struct vm *vm;
@@ -475,9 +478,11 @@ static void guest_rights(const void *arg)
 	vm = vm_new(NULL);
 	fd = CHECKED(open(DITTO "/a", O_RDONLY));
 	ASSERT_ERRNO(vm_set_gmem_slot(vm, 1, 0, SLOT_GPA, 2 * MIB, fd, 0), EBADF);
+	ASSERT_ERRNO(ioctl(fd, DITTO_GMEM_SET_POLICY, DITTO_POLICY_OFF), EBADF);
 	close(fd);
 	fd = CHECKED(open(DITTO "/a", O_WRONLY));
 	ASSERT_ERRNO(vm_set_gmem_slot(vm, 1, 0, SLOT_GPA, 2 * MIB, fd, 0), EBADF);
+	CHECKED(ioctl(fd, DITTO_GMEM_SET_POLICY, DITTO_POLICY_OFF));
 	close(fd);
 	fd = CHECKED(open(DITTO "/a", O_RDWR));
 	CHECKED(vm_set_gmem_slot(vm, 1, 0, SLOT_GPA, 2 * MIB, fd, 0));

@@ -696,6 +696,39 @@ static void lapic_test_timer_by_cpu(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vcpu->exit_tsc, 0ull);
 }
 
+/* Is the CPU's timer used, where it has one, by a vCPU whose guest may leave these exits out? */
+static bool cpu_times(struct kunit *test, u32 exits_off)
+{
+	static struct backend_caps caps = { .timer = true };
+	static const struct backend_ops fake = { .caps = &caps };
+	const struct backend_ops *real = backend;
+	struct board *b = test->priv;
+	struct vcpu *vcpu = kunit_kzalloc(test, sizeof(*vcpu), GFP_KERNEL);
+	bool times;
+	int err;
+
+	KUNIT_ASSERT_NOT_NULL(test, vcpu);
+	vcpu->vm = &b->vm;
+	vcpu->id = NR_VCPUS;
+	b->vm.enabled.exits_off = exits_off;
+	backend = &fake;
+	err = vlapic_create(vcpu);
+	backend = real;
+	b->vm.enabled.exits_off = 0;
+	KUNIT_ASSERT_EQ(test, err, 0);
+	times = vcpu->apic->cpu_times;
+	vlapic_free(vcpu);
+	return times;
+}
+
+/* It stands still in the C-states that a guest's MWAIT may lead to. */
+static void lapic_test_timer_mwait(struct kunit *test)
+{
+	KUNIT_EXPECT_TRUE(test, cpu_times(test, 0));
+	KUNIT_EXPECT_TRUE(test, cpu_times(test, KVM_X86_DISABLE_EXITS_PAUSE));
+	KUNIT_EXPECT_FALSE(test, cpu_times(test, KVM_X86_DISABLE_EXITS_MWAIT));
+}
+
 /* The longest bus cycle that a VMM may choose, and the longest count of a guest. */
 static void lapic_test_timer_longest(struct kunit *test)
 {
@@ -756,6 +789,7 @@ static struct kunit_case lapic_kunit_cases[] = {
 	KUNIT_CASE(lapic_test_timer_deadline),
 	KUNIT_CASE(lapic_test_state),
 	KUNIT_CASE(lapic_test_timer_by_cpu),
+	KUNIT_CASE(lapic_test_timer_mwait),
 	KUNIT_CASE(lapic_test_timer_longest),
 	KUNIT_CASE(lapic_test_find),
 	{}
