@@ -9,6 +9,7 @@
 #include "host.h"
 #include "table.h"
 #include "util.h"
+#include "why.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -21,6 +22,7 @@
 
 static const struct argp_option options[] = {
 	{ "json", 'j', NULL,   0, "print JSON", 0 },
+	{ "why",  'w', NULL,   0, "only say why not, and what to do about it", 0 },
 	{ "dev",  'd', "PATH", 0, "device (default: /dev/ditto)", 0 },
 	{ 0 }
 };
@@ -66,13 +68,14 @@ struct device {
  * @host: CPU and kernel
  * @dev: the device
  * @json: print JSON
+ * @why: print what is in the way, and what to do
  * @features: of the CPU
  * @feature_count: how many
  */
 struct info {
 	struct host host;
 	struct device dev;
-	bool json;
+	bool json, why;
 	struct host_feature features[HOST_FEATURES_MAX];
 	size_t feature_count;
 };
@@ -84,6 +87,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case 'j':
 		info->json = true;
+		return 0;
+	case 'w':
+		info->why = true;
 		return 0;
 	case 'd':
 		info->dev.path = arg;
@@ -245,6 +251,15 @@ static void print_text(const struct info *info, const char *why)
 		printf("\nMachines can run here.\n");
 }
 
+/* Sentences for who wants machines to run; what is odd enough gets the short verdict. */
+static void print_why(const struct info *info, const char *why)
+{
+	if (!why)
+		printf("Nothing is in the way: machines can run on %s.\n", info->dev.path);
+	else if (info->dev.fd >= 0 || !why_not(&info->host, info->dev.path, info->dev.err))
+		printf("%s: %s.\n", info->dev.path, why);
+}
+
 static struct json_object *json_tristate(enum tristate t)
 {
 	return t == UNKNOWN ? NULL : json_object_new_boolean(t == YES);
@@ -327,7 +342,9 @@ int cmd_info(int argc, char **argv)
 	info.feature_count = host_features(&info.host, info.features);
 	device_probe(&info.dev);
 	why = obstacle(&info);
-	if (info.json)
+	if (info.why)
+		print_why(&info, why);
+	else if (info.json)
 		print_json(&info, why);
 	else
 		print_text(&info, why);

@@ -5,17 +5,14 @@
  */
 #include "cmd.h"
 #include "device.h"
+#include "machines.h"
 #include "table.h"
 #include "util.h"
 
-#include "ditto.h"
-
 #include <argp.h>
-#include <errno.h>
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 static const struct argp_option options[] = {
@@ -37,16 +34,6 @@ struct ps {
 	bool json;
 };
 
-/**
- * struct machines - the answer
- * @vms: array, to be freed
- * @count: how many
- */
-struct machines {
-	struct ditto_vm_info *vms;
-	uint32_t count;
-};
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct ps *ps = state->input;
@@ -64,26 +51,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
-}
-
-/* More machines may appear between asking how many and asking for them. */
-static int machines_fetch(int fd, struct machines *m)
-{
-	struct ditto_vm_list list = { .capacity = 64 };
-
-	for (;;) {
-		m->vms = reallocarray(m->vms, list.capacity, sizeof(*m->vms));
-		if (!m->vms)
-			return -ENOMEM;
-		list.vms = (uintptr_t)m->vms;
-		if (ioctl(fd, DITTO_LIST_VMS, &list) < 0)
-			return -errno;
-		if (list.count <= list.capacity)
-			break;
-		list.capacity = list.count + 16;
-	}
-	m->count = list.count;
-	return 0;
 }
 
 static struct ditto_vm_info machines_total(const struct machines *m)

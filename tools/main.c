@@ -29,6 +29,7 @@ static const struct command commands[] = {
 	{ "ps",   cmd_ps },
 	{ "ksm",  cmd_ksm },
 	{ "info", cmd_info },
+	{ "metrics", cmd_metrics },
 };
 
 const char *argp_program_version = "ditto " DITTO_VERSION;
@@ -36,10 +37,11 @@ const char *argp_program_version = "ditto " DITTO_VERSION;
 static const char doc[] =
 	"Run virtual machines whose identical memory is held once.\v"
 	"Commands:\n"
-	"  run    boot a Linux kernel in a new machine\n"
-	"  ps     list machines: RAM, resident, shared and saved memory\n"
-	"  ksm    show and set the knobs of the merge engine\n"
-	"  info   say what this host can do, and why not\n"
+	"  run      boot a Linux kernel in a new machine\n"
+	"  ps       list machines: RAM, resident, shared and saved memory\n"
+	"  ksm      show and set the knobs of the merge engine\n"
+	"  info     say what this host can do, and why not\n"
+	"  metrics  print all figures for Prometheus\n"
 	"\n"
 	"`ditto COMMAND --help' tells a command's options and exit status.";
 
