@@ -109,13 +109,14 @@ const void *gmem_peek(struct gmem *g, pgoff_t off)
 	return gmem_entry_va(v);
 }
 
-/* In an RCU section: a reference to the private page at @e, or NULL. */
-static struct page *hold_private(unsigned long *e)
+/* In an RCU section, fork_lock held: a reference to a page that @g may write to, or NULL. */
+static struct page *hold_private(struct gmem *g, struct gmem_chunk *c, pgoff_t off)
 {
+	unsigned long *e = &c->entry[off % GMEM_CHUNK_PAGES];
 	unsigned long v = READ_ONCE(*e);
 	struct page *page = gmem_entry_page(v);
 
-	if (!gmem_entry_private(v) || (v & GMEM_LOCKED))
+	if (!gmem_entry_private(v) || (v & GMEM_LOCKED) || !gmem_chunk_held_by(c, g))
 		return NULL;
 	get_page(page);
 	smp_mb__after_atomic();	/* pairs with the freezer: LOCKED, then page_count */
@@ -142,7 +143,7 @@ static int try_private(struct gmem *g, u64 pos, access_fn fn, void *arg)
 {
 	pgoff_t off = pos >> PAGE_SHIFT;
 	struct gmem_chunk *c = gmem_chunk_lookup(g, off);
-	struct page *page = c ? hold_private(&c->entry[off % GMEM_CHUNK_PAGES]) : NULL;
+	struct page *page = c ? hold_private(g, c, off) : NULL;
 	int ret = 0;
 
 	if (unlikely(!page))
@@ -161,9 +162,11 @@ static int access_private(struct gmem *g, u64 pos, access_fn fn, void *arg)
 	int ret;
 
 	for (;;) {
+		down_read(&g->fork_lock);	/* what is written is not seen by later forks */
 		rcu_read_lock();
 		ret = try_private(g, pos, fn, arg);
 		rcu_read_unlock();
+		up_read(&g->fork_lock);
 		if (likely(ret != -EAGAIN))
 			return ret;
 		ret = gmem_own(g, pos >> PAGE_SHIFT);
@@ -289,6 +292,34 @@ static struct page *hold_any(struct gmem *g, pgoff_t off)
 	return page;
 }
 
+/* A reference to the page of @off for writing, or NULL: call gmem_own(). */
+static struct page *hold_for_write(struct gmem *g, pgoff_t off)
+{
+	struct page *page = NULL;
+	struct gmem_chunk *c;
+
+	down_read(&g->fork_lock);
+	rcu_read_lock();
+	c = gmem_chunk_lookup(g, off);
+	if (c)
+		page = hold_private(g, c, off);
+	if (page)
+		gmem_note_held(c);
+	rcu_read_unlock();
+	up_read(&g->fork_lock);
+	return page;
+}
+
+static struct page *hold_for_read(struct gmem *g, pgoff_t off)
+{
+	struct page *page;
+
+	rcu_read_lock();
+	page = hold_any(g, off);
+	rcu_read_unlock();
+	return page;
+}
+
 /**
  * gmem_pin_page() - the address of a page, and a promise not to merge it
  * @g: the gmem
@@ -297,7 +328,8 @@ static struct page *hold_any(struct gmem *g, pgoff_t off)
  *
  * Process context, no lock held. A page pinned for writing stays in the gmem until it is
  * punched. A page pinned for reading turns into a snapshot at the next write to a shared or
- * empty entry. A binding that covers @off is told of both by a zap.
+ * empty entry. A binding that covers @off is told of both by a zap. There is no fork while a
+ * page is pinned for writing.
  *
  * Return: the page's address, or ERR_PTR: -EFAULT beyond the end, -ENOMEM, -ENOSPC, -EHWPOISON,
  * -EINTR.
@@ -305,16 +337,12 @@ static struct page *hold_any(struct gmem *g, pgoff_t off)
 void *gmem_pin_page(struct gmem *g, pgoff_t off, bool write)
 {
 	struct page *page;
-	unsigned long *e;
 	int ret;
 
 	if (off >= gmem_npages(g))
 		return ERR_PTR(-EFAULT);
 	for (;;) {
-		rcu_read_lock();
-		e = gmem_entry(g, off);
-		page = write ? (e ? hold_private(e) : NULL) : hold_any(g, off);
-		rcu_read_unlock();
+		page = write ? hold_for_write(g, off) : hold_for_read(g, off);
 		if (page && PageHWPoison(page)) {
 			put_page(page);
 			return ERR_PTR(-EHWPOISON);

@@ -159,6 +159,28 @@ void gmem_wrprotect_bindings(struct gmem *g, pgoff_t start, pgoff_t end)
 	up_read(&g->bind_lock);
 }
 
+/**
+ * gmem_wrprotect_all() - let nobody write to a gmem through a mapping that there is now
+ * @g: the gmem; its fork_lock held for write, and its holder changed
+ *
+ * Bindings may keep mappings for reading, processes keep none. Faults that are under way start
+ * again.
+ */
+void gmem_wrprotect_all(struct gmem *g)
+{
+	pgoff_t end = gmem_index_end(g);
+	struct interval_tree_node *n;
+	struct gmem_binding *b;
+	pgoff_t s, e;
+
+	down_read(&g->bind_lock);
+	for_each_binding(g, b, 0, end, n, s, e)
+		b->ops->wrprotect(b, s, e);
+	up_read(&g->bind_lock);
+	if (mapping_mapped(g->inode->i_mapping))
+		unmap_mapping_range(g->inode->i_mapping, 0, 0, 0);
+}
+
 /* zap() of those of @set that the binding covers, where it knows of nothing better. */
 static void zap_each(struct gmem_binding *b, pgoff_t base, const unsigned long *set,
 		     pgoff_t s, pgoff_t e)

@@ -32,20 +32,31 @@ struct check_domain {
  * @g: the gmem at hand
  * @bad: violations so far
  * @pinned: pages with references that neither index nor page tables explain
+ * @own: the chunk at hand is @g's alone
+ * @again: or has been seen in another gmem already
+ * @common: private pages of chunks that are nobody's alone
+ * @index: directories and chunks by address: how often they were seen, and what they say
+ * @seen: chunks that are nobody's alone, by address
  * @pages: by pfn: 1 for a private page, 2 * n for a shared one seen in n entries
  * @domains: struct check_domain by the domain's address
  * @spaces: pages counted in each, by its address; it is referenced
- * @private: of @g, recounted; so the next three
+ * @private: of @g, recounted; so the next four
  * @shared: entries that point at shared pages
  * @zeroed: entries with GMEM_ZEROED
  * @pending: entries with GMEM_PENDING
  * @chunks: chunks
+ * @dirs: directories
  */
 struct check {
 	struct seq_file *m;
 	struct gmem *g;
 	int bad;
 	unsigned long pinned;
+	bool own;
+	bool again;
+	unsigned long common;
+	struct xarray index;
+	struct xarray seen;
 	struct xarray pages;
 	struct xarray domains;
 	struct xarray spaces;
@@ -54,6 +65,7 @@ struct check {
 	long zeroed;
 	long pending;
 	long chunks;
+	long dirs;
 };
 
 #define violation(ck, fmt, ...)							\
@@ -99,6 +111,37 @@ static void note_space(struct check *ck, struct gmem_space *s, unsigned long use
 		refcount_inc(&s->refs);
 }
 
+#define OWNERS_SHIFT	31
+
+/* A directory or chunk has been seen once more, and says that it has so many owners. */
+static bool note_owner(struct check *ck, const void *p, int owners)
+{
+	unsigned long key = (unsigned long)p;
+	unsigned long n = xa_to_value(xa_load(&ck->index, key) ?: xa_mk_value(0));
+
+	n = (n & (BIT(OWNERS_SHIFT) - 1)) + 1;
+	if (xa_is_err(xa_store(&ck->index, key, xa_mk_value(n | ((unsigned long)owners << OWNERS_SHIFT)),
+			       GFP_KERNEL)))
+		violation(ck, "out of memory, check incomplete");
+	return n == 1;
+}
+
+/* After all gmems. */
+static void check_owners(struct check *ck)
+{
+	unsigned long i, n;
+	void *value;
+
+	xa_for_each(&ck->index, i, value) {
+		n = xa_to_value(value);
+		if ((n & (BIT(OWNERS_SHIFT) - 1)) != n >> OWNERS_SHIFT)
+			violation(ck, "part of an index: %lu owners, recounted %lu",
+				  n >> OWNERS_SHIFT, n & (BIT(OWNERS_SHIFT) - 1));
+	}
+	xa_destroy(&ck->index);
+	xa_destroy(&ck->seen);
+}
+
 /* References of a page: one of the index, one of each page table, the rest are pins. */
 static void check_refs(struct check *ck, struct page *page)
 {
@@ -125,9 +168,20 @@ static void note_page(struct check *ck, struct page *page, unsigned long n)
 static void check_private(struct check *ck, struct gmem_chunk *c, unsigned int nr,
 			  struct page *page)
 {
-	ck->private++;
+	struct check_domain *cd;
+
+	if (ck->own)
+		ck->private++;
+	else
+		ck->shared++;
+	if (ck->again)
+		return;
 	note_page(ck, page, 1);
 	check_refs(ck, page);
+	cd = ck->own ? NULL : check_domain(ck, ck->g->domain);
+	if (cd)
+		cd->pages++;
+	ck->common += !ck->own;
 	if (gmem_page_chunk(page) != c || *gmem_page_nr(page) != nr)
 		violation(ck, "pfn %#lx: does not know its entry", page_to_pfn(page));
 }
@@ -135,6 +189,8 @@ static void check_private(struct check *ck, struct gmem_chunk *c, unsigned int n
 static void check_shared(struct check *ck, struct page *page)
 {
 	ck->shared++;
+	if (ck->again)
+		return;
 	if (!xa_load(&ck->pages, page_to_pfn(page)))
 		check_refs(ck, page);
 	note_page(ck, page, 2);
@@ -146,7 +202,7 @@ static void check_entry(struct check *ck, struct gmem_chunk *c, unsigned int nr)
 {
 	unsigned long v = READ_ONCE(c->entry[nr]);
 
-	ck->pending += !!(v & GMEM_PENDING);
+	ck->pending += ck->own && (v & GMEM_PENDING);
 	if (v & (GMEM_PRESENT | GMEM_ZEROED) && c->base + nr >= gmem_npages(ck->g))
 		violation(ck, "offset %#lx: a page beyond the end", c->base + nr);
 	if (v & GMEM_LOCKED)
@@ -170,23 +226,33 @@ static void check_chunk(struct check *ck, struct gmem_chunk *c, pgoff_t base)
 
 	mutex_lock(&c->lock);
 	ck->chunks++;
-	if (c->dead || c->owner != ck->g || c->base != base)
+	ck->own = gmem_chunk_held_by(c, ck->g);
+	ck->again = xa_load(&ck->seen, (unsigned long)c);
+	if (!ck->own && xa_is_err(xa_store(&ck->seen, (unsigned long)c, xa_mk_value(1), GFP_KERNEL)))
+		violation(ck, "out of memory, check incomplete");
+	if (c->dead || c->base != base || (!ck->own && c->holder->g))
 		violation(ck, "offset %#lx: wrong chunk", base);
+	if (ck->own && atomic_read(&c->owners) != 1)
+		violation(ck, "offset %#lx: own, and in %d directories", base,
+			  atomic_read(&c->owners));
 	for (i = 0; i < GMEM_CHUNK_PAGES; i++)
 		check_entry(ck, c, i);
 	mutex_unlock(&c->lock);
 }
 
-/* One mapping of a binding: the page the index says, and writable only if private. */
+/* One mapping of a binding: the page the index says, and writable only if its own, and private. */
 static void check_mapping(void *ctx, pgoff_t off, unsigned long pfn, bool writable)
 {
 	struct check *ck = ctx;
-	unsigned long *e, v;
+	struct gmem_chunk *c;
 	struct page *page;
+	unsigned long v;
+	bool own;
 
 	rcu_read_lock();
-	e = gmem_entry(ck->g, off);
-	v = e ? READ_ONCE(*e) : 0;
+	c = gmem_chunk_lookup(ck->g, off);
+	v = c ? READ_ONCE(c->entry[off % GMEM_CHUNK_PAGES]) : 0;
+	own = c && gmem_chunk_held_by(c, ck->g);
 	rcu_read_unlock();
 	page = v & GMEM_PRESENT ? gmem_entry_page(v) : READ_ONCE(ck->g->zero);
 	if (!page || pfn != page_to_pfn(page))
@@ -194,8 +260,9 @@ static void check_mapping(void *ctx, pgoff_t off, unsigned long pfn, bool writab
 			  page ? page_to_pfn(page) : 0);
 	if (v & GMEM_APART)
 		violation(ck, "offset %#lx: mapped, and apart", off);
-	if (writable && !gmem_entry_private(v))
-		violation(ck, "offset %#lx: mapped writable, entry %#lx", off, v);
+	if (writable && !(own && gmem_entry_private(v)))
+		violation(ck, "offset %#lx: mapped writable, entry %#lx%s", off, v,
+			  own ? "" : ", common");
 	if (!(v & (GMEM_PRESENT | GMEM_ZMAP)))
 		violation(ck, "offset %#lx: zero page mapped unnoticed", off);
 }
@@ -286,6 +353,38 @@ static void check_counter(struct check *ck, const char *name, long have, long re
 		violation(ck, "%s is %ld, recounted %ld", name, have, recount);
 }
 
+/* The chunks of a directory that is seen for the first time have one owner more. */
+static void check_dir(struct check *ck, struct gmem_dir *dir)
+{
+	struct gmem_chunk *c;
+	unsigned int i;
+
+	ck->dirs++;
+	if (!note_owner(ck, dir, atomic_read(&dir->owners)))
+		return;
+	for (i = 0; i < GMEM_DIR_CHUNKS; i++) {
+		c = rcu_access_pointer(dir->chunk[i]);
+		if (c)
+			note_owner(ck, c, atomic_read(&c->owners));
+	}
+}
+
+/* At a quiet moment, that is; with size_lock, so that the root stays. */
+static void check_dirs(struct check *ck)
+{
+	struct gmem_root *root;
+	unsigned long i;
+
+	mutex_lock(&ck->g->size_lock);
+	down_write(&ck->g->fork_lock);
+	root = gmem_root_stable(ck->g);
+	for (i = 0; i < root->nr; i++)
+		if (root->dir[i])
+			check_dir(ck, root->dir[i]);
+	up_write(&ck->g->fork_lock);
+	mutex_unlock(&ck->g->size_lock);
+}
+
 static void check_gmem(struct check *ck)
 {
 	struct gmem *g = ck->g;
@@ -293,7 +392,8 @@ static void check_gmem(struct check *ck)
 	struct gmem_chunk *c;
 	pgoff_t off;
 
-	ck->private = ck->shared = ck->zeroed = ck->pending = ck->chunks = 0;
+	ck->private = ck->shared = ck->zeroed = ck->pending = ck->chunks = ck->dirs = 0;
+	check_dirs(ck);
 	for (off = gmem_next_chunk(g, 0); off < gmem_index_end(g);
 	     off = gmem_next_chunk(g, off + GMEM_CHUNK_PAGES)) {
 		c = gmem_chunk_find(g, off);
@@ -308,6 +408,7 @@ static void check_gmem(struct check *ck)
 	check_counter(ck, "nr_zeroed", atomic_long_read(&g->nr_zeroed), ck->zeroed);
 	check_counter(ck, "nr_pending", atomic_long_read(&g->nr_pending), ck->pending);
 	check_counter(ck, "nr_chunks", atomic_long_read(&g->nr_chunks), ck->chunks);
+	check_counter(ck, "nr_dirs", atomic_long_read(&g->nr_dirs), ck->dirs);
 	note_space(ck, g->space, ck->private + ck->shared + ck->zeroed);
 	cd = g->domain ? check_domain(ck, g->domain) : NULL;
 	if (cd)
@@ -351,7 +452,7 @@ static void check_sharers(struct check *ck)
 		nr_shared++;
 		check_sharers_of(ck, pfn_to_page(pfn), xa_to_value(value) / 2);
 	}
-	check_counter(ck, "shared pages", gmem_shared_pages(), nr_shared);
+	check_counter(ck, "shared pages", gmem_shared_pages(), nr_shared + ck->common);
 }
 
 /* After all gmems and pages. */
@@ -405,6 +506,8 @@ int gmem_check_all(struct seq_file *m)
 	unsigned long gmems = 0;
 
 	gmem_merge_settle();
+	xa_init(&ck.index);
+	xa_init(&ck.seen);
 	xa_init(&ck.pages);
 	xa_init(&ck.domains);
 	xa_init(&ck.spaces);
@@ -416,6 +519,7 @@ int gmem_check_all(struct seq_file *m)
 	if (gmem_check_between)
 		gmem_check_between();
 #endif
+	check_owners(&ck);
 	check_sharers(&ck);
 	check_domains(&ck);
 	check_spaces(&ck);

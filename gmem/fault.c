@@ -30,6 +30,26 @@ static bool fill_quick(struct gmem *g, struct gmem_chunk *c, unsigned int nr,
 	return true;
 }
 
+/* Put pages, one behind the other, into entries that are empty still. Returns how many. */
+static unsigned int fill_pages(struct gmem *g, struct gmem_chunk *c, unsigned int nr,
+			       unsigned int n, struct page *pages)
+{
+	unsigned long new = gmem_entry_make(pages, GMEM_DIRTY);
+	unsigned int i, filled = 0;
+
+	for (i = 0; i < n; i++, new += PAGE_SIZE) {
+		gmem_page_adopt(pages + i, c, nr + i);
+		if (likely(!cmpxchg(&c->entry[nr + i], 0, new)))
+			filled++;
+		else
+			gmem_page_free(pages + i);
+	}
+	if (filled)
+		gmem_chunk_touch(c);
+	gmem_count_private(g, filled);
+	return filled;
+}
+
 /*
  * Fill neighbouring entries that were never written with pages of one allocation. Entries
  * that merging emptied (GMEM_ZEROED) are left out: filling them would undo that merge
@@ -40,7 +60,6 @@ static bool fill_run(struct gmem *g, struct gmem_chunk *c, unsigned int nr, unsi
 	unsigned long *e = &c->entry[nr];
 	unsigned int i, filled = 0;
 	struct page *pages;
-	unsigned long new;
 
 	for (i = 0; i < n && !READ_ONCE(e[i]); i++)
 		;
@@ -54,17 +73,13 @@ static bool fill_run(struct gmem *g, struct gmem_chunk *c, unsigned int nr, unsi
 		gmem_space_give(g, n);
 		return false;
 	}
-	new = gmem_entry_make(pages, GMEM_DIRTY);
-	for (i = 0; i < n; i++, new += PAGE_SIZE) {
-		gmem_page_adopt(pages + i, c, nr + i);
-		if (likely(!cmpxchg(&e[i], 0, new)))
-			filled++;
-		else
+	if (gmem_chunk_enter(g, c)) {
+		filled = fill_pages(g, c, nr, n, pages);
+		gmem_chunk_leave(g, c);
+	} else {
+		for (i = 0; i < n; i++)
 			gmem_page_free(pages + i);
 	}
-	if (filled)
-		gmem_chunk_touch(c);
-	gmem_count_private(g, filled);
 	gmem_space_give(g, n - filled);
 	return filled;
 }
@@ -80,6 +95,19 @@ static int copy_page_mc(struct page *to, struct page *from)
 	return -EHWPOISON;
 }
 
+static void quarantine_locked(struct gmem *g, struct gmem_chunk *c, pgoff_t off)
+{
+	unsigned int nr = off % GMEM_CHUNK_PAGES;
+	unsigned long v = READ_ONCE(c->entry[nr]);
+	struct page *page = gmem_entry_page(v);
+
+	if (c->dead || !(v & GMEM_PRESENT) || !PageHWPoison(page))
+		return;
+	v = gmem_entry_lock(c, nr);
+	gmem_zap(g, off, page);
+	gmem_entry_unlock(c, nr, v & ~GMEM_UWRITE);
+}
+
 /**
  * gmem_quarantine() - keep everybody away from a page whose memory was found bad
  * @g: the gmem
@@ -91,22 +119,16 @@ static int copy_page_mc(struct page *to, struct page *from)
  */
 void gmem_quarantine(struct gmem *g, pgoff_t off)
 {
-	struct gmem_chunk *c = gmem_chunk_find(g, off);
-	unsigned int nr = off % GMEM_CHUNK_PAGES;
-	struct page *page;
-	unsigned long v;
+	struct gmem_chunk *c = gmem_chunk_claim(g, off, GMEM_GFP);
 
-	if (!c)
-		return;
-	mutex_lock(&c->lock);
-	v = READ_ONCE(c->entry[nr]);
-	page = gmem_entry_page(v);
-	if (!c->dead && (v & GMEM_PRESENT) && PageHWPoison(page)) {
-		v = gmem_entry_lock(c, nr);
-		gmem_zap(g, off, page);
-		gmem_entry_unlock(c, nr, v & ~GMEM_UWRITE);
+	if (IS_ERR(c))
+		return;	/* who uses it meanwhile gets a machine check once more */
+	if (gmem_chunk_enter(g, c)) {
+		mutex_lock(&c->lock);
+		quarantine_locked(g, c, off);
+		mutex_unlock(&c->lock);
+		gmem_chunk_leave(g, c);
 	}
-	mutex_unlock(&c->lock);
 	gmem_chunk_put(c);
 }
 
@@ -146,6 +168,22 @@ static int entry_break(struct gmem *g, struct gmem_chunk *c, unsigned int nr,
 	return 0;
 }
 
+/* @new is consumed on success. */
+static int own_entered(struct gmem *g, struct gmem_chunk *c, unsigned int nr, struct page *new,
+		       unsigned long seen)
+{
+	int ret;
+
+	if (!(seen & GMEM_PRESENT) && fill_quick(g, c, nr, new, entry_fresh(seen)))
+		return 0;
+	ret = mutex_lock_killable(&c->lock);
+	if (ret)
+		return ret;
+	ret = c->dead ? -EAGAIN : entry_break(g, c, nr, new, seen);
+	mutex_unlock(&c->lock);
+	return ret;
+}
+
 /* A page for an entry that was seen as @seen; the mount's space has been asked. */
 static int own_single(struct gmem *g, struct gmem_chunk *c, unsigned int nr, unsigned long seen)
 {
@@ -157,12 +195,10 @@ static int own_single(struct gmem *g, struct gmem_chunk *c, unsigned int nr, uns
 		return -ENOMEM;
 	if (!zeroed)
 		new = gmem_pool_swap(READ_ONCE(g->pool), new);
-	if (zeroed && fill_quick(g, c, nr, new, entry_fresh(seen)))
-		return 0;
-	ret = mutex_lock_killable(&c->lock);
-	if (!ret) {
-		ret = c->dead ? -EAGAIN : entry_break(g, c, nr, new, seen);
-		mutex_unlock(&c->lock);
+	ret = -EAGAIN;
+	if (gmem_chunk_enter(g, c)) {
+		ret = own_entered(g, c, nr, new, seen);
+		gmem_chunk_leave(g, c);
 	}
 	if (ret)
 		gmem_page_free(new);
@@ -250,7 +286,7 @@ static int own_run(struct gmem *g, pgoff_t off, unsigned int n)
 	int ret;
 
 	do {
-		c = gmem_chunk_get(g, off);
+		c = gmem_chunk_claim(g, off, GMEM_GFP);
 		if (IS_ERR(c))
 			return PTR_ERR(c);
 		v = READ_ONCE(c->entry[nr]);
@@ -286,8 +322,9 @@ int gmem_own(struct gmem *g, pgoff_t off)
 	return own_run(g, off, 1);
 }
 
-/* How many entries from @e on can be mapped as they are; 1 is known. */
-static unsigned int fault_more(const unsigned long *e, struct gmem_mapping *out, unsigned int n)
+/* How many entries from @e on can be mapped as they are; 1 is known. @own: private is writable. */
+static unsigned int fault_more(const unsigned long *e, struct gmem_mapping *out, unsigned int n,
+			       bool own)
 {
 	unsigned int i;
 
@@ -298,7 +335,7 @@ static unsigned int fault_more(const unsigned long *e, struct gmem_mapping *out,
 		    PageHWPoison(gmem_entry_page(v)))
 			break;
 		out[i].pfn = (v & GMEM_ADDR) >> PAGE_SHIFT;
-		out[i].writable = !(v & GMEM_SHARED);
+		out[i].writable = own && !(v & GMEM_SHARED);
 	}
 	return i;
 }
@@ -310,23 +347,27 @@ static unsigned int fault_more(const unsigned long *e, struct gmem_mapping *out,
 static int fault_lockless(struct gmem *g, pgoff_t off, bool write, struct gmem_mapping *out,
 			  unsigned int n)
 {
-	unsigned long *e = gmem_entry(g, off);
+	struct gmem_chunk *c = gmem_chunk_lookup(g, off);
 	struct page *zero;
+	unsigned long *e;
 	unsigned long v;
+	bool own;
 
-	if (unlikely(!e))
+	if (unlikely(!c))
 		return -EAGAIN;
+	own = gmem_chunk_held_by(c, g);
+	e = &c->entry[off % GMEM_CHUNK_PAGES];
 	v = READ_ONCE(*e);
 	if (v & GMEM_LOCKED)
 		return -EAGAIN;
 	if (v & GMEM_PRESENT) {
 		if (PageHWPoison(gmem_entry_page(v)))
 			return -EHWPOISON;
-		if ((v & GMEM_APART) || (write && (v & GMEM_SHARED)))
+		if ((v & GMEM_APART) || (write && ((v & GMEM_SHARED) || !own)))
 			return -EAGAIN;
 		out->pfn = (v & GMEM_ADDR) >> PAGE_SHIFT;
-		out->writable = !(v & GMEM_SHARED);
-		return fault_more(e, out, n);
+		out->writable = own && !(v & GMEM_SHARED);
+		return fault_more(e, out, n, own);
 	}
 	zero = READ_ONCE(g->zero);
 	if (write || !zero || PageHWPoison(zero) || !gmem_entry_set(e, v, GMEM_ZMAP))
@@ -411,7 +452,7 @@ void gmem_mark_dirty(struct gmem *g, pgoff_t off)
 		return;
 	rcu_read_lock();
 	c = gmem_chunk_lookup(g, off);
-	if (c) {
+	if (c && gmem_chunk_held_by(c, g)) {
 		e = &c->entry[off % GMEM_CHUNK_PAGES];
 		v = READ_ONCE(*e);
 		if (gmem_entry_private(v) && gmem_entry_set(e, v, GMEM_DIRTY))

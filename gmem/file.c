@@ -48,16 +48,28 @@ struct gmem *gmem_get(struct gmem *g)
 	return g;
 }
 
-/* The gmem is punched from end to end, which takes time in proportion to its size. */
+/* Its entries are none any more. What others have, too, has not been looked at one by one. */
+static void gmem_uncount(struct gmem *g)
+{
+	long private = atomic_long_read(&g->nr_private), shared = atomic_long_read(&g->nr_shared);
+
+	gmem_space_give(g, private + shared + atomic_long_read(&g->nr_zeroed));
+	gmem_count_private(g, -private);
+	if (shared)
+		gmem_count_shared(g, -shared);
+}
+
+/* This takes time in proportion to what it has, and forks of it have not. */
 static void gmem_free(struct work_struct *work)
 {
 	struct gmem *g = container_of(work, struct gmem, free_work);
 
-	gmem_punch_all(g);
-	WARN_ON_ONCE(atomic_long_read(&g->nr_private) || atomic_long_read(&g->nr_shared));
+	gmem_index_free(g);
+	gmem_uncount(g);
 	gmem_weight_end(g);
 	gmem_page_free(g->zero);
-	gmem_index_free(g);
+	WRITE_ONCE(g->holder->g, NULL);
+	gmem_holder_put(g->holder);
 	gmem_space_put(g->space);
 	gmem_tenant_put(g->tenant);
 	gmem_policy_end(g);
@@ -106,24 +118,38 @@ unsigned long gmem_overhead(struct gmem *g)
 	       atomic_long_read(&g->nr_chunks) * sizeof(struct gmem_chunk);
 }
 
-/* In an RCU section: a chunk's fair part of the shared pages, in 1/256 bytes. */
-static u64 chunk_fair_part(struct gmem_chunk *c)
+/*
+ * How many indexes have a chunk, at least: its directories, and one more for each root that
+ * has this directory, too.
+ */
+static unsigned int chunk_copies(struct gmem *g, struct gmem_chunk *c)
 {
-	unsigned int i, sharers;
-	unsigned long v;
+	struct gmem_dir *dir = gmem_dir_lookup(g, c->base);
+
+	return max(1, atomic_read(&c->owners)) + (dir ? max(1, atomic_read(&dir->owners)) - 1 : 0);
+}
+
+/* An entry's fair part of a page, in 1/256 bytes; 0 if the page is its own. */
+static u64 entry_fair_part(unsigned long v, bool own, unsigned int copies)
+{
+	if (gmem_entry_private(v))
+		return own ? 0 : (PAGE_SIZE << 8) / copies;
+	if (!(v & GMEM_SHARED))
+		return 0;
+	if (v & GMEM_APART)	/* nobody is to learn how many have it */
+		return PAGE_SIZE << 8;
+	return (PAGE_SIZE << 8) / copies / max(1, atomic_read(gmem_page_sharers(gmem_entry_page(v))));
+}
+
+/* In an RCU section: a chunk's fair part of the shared pages, in 1/256 bytes. */
+static u64 chunk_fair_part(struct gmem *g, struct gmem_chunk *c)
+{
+	bool own = gmem_chunk_held_by(c, g);
+	unsigned int i, copies = own ? 1 : chunk_copies(g, c);
 	u64 sum = 0;
 
-	for (i = 0; i < GMEM_CHUNK_PAGES; i++) {
-		v = READ_ONCE(c->entry[i]);
-		if (!(v & GMEM_SHARED))
-			continue;
-		if (v & GMEM_APART) {	/* nobody is to learn how many have it */
-			sum += PAGE_SIZE << 8;
-			continue;
-		}
-		sharers = max(1, atomic_read(gmem_page_sharers(gmem_entry_page(v))));
-		sum += (PAGE_SIZE << 8) / sharers;
-	}
+	for (i = 0; i < GMEM_CHUNK_PAGES; i++)
+		sum += entry_fair_part(READ_ONCE(c->entry[i]), own, copies);
 	return sum;
 }
 
@@ -140,7 +166,7 @@ static u64 fair_part(struct gmem *g)
 		rcu_read_lock();
 		c = gmem_chunk_lookup(g, off);
 		if (c)
-			sum += chunk_fair_part(c);
+			sum += chunk_fair_part(g, c);
 		rcu_read_unlock();
 		cond_resched();
 	}
@@ -316,7 +342,7 @@ long gmem_file_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	return copy_to_user((void __user *)arg, &st, sizeof(st)) ? -EFAULT : 0;
 }
 
-static const struct file_operations gmem_fops = {
+const struct file_operations gmem_fops = {
 	.owner = THIS_MODULE,
 	.flush = gmem_file_flush,
 	.release = gmem_file_release,
@@ -374,7 +400,11 @@ static struct gmem *gmem_alloc(u64 size, u32 flags)
 	struct gmem_root *root = gmem_root_alloc(npages);
 	struct gmem *g = kzalloc(sizeof(*g), GFP_KERNEL_ACCOUNT);
 
-	if (!g || !root) {
+	if (g)
+		g->holder = gmem_holder_new(g);
+	if (!g || !root || !g->holder) {
+		if (g)
+			gmem_holder_put(g->holder);
 		kvfree(root);
 		kfree(g);
 		return NULL;
@@ -382,6 +412,8 @@ static struct gmem *gmem_alloc(u64 size, u32 flags)
 	kref_init(&g->ref);
 	RCU_INIT_POINTER(g->root, root);
 	mutex_init(&g->size_lock);
+	mutex_init(&g->policy_lock);
+	init_rwsem(&g->fork_lock);
 	spin_lock_init(&g->root_lock);
 	g->npages = npages;
 	g->flags = flags;
@@ -413,6 +445,46 @@ static int gmem_join(struct gmem *g, struct gmem_domain *domain, bool mounted)
 	return g->tenant ? gmem_policy_begin(g, policy) : -ENOMEM;
 }
 
+/* With its parent, if it is a fork. */
+static int gmem_join_family(struct gmem *g, struct gmem *parent)
+{
+	int ret = gmem_policy_fork(g, parent);
+
+	if (ret || !parent->tenant)
+		return ret;
+	g->tenant = gmem_tenant_get(current_euid(), current_user_ns());
+	return g->tenant ? 0 : -ENOMEM;
+}
+
+/* Everything of a new gmem that can fail; its domain and tenant are known, or are not wanted. */
+static int gmem_begin(struct gmem *g)
+{
+	int ret;
+
+	g->inode = gmem_new_inode(g);
+	if (IS_ERR(g->inode))
+		return PTR_ERR(g->inode);
+	g->memcg = get_mem_cgroup_from_mm(current->mm);
+	gmem_weight_begin(g);
+	ret = gmem_register(g);
+	if (!ret)
+		return 0;
+	gmem_weight_end(g);
+	mem_cgroup_put(g->memcg);
+	iput(g->inode);
+	return ret;
+}
+
+/* A new gmem that has come to nothing. */
+static void gmem_cancel(struct gmem *g)
+{
+	gmem_tenant_put(g->tenant);
+	gmem_policy_end(g);
+	gmem_index_free(g);
+	gmem_holder_put(g->holder);
+	kfree(g);
+}
+
 /**
  * gmem_create_in() - make a gmem, with one reference and no file yet
  * @size: bytes, whole pages
@@ -430,34 +502,39 @@ struct gmem *gmem_create_in(u64 size, u32 flags, struct gmem_space *space,
 
 	if (!g)
 		return ERR_PTR(-ENOMEM);
-	ret = gmem_join(g, domain, space);
-	if (ret)
-		goto put_domain;
-	g->inode = gmem_new_inode(g);
-	if (IS_ERR(g->inode)) {
-		ret = PTR_ERR(g->inode);
-		goto put_domain;
+	ret = gmem_join(g, domain, space) ?: gmem_begin(g);
+	if (ret) {
+		gmem_cancel(g);
+		return ERR_PTR(ret);
 	}
-	g->memcg = get_mem_cgroup_from_mm(current->mm);
-	gmem_weight_begin(g);
-	ret = gmem_register(g);
-	if (ret)
-		goto weight;
 	g->space = space;
 	if (space)
 		refcount_inc(&space->refs);
 	return g;
+}
 
-weight:
-	gmem_weight_end(g);
-	mem_cgroup_put(g->memcg);
-	iput(g->inode);
-put_domain:
-	gmem_tenant_put(g->tenant);
-	gmem_policy_end(g);
-	gmem_index_free(g);
-	kfree(g);
-	return ERR_PTR(ret);
+/**
+ * gmem_create_like() - make an empty gmem that is going to be another's fork
+ * @parent: its policy_lock and size_lock are held
+ *
+ * It is in no mount, whatever its parent is; the current process's memory cgroup pays for what
+ * it is going to have alone.
+ *
+ * Return: the gmem, with one reference and no file; or ERR_PTR: -EOPNOTSUPP, -ENOMEM.
+ */
+struct gmem *gmem_create_like(struct gmem *parent)
+{
+	struct gmem *g = gmem_alloc(gmem_size(parent), parent->flags);
+	int ret;
+
+	if (!g)
+		return ERR_PTR(-ENOMEM);
+	ret = gmem_join_family(g, parent) ?: gmem_begin(g);
+	if (ret) {
+		gmem_cancel(g);
+		return ERR_PTR(ret);
+	}
+	return g;
 }
 
 /* A file for a new gmem; it takes over the caller's reference. */

@@ -16,6 +16,7 @@ static void cursor_set(struct gmem_cursor *cur, struct gmem *g, struct gmem_chun
 	cur->g = g;
 	cur->c = c;
 	cur->lock = &c->lock;
+	cur->fork_lock = &g->fork_lock;
 	cur->policy = READ_ONCE(g->policy);
 	smp_rmb();	/* pairs with policy_change() */
 	cur->domain = READ_ONCE(g->domain);
@@ -52,22 +53,36 @@ void gmem_cursor_leave(struct gmem_cursor *cur)
 	gmem_chunk_put(cur->c);
 }
 
+/* The gmem that may change a chunk, with a reference; NULL if none may, or it is going away. */
+static struct gmem *chunk_gmem(struct gmem_chunk *c)
+{
+	struct gmem *g;
+
+	rcu_read_lock();
+	g = READ_ONCE(smp_load_acquire(&c->holder)->g);
+	if (g && !kref_get_unless_zero(&g->ref))
+		g = NULL;
+	rcu_read_unlock();
+	return g;
+}
+
 /**
  * gmem_cursor_get() - hold the entry of a private page
  * @page: a private page that cannot leave its entry now: in the merge index, with the
  *	bucket's lock held
  * @cur: the entry
  *
- * Return: false if its gmem is going away.
+ * Return: false if its gmem is going away, or a fork has made the entry common to several.
  */
 bool gmem_cursor_get(struct page *page, struct gmem_cursor *cur)
 {
 	struct gmem_chunk *c = gmem_page_chunk(page);
+	struct gmem *g = chunk_gmem(c);
 
-	if (!kref_get_unless_zero(&c->owner->ref))
+	if (!g)
 		return false;
 	refcount_inc(&c->refs);	/* the directory has one while there are pages */
-	cursor_set(cur, c->owner, c);
+	cursor_set(cur, g, c);
 	cur->nr = *gmem_page_nr(page);
 	return true;
 }
@@ -138,14 +153,15 @@ struct page *gmem_cursor_pending(const struct gmem_cursor *cur)
  * @cur: the entry, its chunk's lock held
  * @page: the page, which may be freed by now, or another's
  *
- * Return: whether it is, and the gmem's policy is what it was when the cursor was made.
+ * Return: whether it is, and the gmem's policy is what it was when the cursor was made, and the
+ * entry the gmem's alone.
  */
 bool gmem_cursor_has(const struct gmem_cursor *cur, struct page *page)
 {
 	unsigned long v = gmem_cursor_entry(cur);
 
 	lockdep_assert_held(&cur->c->lock);
-	return !cur->c->dead && gmem_entry_private(v) && gmem_entry_page(v) == page &&
+	return !cur->c->dead && gmem_chunk_held_by(cur->c, cur->g) && gmem_entry_private(v) && gmem_entry_page(v) == page &&
 	       cur->policy == READ_ONCE(cur->g->policy) && cur->policy != DITTO_POLICY_OFF &&
 	       cur->domain == READ_ONCE(cur->g->domain);
 }
@@ -470,13 +486,20 @@ void gmem_replace_zero(struct gmem_cursor *cur)
  * gmem_page_domain() - which gmems may share a page?
  * @page: in an entry, which it cannot leave now
  *
- * Return: their domain.
+ * Return: their domain; NULL while nobody can, as a fork has made the entry common.
  */
 struct gmem_domain *gmem_page_domain(struct page *page)
 {
+	struct gmem_domain *d;
+	struct gmem *g;
+
 	if (gmem_page_is_shared(page))
 		return gmem_page_shared_domain(page);
-	return gmem_page_chunk(page)->owner->domain;
+	rcu_read_lock();
+	g = READ_ONCE(smp_load_acquire(&gmem_page_chunk(page)->holder)->g);
+	d = g ? READ_ONCE(g->domain) : NULL;
+	rcu_read_unlock();
+	return d;
 }
 
 /* The entry that a private page says it is in. */
@@ -493,7 +516,8 @@ static unsigned long private_entry(struct page *page)
  */
 bool gmem_page_calm(struct page *page)
 {
-	return gmem_page_is_shared(page) || !(private_entry(page) & (GMEM_DIRTY | GMEM_PENDING));
+	return gmem_page_is_shared(page) || (gmem_page_domain(page) &&
+		!(private_entry(page) & (GMEM_DIRTY | GMEM_PENDING)));
 }
 
 /**

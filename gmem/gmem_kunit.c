@@ -279,7 +279,7 @@ static unsigned int scan(struct gmem *g, unsigned long *ripe)
 	unsigned int n;
 
 	bitmap_zero(ripe, GMEM_CHUNK_PAGES);
-	n = gmem_scan_chunk(&(struct gmem_cursor){ .c = c }, ripe, &(unsigned long){ 0 });
+	n = gmem_scan_chunk(&(struct gmem_cursor){ .g = g, .c = c }, ripe, &(unsigned long){ 0 });
 	gmem_chunk_put(c);
 	return n;
 }

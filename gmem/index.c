@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The page index of a gmem: directories, chunks, entries, and the pages in them.
- * Owns their allocation, their counters and their end; what an entry's transitions
- * mean is in internal.h, who makes them in fault.c, punch.c and freeze.c. The hard
+ * Owns their allocation and lookup, and the end of what an entry said; who may change them is
+ * in claim.c, what an entry's transitions mean is in internal.h, who makes them in fault.c,
+ * punch.c and freeze.c. The hard
  * part is that lookups take no lock: everything reachable goes away by RCU.
  */
 #define pr_fmt(fmt) "ditto: " fmt
@@ -14,13 +15,6 @@
 
 #include "gmem/internal.h"
 #include "gmem/merge.h"
-
-/*
- * When the memory cgroup or the host is out of memory, the allocation fails and the caller
- * gets an error. The OOM killer is not called: the task that touches a page need not be in
- * the cgroup that pays for it.
- */
-#define GMEM_GFP	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
 static struct kmem_cache *chunk_cache;
 static atomic_long_t nr_shared_pages;
@@ -48,6 +42,19 @@ void gmem_merge_forget(struct page *page)
 }
 
 /**
+ * gmem_merge_share() - a private page becomes shared, with one sharer, wherever it is known
+ * @page: that nobody may write to; its chunk's lock held
+ * @d: the domain of its gmem
+ */
+void gmem_merge_share(struct page *page, struct gmem_domain *d)
+{
+	if (hlist_unhashed_lockless(gmem_page_node(page)))
+		gmem_page_share(page, d);
+	else
+		merge_hooks->share(page, d);
+}
+
+/**
  * gmem_merge_idle() - the last gmem that took part in merging is gone
  */
 void gmem_merge_idle(void)
@@ -61,7 +68,7 @@ void gmem_merge_idle(void)
  * @d: the domain
  * @n: how many
  */
-void gmem_count_shared_page(struct gmem_domain *d, int n)
+void gmem_count_shared_page(struct gmem_domain *d, long n)
 {
 	atomic_long_add(n, &d->nr_shared_pages);
 	atomic_long_add(n, &nr_shared_pages);
@@ -136,8 +143,13 @@ struct gmem_root *gmem_root_alloc(pgoff_t npages)
 	return root;
 }
 
-/* Where nobody else changes it: under root_lock or size_lock, or at the end of its life. */
-static struct gmem_root *root_stable(const struct gmem *g)
+/**
+ * gmem_root_stable() - the root, where nobody else changes it
+ * @g: the gmem, its root_lock, size_lock or fork_lock (for write) held; or at the end of its life
+ *
+ * Return: the root.
+ */
+struct gmem_root *gmem_root_stable(const struct gmem *g)
 {
 	return rcu_dereference_protected(g->root, true);
 }
@@ -167,7 +179,7 @@ pgoff_t gmem_index_end(struct gmem *g)
  */
 int gmem_root_grow(struct gmem *g, pgoff_t npages)
 {
-	struct gmem_root *old = root_stable(g), *new;
+	struct gmem_root *old = gmem_root_stable(g), *new;
 
 	if (npages <= old->nr << GMEM_ROOT_SHIFT)
 		return 0;
@@ -182,27 +194,16 @@ int gmem_root_grow(struct gmem *g, pgoff_t npages)
 	return 0;
 }
 
-/* In an RCU section, or where the root is stable. */
-static struct gmem_dir *dir_find(const struct gmem *g, pgoff_t off)
-{
-	return READ_ONCE(rcu_dereference_check(g->root, true)->dir[off >> GMEM_ROOT_SHIFT]);
-}
-
 /**
- * gmem_dir_find() - the directory of an offset
- * @g: the gmem
+ * gmem_dir_lookup() - the directory of an offset
+ * @g: the gmem; in an RCU section, or where the root is stable
  * @off: in it; the size reaches or reached beyond it
  *
- * Return: the directory, which stays as long as the gmem, or NULL.
+ * Return: the directory, or NULL.
  */
-struct gmem_dir *gmem_dir_find(const struct gmem *g, pgoff_t off)
+struct gmem_dir *gmem_dir_lookup(const struct gmem *g, pgoff_t off)
 {
-	struct gmem_dir *dir;
-
-	rcu_read_lock();
-	dir = dir_find(g, off);
-	rcu_read_unlock();
-	return dir;
+	return READ_ONCE(rcu_dereference_check(g->root, true)->dir[off >> GMEM_ROOT_SHIFT]);
 }
 
 /**
@@ -214,73 +215,42 @@ struct gmem_dir *gmem_dir_find(const struct gmem *g, pgoff_t off)
  */
 bool gmem_dir_missing(const struct gmem *g, pgoff_t off)
 {
-	return !gmem_dir_find(g, off);
+	bool missing;
+
+	rcu_read_lock();
+	missing = !gmem_dir_lookup(g, off);
+	rcu_read_unlock();
+	return missing;
 }
 
-static struct gmem_dir *dir_get(struct gmem *g, pgoff_t off)
+/**
+ * gmem_chunk_alloc() - a chunk of empty entries, in no directory yet
+ * @off: any offset of it
+ * @gfp: how to allocate
+ *
+ * Return: the chunk, with a reference, or NULL.
+ */
+struct gmem_chunk *gmem_chunk_alloc(pgoff_t off, gfp_t gfp)
 {
-	struct gmem_dir *dir = gmem_dir_find(g, off), *new;
-
-	if (dir)
-		return dir;
-	new = kzalloc(sizeof(*new), GMEM_GFP);
-	if (!new)
-		return NULL;
-	spin_lock(&g->root_lock);
-	dir = dir_find(g, off);
-	if (!dir) {
-		WRITE_ONCE(root_stable(g)->dir[off >> GMEM_ROOT_SHIFT], new);
-		atomic_long_inc(&g->nr_dirs);
-	}
-	spin_unlock(&g->root_lock);
-	if (!dir)
-		return new;
-	kfree(new);
-	return dir;
-}
-
-static struct gmem_chunk *chunk_alloc(struct gmem *g, struct gmem_dir *dir, pgoff_t off)
-{
-	struct gmem_chunk *c = kmem_cache_zalloc(chunk_cache, GMEM_GFP);
+	struct gmem_chunk *c = kmem_cache_zalloc(chunk_cache, gfp);
 
 	if (!c)
 		return NULL;
 	refcount_set(&c->refs, 1);
+	atomic_set(&c->owners, 1);
 	mutex_init(&c->lock);
-	c->dir = dir;
-	c->owner = g;
 	c->base = round_down(off, GMEM_CHUNK_PAGES);
 	return c;
 }
 
-/* Put a new chunk into its directory, unless somebody else was faster. */
-static int chunk_install(struct gmem *g, pgoff_t off)
+/**
+ * gmem_chunk_free() - free a chunk that was never in a directory
+ * @c: the chunk, or NULL
+ */
+void gmem_chunk_free(struct gmem_chunk *c)
 {
-	struct gmem_chunk __rcu **place;
-	struct gmem_chunk *c;
-	struct gmem_dir *dir;
-
-	dir = dir_get(g, off);
-	if (!dir)
-		return -ENOMEM;
-	c = chunk_alloc(g, dir, off);
-	if (!c)
-		return -ENOMEM;
-	place = &dir->chunk[gmem_chunk_nr(off)];
-	if (unrcu_pointer(cmpxchg(place, NULL, RCU_INITIALIZER(c))))
+	if (c)
 		kmem_cache_free(chunk_cache, c);
-	else
-		atomic_long_inc(&g->nr_chunks);
-	return 0;
-}
-
-static int chunk_create(struct gmem *g, pgoff_t off)
-{
-	struct mem_cgroup *old = set_active_memcg(g->memcg);
-	int ret = chunk_install(g, off);
-
-	set_active_memcg(old);
-	return ret;
 }
 
 /**
@@ -302,32 +272,12 @@ struct gmem_chunk *gmem_chunk_find(struct gmem *g, pgoff_t off)
 	return c;
 }
 
-/**
- * gmem_chunk_get() - the chunk of an offset, made if there is none
- * @g: the gmem
- * @off: below its size
- *
- * Return: the chunk, with a reference for the caller, or ERR_PTR(-ENOMEM). It may be
- * dead by the time its lock is taken: look, and start again.
- */
-struct gmem_chunk *gmem_chunk_get(struct gmem *g, pgoff_t off)
-{
-	struct gmem_chunk *c;
-	int ret;
-
-	for (;;) {
-		c = gmem_chunk_find(g, off);
-		if (likely(c))
-			return c;
-		ret = chunk_create(g, off);
-		if (ret)
-			return ERR_PTR(ret);
-	}
-}
-
 static void chunk_free_rcu(struct rcu_head *rcu)
 {
-	kmem_cache_free(chunk_cache, container_of(rcu, struct gmem_chunk, rcu));
+	struct gmem_chunk *c = container_of(rcu, struct gmem_chunk, rcu);
+
+	gmem_holder_put(c->holder);
+	kmem_cache_free(chunk_cache, c);
 }
 
 /**
@@ -351,6 +301,7 @@ void gmem_chunk_retire(struct gmem *g, struct gmem_chunk *c)
 {
 	lockdep_assert_held(&c->lock);
 	RCU_INIT_POINTER(c->dir->chunk[gmem_chunk_nr(c->base)], NULL);
+	atomic_set(&c->owners, 0);
 	c->dead = true;
 	atomic_long_dec(&g->nr_chunks);
 }
@@ -395,20 +346,6 @@ pgoff_t gmem_next_chunk(struct gmem *g, pgoff_t off)
 		cond_resched();
 	}
 	return end;
-}
-
-/**
- * gmem_index_free() - free all directories, and the root
- * @g: a gmem that nobody uses any more and that has been punched from end to end
- */
-void gmem_index_free(struct gmem *g)
-{
-	struct gmem_root *root = root_stable(g);
-	unsigned long i;
-
-	for (i = 0; i < root->nr; i++)
-		kfree(root->dir[i]);
-	kvfree(root);
 }
 
 /**
@@ -550,8 +487,11 @@ struct page *gmem_zero_page(struct gmem *g)
 	return zero;
 }
 
-/* The index lets go of a page that no entry points at any more. */
-static void page_drop(struct page *page)
+/**
+ * gmem_page_drop() - the index lets go of a page that no entry points at any more
+ * @page: the page; if it was private its chunk's lock is held
+ */
+void gmem_page_drop(struct page *page)
 {
 	gmem_merge_forget(page);
 	gmem_page_disown(page);
@@ -567,7 +507,7 @@ void gmem_shared_put(struct page *page)
 	if (!atomic_dec_and_test(gmem_page_sharers(page)))
 		return;
 	gmem_count_shared_page(gmem_page_shared_domain(page), -1);
-	page_drop(page);
+	gmem_page_drop(page);
 }
 
 /**
@@ -583,7 +523,7 @@ void gmem_entry_drop(struct gmem *g, unsigned long v)
 	gmem_count_pending(g, v, 0);
 	if (gmem_entry_private(v)) {
 		gmem_count_private(g, -1);
-		page_drop(page);
+		gmem_page_drop(page);
 	} else if (v & GMEM_SHARED) {
 		gmem_count_shared(g, -1);
 		gmem_shared_put(page);

@@ -3,9 +3,11 @@
  * The inside of gmem: the page index and who may change it how. Only gmem/ includes this.
  *
  * 1. The index. The root has one directory per GiB, a directory 512 chunks, a chunk
- * 512 entries of one word. Directories live as long as the gmem; chunks come with
- * the first entry and go when all of their range is punched (freed by RCU). The root of a
+ * 512 entries of one word. Directories come with the first chunk, chunks with
+ * the first entry, and go when all of their range is punched. Both may be in the index of
+ * several gmems, count in how many, and go with the last (freed by RCU). The root of a
  * file that grows is replaced by a longer one, under root_lock; the old one goes by RCU.
+ * A gmem changes only what is marked with its holder, point 8.
  *
  * 2. An entry is one of
  *	empty		0, or GMEM_ZMAP | GMEM_ZEROED: reads as zero
@@ -57,10 +59,32 @@
  * size, and undoes what it did (gmem_undo(), under size_lock, so that the file is not made
  * longer meanwhile), or punching sees the entry.
  *
- * 7. Lock order: size_lock; mmap_lock, size_lock, chunk->lock, (a second chunk->lock: trylock only), page
+ * 7. Lock order: policy_lock, size_lock; mmap_lock, size_lock, fork_lock, chunk->lock, (a second
+ * fork_lock and chunk->lock: trylock only), page
  * lock, bind_lock, the binder's locks; chunk->lock, i_mmap_rwsem; chunk->lock, the
- * merge index' bucket lock. Nothing is allocated under chunk->lock. The page lock is
- * never held while waiting for chunk->lock.
+ * merge index' bucket lock; fork_lock, root_lock. Nothing is allocated under chunk->lock. The
+ * page lock is never held while waiting for chunk->lock or fork_lock. Two gmems' policy_locks,
+ * size_locks and fork_locks, all of them for a fork: in the order of their ids.
+ *
+ * 8. Forks. A fork gives the parent another holder and copies the root (fork.c); from then on
+ * nothing below is marked with the holder of any gmem ("common"), until it is claimed (claim.c).
+ * In what is common no entry is in transition, none is mapped writable, and a private page is
+ * read-only like a shared one; only two things change there: GMEM_ZMAP comes, and when
+ * a chunk is copied private becomes shared, in both copies. Against a fork of the same gmem:
+ *	- Who changes entries holds fork_lock for read from the look at the holder to the end of
+ *	  the transition (fill, break, punch, scan, freeze to thaw, policy changes): the fork
+ *	  comes before or after. So does the kernel while it writes to a page.
+ *	- A guest's fault looks at the holder without lock. Either it sees the new one, or it
+ *	  looked before the fork's wrprotect(), which it notices as in point 4. A process's fault
+ *	  holds fork_lock until the page is mapped, and a fork unmaps what it finds; page_mkwrite
+ *	  keeps the page locked, so that nobody else maps it there, and the kernel sees that the
+ *	  mapping is gone.
+ *	- GUP: it takes its reference before it looks at the page table again (point 5), and the
+ *	  fork looks for references after it has unmapped the page. If there is one it gives up.
+ *	- Another fork: fork_lock. A change of policy or size: policy_lock and size_lock.
+ *	- The end of a parent or child: each only counts down what it has. The last one
+ *	  takes chunk->lock, and nobody can be in what is in no index. No recursion: three levels.
+ *	- The merge engine passes over what is common: gmem_cursor_has(), gmem_cursor_get().
  */
 #ifndef DITTO_GMEM_INTERNAL_H
 #define DITTO_GMEM_INTERNAL_H
@@ -78,6 +102,7 @@
 #include <linux/uidgid.h>
 #include <linux/workqueue.h>
 
+#include "gmem/fork.h"
 #include "gmem/gmem.h"
 #include "gmem/page.h"
 
@@ -147,22 +172,36 @@ static inline unsigned long gmem_break_note(unsigned long v)
 }
 
 /**
+ * struct gmem_holder - a gmem, from one fork of it to the next: who may change what
+ * @refs: of the gmem, and of each directory and chunk that is marked with it
+ * @g: the gmem; NULL once it has been forked, or has ended. Read in RCU sections
+ * @rcu: after the last reference
+ */
+struct gmem_holder {
+	refcount_t refs;
+	struct gmem *g;
+	struct rcu_head rcu;
+};
+
+/**
  * struct gmem_chunk - the entries of 2 MiB
- * @refs: one of the directory, and one of each user outside of an RCU section
- * @dead: no longer in the directory; under @lock
+ * @refs: one of all directories together, and one of each user outside of an RCU section
+ * @owners: directories that it is in. More come only while nobody may change those
+ * @dead: no longer in any directory; under @lock
  * @lock: serializes transitions (see above)
- * @dir: its directory, where its bit in @active is; constant
- * @owner: the gmem; constant. A chunk in several directories comes with fork.
+ * @dir: the directory where its bits are; of the gmem that may change it, used by that only
+ * @holder: who may change it, which is nobody if that is no gmem's of now; changed under @lock
  * @base: offset of entry 0; constant
  * @rcu: after the last reference
  * @entry: changed by cmpxchg, or under @lock by the one who set GMEM_LOCKED
  */
 struct gmem_chunk {
 	refcount_t refs;
+	atomic_t owners;
 	bool dead;
 	struct mutex lock;
 	struct gmem_dir *dir;
-	struct gmem *owner;
+	struct gmem_holder *holder;
 	pgoff_t base;
 	struct rcu_head rcu;
 	unsigned long entry[GMEM_CHUNK_PAGES];
@@ -170,13 +209,24 @@ struct gmem_chunk {
 
 /**
  * struct gmem_dir - the chunks of 1 GiB
+ * @owners: roots that it is in. More come only by a fork
+ * @any_held: some bit of @held is set
+ * @holder: who may change it; changed under that gmem's root_lock
  * @active: a bit for each chunk: some entry of it may be DIRTY, UWRITE or PENDING. Set after
  *	the entry, cleared before the entries are looked at. It may be left over from a chunk
  *	that is gone
+ * @held: a bit for each chunk: of some page in it a reference for writing may have been taken
+ *	that outlives the mapping or call it came by. Set before that; cleared by a fork
+ * @rcu: after the last owner
  * @chunk: set by cmpxchg from NULL, cleared under the chunk's lock
  */
 struct gmem_dir {
+	atomic_t owners;
+	bool any_held;
+	struct gmem_holder *holder;
 	DECLARE_BITMAP(active, GMEM_DIR_CHUNKS);
+	DECLARE_BITMAP(held, GMEM_DIR_CHUNKS);
+	struct rcu_head rcu;
 	struct gmem_chunk __rcu *chunk[GMEM_DIR_CHUNKS];
 };
 
@@ -283,7 +333,9 @@ struct gmem_weight {
  * @nr_dirs: directories
  * @nr_pending: entries with GMEM_PENDING
  * @size_lock: changes of the size
- * @root_lock: changes of @root
+ * @fork_lock: held for read by every change of an entry, and for write by a fork
+ * @holder: marks what it may change; another one after each fork; changed under @fork_lock
+ * @root_lock: changes of @root, and who holds its directories
  * @rcu: after the last reference
  * @root: directories
  */
@@ -319,6 +371,8 @@ struct gmem {
 	atomic_long_t nr_dirs;
 	atomic_long_t nr_pending;
 	struct mutex size_lock;
+	struct rw_semaphore fork_lock;
+	struct gmem_holder *holder;
 	spinlock_t root_lock;
 	struct rcu_head rcu;
 	struct gmem_root __rcu *root;
@@ -368,6 +422,16 @@ static inline struct gmem_chunk *gmem_chunk_lookup(const struct gmem *g, pgoff_t
 				     rcu_read_lock_sched_held());
 }
 
+/*
+ * May @g change what is in @c, and write to its private pages? What a fork has made common has
+ * no holder that is anybody's now. Without fork_lock the answer may be old: whoever acts on it
+ * is told of the fork by what it takes away.
+ */
+static inline bool gmem_chunk_held_by(const struct gmem_chunk *c, const struct gmem *g)
+{
+	return smp_load_acquire(&c->holder) == READ_ONCE(g->holder);
+}
+
 /* Inside an RCU section: the entry of @off, or NULL. @off is below npages. */
 static inline unsigned long *gmem_entry(const struct gmem *g, pgoff_t off)
 {
@@ -402,17 +466,18 @@ struct gmem_cursor;
 /* index.c */
 int gmem_index_init(void);
 void gmem_index_exit(void);
-struct gmem_chunk *gmem_chunk_get(struct gmem *g, pgoff_t off);
+struct gmem_chunk *gmem_chunk_alloc(pgoff_t off, gfp_t gfp);
+void gmem_chunk_free(struct gmem_chunk *c);
 struct gmem_chunk *gmem_chunk_find(struct gmem *g, pgoff_t off);
 void gmem_chunk_put(struct gmem_chunk *c);
 void gmem_chunk_retire(struct gmem *g, struct gmem_chunk *c);
 void gmem_chunk_touch(struct gmem_chunk *c);
 pgoff_t gmem_next_chunk(struct gmem *g, pgoff_t off);
-void gmem_index_free(struct gmem *g);
 struct gmem_root *gmem_root_alloc(pgoff_t npages);
+struct gmem_root *gmem_root_stable(const struct gmem *g);
 int gmem_root_grow(struct gmem *g, pgoff_t npages);
 pgoff_t gmem_index_end(struct gmem *g);
-struct gmem_dir *gmem_dir_find(const struct gmem *g, pgoff_t off);
+struct gmem_dir *gmem_dir_lookup(const struct gmem *g, pgoff_t off);
 bool gmem_dir_missing(const struct gmem *g, pgoff_t off);
 unsigned long gmem_entry_lock(struct gmem_chunk *c, unsigned int nr);
 void gmem_entry_unlock(struct gmem_chunk *c, unsigned int nr, unsigned long v);
@@ -422,10 +487,33 @@ struct page *gmem_pages_alloc(struct gmem *g, unsigned int order);
 void gmem_page_free(struct page *page);
 struct page *gmem_zero_page(struct gmem *g);
 void gmem_entry_drop(struct gmem *g, unsigned long v);
+void gmem_page_drop(struct page *page);
+void gmem_merge_share(struct page *page, struct gmem_domain *d);
 int gmem_merge_check(struct seq_file *m);
 void gmem_merge_settle(void);
 void gmem_merge_idle(void);
-void gmem_count_shared_page(struct gmem_domain *d, int n);
+void gmem_count_shared_page(struct gmem_domain *d, long n);
+
+/* claim.c */
+struct gmem_holder *gmem_holder_new(struct gmem *g);
+void gmem_holder_put(struct gmem_holder *h);
+struct gmem_chunk *gmem_chunk_claim(struct gmem *g, pgoff_t off, gfp_t gfp);
+struct gmem_chunk *gmem_chunk_get(struct gmem *g, pgoff_t off);
+bool gmem_chunk_enter(struct gmem *g, struct gmem_chunk *c);
+void gmem_chunk_leave(struct gmem *g, struct gmem_chunk *c);
+void gmem_note_held(struct gmem_chunk *c);
+void gmem_index_clear(struct gmem *g);
+void gmem_index_free(struct gmem *g);
+
+/*
+ * When the memory cgroup or the host is out of memory, the allocation fails and the caller
+ * gets an error. The OOM killer is not called: the task that touches a page need not be in
+ * the cgroup that pays for it.
+ */
+#define GMEM_GFP	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+
+/* For who cannot fail. */
+#define GMEM_GFP_MUST	(GFP_KERNEL_ACCOUNT | __GFP_NOFAIL)
 
 /* freeze.c */
 unsigned long gmem_cursor_entry(const struct gmem_cursor *cur);
@@ -444,6 +532,7 @@ void gmem_zap_bindings(struct gmem *g, pgoff_t start, pgoff_t end);
 void gmem_zap_some(struct gmem *g, pgoff_t base, const unsigned long *set);
 void gmem_survey_bindings(struct gmem *g, pgoff_t start, pgoff_t end, unsigned long *chunks);
 void gmem_wrprotect_bindings(struct gmem *g, pgoff_t start, pgoff_t end);
+void gmem_wrprotect_all(struct gmem *g);
 void gmem_harvest_bindings(struct gmem *g, pgoff_t start, pgoff_t end, unsigned long *bitmap);
 void gmem_revoke_bindings(struct gmem *g, pgoff_t start, pgoff_t end);
 void gmem_check_bindings(struct gmem *g, gmem_check_fn fn, void *ctx);
@@ -480,13 +569,14 @@ void gmem_weight_pass(struct gmem *g);
 int gmem_mmap(struct file *file, struct vm_area_struct *vma);
 
 /* punch.c */
-void gmem_punch_all(struct gmem *g);
 void gmem_punch_rest(struct gmem *g, pgoff_t start);
 
 /* file.c */
 unsigned long gmem_overhead(struct gmem *g);
 struct gmem *gmem_create_in(u64 size, u32 flags, struct gmem_space *space,
 			    struct gmem_domain *domain);
+struct gmem *gmem_create_like(struct gmem *parent);
+extern const struct file_operations gmem_fops;
 int gmem_new_fd(struct gmem *g, const struct file_operations *fops, int flags);
 int gmem_file_flush(struct file *file, fl_owner_t id);
 int gmem_file_release(struct inode *inode, struct file *file);
@@ -532,11 +622,11 @@ int gmem_undo(struct gmem *g, pgoff_t off);
 struct gmem_space *gmem_space_new(unsigned long max);
 void gmem_space_put(struct gmem_space *s);
 int gmem_space_limit(struct gmem_space *s, unsigned long max);
-bool gmem_space_take(struct gmem *g, unsigned int n);
-void gmem_space_give(struct gmem *g, unsigned int n);
+bool gmem_space_take(struct gmem *g, unsigned long n);
+void gmem_space_give(struct gmem *g, unsigned long n);
 
 /* An entry of @g begins (1) or ceases (-1) to point at a shared page. */
-static inline void gmem_count_shared(struct gmem *g, int n)
+static inline void gmem_count_shared(struct gmem *g, long n)
 {
 	atomic_long_add(n, &g->nr_shared);
 	atomic_long_add(n, &g->domain->nr_shared);
@@ -553,6 +643,7 @@ void gmem_domain_put(struct gmem_domain *d);
 const char *gmem_policy_name(u32 policy);
 u32 gmem_policy_by_name(const char *name);
 int gmem_policy_begin(struct gmem *g, u32 policy);
+int gmem_policy_fork(struct gmem *g, struct gmem *parent);
 void gmem_policy_end(struct gmem *g);
 
 /* pool.c */

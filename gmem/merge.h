@@ -12,6 +12,7 @@
 #include <linux/bitmap.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
+#include <linux/rwsem.h>
 #include <linux/siphash.h>
 #include <linux/xarray.h>
 
@@ -22,12 +23,15 @@
  * struct gmem_merge_hooks - what the engine wants to hear
  * @forget: a page that is in the merge index leaves its entry, or has been written;
  *	called with its chunk's lock held; when it returns the page is not in the index
+ * @share: a page that is in the merge index becomes a shared one of the domain, with one sharer;
+ *	likewise
  * @settle: free what only the engine has still, before the checker counts
  * @check: the engine's part of the checker: prints, returns the number of violations
  * @idle: there is no tenant any more; may be called from anywhere that may sleep
  */
 struct gmem_merge_hooks {
 	void (*forget)(struct page *page);
+	void (*share)(struct page *page, struct gmem_domain *domain);
 	void (*settle)(void);
 	int (*check)(struct seq_file *m);
 	void (*idle)(void);
@@ -109,6 +113,7 @@ struct gmem_tenant {
  * @g: its gmem, referenced
  * @c: its chunk, referenced
  * @lock: its chunk's; see gmem_cursor_lock()
+ * @fork_lock: its gmem's
  * @domain: its gmem's; the engine's cursors have this and @key
  * @key: of digests in that domain
  * @policy: of its gmem when the cursor was made
@@ -118,6 +123,7 @@ struct gmem_cursor {
 	struct gmem *g;
 	struct gmem_chunk *c;
 	struct mutex *lock;
+	struct rw_semaphore *fork_lock;
 	struct gmem_domain *domain;
 	const hsiphash_key_t *key;
 	u32 policy;
@@ -205,20 +211,27 @@ struct gmem_domain *gmem_page_domain(struct page *page);
 bool gmem_page_calm(struct page *page);
 bool gmem_page_placed(struct page *page);
 
-/* The entries of a cursor's chunk make no transition while it is locked. */
+/* The entries of a cursor's chunk make no transition while it is locked, and are not forked. */
 static inline void gmem_cursor_lock(struct gmem_cursor *cur)
 {
+	down_read(cur->fork_lock);
 	mutex_lock(cur->lock);
 }
 
 static inline bool gmem_cursor_trylock(struct gmem_cursor *cur)
 {
-	return mutex_trylock(cur->lock);
+	if (!down_read_trylock(cur->fork_lock))
+		return false;
+	if (mutex_trylock(cur->lock))
+		return true;
+	up_read(cur->fork_lock);
+	return false;
 }
 
 static inline void gmem_cursor_unlock(struct gmem_cursor *cur)
 {
 	mutex_unlock(cur->lock);
+	up_read(cur->fork_lock);
 }
 
 /* Does one lock hold both? */

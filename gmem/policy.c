@@ -110,10 +110,51 @@ int gmem_policy_begin(struct gmem *g, u32 policy)
 		policy = min(READ_ONCE(policy_default), g->max_policy);
 	if (policy > g->max_policy)
 		return -EPERM;
-	mutex_init(&g->policy_lock);
 	g->domain = policy_domain(g, policy);
 	g->policy = policy;
 	return g->domain ? 0 : -ENOMEM;
+}
+
+/* Who never merges shares by forks only, with its own. @policy_lock held. */
+static struct gmem_domain *policy_family(struct gmem *g)
+{
+	if (!g->self)
+		g->self = gmem_domain_alone();
+	return g->self;
+}
+
+static void policy_inherit(struct gmem_domain **place, struct gmem_domain *d)
+{
+	if (d)
+		refcount_inc(&d->refs);
+	*place = d;
+}
+
+/**
+ * gmem_policy_fork() - a fork's policy: its parent's
+ * @g: the fork, which nobody else knows
+ * @parent: its policy_lock is held
+ *
+ * The two share what was not written since. So they have one domain: under "self", too, where
+ * pages that become equal later are merged across the forks of a gmem.
+ *
+ * Return: 0; -EOPNOTSUPP: of a gmem whose policy is "secure"; -ENOMEM.
+ */
+int gmem_policy_fork(struct gmem *g, struct gmem *parent)
+{
+	/* By the time that a first write takes, a fork would tell who has written before. */
+	if (parent->policy == DITTO_POLICY_SECURE)
+		return -EOPNOTSUPP;
+	if (!parent->domain)
+		WRITE_ONCE(parent->domain, policy_family(parent));
+	if (!parent->domain)
+		return -ENOMEM;
+	g->max_policy = parent->max_policy;
+	g->policy = parent->policy;
+	policy_inherit(&g->home, parent->home);
+	policy_inherit(&g->self, parent->self);
+	g->domain = parent->domain;
+	return 0;
 }
 
 /**

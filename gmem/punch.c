@@ -77,30 +77,59 @@ static bool chunk_punch(struct gmem *g, struct gmem_chunk *c, unsigned int from,
 	return retire;
 }
 
-/* Punch one chunk's part [off, next) of a range. */
-static void punch_one(struct gmem *g, pgoff_t off, pgoff_t next)
+static bool chunk_missing(struct gmem *g, pgoff_t off)
 {
-	struct gmem_chunk *c = gmem_chunk_find(g, off);
+	bool missing;
+
+	rcu_read_lock();
+	missing = !gmem_chunk_lookup(g, off);
+	rcu_read_unlock();
+	return missing;
+}
+
+/* Punch a chunk that has been claimed. False: a fork came in between. */
+static bool punch_claimed(struct gmem *g, struct gmem_chunk *c, pgoff_t off, pgoff_t next)
+{
 	bool gone;
 
-	if (!c)
-		return;
+	if (!gmem_chunk_enter(g, c))
+		return false;
 	mutex_lock(&c->lock);
 	gone = chunk_punch(g, c, off - c->base, next - c->base);
 	mutex_unlock(&c->lock);
+	gmem_chunk_leave(g, c);
 	if (gone)
 		gmem_chunk_put(c);
-	gmem_chunk_put(c);
+	return true;
 }
 
-static int punch_range(struct gmem *g, pgoff_t start, pgoff_t end, bool killable)
+/* Punch one chunk's part [off, next) of a range. */
+static int punch_one(struct gmem *g, pgoff_t off, pgoff_t next, gfp_t gfp)
+{
+	struct gmem_chunk *c;
+	bool done = false;
+
+	while (!done && !chunk_missing(g, off)) {
+		c = gmem_chunk_claim(g, off, gfp);
+		if (IS_ERR(c))
+			return PTR_ERR(c);
+		done = punch_claimed(g, c, off, next);
+		gmem_chunk_put(c);
+	}
+	return 0;
+}
+
+static int punch_range(struct gmem *g, pgoff_t start, pgoff_t end, bool must)
 {
 	pgoff_t off, next;
+	int ret;
 
 	for (off = start; off < end; off = max(next, gmem_next_chunk(g, next))) {
 		next = min(end, round_down(off, GMEM_CHUNK_PAGES) + GMEM_CHUNK_PAGES);
-		punch_one(g, off, next);
-		if (killable && fatal_signal_pending(current))
+		ret = punch_one(g, off, next, must ? GMEM_GFP_MUST : GMEM_GFP);
+		if (ret)
+			return ret;
+		if (!must && fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
 	}
@@ -117,23 +146,15 @@ static int punch_range(struct gmem *g, pgoff_t start, pgoff_t end, bool killable
  * they are released, no longer part of the gmem.
  *
  * Return: 0; -EINVAL for a range that is not inside the gmem; -EINTR when a fatal
- * signal came, the beginning of the range punched.
+ * signal came, or -ENOMEM: part of it is another gmem's, too, after a fork, and could not be
+ * copied. The beginning of the range is punched then.
  */
 int gmem_punch(struct gmem *g, pgoff_t start, pgoff_t end)
 {
 	if (start > end || end > gmem_npages(g))
 		return -EINVAL;
 	trace_ditto_punch(g->id, start, end);
-	return punch_range(g, start, end, true);
-}
-
-/**
- * gmem_punch_all() - make a gmem empty at the end of its life
- * @g: a gmem that has no reference left
- */
-void gmem_punch_all(struct gmem *g)
-{
-	punch_range(g, 0, gmem_index_end(g), false);
+	return punch_range(g, start, end, false);
 }
 
 /**
@@ -144,5 +165,5 @@ void gmem_punch_all(struct gmem *g)
 void gmem_punch_rest(struct gmem *g, pgoff_t start)
 {
 	trace_ditto_punch(g->id, start, gmem_index_end(g));
-	punch_range(g, start, gmem_index_end(g), false);
+	punch_range(g, start, gmem_index_end(g), true);
 }

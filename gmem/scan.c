@@ -45,7 +45,7 @@ static bool user_wrote(struct page *page)
 }
 
 /* Pages that user space may write: unmap them at one go, and mark in @dirty what it did. */
-static void harvest_user(struct gmem_chunk *c, unsigned long *dirty)
+static void harvest_user(struct gmem *g, struct gmem_chunk *c, unsigned long *dirty)
 {
 	DECLARE_BITMAP(gone, GMEM_CHUNK_PAGES) = { 0 };
 	unsigned long v;
@@ -59,7 +59,7 @@ static void harvest_user(struct gmem_chunk *c, unsigned long *dirty)
 	i = find_first_bit(gone, GMEM_CHUNK_PAGES);
 	if (i == GMEM_CHUNK_PAGES)
 		return;
-	gmem_unmap_user(c->owner, c->base + i,
+	gmem_unmap_user(g, c->base + i,
 			c->base + find_last_bit(gone, GMEM_CHUNK_PAGES) + 1);
 	for_each_set_bit_from(i, gone, GMEM_CHUNK_PAGES)
 		if (user_wrote(gmem_entry_page(c->entry[i])))
@@ -67,8 +67,8 @@ static void harvest_user(struct gmem_chunk *c, unsigned long *dirty)
 }
 
 /* One entry's step. Returns whether it is ripe; *active: it has to be seen again. */
-static bool entry_scan(struct gmem_chunk *c, unsigned int nr, bool dirty, bool *active,
-		       unsigned long *waits)
+static bool entry_scan(struct gmem *g, struct gmem_chunk *c, unsigned int nr, bool dirty,
+		       bool *active, unsigned long *waits)
 {
 	unsigned long new, v = READ_ONCE(c->entry[nr]);
 	bool ripe;
@@ -87,7 +87,7 @@ static bool entry_scan(struct gmem_chunk *c, unsigned int nr, bool dirty, bool *
 		else
 			ripe = true;
 	} while (new != v && !try_cmpxchg(&c->entry[nr], &v, new));
-	gmem_count_pending(c->owner, v, new);
+	gmem_count_pending(g, v, new);
 	*active = true;
 	*waits += (v ^ new) & GMEM_WAIT_MASK ? 1 : 0;
 	if (!ripe)
@@ -153,9 +153,36 @@ void gmem_scan_survey(struct gmem *g, pgoff_t off, unsigned long *chunks)
 		bitmap_fill(chunks, GMEM_DIR_CHUNKS);
 	else
 		gmem_survey_bindings(g, off, end, chunks);
-	dir = gmem_dir_find(g, off);
-	if (dir)
+	rcu_read_lock();
+	dir = gmem_dir_lookup(g, off);
+	/* In one that others have, too, there is nothing of its own to be seen. */
+	if (dir && READ_ONCE(dir->holder) == READ_ONCE(g->holder))
 		bitmap_or(chunks, chunks, dir->active, GMEM_DIR_CHUNKS);
+	rcu_read_unlock();
+}
+
+/* Take the mark of a chunk that there is not from its directory, if there is one. */
+static bool scan_unmark(struct gmem *g, pgoff_t off)
+{
+	struct gmem_dir *dir;
+
+	rcu_read_lock();
+	dir = gmem_dir_lookup(g, off);
+	if (dir)
+		clear_bit(gmem_chunk_nr(off), dir->active);
+	rcu_read_unlock();
+	smp_mb();	/* a new chunk marks itself after it has come */
+	return dir;
+}
+
+/* But one has come meanwhile. */
+static bool scan_mark(struct gmem_cursor *cur)
+{
+	rcu_read_lock();
+	if (gmem_chunk_held_by(cur->c, cur->g))
+		gmem_chunk_touch(cur->c);
+	rcu_read_unlock();
+	return true;
 }
 
 /**
@@ -168,40 +195,33 @@ void gmem_scan_survey(struct gmem *g, pgoff_t off, unsigned long *chunks)
  */
 bool gmem_scan_enter(struct gmem_cursor *cur, struct gmem *g, pgoff_t off)
 {
-	struct gmem_dir *dir;
-
 	if (gmem_cursor_at(cur, g, off))
 		return true;
-	dir = off < gmem_npages(g) ? gmem_dir_find(g, off) : NULL;
-	if (!dir)
+	if (off >= gmem_npages(g) || !scan_unmark(g, off))
 		return false;
-	clear_bit(gmem_chunk_nr(off), dir->active);
-	smp_mb__after_atomic();	/* a new chunk marks itself after it has come */
-	if (!gmem_cursor_at(cur, g, off))
-		return false;
-	gmem_chunk_touch(cur->c);
-	return true;
+	return gmem_cursor_at(cur, g, off) && scan_mark(cur);
 }
 
-static unsigned int scan_locked(struct gmem_chunk *c, unsigned long *ripe, unsigned long *waits)
+static unsigned int scan_locked(struct gmem *g, struct gmem_chunk *c, unsigned long *ripe,
+				unsigned long *waits)
 {
 	DECLARE_BITMAP(dirty, GMEM_CHUNK_PAGES) = { 0 };
 	pgoff_t end = c->base + GMEM_CHUNK_PAGES;
 	unsigned int i, n = 0, nr = gmem_chunk_nr(c->base);
 	bool active = false;
 
-	if (gmem_crowded(c->owner, c->base, end)) {
+	if (gmem_crowded(g, c->base, end)) {
 		gmem_chunk_touch(c);	/* what a survey has told of it is not told again */
 		return 0;
 	}
-	gmem_harvest_bindings(c->owner, c->base, end, dirty);
+	gmem_harvest_bindings(g, c->base, end, dirty);
 	if (!test_bit(nr, c->dir->active) && bitmap_empty(dirty, GMEM_CHUNK_PAGES))
 		return 0;
 	clear_bit(nr, c->dir->active);
 	smp_mb__after_atomic();	/* pairs with the atomic change of an entry, then gmem_chunk_touch() */
-	harvest_user(c, dirty);
+	harvest_user(g, c, dirty);
 	for (i = 0; i < GMEM_CHUNK_PAGES; i++) {
-		if (entry_scan(c, i, test_bit(i, dirty), &active, waits)) {
+		if (entry_scan(g, c, i, test_bit(i, dirty), &active, waits)) {
 			__set_bit(i, ripe);
 			n++;
 		}
@@ -219,7 +239,8 @@ static unsigned int scan_locked(struct gmem_chunk *c, unsigned long *ripe, unsig
  * @waits: grows by the pages that are calm, and left alone because they broke or could not be
  *	merged not long ago
  *
- * Process context. Pages found written leave the merge index.
+ * Process context. Pages found written leave the merge index. What a fork has made common to
+ * several gmems is not looked at: nobody can have written to it.
  *
  * Return: how many bits are set in @ripe.
  */
@@ -228,15 +249,18 @@ unsigned int gmem_scan_chunk(struct gmem_cursor *cur, unsigned long *ripe, unsig
 	struct gmem_chunk *c = cur->c;
 	unsigned int n = 0;
 
+	if (!gmem_chunk_enter(cur->g, c))
+		return 0;
 	mutex_lock(&c->lock);
 	if (!c->dead)
-		n = scan_locked(c, ripe, waits);
+		n = scan_locked(cur->g, c, ripe, waits);
 	mutex_unlock(&c->lock);
+	gmem_chunk_leave(cur->g, c);
 	return n;
 }
 
 /* To be examined, and what became of it before does not count. Its chunk's lock is held. */
-static void entry_anew(struct gmem_chunk *c, unsigned int nr)
+static void entry_anew(struct gmem *g, struct gmem_chunk *c, unsigned int nr)
 {
 	unsigned long new, v = READ_ONCE(c->entry[nr]);
 
@@ -244,26 +268,29 @@ static void entry_anew(struct gmem_chunk *c, unsigned int nr)
 		new = (v & ~(GMEM_CHURN_MASK | GMEM_WAIT_MASK)) | GMEM_PENDING;
 	} while (!try_cmpxchg(&c->entry[nr], &v, new));
 	if (!(v & GMEM_PENDING))
-		atomic_long_inc(&c->owner->nr_pending);
+		atomic_long_inc(&g->nr_pending);
 }
 
 /* Take every private page of a chunk out of the merge index, and mark it to be examined again. */
-static void chunk_forget(struct gmem_chunk *c)
+static void chunk_forget(struct gmem *g, struct gmem_chunk *c)
 {
 	unsigned int i;
 	unsigned long v;
 
+	if (!gmem_chunk_enter(g, c))
+		return;
 	mutex_lock(&c->lock);
 	for (i = 0; i < GMEM_CHUNK_PAGES && !c->dead; i++) {
 		v = READ_ONCE(c->entry[i]);
 		if (!gmem_entry_private(v))
 			continue;
 		gmem_merge_forget(gmem_entry_page(v));
-		entry_anew(c, i);
+		entry_anew(g, c, i);
 	}
 	if (!c->dead)
 		gmem_chunk_touch(c);
 	mutex_unlock(&c->lock);
+	gmem_chunk_leave(g, c);
 }
 
 /* @which: the kinds of entries that get pages of their own. */
@@ -287,12 +314,12 @@ static int chunk_unshare(struct gmem *g, struct gmem_chunk *c, unsigned long whi
 			return ret;
 		cond_resched();
 	}
-	chunk_forget(c);
+	chunk_forget(g, c);
 	return 0;
 }
 
 /**
- * gmem_undo_merging() - give every entry that merging shared a page of its own
+ * gmem_undo_merging() - give every entry that merging or a fork shared a page of its own
  * @g: the gmem
  * @zeroed: those that merging emptied get pages again, too
  *
@@ -310,9 +337,10 @@ int gmem_undo_merging(struct gmem *g, bool zeroed)
 
 	for (off = gmem_next_chunk(g, 0); off < gmem_npages(g);
 	     off = gmem_next_chunk(g, off + GMEM_CHUNK_PAGES)) {
-		c = gmem_chunk_find(g, off);
-		if (!c)
-			continue;
+		/* Also where nothing is merged: afterwards it has nothing in common with forks. */
+		c = gmem_chunk_claim(g, off, GMEM_GFP);
+		if (IS_ERR(c))
+			return PTR_ERR(c);
 		ret = chunk_unshare(g, c, which);
 		gmem_chunk_put(c);
 		if (ret)

@@ -66,7 +66,7 @@ int gmem_space_limit(struct gmem_space *s, unsigned long max)
  *
  * Return: false: there is no room.
  */
-bool gmem_space_take(struct gmem *g, unsigned int n)
+bool gmem_space_take(struct gmem *g, unsigned long n)
 {
 	struct gmem_space *s = g->space;
 	unsigned long max;
@@ -86,7 +86,7 @@ bool gmem_space_take(struct gmem *g, unsigned int n)
  * @g: the gmem
  * @n: how many
  */
-void gmem_space_give(struct gmem *g, unsigned int n)
+void gmem_space_give(struct gmem *g, unsigned long n)
 {
 	if (g->space && n)
 		percpu_counter_sub(&g->space->used, n);

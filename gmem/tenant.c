@@ -190,7 +190,7 @@ struct gmem *gmem_next(struct gmem *prev, bool mergeable)
 		if (prev)
 			gmem_put(prev);
 		prev = find_gmem(&gmems, id);
-	} while (prev && mergeable && !prev->domain);
+	} while (prev && mergeable && !prev->tenant);
 	return prev;
 }
 
@@ -255,7 +255,7 @@ void gmem_totals(struct gmem_totals *t)
 	memset(t, 0, sizeof(*t));
 	xas_lock(&xas);
 	xas_for_each(&xas, g, ULONG_MAX) {
-		if (g->domain)
+		if (g->tenant)
 			totals_add(t, g);
 		if (++n % AT_A_TIME)
 			continue;

@@ -119,14 +119,31 @@ static bool allow_write(struct gmem *g, pgoff_t off, struct page *page, bool now
 	if (c) {
 		e = &c->entry[off % GMEM_CHUNK_PAGES];
 		v = READ_ONCE(*e);
-		ok = gmem_entry_private(v) && !(v & GMEM_LOCKED) &&
+		ok = gmem_entry_private(v) && !(v & GMEM_LOCKED) && gmem_chunk_held_by(c, g) &&
 		     gmem_entry_page(v) == page &&
 		     gmem_entry_set(e, v, GMEM_UWRITE | (now ? GMEM_DIRTY : 0));
-		if (ok)
+		if (ok) {
+			gmem_note_held(c);
 			gmem_chunk_touch(c);
+		}
 	}
 	rcu_read_unlock();
 	return ok;
+}
+
+/* Is @page at @off, and not to be written there? In transition it may be either. */
+static bool umap_read_only(struct gmem *g, pgoff_t off, struct page *page)
+{
+	struct gmem_chunk *c;
+	bool ro;
+
+	if (page == READ_ONCE(g->zero) || gmem_page_is_shared(page))
+		return true;
+	rcu_read_lock();
+	c = gmem_chunk_lookup(g, off);
+	ro = c && !gmem_chunk_held_by(c, g);
+	rcu_read_unlock();
+	return ro;
 }
 
 static const struct vm_operations_struct gmem_open_ops;
@@ -170,7 +187,7 @@ static bool umap_admit(struct vm_fault *vmf, struct gmem *g, struct page *page)
 		return true;
 	if (write)
 		return false;
-	if (page != READ_ONCE(g->zero) && !gmem_page_is_shared(page))
+	if (!umap_read_only(g, vmf->pgoff, page))
 		return false;
 	umap_watch(vmf->vma);
 	return true;
@@ -207,37 +224,70 @@ static int umap_have_table(const struct vm_fault *vmf)
 	return apply_to_page_range(vmf->vma->vm_mm, vmf->address & PAGE_MASK, PAGE_SIZE, NULL, NULL);
 }
 
+/*
+ * Map what is at the offset now. With fork_lock: a fork that comes later takes the mapping
+ * away, and one that came before is seen by umap_admit(). False: start again.
+ */
+static bool umap_try(struct vm_fault *vmf, struct gmem *g, vm_fault_t *ret)
+{
+	struct page *page = peek_locked(g, vmf->pgoff);
+
+	if (!page)
+		return false;
+	if (PageHWPoison(page)) {
+		*ret = umap_leave(page, VM_FAULT_HWPOISON);
+		return true;
+	}
+	/* Under the page's lock, which who makes the file shorter waits for. */
+	if (page_count(page) > MAX_PAGE_REFS || vmf->pgoff >= gmem_npages(g)) {
+		*ret = umap_leave(page, VM_FAULT_SIGBUS);
+		return true;
+	}
+	if (!umap_admit(vmf, g, page)) {
+		umap_leave(page, 0);
+		return false;
+	}
+	*ret = umap_enter(vmf, page);
+	return true;
+}
+
 static vm_fault_t gmem_vm_fault(struct vm_fault *vmf)
 {
 	struct gmem *g = vmf->vma->vm_private_data;
-	bool write = umap_writes(vmf);
-	struct page *page;
-	int ret;
+	bool done, write = umap_writes(vmf);
+	vm_fault_t ret;
+	int err;
 
 	if (umap_have_table(vmf))
 		return VM_FAULT_OOM;
-	for (;;) {
+	do {
 		if (vmf->pgoff >= gmem_npages(g))
 			return VM_FAULT_SIGBUS;
-		ret = write ? gmem_own(g, vmf->pgoff) : gmem_settle(g, vmf->pgoff);
-		if (ret)
-			return to_vm_fault(ret);
-		page = peek_locked(g, vmf->pgoff);
-		if (!page)
-			continue;
-		if (PageHWPoison(page)) {
-			umap_leave(page, 0);
-			gmem_quarantine(g, vmf->pgoff);
-			return VM_FAULT_HWPOISON;
-		}
-		/* Under the page's lock, which who makes the file shorter waits for. */
-		if (page_count(page) > MAX_PAGE_REFS || vmf->pgoff >= gmem_npages(g))
-			return umap_leave(page, VM_FAULT_SIGBUS);
-		if (umap_admit(vmf, g, page))
-			break;
-		umap_leave(page, 0);
-	}
-	return umap_enter(vmf, page);
+		err = write ? gmem_own(g, vmf->pgoff) : gmem_settle(g, vmf->pgoff);
+		if (err)
+			return to_vm_fault(err);
+		down_read(&g->fork_lock);
+		done = umap_try(vmf, g, &ret);
+		up_read(&g->fork_lock);
+	} while (!done);
+	if (ret == VM_FAULT_HWPOISON)
+		gmem_quarantine(g, vmf->pgoff);
+	return ret;
+}
+
+/*
+ * With @page locked, so that the kernel finds the page table changed if a fork takes the mapping
+ * away before it makes it writable: nobody can map the page there meanwhile.
+ */
+static bool umap_allow_now(struct vm_fault *vmf, struct gmem *g)
+{
+	bool ok;
+
+	down_read(&g->fork_lock);
+	lock_page(vmf->page);
+	ok = allow_write(g, vmf->pgoff, vmf->page, true);
+	up_read(&g->fork_lock);
+	return ok;
 }
 
 static vm_fault_t gmem_vm_page_mkwrite(struct vm_fault *vmf)
@@ -252,8 +302,7 @@ static vm_fault_t gmem_vm_page_mkwrite(struct vm_fault *vmf)
 		return VM_FAULT_HWPOISON;
 	}
 	file_update_time(vmf->vma->vm_file);
-	lock_page(vmf->page);
-	if (allow_write(g, vmf->pgoff, vmf->page, true))
+	if (umap_allow_now(vmf, g))
 		return VM_FAULT_LOCKED;
 	unlock_page(vmf->page);
 	ret = gmem_own(g, vmf->pgoff);

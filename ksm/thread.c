@@ -622,6 +622,7 @@ static void merge_settle(void)
 
 static const struct gmem_merge_hooks hooks = {
 	.forget = merge_index_forget,
+	.share = merge_index_share,
 	.settle = merge_settle,
 	.check = merge_index_check,
 	.idle = merge_thread_wake,

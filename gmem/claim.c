@@ -1,0 +1,494 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Who may change what in the index. Directories and chunks are in the index of one gmem, or
+ * after forks of many. Each is marked with its holder, and a gmem changes only what is marked
+ * with its own. A fork takes that mark from everything at once, by giving the gmem another
+ * holder. What is wanted after that is claimed first: a directory or chunk that no other index
+ * has any more is marked anew, any other is copied. Owns claims, and the end of what nobody has.
+ *
+ * 1. A directory counts the roots that it is in, a chunk the directories. Only a fork, and the
+ *    copy of a directory, make these numbers grow, and both only where nobody may change the
+ *    directory resp. chunk. So who finds itself alone stays alone until it is forked, which its
+ *    fork_lock prevents.
+ * 2. A copied chunk points at the same pages as the first: each private page becomes a shared
+ *    one with two sharers, of the kind that merging makes.
+ * 3. Who has read an old directory or chunk by RCU sees the pages that it had. Copying changes
+ *    no contents, so that is as good as the new one, until a later change of that entry, which
+ *    takes mappings away as ever (internal.h, point 4). The zero page may have been mapped
+ *    through the old chunk unnoticed: in a copy every empty entry has GMEM_ZMAP.
+ */
+#include <linux/highmem.h>
+#include <linux/memcontrol.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "gmem/internal.h"
+#include "gmem/merge.h"
+
+/**
+ * struct claim - what a claim may need, and what it leaves behind
+ * @dir: fresh, or NULL once it is used
+ * @chunk: likewise
+ * @old_dir: one owner less has been, or is to be, counted; or NULL
+ * @old_chunk: likewise
+ */
+struct claim {
+	struct gmem_dir *dir;
+	struct gmem_chunk *chunk;
+	struct gmem_dir *old_dir;
+	struct gmem_chunk *old_chunk;
+};
+
+/**
+ * gmem_holder_new() - a mark for what a gmem may change
+ * @g: the gmem
+ *
+ * Return: the holder, with a reference, or NULL.
+ */
+struct gmem_holder *gmem_holder_new(struct gmem *g)
+{
+	struct gmem_holder *h = kmalloc(sizeof(*h), GFP_KERNEL_ACCOUNT);
+
+	if (!h)
+		return NULL;
+	refcount_set(&h->refs, 1);
+	h->g = g;
+	return h;
+}
+
+/**
+ * gmem_holder_put() - give back a reference
+ * @h: the holder, or NULL
+ */
+void gmem_holder_put(struct gmem_holder *h)
+{
+	if (h && refcount_dec_and_test(&h->refs))
+		kfree_rcu(h, rcu);
+}
+
+static struct gmem_holder *holder_get(struct gmem_holder *h)
+{
+	refcount_inc(&h->refs);
+	return h;
+}
+
+/* Whoever sees the mark sees what was written before. */
+static void holder_mark(struct gmem_holder **place, struct gmem *g)
+{
+	struct gmem_holder *old = *place;
+
+	smp_store_release(place, holder_get(g->holder));
+	gmem_holder_put(old);
+}
+
+/**
+ * gmem_chunk_enter() - begin to change entries of a chunk
+ * @g: the gmem
+ * @c: of it, referenced
+ *
+ * No fork comes before gmem_chunk_leave(). Take @c's lock after this, if at all.
+ *
+ * Return: false if @g may not, any more or yet: claim it, or start again.
+ */
+bool gmem_chunk_enter(struct gmem *g, struct gmem_chunk *c)
+{
+	down_read(&g->fork_lock);
+	if (likely(gmem_chunk_held_by(c, g)))
+		return true;
+	up_read(&g->fork_lock);
+	return false;
+}
+
+/**
+ * gmem_chunk_leave() - the end of gmem_chunk_enter()
+ * @g: the gmem
+ * @c: the chunk
+ */
+void gmem_chunk_leave(struct gmem *g, struct gmem_chunk *c)
+{
+	up_read(&g->fork_lock);
+}
+
+/**
+ * gmem_note_held() - somebody may get, or keep, a reference to a page for writing
+ * @c: its chunk, which its gmem may change; in an RCU section or with fork_lock held
+ *
+ * A fork looks for such references only where this was called since the fork before.
+ */
+void gmem_note_held(struct gmem_chunk *c)
+{
+	unsigned int nr = gmem_chunk_nr(c->base);
+
+	if (test_bit(nr, c->dir->held))
+		return;
+	set_bit(nr, c->dir->held);
+	WRITE_ONCE(c->dir->any_held, true);
+}
+
+/* The end of an entry of a chunk that nobody has. */
+static void entry_discard(struct gmem *g, struct gmem_chunk *c, unsigned int nr, bool common)
+{
+	unsigned long v = READ_ONCE(c->entry[nr]);
+
+	WRITE_ONCE(c->entry[nr], GMEM_LOCKED);
+	if (gmem_entry_private(v)) {
+		if (common)
+			gmem_count_shared_page(g->domain, -1);
+		gmem_page_drop(gmem_entry_page(v));
+	} else if (v & GMEM_SHARED) {
+		gmem_shared_put(gmem_entry_page(v));
+	}
+}
+
+/* One directory has a chunk no more, that of @g. The last one takes it along. */
+static void chunk_disown(struct gmem *g, struct gmem_chunk *c)
+{
+	unsigned int i;
+	bool common;
+
+	if (!atomic_dec_and_test(&c->owners))
+		return;
+	mutex_lock(&c->lock);
+	common = !gmem_chunk_held_by(c, g);
+	c->dead = true;
+	for (i = 0; i < GMEM_CHUNK_PAGES; i++)
+		if (READ_ONCE(c->entry[i]))
+			entry_discard(g, c, i, common);
+	mutex_unlock(&c->lock);
+	gmem_chunk_put(c);
+}
+
+static void dir_free_rcu(struct rcu_head *rcu)
+{
+	struct gmem_dir *dir = container_of(rcu, struct gmem_dir, rcu);
+
+	gmem_holder_put(dir->holder);
+	kfree(dir);
+}
+
+/* One root has a directory no more, that of @g. */
+static void dir_disown(struct gmem *g, struct gmem_dir *dir)
+{
+	struct gmem_chunk *c;
+	unsigned int i;
+
+	if (!atomic_dec_and_test(&dir->owners))
+		return;
+	for (i = 0; i < GMEM_DIR_CHUNKS; i++) {
+		c = rcu_dereference_protected(dir->chunk[i], true);
+		if (!c)
+			continue;
+		chunk_disown(g, c);
+		cond_resched();
+	}
+	call_rcu(&dir->rcu, dir_free_rcu);
+}
+
+/* Is a directory that @g has another's, too? Under root_lock. */
+static bool dir_alone(struct gmem_dir *dir)
+{
+	return atomic_read_acquire(&dir->owners) == 1;
+}
+
+/* Chunks do not come or go here: nobody may change @from. */
+static void dir_copy(struct gmem_dir *to, struct gmem_dir *from)
+{
+	struct gmem_chunk *c;
+	unsigned int i;
+
+	for (i = 0; i < GMEM_DIR_CHUNKS; i++) {
+		c = rcu_dereference_protected(from->chunk[i], true);
+		if (!c)
+			continue;
+		atomic_inc(&c->owners);
+		RCU_INIT_POINTER(to->chunk[i], c);
+	}
+}
+
+/* Put the fresh directory in the place of none, or of one that others have, too. */
+static struct gmem_dir *dir_renew(struct gmem *g, struct claim *cl, struct gmem_dir **place)
+{
+	struct gmem_dir *old = *place, *new = cl->dir;
+
+	if (!new)
+		return NULL;
+	cl->dir = NULL;
+	atomic_set(&new->owners, 1);
+	new->holder = holder_get(g->holder);
+	if (old)
+		dir_copy(new, old);
+	else
+		atomic_long_inc(&g->nr_dirs);
+	cl->old_dir = old;
+	smp_store_release(place, new);
+	return new;
+}
+
+/* The directory of @off, which @g may change then; NULL: a fresh one is needed. */
+static struct gmem_dir *claim_dir(struct gmem *g, struct claim *cl, pgoff_t off)
+{
+	struct gmem_dir **place, *dir;
+
+	spin_lock(&g->root_lock);
+	place = &gmem_root_stable(g)->dir[off >> GMEM_ROOT_SHIFT];
+	dir = *place;
+	if (!dir || (dir->holder != g->holder && !dir_alone(dir)))
+		dir = dir_renew(g, cl, place);
+	else if (dir->holder != g->holder)
+		holder_mark(&dir->holder, g);
+	spin_unlock(&g->root_lock);
+	return dir;
+}
+
+/* Nobody else has a common chunk any more: its private pages are @g's own again. */
+static void chunk_adopt(struct gmem *g, struct gmem_dir *dir, struct gmem_chunk *c)
+{
+	unsigned int i, pages = 0, pending = 0;
+	unsigned long v;
+
+	for (i = 0; i < GMEM_CHUNK_PAGES; i++) {
+		v = READ_ONCE(c->entry[i]);
+		pages += gmem_entry_private(v);
+		pending += !!(v & GMEM_PENDING);
+	}
+	c->dir = dir;
+	holder_mark(&c->holder, g);
+	gmem_count_private(g, pages);
+	gmem_count_shared(g, -(long)pages);
+	gmem_count_shared_page(g->domain, -(long)pages);
+	atomic_long_add(pending, &g->nr_pending);
+	gmem_chunk_touch(c);
+}
+
+/* What an entry of a common chunk is in both copies of it; counts one sharer more. */
+static unsigned long entry_share(struct gmem *g, struct gmem_chunk *c, unsigned int nr)
+{
+	unsigned long v = READ_ONCE(c->entry[nr]);
+
+	if (!(v & GMEM_PRESENT))
+		return (v & ~GMEM_SOFT) | GMEM_ZMAP;
+	if (gmem_entry_private(v)) {
+		gmem_merge_share(gmem_entry_page(v), g->domain);
+		v = gmem_entry_make(gmem_entry_page(v), GMEM_SHARED | gmem_merge_note(v));
+		smp_store_release(&c->entry[nr], v);
+	}
+	gmem_shared_add(gmem_entry_page(v));
+	return v & ~GMEM_SOFT;
+}
+
+/* Can each page of a chunk have one sharer more? */
+static bool chunk_fits(const struct gmem_chunk *c)
+{
+	unsigned int i;
+
+	for (i = 0; i < GMEM_CHUNK_PAGES; i++) {
+		unsigned long v = READ_ONCE(c->entry[i]);
+
+		if (v & GMEM_SHARED && atomic_read(gmem_page_sharers(gmem_entry_page(v))) >=
+				       GMEM_MAX_SHARERS - (int)GMEM_CHUNK_PAGES)
+			return false;
+	}
+	return true;
+}
+
+/* Put a copy of a common chunk in its place. Its lock is held. */
+static int chunk_copy(struct gmem *g, struct claim *cl, struct gmem_dir *dir,
+		      struct gmem_chunk *c)
+{
+	struct gmem_chunk *new = cl->chunk;
+	unsigned int i;
+
+	if (!chunk_fits(c))
+		return -ENOMEM;
+	cl->chunk = NULL;
+	for (i = 0; i < GMEM_CHUNK_PAGES; i++)
+		new->entry[i] = entry_share(g, c, i);
+	new->dir = dir;
+	new->holder = holder_get(g->holder);
+	rcu_assign_pointer(dir->chunk[gmem_chunk_nr(c->base)], new);
+	cl->old_chunk = c;
+	return 0;
+}
+
+/* In an own directory there is a chunk that may be common. */
+static int claim_common(struct gmem *g, struct claim *cl, struct gmem_dir *dir,
+			struct gmem_chunk *c)
+{
+	int ret = 0;
+
+	mutex_lock(&c->lock);
+	if (c->dead || rcu_access_pointer(dir->chunk[gmem_chunk_nr(c->base)]) != c ||
+	    gmem_chunk_held_by(c, g))
+		;	/* somebody was faster */
+	else if (atomic_read_acquire(&c->owners) == 1)
+		chunk_adopt(g, dir, c);
+	else
+		ret = chunk_copy(g, cl, dir, c);
+	mutex_unlock(&c->lock);
+	return ret;
+}
+
+/* In an own directory there was no chunk. */
+static void claim_fresh(struct gmem *g, struct claim *cl, struct gmem_dir *dir)
+{
+	struct gmem_chunk *c = cl->chunk;
+	struct gmem_chunk __rcu **place = &dir->chunk[gmem_chunk_nr(c->base)];
+
+	c->dir = dir;
+	c->holder = holder_get(g->holder);
+	if (!unrcu_pointer(cmpxchg(place, NULL, RCU_INITIALIZER(c)))) {
+		cl->chunk = NULL;
+		atomic_long_inc(&g->nr_chunks);
+	}
+}
+
+/* With fork_lock. -EAGAIN: a fresh directory is needed. */
+static int claim_locked(struct gmem *g, struct claim *cl, pgoff_t off)
+{
+	struct gmem_dir *dir = claim_dir(g, cl, off);
+	struct gmem_chunk *c;
+	int ret = 0;
+
+	if (!dir)
+		return -EAGAIN;
+	c = gmem_chunk_find(g, off);
+	if (!c) {
+		claim_fresh(g, cl, dir);
+		return 0;
+	}
+	if (!gmem_chunk_held_by(c, g))
+		ret = claim_common(g, cl, dir, c);
+	gmem_chunk_put(c);
+	return ret;
+}
+
+static bool dir_wanted(struct gmem *g, pgoff_t off)
+{
+	struct gmem_dir *dir;
+	bool wanted;
+
+	rcu_read_lock();
+	dir = gmem_dir_lookup(g, off);
+	wanted = !dir || (READ_ONCE(dir->holder) != READ_ONCE(g->holder) && !dir_alone(dir));
+	rcu_read_unlock();
+	return wanted;
+}
+
+/* What is common may turn out to be alone, and memory for a copy not to be needed. */
+static bool claim_prepare(struct gmem *g, struct claim *cl, pgoff_t off, gfp_t gfp)
+{
+	if (dir_wanted(g, off)) {
+		cl->dir = kzalloc(sizeof(*cl->dir), gfp);
+		if (!cl->dir)
+			return false;
+	}
+	cl->chunk = gmem_chunk_alloc(off, gfp);
+	return cl->chunk;
+}
+
+/* What was not used, and what one index has no more. */
+static void claim_finish(struct gmem *g, struct claim *cl)
+{
+	kfree(cl->dir);
+	if (cl->chunk)
+		gmem_holder_put(cl->chunk->holder);
+	gmem_chunk_free(cl->chunk);
+	if (cl->old_chunk)
+		chunk_disown(g, cl->old_chunk);
+	if (cl->old_dir)
+		dir_disown(g, cl->old_dir);
+}
+
+static int claim_once(struct gmem *g, pgoff_t off, gfp_t gfp)
+{
+	struct mem_cgroup *memcg = set_active_memcg(g->memcg);
+	struct claim cl = { 0 };
+	int ret = -ENOMEM;
+
+	if (claim_prepare(g, &cl, off, gfp)) {
+		down_read(&g->fork_lock);
+		ret = claim_locked(g, &cl, off);
+		up_read(&g->fork_lock);
+	}
+	set_active_memcg(memcg);
+	claim_finish(g, &cl);
+	return ret;
+}
+
+/**
+ * gmem_chunk_claim() - the chunk of an offset, for who wants to change it
+ * @g: the gmem
+ * @off: in it; the size reaches or reached beyond it
+ * @gfp: GMEM_GFP or GMEM_GFP_MUST
+ *
+ * Process context, no lock held but mmap_lock. The first claim after a fork, below a directory
+ * or chunk that another gmem has, too, copies it.
+ *
+ * Return: the chunk, with a reference for the caller, or ERR_PTR(-ENOMEM). @g may not change it
+ * any more by the time that gmem_chunk_enter() is called, and it may be dead by the time that
+ * its lock is taken: look, and start again.
+ */
+struct gmem_chunk *gmem_chunk_claim(struct gmem *g, pgoff_t off, gfp_t gfp)
+{
+	struct gmem_chunk *c;
+	int ret;
+
+	for (;;) {
+		c = gmem_chunk_find(g, off);
+		if (likely(c && gmem_chunk_held_by(c, g)))
+			return c;
+		if (c)
+			gmem_chunk_put(c);
+		ret = claim_once(g, off, gfp);
+		if (ret && ret != -EAGAIN)
+			return ERR_PTR(ret);
+	}
+}
+
+/**
+ * gmem_chunk_get() - the chunk of an offset, made if there is none
+ * @g: the gmem
+ * @off: below its size
+ *
+ * Return: the chunk, with a reference for the caller, which may not be allowed to change it; or
+ * ERR_PTR(-ENOMEM).
+ */
+struct gmem_chunk *gmem_chunk_get(struct gmem *g, pgoff_t off)
+{
+	return gmem_chunk_find(g, off) ?: gmem_chunk_claim(g, off, GMEM_GFP);
+}
+
+/**
+ * gmem_index_clear() - drop the directories of an index without chunks
+ * @g: the gmem, its fork_lock held for write
+ */
+void gmem_index_clear(struct gmem *g)
+{
+	struct gmem_root *root = gmem_root_stable(g);
+	struct gmem_dir *dir;
+	unsigned long i;
+
+	for (i = 0; i < root->nr; i++) {
+		dir = root->dir[i];
+		if (!dir)
+			continue;
+		WRITE_ONCE(root->dir[i], NULL);
+		dir_disown(g, dir);
+	}
+	atomic_long_set(&g->nr_dirs, 0);
+}
+
+/**
+ * gmem_index_free() - the end of all directories, and the root; pages that nobody else has go
+ * @g: a gmem that nobody uses any more, or a new one
+ */
+void gmem_index_free(struct gmem *g)
+{
+	struct gmem_root *root = gmem_root_stable(g);
+	unsigned long i;
+
+	for (i = 0; i < root->nr; i++)
+		if (root->dir[i])
+			dir_disown(g, root->dir[i]);
+	kvfree(root);
+}

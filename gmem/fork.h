@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Forks of guest memory objects, for who forks a machine (fork.c).
+ */
+#ifndef DITTO_GMEM_FORK_H
+#define DITTO_GMEM_FORK_H
+
+#include <linux/types.h>
+
+struct gmem;
+
+struct gmem *gmem_fork(struct gmem *parent);
+struct gmem *gmem_fork_guest(struct gmem *parent, u64 owner);
+
+#endif
