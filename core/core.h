@@ -37,6 +37,11 @@ int vm_ioctl_set_identity_map_addr(struct vm *vm, u64 *addr);
 int vm_ioctl_reset_rings(struct vm *vm);
 int vm_ioctl_set_boot_cpu_id(struct vm *vm, unsigned long id);
 
+/* pause.c */
+int vm_pause(struct vm *vm);
+void vm_resume(struct vm *vm);
+int vm_wait_resumed(struct vm *vm);
+
 /* ioctl.c */
 void ioctl_init(void);
 

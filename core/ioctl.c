@@ -603,13 +603,33 @@ static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
 
 	if (unlikely(cmd != KVM_RUN))
 		return vcpu_ioctl_of_table(vcpu, cmd, uarg);
-	r = vcpu_ioctl_lock(vcpu);
+	r = vcpu_ioctl_run_once(vcpu);
+	return unlikely(r == -ERESTART) ? vcpu_ioctl_run_again(vcpu) : r;
+}
+static __always_inline long vcpu_ioctl_run_once(struct vcpu *vcpu)
+{
+	long r = vcpu_ioctl_lock(vcpu);
+
 	if (unlikely(r))
 		return r;
 	r = vcpu_ioctl_run(vcpu);
 	mutex_unlock(&vcpu->mutex);
 	return r;
 }
+
+/* Its vCPU was wanted by another thread. */
+static noinline long vcpu_ioctl_run_again(struct vcpu *vcpu)
+{
+	long r;
+
+	do {
+		if (vm_wait_resumed(vcpu->vm))
+			return -EINTR;
+		r = vcpu_ioctl_run_once(vcpu);
+	} while (r == -ERESTART);
+	return r;
+}
+
 
 const struct file_operations device_fops = {
 	.owner = THIS_MODULE,

@@ -251,6 +251,7 @@ static struct vm *vm_alloc(unsigned long type)
 	vm->id = atomic64_inc_return(&vm_last_id);
 	vm->mmu.owner = vm->id;
 	vm->mmu.private_mem = type == KVM_X86_SW_PROTECTED_VM;
+	init_waitqueue_head(&vm->resume);
 	vm->pid = get_pid(task_tgid(current));
 	vm->uid = current_euid();
 	return vm;

@@ -46,6 +46,7 @@ enum vcpu_request {
 	REQ_TPR_ACCESS,		/* leave with KVM_EXIT_TPR_ACCESS */
 	REQ_RING_FULL,		/* leave with KVM_EXIT_DIRTY_RING_FULL, until it is not */
 	REQ_SHUTDOWN,		/* triple fault: leave with KVM_EXIT_SHUTDOWN */
+	REQ_PAUSE,		/* let go of the vCPU, and take it again when vm->paused is over */
 };
 
 /* vcpu->mode */

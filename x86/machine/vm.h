@@ -12,6 +12,7 @@
 #include <linux/kvm_para.h>
 #include <linux/mutex.h>
 #include <linux/uidgid.h>
+#include <linux/wait.h>
 #include <linux/xarray.h>
 
 #include <ditto.h>
@@ -111,6 +112,9 @@ struct vm_enabled {
  * @flush_requests: how often its vCPUs' translations were flushed; mmu.lock for write, read
  *	without
  * @flushes: those that interrupted a vCPU; likewise
+ * @paused: somebody else owns all vCPUs, or is about to: who was in KVM_RUN waits; @lock, read
+ *	without
+ * @resume: where they wait
  * @dead: an internal error ended this VM: every ioctl gives -EIO
  */
 struct vm {
@@ -137,6 +141,8 @@ struct vm {
 	struct vm_enabled enabled;
 	struct msr_filter __rcu *msr_filter;
 	u64 flush_requests, flushes;
+	bool paused;
+	wait_queue_head_t resume;
 	bool dead;
 };
 

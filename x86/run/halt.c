@@ -83,7 +83,8 @@ u32 halt_next_poll(u32 poll_ns, u32 max_ns, u64 waited_ns, bool wanted)
 
 static bool halt_ends(struct vcpu *vcpu)
 {
-	return vcpu_has_work(vcpu) || hostwork_pending();
+	return vcpu_has_work(vcpu) || hostwork_pending() ||
+	       (READ_ONCE(vcpu->requests) & BIT(REQ_PAUSE));
 }
 
 static void halt_count(u64 *hist, u64 ns)

@@ -360,6 +360,9 @@ static enum exit_outcome run_housekeeping(struct vcpu *vcpu)
 {
 	int err;
 
+	/* Who asked takes the vCPU as it is here: nothing that is to be done gets lost. */
+	if (vcpu_take_request(vcpu, REQ_PAUSE))
+		return vcpu_fails(vcpu, -ERESTART);
 	/* Before an INIT, behind which the vCPU may sleep for long. */
 	if (vcpu_take_request(vcpu, REQ_IOAPIC_EOI) && run_tell_ioapic(vcpu) == OUTCOME_USER)
 		return OUTCOME_USER;
@@ -390,6 +393,7 @@ static enum exit_outcome run_housekeeping(struct vcpu *vcpu)
  * Handle everything that keeps the vCPU from entering the guest. The order, where each step
  * rests on those before:
  *
+ *	0. REQ_PAUSE: another thread wants the vCPU, and all that waits shall go on waiting.
  *	1. REQ_IOAPIC_EOI, REQ_TPR_ACCESS: what the guest did before an INIT, its VMM hears
  *	   before it, since behind it the vCPU may sleep for long, and runs other code.
  *	2. REQ_TSC, then REQ_APF and a timer that has expired: what they bring may end the
@@ -560,7 +564,7 @@ static int run_with_fpu(struct vcpu *vcpu)
  * Return: 0 with vcpu->run filled; -EINTR for a signal or immediate_exit; -EAGAIN after a
  * wait for SIPI was interrupted by one; -EFAULT when a gpa's memory is not there; -ENOMEM;
  * -EINVAL for a cr8 that is none, or for registers in kvm_run that the vCPU cannot have; -EIO
- * when the VM is dead.
+ * when the VM is dead; -ERESTART, which is no result of KVM_RUN: REQ_PAUSE was taken.
  */
 int vcpu_run(struct vcpu *vcpu)
 {
