@@ -170,6 +170,45 @@ int vm_ioctl_unregister_coalesced(struct vm *vm, struct kvm_coalesced_mmio_zone 
 }
 
 /**
+ * vm_coalesced_add_like() - the same zones as another VM's
+ * @to: nobody sees it yet
+ * @from: its vm->lock held
+ *
+ * Return: 0; -ENOMEM or -ENOSPC, and then there are some.
+ */
+int vm_coalesced_add_like(struct vm *to, struct vm *from)
+{
+	struct coalesced_zone *zone;
+	int err = 0;
+
+	list_for_each_entry(zone, &from->coalesced.zones, link) {
+		struct kvm_coalesced_mmio_zone arg = {
+			.addr = zone->dev.addr, .size = zone->dev.len,
+			.pio = zone->bus == &from->pio,
+		};
+
+		err = vm_ioctl_register_coalesced(to, &arg);
+		if (err)
+			break;
+	}
+	return err;
+}
+
+/**
+ * vm_coalesced_copy() - what waits in a VM's ring waits in another's, too
+ * @to: after vm_coalesced_add_like()
+ * @from: its vCPUs stand still
+ */
+void vm_coalesced_copy(struct vm *to, struct vm *from)
+{
+	if (!to->coalesced.ring)
+		return;
+	spin_lock(&from->coalesced.lock);
+	memcpy(to->coalesced.ring, from->coalesced.ring, PAGE_SIZE);
+	spin_unlock(&from->coalesced.lock);
+}
+
+/**
  * vm_coalesced_init() - begin
  * @vm: being created
  */

@@ -56,6 +56,11 @@ int irqchip_create_split(struct vm *vm, u64 user_gsis);
 bool irqchip_is_split(const struct vm *vm);
 void irqchip_destroy(struct vm *vm);
 
+int irqchip_create_like(struct vm *to, struct vm *from);
+int irqchip_copy(struct vm *to, struct vm *from, u64 gone_ns);
+void irqchip_move(struct vm *vm, u64 ns);
+void irqchip_resume(struct vm *vm);
+
 int irqchip_set_irq(struct vm *vm, enum irq_source source, u32 gsi, bool level);
 int irqchip_send_msi(struct vm *vm, u64 address, u32 data);
 int irqchip_add_ack_notifier(struct vm *vm, struct irq_ack_notifier *n);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Save and restore of a local APIC in KVM's layout: the xAPIC page's registers,
- * whatever mode the APIC is in.  All of it is the owner's, in process context.
+ * whatever mode the APIC is in; and a copy of one, with all that it has, for another machine.
+ * All of it is the owner's, in process context.
  *
  * The id and the version are not the VMM's to choose; what it passes for them
  * is ignored, as is the x2APIC's logical id, which follows from the id.
@@ -151,4 +152,56 @@ int vlapic_ioctl_set(struct vcpu *vcpu, struct kvm_lapic_state *state)
 	restart_timer(apic, get_reg(state, APIC_TMCCT));
 	vcpu_request(vcpu, REQ_EVENT);
 	return 0;
+}
+
+/* When it fires next; vlapic_timer_resume() arms it. */
+static void copy_timer(struct vlapic_timer *to, const struct vlapic_timer *from)
+{
+	to->target = from->target;
+	to->period = from->period;
+	to->deadline = from->deadline;
+}
+
+static void copy_apic(struct vlapic *to, struct vlapic *from)
+{
+	to->base = from->base;
+	to->cpu_delivers = from->cpu_delivers;
+	to->inhibited = from->inhibited;
+	to->reports_tpr = from->reports_tpr;
+	to->tpr_written = from->tpr_written;
+	to->tpr_rip = from->tpr_rip;
+	to->vapic_late = from->vapic_late;
+	bitmap_copy(to->user_ends, from->user_ends, VLAPIC_VECTORS);
+	atomic_set(&to->errors, atomic_read(&from->errors));
+	to->signals = READ_ONCE(from->signals);
+	smp_rmb();	/* pairs with accept_sipi() */
+	to->sipi_vector = READ_ONCE(from->sipi_vector);
+}
+
+/**
+ * vlapic_copy() - give a vCPU another one's local APIC, with what waits there
+ * @to: nobody sees it yet; its base MSR and cr8 are copied by others
+ * @from: owned and loaded, as of a machine that stands still
+ * @gone_ns: for how long its time did
+ *
+ * An expiry of the timer that nobody has seen becomes an interrupt first, in both; one that
+ * comes meanwhile is seen by both later. So it fires once in each.
+ */
+void vlapic_copy(struct vcpu *to, struct vcpu *from, u64 gone_ns)
+{
+	if (!from->apic) {
+		memcpy(to->apic_page, from->apic_page, KVM_APIC_REG_SIZE);
+		return;
+	}
+	if (vcpu_take_request(from, REQ_TSC))
+		vlapic_tsc_changed(from);
+	vlapic_timer_sync(from);
+	vlapic_collect(from->apic);
+	memcpy(to->apic_page, from->apic_page, KVM_APIC_REG_SIZE);
+	copy_apic(to->apic, from->apic);
+	copy_timer(&to->apic->timer, &from->apic->timer);
+	vlapic_timer_move(to, gone_ns);
+	apicmap_update(to->vm->irqchip, to->apic);
+	vcpu_request(to, REQ_EVENT);
+	vcpu_request(from, REQ_EVENT);
 }

@@ -73,6 +73,8 @@ static void timer_arm(struct vlapic *apic, u64 now)
 {
 	struct vlapic_timer *timer = &apic->timer;
 
+	if (unlikely(READ_ONCE(apic->vcpu->vm->frozen)))
+		return;		/* vlapic_timer_resume() comes here again */
 	if (apic->cpu_times && !check_tsc_unstable())
 		apic->vcpu->exit_tsc = rdtsc_ordered() +
 			mul_u64_u32_div(max(timer->target, now) - now, tsc_khz, NSEC_PER_MSEC);
@@ -402,5 +404,34 @@ void vlapic_tsc_changed(struct vcpu *vcpu)
 	if (vlapic_timer_get_deadline(apic))
 		vlapic_timer_set_deadline(apic, apic->timer.deadline);
 	else if (vcpu->exit_tsc)
+		timer_arm(apic, ktime_get_ns());
+}
+
+/**
+ * vlapic_timer_move() - the timer fires so much later
+ * @vcpu: nobody sees it yet, or it is owned; its timer is not armed
+ * @ns: by how much
+ */
+void vlapic_timer_move(struct vcpu *vcpu, u64 ns)
+{
+	if (vcpu->apic && vcpu->apic->timer.target)
+		vcpu->apic->timer.target += ns;
+}
+
+/**
+ * vlapic_timer_resume() - arm a copied timer
+ * @vcpu: after vlapic_copy(), with its TSC; nobody sees it yet, or it is owned
+ *
+ * Does nothing when it does not run.
+ */
+void vlapic_timer_resume(struct vcpu *vcpu)
+{
+	struct vlapic *apic = vcpu->apic;
+
+	if (!apic || !apic->timer.target)
+		return;
+	if (apic->timer.deadline)
+		vlapic_timer_set_deadline(apic, apic->timer.deadline);
+	else
 		timer_arm(apic, ktime_get_ns());
 }

@@ -208,6 +208,7 @@ static enum hrtimer_restart vpit_tick(struct hrtimer *timer)
 static void stop_timer(struct vpit *pit)
 {
 	hrtimer_cancel(&pit->timer);
+	pit->stopped = false;
 	atomic_set(&pit->owed, 0);
 }
 
@@ -225,8 +226,10 @@ static void restart_timer(struct vpit *pit)
 		wait = max(wait, irqchip_min_period_ns());
 		pit->period = wait;
 	}
-	hrtimer_start(&pit->timer, ns_to_ktime(st->count_load_time + wait),
-		      HRTIMER_MODE_ABS_SOFT);
+	hrtimer_set_expires(&pit->timer, ns_to_ktime(st->count_load_time + wait));
+	pit->stopped = READ_ONCE(pit->chip->vm->frozen);
+	if (!pit->stopped)
+		hrtimer_start_expires(&pit->timer, HRTIMER_MODE_ABS_SOFT);
 }
 
 static void vpit_load(struct vpit *pit, unsigned int nr, u32 count)

@@ -41,6 +41,7 @@ struct vpit_channel {
  * @dev: ports 0x40 and 0x61
  * @speaker: likewise
  * @has_speaker: @speaker is registered; constant
+ * @stopped: @timer is to run, from where it is, when the machine goes on
  */
 struct vpit {
 	struct irqchip *chip;
@@ -54,6 +55,7 @@ struct vpit {
 	struct irq_ack_notifier ack;
 	struct io_device dev, speaker;
 	bool has_speaker;
+	bool stopped;
 };
 
 void vpit_free(struct vpit *pit);

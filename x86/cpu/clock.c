@@ -141,8 +141,11 @@ static u64 tsc_scaled_shift(const struct vcpu_clock *c, s64 shift)
 	return shift < 0 ? -clock_scaled(c, -shift) : clock_scaled(c, shift);
 }
 
-/* What the hardware adds to its own TSC: the same for all vCPUs, whenever it is asked. */
-static void tsc_push(struct vcpu *vcpu)
+/**
+ * vcpu_tsc_push() - have the hardware add to its own TSC what the guest's is ahead
+ * @vcpu: owned; the same for all vCPUs, whenever it is asked
+ */
+void vcpu_tsc_push(struct vcpu *vcpu)
 {
 	struct vcpu_clock *c = &vcpu->clock;
 
@@ -170,7 +173,7 @@ static void tsc_set_offset(struct vcpu *vcpu, u64 offset)
 		return;
 	/* Others read it without owning the vCPU: tscs_match(). */
 	WRITE_ONCE(vcpu->clock.tsc_offset, offset);
-	tsc_push(vcpu);
+	vcpu_tsc_push(vcpu);
 	/*
 	 * This vCPU's page changes because of its offset; the others' may change because
 	 * the TSCs may no longer match.
@@ -323,7 +326,7 @@ static void tsc_set_khz(struct vcpu *vcpu, u32 khz)
 	c->tsc_khz = khz;
 	c->tsc_ratio = khz_is_host(khz) ? TSC_RATIO_ONE :
 		       mul_u64_u32_div(TSC_RATIO_ONE, khz, tsc_khz);
-	tsc_push(vcpu);
+	vcpu_tsc_push(vcpu);
 	vcpu_request(vcpu, REQ_CLOCK_UPDATE);
 }
 
@@ -368,7 +371,7 @@ void vcpu_clock_init(struct vcpu *vcpu)
 void vcpu_tsc_catch_up(struct vcpu *vcpu)
 {
 	if (unlikely(clock_shifted(&vcpu->clock)))
-		tsc_push(vcpu);
+		vcpu_tsc_push(vcpu);
 }
 
 /**

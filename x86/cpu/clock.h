@@ -28,6 +28,7 @@ void clocksource_unwatch(void);
 void vm_clock_init(struct vm *vm);
 void vm_clock_unstable(struct vm *vm);
 void vcpu_clock_init(struct vcpu *vcpu);
+void vcpu_tsc_push(struct vcpu *vcpu);
 void vcpu_set_tsc(struct vcpu *vcpu, u64 tsc);
 void vcpu_sync_tsc(struct vcpu *vcpu, u64 tsc);
 void vcpu_sync_tsc_at(struct vcpu *vcpu, u64 tsc, u64 host_tsc, u64 ns);
@@ -46,5 +47,14 @@ int vm_ioctl_get_tsc_khz(struct vm *vm);
 int vm_ioctl_set_tsc_khz(struct vm *vm, unsigned long khz);
 int vcpu_ioctl_get_tsc_khz(struct vcpu *vcpu);
 int vcpu_ioctl_set_tsc_khz(struct vcpu *vcpu, unsigned long khz);
+
+/* clock_copy.c */
+void clock_instant_now(struct clock_instant *now);
+void vm_clock_gone(const struct vm *vm, const struct clock_instant *now,
+		   struct clock_instant *gone);
+void vm_clock_move(struct vm *vm, const struct clock_instant *gone);
+void vcpu_clock_move(struct vcpu *vcpu, const struct clock_instant *gone);
+void vm_clock_copy(struct vm *to, struct vm *from, const struct clock_instant *gone);
+void vcpu_clock_copy(struct vcpu *to, const struct vcpu *from, const struct clock_instant *gone);
 
 #endif

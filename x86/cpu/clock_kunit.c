@@ -247,8 +247,44 @@ static void tsc_far_off_test(struct kunit *test)
 	KUNIT_EXPECT_LT(test, now.clock, 600 * NSEC_PER_SEC);
 }
 
+/* A machine that stood still for a second: what its guest reads by then, it reads a second later. */
+static void still_test(struct kunit *test)
+{
+	struct state_world *w = test->priv;
+	struct pvclock_vcpu_time_info before, after;
+	struct clock_instant now, gone;
+	u64 second = tsc_khz * 1000ULL, offset = w->vcpu->st.tsc_offset;
+
+	clock_instant_now(&now);
+	vm_clock_gone(w->vm, &now, &gone);
+	KUNIT_EXPECT_EQ(test, gone.tsc, 0);
+	KUNIT_EXPECT_EQ(test, gone.ns, 0);
+	w->vm->frozen = true;
+	w->vm->frozen_at = now;
+	now.tsc += second;
+	now.ns += NSEC_PER_SEC;
+	vm_clock_gone(w->vm, &now, &gone);
+	KUNIT_EXPECT_EQ(test, gone.tsc, second);
+	KUNIT_EXPECT_EQ(test, gone.ns, NSEC_PER_SEC);
+	w->vm->frozen = false;
+	w->vcpu->clock.system_time_msr = KVM_MSR_ENABLED;
+	vcpu_time_info(w->vcpu, &before);
+	vm_clock_move(w->vm, &gone);
+	vcpu_clock_move(w->vcpu, &gone);
+	vcpu_time_info(w->vcpu, &after);
+	KUNIT_EXPECT_EQ(test, w->vcpu->st.tsc_offset, offset - second);
+	KUNIT_EXPECT_TRUE(test, w->vcpu->clock.guest_stopped);
+	if (check_tsc_unstable())
+		return;
+	/* The same time at the same TSC of the guest's. */
+	KUNIT_EXPECT_EQ(test, after.system_time, before.system_time);
+	KUNIT_EXPECT_EQ(test, after.tsc_timestamp, before.tsc_timestamp);
+	w->vcpu->clock.system_time_msr = 0;
+}
+
 static struct kunit_case clock_cases[] = {
 	KUNIT_CASE(tsc_test),
+	KUNIT_CASE(still_test),
 	KUNIT_CASE(tsc_adjust_test),
 	KUNIT_CASE(tsc_khz_test),
 	KUNIT_CASE(clock_test),

@@ -403,6 +403,36 @@ int vcpu_cpuid_set(struct vcpu *vcpu, struct kvm_cpuid_entry2 *entries, u32 nent
 	return r;
 }
 
+/**
+ * vcpu_cpuid_copy() - give a vCPU another one's table
+ * @to: has none, and nobody sees it yet
+ * @from: owned
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int vcpu_cpuid_copy(struct vcpu *to, const struct vcpu *from)
+{
+	const struct vcpu_cpuid *c = &from->cpuid;
+	struct kvm_cpuid_entry2 *entries = NULL;
+	u16 *next = NULL;
+
+	if (c->nent) {
+		entries = kvmalloc_array(c->nent, sizeof(*entries), GFP_KERNEL_ACCOUNT);
+		next = kvmalloc_array(c->nent, sizeof(*next), GFP_KERNEL_ACCOUNT);
+		if (!entries || !next) {
+			kvfree(entries);
+			kvfree(next);
+			return -ENOMEM;
+		}
+		memcpy(entries, c->entries, array_size(c->nent, sizeof(*entries)));
+		memcpy(next, c->next, array_size(c->nent, sizeof(*next)));
+	}
+	to->cpuid = *c;
+	to->cpuid.entries = entries;
+	to->cpuid.next = next;
+	return 0;
+}
+
 static struct kvm_cpuid_entry2 *table_from_new(const void __user *user, u32 nent)
 {
 	return vmemdup_user(user, array_size(nent, sizeof(struct kvm_cpuid_entry2)));

@@ -30,6 +30,7 @@ u32 cpuid_xsave_size(u64 xcr0);
 void cpuid_xcr0_changed(struct vcpu *vcpu);
 
 u32 cpuid_offer(struct kvm_cpuid_entry2 *entries);
+int vcpu_cpuid_copy(struct vcpu *to, const struct vcpu *from);
 int vcpu_cpuid_set(struct vcpu *vcpu, struct kvm_cpuid_entry2 *entries, u32 nent);
 
 void cpuid_setup(void);

@@ -57,6 +57,26 @@ void vcpu_fpu_free(struct vcpu *vcpu)
 	fpu_free_guest_fpstate(&vcpu->fpu);
 }
 
+/**
+ * vcpu_fpu_copy() - give a vCPU another one's state
+ * @to: nobody sees it yet
+ * @from: owned, outside of KVM_RUN
+ *
+ * As it lies in memory: the kernel has allocated both alike.
+ *
+ * Return: 0; -EOPNOTSUPP when it has not.
+ */
+int vcpu_fpu_copy(struct vcpu *to, const struct vcpu *from)
+{
+	struct fpstate *dst = to->fpu.fpstate;
+	const struct fpstate *src = from->fpu.fpstate;
+
+	if (dst->size != src->size || dst->xfeatures != src->xfeatures || dst->xfd != src->xfd)
+		return -EOPNOTSUPP;
+	memcpy(&dst->regs, &src->regs, src->size);
+	return 0;
+}
+
 static bool guest_uses_pkru(const struct vcpu *vcpu)
 {
 	return cpu_feature_enabled(X86_FEATURE_PKU) &&

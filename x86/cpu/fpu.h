@@ -13,6 +13,7 @@
 
 #include "x86/machine/vcpu.h"
 
+int vcpu_fpu_copy(struct vcpu *to, const struct vcpu *from);
 int vcpu_fpu_init(struct vcpu *vcpu);
 void vcpu_fpu_free(struct vcpu *vcpu);
 void vcpu_load_guest_xcr0(struct vcpu *vcpu);

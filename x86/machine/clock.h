@@ -64,6 +64,15 @@ struct vcpu_clock {
 	bool guest_stopped;
 };
 
+/**
+ * struct clock_instant - an instant of the host's, or what lies between two
+ * @tsc: host TSC, as clock.c counts it
+ * @ns: CLOCK_MONOTONIC
+ */
+struct clock_instant {
+	u64 tsc, ns;
+};
+
 /* What the hardware's TSC lacks, see cpu/clock.c; changes while nothing else runs. */
 extern u64 clock_shift;
 

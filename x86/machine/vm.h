@@ -115,6 +115,9 @@ struct vm_enabled {
  * @paused: somebody else owns all vCPUs, or is about to: who was in KVM_RUN waits; @lock, read
  *	without
  * @resume: where they wait
+ * @frozen: it is a template: its vCPUs do not run, and its time stands still; written under
+ *	@lock and with all vCPUs owned
+ * @frozen_at: since when
  * @dead: an internal error ended this VM: every ioctl gives -EIO
  */
 struct vm {
@@ -143,6 +146,8 @@ struct vm {
 	u64 flush_requests, flushes;
 	bool paused;
 	wait_queue_head_t resume;
+	bool frozen;
+	struct clock_instant frozen_at;
 	bool dead;
 };
 

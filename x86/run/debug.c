@@ -447,6 +447,30 @@ static u32 debug_exceptions(u32 control)
 	return control & KVM_GUESTDBG_USE_SW_BP ? BIT(X86_TRAP_BP) : 0;
 }
 
+/* Have the CPU do what vcpu->debug says. */
+static void debug_arm(struct vcpu *vcpu)
+{
+	u32 control = vcpu->debug.control;
+
+	vcpu->guest_dr = false;
+	backend->set_dr_exits(vcpu, true);
+	backend->set_exception_exits(vcpu, debug_exceptions(control));
+	vlapic_hold(vcpu, control & (KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_BLOCKIRQ));
+	vcpu_request(vcpu, REQ_EVENT);
+}
+
+/**
+ * vcpu_debug_copy() - have a vCPU debugged as another one is
+ * @to: nobody sees it yet
+ * @from: owned
+ */
+void vcpu_debug_copy(struct vcpu *to, const struct vcpu *from)
+{
+	to->debug = from->debug;
+	if (to->debug.control)
+		debug_arm(to);
+}
+
 /**
  * vcpu_ioctl_set_guest_debug() - KVM_SET_GUEST_DEBUG
  * @vcpu: owned and loaded
@@ -471,10 +495,6 @@ int vcpu_ioctl_set_guest_debug(struct vcpu *vcpu, struct kvm_guest_debug *dbg)
 	d->dr7 = cr_fixup_dr7((u32)dbg->arch.debugreg[7]);
 	d->stepping = false;
 	d->delivered = false;
-	vcpu->guest_dr = false;
-	backend->set_dr_exits(vcpu, true);
-	backend->set_exception_exits(vcpu, debug_exceptions(d->control));
-	vlapic_hold(vcpu, d->control & (KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_BLOCKIRQ));
-	vcpu_request(vcpu, REQ_EVENT);
+	debug_arm(vcpu);
 	return 0;
 }

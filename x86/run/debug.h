@@ -27,6 +27,7 @@ void vcpu_debug_after(struct vcpu *vcpu, const struct exit_facts *facts);
 bool vcpu_debug_exception(struct vcpu *vcpu, const struct exit_facts *facts);
 enum exit_outcome vcpu_debug_soft_int(struct vcpu *vcpu);
 enum exit_outcome vcpu_debug_dr(struct vcpu *vcpu, const struct exit_facts *facts);
+void vcpu_debug_copy(struct vcpu *to, const struct vcpu *from);
 int vcpu_ioctl_set_guest_debug(struct vcpu *vcpu, struct kvm_guest_debug *dbg);
 
 #endif

@@ -197,6 +197,31 @@ int msr_filter_ioctl_set32(struct vm *vm, struct msr_filter32 *args)
 #endif
 
 /**
+ * msr_filter_copy() - give a VM another one's filter
+ * @to: has none, and nobody sees it yet
+ * @from: its vm->lock held
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int msr_filter_copy(struct vm *to, struct vm *from)
+{
+	struct msr_filter *old = rcu_dereference_protected(from->msr_filter,
+							   lockdep_is_held(&from->lock));
+	struct msr_filter *new;
+	size_t size;
+
+	if (!old)
+		return 0;
+	size = struct_size(old, range, old->nr);
+	new = kvmalloc(size, GFP_KERNEL_ACCOUNT);
+	if (!new)
+		return -ENOMEM;
+	memcpy(new, old, size);
+	rcu_assign_pointer(to->msr_filter, new);
+	return 0;
+}
+
+/**
  * msr_filter_free() - end of a VM's filter
  * @vm: nobody uses it any more
  */

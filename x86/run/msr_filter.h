@@ -30,6 +30,7 @@ struct msr_refused {
 bool msr_filter_allows(struct vm *vm, u32 index, bool write);
 bool msr_filter_ask(struct vcpu *vcpu, const struct msr_refused *why);
 int msr_filter_ioctl_set(struct vm *vm, struct kvm_msr_filter *args);
+int msr_filter_copy(struct vm *to, struct vm *from);
 void msr_filter_free(struct vm *vm);
 
 #ifdef CONFIG_COMPAT

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a vCPU is between two instructions, given to another vCPU of the same kind on another
+ * machine: registers, events on their way, MSRs that live in software, what the VMM was asked
+ * for and has not answered, and the pages that it maps. Both then go on from there. Time, the
+ * FPU, CPUID and the local APIC are copied by their own files.
+ *
+ * Registers go the way of the ioctls: fetched here, pushed by the copy's first entry. So this
+ * is one for all backends; what a backend arms for an event it arms anew.
+ *
+ * What belongs to the thread that runs a vCPU is not copied: its signal mask, its steal time
+ * so far, how long its halts poll, statistics.
+ */
+#include "x86/board/lapic.h"
+#include "x86/machine/vm.h"
+#include "x86/run/apf.h"
+#include "x86/run/copy.h"
+#include "x86/run/debug.h"
+
+/* Requests that are a part of the vCPU's state; others follow from what is copied. */
+#define COPY_REQUESTS	(BIT(REQ_PDPTES) | BIT(REQ_IOAPIC_EOI) | BIT(REQ_APF) | \
+			 BIT(REQ_TPR_ACCESS) | BIT(REQ_RING_FULL) | BIT(REQ_SHUTDOWN))
+
+static void copy_registers(struct vcpu *to, struct vcpu *from)
+{
+	u32 parts = (ST_ALL & ~ST_TSC) | (backend->caps->pdptes ? ST_PDPTE : 0);
+	u64 tsc_offset = to->st.tsc_offset;
+
+	vcpu_need(from, parts);
+	to->st = from->st;
+	/* Pushed with the clock: see vcpu_clock_copy(). */
+	to->st.tsc_offset = tsc_offset;
+	to->st.valid = to->st.dirty = 0;
+	vcpu_changed(to, parts | ST_TSC);
+}
+
+static void copy_events(struct vcpu_events *to, struct vcpu_events *from)
+{
+	int asked = atomic_read(&from->nmi_asked);
+
+	*to = *from;
+	atomic_set(&to->nmi_asked, asked);
+}
+
+/*
+ * The guest waits for pages that were not there. Nobody waits for them on the copy's behalf:
+ * it is told to try all of them, as after a migration, and may be told again of each.
+ */
+static void copy_pv(struct vcpu *to, const struct vcpu *from)
+{
+	struct vcpu_pv *pv = &to->pv;
+
+	*pv = from->pv;
+	pv->steal_thread = NULL;
+	vcpu_apf_init(to);
+	if (!pv->apf.nr)
+		return;
+	pv->apf.nr = 0;
+	pv->apf.wake_all = true;
+	vcpu_request(to, REQ_APF);
+}
+
+/* What the VMM wrote there, too. */
+static void copy_pages(struct vcpu *to, const struct vcpu *from)
+{
+	memcpy(to->run, from->run, PAGE_SIZE);
+	memcpy(to->pio_data, from->pio_data, PAGE_SIZE);
+}
+
+/* How the last exit was, but for a log that the CPU keeps. */
+static void copy_facts(struct exit_facts *to, const struct exit_facts *from)
+{
+	*to = *from;
+	to->written = NULL;
+	to->nr_written = 0;
+}
+
+static void copy_requests(struct vcpu *to, const struct vcpu *from)
+{
+	unsigned long requests = READ_ONCE(from->requests) & COPY_REQUESTS;
+	unsigned int req;
+
+	for_each_set_bit(req, &requests, BITS_PER_LONG)
+		vcpu_request(to, req);
+	vcpu_request(to, REQ_EVENT);
+	vcpu_request(to, REQ_MSR_FILTER);
+}
+
+/**
+ * vcpu_copy() - give a vCPU another one's state
+ * @to: of the same id; nobody sees it yet
+ * @from: owned and loaded, not in KVM_RUN
+ */
+void vcpu_copy(struct vcpu *to, struct vcpu *from)
+{
+	copy_registers(to, from);
+	copy_events(&to->ev, &from->ev);
+	copy_pv(to, from);
+	copy_pages(to, from);
+	copy_facts(&to->facts, &from->facts);
+	to->msr = from->msr;
+	to->mce = from->mce;
+	to->io = from->io;
+	to->vapic = from->vapic;
+	to->mp_state = from->mp_state;
+	vcpu_debug_copy(to, from);
+	copy_requests(to, from);
+}
