@@ -623,6 +623,22 @@ int gmem_create(u64 size, u32 flags)
 }
 
 /**
+ * gmem_open() - another fd for a gmem
+ * @g: the caller's reference goes to the fd, or is dropped
+ *
+ * Return: the fd (O_CLOEXEC); -EINVAL for one that only a machine sees, or that is a file of a
+ * mount, whose mode and owner say who may open it; -EMFILE, -ENFILE, -ENOMEM.
+ */
+int gmem_open(struct gmem *g)
+{
+	if (g->owner || g->space) {
+		gmem_put(g);
+		return -EINVAL;
+	}
+	return gmem_new_fd(g, &gmem_fops, O_CLOEXEC);
+}
+
+/**
  * gmem_ioctl_create() - DITTO_CREATE_GMEM
  * @args: from user space, copied
  *

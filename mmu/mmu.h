@@ -16,6 +16,7 @@
 struct ditto_gmem_region;
 struct kvm_memory_attributes;
 struct kvm_userspace_memory_region2;
+struct mmu_copy;
 struct ditto_vm_info;
 struct seq_file;
 
@@ -87,6 +88,14 @@ int mmu_set_user_region(struct mmu *mmu, const struct kvm_userspace_memory_regio
 int mmu_set_user_region2(struct mmu *mmu, const struct kvm_userspace_memory_region2 *r);
 int mmu_set_max_tables(struct mmu *mmu, unsigned long nr);
 int mmu_set_gmem_region(struct mmu *mmu, const struct ditto_gmem_region *r);
+struct gmem *mmu_slot_gmem(struct mmu *mmu, unsigned long id);
+
+/* copy.c */
+struct mmu_copy *mmu_copy_begin(struct mmu *from);
+int mmu_copy_fork(struct mmu_copy *copy, struct mmu *to);
+int mmu_copy_slots(struct mmu_copy *copy, struct mmu *to);
+void mmu_copy_end(struct mmu_copy *copy);
+void mmu_copy_settings(struct mmu *to, const struct mmu *from);
 
 /* dirty.c */
 int mmu_set_log_manual(struct mmu *mmu, u64 manual);
@@ -101,6 +110,7 @@ int ring_alloc(struct mmu *mmu, struct dirty_ring *ring);
 void ring_free(struct dirty_ring *ring);
 struct page *ring_page(const struct dirty_ring *ring, unsigned long index);
 int mmu_reset_ring(struct mmu *mmu, struct dirty_ring *ring);
+void ring_copy(struct dirty_ring *to, struct dirty_ring *from);
 
 /**
  * ring_arrive() - the thread on this CPU runs a vCPU; its writes enter this ring

@@ -243,6 +243,22 @@ int ring_alloc(struct mmu *mmu, struct dirty_ring *ring)
 }
 
 /**
+ * ring_copy() - what is in a ring is in another's, too
+ * @to: as large; nobody sees it yet
+ * @from: no vCPU runs
+ */
+void ring_copy(struct dirty_ring *to, struct dirty_ring *from)
+{
+	if (!from->entries)
+		return;
+	spin_lock(&from->lock);
+	memcpy(to->entries, from->entries, from->size * sizeof(*from->entries));
+	to->entered = from->entered;
+	to->reset = READ_ONCE(from->reset);
+	spin_unlock(&from->lock);
+}
+
+/**
  * ring_free() - free a vCPU's ring
  * @ring: after ring_alloc(); nobody enters pages any more
  *

@@ -377,6 +377,24 @@ free_new:
 	return err;
 }
 
+/**
+ * slots_add() - a memslot for an address space that nobody uses yet
+ * @mmu: takes its slots_lock; may sleep
+ * @tmpl: checked; of an unused number, and overlapping none. Its gmem is taken over on success
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int slots_add(struct mmu *mmu, const struct memslot *tmpl)
+{
+	int err;
+
+	/* Inside the lock of the machine that it is a copy of. */
+	mutex_lock_nested(&mmu->slots_lock, SINGLE_DEPTH_NESTING);
+	err = slots_create(mmu, tmpl, NULL);
+	mutex_unlock(&mmu->slots_lock);
+	return err;
+}
+
 static bool memslot_same_backing(const struct memslot *a, const struct memslot *b)
 {
 	return a->npages == b->npages && memslot_readonly(a) == memslot_readonly(b) &&
@@ -619,6 +637,30 @@ int mmu_set_gmem_region(struct mmu *mmu, const struct ditto_gmem_region *r)
 		err = slots_delete(mmu, tmpl.id);
 	mutex_unlock(&mmu->slots_lock);
 	return err;
+}
+
+/**
+ * mmu_slot_gmem() - what backs a memslot
+ * @mmu: takes its slots_lock; may sleep
+ * @id: the VMM's number; any value
+ *
+ * Not what is behind a window: the VMM may have that by an fd that only reads.
+ *
+ * Return: the gmem, with a reference for the caller, or ERR_PTR: -ENOENT, -EINTR; -EINVAL: none
+ * does.
+ */
+struct gmem *mmu_slot_gmem(struct mmu *mmu, unsigned long id)
+{
+	struct gmem *gmem = ERR_PTR(-ENOENT);
+	struct memslot *slot;
+
+	if (mutex_lock_killable(&mmu->slots_lock))
+		return ERR_PTR(-EINTR);
+	slot = xa_load(&mmu->slots_by_id, id);
+	if (slot)
+		gmem = slot->gmem ? gmem_get(slot->gmem) : ERR_PTR(-EINVAL);
+	mutex_unlock(&mmu->slots_lock);
+	return gmem;
 }
 
 /**

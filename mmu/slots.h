@@ -89,6 +89,7 @@ struct memslot {
 struct memslot *slots_in_front(struct mmu *mmu, gfn_t gfn);
 struct memslot *slots_search(struct mmu *mmu, gfn_t gfn);
 
+int slots_add(struct mmu *mmu, const struct memslot *tmpl);
 int memslot_alloc_written(struct memslot *slot);
 int memslot_attach_gmem(struct memslot *slot);
 int binding_attach(struct memslot *slot);

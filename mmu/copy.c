@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The address space of a machine that is forked: the same memslots, over forks of the gmems
+ * that back them. Owns the plan of such a copy, which is made and carried out in three steps,
+ * so that vCPUs have to stand still for the middle one only:
+ *
+ * 1. mmu_copy_begin(): what is to be copied, and whether it can be. User-backed slots cannot,
+ *    but those that are one window (window.c): the copy has a gmem-backed slot there.
+ * 2. mmu_copy_fork(), with the vCPUs at rest: each gmem is forked, once however many slots are
+ *    over it.
+ * 3. mmu_copy_slots(): the slots. Their dirty logs have at least the bits that were set in 2.
+ *
+ * The memslots of the original do not change meanwhile, because the caller holds what keeps
+ * ioctls that change them out (the owner's vm->lock). Mappings may: a window that ends after 1
+ * is copied all the same, as if it had ended after the fork.
+ */
+#include <linux/bitmap.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "gmem/fork.h"
+#include "mmu/slots.h"
+
+/**
+ * struct gmem_copy - a gmem and its fork
+ * @from: with a reference
+ * @to: likewise, or NULL before step 2
+ */
+struct gmem_copy {
+	struct gmem *from, *to;
+};
+
+/**
+ * struct slot_copy - a memslot that will be
+ * @from: the original
+ * @gmem: what backs it
+ * @pos: where in that it begins
+ */
+struct slot_copy {
+	struct memslot *from;
+	struct gmem_copy *gmem;
+	u64 pos;
+};
+
+/**
+ * struct mmu_copy - a copy that is being made
+ * @from: the original
+ * @locked: its slots_lock is held
+ * @gmems: struct gmem_copy, by address of the original
+ * @nr: slots
+ * @slot: they
+ */
+struct mmu_copy {
+	struct mmu *from;
+	bool locked;
+	struct xarray gmems;
+	unsigned int nr;
+	struct slot_copy slot[] __counted_by(nr);
+};
+
+/* A gmem's address, shifted so that the xarray is as flat as can be. */
+static unsigned long gmem_key(const struct gmem *gmem)
+{
+	return (unsigned long)gmem / sizeof(long);
+}
+
+/* The window that a user-backed slot is, with a reference to its gmem; or NULL. */
+static struct gmem *copy_window(struct memslot *slot, u64 *pos)
+{
+	struct mmu *mmu = slot->mmu;
+	struct gmem *gmem = NULL;
+	struct memslot *w;
+	int idx;
+
+	idx = srcu_read_lock(&mmu->srcu);
+	/* There may be none yet, because nobody has touched the slot. */
+	if (window_choose(slot, slot->base) == slot)
+		window_make(slot, slot->base);
+	read_lock(&mmu->lock);
+	w = window_choose(slot, slot->base);
+	if (w != slot && w->base == slot->base && w->npages == slot->npages) {
+		*pos = w->pos;
+		gmem = gmem_get(w->gmem);
+	}
+	read_unlock(&mmu->lock);
+	srcu_read_unlock(&mmu->srcu, idx);
+	return gmem;
+}
+
+/* Takes over the reference to @gmem. */
+static struct gmem_copy *copy_find_gmem(struct mmu_copy *copy, struct gmem *gmem)
+{
+	struct gmem_copy *found = xa_load(&copy->gmems, gmem_key(gmem));
+
+	if (found) {
+		gmem_put(gmem);
+		return found;
+	}
+	found = kzalloc(sizeof(*found), GFP_KERNEL_ACCOUNT);
+	if (found)
+		found->from = gmem;
+	if (!found || xa_err(xa_store(&copy->gmems, gmem_key(gmem), found, GFP_KERNEL_ACCOUNT))) {
+		gmem_put(gmem);
+		kfree(found);
+		return NULL;
+	}
+	return found;
+}
+
+static int copy_plan_slot(struct mmu_copy *copy, struct memslot *slot)
+{
+	struct slot_copy *s = &copy->slot[copy->nr];
+	struct gmem *gmem;
+
+	s->from = slot;
+	s->pos = slot->pos;
+	gmem = slot->gmem ? gmem_get(slot->gmem) : copy_window(slot, &s->pos);
+	if (!gmem)
+		return -EBUSY;
+	s->gmem = copy_find_gmem(copy, gmem);
+	if (!s->gmem)
+		return -ENOMEM;
+	copy->nr++;
+	return 0;
+}
+
+static unsigned int copy_count_slots(struct mmu *mmu)
+{
+	struct memslot *slot;
+	unsigned int nr = 0;
+	unsigned long id;
+
+	xa_for_each(&mmu->slots_by_id, id, slot)
+		nr++;
+	return nr;
+}
+
+/**
+ * mmu_copy_begin() - plan the copy of an address space
+ * @from: the original; its memslots do not change until mmu_copy_end(). If it has user-backed
+ *	slots, the caller is of their process
+ *
+ * May sleep; takes mmap_lock.
+ *
+ * Return: what to give to the others; ERR_PTR of -EOPNOTSUPP where memory can be private,
+ * -EBUSY for user-backed memory that is not one mapping of a gmem, -ENOMEM.
+ */
+struct mmu_copy *mmu_copy_begin(struct mmu *from)
+{
+	unsigned int nr = copy_count_slots(from);
+	struct mmu_copy *copy;
+	struct memslot *slot;
+	unsigned long id;
+	int err;
+
+	if (from->private_mem)
+		return ERR_PTR(-EOPNOTSUPP);
+	copy = kvzalloc(struct_size(copy, slot, nr), GFP_KERNEL_ACCOUNT);
+	if (!copy)
+		return ERR_PTR(-ENOMEM);
+	copy->from = from;
+	xa_init_flags(&copy->gmems, XA_FLAGS_ACCOUNT);
+	xa_for_each(&from->slots_by_id, id, slot) {
+		err = copy_plan_slot(copy, slot);
+		if (err) {
+			mmu_copy_end(copy);
+			return ERR_PTR(err);
+		}
+		cond_resched();
+	}
+	return copy;
+}
+
+/* A guest_memfd that cannot be mapped is only where memory can be private. */
+static struct gmem *copy_gmem(struct gmem *gmem, u64 owner)
+{
+	return gmem_guest_is_mappable(gmem) ? gmem_fork_guest(gmem, owner) : gmem_fork(gmem);
+}
+
+/**
+ * mmu_copy_fork() - fork the memory
+ * @copy: from mmu_copy_begin(); no vCPU runs, and all are owned
+ * @to: whose memory the forks are going to be
+ *
+ * Holds the original's slots_lock from here on, so that nobody takes bits of dirty logs.
+ *
+ * Return: 0, -EINTR, or as gmem_fork().
+ */
+int mmu_copy_fork(struct mmu_copy *copy, struct mmu *to)
+{
+	struct gmem_copy *gmem;
+	unsigned long key;
+
+	/* Its holder may be waiting for user space. */
+	if (mutex_lock_killable(&copy->from->slots_lock))
+		return -EINTR;
+	copy->locked = true;
+	xa_for_each(&copy->gmems, key, gmem) {
+		struct gmem *fork = copy_gmem(gmem->from, to->owner);
+
+		if (IS_ERR(fork))
+			return PTR_ERR(fork);
+		gmem->to = fork;
+	}
+	return 0;
+}
+
+static void copy_log(struct memslot *to, const struct memslot *from)
+{
+	if (!from->log || !to->log)
+		return;
+	bitmap_copy(to->log->bits, from->log->bits, from->npages);
+	if (from->mmu->ring_bytes)
+		bitmap_copy(to->log->taken, from->log->taken, from->npages);
+	WRITE_ONCE(to->log->any, true);
+}
+
+static int copy_slot(struct mmu *to, const struct slot_copy *s)
+{
+	const struct memslot *from = s->from;
+	struct memslot tmpl = {
+		.mmu = to,
+		.base = from->base,
+		.npages = from->npages,
+		.id = from->id,
+		.flags = (from->flags & KVM_MEM_READONLY) |
+			 (from->log ? KVM_MEM_LOG_DIRTY_PAGES : 0),
+		.gmem = gmem_get(s->gmem->to),
+		.pos = s->pos,
+	};
+	int err = slots_add(to, &tmpl);
+
+	if (err)
+		gmem_put(tmpl.gmem);
+	else
+		copy_log(xa_load(&to->slots_by_id, tmpl.id), from);
+	return err;
+}
+
+/**
+ * mmu_copy_slots() - make the memslots
+ * @copy: after mmu_copy_fork()
+ * @to: after mmu_copy_settings(); empty, and nobody uses it yet
+ *
+ * May sleep.
+ *
+ * Return: 0; -ENOMEM, -EINTR, and then there are some.
+ */
+int mmu_copy_slots(struct mmu_copy *copy, struct mmu *to)
+{
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < copy->nr && !err; i++) {
+		err = copy_slot(to, &copy->slot[i]);
+		cond_resched();
+	}
+	to->ring_late = copy->from->ring_late;
+	return err;
+}
+
+/**
+ * mmu_copy_end() - the copy is made, or is not to be
+ * @copy: from mmu_copy_begin()
+ */
+void mmu_copy_end(struct mmu_copy *copy)
+{
+	struct gmem_copy *gmem;
+	unsigned long key;
+
+	if (copy->locked)
+		mutex_unlock(&copy->from->slots_lock);
+	xa_for_each(&copy->gmems, key, gmem) {
+		if (gmem->to)
+			gmem_put(gmem->to);
+		gmem_put(gmem->from);
+		kfree(gmem);
+	}
+	xa_destroy(&copy->gmems);
+	kvfree(copy);
+}
+
+/**
+ * mmu_copy_settings() - what the VMM chose for an address space counts in another, too
+ * @to: empty, without vCPUs; nobody uses it yet
+ * @from: the original; its memslots do not change
+ */
+void mmu_copy_settings(struct mmu *to, const struct mmu *from)
+{
+	to->policy = READ_ONCE(from->policy);
+	to->log_manual = from->log_manual;
+	to->asked_tables = from->asked_tables;
+	to->ring_bytes = from->ring_bytes;
+}
