@@ -21,6 +21,8 @@ void cpus_disable(void);
 void vm_clocks_unstable(void);
 void vm_get(struct vm *vm);
 void vm_put(struct vm *vm);
+struct vm *vm_alloc(unsigned long type);
+void vm_publish(struct vm *vm);
 int vm_create(unsigned long type);
 int vm_list(struct ditto_vm_list *args);
 int vm_check_all(struct seq_file *m);
@@ -42,6 +44,10 @@ int vm_pause(struct vm *vm);
 void vm_resume(struct vm *vm);
 int vm_wait_resumed(struct vm *vm);
 
+/* fork.c */
+int vm_ioctl_fork(struct vm *vm, void __user *arg);
+int vm_ioctl_thaw(struct vm *vm);
+
 /* ioctl.c */
 void ioctl_init(void);
 
@@ -49,6 +55,7 @@ void ioctl_init(void);
 void vcpu_load(struct vcpu *vcpu);
 void vcpu_put(struct vcpu *vcpu);
 void vcpu_publish_clock(struct vcpu *vcpu);
+struct vcpu *vcpu_add(struct vm *vm, u32 id);
 int vcpu_create(struct vm *vm, unsigned long id);
 void vcpu_destroy(struct vcpu *vcpu);
 int vcpu_ioctl_run(struct vcpu *vcpu);

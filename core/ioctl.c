@@ -11,6 +11,7 @@
 
 #include "compat.h"
 #include "core/core.h"
+#include "gmem/fork.h"
 #include "gmem/gmem.h"
 #include "mmu/mmu.h"
 #include "virtio/device.h"
@@ -199,6 +200,13 @@ static int vm_set_gmem_region(struct vm *vm, struct ditto_gmem_region *r)
 	return mmu_set_gmem_region(&vm->mmu, r);
 }
 
+static int vm_slot_gmem(struct vm *vm, unsigned long slot)
+{
+	struct gmem *gmem = mmu_slot_gmem(&vm->mmu, slot);
+
+	return IS_ERR(gmem) ? PTR_ERR(gmem) : gmem_open(gmem);
+}
+
 static int vm_get_dirty_log(struct vm *vm, struct kvm_dirty_log *args)
 {
 	return mmu_get_dirty_log(&vm->mmu, args);
@@ -222,6 +230,7 @@ BY_STRUCT(vm_set_user_region2)
 BY_STRUCT(vm_create_guest_memfd)
 BY_STRUCT(vm_set_attributes)
 BY_STRUCT(vm_set_gmem_region)
+BY_VALUE(vm_slot_gmem)
 BY_STRUCT(vm_ioctl_enable_cap)
 BY_STRUCT(vm_get_dirty_log)
 BY_STRUCT(vm_clear_dirty_log)
@@ -257,6 +266,8 @@ BY_STRUCT(vm_set_clock)
 BY_NOTHING(vm_ioctl_get_tsc_khz)
 BY_VALUE(vm_ioctl_set_tsc_khz)
 BY_NOTHING(vm_ioctl_stats_fd)
+BY_USER(vm_ioctl_fork)
+BY_NOTHING(vm_ioctl_thaw)
 BY_STRUCT(vm_ioctl_create_virtio)
 
 static struct ioctl_entry vm_ioctls[] __ro_after_init = {
@@ -276,6 +287,7 @@ static struct ioctl_entry vm_ioctls[] __ro_after_init = {
 	{ KVM_SET_MEMORY_ATTRIBUTES, IN, do_vm_set_attributes },
 	{ KVM_SET_NR_MMU_PAGES, VALUE, do_vm_set_nr_mmu_pages },
 	{ DITTO_SET_GMEM_REGION, IN | LOCK, do_vm_set_gmem_region },
+	{ DITTO_SLOT_GMEM, VALUE, do_vm_slot_gmem },
 	{ KVM_GET_DIRTY_LOG, IN, do_vm_get_dirty_log },
 	{ KVM_CLEAR_DIRTY_LOG, IN, do_vm_clear_dirty_log },
 	{ KVM_RESET_DIRTY_RINGS, 0, do_vm_ioctl_reset_rings },
@@ -306,6 +318,9 @@ static struct ioctl_entry vm_ioctls[] __ro_after_init = {
 	{ KVM_GET_TSC_KHZ, LOCK, do_vm_ioctl_get_tsc_khz },
 	{ KVM_SET_TSC_KHZ, VALUE | LOCK, do_vm_ioctl_set_tsc_khz },
 	{ KVM_GET_STATS_FD, 0, do_vm_ioctl_stats_fd },
+	/* Its fds are told before they are there, so that none is lost. */
+	{ DITTO_FORK, USER, do_vm_ioctl_fork },
+	{ DITTO_THAW, LOCK, do_vm_ioctl_thaw },
 	{ DITTO_CREATE_VIRTIO, IN, do_vm_ioctl_create_virtio },
 };
 
@@ -595,17 +610,6 @@ static noinline long vcpu_ioctl_of_table(struct vcpu *vcpu, unsigned int cmd, un
 	return r;
 }
 
-/* KVM_RUN is in no table: guests wait for it, so it is called directly. */
-static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
-{
-	struct vcpu *vcpu = file->private_data;
-	long r;
-
-	if (unlikely(cmd != KVM_RUN))
-		return vcpu_ioctl_of_table(vcpu, cmd, uarg);
-	r = vcpu_ioctl_run_once(vcpu);
-	return unlikely(r == -ERESTART) ? vcpu_ioctl_run_again(vcpu) : r;
-}
 static __always_inline long vcpu_ioctl_run_once(struct vcpu *vcpu)
 {
 	long r = vcpu_ioctl_lock(vcpu);
@@ -630,6 +634,17 @@ static noinline long vcpu_ioctl_run_again(struct vcpu *vcpu)
 	return r;
 }
 
+/* KVM_RUN is in no table: guests wait for it, so it is called directly. */
+static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
+{
+	struct vcpu *vcpu = file->private_data;
+	long r;
+
+	if (unlikely(cmd != KVM_RUN))
+		return vcpu_ioctl_of_table(vcpu, cmd, uarg);
+	r = vcpu_ioctl_run_once(vcpu);
+	return unlikely(r == -ERESTART) ? vcpu_ioctl_run_again(vcpu) : r;
+}
 
 const struct file_operations device_fops = {
 	.owner = THIS_MODULE,

@@ -293,6 +293,29 @@ static int vcpu_open_fd(struct vcpu *vcpu)
 }
 
 /**
+ * vcpu_add() - give a VM another vCPU
+ * @vm: vm->lock held, or nobody sees it yet
+ * @id: valid, and no other vCPU's
+ *
+ * Return: it, in the state after power-on; the VM's to free. Or ERR_PTR(-ENOMEM).
+ */
+struct vcpu *vcpu_add(struct vm *vm, u32 id)
+{
+	struct vcpu *vcpu = vcpu_alloc(vm, id);
+	int err;
+
+	if (IS_ERR(vcpu))
+		return vcpu;
+	err = xa_insert(&vm->vcpus, vcpu->idx, vcpu, GFP_KERNEL_ACCOUNT);
+	if (err) {
+		vcpu_destroy(vcpu);
+		return ERR_PTR(err);
+	}
+	smp_store_release(&vm->nr_vcpus, vm->nr_vcpus + 1);
+	return vcpu;
+}
+
+/**
  * vcpu_create() - KVM_CREATE_VCPU
  * @vm: vm->lock held
  * @id: the VMM's number for it, also its APIC id
@@ -308,7 +331,6 @@ static int vcpu_open_fd(struct vcpu *vcpu)
 int vcpu_create(struct vm *vm, unsigned long id)
 {
 	struct vcpu *vcpu;
-	int err;
 
 	if (id >= DITTO_MAX_VCPU_IDS || vm->nr_vcpus >= DITTO_MAX_VCPUS)
 		return -EINVAL;
@@ -316,16 +338,8 @@ int vcpu_create(struct vm *vm, unsigned long id)
 		return -EINVAL;
 	if (vm_vcpu_by_id(vm, id))
 		return -EEXIST;
-	vcpu = vcpu_alloc(vm, id);
-	if (IS_ERR(vcpu))
-		return PTR_ERR(vcpu);
-	err = xa_insert(&vm->vcpus, vcpu->idx, vcpu, GFP_KERNEL_ACCOUNT);
-	if (err) {
-		vcpu_destroy(vcpu);
-		return err;
-	}
-	smp_store_release(&vm->nr_vcpus, vm->nr_vcpus + 1);
-	return vcpu_open_fd(vcpu);
+	vcpu = vcpu_add(vm, id);
+	return IS_ERR(vcpu) ? PTR_ERR(vcpu) : vcpu_open_fd(vcpu);
 }
 
 /**
@@ -426,12 +440,14 @@ static noinline int vcpu_run_with_sigset(struct vcpu *vcpu)
  * vcpu_ioctl_run() - KVM_RUN
  * @vcpu: owned; not loaded: that is done here, without calls
  *
- * Return: as vcpu_run().
+ * Return: as vcpu_run(); -EPERM when the VM is frozen.
  */
 int vcpu_ioctl_run(struct vcpu *vcpu)
 {
 	int r;
 
+	if (unlikely(READ_ONCE(vcpu->vm->frozen)))
+		return -EPERM;
 	if (unlikely(vcpu->thread != task_pid(current)))
 		vcpu_note_thread(vcpu);
 	vcpu_load_here(vcpu);

@@ -232,7 +232,15 @@ free_mmu:
 	return err;
 }
 
-static struct vm *vm_alloc(unsigned long type)
+/**
+ * vm_alloc() - make a VM that nobody sees yet
+ * @type: as of vm_create(), and valid
+ *
+ * The caller owns it, by uid and by pid.
+ *
+ * Return: it, with one reference, or ERR_PTR(-ENOMEM).
+ */
+struct vm *vm_alloc(unsigned long type)
 {
 	struct vm *vm = kzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
 	int err;
@@ -243,6 +251,7 @@ static struct vm *vm_alloc(unsigned long type)
 	mutex_init(&vm->lock);
 	spin_lock_init(&vm->name_lock);
 	xa_init(&vm->vcpus);
+	init_waitqueue_head(&vm->resume);
 	err = vm_init_parts(vm);
 	if (err) {
 		kfree(vm);
@@ -251,10 +260,24 @@ static struct vm *vm_alloc(unsigned long type)
 	vm->id = atomic64_inc_return(&vm_last_id);
 	vm->mmu.owner = vm->id;
 	vm->mmu.private_mem = type == KVM_X86_SW_PROTECTED_VM;
-	init_waitqueue_head(&vm->resume);
 	vm->pid = get_pid(task_tgid(current));
 	vm->uid = current_euid();
 	return vm;
+}
+
+/**
+ * vm_publish() - let a VM be seen by who looks at all
+ * @vm: new, and complete
+ */
+void vm_publish(struct vm *vm)
+{
+	vm_list_add(vm);
+	/*
+	 * A thread that handled all VMs on the list may have passed just before this VM was
+	 * added.
+	 */
+	if (unlikely(check_tsc_unstable()))
+		vm_clock_unstable(vm);
 }
 
 /**
@@ -273,13 +296,7 @@ int vm_create(unsigned long type)
 	vm = vm_alloc(type);
 	if (IS_ERR(vm))
 		return PTR_ERR(vm);
-	vm_list_add(vm);
-	/*
-	 * A thread that handled all VMs on the list may have passed just before this VM was
-	 * added.
-	 */
-	if (unlikely(check_tsc_unstable()))
-		vm_clock_unstable(vm);
+	vm_publish(vm);
 	fd = anon_inode_getfd("ditto-vm", &vm_fops, vm, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		vm_put(vm);

@@ -192,6 +192,61 @@ struct ditto_vm_list {
  */
 #define DITTO_LIST_VMS		_IOWR(DITTO_IO, 0x04, struct ditto_vm_list)
 
+/**
+ * struct ditto_fork - arguments of DITTO_FORK
+ * @flags: DITTO_FORK_* or 0; unknown bits are -EINVAL
+ * @capacity: in: elements that fit into @vcpu_fds
+ * @count: out: the machine's vCPUs
+ * @vm_fd: out: of the new machine
+ * @vcpu_fds: user address of an array of __s32: the new vCPUs' fds, in the order in which the
+ *	parent's were created
+ * @reserved: must be 0
+ */
+struct ditto_fork {
+	__u32 flags;
+	__u32 capacity;
+	__u32 count;
+	__s32 vm_fd;
+	__u64 vcpu_fds;
+	__u64 reserved[2];
+};
+
+/* The new machine is a template: it does not run, and its time stands still. */
+#define DITTO_FORK_FROZEN	(1u << 0)
+
+/**
+ * DITTO_FORK - VM: a machine becomes two
+ *
+ * Makes a machine that is what this one is at one instant: its memory, shared until either
+ * writes; its vCPUs, each between two instructions; interrupt controllers and timers. Both go
+ * on from there; an exit that waits for its answer waits in both. The new machine is tied to
+ * no process, has no name, and none of the parent's irqfds and ioeventfds. The fds are
+ * O_CLOEXEC. Every memslot must be backed by a gmem, or lie over a single shared mapping of
+ * one; in the new machine both kinds are backed by forks of the gmems.
+ *
+ * Errors, with nothing changed: -E2BIG: @capacity is too small, and @count says what is needed;
+ * -EBUSY: a memslot is the process's own memory, or a device holds a page; -EOPNOTSUPP: memory
+ * of this machine can be private, or its policy is "secure"; -EINVAL, -EFAULT, -EINTR, -EMFILE,
+ * -ENFILE, -ENOMEM.
+ */
+#define DITTO_FORK		_IOWR(DITTO_IO, 0x10, struct ditto_fork)
+
+/**
+ * DITTO_THAW - VM: a template becomes a machine that runs
+ *
+ * Its time goes on from where it stood. Error: -EINVAL: it is not frozen.
+ */
+#define DITTO_THAW		_IO(DITTO_IO, 0x11)
+
+/**
+ * DITTO_SLOT_GMEM - VM: an fd of the gmem that backs a memslot
+ *
+ * The argument is the slot's number. So who forked a machine can map the child's memory. Gives
+ * an fd as DITTO_CREATE_GMEM does. Errors: -ENOENT: there is no such slot; -EINVAL: no gmem
+ * backs it, or a guest_memfd or a file of a mount does; -EMFILE, -ENFILE, -ENOMEM, -EINTR.
+ */
+#define DITTO_SLOT_GMEM		_IO(DITTO_IO, 0x12)
+
 #define DITTO_VIRTIO_SERIAL_LEN	20
 #define DITTO_VIRTIO_MAX_QUEUES	64
 #define DITTO_VIRTIO_MAX_NUM	1024	/* entries of a queue */

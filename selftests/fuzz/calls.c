@@ -74,6 +74,32 @@ static void bend_list(struct world *w, struct rng *r, void *arg)
 		list->vms = 8;
 }
 
+#define FORK_FDS	64
+
+/* Of the last DITTO_FORK of this thread. */
+static __thread struct ditto_fork *fork_args;
+static __thread int fork_fds[FORK_FDS];
+
+static void bend_fork(struct world *w, struct rng *r, void *arg)
+{
+	struct ditto_fork *fork = fork_args = arg;
+
+	memset(fork, 0, sizeof(*fork));
+	fork->flags = rng_one_in(r, 16) ? rng_interesting(r) :
+		      rng_one_in(r, 8) ? DITTO_FORK_FROZEN : 0;
+	fork->capacity = rng_one_in(r, 16) ? rng_below(r, 4) : FORK_FDS;
+	fork->vcpu_fds = rng_one_in(r, 16) ? 8 : (uintptr_t)fork_fds;
+}
+
+static void keep_forked(struct world *w, struct rng *r)
+{
+	u32 i;
+
+	world_keep(r, w->vms, 1, WORLD_VMS, fork_args->vm_fd);
+	for (i = 0; i < fork_args->count && i < FORK_FDS; i++)
+		world_keep(r, w->vcpus, w->vm->nr_vcpus, WORLD_VCPUS, fork_fds[i]);
+}
+
 static void bend_cpuid(struct world *w, struct rng *r, void *arg)
 {
 	struct kvm_cpuid2 *cpuid = arg;
@@ -580,6 +606,9 @@ static const struct call calls[] = {
 	NUMBER(KVM_SET_NR_MMU_PAGES, VM),
 	TAKES(DITTO_SET_NAME, VM, bend_name),
 	NUMBER(DITTO_SET_POLICY, VM),
+	POINTS(DITTO_FORK, VM, bend_fork),
+	NUMBER(DITTO_THAW, VM),
+	NUMBER(DITTO_SLOT_GMEM, VM),
 	NUMBER(KVM_SET_TSS_ADDR, VM),
 	TAKES(KVM_SET_IDENTITY_MAP_ADDR, VM, bend_identity_map),
 	NUMBER(KVM_SET_BOOT_CPU_ID, VM),
@@ -734,7 +763,10 @@ static void keep(struct world *w, struct rng *r, const struct call *call, long r
 		read_stats(r, result);
 	else if (call->cmd == DITTO_CREATE_VIRTIO)
 		world_keep(r, w->disks, 0, WORLD_DISKS, result);
-	else if (call->cmd == DITTO_CREATE_GMEM || call->cmd == CREATE_GUEST_MEMFD)
+	else if (call->cmd == DITTO_FORK)
+		keep_forked(w, r);
+	else if (call->cmd == DITTO_CREATE_GMEM || call->cmd == CREATE_GUEST_MEMFD ||
+		 call->cmd == DITTO_SLOT_GMEM)
 		world_keep(r, w->gmems, 1, WORLD_GMEMS, result);
 }
 

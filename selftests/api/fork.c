@@ -1,0 +1,530 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * DITTO_FORK: a machine becomes two, whatever its vCPUs are doing, and each goes on as if it
+ * were alone. The children's memory is looked at through fds of its own.
+ */
+#include <dirent.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "vm.h"
+
+#define NONCE	0x1234567890abcdefull
+#define MS	1000000ull
+
+static void sleep_ms(unsigned int ms)
+{
+	usleep(ms * 1000);
+}
+
+static u64 now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000ull + ts.tv_nsec / MS;
+}
+
+static int try_fork(struct vm *vm, struct ditto_fork *args)
+{
+	return ioctl(vm->fd, DITTO_FORK, args);
+}
+
+/* The child, to be used as any machine. */
+static struct vm *fork_with(struct vm *parent, u32 flags)
+{
+	int fds[VM_MAX_VCPUS];
+	struct ditto_fork args = { .flags = flags, .capacity = VM_MAX_VCPUS,
+				   .vcpu_fds = (uintptr_t)fds };
+	struct vm *vm = calloc(1, sizeof(*vm));
+	unsigned int i;
+
+	CHECKED(try_fork(parent, &args));
+	ASSERT_EQ(args.count, parent->nr_vcpus);
+	pthread_mutex_init(&vm->lock, NULL);
+	vm->fd = args.vm_fd;
+	vm->nr_vcpus = args.count;
+	for (i = 0; i < args.count; i++) {
+		struct vcpu *vcpu = &vm->vcpu[i];
+
+		*vcpu = (struct vcpu) { .fd = fds[i], .id = parent->vcpu[i].id, .vm = vm,
+					.run_size = parent->vcpu[i].run_size };
+		vcpu->run = mmap(NULL, vcpu->run_size, PROT_READ | PROT_WRITE, MAP_SHARED,
+				 vcpu->fd, 0);
+		ASSERT(vcpu->run != MAP_FAILED);
+	}
+	vm->gmem = CHECKED(ioctl(vm->fd, DITTO_SLOT_GMEM, 0));
+	vm->ram_size = parent->ram_size;
+	vm->ram = gmem_map(vm->gmem, vm->ram_size);
+	return vm;
+}
+
+static struct vm *fork_vm(struct vm *parent)
+{
+	return fork_with(parent, 0);
+}
+
+static void wait_trace(struct vm *vm, unsigned int nr)
+{
+	while (*(volatile unsigned int *)&vm->nr_traces < nr)
+		sleep_ms(1);
+}
+
+static void stop(struct vm *vm)
+{
+	unsigned int i;
+
+	vm_var(vm, u32, "g_fork_stop") = 1;
+	for (i = 0; i < vm->nr_vcpus; i++)
+		vcpu_join(&vm->vcpu[i]);
+}
+
+static void start_all(struct vm *vm)
+{
+	unsigned int i;
+
+	for (i = 0; i < vm->nr_vcpus; i++)
+		vcpu_start(&vm->vcpu[i]);
+}
+
+static u64 count_of(struct vm *vm, unsigned int cpu)
+{
+	return ((volatile u64 *)vm_symbol(vm, "g_fork_count"))[cpu];
+}
+
+/* Does it go on counting? */
+static void must_count(struct vm *vm)
+{
+	u64 before = count_of(vm, 0);
+
+	while (count_of(vm, 0) == before)
+		sleep_ms(1);
+}
+
+static struct vm *counting(void)
+{
+	struct vm *vm = vm_new(NULL);
+
+	vcpu_call(&vm->vcpu[0], "g_fork_counts", NONCE);
+	vcpu_start(&vm->vcpu[0]);
+	must_count(vm);
+	return vm;
+}
+
+/* A guest that runs all the time does so in both, and neither sees what the other writes. */
+static void runs(const void *arg)
+{
+	struct vm *vm = counting(), *child = fork_vm(vm);
+	u64 at = count_of(child, 0);
+
+	must_count(vm);
+	ASSERT_EQ(count_of(child, 0), at);
+	ASSERT_EQ(vm_var(child, u64, "g_fork_nonce"), NONCE);
+	start_all(child);
+	must_count(child);
+	vm_var(child, u64, "g_fork_nonce") = NONCE;
+	stop(child);
+	must_count(vm);
+	stop(vm);
+	ASSERT(count_of(child, 0) > at && count_of(vm, 0) > at);
+	vm_free(child);
+	vm_free(vm);
+}
+
+/* Registers and memory of two vCPUs are of one instant. */
+static void two_vcpus(const void *arg)
+{
+	struct vm *vm = vm_new(&(struct vm_config) { .vcpus = 2 }), *child;
+	unsigned int i;
+
+	for (i = 0; i < 2; i++)
+		vcpu_call(&vm->vcpu[i], "g_fork_turns", i);
+	start_all(vm);
+	for (i = 0; i < 10; i++) {
+		must_count(vm);
+		child = fork_vm(vm);
+		ASSERT(count_of(child, 0) - count_of(child, 1) <= 1);
+		start_all(child);
+		must_count(child);
+		stop(child);
+		vm_free(child);
+	}
+	stop(vm);
+	vm_free(vm);
+}
+
+struct halt_case {
+	const char *guest;
+	u64 arg;
+	bool pit;
+};
+
+/* The parent is halted and its timer runs: it fires as often as it should in each. */
+static void halted(const void *arg)
+{
+	const struct halt_case *c = arg;
+	struct vm *vm = vm_new(&(struct vm_config) { .pit = c->pit }), *child;
+
+	vcpu_call(&vm->vcpu[0], c->guest, c->arg);
+	vcpu_start(&vm->vcpu[0]);
+	wait_trace(vm, 1);
+	sleep_ms(20);
+	child = fork_vm(vm);
+	start_all(child);
+	vcpu_join(&child->vcpu[0]);
+	vcpu_join(&vm->vcpu[0]);
+	vm_free(child);
+	vm_free(vm);
+}
+
+/* The child is run long after its timer should have fired: it still does, once. */
+static void late(const void *arg)
+{
+	const struct halt_case *c = arg;
+	struct vm *vm = vm_new(NULL), *child;
+
+	vcpu_call(&vm->vcpu[0], c->guest, c->arg);
+	vcpu_start(&vm->vcpu[0]);
+	wait_trace(vm, 1);
+	child = fork_vm(vm);
+	vcpu_join(&vm->vcpu[0]);
+	vm_free(vm);
+	sleep_ms(50);
+	vcpu_run_done(&child->vcpu[0]);
+	vm_free(child);
+}
+
+static void deadline(const void *arg)
+{
+	struct kvm_cpuid_entry2 *e = cpuid_find(cpuid_supported(), 1, 0);
+
+	if (!(e->ecx & 1 << 24))
+		skip("the CPU has no TSC deadline");
+	halted(arg);
+}
+
+/* One exit, two answers. */
+static void unfinished(const void *arg)
+{
+	bool mmio = arg;
+	struct vm *vm = vm_new(NULL), *child;
+	struct vcpu *vcpu = &vm->vcpu[0];
+	u32 answers[2] = { 0x11223344, 0x55667788 }, i;
+
+	vcpu_call(vcpu, "g_fork_reads", mmio);
+	ASSERT_EQ(vcpu_enter(vcpu), mmio ? KVM_EXIT_MMIO : KVM_EXIT_IO);
+	child = fork_vm(vm);
+	for (i = 0; i < 2; i++) {
+		struct vm *m = i ? child : vm;
+		struct kvm_run *run = m->vcpu[0].run;
+
+		ASSERT_EQ(run->exit_reason, mmio ? KVM_EXIT_MMIO : KVM_EXIT_IO);
+		memcpy(mmio ? run->mmio.data : (u8 *)run + run->io.data_offset, &answers[i], 4);
+		vcpu_run_done(&m->vcpu[0]);
+		ASSERT_EQ(m->traces[0], answers[i]);
+		ASSERT_EQ(vm_var(m, u32, "g_fork_answer"), answers[i]);
+	}
+	vm_free(child);
+	vm_free(vm);
+}
+
+/* What a vCPU holds, while its VMM has it. */
+static void in_user_space(const void *arg)
+{
+	const struct halt_case *c = arg;
+	struct vm *vm = vm_new(NULL), *child;
+	struct kvm_regs regs[2];
+	struct kvm_sregs sregs[2];
+
+	vcpu_call(&vm->vcpu[0], c->guest, c->arg);
+	ASSERT_EQ(vcpu_enter(&vm->vcpu[0]), KVM_EXIT_IO);
+	child = fork_vm(vm);
+	regs[0] = vcpu_regs(&vm->vcpu[0]);
+	regs[1] = vcpu_regs(&child->vcpu[0]);
+	ASSERT(!memcmp(&regs[0], &regs[1], sizeof(regs[0])));
+	sregs[0] = vcpu_sregs(&vm->vcpu[0]);
+	sregs[1] = vcpu_sregs(&child->vcpu[0]);
+	ASSERT(!memcmp(&sregs[0], &sregs[1], sizeof(sregs[0])));
+	vcpu_run_done(&child->vcpu[0]);
+	vcpu_run_done(&vm->vcpu[0]);
+	vm_free(child);
+	vm_free(vm);
+}
+
+/* The parents go first. */
+static void chain(const void *arg)
+{
+	struct vm *vm = counting(), *child;
+	u64 before = 0;
+	unsigned int i;
+
+	for (i = 0; i < 6; i++) {
+		child = fork_vm(vm);
+		ASSERT(count_of(child, 0) > before);
+		before = count_of(child, 0);
+		stop(vm);
+		vm_free(vm);
+		vm = child;
+		start_all(vm);
+		must_count(vm);
+	}
+	stop(vm);
+	vm_free(vm);
+}
+
+/* Eight at once, all of which run. */
+static void children(const void *arg)
+{
+	struct vm *vm = counting(), *child[8];
+	unsigned int i;
+
+	for (i = 0; i < 8; i++)
+		child[i] = fork_vm(vm);
+	for (i = 0; i < 8; i++)
+		start_all(child[i]);
+	for (i = 0; i < 8; i++) {
+		must_count(child[i]);
+		ASSERT_EQ(vm_var(child[i], u64, "g_fork_nonce"), NONCE);
+	}
+	must_count(vm);
+	for (i = 0; i < 8; i++) {
+		stop(child[i]);
+		vm_free(child[i]);
+	}
+	stop(vm);
+	vm_free(vm);
+}
+
+/* A template does not run; its forks do, and so does itself when it is thawed. */
+static void frozen(const void *arg)
+{
+	struct vm *vm = counting(), *template = fork_with(vm, DITTO_FORK_FROZEN), *child;
+	u64 at = count_of(template, 0);
+
+	stop(vm);
+	vm_free(vm);
+	ASSERT_EQ(vcpu_enter(&template->vcpu[0]), -EPERM);
+	child = fork_vm(template);
+	ASSERT_EQ(count_of(child, 0), at);
+	start_all(child);
+	must_count(child);
+	ASSERT_EQ(count_of(template, 0), at);
+	ASSERT_ERRNO(ioctl(child->fd, DITTO_THAW), EINVAL);
+	CHECKED(ioctl(template->fd, DITTO_THAW));
+	start_all(template);
+	must_count(template);
+	stop(template);
+	vm_free(template);
+	stop(child);
+	vm_free(child);
+}
+
+/* Its time stands still: a timer has as much left as it had, in its forks and in itself. */
+static void frozen_time(const void *arg)
+{
+	struct vm *vm = vm_new(NULL), *template, *child;
+	u64 tsc[2], began;
+
+	vcpu_call(&vm->vcpu[0], "g_fork_oneshot", 400 * MS);
+	vcpu_start(&vm->vcpu[0]);
+	wait_trace(vm, 1);
+	template = fork_with(vm, DITTO_FORK_FROZEN);
+	vcpu_join(&vm->vcpu[0]);
+	vm_free(vm);
+	sleep_ms(500);
+	began = now_ms();
+	child = fork_vm(template);
+	tsc[0] = vcpu_msr(&child->vcpu[0], 0x10);
+	vcpu_run_done(&child->vcpu[0]);
+	ASSERT(now_ms() - began >= 200);
+	vm_free(child);
+	began = now_ms();
+	CHECKED(ioctl(template->fd, DITTO_THAW));
+	tsc[1] = vcpu_msr(&template->vcpu[0], 0x10);
+	vcpu_run_done(&template->vcpu[0]);
+	ASSERT(now_ms() - began >= 200);
+	/* Of the time between, neither knows. */
+	note("TSC of the fork %#lx, of the template %#lx", tsc[0], tsc[1]);
+	ASSERT(tsc[1] > tsc[0] ? tsc[1] - tsc[0] < 300 * MS : tsc[0] - tsc[1] < 300 * MS);
+	vm_free(template);
+}
+
+static unsigned int open_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned int n = 0;
+
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+/* Nothing happens, and nothing stays. */
+static void errors(const void *arg)
+{
+	struct vm *vm = vm_new(&(struct vm_config) { .vcpus = 2 });
+	int fds[2] = { -1, -1 };
+	struct ditto_fork good = { .capacity = 2, .vcpu_fds = (uintptr_t)fds }, args;
+	unsigned int before = open_fds();
+	struct rlimit old, low;
+	int next;
+
+	args = good;
+	args.flags = 1u << 31;
+	ASSERT_ERRNO(try_fork(vm, &args), EINVAL);
+	args = good;
+	args.reserved[1] = 1;
+	ASSERT_ERRNO(try_fork(vm, &args), EINVAL);
+	args = good;
+	args.capacity = 1;
+	ASSERT_ERRNO(try_fork(vm, &args), E2BIG);
+	ASSERT_EQ(args.count, 2);
+	args = good;
+	args.vcpu_fds = 8;
+	ASSERT_ERRNO(try_fork(vm, &args), EFAULT);
+	ASSERT_ERRNO(try_fork(vm, NULL), EFAULT);
+	ASSERT_EQ(open_fds(), before);
+	CHECKED(getrlimit(RLIMIT_NOFILE, &old));
+	/* Room for one of three. */
+	next = CHECKED(dup(0));
+	close(next);
+	low = (struct rlimit) { .rlim_cur = next + 1, .rlim_max = old.rlim_max };
+	CHECKED(setrlimit(RLIMIT_NOFILE, &low));
+	args = good;
+	ASSERT_ERRNO(try_fork(vm, &args), EMFILE);
+	CHECKED(setrlimit(RLIMIT_NOFILE, &old));
+	ASSERT_EQ(open_fds(), before);
+	ASSERT_EQ(fds[0], -1);
+	CHECKED(vm_set_slot(vm, 1, 0, 1ull << 32, PAGE_SIZE,
+			    mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE,
+				 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)));
+	args = good;
+	ASSERT_ERRNO(try_fork(vm, &args), EBUSY);
+	CHECKED(vm_set_slot(vm, 1, 0, 1ull << 32, 0, NULL));
+	vm_free(fork_vm(vm));
+	ASSERT_EQ(open_fds(), before);
+	vm_free(vm);
+	vm = vm_new(&(struct vm_config) { .empty = true, .type = SW_PROTECTED_VM });
+	ASSERT_ERRNO(try_fork(vm, &args), EOPNOTSUPP);
+	vm_free(vm);
+}
+
+/* A slot over the VMM's mapping of a gmem: the child's is over a fork of that. */
+static void window(const void *arg)
+{
+	struct vm *vm = vm_new(NULL), *child;
+	int gmem = gmem_new(2 * MIB, 0), fd;
+	u64 *mem = gmem_map(gmem, 2 * MIB), *copy;
+
+	mem[512] = NONCE;
+	CHECKED(vm_set_slot(vm, 3, 0, 1ull << 32, MIB, mem + 512));
+	child = fork_vm(vm);
+	fd = CHECKED(ioctl(child->fd, DITTO_SLOT_GMEM, 3));
+	copy = gmem_map(fd, 2 * MIB);
+	ASSERT_EQ(copy[512], NONCE);
+	mem[512] = 1;
+	ASSERT_EQ(copy[512], NONCE);
+	ASSERT_ERRNO(ioctl(vm->fd, DITTO_SLOT_GMEM, 3), EINVAL);
+	ASSERT_ERRNO(ioctl(vm->fd, DITTO_SLOT_GMEM, 4), ENOENT);
+	/* Two mappings under one slot are not copied. */
+	CHECKED(mprotect(mem + 1024, PAGE_SIZE, PROT_READ));
+	ASSERT_ERRNO(try_fork(vm, &(struct ditto_fork) { .capacity = 8,
+		     .vcpu_fds = (uintptr_t)&(int[8]) { 0 } }), EBUSY);
+	vm_free(child);
+	vm_free(vm);
+}
+
+struct storm {
+	struct vm *vm;
+	volatile bool over;
+};
+
+static void *storm_slots(void *arg)
+{
+	struct storm *s = arg;
+	int gmem = gmem_new(MIB, 0);
+	unsigned int i;
+
+	for (i = 0; !s->over; i++) {
+		CHECKED(vm_set_gmem_slot(s->vm, 7, 0, 1ull << 32, MIB, gmem, 0));
+		CHECKED(vm_set_gmem_slot(s->vm, 7, 0, 1ull << 32, 0, gmem, 0));
+		vm_irq_line(s->vm, 5, i & 1);
+	}
+	close(gmem);
+	return NULL;
+}
+
+static void *storm_forks(void *arg)
+{
+	struct storm *s = arg;
+	unsigned int i;
+
+	for (i = 0; i < 12; i++) {
+		struct vm *child = fork_vm(s->vm);
+
+		if (i % 4 == 0) {
+			start_all(child);
+			must_count(child);
+			stop(child);
+		}
+		vm_free(child);
+	}
+	return NULL;
+}
+
+/* Forks from two threads, while slots come and go, and a line goes up and down. */
+static void storm(const void *arg)
+{
+	struct storm s = { .vm = counting() };
+	pthread_t forks[2], slots;
+	unsigned int i;
+
+	pthread_create(&slots, NULL, storm_slots, &s);
+	for (i = 0; i < 2; i++)
+		pthread_create(&forks[i], NULL, storm_forks, &s);
+	for (i = 0; i < 2; i++)
+		pthread_join(forks[i], NULL);
+	s.over = true;
+	pthread_join(slots, NULL);
+	must_count(s.vm);
+	stop(s.vm);
+	vm_free(s.vm);
+}
+
+static const struct halt_case oneshot = { "g_fork_oneshot", 150 * MS };
+static const struct halt_case by_tsc = { "g_fork_deadline", 150 * MS };
+static const struct halt_case periodic = { "g_fork_periodic", 5 * MS };
+static const struct halt_case pit = { "g_fork_pit", 0, true };
+static const struct halt_case masked = { "g_fork_masked" };
+static const struct halt_case registers = { "g_fork_registers", 0x10000 };
+
+static const struct tap_test tests[] = {
+	{ "runs", runs },
+	{ "two_vcpus", two_vcpus, .seconds = 60 },
+	{ "oneshot", halted, &oneshot },
+	{ "oneshot_late", late, &oneshot },
+	{ "deadline", deadline, &by_tsc },
+	{ "periodic", halted, &periodic },
+	{ "pit", halted, &pit },
+	{ "mmio_read", unfinished, "mmio" },
+	{ "port_read", unfinished },
+	{ "interrupt_waits", in_user_space, &masked },
+	{ "registers", in_user_space, &registers },
+	{ "chain", chain },
+	{ "children", children, .seconds = 60 },
+	{ "frozen", frozen },
+	{ "frozen_time", frozen_time },
+	{ "errors", errors },
+	{ "window", window },
+	{ "storm", storm, .seconds = 120 },
+};
+
+int main(int argc, char **argv)
+{
+	return tap_main(argc, argv, tests, ARRAY_SIZE(tests));
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a fork costs: TSC ticks, system calls included; in a host with --icount a tick is an
+ * instruction. One line per figure: name and figure.
+ *	fork_SIZE_ioctl		DITTO_FORK of a machine with one vCPU and so much memory
+ *	fork_SIZE_first		from its begin to the child's first exit, whose guest does no more
+ *				than one instruction
+ *	fork_SIZE_gap		the longest time that the running parent was out of the guest
+ *				meanwhile; with one CPU in the host that is the whole ioctl
+ */
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <x86intrin.h>
+
+#include "vm.h"
+
+#define COUNT	5
+#define GIB	(1024 * MIB)
+
+static const struct size {
+	const char *name;
+	u64 more;
+} sizes[] = { { "64m", 56 * MIB }, { "1g", GIB }, { "1t", 1000 * GIB } };
+
+struct cost {
+	u64 ioctl, first;
+};
+
+static u64 least(u64 a, u64 b)
+{
+	return a && a < b ? a : b;
+}
+
+static void fork_once(struct vm *vm, struct cost *cost)
+{
+	int fd;
+	struct ditto_fork args = { .capacity = 1, .vcpu_fds = (uintptr_t)&fd };
+	u64 begin = __rdtsc(), made, first;
+
+	CHECKED(ioctl(vm->fd, DITTO_FORK, &args));
+	made = __rdtsc();
+	CHECKED(ioctl(fd, KVM_RUN, 0));
+	first = __rdtsc();
+	cost->ioctl = least(cost->ioctl, made - begin);
+	cost->first = least(cost->first, first - begin);
+	close(fd);
+	close(args.vm_fd);
+}
+
+static void measure(const struct size *size)
+{
+	struct vm *vm = vm_new(NULL);
+	int gmem = gmem_new(size->more, 0);
+	struct cost cost = { };
+	unsigned int i;
+
+	CHECKED(vm_set_gmem_slot(vm, 1, 0, 4 * GIB, size->more, gmem, 0));
+	vcpu_call(&vm->vcpu[0], "g_fork_exits", 0);
+	for (i = 0; i < 10; i++)
+		ASSERT_EQ(vcpu_enter(&vm->vcpu[0]), KVM_EXIT_IO);
+	for (i = 0; i < COUNT; i++)
+		fork_once(vm, &cost);
+	printf("fork_%s_ioctl %lu\n", size->name, cost.ioctl);
+	printf("fork_%s_first %lu\n", size->name, cost.first);
+	vm_free(vm);
+	close(gmem);
+}
+
+static void measure_gap(const struct size *size)
+{
+	struct vm *vm = vm_new(NULL);
+	int gmem = gmem_new(size->more, 0);
+	u64 gap, best = 0;
+	unsigned int i;
+	int fd;
+
+	CHECKED(vm_set_gmem_slot(vm, 1, 0, 4 * GIB, size->more, gmem, 0));
+	vcpu_call(&vm->vcpu[0], "g_fork_gaps", 0);
+	vcpu_start(&vm->vcpu[0]);
+	for (i = 0; i < COUNT; i++) {
+		struct ditto_fork args = { .capacity = 1, .vcpu_fds = (uintptr_t)&fd };
+
+		usleep(20000);
+		vm_var(vm, u64, "g_fork_gap") = 0;
+		CHECKED(ioctl(vm->fd, DITTO_FORK, &args));
+		usleep(100);
+		gap = vm_var(vm, u64, "g_fork_gap");
+		best = least(best, gap);
+		close(fd);
+		close(args.vm_fd);
+	}
+	vm_var(vm, u32, "g_fork_stop") = 1;
+	vcpu_join(&vm->vcpu[0]);
+	printf("fork_%s_gap %lu\n", size->name, best);
+	vm_free(vm);
+	close(gmem);
+}
+
+int main(int argc, char **argv)
+{
+	size_t i;
+
+	tap.dev = "/dev/ditto";
+	tap.ditto = tap.gmem = true;
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		measure(&sizes[i]);
+		measure_gap(&sizes[i]);
+	}
+	return 0;
+}
