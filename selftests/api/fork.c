@@ -329,7 +329,7 @@ static void frozen_time(const void *arg)
 	struct vm *vm = vm_new(NULL), *template, *child;
 	u64 tsc[2], began;
 
-	vcpu_call(&vm->vcpu[0], "g_fork_oneshot", 400 * MS);
+	vcpu_call(&vm->vcpu[0], "g_fork_oneshot", 500 * MS);
 	vcpu_start(&vm->vcpu[0]);
 	wait_trace(vm, 1);
 	template = fork_with(vm, DITTO_FORK_FROZEN);
@@ -496,9 +496,10 @@ static void storm(const void *arg)
 	vm_free(s.vm);
 }
 
-static const struct halt_case oneshot = { "g_fork_oneshot", 150 * MS };
-static const struct halt_case by_tsc = { "g_fork_deadline", 150 * MS };
-static const struct halt_case periodic = { "g_fork_periodic", 5 * MS };
+/* So long that a busy host's parent is still there when it is forked; the TSC's, too. */
+static const struct halt_case oneshot = { "g_fork_oneshot", 500 * MS };
+static const struct halt_case by_tsc = { "g_fork_deadline", 1500 * MS };
+static const struct halt_case periodic = { "g_fork_periodic", 20 * MS };
 static const struct halt_case pit = { "g_fork_pit", 0, true };
 static const struct halt_case masked = { "g_fork_masked" };
 static const struct halt_case registers = { "g_fork_registers", 0x10000 };

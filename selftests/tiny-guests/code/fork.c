@@ -89,17 +89,17 @@ void g_fork_periodic(u64 ns)
 		sti_hlt();
 }
 
-/* The PIT's first counter, by the IOAPIC's pin 2 or 0; ten ticks of 5 ms. */
+/* The PIT's first counter, by the IOAPIC's pin 2 or 0; twenty ticks of 50 ms. */
 void g_fork_pit(void)
 {
 	lapic_enable();
 	ioapic_route(0, TIMER_VECTOR, 0);
 	ioapic_route(2, TIMER_VECTOR, 0);
 	outb(0x43, 0x34);
-	outb(0x40, 5966 & 0xff);
-	outb(0x40, 5966 >> 8);
+	outb(0x40, 59659 & 0xff);
+	outb(0x40, 59659 >> 8);
 	trace(1);
-	while (g_count[TIMER_VECTOR] < 10)
+	while (g_count[TIMER_VECTOR] < 20)
 		sti_hlt();
 }
 
