@@ -85,6 +85,9 @@ static void isolation(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, get(test, a, 700), 0);
 	KUNIT_EXPECT_EQ(test, get(test, b, 700), 40);
 	clean(test);
+	KUNIT_EXPECT_EQ(test, gmem_punch(a, 0, 1024), 0);	/* empty entries of copies, too */
+	KUNIT_EXPECT_EQ(test, get(test, a, 0), 0);
+	clean(test);
 	gmem_put(a);
 	clean(test);
 	KUNIT_EXPECT_EQ(test, get(test, b, 0), 1);

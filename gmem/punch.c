@@ -32,6 +32,8 @@ static bool punch_lock(struct gmem *g, struct gmem_chunk *c, unsigned int from,
 		if (!(v & (GMEM_PRESENT | GMEM_ZMAP)))
 			continue;
 		page = v & GMEM_PRESENT ? gmem_entry_page(v) : READ_ONCE(g->zero);
+		if (!page)	/* a copied chunk's entry; see claim.c, point 3 */
+			continue;
 		lock_page(page);
 		unlock_page(page);
 	}
