@@ -41,7 +41,7 @@ static unsigned int scan(struct kunit *test, struct gmem *g, pgoff_t off)
 
 	KUNIT_ASSERT_NOT_NULL(test, c);
 	harvests = 0;
-	gmem_scan_chunk(&(struct gmem_cursor){ .c = c }, ripe, &(unsigned long){ 0 });
+	gmem_scan_chunk(&(struct gmem_cursor){ .g = g, .c = c }, ripe, &(unsigned long){ 0 });
 	gmem_chunk_put(c);
 	return harvests;
 }
