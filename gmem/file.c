@@ -322,13 +322,26 @@ static long file_set_policy(struct file *file, unsigned long policy)
 	return policy > U32_MAX ? -EINVAL : gmem_set_policy(file->private_data, policy);
 }
 
+/* Who may read it may have a copy. */
+static long file_fork(struct file *file)
+{
+	struct gmem *g = file->private_data;
+
+	if (g->owner)
+		return -EINVAL;
+	if (!(file->f_mode & FMODE_READ))
+		return -EBADF;
+	return gmem_new_fd(gmem_fork(g), &gmem_fops, O_CLOEXEC);
+}
+
 /**
  * gmem_file_ioctl() - ioctl of a gmem's file
  * @file: the file
  * @cmd: which
  * @arg: its argument
  *
- * Return: 0, -ENOTTY, -EFAULT; or as gmem_set_policy(), and -EBADF: the file may only be read.
+ * Return: 0, an fd, -ENOTTY, -EFAULT; or as gmem_set_policy() or gmem_fork(), and -EBADF: the
+ * file is not open for that; -EINVAL: it is one machine's.
  */
 long gmem_file_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
@@ -336,6 +349,8 @@ long gmem_file_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 	if (cmd == DITTO_GMEM_SET_POLICY)
 		return file_set_policy(file, arg);
+	if (cmd == DITTO_GMEM_FORK)
+		return file_fork(file);
 	if (cmd != DITTO_GMEM_STATS)
 		return -ENOTTY;
 	gmem_stats(file->private_data, &st);

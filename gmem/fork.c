@@ -221,3 +221,108 @@ struct gmem *gmem_fork_guest(struct gmem *parent, u64 owner)
 	}
 	return child;
 }
+
+/* Two gmems of the same kind, in the order in which their locks are taken. */
+static struct gmem *fork_first(struct gmem *a, struct gmem *b)
+{
+	return a->id < b->id ? a : b;
+}
+
+static struct gmem *fork_second(struct gmem *a, struct gmem *b)
+{
+	return a->id < b->id ? b : a;
+}
+
+/* Only an index without chunks is replaced; its directories go. Both fork_locks are held. */
+static int over_locked(struct gmem *from, struct gmem *to, struct gmem_holder **h)
+{
+	unsigned long pages = atomic_long_read(&from->nr_private) +
+			      atomic_long_read(&from->nr_shared) + atomic_long_read(&from->nr_zeroed);
+	int ret;
+
+	if (atomic_long_read(&to->nr_chunks))
+		return -EAGAIN;
+	if (!gmem_space_take(to, pages))
+		return -ENOSPC;
+	gmem_index_clear(to);
+	ret = fork_locked(from, to, h);
+	if (ret)
+		gmem_space_give(to, pages);
+	else
+		smp_store_release(&to->npages, from->npages);
+	return ret;
+}
+
+/* Nothing is mapped of what has no chunk; who is about to fill it waits. */
+static int over_once(struct gmem *from, struct gmem *to)
+{
+	struct gmem_holder *h = gmem_holder_new(from);
+	int ret;
+
+	if (!h)
+		return -ENOMEM;
+	gmem_punch_rest(to, 0);
+	down_write(&fork_first(from, to)->fork_lock);
+	down_write_nested(&fork_second(from, to)->fork_lock, SINGLE_DEPTH_NESTING);
+	ret = over_locked(from, to, &h);
+	up_write(&fork_second(from, to)->fork_lock);
+	up_write(&fork_first(from, to)->fork_lock);
+	gmem_holder_put(h);
+	return ret;
+}
+
+/* With size_locks and policy_locks. */
+static int over_tries(struct gmem *from, struct gmem *to)
+{
+	unsigned int tries;
+	int ret;
+
+	if (from->policy == DITTO_POLICY_SECURE || from->policy != to->policy || !from->domain ||
+	    from->domain != to->domain)
+		return -EOPNOTSUPP;
+	ret = gmem_root_grow(to, from->npages);
+	for (tries = 0; !ret; tries++) {
+		ret = over_once(from, to);
+		if ((ret != -EBUSY && ret != -EAGAIN) || tries == HELD_PATIENCE)
+			break;
+		usleep_range(1000, 2000);
+		ret = 0;
+	}
+	return ret == -EAGAIN ? -EBUSY : ret;
+}
+
+static int over_sized(struct gmem *from, struct gmem *to)
+{
+	int ret;
+
+	mutex_lock(&fork_first(from, to)->size_lock);
+	mutex_lock_nested(&fork_second(from, to)->size_lock, SINGLE_DEPTH_NESTING);
+	ret = over_tries(from, to);
+	mutex_unlock(&fork_second(from, to)->size_lock);
+	mutex_unlock(&fork_first(from, to)->size_lock);
+	return ret;
+}
+
+/**
+ * gmem_fork_over() - gmem_fork() in the place of a gmem that there is
+ * @from: the parent
+ * @to: another gmem of a mount; what it has is dropped, and its size becomes that of @from
+ *
+ * Process context, no lock held but the inodes'. Both must have the same domain and policy, as
+ * shared pages stay in one domain.
+ *
+ * Return: 0; -EOPNOTSUPP: they have not, or it is "secure"; -ENOSPC: the mount has no room for
+ * the pages; or as gmem_fork(). After an error @to may be empty.
+ */
+int gmem_fork_over(struct gmem *from, struct gmem *to)
+{
+	int ret = mutex_lock_killable(&fork_first(from, to)->policy_lock);
+
+	if (ret)
+		return ret;
+	mutex_lock_nested(&fork_second(from, to)->policy_lock, SINGLE_DEPTH_NESTING);
+	ret = over_sized(from, to);
+	mutex_unlock(&fork_second(from, to)->policy_lock);
+	mutex_unlock(&fork_first(from, to)->policy_lock);
+	return ret;
+}

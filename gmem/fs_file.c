@@ -321,6 +321,7 @@ const struct file_operations gmem_fs_fops = {
 	.splice_read = compat_splice_read,
 	.splice_write = iter_file_splice_write,
 	.fallocate = fs_fallocate,
+	.remap_file_range = gmem_fs_clone,
 	.fsync = noop_fsync,
 	.llseek = fs_llseek,
 	.unlocked_ioctl = gmem_file_ioctl,

@@ -515,6 +515,9 @@ void gmem_index_free(struct gmem *g);
 /* For who cannot fail. */
 #define GMEM_GFP_MUST	(GFP_KERNEL_ACCOUNT | __GFP_NOFAIL)
 
+/* fork.c */
+int gmem_fork_over(struct gmem *from, struct gmem *to);
+
 /* freeze.c */
 unsigned long gmem_cursor_entry(const struct gmem_cursor *cur);
 void gmem_thaw(struct gmem_cursor *cur, unsigned long soft);
@@ -586,6 +589,8 @@ int gmem_punch_bytes(struct gmem *g, u64 pos, u64 len);
 
 /* fs_file.c, fs_dir.c, fs_xattr.c: a file system of gmems */
 int gmem_allocate(struct gmem *g, pgoff_t start, pgoff_t end);
+loff_t gmem_fs_clone(struct file *in, loff_t pos_in, struct file *out, loff_t pos_out,
+		     loff_t len, unsigned int flags);
 extern const struct file_operations gmem_fs_fops;
 extern const struct inode_operations gmem_fs_file_iops;
 extern const struct xattr_handler *gmem_fs_xattrs[];

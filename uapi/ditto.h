@@ -193,6 +193,20 @@ struct ditto_vm_list {
 #define DITTO_LIST_VMS		_IOWR(DITTO_IO, 0x04, struct ditto_vm_list)
 
 /**
+ * DITTO_GMEM_FORK - gmem: make another that has the same contents
+ *
+ * Returns an fd (O_CLOEXEC) of a gmem that begins with what this one holds at one moment of the
+ * call; from then on neither sees what is written to the other. Pages are shared until one of
+ * the two writes to them, so the time and the memory that it takes hardly depend on the size.
+ * The new one has the same size and policy, and is charged to the memory cgroup of the caller.
+ * The file of a mount must be open for reading; what comes is no file of that mount. Errors:
+ * -EBUSY: a page is held by somebody who may write to it, such as a device; -EOPNOTSUPP: the
+ * policy is "secure"; -EINVAL: the gmem is only one machine's; -EBADF, -EMFILE, -ENFILE, -ENOMEM,
+ * -EINTR.
+ */
+#define DITTO_GMEM_FORK		_IO(DITTO_IO, 0x07)
+
+/**
  * struct ditto_fork - arguments of DITTO_FORK
  * @flags: DITTO_FORK_* or 0; unknown bits are -EINVAL
  * @capacity: in: elements that fit into @vcpu_fds
