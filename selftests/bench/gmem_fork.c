@@ -76,8 +76,10 @@ static void writes(void)
 	printf("gmem_fork_page %lu\ngmem_fork_region %lu\ngmem_fork_gigabyte %lu\n", page, region, giga);
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
+	tap.dev = "/dev/ditto";
+	tap.gmem = tap.ditto = true;
 	measure("64m", 64 * MIB);
 	measure("1g", GIB);
 	measure("1t", 1024 * GIB);
