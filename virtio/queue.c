@@ -294,7 +294,8 @@ static bool queue_do_work(void *data)
 {
 	struct virtio_queue *vq = data;
 
-	if (!xchg(&vq->kicked, false) || vq->ring.error)
+	/* To sleep lets who stops it go on: nobody else here gives the CPU away. */
+	if (READ_ONCE(vq->stopping) || !xchg(&vq->kicked, false) || vq->ring.error)
 		return false;
 	__set_current_state(TASK_RUNNING);
 	queue_serve(vq);
