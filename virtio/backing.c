@@ -149,6 +149,9 @@ static int backing_move(const struct backing *b, struct backing_buffer *buf, lof
 	ssize_t n;
 
 	while (done < len) {
+		/* A request may be of gigabytes, and what is in the page cache hears no signal. */
+		if (signal_pending(current))
+			return -EINTR;
 		iov_iter_bvec(&iter, write ? ITER_SOURCE : ITER_DEST, buf->pages, BUFFER_PAGES,
 			      len);
 		iov_iter_advance(&iter, done);
@@ -239,7 +242,7 @@ static int backing_write_zeroes(const struct backing *b, struct backing_buffer *
 	memset(buf->data, 0, BACKING_BUFFER);
 	for (; len && !err; pos += n, len -= n) {
 		n = min_t(u64, len, BACKING_BUFFER);
-		err = signal_pending(current) ? -EINTR : backing_write(b, buf, pos, n, false);
+		err = backing_write(b, buf, pos, n, false);
 		cond_resched();
 	}
 	return err;
