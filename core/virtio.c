@@ -5,6 +5,8 @@
  */
 #include <linux/anon_inodes.h>
 #include <linux/fs.h>
+#include <linux/kthread.h>
+#include <linux/module.h>
 
 #include "core/core.h"
 #include "virtio/device.h"
@@ -33,21 +35,41 @@ int vm_ioctl_create_virtio(struct vm *vm, struct ditto_create_virtio *args)
 	return fd;
 }
 
+static void virtio_close(struct virtio_dev *dev)
+{
+	struct vm *vm = dev->vm;
+
+	vdev_free(dev);
+	vm_put(vm);
+}
+
+/* A thread of its own, so that no device waits for another's requests. */
+static int virtio_close_later(void *dev)
+{
+	virtio_close(dev);
+	module_put_and_kthread_exit(0);
+}
+
 /**
  * virtio_release() - file_operations.release of a virtio device's fd
  * @inode: unused
  * @file: its private data is the device
  *
- * Waits for the requests that are being carried out.
+ * Waits for the requests that are being carried out, in the owner's process.
  *
  * Return: 0.
  */
 int virtio_release(struct inode *inode, struct file *file)
 {
 	struct virtio_dev *dev = file->private_data;
-	struct vm *vm = dev->vm;
 
-	vdev_free(dev);
-	vm_put(vm);
+	if (!vdev_may_wait(dev)) {
+		/* The file has a reference as long as this runs. */
+		__module_get(THIS_MODULE);
+		if (!IS_ERR(kthread_run(virtio_close_later, dev, "ditto-close")))
+			return 0;
+		module_put(THIS_MODULE);
+	}
+	virtio_close(dev);
 	return 0;
 }

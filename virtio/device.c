@@ -3,7 +3,9 @@
  * What all virtio devices have: an owner, features, configuration space. Queues are queue.c's,
  * the file is core/'s. The ioctls are vhost's, with vhost's meanings: linux/vhost.h.
  */
+#include <linux/pid.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/virtio_config.h>
@@ -48,6 +50,8 @@ static void vdev_disown(struct virtio_dev *dev)
 	if (dev->mm)
 		mmdrop(dev->mm);
 	dev->mm = NULL;
+	put_pid(dev->process);
+	dev->process = NULL;
 }
 
 /**
@@ -111,6 +115,21 @@ void vdev_unlock(struct virtio_dev *dev)
 }
 
 /**
+ * vdev_may_wait() - may the caller wait for vdev_free()?
+ * @dev: nobody else has it
+ *
+ * How long requests take is the owner's affair: its memory may be provided by userfaultfd, and
+ * its file by FUSE. Who merely has the last reference, and be it a worker of the kernel that
+ * closes what was on its way between processes, must not wait for that.
+ *
+ * Return: whether there is no owner, or the caller is of its process, also when that ends.
+ */
+bool vdev_may_wait(const struct virtio_dev *dev)
+{
+	return !dev->process || dev->process == task_tgid(current);
+}
+
+/**
  * vdev_set_owner() - VHOST_SET_OWNER
  * @dev: not locked
  *
@@ -129,6 +148,7 @@ int vdev_set_owner(struct virtio_dev *dev)
 	} else {
 		dev->mm = current->mm;
 		mmgrab(dev->mm);
+		dev->process = get_pid(task_tgid(current));
 	}
 	mutex_unlock(&dev->lock);
 	return err;

@@ -18,6 +18,7 @@
 struct compat_worker;
 struct eventfd_ctx;
 struct file;
+struct pid;
 struct virtio_dev;
 struct vm;
 
@@ -91,6 +92,7 @@ struct virtio_ops {
  * @offered: features; constant
  * @lock: of everything that ioctls change; sleeps while a queue stops
  * @mm: the owner's address space, or NULL; @lock
+ * @process: the owner's, or NULL; @lock
  * @features: negotiated; @lock, constant while a queue is enabled
  * @nr_queues: constant
  * @queues: so many
@@ -103,6 +105,7 @@ struct virtio_dev {
 	u64 offered;
 	struct mutex lock;
 	struct mm_struct *mm;
+	struct pid *process;
 	u64 features;
 	u32 nr_queues;
 	struct virtio_queue *queues;
@@ -114,6 +117,7 @@ void vdev_free(struct virtio_dev *dev);
 struct virtio_dev *vdev_create(struct mmu *mmu, const struct ditto_create_virtio *args);
 int vdev_lock(struct virtio_dev *dev);
 void vdev_unlock(struct virtio_dev *dev);
+bool vdev_may_wait(const struct virtio_dev *dev);
 
 /* Ioctls: vdev_lock() is held, but for those that say otherwise. */
 int vdev_get_features(struct virtio_dev *dev, u64 *features);
