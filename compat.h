@@ -513,7 +513,7 @@ static inline ssize_t compat_iter_write(struct file *file, struct iov_iter *iter
  * and the thread sleeps when it returns false; it is called in TASK_INTERRUPTIBLE. @killed is
  * called when the thread ends without compat_worker_stop(); then it must not be woken any more.
  *
- * 6.4: such threads are the process's own: its cgroups, limits and end are theirs. Before, and
+ * 6.10: such threads are the process's own: its cgroups, limits and end are theirs. Before, and
  * where the kernel has none, compat_worker.c makes them.
  */
 #ifdef DITTO_HAVE_VHOST_TASK
