@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What to do when KVM_RUN returns: port I/O and MMIO go to the devices, and
- * everything else ends the machine with a status and a reason.
- * Every exit has a name, so that one we never asked for is still reported
- * clearly.
+ * everything else ends the machine with a status and a reason. Every exit has
+ * a name, so that one we never asked for is still reported clearly.
  */
 #include "vm.h"
 #include "util.h"
