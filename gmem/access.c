@@ -40,12 +40,11 @@ static void access_copy(void *to, const void *from, size_t len)
 
 static int read_in_page(struct gmem *g, u64 pos, void *buf, size_t len)
 {
-	unsigned long *e, v;
+	unsigned long v;
 	int ret = 0;
 
 	rcu_read_lock();
-	e = gmem_entry(g, pos >> PAGE_SHIFT);
-	v = e ? READ_ONCE(*e) : 0;
+	v = gmem_entry_read(g, pos >> PAGE_SHIFT);
 	if (unlikely(!(v & GMEM_PRESENT)))
 		memset(buf, 0, len);
 	else if (likely(!PageHWPoison(gmem_entry_page(v))))
@@ -98,12 +97,11 @@ int gmem_read(struct gmem *g, u64 pos, void *buf, size_t len)
  */
 const void *gmem_peek(struct gmem *g, pgoff_t off)
 {
-	unsigned long *e, v;
+	unsigned long v;
 
 	if (unlikely(off >= gmem_npages(g)))
 		return NULL;
-	e = gmem_entry(g, off);
-	v = e ? READ_ONCE(*e) : 0;
+	v = gmem_entry_read(g, off);
 	if (unlikely(!(v & GMEM_PRESENT) || PageHWPoison(gmem_entry_page(v))))
 		return NULL;
 	return gmem_entry_va(v);
@@ -283,8 +281,7 @@ int gmem_cmpxchg(struct gmem *g, u64 pos, unsigned int size, u64 *old, u64 new)
  */
 static struct page *hold_any(struct gmem *g, pgoff_t off)
 {
-	unsigned long *e = gmem_entry(g, off);
-	unsigned long v = e ? READ_ONCE(*e) : 0;
+	unsigned long v = gmem_entry_read(g, off);
 	struct page *page = v & GMEM_PRESENT ? gmem_entry_page(v) : READ_ONCE(g->zero);
 
 	if (page)

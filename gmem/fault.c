@@ -340,24 +340,15 @@ static unsigned int fault_more(const unsigned long *e, struct gmem_mapping *out,
 	return i;
 }
 
-/*
- * Resolve without waiting or allocating, in an RCU section. Returns how many entries,
- * -EAGAIN if the slow path is needed, or -EHWPOISON.
- */
-static int fault_lockless(struct gmem *g, pgoff_t off, bool write, struct gmem_mapping *out,
-			  unsigned int n)
+/* fault_lockless() with the chunk that was found. */
+static int fault_chunk(struct gmem *g, struct gmem_chunk *c, pgoff_t off, bool write,
+		       struct gmem_mapping *out, unsigned int n)
 {
-	struct gmem_chunk *c = gmem_chunk_lookup(g, off);
+	unsigned long *e = &c->entry[off % GMEM_CHUNK_PAGES];
+	bool own = gmem_chunk_held_by(c, g);
+	unsigned long v = READ_ONCE(*e);
 	struct page *zero;
-	unsigned long *e;
-	unsigned long v;
-	bool own;
 
-	if (unlikely(!c))
-		return -EAGAIN;
-	own = gmem_chunk_held_by(c, g);
-	e = &c->entry[off % GMEM_CHUNK_PAGES];
-	v = READ_ONCE(*e);
 	if (v & GMEM_LOCKED)
 		return -EAGAIN;
 	if (v & GMEM_PRESENT) {
@@ -378,6 +369,22 @@ static int fault_lockless(struct gmem *g, pgoff_t off, bool write, struct gmem_m
 	out->pfn = page_to_pfn(zero);
 	out->writable = false;
 	return 1;
+}
+
+/*
+ * Resolve without waiting or allocating, in an RCU section. Returns how many entries,
+ * -EAGAIN if the slow path is needed, or -EHWPOISON.
+ */
+static int fault_lockless(struct gmem *g, pgoff_t off, bool write, struct gmem_mapping *out,
+			  unsigned int n)
+{
+	struct gmem_chunk *c = gmem_chunk_lookup(g, off);
+	int ret;
+
+	if (unlikely(!c))
+		return -EAGAIN;
+	ret = fault_chunk(g, c, off, write, out, n);
+	return likely(gmem_chunk_was_of(c, g, off)) ? ret : -EAGAIN;
 }
 
 /**

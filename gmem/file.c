@@ -256,14 +256,12 @@ int gmem_file_flush(struct file *file, fl_owner_t id)
 int gmem_zero_part(struct gmem *g, u64 pos, u64 end)
 {
 	static const u8 zeroes[256];
-	unsigned long *e;
 	bool empty;
 	size_t n;
 	int ret;
 
 	rcu_read_lock();
-	e = gmem_entry(g, pos >> PAGE_SHIFT);
-	empty = !e || !(READ_ONCE(*e) & GMEM_PRESENT);
+	empty = !(gmem_entry_read(g, pos >> PAGE_SHIFT) & GMEM_PRESENT);
 	rcu_read_unlock();
 	if (empty)
 		return 0;

@@ -175,6 +175,45 @@ static void held_pages(struct kunit *test)
 	gmem_put(b);
 }
 
+/*
+ * A reader who has found a chunk, and was held up until it was replaced by a copy and another
+ * fork has changed it, does not take that for his.
+ */
+static void late_readers(struct kunit *test)
+{
+	struct gmem *a = make(test, 1024, 0), *b;
+	struct gmem_chunk *c;
+	struct gmem_dir *dir;
+
+	put(test, a, 3, 7);
+	put(test, a, 600, 9);
+	b = fork_of(test, a);
+	c = gmem_chunk_find(b, 3);
+	rcu_read_lock();
+	dir = gmem_dir_lookup(b, 3);
+	KUNIT_EXPECT_TRUE(test, gmem_chunk_was_of(c, b, 3));
+	KUNIT_EXPECT_TRUE(test, gmem_chunk_was_of(c, a, 3));
+	rcu_read_unlock();
+	put(test, b, 4, 8);	/* copies both */
+	put(test, a, 3, 70);	/* in the old ones */
+	KUNIT_EXPECT_EQ(test, gmem_punch(a, 512, 1024), 0);
+	rcu_read_lock();
+	KUNIT_EXPECT_PTR_EQ(test, gmem_dir_lookup(a, 3), dir);
+	KUNIT_EXPECT_PTR_NE(test, gmem_dir_lookup(b, 3), dir);
+	KUNIT_EXPECT_PTR_EQ(test, gmem_chunk_lookup(a, 3), c);
+	KUNIT_EXPECT_FALSE(test, gmem_chunk_was_of(c, b, 3));
+	KUNIT_EXPECT_TRUE(test, gmem_chunk_was_of(c, a, 3));
+	KUNIT_EXPECT_NOT_NULL(test, gmem_chunk_lookup(b, 600));
+	rcu_read_unlock();
+	KUNIT_EXPECT_EQ(test, get(test, b, 3), 7);
+	KUNIT_EXPECT_EQ(test, get(test, b, 600), 9);
+	gmem_chunk_put(c);
+	clean(test);
+	gmem_put(a);
+	gmem_put(b);
+	clean(test);
+}
+
 #define CHAIN	24
 
 /* Forks of forks; each writes one page. They end from the first, the last, or the middle. */
@@ -373,6 +412,7 @@ static struct kunit_case fork_cases[] = {
 	KUNIT_CASE(alone_again),
 	KUNIT_CASE(mappings),
 	KUNIT_CASE(held_pages),
+	KUNIT_CASE(late_readers),
 	KUNIT_CASE(chains),
 	KUNIT_CASE(siblings),
 	KUNIT_CASE(policies),

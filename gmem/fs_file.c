@@ -29,12 +29,10 @@ static int fs_open(struct inode *inode, struct file *file)
 /* An entry that was written, whatever merging made of it: not a hole. */
 static bool entry_used(struct gmem *g, pgoff_t off)
 {
-	unsigned long *e;
 	bool used;
 
 	rcu_read_lock();
-	e = gmem_entry(g, off);
-	used = e && READ_ONCE(*e) & (GMEM_PRESENT | GMEM_ZEROED);
+	used = gmem_entry_read(g, off) & (GMEM_PRESENT | GMEM_ZEROED);
 	rcu_read_unlock();
 	return used;
 }
@@ -43,11 +41,10 @@ static bool entry_used(struct gmem *g, pgoff_t off)
 static struct page *entry_hold(struct gmem *g, pgoff_t off)
 {
 	struct page *page = NULL;
-	unsigned long *e, v;
+	unsigned long v;
 
 	rcu_read_lock();
-	e = gmem_entry(g, off);
-	v = e ? READ_ONCE(*e) : 0;
+	v = gmem_entry_read(g, off);
 	if (v & GMEM_PRESENT) {
 		page = gmem_entry_page(v);
 		get_page(page);

@@ -195,18 +195,6 @@ int gmem_root_grow(struct gmem *g, pgoff_t npages)
 }
 
 /**
- * gmem_dir_lookup() - the directory of an offset
- * @g: the gmem; in an RCU section, or where the root is stable
- * @off: in it; the size reaches or reached beyond it
- *
- * Return: the directory, or NULL.
- */
-struct gmem_dir *gmem_dir_lookup(const struct gmem *g, pgoff_t off)
-{
-	return READ_ONCE(rcu_dereference_check(g->root, true)->dir[off >> GMEM_ROOT_SHIFT]);
-}
-
-/**
  * gmem_dir_missing() - is there nothing in this GiB?
  * @g: the gmem
  * @off: in it; the size reaches or reached beyond it

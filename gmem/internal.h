@@ -410,16 +410,30 @@ static inline bool gmem_entry_same(unsigned long a, unsigned long b)
 	return !((a ^ b) & ~GMEM_SOFT);
 }
 
-/* Inside an RCU section: the chunk of @off, or NULL. @off is or was below npages. */
+/* Inside an RCU section, or where the root is stable: the directory of @off, or NULL. */
+static inline struct gmem_dir *gmem_dir_lookup(const struct gmem *g, pgoff_t off)
+{
+	return READ_ONCE(rcu_dereference_check(g->root, true)->dir[off >> GMEM_ROOT_SHIFT]);
+}
+
+/*
+ * Inside an RCU section: the chunk of @off, or NULL. @off is or was below npages. A directory
+ * that @g has replaced by a copy may be another gmem's by now, and have what that put there.
+ */
 static inline struct gmem_chunk *gmem_chunk_lookup(const struct gmem *g, pgoff_t off)
 {
-	struct gmem_root *root = rcu_dereference_check(g->root, rcu_read_lock_sched_held());
-	struct gmem_dir *dir = READ_ONCE(root->dir[off >> GMEM_ROOT_SHIFT]);
+	struct gmem_chunk *c;
+	struct gmem_dir *dir;
 
-	if (unlikely(!dir))
-		return NULL;
-	return rcu_dereference_check(dir->chunk[gmem_chunk_nr(off)],
-				     rcu_read_lock_sched_held());
+	do {
+		dir = gmem_dir_lookup(g, off);
+		if (unlikely(!dir))
+			return NULL;
+		c = rcu_dereference_check(dir->chunk[gmem_chunk_nr(off)],
+					  rcu_read_lock_sched_held());
+		smp_rmb();	/* pairs with dir_disown(): the copy in its place, then one owner less */
+	} while (unlikely(gmem_dir_lookup(g, off) != dir));
+	return c;
 }
 
 /*
@@ -432,7 +446,35 @@ static inline bool gmem_chunk_held_by(const struct gmem_chunk *c, const struct g
 	return smp_load_acquire(&c->holder) == READ_ONCE(g->holder);
 }
 
-/* Inside an RCU section: the entry of @off, or NULL. @off is below npages. */
+/*
+ * In the RCU section in which @c was looked up: was what has been read in it @g's? Since the
+ * lookup @g may have replaced it by a copy, and another gmem have changed it then.
+ */
+static inline bool gmem_chunk_was_of(const struct gmem_chunk *c, const struct gmem *g, pgoff_t off)
+{
+	smp_rmb();	/* pairs with chunk_disown(): the copy in its place, then one owner less */
+	return likely(gmem_chunk_held_by(c, g)) || gmem_chunk_lookup(g, off) == c;
+}
+
+/* Inside an RCU section: what the entry of @off says, 0 without a chunk. @off is below npages. */
+static inline unsigned long gmem_entry_read(const struct gmem *g, pgoff_t off)
+{
+	struct gmem_chunk *c;
+	unsigned long v;
+
+	do {
+		c = gmem_chunk_lookup(g, off);
+		if (unlikely(!c))
+			return 0;
+		v = READ_ONCE(c->entry[off % GMEM_CHUNK_PAGES]);
+	} while (unlikely(!gmem_chunk_was_of(c, g, off)));
+	return v;
+}
+
+/*
+ * Inside an RCU section: the entry of @off, or NULL. @off is below npages. Whoever changes it, or
+ * trusts what it says, sees to it that it is still @g's; else gmem_entry_read().
+ */
 static inline unsigned long *gmem_entry(const struct gmem *g, pgoff_t off)
 {
 	struct gmem_chunk *c = gmem_chunk_lookup(g, off);
@@ -477,7 +519,6 @@ struct gmem_root *gmem_root_alloc(pgoff_t npages);
 struct gmem_root *gmem_root_stable(const struct gmem *g);
 int gmem_root_grow(struct gmem *g, pgoff_t npages);
 pgoff_t gmem_index_end(struct gmem *g);
-struct gmem_dir *gmem_dir_lookup(const struct gmem *g, pgoff_t off);
 bool gmem_dir_missing(const struct gmem *g, pgoff_t off);
 unsigned long gmem_entry_lock(struct gmem_chunk *c, unsigned int nr);
 void gmem_entry_unlock(struct gmem_chunk *c, unsigned int nr, unsigned long v);
