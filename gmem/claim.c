@@ -12,10 +12,13 @@
  *    fork_lock prevents.
  * 2. A copied chunk points at the same pages as the first: each private page becomes a shared
  *    one with two sharers, of the kind that merging makes.
- * 3. Who has read an old directory or chunk by RCU sees the pages that it had. Copying changes
- *    no contents, so that is as good as the new one, until a later change of that entry, which
- *    takes mappings away as ever (internal.h, point 4). The zero page may have been mapped
- *    through the old chunk unnoticed: in a copy every empty entry has GMEM_ZMAP.
+ * 3. Who has found an old directory or chunk by RCU sees the pages that it had, until another
+ *    gmem has it alone and changes it. That is noticed by looking it up once more afterwards:
+ *    the copy is in its place before the other gmem can be alone (gmem_chunk_was_of()). The
+ *    zero page may have been mapped through the old chunk unnoticed: in a copy every empty
+ *    entry has GMEM_ZMAP.
+ * 4. Who is alone again writes in place. References to pages that were taken through another
+ *    index, for reading, may be there still; such pages are shared instead (adopt_held()).
  */
 #include <linux/highmem.h>
 #include <linux/memcontrol.h>
@@ -240,12 +243,44 @@ static struct gmem_dir *claim_dir(struct gmem *g, struct claim *cl, pgoff_t off)
 	return dir;
 }
 
+/* The private page of an entry of a common chunk becomes a shared one, with this sharer. */
+static unsigned long entry_share(struct gmem *g, struct gmem_chunk *c, unsigned int nr)
+{
+	unsigned long v = READ_ONCE(c->entry[nr]);
+
+	gmem_merge_share(gmem_entry_page(v), g->domain);
+	v = gmem_entry_make(gmem_entry_page(v), GMEM_SHARED | gmem_merge_note(v));
+	smp_store_release(&c->entry[nr], v);
+	return v;
+}
+
+/*
+ * A page of a chunk that others had, too, may be referenced still by who read it there: a pipe,
+ * or a device on its way. They shall not see what @g writes from now on, so it writes to a copy.
+ * But where the chunk was marked no fork has succeeded since, and the references are @g's own.
+ */
+static void adopt_held(struct gmem *g, struct gmem_dir *dir, struct gmem_chunk *c)
+{
+	unsigned int i;
+
+	if (test_bit(gmem_chunk_nr(c->base), dir->held))
+		return;
+	for (i = 0; i < GMEM_CHUNK_PAGES; i++) {
+		unsigned long v = READ_ONCE(c->entry[i]);
+
+		/* Whether mappings of @g's are all that there is cannot be told without a race. */
+		if (gmem_entry_private(v) && page_count(gmem_entry_page(v)) != 1)
+			entry_share(g, c, i);
+	}
+}
+
 /* Nobody else has a common chunk any more: its private pages are @g's own again. */
 static void chunk_adopt(struct gmem *g, struct gmem_dir *dir, struct gmem_chunk *c)
 {
 	unsigned int i, pages = 0, pending = 0;
 	unsigned long v;
 
+	adopt_held(g, dir, c);
 	for (i = 0; i < GMEM_CHUNK_PAGES; i++) {
 		v = READ_ONCE(c->entry[i]);
 		pages += gmem_entry_private(v);
@@ -261,17 +296,14 @@ static void chunk_adopt(struct gmem *g, struct gmem_dir *dir, struct gmem_chunk 
 }
 
 /* What an entry of a common chunk is in both copies of it; counts one sharer more. */
-static unsigned long entry_share(struct gmem *g, struct gmem_chunk *c, unsigned int nr)
+static unsigned long entry_copy(struct gmem *g, struct gmem_chunk *c, unsigned int nr)
 {
 	unsigned long v = READ_ONCE(c->entry[nr]);
 
 	if (!(v & GMEM_PRESENT))
 		return (v & ~GMEM_SOFT) | GMEM_ZMAP;
-	if (gmem_entry_private(v)) {
-		gmem_merge_share(gmem_entry_page(v), g->domain);
-		v = gmem_entry_make(gmem_entry_page(v), GMEM_SHARED | gmem_merge_note(v));
-		smp_store_release(&c->entry[nr], v);
-	}
+	if (gmem_entry_private(v))
+		v = entry_share(g, c, nr);
 	gmem_shared_add(gmem_entry_page(v));
 	return v & ~GMEM_SOFT;
 }
@@ -302,7 +334,7 @@ static int chunk_copy(struct gmem *g, struct claim *cl, struct gmem_dir *dir,
 		return -ENOMEM;
 	cl->chunk = NULL;
 	for (i = 0; i < GMEM_CHUNK_PAGES; i++)
-		new->entry[i] = entry_share(g, c, i);
+		new->entry[i] = entry_copy(g, c, i);
 	new->dir = dir;
 	new->holder = holder_get(g->holder);
 	rcu_assign_pointer(dir->chunk[gmem_chunk_nr(c->base)], new);

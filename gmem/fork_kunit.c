@@ -176,6 +176,45 @@ static void held_pages(struct kunit *test)
 }
 
 /*
+ * Who has a page that he read in a fork keeps what was in it, also when the fork is gone and its
+ * parent alone again.
+ */
+static void read_references(struct kunit *test)
+{
+	struct gmem *a = make(test, 512, 0), *b;
+	u64 *pin, *own;
+
+	put(test, a, 3, 7);
+	put(test, a, 4, 8);
+	b = fork_of(test, a);
+	pin = gmem_pin_page(b, 3, false);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(pin));
+	gmem_put(b);
+	put(test, a, 3, 70);
+	put(test, a, 4, 80);
+	KUNIT_EXPECT_EQ(test, *pin, 7);
+	KUNIT_EXPECT_EQ(test, get(test, a, 3), 70);
+	KUNIT_EXPECT_EQ(test, get(test, a, 4), 80);
+	KUNIT_EXPECT_EQ(test, private(a), 2);
+	KUNIT_EXPECT_EQ(test, shared(a), 0);
+	clean(test);
+	put_page(virt_to_page(pin));
+	KUNIT_EXPECT_EQ(test, gmem_shared_pages(), 0);
+
+	/* But a page that is written through a reference stays, whatever forks are refused. */
+	own = gmem_pin_page(a, 4, true);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(own));
+	KUNIT_EXPECT_EQ(test, PTR_ERR(gmem_fork(a)), -EBUSY);
+	put(test, a, 4, 81);
+	KUNIT_EXPECT_EQ(test, *own, 81);
+	*own = 82;
+	KUNIT_EXPECT_EQ(test, get(test, a, 4), 82);
+	gmem_unpin_page(a, 4, own, true);
+	clean(test);
+	gmem_put(a);
+}
+
+/*
  * A reader who has found a chunk, and was held up until it was replaced by a copy and another
  * fork has changed it, does not take that for his.
  */
@@ -412,6 +451,7 @@ static struct kunit_case fork_cases[] = {
 	KUNIT_CASE(alone_again),
 	KUNIT_CASE(mappings),
 	KUNIT_CASE(held_pages),
+	KUNIT_CASE(read_references),
 	KUNIT_CASE(late_readers),
 	KUNIT_CASE(chains),
 	KUNIT_CASE(siblings),

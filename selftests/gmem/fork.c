@@ -99,6 +99,40 @@ static void refused(const void *arg)
 	end();
 }
 
+/*
+ * A pipe keeps what a child had in a page, also when the child is gone and the parent writes to
+ * that page again.
+ */
+static void pipes(const void *arg)
+{
+	struct iovec iov;
+	u64 *p, *q, got;
+	int a, b, fd[2];
+
+	need_ditto();
+	a = gmem_new(SIZE, 0);
+	p = map_gmem(a);
+	*word(p, 5) = 1;
+	b = fork_gmem(a);
+	q = map_gmem(b);
+	ASSERT_EQ(*word(q, 5), 1);
+	CHECKED(pipe(fd));
+	iov.iov_base = (void *)word(q, 5);
+	iov.iov_len = sizeof(got);
+	ASSERT_EQ(vmsplice(fd[1], &iov, 1, 0), sizeof(got));
+	munmap(q, SIZE);
+	close(b);
+	*word(p, 5) = 2;
+	ASSERT_EQ(read(fd[0], &got, sizeof(got)), sizeof(got));
+	ASSERT_EQ(got, 1);
+	ASSERT_EQ(*word(p, 5), 2);
+	close(fd[0]);
+	close(fd[1]);
+	munmap(p, SIZE);
+	close(a);
+	ASSERT_EQ(knob_violations(), 0);
+}
+
 static u64 read_word(int fd, unsigned long page)
 {
 	u64 value = ~0ull;
@@ -294,6 +328,7 @@ static void storm(const void *arg)
 static const struct tap_test tests[] = {
 	{ "isolation", isolation },
 	{ "refused", refused },
+	{ "pipes", pipes },
 	{ "clone", clones },
 	{ "clone-limit", clone_limit },
 	{ "storm", storm },
