@@ -409,8 +409,10 @@ static inline int compat_follow_pfn(struct vm_area_struct *vma, unsigned long ad
 /* 6.3: without id mapping, which our mounts do not have. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
 #define compat_init_owner(inode, dir, mode)	inode_init_owner(&nop_mnt_idmap, inode, dir, mode)
+#define compat_is_owner(inode)	inode_owner_or_capable(&nop_mnt_idmap, inode)
 #else
 #define compat_init_owner(inode, dir, mode)	inode_init_owner(&init_user_ns, inode, dir, mode)
+#define compat_is_owner(inode)	inode_owner_or_capable(&init_user_ns, inode)
 #endif
 
 /* 6.5: splicing copies pages instead of lending them. Before, read_iter decides, which copies. */

@@ -320,7 +320,16 @@ static long file_set_policy(struct file *file, unsigned long policy)
 	return policy > U32_MAX ? -EINVAL : gmem_set_policy(file->private_data, policy);
 }
 
-/* Who may read it may have a copy. */
+/*
+ * Of a mount's file a fork keeps pages that others pay for, also when they have written anew, and
+ * joins their domain, where the time of a write tells what they have. So to read it is not enough.
+ */
+static bool file_may_fork(struct file *file)
+{
+	return file->f_op != &gmem_fs_fops || (file->f_mode & FMODE_WRITE) ||
+	       compat_is_owner(file_inode(file));
+}
+
 static long file_fork(struct file *file)
 {
 	struct gmem *g = file->private_data;
@@ -329,6 +338,8 @@ static long file_fork(struct file *file)
 		return -EINVAL;
 	if (!(file->f_mode & FMODE_READ))
 		return -EBADF;
+	if (!file_may_fork(file))
+		return -EPERM;
 	return gmem_new_fd(gmem_fork(g), &gmem_fops, O_CLOEXEC);
 }
 
@@ -339,7 +350,7 @@ static long file_fork(struct file *file)
  * @arg: its argument
  *
  * Return: 0, an fd, -ENOTTY, -EFAULT; or as gmem_set_policy() or gmem_fork(), and -EBADF: the
- * file is not open for that; -EINVAL: it is one machine's.
+ * file is not open for that; -EPERM: nor is it the caller's; -EINVAL: it is one machine's.
  */
 long gmem_file_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {

@@ -199,7 +199,8 @@ struct ditto_vm_list {
  * call; from then on neither sees what is written to the other. Pages are shared until one of
  * the two writes to them, so the time and the memory that it takes hardly depend on the size.
  * The new one has the same size and policy, and is charged to the memory cgroup of the caller.
- * The file of a mount must be open for reading; what comes is no file of that mount. Errors:
+ * The file of a mount must be open for reading, and for writing, too, unless it is the caller's
+ * (-EPERM); what comes is no file of that mount. Errors:
  * -EBUSY: a page is held by somebody who may write to it, such as a device; -EOPNOTSUPP: the
  * policy is "secure"; -EINVAL: the gmem is only one machine's; -EBADF, -EMFILE, -ENFILE, -ENOMEM,
  * -EINTR.

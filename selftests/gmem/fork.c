@@ -99,6 +99,28 @@ static void refused(const void *arg)
 	end();
 }
 
+/* Who may read a file, no more, gets no fork: that would keep its owner's pages. */
+static void readers(const void *arg)
+{
+	int fd;
+
+	begin("");
+	close(open_file("a", PAGE_SIZE));
+	CHECKED(chmod(DITTO "/a", 0444));
+	fd = CHECKED(open(DITTO "/a", O_RDONLY));
+	close(CHECKED(ioctl(fd, DITTO_GMEM_FORK)));	/* the owner */
+	CHECKED(seteuid(1));
+	ASSERT_ERRNO(ioctl(fd, DITTO_GMEM_FORK), EPERM);
+	CHECKED(seteuid(0));
+	close(fd);
+	fd = CHECKED(open(DITTO "/a", O_RDWR));
+	CHECKED(seteuid(1));
+	close(CHECKED(ioctl(fd, DITTO_GMEM_FORK)));
+	CHECKED(seteuid(0));
+	close(fd);
+	end();
+}
+
 /*
  * A pipe keeps what a child had in a page, also when the child is gone and the parent writes to
  * that page again.
@@ -328,6 +350,7 @@ static void storm(const void *arg)
 static const struct tap_test tests[] = {
 	{ "isolation", isolation },
 	{ "refused", refused },
+	{ "readers", readers },
 	{ "pipes", pipes },
 	{ "clone", clones },
 	{ "clone-limit", clone_limit },
