@@ -44,9 +44,11 @@ static bool dir_held(struct gmem_dir *dir)
 {
 	unsigned int nr;
 
-	for_each_set_bit(nr, dir->held, GMEM_DIR_CHUNKS)
+	for_each_set_bit(nr, dir->held, GMEM_DIR_CHUNKS) {
 		if (chunk_held(rcu_dereference_protected(dir->chunk[nr], true)))
 			return true;
+		cond_resched();
+	}
 	return false;
 }
 
