@@ -311,20 +311,6 @@ static void large(const void *arg)
 	end();
 }
 
-/* A copy of a file is a copy: nothing forks memory yet. */
-static void no_clone(const void *arg)
-{
-	int from, to;
-
-	begin("");
-	from = open_file("a", PAGE_SIZE);
-	to = open_file("b", 0);
-	ASSERT_ERRNO(ioctl(to, _IOW(0x94, 9, int), from), EOPNOTSUPP);
-	close(from);
-	close(to);
-	end();
-}
-
 /* ---- merging ---- */
 
 static u64 shared_bytes(int fd)
@@ -573,7 +559,6 @@ static const struct tap_test tests[] = {
 	{ "options", options }, { "policies", policies }, { "remount", remount }, { "namespaces", namespaces },
 	{ "busy", busy }, { "space", space }, { "space_merged", space_merged },
 	{ "inodes", inodes }, { "private_mapping", private_mapping }, { "large", large },
-	{ "no_clone", no_clone },
 	{ "domains", domains, NULL, 60 },
 	{ "guest_truncate", guest_truncate, &by_fd },
 	{ "guest_truncate_mapped", guest_truncate, &by_map },
