@@ -8,7 +8,8 @@
  *    but those that are one window (window.c): the copy has a gmem-backed slot there.
  * 2. mmu_copy_fork(), with the vCPUs at rest: each gmem is forked, once however many slots are
  *    over it.
- * 3. mmu_copy_slots(): the slots. Their dirty logs have at least the bits that were set in 2.
+ * 3. mmu_copy_slots(): the slots. Their dirty logs have at least the bits that were set in 2,
+ *    and what they have, the next reset of a dirty ring tells of.
  *
  * The memslots of the original do not change meanwhile, because the caller holds what keeps
  * ioctls that change them out (the owner's vm->lock). Mappings may: a window that ends after 1
@@ -205,13 +206,20 @@ int mmu_copy_fork(struct mmu_copy *copy, struct mmu *to)
 	return 0;
 }
 
+/*
+ * The original's vCPUs run again, so there may be bits of pages that they entered in their rings
+ * after those were copied. With rings a bit that no ring tells of would hide the page's writes for
+ * ever: all pages of the copy wait for room in a ring, also those that are in one already.
+ */
 static void copy_log(struct memslot *to, const struct memslot *from)
 {
 	if (!from->log || !to->log)
 		return;
 	bitmap_copy(to->log->bits, from->log->bits, from->npages);
-	if (from->mmu->ring_bytes)
-		bitmap_copy(to->log->taken, from->log->taken, from->npages);
+	if (to->mmu->ring_bytes) {
+		bitmap_copy(to->log->taken, to->log->bits, to->npages);
+		to->mmu->ring_late = true;
+	}
 	WRITE_ONCE(to->log->any, true);
 }
 
@@ -255,7 +263,6 @@ int mmu_copy_slots(struct mmu_copy *copy, struct mmu *to)
 		err = copy_slot(to, &copy->slot[i]);
 		cond_resched();
 	}
-	to->ring_late = copy->from->ring_late;
 	return err;
 }
 
