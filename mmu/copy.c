@@ -259,6 +259,8 @@ int mmu_copy_slots(struct mmu_copy *copy, struct mmu *to)
 	unsigned int i;
 	int err = 0;
 
+	/* Changes under slots_lock, and with it that of the gmems that were forked. */
+	to->policy = copy->from->policy;
 	for (i = 0; i < copy->nr && !err; i++) {
 		err = copy_slot(to, &copy->slot[i]);
 		cond_resched();
@@ -294,7 +296,6 @@ void mmu_copy_end(struct mmu_copy *copy)
  */
 void mmu_copy_settings(struct mmu *to, const struct mmu *from)
 {
-	to->policy = READ_ONCE(from->policy);
 	to->log_manual = from->log_manual;
 	to->asked_tables = from->asked_tables;
 	to->ring_bytes = from->ring_bytes;
