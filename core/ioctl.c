@@ -200,11 +200,15 @@ static int vm_set_gmem_region(struct vm *vm, struct ditto_gmem_region *r)
 	return mmu_set_gmem_region(&vm->mmu, r);
 }
 
+/* Who has a machine gets no more of its memory than the machine has. */
 static int vm_slot_gmem(struct vm *vm, unsigned long slot)
 {
-	struct gmem *gmem = mmu_slot_gmem(&vm->mmu, slot);
+	bool readonly;
+	struct gmem *gmem = mmu_slot_gmem(&vm->mmu, slot, &readonly);
 
-	return IS_ERR(gmem) ? PTR_ERR(gmem) : gmem_open(gmem);
+	if (IS_ERR(gmem))
+		return PTR_ERR(gmem);
+	return gmem_open(gmem, readonly ? O_RDONLY : O_RDWR);
 }
 
 static int vm_get_dirty_log(struct vm *vm, struct kvm_dirty_log *args)

@@ -315,7 +315,7 @@ static long gmem_file_fallocate(struct file *file, int mode, loff_t offset, loff
 /* As with the xattr: who may write to a file may change it. */
 static long file_set_policy(struct file *file, unsigned long policy)
 {
-	if (file->f_op == &gmem_fs_fops && !(file->f_mode & FMODE_WRITE))
+	if (!(file->f_mode & FMODE_WRITE))
 		return -EBADF;
 	return policy > U32_MAX ? -EINVAL : gmem_set_policy(file->private_data, policy);
 }
@@ -340,7 +340,7 @@ static long file_fork(struct file *file)
 		return -EBADF;
 	if (!file_may_fork(file))
 		return -EPERM;
-	return gmem_new_fd(gmem_fork(g), &gmem_fops, O_CLOEXEC);
+	return gmem_new_fd(gmem_fork(g), &gmem_fops, O_RDWR | O_CLOEXEC);
 }
 
 /**
@@ -562,13 +562,13 @@ struct gmem *gmem_create_like(struct gmem *parent)
 }
 
 /* A file for a new gmem; it takes over the caller's reference. */
-static struct file *gmem_new_file(struct gmem *g, const struct file_operations *fops)
+static struct file *gmem_new_file(struct gmem *g, const struct file_operations *fops, int mode)
 {
 	struct file *file;
 
 	ihold(g->inode);
 	__module_get(THIS_MODULE);
-	file = alloc_file_pseudo(g->inode, gmem_mnt, "ditto-gmem", O_RDWR, fops);
+	file = alloc_file_pseudo(g->inode, gmem_mnt, "ditto-gmem", mode, fops);
 	if (IS_ERR(file)) {
 		module_put(THIS_MODULE);
 		iput(g->inode);
@@ -608,7 +608,7 @@ struct gmem *gmem_create_obj(u64 size, u32 flags)
  * gmem_new_fd() - make an fd for a new gmem
  * @g: the gmem, or ERR_PTR(); its reference goes to the fd, or is dropped
  * @fops: what can be done with the file
- * @flags: O_CLOEXEC or 0
+ * @flags: O_RDWR or O_RDONLY; with O_CLOEXEC or without
  *
  * Return: the fd, or @g's error, -EMFILE, -ENFILE, -ENOMEM.
  */
@@ -619,12 +619,12 @@ int gmem_new_fd(struct gmem *g, const struct file_operations *fops, int flags)
 
 	if (IS_ERR(g))
 		return PTR_ERR(g);
-	fd = get_unused_fd_flags(flags);
+	fd = get_unused_fd_flags(flags & O_CLOEXEC);
 	if (fd < 0) {
 		gmem_put(g);
 		return fd;
 	}
-	file = gmem_new_file(g, fops);
+	file = gmem_new_file(g, fops, flags & O_ACCMODE);
 	if (IS_ERR(file)) {
 		put_unused_fd(fd);
 		gmem_put(g);
@@ -643,23 +643,24 @@ int gmem_new_fd(struct gmem *g, const struct file_operations *fops, int flags)
  */
 int gmem_create(u64 size, u32 flags)
 {
-	return gmem_new_fd(gmem_create_obj(size, flags), &gmem_fops, O_CLOEXEC);
+	return gmem_new_fd(gmem_create_obj(size, flags), &gmem_fops, O_RDWR | O_CLOEXEC);
 }
 
 /**
  * gmem_open() - another fd for a gmem
  * @g: the caller's reference goes to the fd, or is dropped
+ * @mode: O_RDWR or O_RDONLY
  *
  * Return: the fd (O_CLOEXEC); -EINVAL for one that only a machine sees, or that is a file of a
  * mount, whose mode and owner say who may open it; -EMFILE, -ENFILE, -ENOMEM.
  */
-int gmem_open(struct gmem *g)
+int gmem_open(struct gmem *g, int mode)
 {
 	if (g->owner || g->space) {
 		gmem_put(g);
 		return -EINVAL;
 	}
-	return gmem_new_fd(g, &gmem_fops, O_CLOEXEC);
+	return gmem_new_fd(g, &gmem_fops, mode | O_CLOEXEC);
 }
 
 /**

@@ -11,6 +11,6 @@ struct gmem;
 
 struct gmem *gmem_fork(struct gmem *parent);
 struct gmem *gmem_fork_guest(struct gmem *parent, u64 owner);
-int gmem_open(struct gmem *g);
+int gmem_open(struct gmem *g, int mode);
 
 #endif

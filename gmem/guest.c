@@ -95,7 +95,8 @@ int gmem_create_guest(u64 size, u64 owner, u32 how)
 		g->owner = owner;
 		g->guest = how;
 	}
-	return gmem_new_fd(g, how & GMEM_GUEST_MAP ? &guest_mapped_fops : &guest_fops, 0);
+	return gmem_new_fd(g, how & GMEM_GUEST_MAP ? &guest_mapped_fops : &guest_fops,
+			   O_RDWR);
 }
 
 /**

@@ -88,7 +88,7 @@ int mmu_set_user_region(struct mmu *mmu, const struct kvm_userspace_memory_regio
 int mmu_set_user_region2(struct mmu *mmu, const struct kvm_userspace_memory_region2 *r);
 int mmu_set_max_tables(struct mmu *mmu, unsigned long nr);
 int mmu_set_gmem_region(struct mmu *mmu, const struct ditto_gmem_region *r);
-struct gmem *mmu_slot_gmem(struct mmu *mmu, unsigned long id);
+struct gmem *mmu_slot_gmem(struct mmu *mmu, unsigned long id, bool *readonly);
 
 /* copy.c */
 struct mmu_copy *mmu_copy_begin(struct mmu *from);

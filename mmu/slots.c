@@ -643,13 +643,14 @@ int mmu_set_gmem_region(struct mmu *mmu, const struct ditto_gmem_region *r)
  * mmu_slot_gmem() - what backs a memslot
  * @mmu: takes its slots_lock; may sleep
  * @id: the VMM's number; any value
+ * @readonly: set on success: by way of this memslot nobody writes there
  *
  * Not what is behind a window: the VMM may have that by an fd that only reads.
  *
  * Return: the gmem, with a reference for the caller, or ERR_PTR: -ENOENT, -EINTR; -EINVAL: none
  * does.
  */
-struct gmem *mmu_slot_gmem(struct mmu *mmu, unsigned long id)
+struct gmem *mmu_slot_gmem(struct mmu *mmu, unsigned long id, bool *readonly)
 {
 	struct gmem *gmem = ERR_PTR(-ENOENT);
 	struct memslot *slot;
@@ -657,8 +658,10 @@ struct gmem *mmu_slot_gmem(struct mmu *mmu, unsigned long id)
 	if (mutex_lock_killable(&mmu->slots_lock))
 		return ERR_PTR(-EINTR);
 	slot = xa_load(&mmu->slots_by_id, id);
-	if (slot)
+	if (slot) {
 		gmem = slot->gmem ? gmem_get(slot->gmem) : ERR_PTR(-EINVAL);
+		*readonly = memslot_readonly(slot);
+	}
 	mutex_unlock(&mmu->slots_lock);
 	return gmem;
 }

@@ -257,7 +257,8 @@ struct ditto_fork {
  * DITTO_SLOT_GMEM - VM: an fd of the gmem that backs a memslot
  *
  * The argument is the slot's number. So who forked a machine can map the child's memory. Gives
- * an fd as DITTO_CREATE_GMEM does. Errors: -ENOENT: there is no such slot; -EINVAL: no gmem
+ * an fd as DITTO_CREATE_GMEM does; of a slot with KVM_MEM_READONLY, one that is open for reading
+ * only. Errors: -ENOENT: there is no such slot; -EINVAL: no gmem
  * backs it, or a guest_memfd or a file of a mount does; -EMFILE, -ENFILE, -ENOMEM, -EINTR.
  */
 #define DITTO_SLOT_GMEM		_IO(DITTO_IO, 0x12)
