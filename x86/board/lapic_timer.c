@@ -64,6 +64,14 @@ void vlapic_timer_init(struct vlapic *apic)
 		      HRTIMER_MODE_ABS_PINNED_HARD);
 }
 
+/* A frozen machine's stands. */
+static u64 timer_now(const struct vlapic *apic)
+{
+	const struct vm *vm = apic->vcpu->vm;
+
+	return unlikely(READ_ONCE(vm->frozen)) ? vm->frozen_at.ns : ktime_get_ns();
+}
+
 static void start_hrtimer(struct vlapic_timer *timer)
 {
 	hrtimer_start(&timer->hrtimer, ns_to_ktime(timer->target), HRTIMER_MODE_ABS_PINNED_HARD);
@@ -238,7 +246,7 @@ u32 vlapic_timer_count(struct vlapic *apic)
 
 	if (!timer->target || timer->deadline)
 		return 0;
-	left = vlapic_timer_remaining(timer->target, timer->period, ktime_get_ns());
+	left = vlapic_timer_remaining(timer->target, timer->period, timer_now(apic));
 	return min_t(u64, DIV64_U64_ROUND_UP(left, tick), vlapic_get(apic, APIC_TMICT));
 }
 
@@ -262,7 +270,7 @@ void vlapic_timer_start(struct vlapic *apic, u64 first_ns)
 	u64 now;
 
 	vlapic_timer_stop(apic);
-	now = ktime_get_ns();
+	now = timer_now(apic);
 	timer->period = period_ns(apic);
 	timer->target = now + first_ns;
 	timer_arm(apic, now);
@@ -352,7 +360,7 @@ void vlapic_timer_set_deadline(struct vlapic *apic, u64 deadline)
 	vlapic_timer_stop(apic);
 	if (!deadline)
 		return;
-	now = ktime_get_ns();
+	now = timer_now(apic);
 	tsc = vcpu_tsc(apic->vcpu);
 	if (deadline > tsc)
 		wait = vlapic_tsc_to_ns(deadline - tsc, apic->vcpu->clock.tsc_khz);

@@ -112,6 +112,19 @@ static void host_sample(u64 *tsc, u64 *ns)
 	}
 }
 
+/*
+ * The same by which a VM's time goes: a frozen one's stands. Who reads or sets it has vm->lock or
+ * a vCPU, and so it is not thawed meanwhile.
+ */
+static void vm_sample(const struct vm *vm, u64 *tsc, u64 *ns)
+{
+	host_sample(tsc, ns);
+	if (likely(!READ_ONCE(vm->frozen)))
+		return;
+	*tsc = vm->frozen_at.tsc;
+	*ns -= ktime_get_ns() - vm->frozen_at.ns;
+}
+
 /**
  * vcpu_clock_pair() - the host's time of day and the guest's TSC at one instant
  * @vcpu: owned
@@ -266,8 +279,24 @@ void vcpu_sync_tsc(struct vcpu *vcpu, u64 tsc)
 {
 	u64 host_tsc, ns;
 
-	host_sample(&host_tsc, &ns);
+	vm_sample(vcpu->vm, &host_tsc, &ns);
 	vcpu_sync_tsc_at(vcpu, tsc, host_tsc, ns);
+}
+
+/**
+ * vcpu_tsc_of_vmm() - the TSC as the VMM reads it: a frozen machine's stands
+ * @vcpu: owned
+ *
+ * Return: the value.
+ */
+u64 vcpu_tsc_of_vmm(const struct vcpu *vcpu)
+{
+	u64 host_tsc, ns;
+
+	if (likely(!READ_ONCE(vcpu->vm->frozen)))
+		return vcpu_tsc(vcpu);
+	vm_sample(vcpu->vm, &host_tsc, &ns);
+	return clock_scaled(&vcpu->clock, host_tsc) + vcpu->clock.tsc_offset;
 }
 
 /**
@@ -295,7 +324,7 @@ void vcpu_set_tsc_offset(struct vcpu *vcpu, u64 offset)
 	struct vm_clock *c = &vcpu->vm->clock;
 	u64 host_tsc, ns;
 
-	host_sample(&host_tsc, &ns);
+	vm_sample(vcpu->vm, &host_tsc, &ns);
 	offset -= tsc_scaled_shift(&vcpu->clock, READ_ONCE(clock_shift));
 	spin_lock(&c->lock);
 	c->tsc_by_vmm = true;
@@ -429,7 +458,7 @@ void vm_clock_now(struct vm *vm, u64 *host_tsc, u64 *clock_ns)
 	struct vm_clock *c = &vm->clock;
 	u64 ns;
 
-	host_sample(host_tsc, &ns);
+	vm_sample(vm, host_tsc, &ns);
 	spin_lock(&c->lock);
 	*clock_ns = c->stable ? clock_at_tsc(c, *host_tsc) : ns + c->boot_offset;
 	spin_unlock(&c->lock);
@@ -541,7 +570,7 @@ int vm_ioctl_set_clock(struct vm *vm, struct kvm_clock_data *data)
 
 	if (data->flags & ~CLOCK_FLAGS)
 		return -EINVAL;
-	host_sample(&host_tsc, &ns);
+	vm_sample(vm, &host_tsc, &ns);
 	if (data->flags & KVM_CLOCK_REALTIME) {
 		u64 real = ktime_get_real_ns();
 

@@ -32,6 +32,7 @@ void vcpu_tsc_push(struct vcpu *vcpu);
 void vcpu_set_tsc(struct vcpu *vcpu, u64 tsc);
 void vcpu_sync_tsc(struct vcpu *vcpu, u64 tsc);
 void vcpu_sync_tsc_at(struct vcpu *vcpu, u64 tsc, u64 host_tsc, u64 ns);
+u64 vcpu_tsc_of_vmm(const struct vcpu *vcpu);
 u64 vcpu_get_tsc_offset(const struct vcpu *vcpu);
 void vcpu_set_tsc_offset(struct vcpu *vcpu, u64 offset);
 void vcpu_clock_load(struct vcpu *vcpu, bool moved);

@@ -100,7 +100,7 @@ static bool msr_feature(const struct msr_access *a, unsigned int feature)
 
 static enum guest_fault tsc_read(struct msr_access *a)
 {
-	a->val = vcpu_tsc(a->vcpu);
+	a->val = a->by_vmm ? vcpu_tsc_of_vmm(a->vcpu) : vcpu_tsc(a->vcpu);
 	return X86_NO_FAULT;
 }
 
