@@ -4,6 +4,7 @@
  * were alone. The children's memory is looked at through fds of its own.
  */
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -353,6 +354,50 @@ static void frozen_time(const void *arg)
 	vm_free(template);
 }
 
+static u64 clock_ns(struct vm *vm)
+{
+	struct kvm_clock_data data;
+
+	CHECKED(ioctl(vm->fd, KVM_GET_CLOCK, &data));
+	return data.clock;
+}
+
+static void set_tsc(struct vcpu *vcpu, u64 val)
+{
+	struct { struct kvm_msrs head; struct kvm_msr_entry msr; } set = {
+		.head.nmsrs = 1, .msr = { .index = 0x10, .data = val },
+	};
+
+	ASSERT_EQ(ioctl(vcpu->fd, KVM_SET_MSRS, &set), 1);
+}
+
+/* The VMM reads the time at which a template stands; what it sets goes on when it is thawed. */
+static void frozen_set(const void *arg)
+{
+	struct vm *vm = vm_new(NULL), *template = fork_with(vm, DITTO_FORK_FROZEN);
+	struct vcpu *vcpu = &template->vcpu[0];
+	struct kvm_clock_data data = { .clock = 5000 * MS };
+	u64 ns = clock_ns(template), tsc = vcpu_msr(vcpu, 0x10), began;
+
+	sleep_ms(50);
+	ASSERT_EQ(clock_ns(template), ns);
+	ASSERT_EQ(vcpu_msr(vcpu, 0x10), tsc);
+	CHECKED(ioctl(template->fd, KVM_SET_CLOCK, &data));
+	set_tsc(vcpu, 1ull << 50);
+	ASSERT_EQ(clock_ns(template), data.clock);
+	ASSERT_EQ(vcpu_msr(vcpu, 0x10), 1ull << 50);
+	sleep_ms(50);
+	began = now_ms();
+	CHECKED(ioctl(template->fd, DITTO_THAW));
+	ns = clock_ns(template) - data.clock;
+	tsc = vcpu_msr(vcpu, 0x10) - (1ull << 50);
+	note("since the thaw %lu ns, %lu ticks, in %lu ms", ns, tsc, now_ms() - began);
+	ASSERT(ns <= (now_ms() - began + 1) * MS);
+	ASSERT(tsc < 1ull << 40);
+	vm_free(template);
+	vm_free(vm);
+}
+
 static unsigned int open_fds(void)
 {
 	DIR *dir = opendir("/proc/self/fd");
@@ -439,6 +484,125 @@ static void window(const void *arg)
 	vm_free(vm);
 }
 
+/* Who has a machine cannot write by an fd to what the machine may only read. */
+static void readonly(const void *arg)
+{
+	struct vm *vm = vm_new(NULL), *child;
+	int gmem = gmem_new(MIB, 0), fd[2], i;
+
+	*(u64 *)gmem_map(gmem, MIB) = NONCE;
+	CHECKED(vm_set_gmem_slot(vm, 3, KVM_MEM_READONLY, 1ull << 32, MIB, gmem, 0));
+	child = fork_vm(vm);
+	fd[0] = CHECKED(ioctl(vm->fd, DITTO_SLOT_GMEM, 3));
+	fd[1] = CHECKED(ioctl(child->fd, DITTO_SLOT_GMEM, 3));
+	for (i = 0; i < 2; i++) {
+		u64 *p = mmap(NULL, MIB, PROT_READ, MAP_SHARED, fd[i], 0);
+
+		ASSERT(p != MAP_FAILED);
+		ASSERT_EQ(*p, NONCE);
+		ASSERT_ERRNO(mprotect(p, MIB, PROT_READ | PROT_WRITE), EACCES);
+		ASSERT(mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_SHARED, fd[i], 0) ==
+		       MAP_FAILED);
+		ASSERT_ERRNO(fallocate(fd[i], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, MIB),
+			     EBADF);
+		ASSERT_ERRNO(ioctl(fd[i], DITTO_GMEM_SET_POLICY, DITTO_POLICY_OFF), EBADF);
+		ASSERT_ERRNO(vm_set_gmem_slot(vm, 4, 0, 1ull << 33, MIB, fd[i], 0), EBADF);
+	}
+	vm_free(child);
+	vm_free(vm);
+}
+
+#define LOGGED_GPA	0x10000000ul
+#define LOGGED		4096ul	/* pages that g_fork_writes writes to */
+#define RING		8192	/* entries */
+#define MANY		300	/* slots that are copied before the logged one */
+
+/* Entries of a ring, given back; a bit for each page that they name. */
+static u32 take(struct vm *vm, struct kvm_dirty_gfn *ring, u32 *next, u8 *seen)
+{
+	u32 n;
+
+	for (n = 0;; n++, ++*next) {
+		struct kvm_dirty_gfn *e = &ring[*next % RING];
+
+		if (__atomic_load_n(&e->flags, __ATOMIC_ACQUIRE) != KVM_DIRTY_GFN_F_DIRTY)
+			break;
+		ASSERT(e->offset < LOGGED);
+		seen[e->offset] = 1;
+		__atomic_store_n(&e->flags, KVM_DIRTY_GFN_F_RESET, __ATOMIC_RELEASE);
+	}
+	CHECKED(ioctl(vm->fd, KVM_RESET_DIRTY_RINGS, 0));
+	return n;
+}
+
+static struct kvm_dirty_gfn *map_ring(struct vm *vm)
+{
+	void *p = mmap(NULL, RING * sizeof(struct kvm_dirty_gfn), PROT_READ | PROT_WRITE,
+		       MAP_SHARED, vm->vcpu[0].fd, KVM_DIRTY_LOG_PAGE_OFFSET * PAGE_SIZE);
+
+	ASSERT(p != MAP_FAILED);
+	return p;
+}
+
+/* Does the ring of a child tell of all that it writes, from here on? */
+static void must_log(struct vm *child, u32 next)
+{
+	int gmem = CHECKED(ioctl(child->fd, DITTO_SLOT_GMEM, 400));
+	u64 *mem = gmem_map(gmem, LOGGED * PAGE_SIZE);
+	struct kvm_dirty_gfn *ring = map_ring(child);
+	u64 before[LOGGED];
+	u8 seen[LOGGED] = { };
+	unsigned int i;
+
+	/* What waits for room comes with a reset. */
+	take(child, ring, &next, seen);
+	while (take(child, ring, &next, seen))
+		;
+	memset(seen, 0, sizeof(seen));
+	for (i = 0; i < LOGGED; i++)
+		before[i] = mem[i * 512];
+	start_all(child);
+	must_count(child);
+	must_count(child);
+	stop(child);
+	take(child, ring, &next, seen);
+	while (take(child, ring, &next, seen))
+		;
+	for (i = 0; i < LOGGED; i++)
+		if (mem[i * 512] != before[i] && !seen[i])
+			fail("the child wrote to page %u, and no ring tells of it", i);
+	munmap(mem, LOGGED * PAGE_SIZE);
+	munmap(ring, RING * sizeof(*ring));
+	close(gmem);
+}
+
+/* The parent writes on while its slots are copied, when its ring was copied already. */
+static void rings(const void *arg)
+{
+	struct vm *vm = vm_new(&(struct vm_config) { .ring = RING * 16 }), *child;
+	int many = gmem_new(MIB, 0), gmem = gmem_new(LOGGED * PAGE_SIZE, 0);
+	struct kvm_dirty_gfn *ring = map_ring(vm);
+	u8 seen[LOGGED];
+	unsigned int i;
+	u32 next = 0;
+
+	for (i = 0; i < MANY; i++)
+		CHECKED(vm_set_gmem_slot(vm, 1 + i, 0, (1ull << 32) + i * MIB, MIB, many, 0));
+	CHECKED(vm_set_gmem_slot(vm, 400, KVM_MEM_LOG_DIRTY_PAGES, LOGGED_GPA, LOGGED * PAGE_SIZE,
+				 gmem, 0));
+	vcpu_call(&vm->vcpu[0], "g_fork_writes", LOGGED_GPA);
+	vcpu_start(&vm->vcpu[0]);
+	must_count(vm);
+	for (i = 0; i < 3; i++) {
+		take(vm, ring, &next, seen);
+		child = fork_vm(vm);
+		must_log(child, next);
+		vm_free(child);
+	}
+	stop(vm);
+	vm_free(vm);
+}
+
 struct storm {
 	struct vm *vm;
 	volatile bool over;
@@ -520,8 +684,11 @@ static const struct tap_test tests[] = {
 	{ "children", children, .seconds = 60 },
 	{ "frozen", frozen },
 	{ "frozen_time", frozen_time },
+	{ "frozen_set", frozen_set },
 	{ "errors", errors },
 	{ "window", window },
+	{ "readonly", readonly },
+	{ "rings", rings, .seconds = 120 },
 	{ "storm", storm, .seconds = 120 },
 };
 

@@ -27,6 +27,18 @@ void g_fork_counts(u64 nonce)
 	}
 }
 
+/* Writes to each of 4096 pages, round after round, until it is told to stop. */
+void g_fork_writes(u64 gva)
+{
+	u64 i;
+
+	while (!g_fork_stop) {
+		for (i = 0; i < 4096; i++)
+			U64(gva + i * 4096) = g_fork_count[0] + 1;
+		g_fork_count[0]++;
+	}
+}
+
 /* Two of them, in turn: the second one follows the first. */
 void g_fork_turns(u64 cpu)
 {
