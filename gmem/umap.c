@@ -402,7 +402,9 @@ int gmem_mmap(struct file *file, struct vm_area_struct *vma)
 	struct gmem *g = file->private_data;
 	bool shared = vma->vm_flags & VM_SHARED;
 
-	if (!g->space && !g->owner && (!shared || vma->vm_pgoff > gmem_npages(g) ||
+	/* Of a file that is open for reading only, a shared mapping has no VM_SHARED. */
+	if (!g->space && !g->owner && (!(vma->vm_flags & VM_MAYSHARE) ||
+				       vma->vm_pgoff > gmem_npages(g) ||
 				       vma_pages(vma) > gmem_npages(g) - vma->vm_pgoff))
 		return -EINVAL;
 	vm_flags_set(vma, VM_DONTEXPAND | VM_MIXEDMAP);
