@@ -696,7 +696,7 @@ struct gmem *gmem_get_fd(int fd)
 
 	if (!file)
 		return g;
-	if (file->f_op == &gmem_fops || (file->f_op == &gmem_fs_fops && file_is_open_rw(file)))
+	if ((file->f_op == &gmem_fops || file->f_op == &gmem_fs_fops) && file_is_open_rw(file))
 		g = gmem_get(file->private_data);
 	fput(file);
 	return g;
