@@ -5,7 +5,7 @@
  * (vm->frozen) it goes on from where it stopped: whatever says when something was, or will be,
  * is moved by the time that is gone.
  */
-#include <linux/timekeeping.h>
+#include <linux/ktime.h>
 
 #include "x86/cpu/clock.h"
 #include "x86/machine/vm.h"
