@@ -99,12 +99,12 @@ test:
 	selftests/test --stages native
 else
 test:
-	selftests/setup build host vmx debug
+	selftests/setup build host vmx debug manuals
 	selftests/test
 endif
 
 test-all:
-	selftests/setup build host vmx debug
+	selftests/setup build host vmx debug manuals packages
 	selftests/test --stages all
 
 demo:
