@@ -22,6 +22,8 @@
 #include <asm/svm.h>
 #include <asm/vmx.h>
 
+#include "compat-bugs.h"
+
 /*
  * Later kernels, and stable ones since, hand syscore operations a datum.  The
  * build asks the header which kind it has.
@@ -156,38 +158,6 @@ static inline void hrtimer_setup(struct hrtimer *timer,
 
 /* What a notifier says of a page's age: a bool in later kernels, else an int. */
 typedef typeof(((struct mmu_notifier_ops *)NULL)->clear_young(NULL, NULL, 0, 0)) compat_young_t;
-
-/*
- * VMSCAPE: the branch history of a guest must not steer user space on the CPU where the
- * guest ran. A kernel that does not know this bug has no mitigation to call.
- */
-#if defined(X86_FEATURE_IBPB_EXIT_TO_USER)
-#define compat_guest_trained()						\
-	do {								\
-		if (cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER))	\
-			this_cpu_write(x86_ibpb_exit_to_user, true);	\
-	} while (0)
-#elif defined(X86_BUG_VMSCAPE)
-#error "this kernel's way to mitigate VMSCAPE is another than X86_FEATURE_IBPB_EXIT_TO_USER"
-#else
-#define compat_guest_trained()	do { } while (0)
-#endif
-
-/*
- * Zen 5's mitigation of SRSO, set on a CPU while it may run guests. Kernels that do not
- * know it have chosen another mitigation.
- */
-static inline void compat_srso_reduce(bool on)
-{
-#ifdef X86_FEATURE_SRSO_BP_SPEC_REDUCE
-	if (!boot_cpu_has(X86_FEATURE_SRSO_BP_SPEC_REDUCE))
-		return;
-	if (on)
-		msr_set_bit(MSR_ZEN4_BP_CFG, MSR_ZEN4_BP_CFG_BP_SPEC_REDUCE_BIT);
-	else
-		msr_clear_bit(MSR_ZEN4_BP_CFG, MSR_ZEN4_BP_CFG_BP_SPEC_REDUCE_BIT);
-#endif
-}
 
 /* 6.9: the host may take its events through FRED. */
 #ifdef X86_CR4_FRED
@@ -466,13 +436,6 @@ static inline int compat_follow_pfn(struct vm_area_struct *vma, unsigned long ad
 #define compat_run_delay(task)		((task)->sched_info.run_delay)
 #else
 #define compat_run_delay(task)		0ULL
-#endif
-
-/* Where threads of a core share return predictions. */
-#ifdef X86_BUG_SMT_RSB
-#define compat_smt_rsb()		boot_cpu_has_bug(X86_BUG_SMT_RSB)
-#else
-#define compat_smt_rsb()		false
 #endif
 
 /* 6.4: flags of a hypercall's exit, of which the first was longmode. */
