@@ -9,6 +9,8 @@
  * space where those can. They are taken out, reading the count among them.
  */
 #include <fcntl.h>
+#include <linux/vhost.h>
+#include <linux/virtio_ids.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -409,6 +411,139 @@ static long first_touch(void)
 	return 0;
 }
 
+/* What is done to it, and undone with it, has its fd in event; what comes of it is the result. */
+static void forked_before(void)
+{
+	punch_before();
+	equal = gmem_map(event, 4 * MIB);
+}
+
+static long fork_gmem(void)
+{
+	return errno_of(ioctl(event, DITTO_GMEM_FORK));
+}
+
+static void forked_after(long result)
+{
+	close_result(result);
+	munmap(equal, 4 * MIB);
+	close_gmem(0);
+}
+
+/* The first writes to memory that a fork shares, which make it the writer's own again. */
+static int forked;
+
+static void shared_by_fork(void)
+{
+	forked_before();
+	forked = CHECKED(ioctl(event, DITTO_GMEM_FORK));
+}
+
+static long write_to_forked(void)
+{
+	catch_bus();
+	sigsetjmp(no_memory, 1);
+	for (u64 at = 0; at < 4 * MIB; at += 8 * PAGE_SIZE)
+		equal[at] = 2;
+	return 0;
+}
+
+static void written_after(long result)
+{
+	u8 *child = gmem_map(forked, 4 * MIB);
+
+	for (u64 at = 0; at < 4 * MIB; at += 8 * PAGE_SIZE) {
+		ASSERT_EQ(equal[at], 2);
+		ASSERT_EQ(child[at], 1);
+	}
+	munmap(child, 4 * MIB);
+	forked_after(forked);
+}
+
+static long fork_machine(void)
+{
+	int vcpu = -1;
+	struct ditto_fork args = { .capacity = 1, .vcpu_fds = (uintptr_t)&vcpu };
+	long result = errno_of(ioctl(vm->fd, DITTO_FORK, &args));
+
+	if (result)
+		return result;
+	close(vcpu);
+	return args.vm_fd;
+}
+
+static void make_protected(void)
+{
+	vm = vm_new(&(struct vm_config) { .user = true, .type = SW_PROTECTED_VM });
+	if (!vm_cap(vm, CAP_GUEST_MEMFD))
+		skip("no guest_memfd here");
+}
+
+static long create_guest_memfd(void)
+{
+	struct guest_memfd args = { .size = 4 * MIB };
+
+	return errno_of(ioctl(vm->fd, CREATE_GUEST_MEMFD, &args));
+}
+
+/* Every second page: a range of the tree for each. */
+static long set_attributes(void)
+{
+	for (u64 at = 0; at < MIB; at += 2 * PAGE_SIZE) {
+		struct attributes a = { .gpa = at, .size = PAGE_SIZE,
+					.attributes = ATTRIBUTE_PRIVATE };
+
+		if (ioctl(vm->fd, SET_MEMORY_ATTRIBUTES, &a))
+			return -errno;
+	}
+	return 0;
+}
+
+static void make_ringed(void)
+{
+	vm = vm_new(&(struct vm_config) { .empty = true, .ring = 16 * PAGE_SIZE });
+}
+
+static long log_slot(void)
+{
+	return errno_of(vm_set_slot(vm, 1, KVM_MEM_LOG_DIRTY_PAGES, 0x10000000, 4 * MIB, memory));
+}
+
+static long pre_fault(void)
+{
+	struct pre_fault range = { .size = 4 * MIB };
+
+	return errno_of(ioctl(vm->vcpu[0].fd, PRE_FAULT_MEMORY, &range));
+}
+
+static void make_user_untouched(void)
+{
+	vm = vm_new(&(struct vm_config) { .user = true });
+	if (vm_cap(vm, CAP_PRE_FAULT_MEMORY) != 1)
+		skip("absent here");
+}
+
+static void make_disk(void)
+{
+	make_vm();
+	event = CHECKED(memfd_create("disk", MFD_CLOEXEC));
+	CHECKED(ftruncate(event, MIB));
+}
+
+/* A queue's thread is made with its owner. */
+static long create_disk(void)
+{
+	struct ditto_create_virtio args = { .type = VIRTIO_ID_BLOCK, .fd = event, .queues = 2 };
+	int fd = ioctl(vm->fd, DITTO_CREATE_VIRTIO, &args);
+	long result;
+
+	if (fd < 0)
+		return -errno;
+	result = errno_of(ioctl(fd, VHOST_SET_OWNER));
+	close(fd);
+	return result;
+}
+
 /* Each of the first; later ones are the same few places again, for page after page. */
 static unsigned int next(unsigned int n)
 {
@@ -470,6 +605,15 @@ static const struct operation operations[] = {
 	{ "merge", equal_before, merge, equal_after, .thread = "ditto-ksmd", .ditto = true },
 	{ "break", merge_before, break_shared, equal_after, .ditto = true },
 	{ "unmerge", merge_before, unmerge, equal_after, .ditto = true },
+	{ "fork_gmem", forked_before, fork_gmem, forked_after, .ditto = true },
+	{ "write_forked", shared_by_fork, write_to_forked, written_after, .ditto = true },
+	{ "fork_machine", make_used, fork_machine, close_both, .ditto = true },
+	{ "guest_memfd", make_protected, create_guest_memfd, close_both },
+	{ "attributes", make_protected, set_attributes, free_vm },
+	{ "ring", make_ringed, create_vcpu, close_both },
+	{ "log", make_vm, log_slot, free_vm },
+	{ "pre_fault", make_user_untouched, pre_fault, free_vm },
+	{ "disk", make_disk, create_disk, close_gmem, .ditto = true },
 	{ "teardown", make_used, tear_down, ignore },
 };
 
