@@ -7,6 +7,7 @@
  * watches the host's log, that the kernel stays silent.
  */
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/vhost.h>
 #include <linux/virtio_ids.h>
 #include <stdio.h>
@@ -565,6 +566,16 @@ static void bend_config(struct world *w, struct rng *r, void *arg)
 	};
 }
 
+static void bend_clone(struct world *w, struct rng *r, void *arg)
+{
+	*(struct file_clone_range *)arg = (struct file_clone_range) {
+		.src_fd = world_fd(r, w->gmems, WORLD_GMEMS),
+		.src_offset = rng_one_in(r, 8) ? rng_interesting(r) : 0,
+		.src_length = rng_one_in(r, 8) ? rng_interesting(r) : 0,
+		.dest_offset = rng_one_in(r, 8) ? rng_interesting(r) : 0,
+	};
+}
+
 #define NUMBER(cmd, target)		{ cmd, target, .value = true }
 #define GETS(cmd, target)		{ cmd, target }
 #define TAKES(cmd, target, bend)	{ cmd, target, bend }
@@ -673,6 +684,8 @@ static const struct call calls[] = {
 
 	GETS(DITTO_GMEM_STATS, GMEM),
 	NUMBER(DITTO_GMEM_SET_POLICY, GMEM),
+	NUMBER(DITTO_GMEM_FORK, GMEM),
+	TAKES(FICLONERANGE, GMEM, bend_clone),
 
 	NUMBER(VHOST_SET_OWNER, DISK),
 	NUMBER(VHOST_RESET_OWNER, DISK),
@@ -766,7 +779,7 @@ static void keep(struct world *w, struct rng *r, const struct call *call, long r
 	else if (call->cmd == DITTO_FORK)
 		keep_forked(w, r);
 	else if (call->cmd == DITTO_CREATE_GMEM || call->cmd == CREATE_GUEST_MEMFD ||
-		 call->cmd == DITTO_SLOT_GMEM)
+		 call->cmd == DITTO_SLOT_GMEM || call->cmd == DITTO_GMEM_FORK)
 		world_keep(r, w->gmems, 1, WORLD_GMEMS, result);
 }
 

@@ -58,6 +58,7 @@ void rng_fill(struct rng *r, void *buffer, size_t size);
 /**
  * struct world - what a round's threads attack
  * @dev: the device
+ * @mount: a directory whose files are gmems, or -1
  * @vm: the machine whose vCPUs run; made by the library, so that it works at first
  * @vms, @vcpus, @gmems, @events, @disks: fds; any thread may close one and put in another.
  *	The first of @vms and of @vcpus are @vm's own and stay open.
@@ -71,7 +72,7 @@ void rng_fill(struct rng *r, void *buffer, size_t size);
  * @end: threads stop
  */
 struct world {
-	int dev;
+	int dev, mount;
 	struct vm *vm;
 	atomic_int vms[WORLD_VMS], vcpus[WORLD_VCPUS], gmems[WORLD_GMEMS], events[WORLD_EVENTS];
 	atomic_int disks[WORLD_DISKS];

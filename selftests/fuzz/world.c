@@ -5,11 +5,14 @@
  */
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -94,11 +97,30 @@ void world_keep(struct rng *r, atomic_int *fds, unsigned int first, unsigned int
 	close(atomic_exchange(&fds[first + rng_below(r, count - first)], fd));
 }
 
-static int any_gmem(int dev, struct rng *r)
+/* A mount of this process's own; it goes with the round. -1: it cannot be had. */
+static int mount_gmems(void)
+{
+	const char *where = "/tmp/fuzz-gmems";
+
+	mkdir(where, 0700);
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("none", where, "ditto", 0, "size=16m"))
+		return -1;
+	return open(where, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+}
+
+/* One of the device's, or a file of the mount. */
+static int any_gmem(struct world *w, struct rng *r)
 {
 	struct ditto_create_gmem args = { .size = (1 + rng_below(r, 600)) * PAGE_SIZE };
+	int fd;
 
-	return ioctl(dev, DITTO_CREATE_GMEM, &args);
+	if (w->mount < 0 || rng_one_in(r, 2))
+		return ioctl(w->dev, DITTO_CREATE_GMEM, &args);
+	fd = openat(w->mount, ".", O_TMPFILE | (rng_one_in(r, 4) ? O_WRONLY : O_RDWR), 0600);
+	if (fd >= 0 && ftruncate(fd, args.size))
+		note("ftruncate: %s", strerror(errno));
+	return fd;
 }
 
 static void learn_modes(struct world *w)
@@ -125,7 +147,7 @@ static void fill_fds(struct world *w, struct rng *r)
 		w->vcpus[i] = i < w->vm->nr_vcpus ? w->vm->vcpu[i].fd : -1;
 	w->gmems[0] = w->vm->gmem;
 	for (i = 1; i < WORLD_GMEMS; i++)
-		w->gmems[i] = tap.ditto ? any_gmem(w->dev, r) : -1;
+		w->gmems[i] = tap.ditto ? any_gmem(w, r) : -1;
 	for (i = 0; i < WORLD_DISKS; i++)
 		w->disks[i] = -1;
 	for (i = 0; i < WORLD_EVENTS; i++)
@@ -186,6 +208,7 @@ void world_make(struct world *w, struct rng *r)
 	config.pit = !config.no_irqchip && !config.split && rng_one_in(r, 2);
 	config.type = rng_one_in(r, 3) * SW_PROTECTED_VM;
 	w->dev = dev_open();
+	w->mount = tap.ditto ? mount_gmems() : -1;
 	w->vm = vm_new(&config);
 	w->extra = mmap(NULL, WORLD_EXTRA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			-1, 0);
@@ -208,6 +231,33 @@ static void punch(struct world *w, struct rng *r)
 	if (fallocate(world_fd(r, w->gmems, WORLD_GMEMS), mode, from,
 		      rng_below(r, 64) * PAGE_SIZE)) {
 		/* Refused: as good. */
+	}
+}
+
+/* What programs do to files: another size, other contents, and a look at those. */
+static void use_as_file(struct world *w, struct rng *r)
+{
+	int fd = world_fd(r, w->gmems, WORLD_GMEMS);
+	u64 at = rng_one_in(r, 8) ? rng_interesting(r) : rng_below(r, 600 * PAGE_SIZE);
+	u8 value[64];
+	ssize_t n;
+
+	switch (rng_below(r, 3)) {
+	case 0:
+		if (ftruncate(fd, at)) {
+			/* A gmem of the device has the size it was made with. */
+		}
+		break;
+	case 1:
+		rng_fill(r, value, sizeof(value));
+		if (pwrite(fd, value, rng_below(r, sizeof(value)), at) < 0) {
+			/* As good. */
+		}
+		break;
+	default:
+		n = pread(fd, value, sizeof(value), at);
+		if (n > 0)
+			secret_search(value, n, "a read of a gmem");
 	}
 }
 
@@ -334,7 +384,8 @@ void *world_disturb(void *world)
 		case 0: fork_once(w, &r); break;
 		case 1 ... 5: punch(w, &r); break;
 		case 6 ... 10: map_gmem(w, &r); break;
-		case 11 ... 14: convert(w, &r); break;
+		case 11 ... 13: convert(w, &r); break;
+		case 14 ... 15: use_as_file(w, &r); break;
 		default: change_mapping(w, &r);
 		}
 		usleep(rng_below(&r, 2000));
