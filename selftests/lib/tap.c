@@ -115,14 +115,19 @@ static bool is_ditto(const char *path, int fd)
 	return gmem >= 0;
 }
 
+/* The last of the names that the test's contains decides. */
 static bool wanted(const char *name, char **names, int count)
 {
+	bool is = !count || names[0][0] == '!';
 	int i;
 
-	for (i = 0; i < count; i++)
-		if (strstr(name, names[i]))
-			return true;
-	return !count;
+	for (i = 0; i < count; i++) {
+		bool no = names[i][0] == '!';
+
+		if (strstr(name, names[i] + no))
+			is = !no;
+	}
+	return is;
 }
 
 static int run_child(const struct tap_test *test)
@@ -216,7 +221,8 @@ static int run_test(const struct tap_test *test, unsigned int number)
 static void usage(const char *program)
 {
 	printf("usage: %s [--dev PATH] [--backing gmem|user] [--list] [NAME...]\n"
-	       "Runs the tests whose names contain a NAME, or all.\n", program);
+	       "Runs the tests whose names contain a NAME, or all; and none that contain a !NAME.\n",
+	       program);
 }
 
 static bool bad_backing(const char *text)
