@@ -19,13 +19,15 @@
 #	make clean
 #
 # Each kernel has a build directory of its own, build/<release>/, in which the
-# sources are symbolic links; the module built last is also ./ditto.ko. With
+# sources are symbolic links; the module built last is also ./ditto.ko, without the
+# debugger's information that makes it 20 times as large: DEBUG_INFO=1 keeps it. With
 # DEBUG=1 the module proves TLB flushes as it does where the kernel has KASAN. With
-# KUNIT=1 the directory is build/<release>-kunit/ and the module has its KUnit
-# tests in it. WERROR=0 lets a build with warnings pass.
+# KUNIT=1 the module has its KUnit tests in it, and always with KVER=debug.
+# WERROR=0 lets a build with warnings pass.
 
 KVER   ?= 6.12
 WERROR ?= 1
+KUNIT  ?= $(if $(filter debug,$(KVER)),1)
 ROOMS  := core x86 svm vmx mmu gmem ksm virtio uapi
 
 NO_KERNEL := clean test test-all demo bench tools install uninstall install-source uninstall-source
@@ -51,10 +53,10 @@ endif
 RELEASE := $(shell cut -d '"' -f 2 $(KDIR)/include/generated/utsrelease.h)
 endif
 
-BUILD := build/$(RELEASE)$(if $(KUNIT),-kunit)
+BUILD := build/$(RELEASE)
 KMAKE  = $(MAKE) -C $(KDIR) M=$(CURDIR)/$(BUILD) W=1 \
-	 $(if $(filter-out 0,$(WERROR)),KCFLAGS=-Werror) $(if $(KUNIT),DITTO_KUNIT=y) \
-	 $(if $(DEBUG),DITTO_DEBUG=y)
+	 KCFLAGS="$(if $(filter-out 0,$(WERROR)),-Werror) $(if $(DEBUG_INFO),,-g0)" \
+	 $(if $(KUNIT),DITTO_KUNIT=y) $(if $(DEBUG),DITTO_DEBUG=y)
 
 .PHONY: all module tools tree sparse kernel-doc test test-all demo bench clean
 .PHONY: install install-module uninstall install-source uninstall-source
@@ -99,12 +101,12 @@ test:
 	selftests/test --stages native
 else
 test:
-	selftests/setup build host vmx debug manuals
+	selftests/setup build host vmx debug bochs newest manuals
 	selftests/test
 endif
 
 test-all:
-	selftests/setup build host vmx debug manuals packages
+	selftests/setup build host vmx debug bochs newest manuals packages
 	selftests/test --stages all
 
 demo:

@@ -88,10 +88,10 @@ def make_result_disk(work, out):
                    check=True, stdout=subprocess.DEVNULL)
 
 
-def modules_of(repo, release):
-    """The module as built for this kernel, without and with KUnit tests."""
-    paths = (f"build/{release}{suffix}/ditto.ko" for suffix in ("", "-kunit"))
-    return {f"repo/{path}": f"{repo}/{path}" for path in paths if os.path.exists(f"{repo}/{path}")}
+def module_of(repo, release):
+    """The module as built for this kernel."""
+    path = f"build/{release}/ditto.ko"
+    return {f"repo/{path}": f"{repo}/{path}"} if os.path.exists(f"{repo}/{path}") else {}
 
 
 def prepare(args, kernel, release, work, repo, out, shares, rootfs, initramfs):
@@ -100,7 +100,7 @@ def prepare(args, kernel, release, work, repo, out, shares, rootfs, initramfs):
     files = {"boot/loader": f"{work}/loader", "boot/bzImage": f"{kernel}/bzImage",
              "boot/initrd": initramfs, "control": f"{work}/control",
              "modules": f"{kernel}/modules/lib/modules/{release}", "repo": repo}
-    files |= modules_of(repo, release)
+    files |= module_of(repo, release)
     files |= {f"share/{name}": path for name, path in shares.items()}
     make_disc(work, repo, files)
     make_result_disk(work, out)
