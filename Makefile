@@ -69,7 +69,7 @@ module:
 	@for release in $$(cat $(NEWEST)/releases); do \
 		selftests/host/newest-root make -s -j$(or $(DITTO_JOBS),$(shell nproc)) module \
 			"KDIR=/usr/src/linux-headers-$$release" WERROR=$(WERROR) \
-			KUNIT=$(KUNIT) DEBUG=$(DEBUG) || exit 1; \
+			KUNIT=$(KUNIT) DEBUG=$(DEBUG) DEBUG_INFO=$(DEBUG_INFO) || exit 1; \
 	done
 else
 module: tree
