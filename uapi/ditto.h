@@ -228,6 +228,19 @@ struct ditto_fork {
 
 /* The new machine is a template: it does not run, and its time stands still. */
 #define DITTO_FORK_FROZEN	(1u << 0)
+/*
+ * DITTO_RESET can put the new machine back to what it is now, for as long as it lives. What it is
+ * now is kept, so this takes about twice as long. Not together with DITTO_FORK_FROZEN.
+ */
+#define DITTO_FORK_RESETTABLE	(1u << 1)
+/* The new machine's guest gets no interrupt, also no NMI and no SMI, before DITTO_UNBLOCK. */
+#define DITTO_FORK_BLOCKED	(1u << 2)
+/*
+ * What passes while the time of the new machine, or of the template that it is made from, stands
+ * still passes for its guest, too, all at once: its wall time is right afterwards. Without this
+ * flag the guest's time goes on from where it stood.
+ */
+#define DITTO_FORK_JUMP		(1u << 3)
 
 /**
  * DITTO_FORK - VM: a machine becomes two
@@ -262,6 +275,26 @@ struct ditto_fork {
  * backs it, or a guest_memfd or a file of a mount does; -EMFILE, -ENFILE, -ENOMEM, -EINTR.
  */
 #define DITTO_SLOT_GMEM		_IO(DITTO_IO, 0x12)
+
+/**
+ * DITTO_RESET - VM: the machine is again what it was when it was forked
+ *
+ * It must have been made with DITTO_FORK_RESETTABLE. Its memory, its vCPUs, interrupt controllers
+ * and timers are what they were then; its time goes on from there, too, or is the host's with
+ * DITTO_FORK_JUMP. Its vCPUs may be running, and go on from there. The time that it takes follows
+ * what the machine has written. Its fds and mappings, its name, statistics, irqfds, ioeventfds,
+ * dirty logs, and what the VMM enabled stay; what irqfds held high is low. With
+ * DITTO_FORK_BLOCKED interrupts are blocked again. Errors, with nothing changed: -EINVAL: it
+ * was not made so; -EBUSY: its memslots or policy are not what they were; -EINTR, -ENOMEM.
+ */
+#define DITTO_RESET		_IO(DITTO_IO, 0x13)
+
+/**
+ * DITTO_UNBLOCK - VM: its guest gets interrupts again, first those that have waited
+ *
+ * Error: -EINVAL: they are not blocked.
+ */
+#define DITTO_UNBLOCK		_IO(DITTO_IO, 0x14)
 
 #define DITTO_VIRTIO_SERIAL_LEN	20
 #define DITTO_VIRTIO_MAX_QUEUES	64
