@@ -47,6 +47,12 @@ int vm_wait_resumed(struct vm *vm);
 /* fork.c */
 int vm_ioctl_fork(struct vm *vm, void __user *arg);
 int vm_ioctl_thaw(struct vm *vm);
+void fork_start_timers(struct vm *vm);
+void fork_time_gone(const struct vm *from, const struct vm *to, const struct clock_instant *now,
+		    struct clock_instant *gone);
+
+/* reset.c */
+int vm_ioctl_reset(struct vm *vm);
 
 /* ioctl.c */
 void ioctl_init(void);

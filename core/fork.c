@@ -3,6 +3,8 @@
  * DITTO_FORK: a machine becomes two. Owns the order of the steps, and no state: what a part of
  * a machine is, and what of it a copy has, says that part's own copy function.
  *
+ * 0. For DITTO_FORK_RESETTABLE the parent is forked twice: what this page says makes the base, a
+ *    frozen machine without files, and then the child, whose parent is the base.
  * 1. With the parent running: whatever may fail for want of memory, fds or for what the parent
  *    is. The child is a complete machine, as after power-on, that nobody sees.
  * 2. With the parent's vCPUs at rest (pause.c): its state is copied and its memory forked. So
@@ -30,7 +32,7 @@
 #include "x86/run/copy.h"
 #include "x86/run/msr_filter.h"
 
-#define FORK_FLAGS	DITTO_FORK_FROZEN
+#define FORK_FLAGS	(DITTO_FORK_FROZEN | DITTO_FORK_RESETTABLE | DITTO_FORK_JUMP)
 
 /**
  * struct fork_file - a file of the child's
@@ -47,13 +49,16 @@ struct fork_file {
  * @args: the caller's
  * @parent: its lock is held
  * @child: with a reference
+ * @base: the child's base, or NULL
+ * @hidden: the child is a base
  * @memory: how its memory is copied
  * @nr_files: VM's and vCPUs'
  * @files: the VM's is the first
  */
 struct fork {
 	struct ditto_fork args;
-	struct vm *parent, *child;
+	struct vm *parent, *child, *base;
+	bool hidden;
 	struct mmu_copy *memory;
 	u32 nr_files;
 	struct fork_file *files;
@@ -61,9 +66,11 @@ struct fork {
 
 static int fork_check(const struct ditto_fork *args)
 {
+	const u32 never_both = DITTO_FORK_FROZEN | DITTO_FORK_RESETTABLE;
+
 	if ((args->flags & ~FORK_FLAGS) || args->reserved[0] || args->reserved[1])
 		return -EINVAL;
-	return 0;
+	return (args->flags & never_both) == never_both ? -EINVAL : 0;
 }
 
 /* Step 1: what was chosen for the parent before it had vCPUs. */
@@ -155,6 +162,21 @@ static int fork_vcpu(struct vcpu *to, struct vcpu *from, const struct clock_inst
 	return 0;
 }
 
+/**
+ * fork_time_gone() - for how long a machine's time stood still, as its copy is to see it
+ * @from: vm->lock held
+ * @to: the copy
+ * @now: this instant
+ * @gone: set
+ */
+void fork_time_gone(const struct vm *from, const struct vm *to, const struct clock_instant *now,
+		    struct clock_instant *gone)
+{
+	vm_clock_gone(from, now, gone);
+	if (to->jumps)
+		*gone = (struct clock_instant) {};
+}
+
 static int fork_state(struct fork *f)
 {
 	struct vm *child = f->child, *parent = f->parent;
@@ -166,7 +188,7 @@ static int fork_state(struct fork *f)
 	if (READ_ONCE(parent->dead))
 		return -EIO;
 	clock_instant_now(&child->frozen_at);
-	vm_clock_gone(parent, &child->frozen_at, &gone);
+	fork_time_gone(parent, child, &child->frozen_at, &gone);
 	vm_clock_copy(child, parent, &gone);
 	err = irqchip_copy(child, parent, gone.ns);
 	vm_coalesced_copy(child, parent);
@@ -175,7 +197,7 @@ static int fork_state(struct fork *f)
 			return err;
 		err = fork_vcpu(vm_vcpu(child, i), vcpu, &gone);
 	}
-	return err ?: mmu_copy_fork(f->memory, &child->mmu);
+	return err ?: mmu_copy_fork(f->memory, &child->mmu, f->base);
 }
 
 static int fork_at_rest(struct fork *f)
@@ -198,7 +220,7 @@ static int fork_make(struct fork *f)
 	if (IS_ERR(f->memory))
 		return PTR_ERR(f->memory);
 	err = fork_parts(f->child, f->parent);
-	if (!err)
+	if (!err && !f->hidden)
 		err = fork_files(f);
 	if (!err)
 		err = fork_at_rest(f);
@@ -220,8 +242,11 @@ static int fork_tell_fds(struct fork *f, struct ditto_fork __user *user)
 	return copy_to_user(user, &f->args, sizeof(f->args)) ? -EFAULT : 0;
 }
 
-/* Have the timers of a machine that is complete, or is thawed, run. */
-static void fork_start_timers(struct vm *vm)
+/**
+ * fork_start_timers() - have the timers of a machine that is complete run
+ * @vm: nobody sees it yet, or its vCPUs are owned
+ */
+void fork_start_timers(struct vm *vm)
 {
 	struct vcpu *vcpu;
 	u32 i;
@@ -261,6 +286,43 @@ static void fork_end(struct fork *f)
 	vm_put(f->child);
 }
 
+/* vm->lock of the parent is held. After an error there may be a child all the same. */
+static int fork_child(struct fork *f)
+{
+	f->child = vm_alloc(KVM_X86_DEFAULT_VM);
+	if (IS_ERR(f->child))
+		return PTR_ERR(f->child);
+	f->child->frozen = f->args.flags & DITTO_FORK_FROZEN;
+	f->child->jumps = f->args.flags & DITTO_FORK_JUMP;
+	if (f->base) {
+		vm_get(f->base);
+		f->child->base = f->base;
+	}
+	return fork_make(f);
+}
+
+/* Step 0: the base takes the parent's place. */
+static int fork_resettable(struct fork *f)
+{
+	struct fork base = {
+		.parent = f->parent,
+		.hidden = true,
+		.args.flags = DITTO_FORK_FROZEN | (f->args.flags & DITTO_FORK_JUMP),
+	};
+	int err = fork_child(&base);
+
+	if (!err) {
+		f->parent = f->base = base.child;
+		/* Nobody else knows it. */
+		mutex_lock_nested(&f->base->lock, SINGLE_DEPTH_NESTING);
+		err = fork_child(f);
+		mutex_unlock(&f->base->lock);
+	}
+	if (!IS_ERR(base.child))
+		vm_put(base.child);
+	return err;
+}
+
 /* vm->lock of the parent is held. */
 static int fork_locked(struct fork *f)
 {
@@ -269,11 +331,7 @@ static int fork_locked(struct fork *f)
 		return -E2BIG;
 	if (f->parent->mmu.private_mem)
 		return -EOPNOTSUPP;
-	f->child = vm_alloc(KVM_X86_DEFAULT_VM);
-	if (IS_ERR(f->child))
-		return PTR_ERR(f->child);
-	f->child->frozen = f->args.flags & DITTO_FORK_FROZEN;
-	return fork_make(f);
+	return f->args.flags & DITTO_FORK_RESETTABLE ? fork_resettable(f) : fork_child(f);
 }
 
 /**
@@ -316,7 +374,7 @@ static void thaw_state(struct vm *vm)
 	u32 i;
 
 	clock_instant_now(&now);
-	vm_clock_gone(vm, &now, &gone);
+	fork_time_gone(vm, vm, &now, &gone);
 	vm_clock_move(vm, &gone);
 	irqchip_move(vm, gone.ns);
 	vm_for_each_vcpu(vm, i, vcpu) {

@@ -272,6 +272,7 @@ BY_VALUE(vm_ioctl_set_tsc_khz)
 BY_NOTHING(vm_ioctl_stats_fd)
 BY_USER(vm_ioctl_fork)
 BY_NOTHING(vm_ioctl_thaw)
+BY_NOTHING(vm_ioctl_reset)
 BY_STRUCT(vm_ioctl_create_virtio)
 
 static struct ioctl_entry vm_ioctls[] __ro_after_init = {
@@ -325,6 +326,7 @@ static struct ioctl_entry vm_ioctls[] __ro_after_init = {
 	/* Its fds are told before they are there, so that none is lost. */
 	{ DITTO_FORK, USER, do_vm_ioctl_fork },
 	{ DITTO_THAW, LOCK, do_vm_ioctl_thaw },
+	{ DITTO_RESET, LOCK, do_vm_ioctl_reset },
 	{ DITTO_CREATE_VIRTIO, IN, do_vm_ioctl_create_virtio },
 };
 

@@ -175,6 +175,8 @@ static void vm_free(struct vm *vm)
 	mmu_destroy(&vm->mmu);
 	vm_free_vcpus(vm);
 	msr_filter_free(vm);
+	if (vm->base)
+		vm_put(vm->base);
 	put_pid(vm->pid);
 	kfree(vm);
 }

@@ -220,6 +220,23 @@ static void check_entry(struct check *ck, struct gmem_chunk *c, unsigned int nr)
 		ck->zeroed++;
 }
 
+/* What is not marked as changed is what the base has, or a reset would leave it. */
+static void check_unchanged(struct check *ck, struct gmem_chunk *c)
+{
+	struct gmem_chunk *base = gmem_base_chunk(ck->g, c->base);
+	unsigned int i;
+
+	for (i = 0; i < GMEM_CHUNK_PAGES; i++) {
+		unsigned long v = READ_ONCE(c->entry[i]) ^ (base ? READ_ONCE(base->entry[i]) : 0);
+
+		if ((v & (GMEM_ADDR | GMEM_PRESENT | GMEM_ZEROED)) && !test_bit(i, c->changed))
+			violation(ck, "offset %#lx: changed, and not marked", c->base + i);
+	}
+	if (!bitmap_empty(c->changed, GMEM_CHUNK_PAGES) &&
+	    !test_bit(gmem_chunk_nr(c->base), c->dir->changed))
+		violation(ck, "offset %#lx: chunk changed, and not marked", c->base);
+}
+
 static void check_chunk(struct check *ck, struct gmem_chunk *c, pgoff_t base)
 {
 	unsigned int i;
@@ -237,6 +254,8 @@ static void check_chunk(struct check *ck, struct gmem_chunk *c, pgoff_t base)
 			  atomic_read(&c->owners));
 	for (i = 0; i < GMEM_CHUNK_PAGES; i++)
 		check_entry(ck, c, i);
+	if (ck->own && ck->g->base)
+		check_unchanged(ck, c);
 	mutex_unlock(&c->lock);
 }
 

@@ -17,7 +17,9 @@
  *    the copy is in its place before the other gmem can be alone (gmem_chunk_was_of()). The
  *    zero page may have been mapped through the old chunk unnoticed: in a copy every empty
  *    entry has GMEM_ZMAP.
- * 4. Who is alone again writes in place. References to pages that were taken through another
+ * 4. What is marked as changed since the base was made is so in a copy, too, unless what is
+ *    copied is the base's: then nothing has changed yet.
+ * 5. Who is alone again writes in place. References to pages that were taken through another
  *    index, for reading, may be there still; such pages are shared instead (adopt_held()).
  */
 #include <linux/highmem.h>
@@ -143,8 +145,14 @@ static void entry_discard(struct gmem *g, struct gmem_chunk *c, unsigned int nr,
 	}
 }
 
-/* One directory has a chunk no more, that of @g. The last one takes it along. */
-static void chunk_disown(struct gmem *g, struct gmem_chunk *c)
+/**
+ * gmem_chunk_disown() - one directory has a chunk no more; the last one takes it along
+ * @g: whose directory that is
+ * @c: the chunk, which is no longer in it
+ *
+ * Process context; no chunk's lock is held.
+ */
+void gmem_chunk_disown(struct gmem *g, struct gmem_chunk *c)
 {
 	unsigned int i;
 	bool common;
@@ -181,7 +189,7 @@ static void dir_disown(struct gmem *g, struct gmem_dir *dir)
 		c = rcu_dereference_protected(dir->chunk[i], true);
 		if (!c)
 			continue;
-		chunk_disown(g, c);
+		gmem_chunk_disown(g, c);
 		cond_resched();
 	}
 	call_rcu(&dir->rcu, dir_free_rcu);
@@ -208,8 +216,14 @@ static void dir_copy(struct gmem_dir *to, struct gmem_dir *from)
 	}
 }
 
+static bool dir_is_base(const struct gmem *g, const struct gmem_dir *dir, pgoff_t off)
+{
+	return g->base && gmem_dir_lookup(g->base, off) == dir;
+}
+
 /* Put the fresh directory in the place of none, or of one that others have, too. */
-static struct gmem_dir *dir_renew(struct gmem *g, struct claim *cl, struct gmem_dir **place)
+static struct gmem_dir *dir_renew(struct gmem *g, struct claim *cl, struct gmem_dir **place,
+				  pgoff_t off)
 {
 	struct gmem_dir *old = *place, *new = cl->dir;
 
@@ -222,6 +236,8 @@ static struct gmem_dir *dir_renew(struct gmem *g, struct claim *cl, struct gmem_
 		dir_copy(new, old);
 	else
 		atomic_long_inc(&g->nr_dirs);
+	if (old && !dir_is_base(g, old, off))
+		bitmap_copy(new->changed, old->changed, GMEM_DIR_CHUNKS);
 	cl->old_dir = old;
 	smp_store_release(place, new);
 	return new;
@@ -236,7 +252,7 @@ static struct gmem_dir *claim_dir(struct gmem *g, struct claim *cl, pgoff_t off)
 	place = &gmem_root_stable(g)->dir[off >> GMEM_ROOT_SHIFT];
 	dir = *place;
 	if (!dir || (dir->holder != g->holder && !dir_alone(dir)))
-		dir = dir_renew(g, cl, place);
+		dir = dir_renew(g, cl, place, off);
 	else if (dir->holder != g->holder)
 		holder_mark(&dir->holder, g);
 	spin_unlock(&g->root_lock);
@@ -337,6 +353,8 @@ static int chunk_copy(struct gmem *g, struct claim *cl, struct gmem_dir *dir,
 		new->entry[i] = entry_copy(g, c, i);
 	new->dir = dir;
 	new->holder = holder_get(g->holder);
+	if (c != gmem_base_chunk(g, c->base))
+		bitmap_copy(new->changed, c->changed, GMEM_CHUNK_PAGES);
 	rcu_assign_pointer(dir->chunk[gmem_chunk_nr(c->base)], new);
 	cl->old_chunk = c;
 	return 0;
@@ -368,6 +386,9 @@ static void claim_fresh(struct gmem *g, struct claim *cl, struct gmem_dir *dir)
 
 	c->dir = dir;
 	c->holder = holder_get(g->holder);
+	/* It takes the place of one that was punched. */
+	if (gmem_base_chunk(g, c->base))
+		bitmap_fill(c->changed, GMEM_CHUNK_PAGES);
 	if (!unrcu_pointer(cmpxchg(place, NULL, RCU_INITIALIZER(c)))) {
 		cl->chunk = NULL;
 		atomic_long_inc(&g->nr_chunks);
@@ -426,7 +447,7 @@ static void claim_finish(struct gmem *g, struct claim *cl)
 		gmem_holder_put(cl->chunk->holder);
 	gmem_chunk_free(cl->chunk);
 	if (cl->old_chunk)
-		chunk_disown(g, cl->old_chunk);
+		gmem_chunk_disown(g, cl->old_chunk);
 	if (cl->old_dir)
 		dir_disown(g, cl->old_dir);
 }
@@ -488,6 +509,28 @@ struct gmem_chunk *gmem_chunk_claim(struct gmem *g, pgoff_t off, gfp_t gfp)
 struct gmem_chunk *gmem_chunk_get(struct gmem *g, pgoff_t off)
 {
 	return gmem_chunk_find(g, off) ?: gmem_chunk_claim(g, off, GMEM_GFP);
+}
+
+/**
+ * gmem_dir_claim() - a directory that there is, so that it can be changed
+ * @g: the gmem, its fork_lock held for write
+ * @off: an offset in it
+ *
+ * Process context. Where it is another gmem's, too, it is copied, and memory for that is waited
+ * for.
+ *
+ * Return: the directory.
+ */
+struct gmem_dir *gmem_dir_claim(struct gmem *g, pgoff_t off)
+{
+	struct mem_cgroup *memcg = set_active_memcg(g->memcg);
+	struct claim cl = { .dir = kzalloc(sizeof(*cl.dir), GMEM_GFP_MUST) };
+	struct gmem_dir *dir;
+
+	set_active_memcg(memcg);
+	dir = claim_dir(g, &cl, off);
+	claim_finish(g, &cl);
+	return dir;
 }
 
 /**

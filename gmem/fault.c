@@ -24,6 +24,7 @@ static bool fill_quick(struct gmem *g, struct gmem_chunk *c, unsigned int nr,
 	gmem_page_adopt(new, c, nr);
 	if (!try_cmpxchg(&c->entry[nr], &v, gmem_entry_make(new, flags)))
 		return false;
+	gmem_note_changed(c, nr);
 	gmem_chunk_touch(c);
 	gmem_count_private(g, 1);
 	gmem_entry_drop(g, v);
@@ -39,10 +40,12 @@ static unsigned int fill_pages(struct gmem *g, struct gmem_chunk *c, unsigned in
 
 	for (i = 0; i < n; i++, new += PAGE_SIZE) {
 		gmem_page_adopt(pages + i, c, nr + i);
-		if (likely(!cmpxchg(&c->entry[nr + i], 0, new)))
+		if (likely(!cmpxchg(&c->entry[nr + i], 0, new))) {
+			gmem_note_changed(c, nr + i);
 			filled++;
-		else
+		} else {
 			gmem_page_free(pages + i);
+		}
 	}
 	if (filled)
 		gmem_chunk_touch(c);
@@ -162,6 +165,7 @@ static int entry_break(struct gmem *g, struct gmem_chunk *c, unsigned int nr,
 	if (v & (GMEM_SHARED | GMEM_ZEROED))
 		flags |= gmem_break_note(v);
 	gmem_page_adopt(new, c, nr);
+	gmem_note_changed(c, nr);
 	gmem_entry_unlock(c, nr, gmem_entry_make(new, flags));
 	gmem_count_private(g, 1);
 	gmem_entry_drop(g, v);

@@ -75,6 +75,8 @@ static void gmem_free(struct work_struct *work)
 	gmem_policy_end(g);
 	mem_cgroup_put(g->memcg);
 	iput(g->inode);
+	if (g->base)
+		gmem_put(g->base);
 	kvfree_rcu(g, rcu);	/* gmem_usage() */
 	gmem_leaving(-1);
 }

@@ -11,6 +11,9 @@ struct gmem;
 
 struct gmem *gmem_fork(struct gmem *parent);
 struct gmem *gmem_fork_guest(struct gmem *parent, u64 owner);
+void gmem_fork_base(struct gmem *child, struct gmem *base);
+bool gmem_has_base(const struct gmem *g, const struct gmem *base);
+void gmem_reset(struct gmem *g);
 int gmem_open(struct gmem *g, int mode);
 
 #endif

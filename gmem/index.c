@@ -288,6 +288,7 @@ void gmem_chunk_put(struct gmem_chunk *c)
 void gmem_chunk_retire(struct gmem *g, struct gmem_chunk *c)
 {
 	lockdep_assert_held(&c->lock);
+	set_bit(gmem_chunk_nr(c->base), c->dir->changed);
 	RCU_INIT_POINTER(c->dir->chunk[gmem_chunk_nr(c->base)], NULL);
 	atomic_set(&c->owners, 0);
 	c->dead = true;

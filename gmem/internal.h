@@ -85,6 +85,11 @@
  *	- The end of a parent or child: each only counts down what it has. The last one
  *	  takes chunk->lock, and nobody can be in what is in no index. No recursion: three levels.
  *	- The merge engine passes over what is common: gmem_cursor_has(), gmem_cursor_get().
+ *
+ * 9. Resets. A gmem that can be reset holds its base, a fork that nobody else uses and that
+ * claims nothing. So all that the base has stays common, and what is the gmem's own in a
+ * directory or chunk was copied from it or made anew. Which entries have been changed since is
+ * marked (gmem_note_changed()); reset.c puts the base's back in those.
  */
 #ifndef DITTO_GMEM_INTERNAL_H
 #define DITTO_GMEM_INTERNAL_H
@@ -193,6 +198,8 @@ struct gmem_holder {
  * @holder: who may change it, which is nobody if that is no gmem's of now; changed under @lock
  * @base: offset of entry 0; constant
  * @rcu: after the last reference
+ * @changed: a bit for each entry that is other than in the base; maybe for more. Changed with
+ *	fork_lock held
  * @entry: changed by cmpxchg, or under @lock by the one who set GMEM_LOCKED
  */
 struct gmem_chunk {
@@ -204,6 +211,7 @@ struct gmem_chunk {
 	struct gmem_holder *holder;
 	pgoff_t base;
 	struct rcu_head rcu;
+	DECLARE_BITMAP(changed, GMEM_CHUNK_PAGES);
 	unsigned long entry[GMEM_CHUNK_PAGES];
 };
 
@@ -217,6 +225,7 @@ struct gmem_chunk {
  *	that is gone
  * @held: a bit for each chunk: of some page in it a reference for writing may have been taken
  *	that outlives the mapping or call it came by. Set before that; cleared by a fork
+ * @changed: a bit for each chunk that has such, or is not there and was
  * @rcu: after the last owner
  * @chunk: set by cmpxchg from NULL, cleared under the chunk's lock
  */
@@ -226,6 +235,7 @@ struct gmem_dir {
 	struct gmem_holder *holder;
 	DECLARE_BITMAP(active, GMEM_DIR_CHUNKS);
 	DECLARE_BITMAP(held, GMEM_DIR_CHUNKS);
+	DECLARE_BITMAP(changed, GMEM_DIR_CHUNKS);
 	struct rcu_head rcu;
 	struct gmem_chunk __rcu *chunk[GMEM_DIR_CHUNKS];
 };
@@ -307,6 +317,8 @@ struct gmem_weight {
  * @owner: the number of the only machine that may bind it, each offset once; 0: anybody may;
  *	constant once it has a file
  * @guest: GMEM_GUEST_*, where @owner is not 0; constant likewise
+ * @base: what gmem_reset() puts back, referenced; constant once it has a file; NULL: cannot be
+ * @is_base: it is that of another, and nobody changes it; constant likewise
  * @inode: user mappings hang off its i_mapping; referenced; constant
  * @space: what its pages are counted in; referenced; constant; NULL without a mount
  * @memcg: the creator's, which pages and index are charged to; referenced; constant
@@ -346,6 +358,8 @@ struct gmem {
 	u32 flags;
 	u64 owner;
 	u32 guest;
+	struct gmem *base;
+	bool is_base;
 	struct inode *inode;
 	struct gmem_space *space;
 	struct mem_cgroup *memcg;
@@ -452,7 +466,7 @@ static inline bool gmem_chunk_held_by(const struct gmem_chunk *c, const struct g
  */
 static inline bool gmem_chunk_was_of(const struct gmem_chunk *c, const struct gmem *g, pgoff_t off)
 {
-	smp_rmb();	/* pairs with chunk_disown(): the copy in its place, then one owner less */
+	smp_rmb();	/* pairs with gmem_chunk_disown(): the copy in its place, then one owner less */
 	return likely(gmem_chunk_held_by(c, g)) || gmem_chunk_lookup(g, off) == c;
 }
 
@@ -488,6 +502,28 @@ static inline void gmem_page_adopt(struct page *page, struct gmem_chunk *c, unsi
 	INIT_HLIST_NODE(gmem_page_node(page));
 	gmem_page_set_owner(page, (unsigned long)c);
 	*gmem_page_nr(page) = nr;
+}
+
+/* The chunk that a gmem's base has there, for as long as that lives; NULL without base, too. */
+static inline struct gmem_chunk *gmem_base_chunk(const struct gmem *g, pgoff_t off)
+{
+	struct gmem_chunk *c;
+
+	if (likely(!g->base))
+		return NULL;
+	rcu_read_lock();
+	c = gmem_chunk_lookup(g->base, off);
+	rcu_read_unlock();
+	return c;
+}
+
+/* An entry is about to be, or has just become, other than in the base. With fork_lock. */
+static inline void gmem_note_changed(struct gmem_chunk *c, unsigned int nr)
+{
+	if (test_bit(nr, c->changed))
+		return;
+	set_bit(nr, c->changed);
+	set_bit(gmem_chunk_nr(c->base), c->dir->changed);
 }
 
 /* One entry is or is not to be examined any more: @old and @new are its values. */
@@ -543,6 +579,8 @@ struct gmem_chunk *gmem_chunk_get(struct gmem *g, pgoff_t off);
 bool gmem_chunk_enter(struct gmem *g, struct gmem_chunk *c);
 void gmem_chunk_leave(struct gmem *g, struct gmem_chunk *c);
 void gmem_note_held(struct gmem_chunk *c);
+struct gmem_dir *gmem_dir_claim(struct gmem *g, pgoff_t off);
+void gmem_chunk_disown(struct gmem *g, struct gmem_chunk *c);
 void gmem_index_clear(struct gmem *g);
 void gmem_index_free(struct gmem *g);
 

@@ -197,8 +197,8 @@ static int policy_change(struct gmem *g, u32 policy)
  *
  * Process context, no lock held. Undoes what was merged, which takes time and memory.
  *
- * Return: 0; -EINVAL: no such policy; -EPERM: @g may not have it; -ENOMEM, or -EINTR when a
- * fatal signal came: nothing has changed, but part of the merging is undone.
+ * Return: 0; -EINVAL: no such policy; -EPERM: @g may not have it; -EBUSY: it can be reset, to
+ * what has its policy of now; -ENOMEM, or -EINTR when a fatal signal came: nothing has changed, but part of the merging is undone.
  */
 int gmem_set_policy(struct gmem *g, u32 policy)
 {
@@ -210,6 +210,8 @@ int gmem_set_policy(struct gmem *g, u32 policy)
 		return -EPERM;
 	if (!g->home)
 		return 0;	/* off, for good */
+	if (g->base && policy != g->policy)
+		return -EBUSY;
 	ret = mutex_lock_killable(&g->policy_lock);
 	if (ret)
 		return ret;

@@ -51,6 +51,7 @@ static void punch_drop(struct gmem *g, struct gmem_chunk *c, unsigned int from,
 		v = READ_ONCE(c->entry[i]);
 		if (!(v & GMEM_LOCKED))
 			continue;
+		gmem_note_changed(c, i);
 		smp_store_release(&c->entry[i], retire ? GMEM_LOCKED : 0);
 		gmem_entry_drop(g, v);
 		if (v & (GMEM_PRESENT | GMEM_ZEROED))

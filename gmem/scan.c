@@ -356,10 +356,13 @@ int gmem_undo_merging(struct gmem *g, bool zeroed)
  *
  * Process context, no lock held. Every entry that merging shared or emptied gets a page of
  * its own. The caller has stopped the merge engine, which could otherwise merge them again.
+ * What is kept for resets stays as it is: it has nothing of its own.
  *
  * Return: 0, -ENOMEM, or -EINTR when a fatal signal came; then part of it is undone.
  */
 int gmem_unshare(struct gmem *g)
 {
+	if (g->is_base)
+		return 0;
 	return gmem_undo_merging(g, true);
 }

@@ -182,12 +182,13 @@ static struct gmem *copy_gmem(struct gmem *gmem, u64 owner)
  * mmu_copy_fork() - fork the memory
  * @copy: from mmu_copy_begin(); no vCPU runs, and all are owned
  * @to: whose memory the forks are going to be
+ * @resettable: they can be reset to the originals, which nobody uses
  *
  * Holds the original's slots_lock from here on, so that nobody takes bits of dirty logs.
  *
  * Return: 0, -EINTR, or as gmem_fork().
  */
-int mmu_copy_fork(struct mmu_copy *copy, struct mmu *to)
+int mmu_copy_fork(struct mmu_copy *copy, struct mmu *to, bool resettable)
 {
 	struct gmem_copy *gmem;
 	unsigned long key;
@@ -201,6 +202,8 @@ int mmu_copy_fork(struct mmu_copy *copy, struct mmu *to)
 
 		if (IS_ERR(fork))
 			return PTR_ERR(fork);
+		if (resettable)
+			gmem_fork_base(fork, gmem->from);
 		gmem->to = fork;
 	}
 	return 0;

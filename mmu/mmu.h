@@ -92,10 +92,13 @@ struct gmem *mmu_slot_gmem(struct mmu *mmu, unsigned long id, bool *readonly);
 
 /* copy.c */
 struct mmu_copy *mmu_copy_begin(struct mmu *from);
-int mmu_copy_fork(struct mmu_copy *copy, struct mmu *to);
+int mmu_copy_fork(struct mmu_copy *copy, struct mmu *to, bool resettable);
 int mmu_copy_slots(struct mmu_copy *copy, struct mmu *to);
 void mmu_copy_end(struct mmu_copy *copy);
 void mmu_copy_settings(struct mmu *to, const struct mmu *from);
+int mmu_reset_begin(struct mmu *mmu, struct mmu *base);
+void mmu_reset_memory(struct mmu *mmu);
+void mmu_reset_end(struct mmu *mmu);
 
 /* dirty.c */
 int mmu_set_log_manual(struct mmu *mmu, u64 manual);

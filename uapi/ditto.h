@@ -283,9 +283,11 @@ struct ditto_fork {
  * and timers are what they were then; its time goes on from there, too, or is the host's with
  * DITTO_FORK_JUMP. Its vCPUs may be running, and go on from there. The time that it takes follows
  * what the machine has written. Its fds and mappings, its name, statistics, irqfds, ioeventfds,
- * dirty logs, and what the VMM enabled stay; what irqfds held high is low. With
- * DITTO_FORK_BLOCKED interrupts are blocked again. Errors, with nothing changed: -EINVAL: it
- * was not made so; -EBUSY: its memslots or policy are not what they were; -EINTR, -ENOMEM.
+ * and what the VMM enabled stay; what irqfds held high is low. With DITTO_FORK_BLOCKED
+ * interrupts are blocked again. An exit that waited for its answer is brought again, by the next
+ * KVM_RUN or one that is under way. Errors, with nothing changed: -EINVAL: it was not made so;
+ * -EBUSY: its memslots, vCPUs or PIT are not what they were, or a memslot logs what is written;
+ * -EINTR, -ENOMEM.
  */
 #define DITTO_RESET		_IO(DITTO_IO, 0x13)
 

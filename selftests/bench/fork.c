@@ -7,8 +7,12 @@
  *				than one instruction
  *	fork_SIZE_gap		the longest time that the running parent was out of the guest
  *				meanwhile; with one CPU in the host that is the whole ioctl
+ *	reset_SIZE_0		DITTO_RESET of a machine that has written nothing since the last
+ *	reset_SIZE_N		and of one whose guest has written to some N random pages, 128 of
+ *				them in the first 64 MiB, with some of its registers and timers
  */
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -98,6 +102,52 @@ static void measure_gap(const struct size *size)
 	close(gmem);
 }
 
+#define RESET_RAM	(64 * MIB)
+
+static u64 reset_once(struct vm *child)
+{
+	u64 begin = __rdtsc();
+
+	CHECKED(ioctl(child->fd, DITTO_RESET));
+	return __rdtsc() - begin;
+}
+
+/* The child runs to its second exit; what it brings again after a reset is the first. */
+static void reset_dirty(int fd)
+{
+	CHECKED(ioctl(fd, KVM_RUN, 0));
+	CHECKED(ioctl(fd, KVM_RUN, 0));
+}
+
+static void measure_reset(const struct size *size, unsigned int pages)
+{
+	struct vm *vm = vm_new(&(struct vm_config) { .ram = RESET_RAM }), child = { };
+	int gmem = gmem_new(size->more, 0), fd;
+	struct ditto_fork args = { .flags = DITTO_FORK_RESETTABLE, .capacity = 1,
+				   .vcpu_fds = (uintptr_t)&fd };
+	u64 i, clean = 0, dirty = 0;
+
+	memset(vm->ram + 4 * MIB, 1, RESET_RAM / 2);
+	CHECKED(vm_set_gmem_slot(vm, 1, 0, 4 * GIB, size->more, gmem, 0));
+	vm_var(vm, u64, "g_reset_seed") = 1;
+	vcpu_call(&vm->vcpu[0], "g_reset_dirties", pages);
+	ASSERT_EQ(vcpu_enter(&vm->vcpu[0]), KVM_EXIT_IO);
+	CHECKED(ioctl(vm->fd, DITTO_FORK, &args));
+	child.fd = args.vm_fd;
+	reset_once(&child);
+	for (i = 0; i < COUNT; i++) {
+		reset_dirty(fd);
+		dirty = least(dirty, reset_once(&child));
+		clean = least(clean, reset_once(&child));
+	}
+	printf("reset_%s_0 %lu\n", size->name, clean);
+	printf("reset_%s_%u %lu\n", size->name, pages, dirty);
+	close(fd);
+	close(args.vm_fd);
+	vm_free(vm);
+	close(gmem);
+}
+
 int main(int argc, char **argv)
 {
 	size_t i;
@@ -107,6 +157,7 @@ int main(int argc, char **argv)
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 		measure(&sizes[i]);
 		measure_gap(&sizes[i]);
+		measure_reset(&sizes[i], 128);
 	}
 	return 0;
 }

@@ -59,6 +59,8 @@ void irqchip_destroy(struct vm *vm);
 int irqchip_create_like(struct vm *to, struct vm *from);
 int irqchip_copy(struct vm *to, struct vm *from, u64 gone_ns);
 void irqchip_move(struct vm *vm, u64 ns);
+bool irqchip_fits(const struct vm *vm, const struct vm *base);
+int irqchip_reset(struct vm *vm, struct vm *base, u64 gone_ns);
 void irqchip_resume(struct vm *vm);
 
 int irqchip_set_irq(struct vm *vm, enum irq_source source, u32 gsi, bool level);

@@ -48,6 +48,22 @@ int irqchip_create_like(struct vm *to, struct vm *from)
 	return irqchip_ioctl_create_pit(to, &pit);
 }
 
+/* The rest of it follows from the routes. */
+static bool routing_same(const struct irq_routing *a, const struct irq_routing *b)
+{
+	return a->nr == b->nr && !memcmp(a->route, b->route, array_size(a->nr, sizeof(*a->route)));
+}
+
+static bool copy_has_routing(struct irqchip *to, struct irqchip *from)
+{
+	bool same;
+
+	rcu_read_lock();
+	same = routing_same(rcu_dereference(to->routing), rcu_dereference(from->routing));
+	rcu_read_unlock();
+	return same;
+}
+
 static int copy_routing(struct irqchip *to, struct irqchip *from)
 {
 	struct irq_routing *old, *new;
@@ -62,30 +78,34 @@ static int copy_routing(struct irqchip *to, struct irqchip *from)
 	mutex_unlock(&from->lock);
 	if (!new)
 		return -ENOMEM;
-	kvfree(rcu_replace_pointer(to->routing, new, true));
+	mutex_lock(&to->lock);
+	old = rcu_replace_pointer(to->routing, new, lockdep_is_held(&to->lock));
+	mutex_unlock(&to->lock);
+	kvfree_rcu(old, rcu);
 	return 0;
 }
 
-static void copy_pic(struct irqchip *to, struct irqchip *from)
+/* @live is the one of the two whose lines others may drive meanwhile. */
+static void copy_pic(struct irqchip *to, struct irqchip *from, struct irqchip *live)
 {
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&from->pic.lock, flags);
+	raw_spin_lock_irqsave(&live->pic.lock, flags);
 	memcpy(to->pic.chip, from->pic.chip, sizeof(to->pic.chip));
 	memcpy(to->pic.sources, from->pic.sources, sizeof(to->pic.sources));
 	to->pic.output = from->pic.output;
-	raw_spin_unlock_irqrestore(&from->pic.lock, flags);
+	raw_spin_unlock_irqrestore(&live->pic.lock, flags);
 }
 
-static void copy_ioapic(struct irqchip *to, struct irqchip *from)
+static void copy_ioapic(struct irqchip *to, struct irqchip *from, struct irqchip *live)
 {
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&from->ioapic.lock, flags);
+	raw_spin_lock_irqsave(&live->ioapic.lock, flags);
 	to->ioapic.regs = from->ioapic.regs;
 	memcpy(to->ioapic.sources, from->ioapic.sources, sizeof(to->ioapic.sources));
 	bitmap_copy(to->ioapic.edge_ends, from->ioapic.edge_ends, VLAPIC_VECTORS);
-	raw_spin_unlock_irqrestore(&from->ioapic.lock, flags);
+	raw_spin_unlock_irqrestore(&live->ioapic.lock, flags);
 }
 
 /* The lines that only an irqfd of the original holds high are low. */
@@ -130,30 +150,71 @@ static void copy_pit(struct vpit *to, struct vpit *from)
 	hrtimer_set_expires(&to->timer, hrtimer_get_expires(&from->timer));
 }
 
+/* pit->lock held, and it is stopped. */
+static void pit_move(struct vpit *pit, u64 ns)
+{
+	unsigned int nr;
+
+	for (nr = 0; nr < ARRAY_SIZE(pit->channel); nr++)
+		pit->channel[nr].st.count_load_time += ns;
+	hrtimer_set_expires(&pit->timer, ktime_add_ns(hrtimer_get_expires(&pit->timer), ns));
+}
+
 /**
  * irqchip_move() - a VM's PIT counts from where it stood still
- * @vm: nobody sees it yet, or its PIT is stopped
+ * @vm: its PIT is stopped
  * @ns: for how long it did
  */
 void irqchip_move(struct vm *vm, u64 ns)
 {
 	struct vpit *pit = vm->irqchip ? vm->irqchip->pit : NULL;
-	unsigned int nr;
 
 	if (!pit)
 		return;
-	mutex_lock_nested(&pit->lock, SINGLE_DEPTH_NESTING);
-	for (nr = 0; nr < ARRAY_SIZE(pit->channel); nr++)
-		pit->channel[nr].st.count_load_time += ns;
-	hrtimer_set_expires(&pit->timer, ktime_add_ns(hrtimer_get_expires(&pit->timer), ns));
+	mutex_lock(&pit->lock);
+	pit_move(pit, ns);
 	mutex_unlock(&pit->lock);
 }
 
-static void copy_chips(struct irqchip *to, struct irqchip *from)
+static void copy_chips(struct irqchip *to, struct irqchip *from, struct irqchip *live)
 {
-	copy_pic(to, from);
-	copy_ioapic(to, from);
+	copy_pic(to, from, live);
+	copy_ioapic(to, from, live);
 	leave_sources(to);
+}
+
+/* The PITs of both are stopped; that of @to counts after irqchip_resume(). */
+static void copy_with_pit(struct irqchip *to, struct irqchip *from, struct irqchip *live,
+			  u64 gone_ns)
+{
+	mutex_lock(&from->pit->lock);
+	mutex_lock_nested(&to->pit->lock, SINGLE_DEPTH_NESTING);
+	pit_stop(from->pit);
+	pit_stop(to->pit);
+	copy_chips(to, from, live);
+	copy_pit(to->pit, from->pit);
+	pit_move(to->pit, gone_ns);
+	if (!from->vm->frozen)
+		pit_go_on(from->pit);
+	mutex_unlock(&to->pit->lock);
+	mutex_unlock(&from->pit->lock);
+}
+
+static int copy_all(struct vm *to, struct vm *from, struct vm *live, u64 gone_ns)
+{
+	struct irqchip *src = from->irqchip, *dst = to->irqchip;
+	int err;
+
+	if (!src)
+		return 0;
+	err = copy_has_routing(dst, src) ? 0 : copy_routing(dst, src);
+	if (err || src->split)
+		return err;
+	if (src->pit)
+		copy_with_pit(dst, src, live->irqchip, gone_ns);
+	else
+		copy_chips(dst, src, live->irqchip);
+	return 0;
 }
 
 /**
@@ -168,27 +229,35 @@ static void copy_chips(struct irqchip *to, struct irqchip *from)
  */
 int irqchip_copy(struct vm *to, struct vm *from, u64 gone_ns)
 {
-	struct irqchip *src = from->irqchip, *dst = to->irqchip;
-	int err;
+	return copy_all(to, from, from, gone_ns);
+}
 
-	if (!src)
-		return 0;
-	err = copy_routing(dst, src);
-	if (err || src->split)
-		return err;
-	if (!src->pit) {
-		copy_chips(dst, src);
-		return 0;
-	}
-	mutex_lock(&src->pit->lock);
-	pit_stop(src->pit);
-	copy_chips(dst, src);
-	copy_pit(dst->pit, src->pit);
-	irqchip_move(to, gone_ns);
-	if (!from->frozen)
-		pit_go_on(src->pit);
-	mutex_unlock(&src->pit->lock);
-	return 0;
+/**
+ * irqchip_fits() - can a VM's controllers go back to another one's state?
+ * @vm: its vm->lock is held
+ * @base: of which it is a copy
+ *
+ * Return: false when the VMM has added a PIT since.
+ */
+bool irqchip_fits(const struct vm *vm, const struct vm *base)
+{
+	return !vm->irqchip || !vm->irqchip->pit == !base->irqchip->pit;
+}
+
+/**
+ * irqchip_reset() - a VM's controllers go back to another one's state
+ * @vm: its vm->lock is held, and its vCPUs are owned; irqchip_fits()
+ * @base: that nobody sees
+ * @gone_ns: for how long the time of @base stood still
+ *
+ * What irqfds of @vm hold high is low. Before vlapic_revert() of the vCPUs. irqchip_resume() has
+ * the PIT count.
+ *
+ * Return: 0, or -ENOMEM, nothing changed.
+ */
+int irqchip_reset(struct vm *vm, struct vm *base, u64 gone_ns)
+{
+	return copy_all(vm, base, vm, gone_ns);
 }
 
 /**

@@ -46,6 +46,7 @@ enum guest_fault vlapic_msr_read(struct vcpu *vcpu, u32 msr, u64 *val);
 enum guest_fault vlapic_msr_write(struct vcpu *vcpu, u32 msr, u64 val);
 
 void vlapic_copy(struct vcpu *to, struct vcpu *from, u64 gone_ns);
+void vlapic_revert(struct vcpu *vcpu, struct vcpu *base, u64 gone_ns);
 void vlapic_timer_move(struct vcpu *vcpu, u64 ns);
 void vlapic_timer_resume(struct vcpu *vcpu);
 int vlapic_ioctl_get(struct vcpu *vcpu, struct kvm_lapic_state *arg);

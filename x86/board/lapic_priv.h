@@ -196,6 +196,7 @@ void vlapic_send_icr(struct vlapic *apic);
 /* lapic_timer.c */
 void vlapic_timer_init(struct vlapic *apic);
 void vlapic_timer_stop(struct vlapic *apic);
+void vlapic_timer_forget(struct vlapic *apic);
 u64 vlapic_timer_divide(u32 tdcr);
 u64 vlapic_timer_remaining(u64 target, u64 period, u64 now);
 u64 vlapic_tsc_to_ns(u64 delta, u32 tsc_khz);

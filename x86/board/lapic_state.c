@@ -205,3 +205,22 @@ void vlapic_copy(struct vcpu *to, struct vcpu *from, u64 gone_ns)
 	vcpu_request(to, REQ_EVENT);
 	vcpu_request(from, REQ_EVENT);
 }
+
+/**
+ * vlapic_revert() - a vCPU's local APIC goes back to another one's state
+ * @vcpu: owned, not in KVM_RUN
+ * @base: of which it is a copy, on a machine that nobody sees
+ * @gone_ns: for how long the time of @base stood still
+ *
+ * What others send at this moment comes before or after.
+ */
+void vlapic_revert(struct vcpu *vcpu, struct vcpu *base, u64 gone_ns)
+{
+	struct vlapic *apic = vcpu->apic;
+
+	if (apic) {
+		vlapic_timer_forget(apic);
+		vlapic_forget_posted(apic);
+	}
+	vlapic_copy(vcpu, base, gone_ns);
+}

@@ -167,6 +167,19 @@ void vlapic_timer_stop(struct vlapic *apic)
 }
 
 /**
+ * vlapic_timer_forget() - vlapic_timer_stop(), but what has expired becomes no interrupt
+ * @apic: whose
+ *
+ * Owner; process context.
+ */
+void vlapic_timer_forget(struct vlapic *apic)
+{
+	hrtimer_cancel(&apic->timer.hrtimer);
+	take_expired(apic);
+	apic->vcpu->exit_tsc = 0;
+}
+
+/**
  * vlapic_timer_divide() - what a divide configuration divides by
  * @tdcr: the register: bits 3, 1 and 0 count
  *

@@ -56,7 +56,7 @@ void vm_clock_move(struct vm *vm, const struct clock_instant *gone)
 
 /**
  * vm_clock_copy() - give a VM another one's time
- * @to: nobody sees it yet
+ * @to: nobody sees it yet, or its vCPUs are owned
  * @from: vm->lock held
  * @gone: for how long the time of @from stood still
  *
@@ -67,6 +67,7 @@ void vm_clock_copy(struct vm *to, struct vm *from, const struct clock_instant *g
 	struct vm_clock *c = &to->clock;
 
 	spin_lock(&from->clock.lock);
+	spin_lock_nested(&c->lock, SINGLE_DEPTH_NESTING);
 	c->tsc_khz = from->clock.tsc_khz;
 	c->base_tsc = from->clock.base_tsc;
 	c->base_ns = from->clock.base_ns;
@@ -78,6 +79,7 @@ void vm_clock_copy(struct vm *to, struct vm *from, const struct clock_instant *g
 	c->last_ns = from->clock.last_ns;
 	c->last_offset = from->clock.last_offset;
 	c->last_khz = from->clock.last_khz;
+	spin_unlock(&c->lock);
 	spin_unlock(&from->clock.lock);
 	vm_clock_move(to, gone);
 }
@@ -106,7 +108,7 @@ void vcpu_clock_move(struct vcpu *vcpu, const struct clock_instant *gone)
 
 /**
  * vcpu_clock_copy() - give a vCPU another one's time
- * @to: nobody sees it yet
+ * @to: nobody sees it yet, or it is owned
  * @from: owned
  * @gone: as of vm_clock_copy()
  */

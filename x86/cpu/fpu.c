@@ -58,8 +58,22 @@ void vcpu_fpu_free(struct vcpu *vcpu)
 }
 
 /**
+ * vcpu_fpu_fits() - would vcpu_fpu_copy() do it?
+ * @to: as there
+ * @from: as there
+ *
+ * Return: whether it would.
+ */
+bool vcpu_fpu_fits(const struct vcpu *to, const struct vcpu *from)
+{
+	const struct fpstate *dst = to->fpu.fpstate, *src = from->fpu.fpstate;
+
+	return dst->size == src->size && dst->xfeatures == src->xfeatures && dst->xfd == src->xfd;
+}
+
+/**
  * vcpu_fpu_copy() - give a vCPU another one's state
- * @to: nobody sees it yet
+ * @to: nobody sees it yet, or it is owned, outside of KVM_RUN
  * @from: owned, outside of KVM_RUN
  *
  * As it lies in memory: the kernel has allocated both alike.
@@ -68,12 +82,11 @@ void vcpu_fpu_free(struct vcpu *vcpu)
  */
 int vcpu_fpu_copy(struct vcpu *to, const struct vcpu *from)
 {
-	struct fpstate *dst = to->fpu.fpstate;
 	const struct fpstate *src = from->fpu.fpstate;
 
-	if (dst->size != src->size || dst->xfeatures != src->xfeatures || dst->xfd != src->xfd)
+	if (!vcpu_fpu_fits(to, from))
 		return -EOPNOTSUPP;
-	memcpy(&dst->regs, &src->regs, src->size);
+	memcpy(&to->fpu.fpstate->regs, &src->regs, src->size);
 	return 0;
 }
 

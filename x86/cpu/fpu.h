@@ -13,6 +13,7 @@
 
 #include "x86/machine/vcpu.h"
 
+bool vcpu_fpu_fits(const struct vcpu *to, const struct vcpu *from);
 int vcpu_fpu_copy(struct vcpu *to, const struct vcpu *from);
 int vcpu_fpu_init(struct vcpu *vcpu);
 void vcpu_fpu_free(struct vcpu *vcpu);

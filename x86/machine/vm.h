@@ -118,6 +118,9 @@ struct vm_enabled {
  * @frozen: it is a template: its vCPUs do not run, and its time stands still; written under
  *	@lock and with all vCPUs owned
  * @frozen_at: since when
+ * @jumps: what passes while its time stands still has passed when it goes on; constant
+ * @base: what DITTO_RESET puts it back to: a machine that nobody else knows, with a reference;
+ *	or NULL; constant
  * @dead: an internal error ended this VM: every ioctl gives -EIO
  */
 struct vm {
@@ -148,6 +151,8 @@ struct vm {
 	wait_queue_head_t resume;
 	bool frozen;
 	struct clock_instant frozen_at;
+	bool jumps;
+	struct vm *base;
 	bool dead;
 };
 

@@ -12,6 +12,7 @@
  * so far, how long its halts poll, statistics.
  */
 #include "x86/board/lapic.h"
+#include "x86/cpu/cpuid.h"
 #include "x86/machine/vm.h"
 #include "x86/run/apf.h"
 #include "x86/run/copy.h"
@@ -86,6 +87,20 @@ static void copy_requests(struct vcpu *to, const struct vcpu *from)
 	vcpu_request(to, REQ_MSR_FILTER);
 }
 
+static void copy_state(struct vcpu *to, struct vcpu *from)
+{
+	copy_registers(to, from);
+	copy_events(&to->ev, &from->ev);
+	copy_pv(to, from);
+	copy_facts(&to->facts, &from->facts);
+	to->msr = from->msr;
+	to->mce = from->mce;
+	to->io = from->io;
+	to->vapic = from->vapic;
+	to->mp_state = from->mp_state;
+	copy_requests(to, from);
+}
+
 /**
  * vcpu_copy() - give a vCPU another one's state
  * @to: of the same id; nobody sees it yet
@@ -93,16 +108,37 @@ static void copy_requests(struct vcpu *to, const struct vcpu *from)
  */
 void vcpu_copy(struct vcpu *to, struct vcpu *from)
 {
-	copy_registers(to, from);
-	copy_events(&to->ev, &from->ev);
-	copy_pv(to, from);
 	copy_pages(to, from);
-	copy_facts(&to->facts, &from->facts);
-	to->msr = from->msr;
-	to->mce = from->mce;
-	to->io = from->io;
-	to->vapic = from->vapic;
-	to->mp_state = from->mp_state;
+	copy_state(to, from);
 	vcpu_debug_copy(to, from);
-	copy_requests(to, from);
+}
+
+/* What comes before it says how the VMM wants the next KVM_RUN. */
+#define PAGE_ANSWER	offsetof(struct kvm_run, exit_reason)
+
+/**
+ * vcpu_revert() - a vCPU goes back to another one's state
+ * @vcpu: owned, not in KVM_RUN
+ * @base: of which it is a copy, on a machine that nobody sees
+ *
+ * What the VMM wants of it stays: how it is debugged, when KVM_RUN returns. If an exit waits for
+ * its answer in @base, the next KVM_RUN brings it again, because whoever calls it, or is in it,
+ * need not know of the reset.
+ */
+void vcpu_revert(struct vcpu *vcpu, struct vcpu *base)
+{
+	unsigned int req;
+
+	vcpu_apf_clear(vcpu);
+	for (req = 0; req < BITS_PER_LONG; req++)
+		if (COPY_REQUESTS & BIT(req))
+			vcpu_take_request(vcpu, req);
+	memcpy((void *)vcpu->run + PAGE_ANSWER, (void *)base->run + PAGE_ANSWER,
+	       PAGE_SIZE - PAGE_ANSWER);
+	memcpy(vcpu->pio_data, base->pio_data, PAGE_SIZE);
+	copy_state(vcpu, base);
+	vcpu->io.again = vcpu->io.complete;
+	vcpu->emu_decoded = false;
+	cpuid_xcr0_changed(vcpu);
+	vcpu_flush_guest(vcpu);
 }

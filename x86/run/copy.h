@@ -8,5 +8,6 @@
 struct vcpu;
 
 void vcpu_copy(struct vcpu *to, struct vcpu *from);
+void vcpu_revert(struct vcpu *vcpu, struct vcpu *base);
 
 #endif

@@ -515,6 +515,10 @@ static enum exit_outcome run_complete_io(struct vcpu *vcpu)
 
 	if (!complete)
 		return OUTCOME_ENTER;
+	if (unlikely(vcpu->io.again)) {
+		vcpu->io.again = false;
+		return OUTCOME_USER;
+	}
 	vcpu->io.complete = NULL;
 	return complete(vcpu);
 }

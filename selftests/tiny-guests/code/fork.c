@@ -177,3 +177,42 @@ void g_fork_gaps(void)
 		last = now;
 	}
 }
+
+volatile u64 g_reset_seed;
+
+#define RESET_FREE	0x300000ul
+#define RESET_PAGES	15616ul		/* up to 64 MiB */
+
+/* Some of everything that a machine is, changed between two exits. */
+static void reset_change(u64 value)
+{
+	asm volatile("movq %0, %%xmm7" :: "r"(value));
+	wrmsr(0xc0000102, value & ~0ul >> 17);
+	wrmsr(0xc0000082, value & ~0ul >> 17);
+	asm volatile("mov %0, %%dr0" :: "r"(value));
+	asm volatile("mov %0, %%cr2" :: "r"(value));
+	asm volatile("mov %0, %%cr8" :: "r"(value & 7));
+	lapic_write(0x3f0 - 0x10, 0xb);
+	lapic_write(LVT_TIMER, TIMER_VECTOR);
+	lapic_write(TIMER_INIT, 1000000 + (u32)value % 1000000);
+	outb(0x21, value);
+}
+
+/* Writes to @pages random pages, each time to others. */
+void g_reset_dirties(u64 pages)
+{
+	u64 x, i;
+
+	lapic_enable();
+	cli();
+	trace(1);
+	x = g_reset_seed;
+	reset_change(x);
+	for (i = 0; i < pages; i++) {
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		U64(RESET_FREE + x % RESET_PAGES * 4096 + (x >> 32) % 512 * 8) = x;
+	}
+	trace(2);
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * DITTO_RESET: a machine goes back to what it was when it was forked. Its base, a frozen machine
+ * that the fork made and nobody sees (fork.c), is what it goes back to: this is the middle of
+ * that fork once more, into a machine that there is.
+ *
+ * Everything that can fail comes first. The vCPUs are owned (pause.c), so nothing runs while
+ * state and memory change, and those that were in KVM_RUN go on from the base's state.
+ */
+#include <asm/tsc.h>
+
+#include "core/core.h"
+#include "mmu/mmu.h"
+#include "x86/board/coalesced.h"
+#include "x86/board/irqchip.h"
+#include "x86/board/lapic.h"
+#include "x86/cpu/clock.h"
+#include "x86/cpu/fpu.h"
+#include "x86/run/copy.h"
+
+/* Has the VMM added nothing that the base does not have? */
+static bool reset_fits(struct vm *vm)
+{
+	struct vcpu *vcpu;
+	u32 i;
+
+	if (vm->nr_vcpus != vm->base->nr_vcpus || !irqchip_fits(vm, vm->base))
+		return false;
+	vm_for_each_vcpu(vm, i, vcpu)
+		if (!vcpu_fpu_fits(vcpu, vm_vcpu(vm->base, i)))
+			return false;
+	return true;
+}
+
+/* Cannot fail after reset_fits(). The base's vCPU holds all of its state in memory. */
+static void reset_vcpu(struct vcpu *vcpu, struct vcpu *base, const struct clock_instant *gone)
+{
+	vcpu_fpu_copy(vcpu, base);
+	vcpu_load(vcpu);
+	vcpu_revert(vcpu, base);
+	vcpu_clock_copy(vcpu, base, gone);
+	vlapic_revert(vcpu, base, gone->ns);
+	vcpu_put(vcpu);
+}
+
+/* All vCPUs are owned, and slots do not change. */
+static int reset_state(struct vm *vm)
+{
+	struct clock_instant now, gone;
+	struct vcpu *vcpu;
+	int err;
+	u32 i;
+
+	clock_instant_now(&now);
+	fork_time_gone(vm->base, vm, &now, &gone);
+	err = irqchip_reset(vm, vm->base, gone.ns);
+	if (err)
+		return err;
+	vm_clock_copy(vm, vm->base, &gone);
+	vm_coalesced_copy(vm, vm->base);
+	vm_for_each_vcpu(vm, i, vcpu)
+		reset_vcpu(vcpu, vm_vcpu(vm->base, i), &gone);
+	mmu_reset_memory(&vm->mmu);
+	fork_start_timers(vm);
+	return 0;
+}
+
+static int reset_at_rest(struct vm *vm)
+{
+	int err;
+
+	if (!reset_fits(vm))
+		return -EBUSY;
+	err = mmu_reset_begin(&vm->mmu, &vm->base->mmu);
+	if (err)
+		return err;
+	err = reset_state(vm);
+	mmu_reset_end(&vm->mmu);
+	return err;
+}
+
+/**
+ * vm_ioctl_reset() - DITTO_RESET
+ * @vm: vm->lock held
+ *
+ * Return: 0; -EINVAL: it has no base; -EBUSY: it is not what it was made as; -EINTR, -ENOMEM.
+ */
+int vm_ioctl_reset(struct vm *vm)
+{
+	int err;
+
+	if (!vm->base)
+		return -EINVAL;
+	err = vm_pause(vm);
+	if (err)
+		return err;
+	/* Nobody else knows the base. */
+	mutex_lock_nested(&vm->base->lock, SINGLE_DEPTH_NESTING);
+	err = reset_at_rest(vm);
+	mutex_unlock(&vm->base->lock);
+	vm_resume(vm);
+	/* Nobody has told the base. */
+	if (unlikely(check_tsc_unstable()))
+		vm_clock_unstable(vm);
+	return err;
+}
