@@ -47,6 +47,7 @@ int vm_wait_resumed(struct vm *vm);
 /* fork.c */
 int vm_ioctl_fork(struct vm *vm, void __user *arg);
 int vm_ioctl_thaw(struct vm *vm);
+int vm_ioctl_unblock(struct vm *vm);
 void fork_start_timers(struct vm *vm);
 void fork_time_gone(const struct vm *from, const struct vm *to, const struct clock_instant *now,
 		    struct clock_instant *gone);
@@ -60,7 +61,6 @@ void ioctl_init(void);
 /* vcpu.c */
 void vcpu_load(struct vcpu *vcpu);
 void vcpu_put(struct vcpu *vcpu);
-void vcpu_publish_clock(struct vcpu *vcpu);
 struct vcpu *vcpu_add(struct vm *vm, u32 id);
 int vcpu_create(struct vm *vm, unsigned long id);
 void vcpu_destroy(struct vcpu *vcpu);

@@ -30,9 +30,11 @@
 #include "x86/cpu/cpuid.h"
 #include "x86/cpu/fpu.h"
 #include "x86/run/copy.h"
+#include "x86/run/events.h"
 #include "x86/run/msr_filter.h"
 
-#define FORK_FLAGS	(DITTO_FORK_FROZEN | DITTO_FORK_RESETTABLE | DITTO_FORK_JUMP)
+#define FORK_FLAGS	(DITTO_FORK_FROZEN | DITTO_FORK_RESETTABLE | DITTO_FORK_BLOCKED | \
+			 DITTO_FORK_JUMP)
 
 /**
  * struct fork_file - a file of the child's
@@ -157,6 +159,8 @@ static int fork_vcpu(struct vcpu *to, struct vcpu *from, const struct clock_inst
 	vcpu_copy(to, from);
 	vcpu_clock_copy(to, from, gone);
 	vlapic_copy(to, from, gone->ns);
+	if (to->vm->blocked || from->vm->blocked)
+		events_hold(to);
 	vcpu_put(from);
 	ring_copy(&to->ring, &from->ring);
 	return 0;
@@ -293,6 +297,7 @@ static int fork_child(struct fork *f)
 	if (IS_ERR(f->child))
 		return PTR_ERR(f->child);
 	f->child->frozen = f->args.flags & DITTO_FORK_FROZEN;
+	f->child->blocked = f->child->blocks = f->args.flags & DITTO_FORK_BLOCKED;
 	f->child->jumps = f->args.flags & DITTO_FORK_JUMP;
 	if (f->base) {
 		vm_get(f->base);
@@ -401,6 +406,30 @@ int vm_ioctl_thaw(struct vm *vm)
 	if (err)
 		return err;
 	thaw_state(vm);
+	vm_resume(vm);
+	return 0;
+}
+
+/**
+ * vm_ioctl_unblock() - DITTO_UNBLOCK
+ * @vm: vm->lock held
+ *
+ * Return: 0; -EINVAL when nothing is blocked; -EINTR.
+ */
+int vm_ioctl_unblock(struct vm *vm)
+{
+	struct vcpu *vcpu;
+	int err;
+	u32 i;
+
+	if (!vm->blocked)
+		return -EINVAL;
+	err = vm_pause(vm);
+	if (err)
+		return err;
+	vm->blocked = false;
+	vm_for_each_vcpu(vm, i, vcpu)
+		events_hold(vcpu);
 	vm_resume(vm);
 	return 0;
 }

@@ -273,6 +273,7 @@ BY_NOTHING(vm_ioctl_stats_fd)
 BY_USER(vm_ioctl_fork)
 BY_NOTHING(vm_ioctl_thaw)
 BY_NOTHING(vm_ioctl_reset)
+BY_NOTHING(vm_ioctl_unblock)
 BY_STRUCT(vm_ioctl_create_virtio)
 
 static struct ioctl_entry vm_ioctls[] __ro_after_init = {
@@ -327,6 +328,7 @@ static struct ioctl_entry vm_ioctls[] __ro_after_init = {
 	{ DITTO_FORK, USER, do_vm_ioctl_fork },
 	{ DITTO_THAW, LOCK, do_vm_ioctl_thaw },
 	{ DITTO_RESET, LOCK, do_vm_ioctl_reset },
+	{ DITTO_UNBLOCK, LOCK, do_vm_ioctl_unblock },
 	{ DITTO_CREATE_VIRTIO, IN, do_vm_ioctl_create_virtio },
 };
 

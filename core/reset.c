@@ -17,6 +17,7 @@
 #include "x86/cpu/clock.h"
 #include "x86/cpu/fpu.h"
 #include "x86/run/copy.h"
+#include "x86/run/events.h"
 
 /* Has the VMM added nothing that the base does not have? */
 static bool reset_fits(struct vm *vm)
@@ -40,6 +41,7 @@ static void reset_vcpu(struct vcpu *vcpu, struct vcpu *base, const struct clock_
 	vcpu_revert(vcpu, base);
 	vcpu_clock_copy(vcpu, base, gone);
 	vlapic_revert(vcpu, base, gone->ns);
+	events_hold(vcpu);
 	vcpu_put(vcpu);
 }
 
@@ -58,6 +60,7 @@ static int reset_state(struct vm *vm)
 		return err;
 	vm_clock_copy(vm, vm->base, &gone);
 	vm_coalesced_copy(vm, vm->base);
+	vm->blocked = vm->blocks;
 	vm_for_each_vcpu(vm, i, vcpu)
 		reset_vcpu(vcpu, vm_vcpu(vm->base, i), &gone);
 	mmu_reset_memory(&vm->mmu);

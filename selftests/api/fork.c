@@ -296,6 +296,64 @@ static void frozen_set(const void *arg)
 	vm_free(vm);
 }
 
+static u32 timer_ticks(struct vm *vm)
+{
+	return ((volatile u32 *)vm_symbol(vm, "g_count"))[0x60];
+}
+
+/* Nothing interrupts the child, halted or not, before it is unblocked; then what has waited. */
+static void blocked(const void *arg)
+{
+	const struct halt_case *c = arg;
+	struct vm *vm = vm_new(NULL), *child;
+	u32 ticks;
+
+	vcpu_call(&vm->vcpu[0], c->guest, c->arg);
+	vcpu_start(&vm->vcpu[0]);
+	wait_trace(vm, 1);
+	child = fork_with(vm, DITTO_FORK_BLOCKED);
+	ASSERT_ERRNO(ioctl(vm->fd, DITTO_UNBLOCK), EINVAL);
+	ticks = timer_ticks(child);
+	vcpu_join(&vm->vcpu[0]);
+	start_all(child);
+	sleep_ms(100);
+	ASSERT_EQ(timer_ticks(child), ticks);
+	vm_free(fork_vm(child));
+	CHECKED(ioctl(child->fd, DITTO_UNBLOCK));
+	ASSERT_ERRNO(ioctl(child->fd, DITTO_UNBLOCK), EINVAL);
+	vcpu_join(&child->vcpu[0]);
+	vm_free(child);
+	vm_free(vm);
+}
+
+/* Forks of one whose interrupts are blocked have theirs; resets block them again. */
+static void blocked_again(const void *arg)
+{
+	struct vm *vm = vm_new(NULL), *child, *second;
+	u32 ticks;
+
+	vcpu_call(&vm->vcpu[0], "g_fork_periodic", 20 * MS);
+	vcpu_start(&vm->vcpu[0]);
+	wait_trace(vm, 1);
+	child = fork_with(vm, DITTO_FORK_BLOCKED | DITTO_FORK_RESETTABLE);
+	vcpu_join(&vm->vcpu[0]);
+	ticks = timer_ticks(child);
+	second = fork_vm(child);
+	vcpu_run_done(&second->vcpu[0]);
+	ASSERT(timer_ticks(second) >= 20);
+	vm_free(second);
+	CHECKED(ioctl(child->fd, DITTO_UNBLOCK));
+	vcpu_run_done(&child->vcpu[0]);
+	CHECKED(ioctl(child->fd, DITTO_RESET));
+	vcpu_start(&child->vcpu[0]);
+	sleep_ms(100);
+	ASSERT_EQ(timer_ticks(child), ticks);
+	CHECKED(ioctl(child->fd, DITTO_UNBLOCK));
+	vcpu_join(&child->vcpu[0]);
+	vm_free(child);
+	vm_free(vm);
+}
+
 static unsigned int open_fds(void)
 {
 	DIR *dir = opendir("/proc/self/fd");
@@ -583,6 +641,8 @@ static const struct tap_test tests[] = {
 	{ "frozen", frozen },
 	{ "frozen_time", frozen_time },
 	{ "frozen_set", frozen_set },
+	{ "blocked", blocked, &oneshot },
+	{ "blocked_again", blocked_again },
 	{ "errors", errors },
 	{ "window", window },
 	{ "readonly", readonly },

@@ -118,6 +118,8 @@ struct vm_enabled {
  * @frozen: it is a template: its vCPUs do not run, and its time stands still; written under
  *	@lock and with all vCPUs owned
  * @frozen_at: since when
+ * @blocked: its guest gets no interrupt, NMI or SMI; written with all vCPUs owned
+ * @blocks: so it is after a reset; constant
  * @jumps: what passes while its time stands still has passed when it goes on; constant
  * @base: what DITTO_RESET puts it back to: a machine that nobody else knows, with a reference;
  *	or NULL; constant
@@ -151,6 +153,7 @@ struct vm {
 	wait_queue_head_t resume;
 	bool frozen;
 	struct clock_instant frozen_at;
+	bool blocked, blocks;
 	bool jumps;
 	struct vm *base;
 	bool dead;

@@ -455,8 +455,7 @@ static void debug_arm(struct vcpu *vcpu)
 	vcpu->guest_dr = false;
 	backend->set_dr_exits(vcpu, true);
 	backend->set_exception_exits(vcpu, debug_exceptions(control));
-	vlapic_hold(vcpu, control & (KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_BLOCKIRQ));
-	vcpu_request(vcpu, REQ_EVENT);
+	events_hold(vcpu);
 }
 
 /**

@@ -341,10 +341,24 @@ static int events_take_irq(struct vcpu *vcpu)
 	return vector;
 }
 
-/* A debugger keeps interrupts and NMIs out; their windows would only make it exit in vain. */
+/*
+ * A debugger, or who forked the machine, keeps interrupts and NMIs out; their windows would only
+ * make it exit in vain.
+ */
 static bool events_blocked(const struct vcpu *vcpu)
 {
-	return vcpu->debug.control & KVM_GUESTDBG_BLOCKIRQ;
+	return vcpu->vm->blocked || (vcpu->debug.control & KVM_GUESTDBG_BLOCKIRQ);
+}
+
+/**
+ * events_hold() - let the CPU deliver interrupts by itself, or not, as things are now
+ * @vcpu: owned; what blocks interrupts has changed
+ */
+void events_hold(struct vcpu *vcpu)
+{
+	vlapic_hold(vcpu, vcpu->vm->blocked ||
+		    (vcpu->debug.control & (KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_BLOCKIRQ)));
+	vcpu_request(vcpu, REQ_EVENT);
 }
 
 /* The most important new event that the guest can take now; false when none. */
@@ -468,6 +482,8 @@ bool events_wake(struct vcpu *vcpu)
 
 	if (ev->exc_pending)
 		return true;
+	if (unlikely(vcpu->vm->blocked))
+		return false;
 	if ((ev->nmi_pending || atomic_read(&ev->nmi_asked)) && events_nmi_open(vcpu))
 		return true;
 	if (!(vcpu->st.rflags & X86_EFLAGS_IF))

@@ -23,5 +23,6 @@ void events_inject(struct vcpu *vcpu);
 void events_apply_payload(struct vcpu *vcpu);
 bool events_vmm_wants_window(struct vcpu *vcpu);
 bool events_wake(struct vcpu *vcpu);
+void events_hold(struct vcpu *vcpu);
 
 #endif
