@@ -156,6 +156,8 @@ int caps_check(struct vm *vm, unsigned long cap)
 		       KVM_BUS_LOCK_DETECTION_OFF | KVM_BUS_LOCK_DETECTION_EXIT : 0;
 	case KVM_CAP_X86_NOTIFY_VMEXIT:
 		return backend->caps->notify;
+	case DITTO_CAP_FORK_HYPERCALL:
+		return 1;
 	case KVM_CAP_XSAVE2:
 		return vm_xsave_size();
 	case KVM_CAP_TSC_CONTROL:

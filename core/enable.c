@@ -7,6 +7,8 @@
  * The hard part is that the VMM may turn something on while vCPUs run: a handler that
  * cannot have that refuses.
  */
+#include <ditto.h>
+
 #include "compat.h"
 #include "core/core.h"
 #include "mmu/mmu.h"
@@ -172,6 +174,12 @@ static int enable_emulation_exits(struct vm *vm, u64 on)
 	return 0;
 }
 
+static int enable_fork_hypercall(struct vm *vm, u64 on)
+{
+	WRITE_ONCE(vm->enabled.fork_hypercall, on);
+	return 0;
+}
+
 #define ANY	(~0ULL)
 #define VM_EXITS_OFF	(KVM_X86_DISABLE_EXITS_MWAIT | KVM_X86_DISABLE_EXITS_HLT | \
 			 KVM_X86_DISABLE_EXITS_PAUSE | KVM_X86_DISABLE_EXITS_CSTATE)
@@ -201,6 +209,7 @@ static const struct enable_vm enable_vm_table[] = {
 	{ KVM_CAP_MSR_PLATFORM_INFO, ANY, enable_platform_info },
 	{ KVM_CAP_X86_APIC_BUS_CYCLES_NS, ANY, enable_apic_bus_cycles },
 	{ KVM_CAP_HALT_POLL, ANY, enable_halt_poll },
+	{ DITTO_CAP_FORK_HYPERCALL, 1, enable_fork_hypercall },
 	{ }
 };
 

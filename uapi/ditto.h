@@ -298,6 +298,20 @@ struct ditto_fork {
  */
 #define DITTO_UNBLOCK		_IO(DITTO_IO, 0x14)
 
+/*
+ * DITTO_CAP_FORK_HYPERCALL - for KVM_ENABLE_CAP of a VM, and KVM_CHECK_EXTENSION: a guest may ask
+ * for its fork
+ *
+ * With args[0] 1, a hypercall of that number (in rax, by the guest's kernel) is a
+ * KVM_EXIT_HYPERCALL with that nr; args[0] of it is the guest's rbx, which means what guest and
+ * VMM agree upon. The exit waits in both machines of a DITTO_FORK: the VMM answers the parent's
+ * with hypercall.ret 0, and the child's with the child's number, and the call returns in both. A
+ * VMM that does not want it answers with a negative number. Without this capability, or with
+ * args[0] 0, the guest gets -KVM_ENOSYS.
+ */
+#define DITTO_CAP_FORK_HYPERCALL	0xDD000001u
+#define DITTO_HC_FORK			0xDD000001u
+
 #define DITTO_VIRTIO_SERIAL_LEN	20
 #define DITTO_VIRTIO_MAX_QUEUES	64
 #define DITTO_VIRTIO_MAX_NUM	1024	/* entries of a queue */

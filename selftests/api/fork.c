@@ -354,6 +354,44 @@ static void blocked_again(const void *arg)
 	vm_free(vm);
 }
 
+static void answer_hypercall(struct vm *vm, s64 ret)
+{
+	struct kvm_run *run = vm->vcpu[0].run;
+
+	ASSERT_EQ(run->exit_reason, KVM_EXIT_HYPERCALL);
+	ASSERT_EQ(run->hypercall.nr, DITTO_HC_FORK);
+	ASSERT_EQ(run->hypercall.args[0], 1);
+	run->hypercall.ret = ret;
+	vcpu_run_done(&vm->vcpu[0]);
+	ASSERT_EQ(vm->traces[0], (u32)ret);
+	ASSERT_EQ(vm_var(vm, u32, "g_fork_answer"), (u32)ret);
+}
+
+/* A guest asks for it itself, where its VMM lets it; the call returns in both. */
+static void hypercall(const void *arg)
+{
+	struct kvm_enable_cap cap = { .cap = DITTO_CAP_FORK_HYPERCALL, .args[0] = 1 };
+	struct vm *vm = vm_new(NULL), *child;
+
+	vcpu_call(&vm->vcpu[0], "g_fork_asks", 1);
+	vcpu_run_done(&vm->vcpu[0]);
+	ASSERT_EQ(vm->traces[0], (u32)-1000);	/* KVM_ENOSYS */
+	vm_free(vm);
+	vm = vm_new(NULL);
+	ASSERT_EQ(vm_cap(vm, DITTO_CAP_FORK_HYPERCALL), 1);
+	cap.args[0] = 2;
+	ASSERT_ERRNO(ioctl(vm->fd, KVM_ENABLE_CAP, &cap), EINVAL);
+	cap.args[0] = 1;
+	CHECKED(ioctl(vm->fd, KVM_ENABLE_CAP, &cap));
+	vcpu_call(&vm->vcpu[0], "g_fork_asks", 1);
+	ASSERT_EQ(vcpu_enter(&vm->vcpu[0]), KVM_EXIT_HYPERCALL);
+	child = fork_vm(vm);
+	answer_hypercall(child, 17);
+	answer_hypercall(vm, 0);
+	vm_free(child);
+	vm_free(vm);
+}
+
 static unsigned int open_fds(void)
 {
 	DIR *dir = opendir("/proc/self/fd");
@@ -643,6 +681,7 @@ static const struct tap_test tests[] = {
 	{ "frozen_set", frozen_set },
 	{ "blocked", blocked, &oneshot },
 	{ "blocked_again", blocked_again },
+	{ "hypercall", hypercall },
 	{ "errors", errors },
 	{ "window", window },
 	{ "readonly", readonly },

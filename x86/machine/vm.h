@@ -61,6 +61,7 @@ struct vm_irqfds;
  * @emulation_exits: also user mode's instructions that the emulator does not know are the
  *	VMM's to deal with
  * @max_vcpu_id: ids of vCPUs are below it; 0: as many as there can be
+ * @fork_hypercall: the guest's DITTO_HC_FORK exits to the VMM
  *
  * Written under vm->lock, read at any time.
  */
@@ -81,6 +82,7 @@ struct vm_enabled {
 	u32 halt_poll_ns;
 	bool emulation_exits;
 	u32 max_vcpu_id;
+	bool fork_hypercall;
 };
 
 /**

@@ -14,6 +14,8 @@
 #include <linux/sched/task.h>
 #include <asm/apicdef.h>
 
+#include <ditto.h>
+
 #include "compat.h"
 #include "mmu/mmu.h"
 #include "x86/board/lapic.h"
@@ -122,6 +124,11 @@ static void hypercall_result(struct vcpu *vcpu, u64 result, bool is_64)
 	vcpu->st.gpr[GPR_RAX] = is_64 ? result : (u32)result;
 }
 
+static u64 hypercall_value(struct vcpu *vcpu, unsigned int gpr, bool is_64)
+{
+	return is_64 ? vcpu->st.gpr[gpr] : (u32)vcpu->st.gpr[gpr];
+}
+
 static enum exit_outcome hypercall_complete(struct vcpu *vcpu)
 {
 	/* User space has moved rip, or another one's answer comes late. */
@@ -154,6 +161,25 @@ static s64 hypercall_map_gpa_range(struct vcpu *vcpu, const struct hypercall *h)
 	return HYPERCALL_USER;
 }
 
+/*
+ * The VMM forks the machine, which has this exit unfinished in both, and answers each: what it
+ * puts into kvm_run's hypercall.ret is the result.
+ */
+static enum exit_outcome hypercall_fork(struct vcpu *vcpu, bool is_64, u8 len)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_HYPERCALL;
+	memset(&run->hypercall, 0, sizeof(run->hypercall));
+	run->hypercall.nr = DITTO_HC_FORK;
+	run->hypercall.args[0] = hypercall_value(vcpu, GPR_RBX, is_64);
+	compat_hypercall_flags(run) = is_64 ? KVM_EXIT_HYPERCALL_LONG_MODE : 0;
+	vcpu->io.rip = vcpu->st.rip;
+	vcpu->io.insn_len = len;
+	vcpu->io.complete = hypercall_complete;
+	return OUTCOME_USER;
+}
+
 #define NO_FEATURE	0xff
 
 /* By number; @feature: KVM_FEATURE_* that the guest needs for it. */
@@ -168,11 +194,6 @@ static const struct {
 	[KVM_HC_SCHED_YIELD] = { hypercall_sched_yield, KVM_FEATURE_PV_SCHED_YIELD },
 	[KVM_HC_MAP_GPA_RANGE] = { hypercall_map_gpa_range, NO_FEATURE },
 };
-
-static u64 hypercall_value(struct vcpu *vcpu, unsigned int gpr, bool is_64)
-{
-	return is_64 ? vcpu->st.gpr[gpr] : (u32)vcpu->st.gpr[gpr];
-}
 
 static enum exit_outcome hypercall_end(struct vcpu *vcpu, u64 result, bool is_64, u8 len)
 {
@@ -226,5 +247,7 @@ enum exit_outcome vcpu_hypercall(struct vcpu *vcpu, const struct exit_facts *f)
 		return hypercall_end(vcpu, -KVM_EPERM, is_64, len);
 	if (nr < ARRAY_SIZE(hypercalls))
 		return hypercall_make(vcpu, nr, is_64, len);
+	if (nr == DITTO_HC_FORK && READ_ONCE(vcpu->vm->enabled.fork_hypercall))
+		return hypercall_fork(vcpu, is_64, len);
 	return hypercall_end(vcpu, -KVM_ENOSYS, is_64, len);
 }

@@ -216,3 +216,10 @@ void g_reset_dirties(u64 pages)
 	}
 	trace(2);
 }
+
+/* Asks for @nr forks, and says which of them it is. */
+void g_fork_asks(u64 nr)
+{
+	g_fork_answer = hypercall(0xdd000001, nr, 0, 0, 0);
+	trace(g_fork_answer);
+}
