@@ -61,7 +61,9 @@ void ioctl_init(void);
 /* vcpu.c */
 void vcpu_load(struct vcpu *vcpu);
 void vcpu_put(struct vcpu *vcpu);
+void vcpu_publish_clock(struct vcpu *vcpu);
 struct vcpu *vcpu_add(struct vm *vm, u32 id);
+void vcpu_publish(struct vcpu *vcpu);
 int vcpu_create(struct vm *vm, unsigned long id);
 void vcpu_destroy(struct vcpu *vcpu);
 int vcpu_ioctl_run(struct vcpu *vcpu);

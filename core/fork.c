@@ -103,6 +103,7 @@ static int fork_parts(struct vm *child, struct vm *parent)
 
 		if (IS_ERR(copy))
 			return PTR_ERR(copy);
+		vcpu_publish(copy);
 	}
 	return 0;
 }

@@ -256,6 +256,20 @@ void vcpu_destroy(struct vcpu *vcpu)
 	kfree(vcpu);
 }
 
+/* The state after power-on. */
+static void vcpu_power_on(struct vcpu *vcpu)
+{
+	mutex_lock(&vcpu->mutex);
+	vcpu_load(vcpu);
+	vcpu_reset(vcpu, false);
+	/* Application processors wait for the bootstrap processor's INIT and SIPI. */
+	vcpu->mp_state = !vcpu->apic || vcpu->id == vcpu->vm->bsp_id ? KVM_MP_STATE_RUNNABLE :
+								       KVM_MP_STATE_UNINITIALIZED;
+	msr_setup_passthrough(vcpu);
+	vcpu_put(vcpu);
+	mutex_unlock(&vcpu->mutex);
+}
+
 static struct vcpu *vcpu_alloc(struct vm *vm, u32 id)
 {
 	struct vcpu *vcpu = kzalloc(backend->vcpu_size, GFP_KERNEL_ACCOUNT);
@@ -269,15 +283,6 @@ static struct vcpu *vcpu_alloc(struct vm *vm, u32 id)
 		kfree(vcpu);
 		return ERR_PTR(err);
 	}
-	mutex_lock(&vcpu->mutex);
-	vcpu_load(vcpu);
-	vcpu_reset(vcpu, false);
-	/* Application processors wait for the bootstrap processor's INIT and SIPI. */
-	vcpu->mp_state = !vcpu->apic || id == vm->bsp_id ? KVM_MP_STATE_RUNNABLE :
-							   KVM_MP_STATE_UNINITIALIZED;
-	msr_setup_passthrough(vcpu);
-	vcpu_put(vcpu);
-	mutex_unlock(&vcpu->mutex);
 	return vcpu;
 }
 
@@ -297,7 +302,8 @@ static int vcpu_open_fd(struct vcpu *vcpu)
  * @vm: vm->lock held, or nobody sees it yet
  * @id: valid, and no other vCPU's
  *
- * Return: it, in the state after power-on; the VM's to free. Or ERR_PTR(-ENOMEM).
+ * Return: it, in no state: it is given that after power-on, or another vCPU's (vcpu_copy()),
+ * before anybody sees it. The VM's to free. Or ERR_PTR(-ENOMEM).
  */
 struct vcpu *vcpu_add(struct vm *vm, u32 id)
 {
@@ -311,8 +317,16 @@ struct vcpu *vcpu_add(struct vm *vm, u32 id)
 		vcpu_destroy(vcpu);
 		return ERR_PTR(err);
 	}
-	smp_store_release(&vm->nr_vcpus, vm->nr_vcpus + 1);
 	return vcpu;
+}
+
+/**
+ * vcpu_publish() - others may find a vCPU
+ * @vcpu: of vcpu_add(), whose vm->lock is held still, or nobody sees its VM yet
+ */
+void vcpu_publish(struct vcpu *vcpu)
+{
+	smp_store_release(&vcpu->vm->nr_vcpus, vcpu->idx + 1);
 }
 
 /**
@@ -339,7 +353,11 @@ int vcpu_create(struct vm *vm, unsigned long id)
 	if (vm_vcpu_by_id(vm, id))
 		return -EEXIST;
 	vcpu = vcpu_add(vm, id);
-	return IS_ERR(vcpu) ? PTR_ERR(vcpu) : vcpu_open_fd(vcpu);
+	if (IS_ERR(vcpu))
+		return PTR_ERR(vcpu);
+	vcpu_power_on(vcpu);
+	vcpu_publish(vcpu);
+	return vcpu_open_fd(vcpu);
 }
 
 /**
