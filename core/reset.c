@@ -94,14 +94,14 @@ int vm_ioctl_reset(struct vm *vm)
 
 	if (!vm->base)
 		return -EINVAL;
-	err = vm_pause(vm);
-	if (err)
-		return err;
 	/* Nobody else knows the base. */
 	mutex_lock_nested(&vm->base->lock, SINGLE_DEPTH_NESTING);
-	err = reset_at_rest(vm);
+	err = vm_pause(vm);
+	if (!err) {
+		err = reset_at_rest(vm);
+		vm_resume(vm);
+	}
 	mutex_unlock(&vm->base->lock);
-	vm_resume(vm);
 	/* Nobody has told the base. */
 	if (unlikely(check_tsc_unstable()))
 		vm_clock_unstable(vm);
