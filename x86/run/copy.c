@@ -84,7 +84,6 @@ static void copy_requests(struct vcpu *to, const struct vcpu *from)
 	for_each_set_bit(req, &requests, BITS_PER_LONG)
 		vcpu_request(to, req);
 	vcpu_request(to, REQ_EVENT);
-	vcpu_request(to, REQ_MSR_FILTER);
 }
 
 static void copy_state(struct vcpu *to, struct vcpu *from)
@@ -110,6 +109,7 @@ void vcpu_copy(struct vcpu *to, struct vcpu *from)
 {
 	copy_pages(to, from);
 	copy_state(to, from);
+	vcpu_request(to, REQ_MSR_FILTER);
 	vcpu_debug_copy(to, from);
 }
 
