@@ -87,7 +87,8 @@ static void bend_fork(struct world *w, struct rng *r, void *arg)
 
 	memset(fork, 0, sizeof(*fork));
 	fork->flags = rng_one_in(r, 16) ? rng_interesting(r) :
-		      rng_one_in(r, 8) ? DITTO_FORK_FROZEN : 0;
+		      rng_one_in(r, 8) ? DITTO_FORK_FROZEN :
+		      rng_below(r, 8) * DITTO_FORK_RESETTABLE;	/* and the two behind it */
 	fork->capacity = rng_one_in(r, 16) ? rng_below(r, 4) : FORK_FDS;
 	fork->vcpu_fds = rng_one_in(r, 16) ? 8 : (uintptr_t)fork_fds;
 }
@@ -619,6 +620,8 @@ static const struct call calls[] = {
 	NUMBER(DITTO_SET_POLICY, VM),
 	POINTS(DITTO_FORK, VM, bend_fork),
 	NUMBER(DITTO_THAW, VM),
+	NUMBER(DITTO_RESET, VM),
+	NUMBER(DITTO_UNBLOCK, VM),
 	NUMBER(DITTO_SLOT_GMEM, VM),
 	NUMBER(KVM_SET_TSS_ADDR, VM),
 	TAKES(KVM_SET_IDENTITY_MAP_ADDR, VM, bend_identity_map),
