@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who maps a gmem, and taking mappings away: the tree of bindings, and the page
+ * Who maps a gmem, and taking mappings away: the tree of bindings; reader.c has the page
  * tables of user space. Owns bind_lock; knows nothing of entries. The hard part, why
  * nothing slips back in after a zap, is in internal.h, point 4.
  */
@@ -89,20 +89,25 @@ static bool bindings_crowded(struct gmem *g, pgoff_t start, pgoff_t end)
 	return nr > GMEM_CROWD;
 }
 
-static bool vmas_crowded(struct gmem *g)
+/* Counts on in @arg. */
+static bool vmas_count(struct address_space *mapping, void *arg)
 {
-	struct address_space *mapping = g->inode->i_mapping;
-	unsigned int nr = 0;
+	unsigned int *nr = arg;
 	struct rb_node *n;
 
-	if (!mapping_mapped(mapping))
-		return false;
 	if (!down_read_trylock(&mapping->i_mmap_rwsem))
 		return true;
-	for (n = rb_first_cached(&mapping->i_mmap); n && nr <= GMEM_CROWD; n = rb_next(n))
-		nr++;
+	for (n = rb_first_cached(&mapping->i_mmap); n && *nr <= GMEM_CROWD; n = rb_next(n))
+		++*nr;
 	up_read(&mapping->i_mmap_rwsem);
-	return nr > GMEM_CROWD;
+	return *nr > GMEM_CROWD;
+}
+
+static bool vmas_crowded(struct gmem *g)
+{
+	unsigned int nr = 0;
+
+	return gmem_any_mapping(g, vmas_count, &nr);
 }
 
 /**
@@ -177,8 +182,7 @@ void gmem_wrprotect_all(struct gmem *g)
 	for_each_binding(g, b, 0, end, n, s, e)
 		b->ops->wrprotect(b, s, e);
 	up_read(&g->bind_lock);
-	if (mapping_mapped(g->inode->i_mapping))
-		unmap_mapping_range(g->inode->i_mapping, 0, 0, 0);
+	gmem_unmap_user(g, 0, 0);
 }
 
 /* zap() of those of @set that the binding covers, where it knows of nothing better. */
@@ -311,21 +315,6 @@ void gmem_check_bindings(struct gmem *g, gmem_check_fn fn, void *ctx)
 		if (b->ops->check)
 			b->ops->check(b, s, e, fn, ctx);
 	up_read(&g->bind_lock);
-}
-
-/**
- * gmem_unmap_user() - take away user space's mappings of [start, end)
- * @g: the gmem
- * @start: first offset
- * @end: offset after the last
- *
- * Faults that had not written their page table yet are the caller's to wait for, by
- * the page lock (see gmem_zap()).
- */
-void gmem_unmap_user(struct gmem *g, pgoff_t start, pgoff_t end)
-{
-	unmap_mapping_range(g->inode->i_mapping, (loff_t)start << PAGE_SHIFT,
-			    (loff_t)(end - start) << PAGE_SHIFT, 0);
 }
 
 /**

@@ -353,9 +353,8 @@ static void check_user_vma(struct check *ck, struct vm_area_struct *vma)
 }
 
 /* The lock keeps mappings, and the page tables below them, from going away. */
-static void check_user(struct check *ck)
+static bool check_space(struct address_space *mapping, void *ck)
 {
-	struct address_space *mapping = ck->g->inode->i_mapping;
 	struct rb_node *node;
 
 	i_mmap_lock_read(mapping);
@@ -364,6 +363,7 @@ static void check_user(struct check *ck)
 		cond_resched();
 	}
 	i_mmap_unlock_read(mapping);
+	return false;
 }
 
 static void check_counter(struct check *ck, const char *name, long have, long recount)
@@ -433,7 +433,7 @@ static void check_gmem(struct check *ck)
 	if (cd)
 		cd->entries += ck->shared;
 	gmem_check_bindings(g, check_mapping, ck);
-	check_user(ck);
+	gmem_any_mapping(ck->g, check_space, ck);
 }
 
 /*

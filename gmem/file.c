@@ -230,6 +230,7 @@ void gmem_usage(struct gmem *g, struct gmem_usage *u)
  */
 int gmem_file_release(struct inode *inode, struct file *file)
 {
+	gmem_reader_close(file->private_data, file);
 	gmem_put(file->private_data);
 	return 0;
 }
@@ -444,6 +445,8 @@ static struct gmem *gmem_alloc(u64 size, u32 flags)
 	g->npages = npages;
 	g->flags = flags;
 	init_rwsem(&g->bind_lock);
+	init_rwsem(&g->readers_lock);
+	INIT_LIST_HEAD(&g->readers);
 	g->bindings = RB_ROOT_CACHED;
 	return g;
 }
@@ -567,6 +570,7 @@ struct gmem *gmem_create_like(struct gmem *parent)
 static struct file *gmem_new_file(struct gmem *g, const struct file_operations *fops, int mode)
 {
 	struct file *file;
+	int ret;
 
 	ihold(g->inode);
 	__module_get(THIS_MODULE);
@@ -577,7 +581,12 @@ static struct file *gmem_new_file(struct gmem *g, const struct file_operations *
 		return file;
 	}
 	file->private_data = g;
-	return file;
+	ret = gmem_reader_open(file);
+	if (!ret)
+		return file;
+	gmem_get(g);	/* the end of the file drops one reference, and the caller his */
+	fput(file);
+	return ERR_PTR(ret);
 }
 
 /* At most one of the two: a policy that there is, or no merging for ever. */

@@ -23,7 +23,13 @@ static pgoff_t bytes_to_pages(u64 size)
 static int fs_open(struct inode *inode, struct file *file)
 {
 	file->private_data = inode->i_private;
-	return generic_file_open(inode, file);
+	return generic_file_open(inode, file) ?: gmem_reader_open(file);
+}
+
+static int fs_release(struct inode *inode, struct file *file)
+{
+	gmem_reader_close(file->private_data, file);
+	return 0;
 }
 
 /* An entry that was written, whatever merging made of it: not a hole. */
@@ -312,6 +318,7 @@ const struct file_operations gmem_fs_fops = {
 	.owner = THIS_MODULE,
 	.open = fs_open,
 	.flush = gmem_file_flush,
+	.release = fs_release,
 	.mmap = gmem_mmap,
 	.read_iter = fs_read_iter,
 	.write_iter = fs_write_iter,

@@ -61,7 +61,7 @@
  *
  * 7. Lock order: policy_lock, size_lock; mmap_lock, size_lock, fork_lock, chunk->lock, (a second
  * fork_lock and chunk->lock: trylock only), page
- * lock, bind_lock, the binder's locks; chunk->lock, i_mmap_rwsem; chunk->lock, the
+ * lock, bind_lock, the binder's locks; chunk->lock, readers_lock, i_mmap_rwsem; chunk->lock, the
  * merge index' bucket lock; fork_lock, root_lock. Nothing is allocated under chunk->lock. The
  * page lock is never held while waiting for chunk->lock or fork_lock. Two gmems' policy_locks,
  * size_locks and fork_locks, all of them for a fork: in the order of their ids.
@@ -319,7 +319,9 @@ struct gmem_weight {
  * @guest: GMEM_GUEST_*, where @owner is not 0; constant likewise
  * @base: what gmem_reset() puts back, referenced; constant once it has a file; NULL: cannot be
  * @is_base: it is that of another, and nobody changes it; constant likewise
- * @inode: user mappings hang off its i_mapping; referenced; constant
+ * @inode: user mappings hang off its i_mapping, but those of @readers; referenced; constant
+ * @readers_lock: held for read while mappings of those are looked at
+ * @readers: files open for reading only that were mapped; under @readers_lock (reader.c)
  * @space: what its pages are counted in; referenced; constant; NULL without a mount
  * @memcg: the creator's, which pages and index are charged to; referenced; constant
  * @domain: who may share now: one of those below; NULL if nobody ever. Changed under
@@ -361,6 +363,8 @@ struct gmem {
 	struct gmem *base;
 	bool is_base;
 	struct inode *inode;
+	struct rw_semaphore readers_lock;
+	struct list_head readers;
 	struct gmem_space *space;
 	struct mem_cgroup *memcg;
 	struct gmem_domain *domain;
@@ -618,7 +622,6 @@ void gmem_wrprotect_all(struct gmem *g);
 void gmem_harvest_bindings(struct gmem *g, pgoff_t start, pgoff_t end, unsigned long *bitmap);
 void gmem_revoke_bindings(struct gmem *g, pgoff_t start, pgoff_t end);
 void gmem_check_bindings(struct gmem *g, gmem_check_fn fn, void *ctx);
-void gmem_unmap_user(struct gmem *g, pgoff_t start, pgoff_t end);
 
 /* fault.c */
 int gmem_own(struct gmem *g, pgoff_t off);
@@ -697,6 +700,15 @@ struct gmem_fs {
 	kgid_t gid;
 	umode_t mode;
 };
+
+/* reader.c */
+int gmem_reader_open(struct file *file);
+void gmem_reader_map(struct gmem *g, struct file *file);
+void gmem_reader_close(struct gmem *g, struct file *file);
+bool gmem_any_mapping(struct gmem *g, bool (*fn)(struct address_space *mapping, void *arg),
+		      void *arg);
+void gmem_unmap_user(struct gmem *g, pgoff_t start, pgoff_t end);
+void gmem_unmap_rest(struct gmem *g, pgoff_t start);
 
 /* resize.c */
 int gmem_resize(struct gmem *g, pgoff_t npages);

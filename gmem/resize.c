@@ -13,7 +13,7 @@ static void resize_cut(struct gmem *g, pgoff_t npages)
 	WRITE_ONCE(g->npages, npages);
 	smp_mb();	/* pairs with own_run() and fault_lockless(): the size, then the entries */
 	gmem_punch_rest(g, npages);
-	unmap_mapping_range(g->inode->i_mapping, (loff_t)npages << PAGE_SHIFT, 0, 1);
+	gmem_unmap_rest(g, npages);
 }
 
 /**

@@ -331,7 +331,8 @@ static void umap_keep_from_fork(struct vm_area_struct *vma)
  * who may read can do that as often as he likes, so it takes nothing from others. Of forks
  * some kernels copy the tables before they call this and some afterwards, and madvise() may
  * have taken the flag away. Both are settled by taking our pages out of all mappings here: the
- * new one has them no more, or finds none.
+ * new one has them no more, or finds none. All are those of who may write, or of this file, if
+ * it may only be read (reader.c).
  */
 static void gmem_vm_open(struct vm_area_struct *vma)
 {
@@ -407,6 +408,7 @@ int gmem_mmap(struct file *file, struct vm_area_struct *vma)
 				       vma->vm_pgoff > gmem_npages(g) ||
 				       vma_pages(vma) > gmem_npages(g) - vma->vm_pgoff))
 		return -EINVAL;
+	gmem_reader_map(g, file);
 	vm_flags_set(vma, VM_DONTEXPAND | VM_MIXEDMAP);
 	umap_keep_from_fork(vma);
 	vma->vm_private_data = g;

@@ -86,25 +86,41 @@ void gmem_count_private(struct gmem *g, long n)
 		weight_update(g, weight_current_mm());
 }
 
-/* Who has it mapped and lives, with a reference to the mm's structure, or NULL. */
-static struct mm_struct *weight_heir(struct gmem *g)
+/**
+ * struct heir_search - for who is going to have it in his RSS
+ * @heir: found, its structure referenced
+ * @n: how many mappings were looked at
+ */
+struct heir_search {
+	struct mm_struct *heir;
+	unsigned int n;
+};
+
+static bool weight_search(struct address_space *mapping, void *arg)
 {
-	struct address_space *mapping = g->inode->i_mapping;
-	struct mm_struct *heir = NULL;
+	struct heir_search *s = arg;
 	struct rb_node *node;
-	unsigned int n = 0;
 
 	i_mmap_lock_read(mapping);
 	node = rb_first_cached(&mapping->i_mmap);
-	for (; node && !heir && n < GMEM_CROWD; node = rb_next(node), n++) {
-		heir = rb_entry(node, struct vm_area_struct, shared.rb)->vm_mm;
-		if (atomic_read(&heir->mm_users))
-			mmgrab(heir);
+	for (; node && !s->heir && s->n < GMEM_CROWD; node = rb_next(node), s->n++) {
+		s->heir = rb_entry(node, struct vm_area_struct, shared.rb)->vm_mm;
+		if (atomic_read(&s->heir->mm_users))
+			mmgrab(s->heir);
 		else
-			heir = NULL;
+			s->heir = NULL;
 	}
 	i_mmap_unlock_read(mapping);
-	return heir;
+	return s->heir || s->n == GMEM_CROWD;
+}
+
+/* Who has it mapped and lives, with a reference to the mm's structure, or NULL. */
+static struct mm_struct *weight_heir(struct gmem *g)
+{
+	struct heir_search s = { 0 };
+
+	gmem_any_mapping(g, weight_search, &s);
+	return s.heir;
 }
 
 /**

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Who may map a gmem only to read: each open file of that kind has an address space of its own,
+ * so that the kernel finds its mappings apart from all others. When a process forks, mappings of
+ * the file that it has are taken away (umap.c); in the address space of the gmem's inode that
+ * would be everybody's, and who may read could make who writes take faults for ever.
+ *
+ * Owns those address spaces, their list, and what is done with all mappings in all of them.
+ * A gmem's list has only files that were mapped, so whoever walks over it walks over no more
+ * than he would in the inode's tree of mappings. A mapping is found from its first page on: it
+ * is in the list before it can fault, and who takes pages away waits for faults that are under
+ * way (internal.h, point 4) before he looks.
+ */
+#include <linux/fs.h>
+#include <linux/pagemap.h>
+#include <linux/slab.h>
+
+#include "gmem/internal.h"
+
+/**
+ * struct gmem_reader - an open file that may not be written to
+ * @mapping: where its mappings are; the file's f_mapping
+ * @node: in the gmem's @readers, under readers_lock; empty until it is mapped for the first time
+ */
+struct gmem_reader {
+	struct address_space mapping;
+	struct list_head node;
+};
+
+static struct gmem_reader *reader_of(const struct file *file)
+{
+	if (file->f_mapping == file_inode(file)->i_mapping)
+		return NULL;
+	return container_of(file->f_mapping, struct gmem_reader, mapping);
+}
+
+/**
+ * gmem_reader_open() - give a file its own address space, if it is open for reading only
+ * @file: a gmem's, not yet in use
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int gmem_reader_open(struct file *file)
+{
+	struct address_space *mapping;
+	struct gmem_reader *r;
+
+	if (file->f_mode & FMODE_WRITE)
+		return 0;
+	r = kmalloc(sizeof(*r), GFP_KERNEL_ACCOUNT);
+	if (!r)
+		return -ENOMEM;
+	INIT_LIST_HEAD(&r->node);
+	mapping = &r->mapping;
+	address_space_init_once(mapping);
+	init_rwsem(&mapping->invalidate_lock);
+	mapping->host = file_inode(file);
+	mapping->a_ops = file->f_mapping->a_ops;
+	mapping_set_gfp_mask(mapping, mapping_gfp_mask(file->f_mapping));
+	file->f_mapping = mapping;
+	return 0;
+}
+
+/**
+ * gmem_reader_map() - a file is going to be mapped
+ * @g: its gmem
+ * @file: the file
+ *
+ * mmap_lock may be held.
+ */
+void gmem_reader_map(struct gmem *g, struct file *file)
+{
+	struct gmem_reader *r = reader_of(file);
+
+	if (!r)
+		return;
+	down_write(&g->readers_lock);
+	if (list_empty(&r->node))
+		list_add(&r->node, &g->readers);
+	up_write(&g->readers_lock);
+}
+
+/**
+ * gmem_reader_close() - the mirror of gmem_reader_open()
+ * @g: the file's gmem
+ * @file: nothing is mapped by way of it any more
+ */
+void gmem_reader_close(struct gmem *g, struct file *file)
+{
+	struct gmem_reader *r = reader_of(file);
+
+	if (!r)
+		return;
+	down_write(&g->readers_lock);
+	list_del(&r->node);
+	up_write(&g->readers_lock);
+	file->f_mapping = file_inode(file)->i_mapping;
+	kfree(r);
+}
+
+/**
+ * gmem_any_mapping() - look at the address spaces that processes' mappings are in
+ * @g: the gmem
+ * @fn: called for each that has some; may take its i_mmap_rwsem, and may sleep
+ * @arg: for @fn
+ *
+ * Return: true as soon as @fn does.
+ */
+bool gmem_any_mapping(struct gmem *g, bool (*fn)(struct address_space *mapping, void *arg),
+		      void *arg)
+{
+	struct address_space *mapping = g->inode->i_mapping;
+	struct gmem_reader *r;
+	bool ret;
+
+	ret = mapping_mapped(mapping) && fn(mapping, arg);
+	if (ret)
+		return true;
+	down_read(&g->readers_lock);
+	list_for_each_entry(r, &g->readers, node) {
+		ret = mapping_mapped(&r->mapping) && fn(&r->mapping, arg);
+		if (ret)
+			break;
+		cond_resched();
+	}
+	up_read(&g->readers_lock);
+	return ret;
+}
+
+/**
+ * struct unmapping - what is taken away
+ * @start: first byte
+ * @len: how many; 0: to the end
+ * @copies: what processes have copied from private mappings, too
+ */
+struct unmapping {
+	loff_t start, len;
+	bool copies;
+};
+
+static bool reader_unmap(struct address_space *mapping, void *arg)
+{
+	const struct unmapping *u = arg;
+
+	unmap_mapping_range(mapping, u->start, u->len, u->copies);
+	return false;
+}
+
+/**
+ * gmem_unmap_user() - take away user space's mappings of [start, end)
+ * @g: the gmem
+ * @start: first offset
+ * @end: offset after the last, or 0: all
+ *
+ * Faults that had not written their page table yet are the caller's to wait for, by
+ * the page lock (see gmem_zap()).
+ */
+void gmem_unmap_user(struct gmem *g, pgoff_t start, pgoff_t end)
+{
+	struct unmapping u = {
+		.start = (loff_t)start << PAGE_SHIFT,
+		.len = end ? (loff_t)(end - start) << PAGE_SHIFT : 0,
+	};
+
+	gmem_any_mapping(g, reader_unmap, &u);
+}
+
+/**
+ * gmem_unmap_rest() - take away user space's mappings from an offset on, and private copies
+ * @g: the gmem
+ * @start: first offset
+ */
+void gmem_unmap_rest(struct gmem *g, pgoff_t start)
+{
+	struct unmapping u = { .start = (loff_t)start << PAGE_SHIFT, .copies = true };
+
+	gmem_any_mapping(g, reader_unmap, &u);
+}
