@@ -10,6 +10,7 @@
 #include <sys/mount.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "mount.h"
@@ -359,7 +360,105 @@ static void like_tmpfs(const void *arg)
 	end();
 }
 
+/* Pages of a file, seen by who may write to it and by two who may only read it. */
+struct views {
+	volatile u8 *writer, *shared, *copies;
+};
+
+static volatile u8 *view(int fd, int prot, int how)
+{
+	u8 *p = mmap(NULL, 4 * PAGE_SIZE, prot, how, fd, 0);
+
+	ASSERT(p != MAP_FAILED);
+	return p;
+}
+
+/* The files are closed, and stay open by their mappings. */
+static struct views views_of(const char *path, int fd)
+{
+	int readers[2] = { CHECKED(open(path, O_RDONLY)), CHECKED(open(path, O_RDONLY)) };
+	struct views v = {
+		.writer = view(fd, PROT_READ | PROT_WRITE, MAP_SHARED),
+		.shared = view(readers[0], PROT_READ, MAP_SHARED),
+		.copies = view(readers[1], PROT_READ | PROT_WRITE, MAP_PRIVATE),
+	};
+
+	close(readers[0]);
+	close(readers[1]);
+	return v;
+}
+
+static void views_say(const struct views *v, unsigned int page, u8 shared, u8 copies)
+{
+	ASSERT_EQ(v->shared[page * PAGE_SIZE], shared);
+	ASSERT_EQ(v->copies[page * PAGE_SIZE], copies);
+}
+
+/* What was copied is the process's own, and its child's. */
+static void views_fork(const struct views *v)
+{
+	pid_t child = CHECKED(fork());
+	int status;
+
+	if (!child) {
+		views_say(v, 1, 2, 2);
+		views_say(v, 2, 3, 9);
+		_exit(0);
+	}
+	waitpid(child, &status, 0);
+	ASSERT_EQ(status, 0);
+	views_say(v, 2, 3, 9);
+}
+
+static void readers_of(const char *root)
+{
+	char path[64];
+	struct views v;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/readers", root);
+	fd = CHECKED(open(path, O_RDWR | O_CREAT, 0600));
+	CHECKED(ftruncate(fd, 4 * PAGE_SIZE));
+	v = views_of(path, fd);
+	views_say(&v, 0, 0, 0);
+	ASSERT_EQ(pwrite(fd, "\1", 1, 0), 1);
+	views_say(&v, 0, 1, 1);
+	v.writer[PAGE_SIZE] = 2;
+	views_say(&v, 1, 2, 2);
+	v.writer[2 * PAGE_SIZE] = 3;
+	v.copies[2 * PAGE_SIZE] = 9;
+	views_say(&v, 2, 3, 9);
+	views_fork(&v);
+	CHECKED(fallocate(fd, PUNCH, 0, 4 * PAGE_SIZE));
+	views_say(&v, 1, 0, 0);
+	views_say(&v, 2, 0, 9);
+	CHECKED(ftruncate(fd, 2 * PAGE_SIZE));
+	views_say(&v, 1, 0, 0);
+	ASSERT(bus_error((u8 *)v.shared + 2 * PAGE_SIZE, false));
+	ASSERT(bus_error((u8 *)v.copies + 2 * PAGE_SIZE, false));
+	close(fd);
+	CHECKED(unlink(path));
+	ASSERT_EQ(knob_violations(), 0);
+	munmap((void *)v.writer, 4 * PAGE_SIZE);
+	munmap((void *)v.shared, 4 * PAGE_SIZE);
+	munmap((void *)v.copies, 4 * PAGE_SIZE);
+}
+
+/* Mappings by way of files that may only be read, of which the kernel knows apart. */
+static void readers(const void *arg)
+{
+	begin("");
+	umount2(TMPFS, MNT_DETACH);
+	mkdir(TMPFS, 0755);
+	CHECKED(mount("none", TMPFS, "tmpfs", 0, "huge=never"));
+	readers_of(TMPFS);
+	readers_of(DITTO);
+	CHECKED(umount(TMPFS));
+	end();
+}
+
 static const struct tap_test tests[] = {
+	{ "readers", readers, NULL, 30 },
 	{ "like_tmpfs", like_tmpfs, NULL, 600 },
 };
 
