@@ -621,8 +621,16 @@ static void *translate(void *arg)
 	return (void *)(long)(ioctl(vcpu->fd, KVM_TRANSLATE, &tr) ? -errno : 0);
 }
 
-/* The walk of the guest's page tables, by who asks for it outside of KVM_RUN. */
-static void kicked_in_walk(const void *arg)
+static void *get_pointers(void *arg)
+{
+	struct kvm_sregs2 sregs;
+	struct vcpu *vcpu = arg;
+
+	return (void *)(long)(ioctl(vcpu->fd, KVM_GET_SREGS2, &sregs) ? -errno : 0);
+}
+
+/* A look at the guest's page tables, by who asks for it outside of KVM_RUN. */
+static void kicked_in_look(void *(*look)(void *vcpu))
 {
 	struct stuck s;
 
@@ -630,10 +638,21 @@ static void kicked_in_walk(const void *arg)
 	s = stuck_new();
 	s.uffd = withhold(s.page, PAGE_SIZE);
 	prepare_pdptes(&s.vm->vcpu[0]);
-	stuck_begin(&s, translate);
+	stuck_begin(&s, look);
 	stuck_kick(&s);
-	ASSERT_EQ((long)translate(&s.vm->vcpu[0]), 0);
+	ASSERT_EQ((long)look(&s.vm->vcpu[0]), 0);
 	vm_free(s.vm);
+}
+
+static void kicked_in_walk(const void *arg)
+{
+	kicked_in_look(translate);
+}
+
+/* Where the CPU has no registers for them the kernel reads the pointers for this. */
+static void kicked_in_pointers(const void *arg)
+{
+	kicked_in_look(get_pointers);
 }
 
 static void *delete_slot(void *arg)
@@ -779,6 +798,7 @@ static const struct tap_test tests[] = {
 	{ "kicked_in_pdptes", kicked_in_access, prepare_pdptes },
 	{ "kicked_with_answer", kicked_with_answer },
 	{ "kicked_in_walk", kicked_in_walk },
+	{ "kicked_in_pointers", kicked_in_pointers },
 	{ "listed_while_stuck", listed_while_stuck },
 	{ "frames", frames },
 	{ "frames_read_only", frames_read_only },
