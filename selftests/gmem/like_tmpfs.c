@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/sendfile.h>
@@ -457,7 +459,50 @@ static void readers(const void *arg)
 	end();
 }
 
+/* Who asks later that all is appended gets that, from whatever writes to the file. */
+static void appending_of(const char *root)
+{
+	char path[64], got[8] = "";
+	int fd, from;
+
+	snprintf(path, sizeof(path), "%s/from", root);
+	from = CHECKED(open(path, O_RDWR | O_CREAT, 0600));
+	ASSERT_EQ(write(from, "zzz", 3), 3);
+	snprintf(path, sizeof(path), "%s/append", root);
+	fd = CHECKED(open(path, O_RDWR | O_CREAT, 0600));
+	ASSERT_EQ(write(fd, "abc", 3), 3);
+	CHECKED(fcntl(fd, F_SETFL, O_APPEND));
+	ASSERT_EQ(pwrite(fd, "d", 1, 0), 1);
+	CHECKED(lseek(fd, 1, SEEK_SET));
+	ASSERT_EQ(write(fd, "e", 1), 1);
+	ASSERT_ERRNO(copy_file_range(from, &(off_t){ 0 }, fd, &(off_t){ 0 }, 1, 0), EBADF);
+	ASSERT_ERRNO(sendfile(fd, from, &(off_t){ 0 }, 1), EINVAL);
+	if (!strcmp(root, DITTO))
+		ASSERT_ERRNO(ioctl(fd, FICLONE, from), EBADF);
+	ASSERT_EQ(pread(fd, got, sizeof(got), 0), 5);
+	ASSERT(!memcmp(got, "abcde", 5));
+	CHECKED(fcntl(fd, F_SETFL, 0));
+	ASSERT_EQ(pwrite(fd, "A", 1, 0), 1);
+	ASSERT_EQ(pread(fd, got, 1, 0), 1);
+	ASSERT_EQ(got[0], 'A');
+	close(fd);
+	close(from);
+}
+
+static void appending(const void *arg)
+{
+	begin("");
+	umount2(TMPFS, MNT_DETACH);
+	mkdir(TMPFS, 0755);
+	CHECKED(mount("none", TMPFS, "tmpfs", 0, "huge=never"));
+	appending_of(TMPFS);
+	appending_of(DITTO);
+	CHECKED(umount(TMPFS));
+	end();
+}
+
 static const struct tap_test tests[] = {
+	{ "appending", appending, NULL, 30 },
 	{ "readers", readers, NULL, 30 },
 	{ "like_tmpfs", like_tmpfs, NULL, 600 },
 };
