@@ -55,11 +55,39 @@ static void binding_zap_some(struct gmem_binding *b, pgoff_t base, const unsigne
 	tdp_zap_finish(mmu, &zap, true);
 }
 
-static bool wrprotect_leaf(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, void *changed)
+/* After so many leaves it is looked whether anybody wants the lock. */
+#define WRPROTECT_STEP	512
+
+/**
+ * struct wrprotect - how far the leaves of a range have been written-protected
+ * @next: the first gfn that has not
+ * @left: of a step, in leaves
+ * @changed: some was writable, since the last flush
+ */
+struct wrprotect {
+	gfn_t next;
+	unsigned int left;
+	bool changed;
+};
+
+/* The end of a step, unless nobody waits. */
+static bool wrprotect_pause(struct mmu *mmu, struct wrprotect *w, gfn_t gfn)
+{
+	if (likely(w->left--))
+		return false;
+	w->left = WRPROTECT_STEP;
+	w->next = gfn;
+	return need_resched() || rwlock_is_contended(&mmu->lock);
+}
+
+static bool wrprotect_leaf(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, void *arg)
 {
 	const struct tdp_format *f = mmu->host->format;
 	u64 old = READ_ONCE(*sptep), new;
+	struct wrprotect *w = arg;
 
+	if (wrprotect_pause(mmu, w, gfn))
+		return false;
 	do {
 		if (!(old & (f->writable | TDP_LOG_GUARD)))
 			return true;
@@ -72,26 +100,39 @@ static bool wrprotect_leaf(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, vo
 	mmu_epoch_open(mmu);
 	if (unlikely(mmu->shadow))
 		shadow_protect_leaf(mmu, sptep);
-	*(bool *)changed = true;
+	w->changed = true;
 	return true;
 }
 
-static void binding_wrprotect(struct gmem_binding *b, pgoff_t start, pgoff_t end)
+/* A step, or some. Whether it was the last. */
+static bool wrprotect_step(struct mmu *mmu, struct wrprotect *w, gfn_t end)
 {
-	struct memslot *slot = binding_slot(b);
-	struct mmu *mmu = slot->mmu;
-	bool changed = false;
+	bool done;
 	u64 epoch;
 
 	write_lock(&mmu->lock);
 	mmu_invalidated(mmu);
-	tdp_for_each_leaf(mmu, memslot_gfn(slot, start), memslot_gfn(slot, end),
-			  wrprotect_leaf, &changed);
-	if (changed)
+	done = tdp_for_each_leaf(mmu, w->next, end, wrprotect_leaf, w);
+	if (w->changed)
 		mmu_flush(mmu);
+	w->changed = false;
 	epoch = mmu_epoch_current(mmu);
 	write_unlock(&mmu->lock);
 	mmu_epoch_assert(mmu, epoch);
+	return done;
+}
+
+/*
+ * A slot may be large, and its vCPUs want the lock meanwhile. What they map between two steps is
+ * read-only already, or was resolved before this began: then mmu_invalidated() told them.
+ */
+static void binding_wrprotect(struct gmem_binding *b, pgoff_t start, pgoff_t end)
+{
+	struct memslot *slot = binding_slot(b);
+	struct wrprotect w = { .next = memslot_gfn(slot, start), .left = WRPROTECT_STEP };
+
+	while (!wrprotect_step(slot->mmu, &w, memslot_gfn(slot, end)))
+		cond_resched();
 }
 
 struct survey {

@@ -252,6 +252,36 @@ static void harvest_of(struct kunit *test, u64 dirty_bit)
 	KUNIT_EXPECT_EQ(test, test_check(test, g.t), 0);
 }
 
+/* Map all pages writable, and take that away while somebody wants the CPU. Gives how many steps. */
+static int wrprotect_all(struct kunit *test, struct gmem_test *g, struct gmem_binding *b)
+{
+	u64 n, writable = 0;
+
+	for (n = 0; n < NPAGES; n++)
+		KUNIT_ASSERT_EQ(test, test_fault(g->t, page_gpa(n), MMU_WRITE), 0);
+	flushes(g->t);
+	set_tsk_need_resched(current);
+	b->ops->wrprotect(b, 0, NPAGES);
+	for (n = 0; n < NPAGES; n++)
+		writable += !!(page_spte(g->t, n) & TEST_WRITABLE);
+	KUNIT_EXPECT_EQ(test, writable, 0);
+	return flushes(g->t);
+}
+
+/* Many pages are write-protected in steps, and none is left out. */
+static void wrprotect_in_steps(struct kunit *test)
+{
+	struct gmem_test g = gmem_setup(test);
+	struct gmem_binding *b = binding(g.t);
+	int tries, steps = 1;
+
+	/* An interrupt may have given the CPU away already. */
+	for (tries = 0; tries < 100 && steps == 1; tries++)
+		steps = wrprotect_all(test, &g, b);
+	KUNIT_EXPECT_GT(test, steps, 1);
+	KUNIT_EXPECT_EQ(test, test_check(test, g.t), 0);
+}
+
 /* The entry that points at the table with a page's leaf. */
 static u64 *table_entry(struct test_mmu *t, u64 n)
 {
@@ -523,6 +553,7 @@ static struct kunit_case tdp_cases[] = {
 	KUNIT_CASE(harvest_dirty_bits),
 	KUNIT_CASE(harvest_by_faults),
 	KUNIT_CASE(harvest_of_log),
+	KUNIT_CASE(wrprotect_in_steps),
 	KUNIT_CASE(show_mappings),
 	KUNIT_CASE(checker_finds),
 	KUNIT_CASE(table_limit),
