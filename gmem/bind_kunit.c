@@ -38,10 +38,11 @@ static unsigned int scan(struct kunit *test, struct gmem *g, pgoff_t off)
 {
 	DECLARE_BITMAP(ripe, GMEM_CHUNK_PAGES) = { 0 };
 	struct gmem_chunk *c = gmem_chunk_find(g, off);
+	struct gmem_cursor cur = { .g = g, .c = c, .lock = &c->lock, .fork_lock = &g->fork_lock };
 
 	KUNIT_ASSERT_NOT_NULL(test, c);
 	harvests = 0;
-	gmem_scan_chunk(&(struct gmem_cursor){ .g = g, .c = c }, ripe, &(unsigned long){ 0 });
+	gmem_scan_chunk(&cur, ripe, &(unsigned long){ 0 });
 	gmem_chunk_put(c);
 	return harvests;
 }

@@ -45,6 +45,25 @@ bool gmem_cursor_at(struct gmem_cursor *cur, struct gmem *g, pgoff_t off)
 }
 
 /**
+ * gmem_cursor_enter() - lock a cursor's chunk, for the engine: it waits for no fork
+ * @cur: holds the chunk
+ *
+ * A fork of a large gmem takes its time, and whoever has one may make fork after fork.
+ *
+ * Return: whether it is locked, until gmem_cursor_unlock(). If not, the chunk is marked, so that
+ * the next scan looks at it again, at all that is pending.
+ */
+bool gmem_cursor_enter(struct gmem_cursor *cur)
+{
+	if (!down_read_trylock(cur->fork_lock)) {
+		gmem_scan_again(cur);
+		return false;
+	}
+	mutex_lock(cur->lock);
+	return true;
+}
+
+/**
  * gmem_cursor_leave() - the end of gmem_cursor_at()
  * @cur: holds a chunk
  */

@@ -276,10 +276,11 @@ static void pins(struct kunit *test)
 static unsigned int scan(struct gmem *g, unsigned long *ripe)
 {
 	struct gmem_chunk *c = gmem_chunk_find(g, 0);
+	struct gmem_cursor cur = { .g = g, .c = c, .lock = &c->lock, .fork_lock = &g->fork_lock };
 	unsigned int n;
 
 	bitmap_zero(ripe, GMEM_CHUNK_PAGES);
-	n = gmem_scan_chunk(&(struct gmem_cursor){ .g = g, .c = c }, ripe, &(unsigned long){ 0 });
+	n = gmem_scan_chunk(&cur, ripe, &(unsigned long){ 0 });
 	gmem_chunk_put(c);
 	return n;
 }

@@ -178,12 +178,14 @@ void gmem_totals(struct gmem_totals *t);
 bool gmem_scan_ends(const struct gmem *g, pgoff_t off);
 pgoff_t gmem_scan_seek(struct gmem *g, pgoff_t off);
 void gmem_scan_survey(struct gmem *g, pgoff_t off, unsigned long *chunks);
+void gmem_scan_again(const struct gmem_cursor *cur);
 bool gmem_scan_enter(struct gmem_cursor *cur, struct gmem *g, pgoff_t off);
 unsigned int gmem_scan_chunk(struct gmem_cursor *cur, unsigned long *ripe, unsigned long *waits);
 int gmem_unshare(struct gmem *g);
 
 /* freeze.c */
 bool gmem_cursor_at(struct gmem_cursor *cur, struct gmem *g, pgoff_t off);
+bool gmem_cursor_enter(struct gmem_cursor *cur);
 void gmem_cursor_leave(struct gmem_cursor *cur);
 bool gmem_cursor_get(struct page *page, struct gmem_cursor *cur);
 void gmem_cursor_put(struct gmem_cursor *cur);
@@ -211,12 +213,10 @@ struct gmem_domain *gmem_page_domain(struct page *page);
 bool gmem_page_calm(struct page *page);
 bool gmem_page_placed(struct page *page);
 
-/* The entries of a cursor's chunk make no transition while it is locked, and are not forked. */
-static inline void gmem_cursor_lock(struct gmem_cursor *cur)
-{
-	down_read(cur->fork_lock);
-	mutex_lock(cur->lock);
-}
+/*
+ * The entries of a cursor's chunk make no transition while it is locked, and are not forked. See
+ * gmem_cursor_enter().
+ */
 
 static inline bool gmem_cursor_trylock(struct gmem_cursor *cur)
 {

@@ -175,14 +175,19 @@ static bool scan_unmark(struct gmem *g, pgoff_t off)
 	return dir;
 }
 
-/* But one has come meanwhile. */
-static bool scan_mark(struct gmem_cursor *cur)
+/**
+ * gmem_scan_again() - have the next scan look at a chunk
+ * @cur: holds it
+ *
+ * No lock need be held. If a fork has made it common there is nothing to be seen, and whoever
+ * claims it marks it.
+ */
+void gmem_scan_again(const struct gmem_cursor *cur)
 {
 	rcu_read_lock();
 	if (gmem_chunk_held_by(cur->c, cur->g))
 		gmem_chunk_touch(cur->c);
 	rcu_read_unlock();
-	return true;
 }
 
 /**
@@ -199,7 +204,10 @@ bool gmem_scan_enter(struct gmem_cursor *cur, struct gmem *g, pgoff_t off)
 		return true;
 	if (off >= gmem_npages(g) || !scan_unmark(g, off))
 		return false;
-	return gmem_cursor_at(cur, g, off) && scan_mark(cur);
+	if (!gmem_cursor_at(cur, g, off))
+		return false;
+	gmem_scan_again(cur);	/* one has come meanwhile */
+	return true;
 }
 
 static unsigned int scan_locked(struct gmem *g, struct gmem_chunk *c, unsigned long *ripe,
@@ -240,22 +248,20 @@ static unsigned int scan_locked(struct gmem *g, struct gmem_chunk *c, unsigned l
  *	merged not long ago
  *
  * Process context. Pages found written leave the merge index. What a fork has made common to
- * several gmems is not looked at: nobody can have written to it.
+ * several gmems is not looked at: nobody can have written to it. Nor is a gmem that is just
+ * being forked: the next scan looks again.
  *
  * Return: how many bits are set in @ripe.
  */
 unsigned int gmem_scan_chunk(struct gmem_cursor *cur, unsigned long *ripe, unsigned long *waits)
 {
-	struct gmem_chunk *c = cur->c;
 	unsigned int n = 0;
 
-	if (!gmem_chunk_enter(cur->g, c))
+	if (!gmem_cursor_enter(cur))
 		return 0;
-	mutex_lock(&c->lock);
-	if (!c->dead)
-		n = scan_locked(cur->g, c, ripe, waits);
-	mutex_unlock(&c->lock);
-	gmem_chunk_leave(cur->g, c);
+	if (!cur->c->dead && gmem_chunk_held_by(cur->c, cur->g))
+		n = scan_locked(cur->g, cur->c, ripe, waits);
+	gmem_cursor_unlock(cur);
 	return n;
 }
 

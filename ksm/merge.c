@@ -236,21 +236,23 @@ static enum merge_result merge_unique(struct gmem_cursor *cur, struct page *page
 {
 	enum merge_result ret;
 
-	gmem_cursor_lock(cur);
+	if (!gmem_cursor_enter(cur))
+		return MERGE_VOLATILE;
 	ret = merge_keep_unique(cur, page, digest, known);
 	gmem_cursor_unlock(cur);
 	return ret;
 }
 
-/* One candidate, which is put. */
+/* One candidate, which is put. MERGE_VOLATILE also if the gmem is just being forked. */
 static enum merge_result merge_try(struct gmem_cursor *cur, struct page *page, u32 digest,
 				   struct merge_candidate *cand)
 {
-	enum merge_result ret;
+	enum merge_result ret = MERGE_VOLATILE;
 
-	gmem_cursor_lock(cur);
-	ret = merge_with(cur, page, digest, cand);
-	gmem_cursor_unlock(cur);
+	if (gmem_cursor_enter(cur)) {
+		ret = merge_with(cur, page, digest, cand);
+		gmem_cursor_unlock(cur);
+	}
 	merge_candidate_put(cand);
 	return ret;
 }
@@ -301,7 +303,8 @@ static enum merge_result merge_examine(struct gmem_cursor *cur)
 	if (!page)
 		return MERGE_NONE;
 	if (zero) {
-		gmem_cursor_lock(cur);
+		if (!gmem_cursor_enter(cur))
+			return MERGE_VOLATILE;
 		ret = merge_zero(cur, page);
 		gmem_cursor_unlock(cur);
 		return ret;

@@ -464,12 +464,12 @@ static void late_policy(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, gmem_cursor_at(&cur, a.g, 0));
 	cur.nr = 0;
 	KUNIT_EXPECT_EQ(test, gmem_set_policy(a.g, DITTO_POLICY_OFF), 0);
-	gmem_cursor_lock(&cur);
+	KUNIT_ASSERT_TRUE(test, gmem_cursor_enter(&cur));
 	KUNIT_EXPECT_EQ(test, gmem_freeze(&cur, page, false), -EAGAIN);
 	KUNIT_EXPECT_EQ(test, gmem_examined(&cur, page), -EAGAIN);
 	gmem_cursor_unlock(&cur);
 	KUNIT_EXPECT_EQ(test, gmem_set_policy(a.g, DITTO_POLICY_SELF), 0);
-	gmem_cursor_lock(&cur);
+	KUNIT_ASSERT_TRUE(test, gmem_cursor_enter(&cur));
 	KUNIT_EXPECT_EQ(test, gmem_freeze(&cur, page, false), -EAGAIN);
 	gmem_cursor_unlock(&cur);
 	gmem_cursor_leave(&cur);
@@ -1252,12 +1252,103 @@ static void unknown_candidate(struct kunit *test)
 	page = pfn_to_page(a.f->pfn[1]);
 	KUNIT_ASSERT_TRUE(test, gmem_cursor_at(&cur, a.g, 1));
 	cur.nr = 1;
-	gmem_cursor_lock(&cur);
+	KUNIT_ASSERT_TRUE(test, gmem_cursor_enter(&cur));
 	KUNIT_EXPECT_EQ(test, merge_keep_unique(&cur, page, digest, 0), MERGE_BUSY);
 	gmem_cursor_unlock(&cur);
 	gmem_cursor_leave(&cur);
 	KUNIT_EXPECT_EQ(test, merge_index_unshared(), 1);
 	KUNIT_EXPECT_EQ(test, passes(2, MERGE_SHARED), 1);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	unmake(&a);
+}
+
+/**
+ * struct engine - a thread that does what the engine does, while a fork is under way
+ * @done: it did not wait
+ * @cur: holds a chunk, whose pages of @ripe are examined; or NULL: a pass
+ * @ripe: see there
+ * @result: of the first page
+ */
+struct engine {
+	struct completion done;
+	struct gmem_cursor *cur;
+	unsigned long *ripe;
+	enum merge_result result;
+};
+
+static int engine_fn(void *arg)
+{
+	struct engine *e = arg;
+	unsigned int nr = 0;
+
+	if (e->cur) {
+		down_write(&merge_knobs.lock);
+		merge_step(&step, e->cur, e->ripe, &nr, MERGE_STEP);
+		e->result = step.item[0].result;
+		up_write(&merge_knobs.lock);
+	} else {
+		passes(1, MERGE_SHARED);
+	}
+	complete(&e->done);
+	return 0;
+}
+
+/* Does it end before the fork of @g? */
+static bool ends_before_fork(struct gmem *g, struct engine *e)
+{
+	bool ended;
+
+	init_completion(&e->done);
+	down_write(&g->fork_lock);
+	if (IS_ERR(kthread_run(engine_fn, e, "ditto-engine"))) {
+		up_write(&g->fork_lock);
+		return false;
+	}
+	ended = wait_for_completion_timeout(&e->done, 5 * HZ);
+	up_write(&g->fork_lock);
+	if (!ended)
+		wait_for_completion(&e->done);
+	return ended;
+}
+
+/* Is the first chunk to be scanned, whatever bindings tell of it? */
+static bool marked(struct kunit *test, struct gmem *g)
+{
+	struct gmem_chunk *c = gmem_chunk_find(g, 0);
+	bool is;
+
+	KUNIT_ASSERT_NOT_NULL(test, c);
+	is = test_bit(gmem_chunk_nr(c->base), c->dir->active);
+	gmem_chunk_put(c);
+	return is;
+}
+
+/* A fork holds up nobody's merging, and what it made the engine pass over is merged later. */
+static void fork_under_way(struct kunit *test)
+{
+	DECLARE_BITMAP(ripe, GMEM_CHUNK_PAGES) = { 0 };
+	struct guest a = make(test, 4);
+	struct gmem_cursor cur;
+	struct engine e = { 0 };
+	unsigned long waits = 0;
+
+	KUNIT_ASSERT_EQ(test, put(&a, 0, 5), 0);
+	KUNIT_ASSERT_EQ(test, put(&a, 1, 6), 0);
+	KUNIT_EXPECT_EQ(test, passes(3, MERGE_UNIQUE), 2);
+	/* A survey tells of this write only once. */
+	KUNIT_ASSERT_EQ(test, put(&a, 1, 5), 0);
+	KUNIT_EXPECT_FALSE(test, marked(test, a.g));
+	KUNIT_EXPECT_TRUE(test, ends_before_fork(a.g, &e));
+	KUNIT_EXPECT_TRUE(test, marked(test, a.g));
+	KUNIT_EXPECT_EQ(test, passes(1, MERGE_SHARED), 0);
+	KUNIT_ASSERT_TRUE(test, gmem_scan_enter(&cur, a.g, 0));
+	KUNIT_EXPECT_EQ(test, gmem_scan_chunk(&cur, ripe, &waits), 1);
+	e.cur = &cur;
+	e.ripe = ripe;
+	KUNIT_EXPECT_TRUE(test, ends_before_fork(a.g, &e));
+	KUNIT_EXPECT_EQ(test, e.result, MERGE_VOLATILE);
+	gmem_cursor_leave(&cur);
+	KUNIT_EXPECT_EQ(test, passes(1, MERGE_SHARED), 1);
 	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
 	unmake(&a);
 }
@@ -1291,6 +1382,7 @@ static struct kunit_case merge_cases[] = {
 	KUNIT_CASE(unmerge),
 	KUNIT_CASE(idle_chunks),
 	KUNIT_CASE(unknown_candidate),
+	KUNIT_CASE(fork_under_way),
 	KUNIT_CASE(races),
 	KUNIT_CASE(workers),
 	KUNIT_CASE(racing_workers),

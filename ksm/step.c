@@ -144,6 +144,19 @@ static unsigned int step_secure(struct merge_step *s, struct gmem_cursor *cur)
 	return s->n;
 }
 
+/* The gmem is just being forked: the pages stay pending, for the next scan. */
+static unsigned int step_later(struct merge_step *s, struct gmem_cursor *cur)
+{
+	struct merge_item *it;
+
+	for (it = s->item; it < s->item + s->n; it++) {
+		cur->nr = it->nr;
+		it->result = MERGE_VOLATILE;
+		trace_ditto_merge(cur, it->result);
+	}
+	return s->n;
+}
+
 /**
  * merge_step() - examine some pages of a chunk, and merge those that have an equal one
  * @s: the caller's, for as long as this takes; afterwards the results
@@ -172,7 +185,8 @@ unsigned int merge_step(struct merge_step *s, struct gmem_cursor *cur, const uns
 	if (!s->n)
 		return 0;
 	step_read(s, cur);
-	gmem_cursor_lock(cur);
+	if (!gmem_cursor_enter(cur))
+		return step_later(s, cur);
 	step_locked(s, cur);
 	gmem_cursor_unlock(cur);
 	for (i = 0; i < s->n; i++)
