@@ -89,25 +89,11 @@ static bool bindings_crowded(struct gmem *g, pgoff_t start, pgoff_t end)
 	return nr > GMEM_CROWD;
 }
 
-/* Counts on in @arg. */
-static bool vmas_count(struct address_space *mapping, void *arg)
-{
-	unsigned int *nr = arg;
-	struct rb_node *n;
-
-	if (!down_read_trylock(&mapping->i_mmap_rwsem))
-		return true;
-	for (n = rb_first_cached(&mapping->i_mmap); n && *nr <= GMEM_CROWD; n = rb_next(n))
-		++*nr;
-	up_read(&mapping->i_mmap_rwsem);
-	return *nr > GMEM_CROWD;
-}
-
 static bool vmas_crowded(struct gmem *g)
 {
 	unsigned int nr = 0;
 
-	return gmem_any_mapping(g, vmas_count, &nr);
+	return gmem_count_vmas(g->inode->i_mapping, &nr, GMEM_CROWD);
 }
 
 /**
@@ -118,7 +104,7 @@ static bool vmas_crowded(struct gmem *g)
  *
  * The merge engine, which works for all gmems, skips such a range for now: only the gmem's
  * own users should spend the time that unmapping it takes. Stops counting at the limit;
- * waits for no lock.
+ * waits for no lock. Who may only read is looked at by gmem_readers_crowded().
  *
  * Return: true when there are more than GMEM_CROWD bindings of the range, or mappings
  * of the gmem in user space, or they are being changed.

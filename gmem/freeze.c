@@ -227,19 +227,22 @@ int gmem_examined(struct gmem_cursor *cur, struct page *page)
 	return -EBUSY;
 }
 
-/* The entry is locked, so no new mapping can be made: take away user space's. */
-static bool freeze_user(struct gmem_cursor *cur, struct page *page)
+/*
+ * The entry is locked, so no new mapping can be made. May user space's be taken away? Not if
+ * somebody just makes one, or holds the page.
+ */
+static bool freeze_user(struct page *page)
 {
-	pgoff_t off = cur->c->base + cur->nr;
-
 	if (PageHWPoison(page) || !trylock_page(page))
 		return false;
 	unlock_page(page);
-	if (gmem_page_held(page))
-		return false;
-	if (gmem_page_mapcount(page))
-		gmem_unmap_user(cur->g, off, off + 1);
-	return true;
+	return !gmem_page_held(page);
+}
+
+/* Would it take too long to take the mappings of a range away? */
+static bool freeze_crowded(struct gmem *g, pgoff_t start, pgoff_t end)
+{
+	return gmem_crowded(g, start, end) || gmem_readers_crowded(g);
 }
 
 /* And the bindings'. */
@@ -247,8 +250,10 @@ static bool freeze_mappings(struct gmem_cursor *cur, struct page *page, bool kee
 {
 	pgoff_t off = cur->c->base + cur->nr;
 
-	if (gmem_crowded(cur->g, off, off + 1) || !freeze_user(cur, page))
+	if (freeze_crowded(cur->g, off, off + 1) || !freeze_user(page))
 		return false;
+	if (gmem_page_mapcount(page))
+		gmem_unmap_user(cur->g, off, off + 1);
 	if (keep_readers)
 		gmem_wrprotect_bindings(cur->g, off, off + 1);
 	else
@@ -264,13 +269,16 @@ static void freeze_fails(struct gmem_cursor *cur)
 		  GMEM_WAIT(GMEM_WAIT_BUSY));
 }
 
-/* Lock the entries, and take user space's mappings away. Returns whether there are any. */
+/*
+ * Lock the entries, and take user space's mappings away, all at one go. Returns whether there
+ * are any entries.
+ */
 static bool freeze_begin(struct gmem_cursor *cur, struct gmem_freeze *f, unsigned int n,
 			 unsigned long *set)
 {
-	bool crowded = gmem_crowded(cur->g, cur->c->base + f[0].nr,
-				    cur->c->base + f[n - 1].nr + 1);
-	bool any = false;
+	pgoff_t start = cur->c->base + f[0].nr, end = cur->c->base + f[n - 1].nr + 1;
+	bool crowded = freeze_crowded(cur->g, start, end);
+	bool any = false, mapped = false;
 	unsigned int i;
 
 	for (i = 0; i < n; i++) {
@@ -279,13 +287,16 @@ static bool freeze_begin(struct gmem_cursor *cur, struct gmem_freeze *f, unsigne
 		if (!gmem_cursor_has(cur, f[i].page))
 			continue;
 		gmem_entry_lock(cur->c, cur->nr);
-		f[i].frozen = !crowded && freeze_user(cur, f[i].page);
+		f[i].frozen = !crowded && freeze_user(f[i].page);
 		if (!f[i].frozen)
 			freeze_fails(cur);
 		else
 			__set_bit(cur->nr, set);
 		any |= f[i].frozen;
+		mapped |= f[i].frozen && gmem_page_mapcount(f[i].page);
 	}
+	if (mapped)
+		gmem_unmap_user(cur->g, start, end);
 	return any;
 }
 

@@ -611,6 +611,9 @@ void gmem_thaw(struct gmem_cursor *cur, unsigned long soft);
  */
 #define GMEM_CROWD	64
 
+/* Mappings of files that are open for reading only, likewise. */
+#define GMEM_CROWD_READERS	1024
+
 /* bind.c */
 bool gmem_crowded(struct gmem *g, pgoff_t start, pgoff_t end);
 void gmem_zap(struct gmem *g, pgoff_t off, struct page *page);
@@ -702,11 +705,14 @@ struct gmem_fs {
 };
 
 /* reader.c */
+typedef bool (*gmem_mapping_fn)(struct address_space *mapping, void *arg);
 int gmem_reader_open(struct file *file);
 void gmem_reader_map(struct gmem *g, struct file *file);
 void gmem_reader_close(struct gmem *g, struct file *file);
-bool gmem_any_mapping(struct gmem *g, bool (*fn)(struct address_space *mapping, void *arg),
-		      void *arg);
+bool gmem_any_mapping(struct gmem *g, gmem_mapping_fn fn, void *arg);
+bool gmem_count_vmas(struct address_space *mapping, unsigned int *nr, unsigned int most);
+bool gmem_readers_crowded(struct gmem *g);
+void gmem_unmap_writers(struct gmem *g, pgoff_t start, pgoff_t end);
 void gmem_unmap_user(struct gmem *g, pgoff_t start, pgoff_t end);
 void gmem_unmap_rest(struct gmem *g, pgoff_t start);
 

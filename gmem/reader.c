@@ -98,6 +98,19 @@ void gmem_reader_close(struct gmem *g, struct file *file)
 	kfree(r);
 }
 
+/* With readers_lock. */
+static bool readers_any(struct gmem *g, gmem_mapping_fn fn, void *arg)
+{
+	struct gmem_reader *r;
+
+	list_for_each_entry(r, &g->readers, node) {
+		if (mapping_mapped(&r->mapping) && fn(&r->mapping, arg))
+			return true;
+		cond_resched();
+	}
+	return false;
+}
+
 /**
  * gmem_any_mapping() - look at the address spaces that processes' mappings are in
  * @g: the gmem
@@ -106,23 +119,77 @@ void gmem_reader_close(struct gmem *g, struct file *file)
  *
  * Return: true as soon as @fn does.
  */
-bool gmem_any_mapping(struct gmem *g, bool (*fn)(struct address_space *mapping, void *arg),
-		      void *arg)
+bool gmem_any_mapping(struct gmem *g, gmem_mapping_fn fn, void *arg)
 {
 	struct address_space *mapping = g->inode->i_mapping;
-	struct gmem_reader *r;
 	bool ret;
 
-	ret = mapping_mapped(mapping) && fn(mapping, arg);
-	if (ret)
+	if (mapping_mapped(mapping) && fn(mapping, arg))
 		return true;
+	if (list_empty(&g->readers))
+		return false;
 	down_read(&g->readers_lock);
+	ret = readers_any(g, fn, arg);
+	up_read(&g->readers_lock);
+	return ret;
+}
+
+/**
+ * gmem_count_vmas() - are there many mappings in an address space?
+ * @mapping: the address space
+ * @nr: how many there were elsewhere; counts on, to one above @most
+ * @most: so many are not many
+ *
+ * Waits for no lock.
+ *
+ * Return: whether there are more, or they are being changed.
+ */
+bool gmem_count_vmas(struct address_space *mapping, unsigned int *nr, unsigned int most)
+{
+	struct rb_node *n;
+
+	if (!mapping_mapped(mapping))
+		return *nr > most;
+	if (!down_read_trylock(&mapping->i_mmap_rwsem))
+		return true;
+	for (n = rb_first_cached(&mapping->i_mmap); n && *nr <= most; n = rb_next(n))
+		++*nr;
+	up_read(&mapping->i_mmap_rwsem);
+	return *nr > most;
+}
+
+/* With readers_lock. A file that is open, and mapped no more, has to be passed, too. */
+static bool readers_crowded(struct gmem *g)
+{
+	struct gmem_reader *r;
+	unsigned int nr = 0;
+
 	list_for_each_entry(r, &g->readers, node) {
-		ret = mapping_mapped(&r->mapping) && fn(&r->mapping, arg);
-		if (ret)
-			break;
-		cond_resched();
+		nr++;
+		if (gmem_count_vmas(&r->mapping, &nr, GMEM_CROWD_READERS))
+			return true;
 	}
+	return false;
+}
+
+/**
+ * gmem_readers_crowded() - would it take long, or have to wait, to unmap who may only read?
+ * @g: the gmem
+ *
+ * For the merge engine, as gmem_crowded(). More of them are let pass, because one does not map
+ * one's own memory often, but many may map what they are only to read.
+ *
+ * Return: true when they have more than GMEM_CROWD_READERS mappings, or these are being changed.
+ */
+bool gmem_readers_crowded(struct gmem *g)
+{
+	bool ret;
+
+	if (list_empty(&g->readers))
+		return false;
+	if (!down_read_trylock(&g->readers_lock))
+		return true;
+	ret = readers_crowded(g);
 	up_read(&g->readers_lock);
 	return ret;
 }
@@ -163,6 +230,20 @@ void gmem_unmap_user(struct gmem *g, pgoff_t start, pgoff_t end)
 	};
 
 	gmem_any_mapping(g, reader_unmap, &u);
+}
+
+/**
+ * gmem_unmap_writers() - take away mappings that may be writable of [start, end)
+ * @g: the gmem
+ * @start: first offset
+ * @end: offset after the last
+ *
+ * And others beside them, but none of files that may only be read.
+ */
+void gmem_unmap_writers(struct gmem *g, pgoff_t start, pgoff_t end)
+{
+	unmap_mapping_range(g->inode->i_mapping, (loff_t)start << PAGE_SHIFT,
+			    (loff_t)(end - start) << PAGE_SHIFT, 0);
 }
 
 /**

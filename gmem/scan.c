@@ -59,8 +59,8 @@ static void harvest_user(struct gmem *g, struct gmem_chunk *c, unsigned long *di
 	i = find_first_bit(gone, GMEM_CHUNK_PAGES);
 	if (i == GMEM_CHUNK_PAGES)
 		return;
-	gmem_unmap_user(g, c->base + i,
-			c->base + find_last_bit(gone, GMEM_CHUNK_PAGES) + 1);
+	gmem_unmap_writers(g, c->base + i,
+			   c->base + find_last_bit(gone, GMEM_CHUNK_PAGES) + 1);
 	for_each_set_bit_from(i, gone, GMEM_CHUNK_PAGES)
 		if (user_wrote(gmem_entry_page(c->entry[i])))
 			__set_bit(i, dirty);
