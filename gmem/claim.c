@@ -36,12 +36,14 @@
  * @chunk: likewise
  * @old_dir: one owner less has been, or is to be, counted; or NULL
  * @old_chunk: likewise
+ * @spare: a page for each entry, for who must not fail: those that are used are NULL. Or NULL
  */
 struct claim {
 	struct gmem_dir *dir;
 	struct gmem_chunk *chunk;
 	struct gmem_dir *old_dir;
 	struct gmem_chunk *old_chunk;
+	struct page **spare;
 };
 
 /**
@@ -311,15 +313,44 @@ static void chunk_adopt(struct gmem *g, struct gmem_dir *dir, struct gmem_chunk 
 	gmem_chunk_touch(c);
 }
 
-/* What an entry of a common chunk is in both copies of it; counts one sharer more. */
-static unsigned long entry_copy(struct gmem *g, struct gmem_chunk *c, unsigned int nr)
+/* Can a page have as many sharers more as there are entries in a chunk? */
+static bool page_fits(struct page *page)
 {
-	unsigned long v = READ_ONCE(c->entry[nr]);
+	return atomic_read(gmem_page_sharers(page)) < GMEM_MAX_SHARERS - (int)GMEM_CHUNK_PAGES;
+}
+
+/* A page of an entry's own, equal to the shared one that it had. 0: that one cannot be read. */
+static unsigned long entry_own(struct gmem *g, struct claim *cl, unsigned int nr, struct page *old)
+{
+	struct page *page = cl->spare[nr];
+
+	if (PageHWPoison(old) ||
+	    copy_mc_to_kernel(page_address(page), page_address(old), PAGE_SIZE))
+		return 0;
+	cl->spare[nr] = NULL;
+	gmem_page_adopt(page, cl->chunk, nr);
+	gmem_count_shared(g, -1);
+	gmem_count_private(g, 1);
+	return gmem_entry_make(page, GMEM_DIRTY);
+}
+
+/*
+ * What an entry of a common chunk is in its copy; counts one sharer more. Where that would be too
+ * many the copy gets a page of its own, if there is one.
+ */
+static unsigned long entry_copy(struct gmem *g, struct claim *cl, struct gmem_chunk *c,
+				unsigned int nr)
+{
+	unsigned long own = 0, v = READ_ONCE(c->entry[nr]);
 
 	if (!(v & GMEM_PRESENT))
 		return (v & ~GMEM_SOFT) | GMEM_ZMAP;
 	if (gmem_entry_private(v))
 		v = entry_share(g, c, nr);
+	if (cl->spare && !page_fits(gmem_entry_page(v)))
+		own = entry_own(g, cl, nr, gmem_entry_page(v));
+	if (own)
+		return own;
 	gmem_shared_add(gmem_entry_page(v));
 	return v & ~GMEM_SOFT;
 }
@@ -332,8 +363,7 @@ static bool chunk_fits(const struct gmem_chunk *c)
 	for (i = 0; i < GMEM_CHUNK_PAGES; i++) {
 		unsigned long v = READ_ONCE(c->entry[i]);
 
-		if (v & GMEM_SHARED && atomic_read(gmem_page_sharers(gmem_entry_page(v))) >=
-				       GMEM_MAX_SHARERS - (int)GMEM_CHUNK_PAGES)
+		if (v & GMEM_SHARED && !page_fits(gmem_entry_page(v)))
 			return false;
 	}
 	return true;
@@ -346,16 +376,18 @@ static int chunk_copy(struct gmem *g, struct claim *cl, struct gmem_dir *dir,
 	struct gmem_chunk *new = cl->chunk;
 	unsigned int i;
 
-	if (!chunk_fits(c))
+	if (!cl->spare && !chunk_fits(c))
 		return -ENOMEM;
-	cl->chunk = NULL;
 	for (i = 0; i < GMEM_CHUNK_PAGES; i++)
-		new->entry[i] = entry_copy(g, c, i);
+		new->entry[i] = entry_copy(g, cl, c, i);
+	cl->chunk = NULL;
 	new->dir = dir;
 	new->holder = holder_get(g->holder);
 	if (c != gmem_base_chunk(g, c->base))
 		bitmap_copy(new->changed, c->changed, GMEM_CHUNK_PAGES);
 	rcu_assign_pointer(dir->chunk[gmem_chunk_nr(c->base)], new);
+	if (cl->spare)
+		gmem_chunk_touch(new);	/* for pages of its own */
 	cl->old_chunk = c;
 	return 0;
 }
@@ -439,9 +471,24 @@ static bool claim_prepare(struct gmem *g, struct claim *cl, pgoff_t off, gfp_t g
 	return cl->chunk;
 }
 
+/* Pages for who must not fail although a page has too many sharers. */
+static void claim_spare(struct claim *cl)
+{
+	unsigned int i;
+
+	cl->spare = kcalloc(GMEM_CHUNK_PAGES, sizeof(*cl->spare), GMEM_GFP_MUST);
+	for (i = 0; i < GMEM_CHUNK_PAGES; i++)
+		cl->spare[i] = alloc_page(GMEM_GFP_MUST);
+}
+
 /* What was not used, and what one index has no more. */
 static void claim_finish(struct gmem *g, struct claim *cl)
 {
+	unsigned int i;
+
+	for (i = 0; cl->spare && i < GMEM_CHUNK_PAGES; i++)
+		gmem_page_free(cl->spare[i]);
+	kfree(cl->spare);
 	kfree(cl->dir);
 	if (cl->chunk)
 		gmem_holder_put(cl->chunk->holder);
@@ -452,12 +499,14 @@ static void claim_finish(struct gmem *g, struct claim *cl)
 		dir_disown(g, cl->old_dir);
 }
 
-static int claim_once(struct gmem *g, pgoff_t off, gfp_t gfp)
+static int claim_once(struct gmem *g, pgoff_t off, gfp_t gfp, bool spare)
 {
 	struct mem_cgroup *memcg = set_active_memcg(g->memcg);
 	struct claim cl = { 0 };
 	int ret = -ENOMEM;
 
+	if (spare)
+		claim_spare(&cl);
 	if (claim_prepare(g, &cl, off, gfp)) {
 		down_read(&g->fork_lock);
 		ret = claim_locked(g, &cl, off);
@@ -477,12 +526,14 @@ static int claim_once(struct gmem *g, pgoff_t off, gfp_t gfp)
  * Process context, no lock held but mmap_lock. The first claim after a fork, below a directory
  * or chunk that another gmem has, too, copies it.
  *
- * Return: the chunk, with a reference for the caller, or ERR_PTR(-ENOMEM). @g may not change it
+ * Return: the chunk, with a reference for the caller, or ERR_PTR(-ENOMEM), but not with
+ * GMEM_GFP_MUST. @g may not change it
  * any more by the time that gmem_chunk_enter() is called, and it may be dead by the time that
  * its lock is taken: look, and start again.
  */
 struct gmem_chunk *gmem_chunk_claim(struct gmem *g, pgoff_t off, gfp_t gfp)
 {
+	bool must = gfp & __GFP_NOFAIL, spare = false;
 	struct gmem_chunk *c;
 	int ret;
 
@@ -492,8 +543,9 @@ struct gmem_chunk *gmem_chunk_claim(struct gmem *g, pgoff_t off, gfp_t gfp)
 			return c;
 		if (c)
 			gmem_chunk_put(c);
-		ret = claim_once(g, off, gfp);
-		if (ret && ret != -EAGAIN)
+		ret = claim_once(g, off, gfp, spare);
+		spare = must && ret == -ENOMEM;
+		if (ret && ret != -EAGAIN && !spare)
 			return ERR_PTR(ret);
 	}
 }

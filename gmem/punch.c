@@ -164,9 +164,11 @@ int gmem_punch(struct gmem *g, pgoff_t start, pgoff_t end)
  * gmem_punch_rest() - make everything from an offset on empty
  * @g: the gmem, its size_lock held
  * @start: first offset
+ *
+ * Cannot fail: a claim that must not fail does not (claim.c).
  */
 void gmem_punch_rest(struct gmem *g, pgoff_t start)
 {
 	trace_ditto_punch(g->id, start, gmem_index_end(g));
-	punch_range(g, start, gmem_index_end(g), true);
+	WARN_ON_ONCE(punch_range(g, start, gmem_index_end(g), true));
 }

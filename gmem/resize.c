@@ -16,6 +16,17 @@ static void resize_cut(struct gmem *g, pgoff_t npages)
 	gmem_unmap_rest(g, npages);
 }
 
+/*
+ * A fork may have been made just when an entry beyond the end was filled and not yet emptied
+ * again. The child has it, too, where nobody sees it; so would who makes it longer.
+ */
+static int resize_grow(struct gmem *g, pgoff_t npages)
+{
+	if (npages > g->npages && atomic_long_read(&g->nr_chunks))
+		gmem_punch_rest(g, g->npages);
+	return gmem_root_grow(g, npages);
+}
+
 /**
  * gmem_resize() - make a gmem of a mount longer or shorter
  * @g: the gmem
@@ -34,7 +45,7 @@ int gmem_resize(struct gmem *g, pgoff_t npages)
 	if (npages < g->npages)
 		resize_cut(g, npages);
 	else
-		ret = gmem_root_grow(g, npages);
+		ret = resize_grow(g, npages);
 	if (!ret)
 		smp_store_release(&g->npages, npages);	/* after the longer root */
 	mutex_unlock(&g->size_lock);
