@@ -107,7 +107,7 @@ const void *gmem_peek(struct gmem *g, pgoff_t off)
 	return gmem_entry_va(v);
 }
 
-/* In an RCU section, fork_lock held: a reference to a page that @g may write to, or NULL. */
+/* In an RCU section, no fork can end: a reference to a page that @g may write to, or NULL. */
 static struct page *hold_private(struct gmem *g, struct gmem_chunk *c, pgoff_t off)
 {
 	unsigned long *e = &c->entry[off % GMEM_CHUNK_PAGES];
@@ -154,17 +154,51 @@ static int try_private(struct gmem *g, u64 pos, access_fn fn, void *arg)
 	return ret;
 }
 
+/* Which gmem each CPU is writing to just now. */
+static DEFINE_PER_CPU(struct gmem *, access_writing);
+
+/*
+ * What is written must not be seen by a fork that came first. Instead of fork_lock, which vCPUs
+ * would share, each CPU says what it writes to, and a fork waits for those that do.
+ */
+static int access_now(struct gmem *g, u64 pos, access_fn fn, void *arg)
+{
+	int ret;
+
+	preempt_disable();
+	this_cpu_write(access_writing, g);
+	smp_mb();	/* pairs with gmem_wait_for_writes(): said, then the holder is looked at */
+	rcu_read_lock();
+	ret = try_private(g, pos, fn, arg);
+	rcu_read_unlock();
+	smp_store_release(this_cpu_ptr(&access_writing), NULL);
+	preempt_enable();
+	return ret;
+}
+
+/**
+ * gmem_wait_for_writes() - wait for the kernel's own writes that may not have seen a fork
+ * @g: has another holder by now; its fork_lock is held for write
+ *
+ * Each is one page long at most.
+ */
+void gmem_wait_for_writes(struct gmem *g)
+{
+	unsigned int cpu;
+
+	smp_mb();	/* the holder, then what is said */
+	for_each_possible_cpu(cpu)
+		while (smp_load_acquire(per_cpu_ptr(&access_writing, cpu)) == g)
+			cpu_relax();
+}
+
 /* Call fn on the private page of @pos, with the page held; make it private if needed. */
 static int access_private(struct gmem *g, u64 pos, access_fn fn, void *arg)
 {
 	int ret;
 
 	for (;;) {
-		down_read(&g->fork_lock);	/* what is written is not seen by later forks */
-		rcu_read_lock();
-		ret = try_private(g, pos, fn, arg);
-		rcu_read_unlock();
-		up_read(&g->fork_lock);
+		ret = access_now(g, pos, fn, arg);
 		if (likely(ret != -EAGAIN))
 			return ret;
 		ret = gmem_own(g, pos >> PAGE_SHIFT);

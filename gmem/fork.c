@@ -4,8 +4,8 @@
  * common to both (claim.c), and is mapped writable nowhere. Owns the moment of the fork. The
  * hard part is who could still write to what the child is going to see:
  *
- * 1. Changes of entries, and the kernel's own writes, hold fork_lock for read: they are over,
- *    or have not begun.
+ * 1. Changes of entries hold fork_lock for read: they are over, or have not begun. The kernel's
+ *    own writes look at the holder, and are waited for.
  * 2. Guests and processes write through mappings. First the parent gets another holder, so that
  *    no fault makes a writable mapping; then all those that there are lose that permission. A
  *    binder's fault that was resolved before notices by its sequence count (gmem.h), a
@@ -121,6 +121,7 @@ static int fork_locked(struct gmem *parent, struct gmem *child, struct gmem_hold
 	if (!fork_parted(parent)) {
 		fork_part(parent, *h);
 		*h = NULL;
+		gmem_wait_for_writes(parent);
 		gmem_wrprotect_all(parent);
 	}
 	if (fork_held(parent))

@@ -73,7 +73,7 @@
  * a chunk is copied private becomes shared, in both copies. Against a fork of the same gmem:
  *	- Who changes entries holds fork_lock for read from the look at the holder to the end of
  *	  the transition (fill, break, punch, scan, freeze to thaw, policy changes): the fork
- *	  comes before or after. So does the kernel while it writes to a page.
+ *	  comes before or after. The kernel, when it writes to a page, is waited for.
  *	- A guest's fault looks at the holder without lock. Either it sees the new one, or it
  *	  looked before the fork's wrprotect(), which it notices as in point 4. A process's fault
  *	  holds fork_lock until the page is mapped, and a fork unmaps what it finds; page_mkwrite
@@ -587,6 +587,9 @@ struct gmem_dir *gmem_dir_claim(struct gmem *g, pgoff_t off);
 void gmem_chunk_disown(struct gmem *g, struct gmem_chunk *c);
 void gmem_index_clear(struct gmem *g);
 void gmem_index_free(struct gmem *g);
+
+/* access.c */
+void gmem_wait_for_writes(struct gmem *g);
 
 /*
  * When the memory cgroup or the host is out of memory, the allocation fails and the caller
