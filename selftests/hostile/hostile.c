@@ -4,7 +4,9 @@
  * thing as it is let, and works on it without a pause, while a victim, at a real-time priority,
  * wakes up every millisecond, enters its guest once or touches its memory, and takes the time
  * from when it wanted to wake up. The longest of these is what the host's kernel held up, by a
- * lock or by not letting others run. In a host with --icount a nanosecond is an instruction.
+ * lock or by not letting others run. Then the victim's memory, in which all pages are equal by
+ * now, is to be merged, and that must not take long either. In a host with --icount a nanosecond
+ * is an instruction.
  */
 #include <fcntl.h>
 #include <sched.h>
@@ -26,6 +28,8 @@
 #define LIMIT		20000000u
 /* How often the victim may have to fault in what it has mapped. A few are of its own memory. */
 #define FAULTS		200
+/* How long merging of the victim's memory may take, in ns. */
+#define MERGE_LIMIT	1000000000ull
 #define PUNCH		(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE)
 #define VICTIM_PAGES	64ul
 #define VICTIM_SIZE	(VICTIM_PAGES * PAGE_SIZE)
@@ -183,6 +187,94 @@ static void forks_again(void)
 	waitpid(child, NULL, 0);
 }
 
+/* The victim's file, mapped very often by who may only read it. */
+static void readers_begin(void)
+{
+	unsigned int i;
+
+	fd = CHECKED(open(DITTO "/victim", O_RDONLY));
+	for (i = 0; i < 900; i++) {
+		mem = mmap(NULL, VICTIM_SIZE, PROT_READ, i % 2 ? MAP_SHARED : MAP_PRIVATE, fd, 0);
+		ASSERT(mem != MAP_FAILED);
+		ASSERT(mem[0] < 255);
+	}
+}
+
+static void readers_again(void)
+{
+	volatile u8 *p = mem;
+	u64 off;
+
+	for (off = 0; off < VICTIM_SIZE; off += PAGE_SIZE)
+		(void)p[off];
+}
+
+/* Forks of a gmem that has much. */
+static void gmem_forks_begin(void)
+{
+	fd = gmem_new(64 * MIB, 0);
+	mem = gmem_map(fd, 64 * MIB);
+	memset(mem, 1, 64 * MIB);
+}
+
+static void gmem_forks_again(void)
+{
+	static unsigned int n;
+	int child = CHECKED(ioctl(fd, DITTO_GMEM_FORK));
+
+	n++;
+	memset(mem + n % 32 * 2 * MIB, n, 2 * MIB);
+	close(child);
+}
+
+/* Always something new to be merged. */
+static void writer_again(void)
+{
+	static unsigned int n;
+	u64 off;
+
+	n++;
+	for (off = 0; off < 32 * MIB; off += PAGE_SIZE)
+		mem[off] = n + off / PAGE_SIZE % 64;
+}
+
+/* A page that a guest has at very many addresses: on shadow page tables a list of them. */
+#define ALIAS_TABLES	16ul
+#define ALIAS_PD	GUEST_FREE
+#define ALIAS_PT(n)	(GUEST_FREE + ((n) + 1) * PAGE_SIZE)
+#define ALIAS_GPA	(256 * MIB)
+#define ALIAS_GVA	(1024 * MIB)
+
+static u64 *table(u64 gpa)
+{
+	return (u64 *)(attacker->ram + gpa);
+}
+
+static void aliases_begin(void)
+{
+	unsigned int i, n;
+
+	attacker = vm_new(NULL);
+	fd = gmem_new(2 * MIB, 0);
+	CHECKED(vm_set_gmem_slot(attacker, 9, 0, ALIAS_GPA, 2 * MIB, fd, 0));
+	for (n = 0; n < ALIAS_TABLES; n++) {
+		table(ALIAS_PD)[n] = ALIAS_PT(n) | 7;
+		for (i = 0; i < 512; i++)
+			table(ALIAS_PT(n))[i] = ALIAS_GPA | 7;
+	}
+}
+
+static void aliases_again(void)
+{
+	/* mov (%rsi), %al; add $0x1000, %rsi */
+	static const struct loop touch = { "\x8a\x06\x48\x81\xc6\x00\x10\x00\x00", 9, 0, ALIAS_GVA };
+
+	loop_call(attacker, MODE_LONG, &touch, ALIAS_TABLES * 512);
+	table(GUEST_PDPT)[1] = ALIAS_PD | 7;
+	ASSERT_EQ(vcpu_enter(&attacker->vcpu[0]), KVM_EXIT_IO);
+	CHECKED(fallocate(fd, PUNCH, 0, PAGE_SIZE));
+}
+
 static const struct attack attacks[] = {
 	{ "nobody", NULL, NULL },
 	{ "gmems", gmems_begin, gmems_again },
@@ -192,6 +284,10 @@ static const struct attack attacks[] = {
 	{ "policies", policies_begin, policies_again },
 	{ "copies", copies_begin, copies_again },
 	{ "forks", forks_begin, forks_again },
+	{ "readers", readers_begin, readers_again },
+	{ "gmem_forks", gmem_forks_begin, gmem_forks_again },
+	{ "writer", gmem_forks_begin, writer_again },
+	{ "aliases", aliases_begin, aliases_again },
 };
 
 static void attack(const struct attack *a, int ready)
@@ -275,6 +371,29 @@ static u64 worst(struct vm *vm, volatile u8 *shared)
 	return longest;
 }
 
+static u64 shared_bytes(int file)
+{
+	struct ditto_gmem_stats st;
+
+	CHECKED(ioctl(file, DITTO_GMEM_STATS, &st));
+	return st.shared_bytes;
+}
+
+/* How long it takes until all of a file is merged, in ns; at most twice what it may. */
+static u64 merging(int file)
+{
+	u64 begin = now(), at = begin;
+
+	CHECKED(knob_write(DITTO_KSM "sleep_millisecs", 1));
+	CHECKED(knob_write(DITTO_KSM "run", 1));
+	while (shared_bytes(file) < VICTIM_SIZE && at - begin < 2 * MERGE_LIMIT) {
+		sleep_until(at + 1000000);
+		at = now();
+	}
+	CHECKED(knob_write(DITTO_KSM "run", 0));
+	return at - begin;
+}
+
 /* So many has this process had. */
 static long faults(void)
 {
@@ -292,7 +411,7 @@ static void suffer(const void *arg)
 	long taken;
 	pid_t pid;
 	u8 *shared;
-	u64 ns;
+	u64 ns, merge;
 	int file;
 
 	begin("");
@@ -306,14 +425,17 @@ static void suffer(const void *arg)
 	taken = -faults();
 	ns = worst(vm, shared);
 	taken += faults();
+	merge = merging(file);
 	first.sched_priority = 0;
 	CHECKED(sched_setscheduler(0, SCHED_OTHER, &first));
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	note("%s: held up for %llu us at most, %ld faults", a->name,
-	     (unsigned long long)ns / 1000, taken);
+	note("%s: held up for %llu us at most, %ld faults, merged in %llu ms", a->name,
+	     (unsigned long long)ns / 1000, taken, (unsigned long long)merge / 1000000);
 	if (ns >= LIMIT)
 		fail("%s: held up for more than %u ms", a->name, LIMIT / 1000000);
+	if (merge >= MERGE_LIMIT)
+		fail("%s: merged in more than %llu ms", a->name, MERGE_LIMIT / 1000000);
 	if (taken > FAULTS)
 		fail("%s: more than %u faults", a->name, FAULTS);
 	munmap(shared, VICTIM_SIZE);
