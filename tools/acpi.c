@@ -3,7 +3,7 @@
  * The ACPI tables: RSDP, XSDT, FADT, FACS, MADT and a DSDT. They tell the
  * guest how many CPUs there are, where the interrupt controllers and the
  * fixed power registers (pm.c) are, and which ISA and virtio devices exist. There is no
- * PCI and no AML that runs; the layouts are those of ACPI 6.x, chapter 5.2.
+ * PCI, and the only AML that runs tells of a new generation; the layouts are those of ACPI 6.x, chapter 5.2.
  */
 #include "acpi.h"
 #include "aml.h"
@@ -12,6 +12,7 @@
 #include "rtc.h"
 #include "serial.h"
 #include "virtio.h"
+#include "vmgenid.h"
 #include "util.h"
 
 #include <assert.h>
@@ -184,15 +185,15 @@ static void sdt_finish(struct sdt *h, const char *signature, uint8_t revision, u
 	h->checksum = checksum(h, length);
 }
 
-static void isa_device(struct aml *a, const char *name, const char *id, uint16_t port,
-		       uint8_t ports, unsigned int irq)
+static void isa_device(struct aml *a, const char *name, const char *id, unsigned int uid,
+		       uint16_t port, uint8_t ports, unsigned int irq)
 {
 	size_t device = aml_device_begin(a, name), crs;
 
 	aml_name(a, "_HID");
 	aml_eisa_id(a, id);
 	aml_name(a, "_UID");
-	aml_integer(a, 1);
+	aml_integer(a, uid);
 	aml_name(a, "_CRS");
 	crs = aml_resources_begin(a);
 	aml_io(a, port, ports);
@@ -222,7 +223,36 @@ static void virtio_device(struct aml *a, unsigned int index)
 	aml_end(a, device);
 }
 
-static void dsdt_body(struct aml *a, unsigned int disks)
+/* The identifier's driver goes by _CID, which firmware of all makers has. */
+static void generation_device(struct aml *a)
+{
+	size_t device = aml_device_begin(a, "VGID"), package;
+
+	aml_name(a, "_HID");
+	aml_string(a, "DTTOVGID");
+	aml_name(a, "_CID");
+	aml_string(a, "VM_Gen_Counter");
+	aml_name(a, "_DDN");
+	aml_string(a, "VM_Gen_Counter");
+	aml_name(a, "ADDR");
+	package = aml_package_begin(a, 2);
+	aml_integer(a, BOOT_VMGENID);
+	aml_integer(a, 0);
+	aml_end(a, package);
+	aml_end(a, device);
+}
+
+/* The event of vmgenid.c: its bit is 0, and it tells the device that something changed. */
+static void generation_event(struct aml *a)
+{
+	size_t scope = aml_events_begin(a), method = aml_method_begin(a, "_E00");
+
+	aml_notify(a, "VGID", 0x80);
+	aml_end(a, method);
+	aml_end(a, scope);
+}
+
+static void dsdt_body(struct aml *a, const struct acpi_machine *machine)
 {
 	size_t package, scope;
 
@@ -234,14 +264,18 @@ static void dsdt_body(struct aml *a, unsigned int disks)
 		aml_integer(a, 0);
 	aml_end(a, package);
 	scope = aml_system_bus_begin(a);
-	isa_device(a, "COM1", "PNP0501", SERIAL_PORT, SERIAL_PORTS, SERIAL_IRQ);
-	isa_device(a, "RTC0", "PNP0B00", RTC_PORT, RTC_PORTS, 0);
-	for (unsigned int i = 0; i < disks; i++)
+	isa_device(a, "COM1", "PNP0501", 1, SERIAL_PORT, SERIAL_PORTS, SERIAL_IRQ);
+	if (machine->agent)
+		isa_device(a, "COM2", "PNP0501", 2, SERIAL2_PORT, SERIAL_PORTS, SERIAL2_IRQ);
+	isa_device(a, "RTC0", "PNP0B00", 1, RTC_PORT, RTC_PORTS, 0);
+	generation_device(a);
+	for (unsigned int i = 0; i < machine->disks; i++)
 		virtio_device(a, i);
 	aml_end(a, scope);
+	generation_event(a);
 }
 
-static uint64_t put_dsdt(struct area *area, unsigned int disks)
+static uint64_t put_dsdt(struct area *area, const struct acpi_machine *machine)
 {
 	struct {
 		struct sdt h;
@@ -249,7 +283,7 @@ static uint64_t put_dsdt(struct area *area, unsigned int disks)
 	} PACKED dsdt = { 0 };
 	struct aml aml = { .len = 0 };
 
-	dsdt_body(&aml, disks);
+	dsdt_body(&aml, machine);
 	memcpy(dsdt.body, aml.bytes, aml.len);
 	sdt_finish(&dsdt.h, "DSDT", 2, sizeof(dsdt.h) + aml.len);
 	return area_put(area, &dsdt, dsdt.h.length, 16);
@@ -276,6 +310,7 @@ static uint64_t put_fadt(struct area *area, uint64_t facs, uint64_t dsdt)
 		.pm1a_evt = PM_EVENT_PORT, .pm1_evt_len = PM_EVENT_LEN,
 		.pm1a_cnt = PM_CONTROL_PORT, .pm1_cnt_len = PM_CONTROL_LEN,
 		.pm_tmr = PM_TIMER_PORT, .pm_tmr_len = PM_TIMER_LEN,
+		.gpe0 = VMGENID_EVENT_PORT, .gpe0_len = VMGENID_EVENT_LEN,
 		.p_lvl2_lat = 0xfff, .p_lvl3_lat = 0xfff,	/* over the limit: no C2, no C3 */
 		.century = RTC_CENTURY,
 		.boot_arch = FADT_BOOT_LEGACY | FADT_BOOT_NO_VGA,
@@ -286,10 +321,12 @@ static uint64_t put_fadt(struct area *area, uint64_t facs, uint64_t dsdt)
 		.x_pm1a_evt = port_gas(PM_EVENT_PORT, PM_EVENT_LEN),
 		.x_pm1a_cnt = port_gas(PM_CONTROL_PORT, PM_CONTROL_LEN),
 		.x_pm_tmr = port_gas(PM_TIMER_PORT, PM_TIMER_LEN),
+		.x_gpe0 = port_gas(VMGENID_EVENT_PORT, VMGENID_EVENT_LEN),
 	};
 
-	/* The event block is two words; a dword access would straddle them. */
+	/* Both event blocks are two registers; a wider access would straddle them. */
 	f.x_pm1a_evt.access = 2;
+	f.x_gpe0.access = 1;
 	sdt_finish(&f.h, "FACP", 6, sizeof(f));
 	return area_put(area, &f, sizeof(f), 16);
 }
@@ -359,12 +396,11 @@ static void put_rsdp(struct rsdp *r, uint64_t xsdt)
 /**
  * acpi_load() - write the tables into the BIOS area, the RSDP first
  * @ram: the machine's memory
- * @cpus: 1 to 64; vCPU i has APIC id i
- * @disks: at most DISKS_MAX
+ * @machine: what there is
  *
  * Return: 0, or -1 if the machine has no RAM there.
  */
-int acpi_load(const struct ram *ram, unsigned int cpus, unsigned int disks)
+int acpi_load(const struct ram *ram, const struct acpi_machine *machine)
 {
 	struct area area = { .host = ram_at(ram, BOOT_ACPI, BOOT_ACPI_MAX), .gpa = BOOT_ACPI,
 			     .used = sizeof(struct rsdp) };
@@ -373,9 +409,9 @@ int acpi_load(const struct ram *ram, unsigned int cpus, unsigned int disks)
 	if (!area.host)
 		return -1;
 	facs = put_facs(&area);
-	dsdt = put_dsdt(&area, disks);
+	dsdt = put_dsdt(&area, machine);
 	fadt = put_fadt(&area, facs, dsdt);
-	madt = put_madt(&area, cpus);
+	madt = put_madt(&area, machine->cpus);
 	put_rsdp((struct rsdp *)area.host, put_xsdt(&area, fadt, madt));
 	return 0;
 }

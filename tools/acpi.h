@@ -4,6 +4,20 @@
 
 #include "ram.h"
 
-int acpi_load(const struct ram *ram, unsigned int cpus, unsigned int disks);
+#include <stdbool.h>
+
+/**
+ * struct acpi_machine - what the tables tell of
+ * @cpus: 1 to 64; vCPU i has APIC id i
+ * @disks: at most DISKS_MAX
+ * @agent: there is a second serial port
+ */
+struct acpi_machine {
+	unsigned int cpus;
+	unsigned int disks;
+	bool agent;
+};
+
+int acpi_load(const struct ram *ram, const struct acpi_machine *machine);
 
 #endif

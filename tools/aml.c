@@ -21,8 +21,11 @@ enum {
 	OP_SCOPE = 0x10,
 	OP_BUFFER = 0x11,
 	OP_PACKAGE = 0x12,
+	OP_METHOD = 0x14,
+	OP_DUAL_NAME = 0x2e,
 	OP_EXT = 0x5b,
 	OP_EXT_DEVICE = 0x82,
+	OP_NOTIFY = 0x86,
 };
 
 enum {
@@ -76,6 +79,17 @@ void aml_end(struct aml *a, size_t block)
 	a->bytes[block + 1] = len >> 4;
 }
 
+static size_t scope_begin(struct aml *a, const char *name)
+{
+	size_t block;
+
+	emit(a, OP_SCOPE);
+	block = block_begin(a);
+	emit(a, '\\');
+	emit_nameseg(a, name);
+	return block;
+}
+
 /**
  * aml_system_bus_begin() - Scope (\_SB) {
  * @a: the body
@@ -84,13 +98,52 @@ void aml_end(struct aml *a, size_t block)
  */
 size_t aml_system_bus_begin(struct aml *a)
 {
+	return scope_begin(a, "_SB_");
+}
+
+/**
+ * aml_events_begin() - Scope (\_GPE) {
+ * @a: the body
+ *
+ * Return: the block, for aml_end().
+ */
+size_t aml_events_begin(struct aml *a)
+{
+	return scope_begin(a, "_GPE");
+}
+
+/**
+ * aml_method_begin() - Method (NAME, 0) {
+ * @a: the body
+ * @name: four characters
+ *
+ * Return: the block, for aml_end().
+ */
+size_t aml_method_begin(struct aml *a, const char *name)
+{
 	size_t block;
 
-	emit(a, OP_SCOPE);
+	emit(a, OP_METHOD);
 	block = block_begin(a);
-	emit(a, '\\');
-	emit_nameseg(a, "_SB_");
+	emit_nameseg(a, name);
+	emit(a, 0);
 	return block;
+}
+
+/**
+ * aml_notify() - Notify (\_SB.DEVICE, value)
+ * @a: the body, inside a method
+ * @device: four characters
+ * @value: what happened
+ */
+void aml_notify(struct aml *a, const char *device, uint8_t value)
+{
+	emit(a, OP_NOTIFY);
+	emit(a, '\\');
+	emit(a, OP_DUAL_NAME);
+	emit_nameseg(a, "_SB_");
+	emit_nameseg(a, device);
+	aml_integer(a, value);
 }
 
 /**

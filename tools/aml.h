@@ -16,6 +16,9 @@ struct aml {
 };
 
 size_t aml_system_bus_begin(struct aml *a);
+size_t aml_events_begin(struct aml *a);
+size_t aml_method_begin(struct aml *a, const char *name);
+void aml_notify(struct aml *a, const char *device, uint8_t value);
 size_t aml_device_begin(struct aml *a, const char *name);
 size_t aml_package_begin(struct aml *a, uint8_t elements);
 size_t aml_resources_begin(struct aml *a);

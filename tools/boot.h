@@ -17,7 +17,8 @@
 #define BOOT_CMDLINE_MAX	0x10000
 #define BOOT_EBDA		0x9fc00
 #define BOOT_ACPI		0xe0000
-#define BOOT_ACPI_MAX		0x10000
+#define BOOT_ACPI_MAX		0xf000
+#define BOOT_VMGENID		0xef000	/* a page with nothing else */
 
 /**
  * struct boot - what to boot and where it goes

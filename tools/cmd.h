@@ -12,5 +12,10 @@ int cmd_ps(int argc, char **argv);
 int cmd_ksm(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_metrics(int argc, char **argv);
+int cmd_fork(int argc, char **argv);
+int cmd_freeze(int argc, char **argv);
+int cmd_thaw(int argc, char **argv);
+int cmd_kill(int argc, char **argv);
+int cmd_console(int argc, char **argv);
 
 #endif

@@ -230,15 +230,31 @@ static bool was_told_to_end(int status)
 	return status > VM_SIGNAL;
 }
 
+/* Without a directory for sockets there is none, and the machine runs all the same. */
+static int run_control(struct vm *vm)
+{
+	int ret = control_bind(&vm->control, vm, vm->config->name);
+
+	if (ret == -EADDRINUSE) {
+		complain("--name %s: another machine of yours has that name", vm->config->name);
+		return -1;
+	}
+	if (ret < 0 && *vm->config->name)
+		complain("no control socket: %s", strerror(-ret));
+	return 0;
+}
+
 static int run_machine(struct run *run)
 {
 	static struct vm vm;	/* large: consoles and vCPUs are in it */
 	int status = VM_ERROR, ret;
 
-	if (!vm_create(&vm, &run->config) && !vm_start(&vm, &run->boot)) {
+	if (!vm_create(&vm, &run->config) && !run_control(&vm) && !vm_start(&vm, &run->boot) &&
+	    !control_start(&vm.control)) {
 		run_close_files(run);
 		console_run(&vm.console);
 	}
+	control_stop(&vm.control);
 	vm_join(&vm);
 	status = vm.status;
 	ret = console_finish(&vm.console, !was_told_to_end(status));

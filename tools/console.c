@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Standard input and output of a running machine, and the main thread's loop.
+ * Standard input and output of a running machine, or whoever attaches to a machine in the
+ * background, and the main thread's loop.
  * Output is collected and written by the main thread, a few milliseconds late
  * or when there is much of it, so a vCPU makes no system call per character;
  * a reader that is too slow makes the vCPU wait, and nothing is lost. Input
@@ -18,6 +19,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -54,7 +56,8 @@ static int open_signals(void)
  */
 int console_create(struct console *c, struct vm *vm)
 {
-	*c = (struct console){ .vm = vm };
+	*c = (struct console){ .vm = vm, .attachable = vm->config->attachable, .attach_fd = -1,
+			       .peer_fd = -1 };
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->room, NULL);
 	c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -75,6 +78,25 @@ void console_destroy(struct console *c)
 	close(c->wake_fd);
 	close(c->timer_fd);
 	close(c->signal_fd);
+	if (c->attach_fd >= 0)
+		close(c->attach_fd);
+	if (c->peer_fd >= 0)
+		close(c->peer_fd);
+}
+
+/**
+ * console_attach() - let somebody have the console, instead of who had it; the control thread
+ * @c: one that is attachable
+ * @fd: a socket of packets; owned
+ */
+void console_attach(struct console *c, int fd)
+{
+	pthread_mutex_lock(&c->lock);
+	if (c->attach_fd >= 0)
+		close(c->attach_fd);
+	c->attach_fd = fd;
+	pthread_mutex_unlock(&c->lock);
+	console_wake(c);
 }
 
 /**
@@ -100,13 +122,17 @@ static void arm_timer(struct console *c)
  * @c: the console
  * @byte: the byte
  *
- * Waits while too much is unwritten, unless the machine is ending.
+ * Waits while too much is unwritten, unless the machine is ending, or nobody has to read.
  */
 void console_put(struct console *c, uint8_t byte)
 {
 	size_t len = 0;
 
 	pthread_mutex_lock(&c->lock);
+	if (c->attachable && c->out_len == sizeof(c->out)) {
+		c->out_len -= FLUSH_BYTES;
+		memmove(c->out, c->out + FLUSH_BYTES, c->out_len);
+	}
 	while (c->out_len == sizeof(c->out) && !c->closed)
 		pthread_cond_wait(&c->room, &c->lock);
 	c->heard = true;
@@ -157,10 +183,57 @@ static int out_write(struct console *c)
 }
 
 /* Written until nothing is left; then the next byte arms the timer again. */
+static void peer_detach(struct console *c)
+{
+	if (c->peer_fd >= 0)
+		close(c->peer_fd);
+	c->peer_fd = -1;
+}
+
+static void peer_take(struct console *c)
+{
+	int fd;
+
+	pthread_mutex_lock(&c->lock);
+	fd = c->attach_fd;
+	c->attach_fd = -1;
+	pthread_mutex_unlock(&c->lock);
+	if (fd < 0)
+		return;
+	peer_detach(c);
+	c->peer_fd = fd;
+	c->flush = true;
+}
+
+/* Nothing is waited for under the lock; with it, because the oldest may be dropped. */
+static void peer_write(struct console *c)
+{
+	ssize_t n = 0;
+	size_t len;
+
+	pthread_mutex_lock(&c->lock);
+	len = c->out_len > FLUSH_BYTES ? FLUSH_BYTES : c->out_len;
+	if (len)
+		n = send(c->peer_fd, c->out, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n > 0) {
+		c->out_len -= n;
+		memmove(c->out, c->out + n, c->out_len);
+	}
+	c->flush = c->out_len;
+	pthread_mutex_unlock(&c->lock);
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		peer_detach(c);
+}
+
 static void out_ready(struct console *c)
 {
-	int ret = out_write(c);
+	int ret;
 
+	if (c->attachable) {
+		peer_write(c);
+		return;
+	}
+	ret = out_write(c);
 	if (ret < 0) {
 		vm_fail(c->vm, VM_ERROR, "standard output: %s", strerror(-ret));
 		console_close(c);
@@ -196,7 +269,9 @@ int console_finish(struct console *c, bool patient)
 		{ .fd = c->signal_fd, .events = POLLIN },
 	};
 
-	while (out_pending(c)) {
+	if (c->attachable && c->peer_fd >= 0)
+		peer_write(c);
+	while (!c->attachable && out_pending(c)) {
 		int n = poll(p, ARRAY_SIZE(p), patient ? -1 : 0);
 
 		if (n < 0 && errno == EINTR)
@@ -232,13 +307,27 @@ static void in_key(struct console *c, uint8_t byte)
 		c->in[c->in_len++] = byte;
 }
 
+static int in_fd(const struct console *c)
+{
+	return c->attachable ? c->peer_fd : STDIN_FILENO;
+}
+
+static int out_fd(const struct console *c)
+{
+	return c->attachable ? c->peer_fd : STDOUT_FILENO;
+}
+
 static void in_ready(struct console *c)
 {
 	uint8_t bytes[512];
-	ssize_t n = read(STDIN_FILENO, bytes, sizeof(bytes));
+	ssize_t n = read(in_fd(c), bytes, sizeof(bytes));
 
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
+	if (n <= 0 && c->attachable) {
+		peer_detach(c);
+		return;
+	}
 	if (n <= 0) {
 		c->eof = true;
 		/* A raw terminal has no end of file: it was hung up. */
@@ -259,7 +348,8 @@ static void in_feed(struct console *c)
 {
 	size_t n;
 
-	if (!c->in_len)
+	/* A template takes nothing. */
+	if (!c->in_len || c->vm->park.wanted)
 		return;
 	n = serial_receive(&c->vm->serial, c->in, c->in_len);
 	c->in_len -= n;
@@ -350,8 +440,8 @@ static void console_wait(struct console *c)
 		[WAIT_WAKE] = { .fd = c->wake_fd, .events = POLLIN },
 		[WAIT_TIMER] = { .fd = c->timer_fd, .events = POLLIN },
 		[WAIT_SIGNAL] = { .fd = c->signal_fd, .events = POLLIN },
-		[WAIT_IN] = { .fd = in_wanted(c) ? STDIN_FILENO : -1, .events = POLLIN },
-		[WAIT_OUT] = { .fd = c->flush ? STDOUT_FILENO : -1, .events = POLLOUT },
+		[WAIT_IN] = { .fd = in_wanted(c) ? in_fd(c) : -1, .events = POLLIN },
+		[WAIT_OUT] = { .fd = c->flush ? out_fd(c) : -1, .events = POLLOUT },
 	};
 
 	if (poll(p, WAIT_COUNT, silence_left(c)) < 0)
@@ -365,8 +455,9 @@ static void console_wait(struct console *c)
 		c->flush = true;
 	if (p[WAIT_IN].revents)
 		in_ready(c);
-	if (p[WAIT_OUT].revents)
+	if (p[WAIT_OUT].revents && out_fd(c) >= 0)
 		out_ready(c);
+	peer_take(c);
 }
 
 /**
@@ -375,8 +466,10 @@ static void console_wait(struct console *c)
  */
 void console_run(struct console *c)
 {
-	c->is_tty = terminal_raw();
-	c->speak_by = now_ms() + SILENCE_MS;
+	if (!c->attachable) {
+		c->is_tty = terminal_raw();
+		c->speak_by = now_ms() + SILENCE_MS;
+	}
 	while (c->vm->status == VM_RUNNING) {
 		console_wait(c);
 		in_feed(c);

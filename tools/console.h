@@ -13,17 +13,21 @@
 struct vm;
 
 /**
- * struct console - standard input and output as the other end of the UART
+ * struct console - the other end of the UART: standard input and output, or whoever attaches
+ * @attachable: constant; somebody may attach, and nobody is waited for: what is not read is
+ *	kept as far as there is room, and the oldest is lost
  * @vm: constant; what is stopped when the user quits
  * @wake_fd: constant; eventfd: the main loop has to look again
  * @timer_fd: constant; timerfd: output has waited long enough
  * @signal_fd: constant; signalfd: somebody wants us to end or to stop
- * @lock: protects @out, @out_len, @closed, @heard
+ * @lock: protects @out, @out_len, @closed, @heard, @attach_fd, and what @attachable takes of @out
  * @room: signalled when @out has room, or @closed
  * @out: output that was not written yet; only the main thread takes from it
  * @out_len: how much
  * @closed: nobody will take any more; swallow it
  * @heard: the guest has sent a byte
+ * @attach_fd: who wants to attach, or -1
+ * @peer_fd: main thread: who is attached, or -1
  * @speak_by: main thread: when the user is told that there was none, in ms; 0: never
  * @flush: main thread: write @out now
  * @is_tty: main thread: standard input is a terminal, so Ctrl-A means something
@@ -39,7 +43,8 @@ struct console {
 	pthread_cond_t room;
 	uint8_t out[CONSOLE_OUT];
 	size_t out_len;
-	bool closed, heard;
+	bool closed, heard, attachable;
+	int attach_fd, peer_fd;
 	int64_t speak_by;
 	bool flush, is_tty, escape, eof;
 	uint8_t in[CONSOLE_IN];
@@ -49,6 +54,7 @@ struct console {
 int console_create(struct console *c, struct vm *vm);
 void console_run(struct console *c);
 void console_put(struct console *c, uint8_t byte);
+void console_attach(struct console *c, int fd);
 void console_wake(struct console *c);
 void console_close(struct console *c);
 int console_finish(struct console *c, bool patient);

@@ -27,6 +27,11 @@ struct command {
 static const struct command commands[] = {
 	{ "run",  cmd_run },
 	{ "ps",   cmd_ps },
+	{ "fork", cmd_fork },
+	{ "freeze", cmd_freeze },
+	{ "thaw", cmd_thaw },
+	{ "kill", cmd_kill },
+	{ "console", cmd_console },
 	{ "ksm",  cmd_ksm },
 	{ "info", cmd_info },
 	{ "metrics", cmd_metrics },
@@ -39,6 +44,11 @@ static const char doc[] =
 	"Commands:\n"
 	"  run      boot a Linux kernel in a new machine\n"
 	"  ps       list machines: RAM, resident, shared and saved memory\n"
+	"  fork     make machines that begin as what another one is\n"
+	"  freeze   let a machine become a template, which stands still\n"
+	"  thaw     let it go on\n"
+	"  kill     end a machine\n"
+	"  console  attach to the console of a machine in the background\n"
 	"  ksm      show and set the knobs of the merge engine\n"
 	"  info     say what this host can do, and why not\n"
 	"  metrics  print all figures for Prometheus\n"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The fixed ACPI registers: events (none ever happen), control (power off),
+ * The fixed ACPI registers: events (none of these ever happens), control (power off),
  * the power-management timer, and the reset register at 0xcf9. They keep
  * almost no state: ACPI mode is always on.
  */
@@ -56,14 +56,21 @@ static void control_out(void *device, unsigned int offset, unsigned int size, ui
 		vm_stop(pm->vm, VM_POWEROFF);
 }
 
-static uint32_t timer_in(void *device, unsigned int offset, unsigned int size)
+static uint64_t host_ns(void)
 {
 	struct timespec now;
-	uint64_t ticks;
 
-	(void)device, (void)size;
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	ticks = now.tv_sec * TIMER_HZ + now.tv_nsec * TIMER_HZ / NSEC_PER_SEC;
+	return now.tv_sec * NSEC_PER_SEC + now.tv_nsec;
+}
+
+static uint32_t timer_in(void *device, unsigned int offset, unsigned int size)
+{
+	struct pm *pm = device;
+	uint64_t ns = host_ns() - pm->behind, ticks;
+
+	(void)size;
+	ticks = ns / NSEC_PER_SEC * TIMER_HZ + ns % NSEC_PER_SEC * TIMER_HZ / NSEC_PER_SEC;
 	return (uint32_t)ticks >> (8 * offset);
 }
 
@@ -93,4 +100,27 @@ void pm_attach(struct pm *pm, struct ioports *ports, struct vm *vm)
 			.in = timer_in, .device = pm });
 	ioports_add(ports, (struct ioport_range){ .first = PM_RESET_PORT, .count = 1,
 			.out = reset_out, .device = pm });
+}
+
+/**
+ * pm_save() - what a fork of the machine inherits
+ * @pm: the registers; no vCPU is using them
+ * @state: filled in
+ */
+void pm_save(struct pm *pm, struct pm_state *state)
+{
+	*state = (struct pm_state){ .ns = host_ns() - pm->behind, .enable = pm->enable,
+				    .control = pm->control };
+}
+
+/**
+ * pm_restore() - be what the parent's were, from now on; no vCPU runs
+ * @pm: the registers
+ * @state: from pm_save()
+ */
+void pm_restore(struct pm *pm, const struct pm_state *state)
+{
+	pm->behind = host_ns() - state->ns;
+	pm->enable = state->enable;
+	pm->control = state->control & CONTROL_KEPT;
 }

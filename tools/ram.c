@@ -11,6 +11,7 @@
 #include "ditto.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/kvm.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -67,6 +68,46 @@ int ram_create(struct ram *ram, int dev_fd, uint64_t size, enum ram_backing back
 {
 	*ram = (struct ram){ .size = size, .gmem_fd = -1 };
 	return backing == RAM_BACKING_GMEM ? ram_create_gmem(ram, dev_fd) : ram_create_anon(ram);
+}
+
+/**
+ * ram_adopt() - map the memory that a fork has
+ * @ram: filled in
+ * @gmem_fd: what is behind the fork's slots; closed on failure
+ * @size: bytes; checked
+ *
+ * Return: 0 or -errno.
+ */
+int ram_adopt(struct ram *ram, int gmem_fd, uint64_t size)
+{
+	struct ditto_gmem_stats stats;
+	int ret;
+
+	*ram = (struct ram){ .size = size, .gmem_fd = gmem_fd };
+	if (ioctl(gmem_fd, DITTO_GMEM_STATS, &stats) < 0)
+		ret = -errno;
+	else
+		ret = stats.size == size ? ram_map(ram, MAP_SHARED) : -EINVAL;
+	if (ret < 0) {
+		close(gmem_fd);
+		ram->gmem_fd = -1;
+	}
+	return ret;
+}
+
+/**
+ * ram_become() - be a fork's memory from now on, at the same fd and address
+ * @ram: nobody uses it
+ * @gmem_fd: the fork's
+ *
+ * Return: 0 or -errno.
+ */
+int ram_become(struct ram *ram, int gmem_fd)
+{
+	if (mmap(ram->host, ram->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, gmem_fd,
+		 0) == MAP_FAILED || dup3(gmem_fd, ram->gmem_fd, O_CLOEXEC) < 0)
+		return -errno;
+	return 0;
 }
 
 static int ram_attach_part(const struct ram *ram, int vm_fd, uint32_t slot, uint64_t gpa,

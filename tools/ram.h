@@ -33,6 +33,8 @@ static inline uint64_t ram_low_size(uint64_t size)
 }
 
 int ram_create(struct ram *ram, int dev_fd, uint64_t size, enum ram_backing backing);
+int ram_adopt(struct ram *ram, int gmem_fd, uint64_t size);
+int ram_become(struct ram *ram, int gmem_fd);
 int ram_attach(const struct ram *ram, int vm_fd);
 void *ram_at(const struct ram *ram, uint64_t gpa, uint64_t len);
 void ram_destroy(struct ram *ram);

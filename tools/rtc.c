@@ -93,7 +93,7 @@ static void rtc_out(void *device, unsigned int offset, unsigned int size, uint32
  */
 void rtc_attach(struct rtc *rtc, struct ioports *ports)
 {
-	*rtc = (struct rtc){ .index = REG_D };
+	*rtc = (struct rtc){ .state.index = REG_D };
 	pthread_mutex_init(&rtc->lock, NULL);
 	ioports_add(ports, (struct ioport_range){
 		.first = RTC_PORT, .count = RTC_PORTS, .bytewise = true,

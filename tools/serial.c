@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A 16550A UART. Transmission takes no time; reception is under flow control:
- * serial_receive() takes what there is room for and wakes the console when there
+ * serial_receive() takes what there is room for and wakes the other end when there
  * is room again, so pasted text is not lost. There is room only while the guest has the
  * receive interrupt enabled, because a driver that is just starting empties
  * the FIFO. The hard part is the interrupt: it is edge-triggered at the
  * controller, so a cause that returns must be a new edge.
  */
 #include "serial.h"
-#include "console.h"
 #include "vm.h"
 
 #include <linux/serial_reg.h>
@@ -85,7 +84,7 @@ static void irq_update(struct serial *s)
 	if (level == s->irq_level)
 		return;
 	s->irq_level = level;
-	vm_irq_line(s->vm, SERIAL_IRQ, level);
+	vm_irq_line(s->vm, s->line.irq, level);
 }
 
 static uint8_t modem_lines(const struct serial *s)
@@ -143,7 +142,7 @@ static void transmitted(struct serial *s)
 	s->thre_pending = true;
 }
 
-/* Called without the lock: the console may make the vCPU wait for its reader. */
+/* Called without the lock: the other end may make the vCPU wait for its reader. */
 static void write_thr(struct serial *s, uint8_t byte)
 {
 	bool loop;
@@ -154,7 +153,7 @@ static void write_thr(struct serial *s, uint8_t byte)
 		rx_push(s, byte);
 	pthread_mutex_unlock(&s->lock);
 	if (!loop)
-		console_put(s->console, byte);
+		s->line.put(s->line.end, byte);
 }
 
 static bool is_thr(struct serial *s, unsigned int offset)
@@ -252,7 +251,7 @@ static uint8_t read_locked(struct serial *s, unsigned int offset)
 	}
 }
 
-/* After any access: tell the controller, and the console if it may go on. */
+/* After any access: tell the controller, and the other end if it may go on. */
 static void settle_and_unlock(struct serial *s)
 {
 	bool wake = s->rx_waiting && rx_room(s);
@@ -262,7 +261,7 @@ static void settle_and_unlock(struct serial *s)
 	irq_update(s);
 	pthread_mutex_unlock(&s->lock);
 	if (wake)
-		console_wake(s->console);
+		s->line.wake(s->line.end);
 }
 
 static uint32_t serial_in(void *device, unsigned int offset, unsigned int size)
@@ -290,19 +289,19 @@ static void serial_out(void *device, unsigned int offset, unsigned int size, uin
 }
 
 /**
- * serial_attach() - put the UART at COM1
+ * serial_attach() - put the UART at its ports
  * @s: the UART
  * @ports: the port table
- * @vm: whose interrupt line 4 it drives
- * @console: its other end
+ * @vm: whose interrupt line it drives
+ * @line: copied
  */
 void serial_attach(struct serial *s, struct ioports *ports, struct vm *vm,
-		   struct console *console)
+		   const struct serial_line *line)
 {
-	*s = (struct serial){ .vm = vm, .console = console, .divisor = 12 };
+	*s = (struct serial){ .vm = vm, .line = *line, .state.divisor = 12 };
 	pthread_mutex_init(&s->lock, NULL);
 	ioports_add(ports, (struct ioport_range){
-		.first = SERIAL_PORT, .count = SERIAL_PORTS, .bytewise = true,
+		.first = line->port, .count = SERIAL_PORTS, .bytewise = true,
 		.in = serial_in, .out = serial_out, .device = s,
 	});
 }
@@ -313,7 +312,7 @@ void serial_attach(struct serial *s, struct ioports *ports, struct vm *vm,
  * @bytes: the bytes
  * @count: how many
  *
- * Return: how many the guest had room for; if not all, console_wake() is
+ * Return: how many the guest had room for; if not all, the line's wake is
  * called when there is room again.
  */
 size_t serial_receive(struct serial *s, const uint8_t *bytes, size_t count)
@@ -330,4 +329,37 @@ size_t serial_receive(struct serial *s, const uint8_t *bytes, size_t count)
 	irq_update(s);
 	pthread_mutex_unlock(&s->lock);
 	return count;
+}
+
+/**
+ * serial_save() - what a fork of the machine inherits; any thread
+ * @s: the UART; no vCPU is using it
+ * @state: filled in
+ */
+void serial_save(struct serial *s, struct serial_state *state)
+{
+	pthread_mutex_lock(&s->lock);
+	*state = s->state;
+	pthread_mutex_unlock(&s->lock);
+}
+
+/**
+ * serial_restore() - be what the parent's UART was; no vCPU runs
+ * @s: the UART
+ * @state: from serial_save(), in whatever process
+ *
+ * The interrupt line is driven again: input that came after the fork's instant is in
+ * @state, but its interrupt is only in the parent.
+ *
+ * Return: false if @state is none.
+ */
+bool serial_restore(struct serial *s, const struct serial_state *state)
+{
+	if (state->rx_head >= SERIAL_FIFO || state->rx_count > SERIAL_FIFO)
+		return false;
+	pthread_mutex_lock(&s->lock);
+	s->state = *state;
+	vm_irq_line(s->vm, s->line.irq, s->irq_level);
+	pthread_mutex_unlock(&s->lock);
+	return true;
 }

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A virtual CPU: its creation and first state, and the thread that runs it.
- * Stopping is free of races: the machine's status is set first, then the
- * signal comes, and its handler sets immediate_exit, so a KVM_RUN that begins
- * after the status was tested returns at once.
+ * Stopping and parking are free of races: the machine's status is set first,
+ * then the signal comes, and its handler sets immediate_exit, so a KVM_RUN that
+ * begins after the status was tested returns at once.
  */
 #include "vm.h"
 #include "util.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -121,6 +122,42 @@ int vcpu_create(struct vcpu *vcpu, struct vm *vm, unsigned int id, size_t run_si
 }
 
 /**
+ * vcpu_adopt() - take over a vCPU that a fork made
+ * @vcpu: filled in
+ * @vm: its machine
+ * @id: its number
+ * @fd: the vCPU; closed on failure
+ * @run_size: of KVM_GET_VCPU_MMAP_SIZE
+ *
+ * Return: 0, or -1 after saying why not on standard error.
+ */
+int vcpu_adopt(struct vcpu *vcpu, struct vm *vm, unsigned int id, int fd, size_t run_size)
+{
+	*vcpu = (struct vcpu){ .vm = vm, .id = id, .fd = fd, .run_size = run_size };
+	vcpu->run = mmap(NULL, run_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (vcpu->run != MAP_FAILED)
+		return 0;
+	refuse(vcpu, "mmap");
+	close(fd);
+	return -1;
+}
+
+/**
+ * vcpu_become() - be a fork's vCPU from now on, at the same fd and address
+ * @vcpu: its thread is parked
+ * @fd: the fork's
+ *
+ * Return: 0 or -errno.
+ */
+int vcpu_become(struct vcpu *vcpu, int fd)
+{
+	if (mmap(vcpu->run, vcpu->run_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+		 0) == MAP_FAILED || dup3(fd, vcpu->fd, O_CLOEXEC) < 0)
+		return -errno;
+	return 0;
+}
+
+/**
  * vcpu_set_boot() - put the boot CPU at the kernel's entry
  * @vcpu: number 0
  * @boot: loaded
@@ -151,7 +188,12 @@ static void *vcpu_thread(void *arg)
 	snprintf(name, sizeof(name), "vcpu%u", vcpu->id);
 	pthread_setname_np(pthread_self(), name);
 	this_run = vcpu->run;
-	while (vcpu->vm->status == VM_RUNNING) {
+	for (;;) {
+		/* First, so that a kick from here on is not lost. */
+		vcpu->run->immediate_exit = 0;
+		park_gate(vcpu->vm);
+		if (vcpu->vm->status != VM_RUNNING)
+			break;
 		if (ioctl(vcpu->fd, KVM_RUN, 0) == 0)
 			vcpu_handle_exit(vcpu);
 		else if (errno != EINTR && errno != EAGAIN)

@@ -28,6 +28,8 @@ struct vcpu {
 };
 
 int vcpu_create(struct vcpu *vcpu, struct vm *vm, unsigned int id, size_t run_size);
+int vcpu_adopt(struct vcpu *vcpu, struct vm *vm, unsigned int id, int fd, size_t run_size);
+int vcpu_become(struct vcpu *vcpu, int fd);
 int vcpu_set_boot(struct vcpu *vcpu, const struct boot *boot);
 void vcpu_catch_kicks(void);
 int vcpu_start(struct vcpu *vcpu);

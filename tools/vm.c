@@ -144,7 +144,13 @@ static int vm_create_ram(struct vm *vm, bool has_gmem)
 	return ret < 0 ? refuse(vm, "guest memory") : 0;
 }
 
-static int vm_set_name(struct vm *vm)
+/**
+ * vm_set_name() - tell the module what the machine is called
+ * @vm: has an fd, and a name in its configuration
+ *
+ * Return: 0, or -1 after saying why not on standard error.
+ */
+int vm_set_name(struct vm *vm)
 {
 	struct ditto_vm_name arg = { 0 };
 
@@ -164,12 +170,30 @@ static int vm_set_policy(struct vm *vm)
 	return 0;
 }
 
-static void vm_attach_devices(struct vm *vm)
+static void console_sent(void *console, uint8_t byte)
 {
-	serial_attach(&vm->serial, &vm->ports, vm, &vm->console);
+	console_put(console, byte);
+}
+
+static void console_room(void *console)
+{
+	console_wake(console);
+}
+
+/**
+ * vm_attach_devices() - put the devices that live in this process at their ports
+ * @vm: has an fd and memory
+ */
+void vm_attach_devices(struct vm *vm)
+{
+	struct serial_line com1 = { .port = SERIAL_PORT, .irq = SERIAL_IRQ, .put = console_sent,
+				    .wake = console_room, .end = &vm->console };
+
+	serial_attach(&vm->serial, &vm->ports, vm, &com1);
 	rtc_attach(&vm->rtc, &vm->ports);
 	i8042_attach(&vm->i8042, &vm->ports, vm);
 	pm_attach(&vm->pm, &vm->ports, vm);
+	vmgenid_attach(&vm->vmgenid, &vm->ports, vm);
 }
 
 static int vm_create_vcpus(struct vm *vm)
@@ -190,6 +214,26 @@ static int vm_create_vcpus(struct vm *vm)
 }
 
 /**
+ * vm_open() - what a machine has before it is one: the device and the console
+ * @vm: filled in; vm_destroy() it whatever is returned
+ * @config: kept
+ *
+ * Return: 0, or -1 after saying why not on standard error.
+ */
+int vm_open(struct vm *vm, const struct vm_config *config)
+{
+	*vm = (struct vm){ .config = config, .dev_fd = -1, .fd = -1, .status = VM_RUNNING,
+			   .ram.gmem_fd = -1 };
+	pthread_mutex_init(&vm->report_lock, NULL);
+	park_init(&vm->park);
+	vm->control.listen_fd = vm->control.stop_fd = -1;
+	if (console_create(&vm->console, vm) < 0)
+		return -1;
+	vm->dev_fd = device_open(config->dev);
+	return vm->dev_fd < 0 || vm_check(vm) < 0 ? -1 : 0;
+}
+
+/**
  * vm_create() - make a machine that has everything but contents
  * @vm: filled in; vm_destroy() it whatever is returned
  * @config: kept
@@ -200,13 +244,7 @@ int vm_create(struct vm *vm, const struct vm_config *config)
 {
 	bool has_gmem;
 
-	*vm = (struct vm){ .config = config, .dev_fd = -1, .fd = -1, .status = VM_RUNNING,
-			   .ram.gmem_fd = -1 };
-	pthread_mutex_init(&vm->report_lock, NULL);
-	if (console_create(&vm->console, vm) < 0)
-		return -1;
-	vm->dev_fd = device_open(config->dev);
-	if (vm->dev_fd < 0 || vm_check(vm) < 0)
+	if (vm_open(vm, config) < 0)
 		return -1;
 	vm->fd = ioctl(vm->dev_fd, KVM_CREATE_VM, 0);
 	if (vm->fd < 0)
@@ -232,10 +270,23 @@ int vm_create(struct vm *vm, const struct vm_config *config)
  */
 int vm_start(struct vm *vm, const struct boot *boot)
 {
-	if (boot_load(boot, &vm->ram) < 0)
+	struct acpi_machine machine = { .cpus = vm->vcpus, .disks = vm->disks.count };
+
+	if (boot_load(boot, &vm->ram) < 0 || acpi_load(&vm->ram, &machine) < 0)
 		return -1;
-	if (acpi_load(&vm->ram, vm->vcpus, vm->disks.count) < 0 || vcpu_set_boot(&vm->vcpu[0], boot) < 0)
+	if (vmgenid_renew(&vm->vmgenid) < 0 || vcpu_set_boot(&vm->vcpu[0], boot) < 0)
 		return -1;
+	return vm_start_threads(vm);
+}
+
+/**
+ * vm_start_threads() - let the CPUs run
+ * @vm: complete
+ *
+ * Return: 0, or -1 after saying why not on standard error.
+ */
+int vm_start_threads(struct vm *vm)
+{
 	vcpu_catch_kicks();
 	for (; vm->threads < vm->vcpus; vm->threads++)
 		if (vcpu_start(&vm->vcpu[vm->threads]) < 0)
@@ -254,6 +305,7 @@ void vm_stop(struct vm *vm, int status)
 
 	__atomic_compare_exchange_n(&vm->status, &running, status, false, __ATOMIC_SEQ_CST,
 				    __ATOMIC_SEQ_CST);
+	park_wake(&vm->park);
 	console_wake(&vm->console);
 }
 
@@ -314,6 +366,7 @@ void vm_destroy(struct vm *vm)
 	for (; vm->vcpus; vm->vcpus--)
 		vcpu_destroy(&vm->vcpu[vm->vcpus - 1]);
 	free(vm->cpuid);
+	free(vm->frozen);
 	disks_destroy(&vm->disks);
 	if (vm->fd >= 0)
 		close(vm->fd);

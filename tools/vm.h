@@ -4,15 +4,20 @@
 
 #include "boot.h"
 #include "console.h"
+#include "control.h"
 #include "disk.h"
 #include "guest_cpuid.h"
 #include "i8042.h"
 #include "ioports.h"
+#include "park.h"
 #include "pm.h"
 #include "ram.h"
 #include "rtc.h"
 #include "serial.h"
 #include "vcpu.h"
+#include "vmgenid.h"
+
+#include "ditto.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -42,6 +47,7 @@ enum vm_status {
  * @policy: what it may be shared with, DITTO_POLICY_*, or 0 for the module's default
  * @disk: its disks, open
  * @disks: how many
+ * @attachable: its console is whoever attaches, not standard input and output
  */
 struct vm_config {
 	const char *dev;
@@ -52,6 +58,7 @@ struct vm_config {
 	uint32_t policy;
 	struct disk_config disk[DISKS_MAX];
 	unsigned int disks;
+	bool attachable;
 };
 
 /**
@@ -62,13 +69,18 @@ struct vm_config {
  * @ram: its memory
  * @cpuid: what every vCPU's CPUID is derived from
  * @ports: who answers which port
- * @serial, @rtc, @i8042, @pm: the devices; they lock themselves
+ * @serial, @rtc, @i8042, @pm, @vmgenid: the devices; they lock themselves
  * @disks: they lock themselves
  * @console: the other end of @serial; locks itself
  * @vcpu: the CPUs
  * @vcpus: how many were created
  * @threads: how many have a thread
  * @status: VM_RUNNING until vm_stop(); the first reason stays
+ * @control: its socket
+ * @park: who keeps the vCPUs out of the guest, and how (park.c)
+ * @parent: of whom it is a fork: that machine's generation, or zeroes
+ * @parent_name: that machine's name, or empty
+ * @frozen: control thread: it is a template, and this is what it was when it became one
  * @report_lock: protects @report
  * @report: what to tell the user when the terminal is his again
  * @report_text, @report_len: where @report is kept
@@ -84,18 +96,30 @@ struct vm {
 	struct rtc rtc;
 	struct i8042 i8042;
 	struct pm pm;
+	struct vmgenid vmgenid;
 	struct disks disks;
 	struct console console;
 	struct vcpu vcpu[VM_CPUS_MAX];
 	unsigned int vcpus;
 	unsigned int threads;
 	_Atomic int status;
+	struct control control;
+	struct park park;
+	uint8_t parent[GENERATION_BYTES];
+	char parent_name[DITTO_NAME_LEN];
+	struct vm_state *frozen;
 	pthread_mutex_t report_lock;
 	FILE *report;
 	char *report_text;
 	size_t report_len;
 };
 
+struct vm_state;
+
+int vm_open(struct vm *vm, const struct vm_config *config);
+void vm_attach_devices(struct vm *vm);
+int vm_set_name(struct vm *vm);
+int vm_start_threads(struct vm *vm);
 int vm_create(struct vm *vm, const struct vm_config *config);
 int vm_start(struct vm *vm, const struct boot *boot);
 void vm_stop(struct vm *vm, int status);

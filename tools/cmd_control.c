@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The commands that ask one machine for one thing: `ditto freeze`, `ditto thaw`, `ditto kill`.
+ */
+#include "cmd.h"
+#include "socket.h"
+#include "util.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define STATUS	"\n\nExit status: 0; 1 if it cannot be done."
+
+/**
+ * struct target - of which machine
+ * @names: as given
+ * @count: how many
+ */
+struct target {
+	char **names;
+	int count;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct target *t = state->input;
+
+	(void)arg;
+	switch (key) {
+	case ARGP_KEY_ARGS:
+		t->names = state->argv + state->next;
+		t->count = state->argc - state->next;
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "which machine?");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* The process that serves the machine: an fd, so that no other one gets its number meanwhile. */
+static int server_of(int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return -1;
+	return syscall(SYS_pidfd_open, peer.pid, 0);
+}
+
+/* That it has ended already is why there may be no fd. */
+static int wait_for_end(const char *name, int pid_fd)
+{
+	struct pollfd p = { .fd = pid_fd, .events = POLLIN };
+	int n = poll(&p, 1, 10000);
+
+	if (pid_fd >= 0)
+		close(pid_fd);
+	if (pid_fd < 0 || n > 0)
+		return 0;
+	complain("%s: has not ended after 10 seconds", name);
+	return -1;
+}
+
+static int ask_all(int argc, char **argv, const char *doc, const char *command, bool ends)
+{
+	struct argp argp = { NULL, parse, "NAME...", doc, NULL, NULL, NULL };
+	struct target t = { 0 };
+	int status = 0;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &t);
+	for (int i = 0; i < t.count; i++) {
+		int fd = machine_ask(t.names[i], command, NULL, NULL);
+
+		if (fd < 0 || (ends && wait_for_end(t.names[i], server_of(fd)) < 0))
+			status = 1;
+		if (fd >= 0)
+			close(fd);
+	}
+	return status;
+}
+
+/**
+ * cmd_freeze() - `ditto freeze`
+ * @argc: as for main()
+ * @argv: as for main()
+ *
+ * Return: the exit status.
+ */
+int cmd_freeze(int argc, char **argv)
+{
+	return ask_all(argc, argv, "Let machines become templates: they stand still, and their time "
+		       "does, until they are thawed; forks of them begin at that instant.\v" STATUS,
+		       "freeze", false);
+}
+
+/**
+ * cmd_thaw() - `ditto thaw`
+ * @argc: as for main()
+ * @argv: as for main()
+ *
+ * Return: the exit status.
+ */
+int cmd_thaw(int argc, char **argv)
+{
+	return ask_all(argc, argv, "Let templates go on, from the instant at which they were "
+		       "frozen.\v" STATUS, "thaw", false);
+}
+
+/**
+ * cmd_kill() - `ditto kill`
+ * @argc: as for main()
+ * @argv: as for main()
+ *
+ * Return: the exit status.
+ */
+int cmd_kill(int argc, char **argv)
+{
+	return ask_all(argc, argv, "End machines at once, as if their power failed, and wait until "
+		       "they are gone. Forks of them go on.\v" STATUS, "kill", true);
+}

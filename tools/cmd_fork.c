@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * `ditto fork`: machines that begin as what another one is. The other's process gives a
+ * template (fork.c), once; each new machine is a process of its own in the background, which
+ * forks that template, takes a name, and says through a pipe that it runs, or why not.
+ */
+#include "cmd.h"
+#include "child.h"
+#include "fork.h"
+#include "socket.h"
+#include "util.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define CHILDREN_MAX	100000
+
+enum { OPT_NAME = 256 };
+
+static const struct argp_option options[] = {
+	{ "count", 'n',	     "N",	0, "how many (default: 1)", 0 },
+	{ "name",  OPT_NAME, "PATTERN",	0,
+	  "their names: the first %d in it becomes the next number that is free (default: NAME-%d)", 0 },
+	{ "dev",   'd',	     "PATH",	0, "device (default: /dev/ditto)", 0 },
+	{ 0 }
+};
+
+static const char doc[] =
+	"Make machines that begin as what machine NAME is, all at one instant of it, and share its "
+	"memory until either side writes. Each runs in the background; its name is printed when it "
+	"does. NAME goes on, or stays a template.\v"
+	"`ditto console', `ditto kill' and `ditto tree' reach the new machines. What they have in "
+	"common that they should not have: see \"Forks\" in security.md.\n"
+	"\n"
+	"Exit status: 0; 1 if not all could be made.";
+
+/**
+ * struct forks - what is asked for
+ * @parent: name
+ * @pattern: of the new names
+ * @count: how many
+ * @next: number to try next
+ * @dev: device
+ */
+struct forks {
+	const char *parent, *pattern, *dev;
+	unsigned int count, next;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct forks *f = state->input;
+
+	switch (key) {
+	case 'n':
+		if (!parse_uint(arg, &f->count) || !f->count || f->count > CHILDREN_MAX)
+			argp_error(state, "--count: '%s' is not a number from 1 to %d", arg,
+				   CHILDREN_MAX);
+		return 0;
+	case OPT_NAME:
+		f->pattern = arg;
+		return 0;
+	case 'd':
+		f->dev = arg;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (f->parent)
+			argp_error(state, "unexpected argument '%s'", arg);
+		f->parent = arg;
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "which machine?");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* The name with a number in the pattern's place; false: too long, or no name. */
+static bool child_name(const struct forks *f, unsigned int number, char *name)
+{
+	const char *pattern = f->pattern, *at;
+	int n;
+
+	at = pattern ? strstr(pattern, "%d") : NULL;
+	if (!pattern)
+		n = snprintf(name, DITTO_NAME_LEN, "%s-%u", f->parent, number);
+	else if (!at)
+		n = snprintf(name, DITTO_NAME_LEN, "%s", pattern);
+	else
+		n = snprintf(name, DITTO_NAME_LEN, "%.*s%u%s", (int)(at - pattern), pattern, number,
+			     at + 2);
+	for (const char *p = name; *p; p++)
+		if (*p == '/' || *p < ' ' || *p > '~')
+			return false;
+	return n > 0 && n < DITTO_NAME_LEN;
+}
+
+/* In the new process: its standard files are nobody's terminal. */
+static void go_into_background(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	setsid();
+	if (chdir("/") < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
+		complain("background: %s", strerror(errno));
+	close(null);
+}
+
+static void tell(int ready_fd, const char *name)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (write(ready_fd, name, strlen(name)) < 0)
+		complain("%s: %s", name, strerror(errno));
+	/* Who started it is not to see, or to wait for, what it says from now on. */
+	dup2(null, STDERR_FILENO);
+	close(null);
+	close(ready_fd);
+}
+
+/* Take the next free name; a name without a number is free or not. */
+static int take_name(struct forks *f, struct control *control, struct vm *vm, char *name)
+{
+	bool numbered = !f->pattern || strstr(f->pattern, "%d");
+	int ret;
+
+	do {
+		if (!child_name(f, f->next++, name)) {
+			complain("--name: not a name of at most %d characters without '/'",
+				 DITTO_NAME_LEN - 1);
+			return -1;
+		}
+		ret = control_bind(control, vm, name);
+	} while (ret == -EADDRINUSE && numbered && f->next <= 10 * CHILDREN_MAX);
+	if (ret < 0)
+		complain("%s: %s", name, ret == -EADDRINUSE ? "a machine of yours has that name"
+							    : strerror(-ret));
+	return ret;
+}
+
+/* The new process: all of a machine's life. */
+static int child(struct forks *f, const struct parent *parent, int ready_fd)
+{
+	static struct vm vm;
+	static char name[DITTO_NAME_LEN];
+	struct vm_config config = { .dev = f->dev, .name = name, .attachable = true,
+				    .cpus = parent->state.cpus,
+				    .ram_size = parent->state.ram_size };
+	struct control control;
+	int ret;
+
+	go_into_background();
+	if (take_name(f, &control, &vm, name) < 0)
+		return VM_ERROR;
+	ret = fork_create(&vm, &config, &parent->state, parent->template_fd);
+	close(parent->template_fd);
+	vm.control = control;
+	if (!ret && !vm_start_threads(&vm) && !control_start(&vm.control)) {
+		tell(ready_fd, name);
+		console_run(&vm.console);
+	}
+	control_stop(&vm.control);
+	vm_join(&vm);
+	console_finish(&vm.console, false);
+	vm_destroy(&vm);
+	return vm.status;
+}
+
+/* What the new process says is its name; nothing: it has said why on standard error. */
+static int child_started(pid_t pid, int fd, struct forks *f)
+{
+	char name[DITTO_NAME_LEN + 1];
+	ssize_t n = read(fd, name, sizeof(name) - 1);
+	const char *dash;
+
+	if (n <= 0) {
+		waitpid(pid, NULL, 0);
+		return -1;
+	}
+	name[n] = '\0';
+	puts(name);
+	fflush(stdout);
+	/* The next need not try this one's number again. */
+	f->next++;
+	dash = strrchr(name, '-');
+	if (!f->pattern && dash)
+		f->next = strtoul(dash + 1, NULL, 10) + 1;
+	return 0;
+}
+
+static int start_child(struct forks *f, const struct parent *parent)
+{
+	int ready[2], ret;
+	pid_t pid;
+
+	if (pipe2(ready, O_CLOEXEC) < 0)
+		return -1;
+	pid = fork();
+	if (!pid) {
+		close(ready[0]);
+		_exit(child(f, parent, ready[1]));
+	}
+	close(ready[1]);
+	ret = pid < 0 ? -1 : child_started(pid, ready[0], f);
+	if (pid < 0)
+		complain("fork: %s", strerror(errno));
+	close(ready[0]);
+	return ret;
+}
+
+/**
+ * cmd_fork() - `ditto fork`
+ * @argc: as for main()
+ * @argv: as for main()
+ *
+ * Return: the exit status.
+ */
+int cmd_fork(int argc, char **argv)
+{
+	static const struct argp argp = { options, parse, "NAME", doc, NULL, NULL, NULL };
+	struct forks f = { .count = 1, .next = 1, .dev = DITTO_DEV };
+	struct parent parent;
+	int ret = 0;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &f);
+	if (f.count > 1 && f.pattern && !strstr(f.pattern, "%d")) {
+		complain("--name: %u machines need a %%d in their name", f.count);
+		return 1;
+	}
+	if (parent_ask(&parent, f.parent) < 0)
+		return 1;
+	for (unsigned int i = 0; i < f.count && !ret; i++)
+		ret = start_child(&f, &parent);
+	close(parent.template_fd);
+	return ret < 0;
+}

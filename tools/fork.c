@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Forks of a machine, as far as they are this program's. A machine is in the module, and in
+ * the process that runs it are its devices. So who wants a fork gets two things from the
+ * parent's process, both of one instant: a template, and what the devices were (struct
+ * vm_state). The new machine's process then forks the template by itself, so that it is the
+ * one who pays, and makes the devices anew.
+ *
+ * The parent's vCPUs are parked only while the template is made. What the parent sends may
+ * come from another version, and is checked as if it came from anybody.
+ */
+#include "fork.h"
+#include "util.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+static void save(struct vm *vm, struct vm_state *state)
+{
+	memset(state, 0, sizeof(*state));
+	snprintf(state->version, sizeof(state->version), "%s", DITTO_VERSION);
+	state->size = sizeof(*state);
+	state->cpus = vm->vcpus;
+	state->ram_size = vm->ram.size;
+	snprintf(state->name, sizeof(state->name), "%s", vm->config->name);
+	serial_save(&vm->serial, &state->serial);
+	state->rtc = vm->rtc.state;
+	state->i8042 = vm->i8042.state;
+	pm_save(&vm->pm, &state->pm);
+	vmgenid_save(&vm->vmgenid, &state->vmgenid);
+}
+
+static int restore(struct vm *vm, const struct vm_state *state)
+{
+	vm->rtc.state = state->rtc;
+	vm->i8042.state = state->i8042;
+	pm_restore(&vm->pm, &state->pm);
+	vmgenid_restore(&vm->vmgenid, &state->vmgenid);
+	return serial_restore(&vm->serial, &state->serial) ? 0 : -1;
+}
+
+/**
+ * fork_state_valid() - can this program make a machine of it?
+ * @state: from whomever
+ */
+bool fork_state_valid(const struct vm_state *state)
+{
+	return state->size == sizeof(*state) &&
+	       !strncmp(state->version, DITTO_VERSION, sizeof(state->version)) &&
+	       state->cpus && state->cpus <= VM_CPUS_MAX && state->ram_size &&
+	       state->ram_size % PAGE_BYTES == 0 && state->rtc.index < sizeof(state->rtc.cmos) &&
+	       !state->name[sizeof(state->name) - 1];
+}
+
+static void close_all(const int *fds, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++)
+		close(fds[i]);
+}
+
+static int fork_vm(int vm_fd, uint32_t flags, unsigned int cpus, int *fds)
+{
+	struct ditto_fork args = { .flags = flags, .capacity = cpus, .vcpu_fds = (uintptr_t)fds };
+
+	if (ioctl(vm_fd, DITTO_FORK, &args) < 0)
+		return -errno;
+	if (args.count == cpus)
+		return args.vm_fd;
+	close_all(fds, args.count);
+	close(args.vm_fd);
+	return -EINVAL;
+}
+
+/**
+ * fork_template() - what somebody needs who wants to fork this machine; the control thread
+ * @vm: runs, or is frozen
+ * @state: filled in
+ *
+ * Return: an fd of a template, or -errno.
+ */
+int fork_template(struct vm *vm, struct vm_state *state)
+{
+	int fds[VM_CPUS_MAX], fd;
+
+	if (vm->frozen) {
+		*state = *vm->frozen;
+		fd = fcntl(vm->fd, F_DUPFD_CLOEXEC, 0);
+		return fd < 0 ? -errno : fd;
+	}
+	fd = park_all(vm);
+	if (fd < 0)
+		return fd;
+	fd = fork_vm(vm->fd, DITTO_FORK_FROZEN, vm->vcpus, fds);
+	save(vm, state);
+	park_release(vm);
+	if (fd >= 0)
+		close_all(fds, vm->vcpus);
+	return fd;
+}
+
+/* Everything stays where it is, as numbers and addresses, and becomes the template's. */
+static int become(struct vm *vm, int vm_fd, const int *fds)
+{
+	int gmem_fd = ioctl(vm_fd, DITTO_SLOT_GMEM, 0), ret;
+
+	if (gmem_fd < 0)
+		return -errno;
+	ret = ram_become(&vm->ram, gmem_fd);
+	close(gmem_fd);
+	for (unsigned int i = 0; i < vm->vcpus && !ret; i++)
+		ret = vcpu_become(&vm->vcpu[i], fds[i]);
+	if (!ret && dup3(vm_fd, vm->fd, O_CLOEXEC) < 0)
+		ret = -errno;
+	return ret;
+}
+
+static int freeze_parked(struct vm *vm)
+{
+	int fds[VM_CPUS_MAX], fd = fork_vm(vm->fd, DITTO_FORK_FROZEN, vm->vcpus, fds), ret;
+
+	if (fd < 0)
+		return fd;
+	save(vm, vm->frozen);
+	ret = become(vm, fd, fds);
+	close_all(fds, vm->vcpus);
+	close(fd);
+	if (ret < 0)
+		vm_fail(vm, VM_ERROR, "freeze: %s", strerror(-ret));
+	else
+		vm_set_name(vm);
+	return ret;
+}
+
+/**
+ * fork_freeze() - let the machine become a template; the control thread
+ * @vm: the machine
+ *
+ * It becomes a fork of itself that is one, because only forks can be; its vCPUs stay parked.
+ * Return: 0, also when it is one, or -errno.
+ */
+int fork_freeze(struct vm *vm)
+{
+	int ret;
+
+	if (vm->frozen)
+		return 0;
+	ret = park_all(vm);
+	if (ret < 0)
+		return ret;
+	vm->frozen = malloc(sizeof(*vm->frozen));
+	ret = vm->frozen ? freeze_parked(vm) : -ENOMEM;
+	if (ret < 0) {
+		free(vm->frozen);
+		vm->frozen = NULL;
+		park_release(vm);
+	}
+	return ret;
+}
+
+/**
+ * fork_thaw() - let a template run; the control thread
+ * @vm: the machine
+ *
+ * Return: 0, also when it runs, or -errno.
+ */
+int fork_thaw(struct vm *vm)
+{
+	if (!vm->frozen)
+		return 0;
+	if (ioctl(vm->fd, DITTO_THAW) < 0)
+		return -errno;
+	pm_restore(&vm->pm, &vm->frozen->pm);
+	free(vm->frozen);
+	vm->frozen = NULL;
+	park_release(vm);
+	return 0;
+}
+
+static int refuse(const char *what, int err)
+{
+	complain("fork: %s: %s%s", what, strerror(err),
+		 err == EBUSY ? " (a disk, or other memory than ditto's)" : "");
+	return -1;
+}
+
+static int adopt_vcpus(struct vm *vm, const int *fds, unsigned int count)
+{
+	int run_size = ioctl(vm->dev_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+
+	if (run_size < (int)sizeof(struct kvm_run)) {
+		close_all(fds, count);
+		return refuse("KVM_GET_VCPU_MMAP_SIZE", errno);
+	}
+	for (; vm->vcpus < count; vm->vcpus++) {
+		if (vcpu_adopt(&vm->vcpu[vm->vcpus], vm, vm->vcpus, fds[vm->vcpus], run_size) < 0) {
+			close_all(fds + vm->vcpus + 1, count - vm->vcpus - 1);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int adopt_ram(struct vm *vm, uint64_t size)
+{
+	int fd = ioctl(vm->fd, DITTO_SLOT_GMEM, 0), ret;
+
+	if (fd < 0)
+		return refuse("memory", errno);
+	ret = ram_adopt(&vm->ram, fd, size);
+	return ret < 0 ? refuse("memory", -ret) : 0;
+}
+
+/**
+ * fork_create() - make a machine of a template; vm_start_threads() makes it run
+ * @vm: filled in; vm_destroy() it whatever is returned
+ * @config: kept; its name and its device count
+ * @state: valid
+ * @template_fd: from fork_template() in the parent's process
+ *
+ * Return: 0, or -1 after saying why not on standard error.
+ */
+int fork_create(struct vm *vm, const struct vm_config *config, const struct vm_state *state,
+		int template_fd)
+{
+	int fds[VM_CPUS_MAX];
+
+	if (vm_open(vm, config) < 0)
+		return -1;
+	vm->fd = fork_vm(template_fd, 0, state->cpus, fds);
+	if (vm->fd < 0) {
+		errno = -vm->fd;
+		vm->fd = -1;
+		return refuse("the machine", errno);
+	}
+	if (adopt_vcpus(vm, fds, state->cpus) < 0 || adopt_ram(vm, state->ram_size) < 0)
+		return -1;
+	memcpy(vm->parent, state->vmgenid.generation, sizeof(vm->parent));
+	memcpy(vm->parent_name, state->name, sizeof(vm->parent_name));
+	vm_attach_devices(vm);
+	if (restore(vm, state) < 0)
+		return refuse("devices", EINVAL);
+	return vm_set_name(vm) < 0 || vmgenid_tell(&vm->vmgenid) < 0 ? -1 : 0;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef DITTO_FORK_H
+#define DITTO_FORK_H
+
+#include "vm.h"
+
+/**
+ * struct vm_state - what a fork needs to know that is not in the module
+ * @version: of the program, and @size: of this structure: only the same understand each other
+ * @cpus: vCPUs
+ * @ram_size: bytes
+ * @name: the parent's
+ * @serial, @rtc, @i8042, @pm, @vmgenid: its devices
+ */
+struct vm_state {
+	char version[12];
+	uint32_t size;
+	uint32_t cpus;
+	uint64_t ram_size;
+	char name[DITTO_NAME_LEN];
+	struct serial_state serial;
+	struct rtc_state rtc;
+	struct i8042_state i8042;
+	struct pm_state pm;
+	struct vmgenid_state vmgenid;
+};
+
+int fork_template(struct vm *vm, struct vm_state *state);
+int fork_freeze(struct vm *vm);
+int fork_thaw(struct vm *vm);
+bool fork_state_valid(const struct vm_state *state);
+int fork_create(struct vm *vm, const struct vm_config *config, const struct vm_state *state,
+		int template_fd);
+
+#endif
