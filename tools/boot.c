@@ -71,13 +71,14 @@ static int plan_initrd(struct boot *b)
 	}
 	if (top > ram_low_size(b->ram_size))
 		top = ram_low_size(b->ram_size);
-	if (top < bottom || b->initrd.size > top - bottom) {
+	if (top < bottom || b->before_len > top - bottom ||
+	    b->initrd.size > top - bottom - b->before_len) {
 		complain("--memory %s is too small: no room for the initrd of %s beside the kernel",
 			 format_size(b->ram_size, have, sizeof(have)),
 			 format_size(b->initrd.size, size, sizeof(size)));
 		return -1;
 	}
-	b->initrd_addr = align_down(top - b->initrd.size, PAGE_BYTES);
+	b->initrd_addr = align_down(top - b->initrd.size - b->before_len, PAGE_BYTES);
 	return 0;
 }
 
@@ -138,7 +139,7 @@ static void load_zero_page(const struct boot *b, const struct ram *ram)
 	bp->hdr.setup_data = 0;
 	if (b->initrd.fd >= 0) {
 		bp->hdr.ramdisk_image = b->initrd_addr;
-		bp->hdr.ramdisk_size = b->initrd.size;
+		bp->hdr.ramdisk_size = b->before_len + b->initrd.size;
 	}
 	bp->acpi_rsdp_addr = BOOT_ACPI;
 	load_e820(bp, b->ram_size);
@@ -192,8 +193,12 @@ int boot_load(const struct boot *boot, const struct ram *ram)
 	load_page_tables(ram);
 	load_gdt(ram);
 	memcpy(ram_at(ram, BOOT_CMDLINE, len), boot->cmdline, len);
-	if (boot->initrd.fd >= 0 &&
-	    load_file(&boot->initrd, ram, boot->initrd_addr, 0, boot->initrd.size) < 0)
+	if (boot->before_len)
+		memcpy(ram_at(ram, boot->initrd_addr, boot->before_len), boot->before,
+		       boot->before_len);
+	if (boot->initrd.fd >= 0 && load_file(&boot->initrd, ram,
+					      boot->initrd_addr + boot->before_len, 0,
+					      boot->initrd.size) < 0)
 		return -1;
 	return load_file(&k->file, ram, boot->kernel_addr, k->payload_offset, k->payload_size);
 }

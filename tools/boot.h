@@ -24,6 +24,7 @@
  * struct boot - what to boot and where it goes
  * @kernel: checked
  * @initrd: open, or @initrd.fd == -1
+ * @before, @before_len: what comes before the initrd in memory; a multiple of 4 bytes, or none
  * @cmdline: the guest's command line
  * @ram_size: bytes of RAM
  * @kernel_addr: where the kernel goes; from boot_plan()
@@ -32,6 +33,8 @@
 struct boot {
 	struct kernel kernel;
 	struct image initrd;
+	const void *before;
+	uint64_t before_len;
 	const char *cmdline;
 	uint64_t ram_size;
 	uint64_t kernel_addr;

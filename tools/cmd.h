@@ -13,6 +13,8 @@ int cmd_ksm(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_metrics(int argc, char **argv);
 int cmd_fork(int argc, char **argv);
+int cmd_tree(int argc, char **argv);
+int cmd_exec(int argc, char **argv);
 int cmd_freeze(int argc, char **argv);
 int cmd_thaw(int argc, char **argv);
 int cmd_kill(int argc, char **argv);

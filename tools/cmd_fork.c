@@ -144,12 +144,27 @@ static int take_name(struct forks *f, struct control *control, struct vm *vm, ch
 	return ret;
 }
 
+/* Run; where there is an agent, until it knows where it is. */
+static int greet_agent(struct vm *vm)
+{
+	if (!vm->agent.up)
+		return vm_start_threads(vm);
+	if (agentport_listen(&vm->agent) < 0 || vm_start_threads(vm) < 0)
+		return -1;
+	if (agentport_hello(&vm->agent) < 0)
+		return -1;
+	/* It has nothing to say until somebody asks. */
+	agentport_close(&vm->agent);
+	return 0;
+}
+
 /* The new process: all of a machine's life. */
 static int child(struct forks *f, const struct parent *parent, int ready_fd)
 {
 	static struct vm vm;
 	static char name[DITTO_NAME_LEN];
 	struct vm_config config = { .dev = f->dev, .name = name, .attachable = true,
+				    .agent = parent->state.agent,
 				    .cpus = parent->state.cpus,
 				    .ram_size = parent->state.ram_size };
 	struct control control;
@@ -161,7 +176,7 @@ static int child(struct forks *f, const struct parent *parent, int ready_fd)
 	ret = fork_create(&vm, &config, &parent->state, parent->template_fd);
 	close(parent->template_fd);
 	vm.control = control;
-	if (!ret && !vm_start_threads(&vm) && !control_start(&vm.control)) {
+	if (!ret && !greet_agent(&vm) && !control_start(&vm.control)) {
 		tell(ready_fd, name);
 		console_run(&vm.console);
 	}

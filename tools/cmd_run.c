@@ -3,6 +3,7 @@
  * `ditto run`: options, then the order of things. Files are opened, checked
  * and placed before the device is touched, so a mistake starts nothing.
  */
+#include "agent.h"
 #include "cmd.h"
 #include "terminal.h"
 #include "vm.h"
@@ -21,7 +22,7 @@
 #define RAM_MAX		(1ULL << 40)
 #define RAM_DEFAULT	(256 * MIB)
 
-enum { OPT_BACKING = 256, OPT_MERGE, OPT_DISK };
+enum { OPT_BACKING = 256, OPT_MERGE, OPT_DISK, OPT_AGENT };
 
 static const struct argp_option options[] = {
 	{ "kernel",  'k', "FILE", 0, "Linux kernel (bzImage, 64-bit); required", 1 },
@@ -33,6 +34,9 @@ static const struct argp_option options[] = {
 	  "a disk (/dev/vda, /dev/vdb, ...): what is in FILE, a raw image or a block device; `ro': the "
 	  "guest cannot write. May be given eight times", 2 },
 	{ "name",    'n', "NAME", 0, "what `ditto ps' calls it (at most 31 printable characters, no '/')", 2 },
+	{ "agent", OPT_AGENT, NULL, 0,
+	  "put an agent into the initial RAM file system, so that `ditto exec' runs commands in forks "
+	  "of the machine; it has the second serial port (ttyS1)", 2 },
 	{ "dev",     'd', "PATH", 0, "device (default: /dev/ditto); /dev/kvm runs on stock KVM", 3 },
 	{ "backing", OPT_BACKING, "KIND", 0,
 	  "make RAM of a `gmem' or of `anon'ymous memory (default: gmem where the device has it)", 3 },
@@ -172,6 +176,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_DISK:
 		parse_disk(run, arg, state);
 		break;
+	case OPT_AGENT:
+		run->config.agent = true;
+		break;
 	case OPT_MERGE:
 		parse_merge(run, arg, state);
 		break;
@@ -181,6 +188,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (!run->kernel)
 			argp_error(state, "--kernel is required");
+		if (run->config.agent && !run->initrd)
+			argp_error(state, "--agent: needs an --initrd to be put into");
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -211,6 +220,8 @@ static int run_prepare(struct run *run)
 	if (kernel_check(&boot->kernel) < 0)
 		return VM_BAD_KERNEL;
 	if (run->initrd && image_open(&boot->initrd, run->initrd) < 0)
+		return VM_ERROR;
+	if (run->config.agent && agent_add(boot) < 0)
 		return VM_ERROR;
 	for (unsigned int i = 0; i < run->config.disks; i++)
 		if (disk_open(&run->config.disk[i]) < 0)

@@ -51,6 +51,7 @@ static int do_info(struct vm *vm, struct request *r)
 {
 	add_string(r, "name", vm->config->name);
 	add_string(r, "state", vm->frozen ? "frozen" : "running");
+	add_string(r, "agent", !vm->config->agent ? "none" : vm->agent.up ? "up" : "not up");
 	add_hex(r, "generation", vm->vmgenid.generation, GENERATION_BYTES);
 	add_hex(r, "parent", vm->parent, GENERATION_BYTES);
 	add_string(r, "parent_name", vm->parent_name);

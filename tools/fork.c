@@ -28,6 +28,11 @@ static void save(struct vm *vm, struct vm_state *state)
 	state->ram_size = vm->ram.size;
 	snprintf(state->name, sizeof(state->name), "%s", vm->config->name);
 	serial_save(&vm->serial, &state->serial);
+	state->agent = vm->config->agent;
+	if (state->agent) {
+		state->agent_up = vm->agent.up;
+		serial_save(&vm->serial2, &state->serial2);
+	}
 	state->rtc = vm->rtc.state;
 	state->i8042 = vm->i8042.state;
 	pm_save(&vm->pm, &state->pm);
@@ -40,6 +45,11 @@ static int restore(struct vm *vm, const struct vm_state *state)
 	vm->i8042.state = state->i8042;
 	pm_restore(&vm->pm, &state->pm);
 	vmgenid_restore(&vm->vmgenid, &state->vmgenid);
+	if (state->agent) {
+		vm->agent.up = state->agent_up;
+		if (!serial_restore(&vm->serial2, &state->serial2))
+			return -1;
+	}
 	return serial_restore(&vm->serial, &state->serial) ? 0 : -1;
 }
 
@@ -217,7 +227,8 @@ static int adopt_ram(struct vm *vm, uint64_t size)
 /**
  * fork_create() - make a machine of a template; vm_start_threads() makes it run
  * @vm: filled in; vm_destroy() it whatever is returned
- * @config: kept; its name and its device count
+ * @config: kept; its device, its name, and who has its console count; and it has an agent's
+ *	port if @state has
  * @state: valid
  * @template_fd: from fork_template() in the parent's process
  *

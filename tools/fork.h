@@ -7,18 +7,20 @@
 /**
  * struct vm_state - what a fork needs to know that is not in the module
  * @version: of the program, and @size: of this structure: only the same understand each other
+ * @agent: there is a second serial port, @agent_up: and the agent listens there
  * @cpus: vCPUs
  * @ram_size: bytes
  * @name: the parent's
- * @serial, @rtc, @i8042, @pm, @vmgenid: its devices
+ * @serial, @serial2, @rtc, @i8042, @pm, @vmgenid: its devices
  */
 struct vm_state {
 	char version[12];
 	uint32_t size;
 	uint32_t cpus;
+	uint32_t agent, agent_up;
 	uint64_t ram_size;
 	char name[DITTO_NAME_LEN];
-	struct serial_state serial;
+	struct serial_state serial, serial2;
 	struct rtc_state rtc;
 	struct i8042_state i8042;
 	struct pm_state pm;

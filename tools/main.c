@@ -27,7 +27,9 @@ struct command {
 static const struct command commands[] = {
 	{ "run",  cmd_run },
 	{ "ps",   cmd_ps },
+	{ "tree", cmd_tree },
 	{ "fork", cmd_fork },
+	{ "exec", cmd_exec },
 	{ "freeze", cmd_freeze },
 	{ "thaw", cmd_thaw },
 	{ "kill", cmd_kill },
@@ -44,7 +46,9 @@ static const char doc[] =
 	"Commands:\n"
 	"  run      boot a Linux kernel in a new machine\n"
 	"  ps       list machines: RAM, resident, shared and saved memory\n"
+	"  tree     list machines that are forks below those they were forked from\n"
 	"  fork     make machines that begin as what another one is\n"
+	"  exec     run a command in a fork of a machine\n"
 	"  freeze   let a machine become a template, which stands still\n"
 	"  thaw     let it go on\n"
 	"  kill     end a machine\n"

@@ -180,6 +180,15 @@ static void console_room(void *console)
 	console_wake(console);
 }
 
+static void vm_attach_agent(struct vm *vm)
+{
+	struct serial_line com2 = { .port = SERIAL2_PORT, .irq = SERIAL2_IRQ, .put = agentport_put,
+				    .wake = agentport_wake, .end = &vm->agent };
+
+	serial_attach(&vm->serial2, &vm->ports, vm, &com2);
+	agentport_init(&vm->agent, &vm->serial2);
+}
+
 /**
  * vm_attach_devices() - put the devices that live in this process at their ports
  * @vm: has an fd and memory
@@ -194,6 +203,8 @@ void vm_attach_devices(struct vm *vm)
 	i8042_attach(&vm->i8042, &vm->ports, vm);
 	pm_attach(&vm->pm, &vm->ports, vm);
 	vmgenid_attach(&vm->vmgenid, &vm->ports, vm);
+	if (vm->config->agent)
+		vm_attach_agent(vm);
 }
 
 static int vm_create_vcpus(struct vm *vm)
@@ -270,7 +281,8 @@ int vm_create(struct vm *vm, const struct vm_config *config)
  */
 int vm_start(struct vm *vm, const struct boot *boot)
 {
-	struct acpi_machine machine = { .cpus = vm->vcpus, .disks = vm->disks.count };
+	struct acpi_machine machine = { .cpus = vm->vcpus, .disks = vm->disks.count,
+				       .agent = vm->config->agent };
 
 	if (boot_load(boot, &vm->ram) < 0 || acpi_load(&vm->ram, &machine) < 0)
 		return -1;
@@ -306,6 +318,8 @@ void vm_stop(struct vm *vm, int status)
 	__atomic_compare_exchange_n(&vm->status, &running, status, false, __ATOMIC_SEQ_CST,
 				    __ATOMIC_SEQ_CST);
 	park_wake(&vm->park);
+	if (vm->config->agent)
+		agentport_close(&vm->agent);
 	console_wake(&vm->console);
 }
 
@@ -365,6 +379,7 @@ void vm_destroy(struct vm *vm)
 {
 	for (; vm->vcpus; vm->vcpus--)
 		vcpu_destroy(&vm->vcpu[vm->vcpus - 1]);
+	agentport_destroy(&vm->agent);
 	free(vm->cpuid);
 	free(vm->frozen);
 	disks_destroy(&vm->disks);

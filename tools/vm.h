@@ -2,6 +2,7 @@
 #ifndef DITTO_VM_H
 #define DITTO_VM_H
 
+#include "agentport.h"
 #include "boot.h"
 #include "console.h"
 #include "control.h"
@@ -47,6 +48,7 @@ enum vm_status {
  * @policy: what it may be shared with, DITTO_POLICY_*, or 0 for the module's default
  * @disk: its disks, open
  * @disks: how many
+ * @agent: it has a second serial port, for the agent
  * @attachable: its console is whoever attaches, not standard input and output
  */
 struct vm_config {
@@ -58,7 +60,7 @@ struct vm_config {
 	uint32_t policy;
 	struct disk_config disk[DISKS_MAX];
 	unsigned int disks;
-	bool attachable;
+	bool agent, attachable;
 };
 
 /**
@@ -70,6 +72,7 @@ struct vm_config {
  * @cpuid: what every vCPU's CPUID is derived from
  * @ports: who answers which port
  * @serial, @rtc, @i8042, @pm, @vmgenid: the devices; they lock themselves
+ * @serial2, @agent: the agent's port and its other end, if there is one; likewise
  * @disks: they lock themselves
  * @console: the other end of @serial; locks itself
  * @vcpu: the CPUs
@@ -97,6 +100,8 @@ struct vm {
 	struct i8042 i8042;
 	struct pm pm;
 	struct vmgenid vmgenid;
+	struct serial serial2;
+	struct agentport agent;
 	struct disks disks;
 	struct console console;
 	struct vcpu vcpu[VM_CPUS_MAX];

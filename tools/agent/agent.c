@@ -1,0 +1,461 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The agent: a process of the guest that runs commands for `ditto exec`. The kernel starts it
+ * as the first process of the initramfs; it leaves a copy of itself and becomes the guest's
+ * own init. The copy lives in a mount namespace of its own, so that the guest may do with its
+ * root what it likes; a command is started in init's.
+ *
+ * It never waits for who listens: what a command says is read only when the serial port has
+ * taken what it said before. Input is passed on as far as `ditto` was given credit for it.
+ */
+#include "protocol.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/random.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#define PLACE		"/.ditto"
+#define FORK_MESSAGE	"reseeded due to virtual machine fork"
+#define FORK_SECONDS	10
+#define PIECE		2048	/* bytes of a command's output in a frame */
+#define ARGS_MAX	1024
+
+static int tty_fd, kmsg_fd, urandom_fd, proc_fd, signal_fd;
+
+/* To the host: what the port has not taken yet. */
+static uint8_t out[4 * (PIECE + AGENT_HEAD)];
+static size_t out_len;
+
+/* From the host: a frame that is not complete. */
+static uint8_t in[AGENT_HEAD + AGENT_FRAME_MAX];
+static size_t in_len;
+
+/* The command: its process, or 0; its pipes, or -1; and input that it has not taken. */
+static pid_t command;
+static int input_fd = -1, output_fd[2] = { -1, -1 };
+static uint8_t input[AGENT_CREDIT];
+static size_t input_len;
+static bool input_ends;
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+static void flush_out(void)
+{
+	ssize_t n = write(tty_fd, out, out_len);
+
+	if (n <= 0)
+		return;
+	out_len -= n;
+	memmove(out, out + n, out_len);
+}
+
+/* There is room for small ones always: large ones are made only when @out is empty. */
+static void send_frame(enum agent_frame type, const void *data, size_t len)
+{
+	if (out_len + AGENT_HEAD + len > sizeof(out))
+		return;
+	out[out_len++] = type;
+	out[out_len++] = len & 0xff;
+	out[out_len++] = len >> 8;
+	memcpy(out + out_len, data, len);
+	out_len += len;
+	flush_out();
+}
+
+static void send_exit(enum agent_exit how, uint8_t value)
+{
+	uint8_t data[2] = { how, value };
+
+	send_frame(AGENT_EXIT, data, sizeof(data));
+}
+
+/* Has the kernel told since we last looked that it is another machine's now? */
+static bool kernel_told(void)
+{
+	char record[8192];
+	bool told = false;
+	ssize_t n;
+
+	for (;;) {
+		n = read(kmsg_fd, record, sizeof(record) - 1);
+		/* Some were overwritten; the next read goes on behind them. */
+		if (n < 0 && errno == EPIPE)
+			continue;
+		if (n <= 0)
+			return told;
+		record[n] = '\0';
+		told |= strstr(record, FORK_MESSAGE) != NULL;
+	}
+}
+
+static void on_hello(const uint8_t *seed, size_t len)
+{
+	uint8_t told = 0;
+
+	for (int i = 0; i < 100 * FORK_SECONDS && !told; i++) {
+		told = kernel_told();
+		if (!told)
+			poll(NULL, 0, 10);
+	}
+	/* For what the kernel's own way may lack; it does no harm. */
+	if (write(urandom_fd, seed, len) == (ssize_t)len)
+		ioctl(urandom_fd, RNDRESEEDCRNG);
+	send_frame(AGENT_READY, &told, 1);
+}
+
+/* The strings of a frame into @strings, up to an empty one or the end. */
+static size_t take_strings(const char **at, const char *end, char **strings)
+{
+	size_t n = 0;
+
+	while (*at < end && **at && n < ARGS_MAX - 1) {
+		strings[n++] = (char *)*at;
+		*at += strlen(*at) + 1;
+	}
+	strings[n] = NULL;
+	*at += *at < end;
+	return n;
+}
+
+/* Where init is: what it has mounted, and its root. */
+static int enter_init(void)
+{
+	int fd = openat(proc_fd, "1/ns/mnt", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || setns(fd, CLONE_NEWNS) < 0)
+		return -1;
+	return 0;
+}
+
+/* In the command's process. */
+static void become(const char *at, const char *end, const int *std)
+{
+	static char *args[ARGS_MAX], *vars[ARGS_MAX];
+	const char *dir = at;
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
+	setsid();
+	for (int i = 0; i < 3; i++)
+		if (dup2(std[i], i) < 0)
+			return;
+	at += strlen(at) + 1;
+	take_strings(&at, end, vars);
+	if (!take_strings(&at, end, args)) {
+		errno = EINVAL;
+		return;
+	}
+	clearenv();
+	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
+	setenv("HOME", "/root", 1);
+	for (char **v = vars; *v; v++)
+		putenv(*v);
+	if (enter_init() < 0)
+		return;
+	if (chdir(*dir ? dir : "/") < 0) {
+		/* Not what says that there is no such command. */
+		if (errno == ENOENT)
+			errno = ENOTDIR;
+		return;
+	}
+	execvp(args[0], args);
+}
+
+static bool open_pipes(int std[3])
+{
+	int pipes[3][2] = { { -1, -1 }, { -1, -1 }, { -1, -1 } };
+
+	for (int i = 0; i < 3; i++)
+		if (pipe2(pipes[i], O_CLOEXEC) < 0)
+			return false;
+	std[0] = pipes[0][0];
+	std[1] = pipes[1][1];
+	std[2] = pipes[2][1];
+	input_fd = pipes[0][1];
+	output_fd[0] = pipes[1][0];
+	output_fd[1] = pipes[2][0];
+	fcntl(input_fd, F_SETFL, O_NONBLOCK);
+	fcntl(output_fd[0], F_SETFL, O_NONBLOCK);
+	fcntl(output_fd[1], F_SETFL, O_NONBLOCK);
+	return true;
+}
+
+static void close_pipes(void)
+{
+	close_fd(&input_fd);
+	close_fd(&output_fd[0]);
+	close_fd(&output_fd[1]);
+}
+
+/* The errno with which it did not start, or 0: told by a pipe that an exec closes. */
+static int start(const char *at, const char *end)
+{
+	int std[3], told[2], err = 0;
+
+	if (!open_pipes(std) || pipe2(told, O_CLOEXEC) < 0)
+		return errno;
+	command = fork();
+	if (!command) {
+		become(at, end, std);
+		err = errno;
+		_exit(write(told[1], &err, sizeof(err)) < 0);
+	}
+	if (command < 0)
+		err = errno;
+	for (int i = 0; i < 3; i++)
+		close(std[i]);
+	close(told[1]);
+	if (read(told[0], &err, sizeof(err)) < 0)
+		err = errno;
+	close(told[0]);
+	return err;
+}
+
+static void on_exec(const char *at, size_t len)
+{
+	int err = EINVAL;
+
+	if (command)
+		return;
+	input_len = 0;
+	input_ends = false;
+	/* Every string ends within the frame. */
+	if (len && !at[len - 1])
+		err = start(at, at + len);
+	if (!err)
+		return;
+	if (command > 0)
+		waitpid(command, NULL, 0);
+	command = 0;
+	close_pipes();
+	send_exit(AGENT_FAILED, err);
+}
+
+static void on_stdin(const uint8_t *data, size_t len)
+{
+	if (!len)
+		input_ends = true;
+	if (input_fd < 0 || len > sizeof(input) - input_len)
+		return;
+	memcpy(input + input_len, data, len);
+	input_len += len;
+}
+
+static void on_frame(uint8_t type, const uint8_t *data, size_t len)
+{
+	switch (type) {
+	case AGENT_HELLO:
+		on_hello(data, len);
+		break;
+	case AGENT_EXEC:
+		on_exec((const char *)data, len);
+		break;
+	case AGENT_STDIN:
+		on_stdin(data, len);
+		break;
+	case AGENT_SIGNAL:
+		if (len == 1 && command > 0)
+			kill(-command, data[0]);
+		break;
+	}
+}
+
+static void read_host(void)
+{
+	size_t len;
+	ssize_t n = read(tty_fd, in + in_len, sizeof(in) - in_len);
+
+	if (n > 0)
+		in_len += n;
+	while (in_len >= AGENT_HEAD) {
+		len = in[1] | in[2] << 8;
+		if (len > AGENT_FRAME_MAX)
+			len = 0;
+		if (in_len < AGENT_HEAD + len)
+			return;
+		on_frame(in[0], in + AGENT_HEAD, len);
+		in_len -= AGENT_HEAD + len;
+		memmove(in, in + AGENT_HEAD + len, in_len);
+	}
+}
+
+/* What a command does not want is as good as taken. */
+static void pass_input(void)
+{
+	uint8_t taken[2];
+	ssize_t n = input_len ? write(input_fd, input, input_len) : 0;
+
+	if (n < 0 && errno != EAGAIN && errno != EINTR) {
+		close_fd(&input_fd);
+		n = input_len;
+	}
+	if (n > 0) {
+		input_len -= n;
+		memmove(input, input + n, input_len);
+		taken[0] = n & 0xff;
+		taken[1] = n >> 8;
+		send_frame(AGENT_TAKEN, taken, sizeof(taken));
+	}
+	if (!input_len && input_ends)
+		close_fd(&input_fd);
+}
+
+/* Return: whether there was something. */
+static bool pass_output(int which)
+{
+	uint8_t piece[PIECE];
+	ssize_t n = read(output_fd[which], piece, sizeof(piece));
+
+	if (n > 0)
+		send_frame(which ? AGENT_STDERR : AGENT_STDOUT, piece, n);
+	else if (!n || (errno != EAGAIN && errno != EINTR))
+		close_fd(&output_fd[which]);
+	return n > 0;
+}
+
+static void drain(void)
+{
+	struct pollfd p = { .fd = tty_fd, .events = POLLOUT };
+
+	while (out_len && poll(&p, 1, -1) >= 0)
+		flush_out();
+}
+
+/* What it had said is in the pipes; who else has their other ends is not waited for. */
+static void on_child(void)
+{
+	struct signalfd_siginfo info;
+	int status;
+
+	if (read(signal_fd, &info, sizeof(info)) != sizeof(info) || command <= 0 ||
+	    waitpid(command, &status, WNOHANG) != command)
+		return;
+	command = 0;
+	for (int i = 0; i < 2; i++) {
+		while (output_fd[i] >= 0 && pass_output(i))
+			drain();
+	}
+	close_pipes();
+	if (WIFSIGNALED(status))
+		send_exit(AGENT_KILLED, WTERMSIG(status));
+	else
+		send_exit(AGENT_EXITED, WEXITSTATUS(status));
+}
+
+static void serve(void)
+{
+	struct pollfd p[] = {
+		{ .fd = tty_fd, .events = POLLIN | (out_len ? POLLOUT : 0) },
+		{ .fd = signal_fd, .events = out_len ? 0 : POLLIN },
+		{ .fd = input_len || input_ends ? input_fd : -1, .events = POLLOUT },
+		{ .fd = out_len ? -1 : output_fd[0], .events = POLLIN },
+		{ .fd = out_len ? -1 : output_fd[1], .events = POLLIN },
+	};
+
+	if (poll(p, sizeof(p) / sizeof(p[0]), -1) < 0)
+		return;
+	if (p[0].revents & POLLOUT)
+		flush_out();
+	if (p[2].revents && input_fd >= 0)
+		pass_input();
+	for (int i = 0; i < 2; i++)
+		if (p[3 + i].revents && !out_len && output_fd[i] >= 0)
+			pass_output(i);
+	if (p[1].revents)
+		on_child();
+	if (p[0].revents & POLLIN)
+		read_host();
+}
+
+static int node(const char *path, unsigned int major_, unsigned int minor_, int flags)
+{
+	mknod(path, S_IFCHR | 0600, makedev(major_, minor_));
+	return open(path, flags | O_CLOEXEC | O_NOCTTY);
+}
+
+static bool set_up_port(void)
+{
+	struct termios t;
+
+	if (tcgetattr(tty_fd, &t) < 0)
+		return false;
+	cfmakeraw(&t);
+	t.c_cflag |= CLOCAL | CREAD;
+	return tcsetattr(tty_fd, TCSAFLUSH, &t) == 0;
+}
+
+static bool set_up(void)
+{
+	sigset_t set;
+
+	setsid();
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return false;
+	mkdir(PLACE "/proc", 0700);
+	mount("proc", PLACE "/proc", "proc", 0, NULL);
+	proc_fd = open(PLACE "/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	tty_fd = node(PLACE "/port", 4, 65, O_RDWR | O_NONBLOCK);
+	kmsg_fd = node(PLACE "/kmsg", 1, 11, O_RDONLY | O_NONBLOCK);
+	urandom_fd = node(PLACE "/urandom", 1, 9, O_RDWR);
+	if (signal_fd < 0 || proc_fd < 0 || tty_fd < 0 || kmsg_fd < 0 || urandom_fd < 0)
+		return false;
+	lseek(kmsg_fd, 0, SEEK_END);
+	return set_up_port();
+}
+
+static void agent(void)
+{
+	static const char why[] = "ditto agent: no second serial port, or no mount namespaces\n";
+
+	if (!set_up()) {
+		_exit(write(STDERR_FILENO, why, sizeof(why) - 1) < 0);
+	}
+	memcpy(out, AGENT_MAGIC, sizeof(AGENT_MAGIC) - 1);
+	out_len = sizeof(AGENT_MAGIC) - 1;
+	send_frame(AGENT_UP, "", 0);
+	for (;;)
+		serve();
+}
+
+int main(int argc, char **argv)
+{
+	const char *init = getenv("DITTO_INIT");
+	char path[256];
+
+	(void)argc;
+	strncpy(path, init && *init ? init : "/init", sizeof(path) - 1);
+	path[sizeof(path) - 1] = '\0';
+	unsetenv("DITTO_INIT");
+	if (!fork())
+		agent();
+	argv[0] = path;
+	execv(path, argv);
+	return 127;
+}

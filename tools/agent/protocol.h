@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What goes over the second serial port between `ditto` and the agent in its guest: frames of
+ * a type, a length (little-endian) and that many bytes. The agent says AGENT_MAGIC once,
+ * before its first frame; what comes before is not its.
+ */
+#ifndef DITTO_AGENT_PROTOCOL_H
+#define DITTO_AGENT_PROTOCOL_H
+
+#define AGENT_MAGIC	"\x02ditto agent 1\n"
+#define AGENT_FRAME_MAX	32768		/* bytes behind the head */
+#define AGENT_HEAD	3
+#define AGENT_CREDIT	8192		/* bytes of input that may be on their way */
+#define AGENT_SEED	32
+
+enum agent_frame {
+	/* from the agent */
+	AGENT_UP = 1,		/* it listens */
+	AGENT_READY,		/* answers HELLO; a byte: 1: the generation is new, 0: nothing told so */
+	AGENT_STDOUT,
+	AGENT_STDERR,
+	AGENT_TAKEN,		/* two bytes: so much input was passed on */
+	AGENT_EXIT,		/* two bytes: enum agent_exit, and what that says */
+	/* to the agent */
+	AGENT_HELLO = 65,	/* you are in a fork; AGENT_SEED random bytes */
+	AGENT_EXEC,		/* strings: directory, environment, an empty one, arguments */
+	AGENT_STDIN,		/* none: its end */
+	AGENT_SIGNAL,		/* a byte */
+};
+
+enum agent_exit {
+	AGENT_EXITED,		/* status */
+	AGENT_KILLED,		/* signal */
+	AGENT_FAILED,		/* errno: it did not start */
+};
+
+#endif

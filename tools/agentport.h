@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef DITTO_AGENTPORT_H
+#define DITTO_AGENTPORT_H
+
+#include "agent/protocol.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct serial;
+
+/**
+ * struct agentport - the other end of the agent's serial port
+ * @serial: constant; the port
+ * @frames: a pair of sockets, through which the agent's frames come to who reads the first,
+ *	who is waited for; or -1: nobody wants them
+ * @up: the agent has said that it listens; a fork's agent listens, too
+ * @in, @in_len: vCPU threads, @in_lock: a frame that is not complete, or what may be the magic
+ * @out, @out_len: under @lock: what the port has not taken yet
+ */
+struct agentport {
+	struct serial *serial;
+	int frames[2];
+	_Atomic bool up;
+	pthread_mutex_t in_lock, lock;
+	uint8_t in[AGENT_HEAD + AGENT_FRAME_MAX];
+	size_t in_len;
+	uint8_t *out;
+	size_t out_len;
+};
+
+void agentport_init(struct agentport *p, struct serial *serial);
+int agentport_listen(struct agentport *p);
+void agentport_put(void *port, uint8_t byte);
+void agentport_wake(void *port);
+int agentport_send(struct agentport *p, uint8_t type, const void *data, size_t len);
+int agentport_hello(struct agentport *p);
+void agentport_close(struct agentport *p);
+void agentport_destroy(struct agentport *p);
+
+#endif

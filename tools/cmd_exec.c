@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * `ditto exec`: a command in a fork of a machine. The fork lives in this process and ends with
+ * it, however that ends. Its agent runs the command; here is the loop between the agent's
+ * frames and the standard files. What comes from the guest is checked, and written where the
+ * user said; nothing else of it counts.
+ */
+#include "child.h"
+#include "cmd.h"
+#include "socket.h"
+#include "util.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define AGENT_SECONDS	60	/* for a machine that is still booting */
+#define STDIN_PIECE	1024
+
+/* What the exit status says when it is not the command's; as of docker run and timeout. */
+enum { EXEC_TIMEOUT = 124, EXEC_FAILED = 125, EXEC_CANNOT = 126, EXEC_NOT_FOUND = 127 };
+
+enum { OPT_CWD = 256, OPT_TIMEOUT };
+
+static const struct argp_option options[] = {
+	{ "env",     'e',	  "NAME=VALUE", 0, "a variable of the command's environment; as often as needed", 0 },
+	{ "cwd",     OPT_CWD,	  "DIR",	0, "its directory (default: /)", 0 },
+	{ "timeout", OPT_TIMEOUT, "SECONDS",	0, "end it after that time", 0 },
+	{ "dev",     'd',	  "PATH",	0, "device (default: /dev/ditto)", 0 },
+	{ 0 }
+};
+
+static const char doc[] =
+	"Run a command in a fork of machine NAME, which `ditto run --agent' started, and end the "
+	"fork. Standard input, output and error are the command's, and so are SIGINT, SIGTERM, "
+	"SIGHUP and SIGQUIT. It runs as root in the guest, with the directories that the guest's init "
+	"has, and with no more environment than PATH, HOME and --env. NAME goes on, or stays a "
+	"template.\v"
+	"Exit status: the command's; 128 and a signal's number, if one ended it;\n"
+	"  124  the time was over\n"
+	"  125  there was no fork, or it ended before the command\n"
+	"  126  the command could not be started\n"
+	"  127  there is no such command\n"
+	"\n"
+	"Example:\n"
+	"  ditto exec template -- python3 -c 'print(6 * 7)'";
+
+/**
+ * struct exec - one command
+ * @name: of whom to fork
+ * @dev: device
+ * @cwd: directory, or ""
+ * @env, @env_len: variables, each with its NUL
+ * @argv: command and arguments, NULL-terminated
+ * @timeout: seconds, or 0
+ * @deadline: when that is over, in ms, or 0
+ * @vm: the fork
+ * @credit: bytes of input that the agent still takes
+ * @eof: the input has ended
+ * @status: exit status, or -1
+ */
+struct exec {
+	const char *name, *dev, *cwd;
+	char *env;
+	size_t env_len;
+	char **argv;
+	unsigned int timeout;
+	int64_t deadline;
+	struct vm *vm;
+	size_t credit;
+	bool eof;
+	int status;
+};
+
+static void add_env(struct exec *e, const char *arg, struct argp_state *state)
+{
+	size_t len = strlen(arg) + 1;
+	char *bigger = realloc(e->env, e->env_len + len);
+
+	if (!strchr(arg, '=') || *arg == '=')
+		argp_error(state, "--env: '%s' is not NAME=VALUE", arg);
+	if (!bigger)
+		argp_failure(state, EXEC_FAILED, ENOMEM, "--env");
+	e->env = bigger;
+	memcpy(e->env + e->env_len, arg, len);
+	e->env_len += len;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct exec *e = state->input;
+
+	switch (key) {
+	case 'e':
+		add_env(e, arg, state);
+		return 0;
+	case 'd':
+		e->dev = arg;
+		return 0;
+	case OPT_CWD:
+		e->cwd = arg;
+		return 0;
+	case OPT_TIMEOUT:
+		if (!parse_uint(arg, &e->timeout) || !e->timeout)
+			argp_error(state, "--timeout: '%s' is not a number of seconds", arg);
+		return 0;
+	case ARGP_KEY_ARG:
+		e->name = arg;
+		if (state->next == state->argc)
+			argp_error(state, "which command?");
+		/* What follows is the command's, options and all; a "--" is ours. */
+		e->argv = state->argv + state->next;
+		if (!strcmp(e->argv[0], "--"))
+			e->argv++;
+		state->next = state->argc;
+		return 0;
+	case ARGP_KEY_END:
+		if (!e->name || !e->argv || !e->argv[0])
+			argp_error(state, "which machine, and which command?");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* A machine that is booting has no agent yet; one without --agent never has. */
+static int wait_for_agent(const struct exec *e)
+{
+	int64_t until = e->deadline ?: socket_now_ms() + AGENT_SECONDS * 1000;
+	struct json_object *info;
+	bool up = false, none = false;
+	int fd;
+
+	while (!up && !none && socket_now_ms() < until) {
+		fd = machine_ask(e->name, "info", &info, NULL);
+		if (fd < 0)
+			return -1;
+		close(fd);
+		up = !strcmp(message_string(info, "agent"), "up");
+		none = !strcmp(message_string(info, "agent"), "none");
+		json_object_put(info);
+		if (!up && !none)
+			poll(NULL, 0, 100);
+	}
+	if (up)
+		return 0;
+	complain("%s: %s", e->name, none ? "has no agent (`ditto run --agent' gives it one)"
+					 : "its agent is not up");
+	return -1;
+}
+
+static int send_command(struct exec *e)
+{
+	uint8_t *frame = malloc(AGENT_FRAME_MAX);
+	size_t len = strlen(e->cwd) + 1 + e->env_len + 1;
+	bool fits = frame && len <= AGENT_FRAME_MAX;
+	int ret = -1;
+
+	if (fits) {
+		memcpy(frame, e->cwd, strlen(e->cwd) + 1);
+		memcpy(frame + strlen(e->cwd) + 1, e->env, e->env_len);
+		frame[len - 1] = '\0';
+	}
+	for (char **arg = e->argv; *arg && fits; arg++) {
+		size_t n = strlen(*arg) + 1;
+
+		fits = n <= AGENT_FRAME_MAX - len;
+		if (fits)
+			memcpy(frame + len, *arg, n);
+		len += n;
+	}
+	if (fits)
+		ret = agentport_send(&e->vm->agent, AGENT_EXEC, frame, len);
+	else
+		complain("the command and its environment are too long");
+	free(frame);
+	return ret;
+}
+
+static void on_input(struct exec *e)
+{
+	uint8_t bytes[STDIN_PIECE];
+	size_t want = e->credit < sizeof(bytes) ? e->credit : sizeof(bytes);
+	ssize_t n = read(STDIN_FILENO, bytes, want);
+
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	if (n < 0)
+		n = 0;
+	e->eof = !n;
+	e->credit -= n;
+	agentport_send(&e->vm->agent, AGENT_STDIN, bytes, n);
+}
+
+static void send_signal(struct exec *e, uint8_t sig)
+{
+	agentport_send(&e->vm->agent, AGENT_SIGNAL, &sig, 1);
+}
+
+static void on_signal(struct exec *e)
+{
+	struct signalfd_siginfo info;
+
+	if (read(e->vm->console.signal_fd, &info, sizeof(info)) == sizeof(info))
+		send_signal(e, info.ssi_signo);
+}
+
+/* Who reads has gone: the command hears of it as it would here. */
+static void pass(struct exec *e, int fd, const uint8_t *data, size_t len)
+{
+	while (len) {
+		ssize_t n = write(fd, data, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
+			poll(&(struct pollfd){ .fd = fd, .events = POLLOUT }, 1, -1);
+			continue;
+		}
+		if (n <= 0) {
+			send_signal(e, SIGPIPE);
+			return;
+		}
+		data += n;
+		len -= n;
+	}
+}
+
+static int failed_status(const struct exec *e, int err)
+{
+	complain("%s: %s", e->argv[0], strerror(err));
+	return err == ENOENT ? EXEC_NOT_FOUND : EXEC_CANNOT;
+}
+
+static int exit_status(const struct exec *e, const uint8_t *data)
+{
+	switch (data[0]) {
+	case AGENT_EXITED:
+		return data[1];
+	case AGENT_KILLED:
+		return 128 + (data[1] & 0x7f);
+	default:
+		return failed_status(e, data[1]);
+	}
+}
+
+static void on_frame(struct exec *e)
+{
+	static uint8_t frame[AGENT_HEAD + AGENT_FRAME_MAX];
+	ssize_t n = recv(e->vm->agent.frames[0], frame, sizeof(frame), 0);
+	const uint8_t *data = frame + AGENT_HEAD;
+
+	if (n < AGENT_HEAD) {
+		e->status = EXEC_FAILED;
+		return;
+	}
+	n -= AGENT_HEAD;
+	if (frame[0] == AGENT_STDOUT)
+		pass(e, STDOUT_FILENO, data, n);
+	else if (frame[0] == AGENT_STDERR)
+		pass(e, STDERR_FILENO, data, n);
+	else if (frame[0] == AGENT_TAKEN && n == 2)
+		e->credit += data[0] | data[1] << 8;
+	else if (frame[0] == AGENT_EXIT && n == 2)
+		e->status = exit_status(e, data);
+	/* More than there ever was is a broken agent's. */
+	if (e->credit > AGENT_CREDIT)
+		e->credit = AGENT_CREDIT;
+}
+
+static int time_left(const struct exec *e)
+{
+	int64_t left = e->deadline - socket_now_ms();
+
+	if (!e->deadline)
+		return -1;
+	return left > 0 ? left : 0;
+}
+
+static void relay(struct exec *e)
+{
+	while (e->status < 0) {
+		struct pollfd p[] = {
+			{ .fd = e->vm->agent.frames[0], .events = POLLIN },
+			{ .fd = e->vm->console.signal_fd, .events = POLLIN },
+			{ .fd = e->eof || !e->credit ? -1 : STDIN_FILENO, .events = POLLIN },
+		};
+		int n = poll(p, ARRAY_SIZE(p), time_left(e));
+
+		if (!n && !time_left(e))
+			e->status = EXEC_TIMEOUT;
+		if (n <= 0)
+			continue;
+		if (p[1].revents)
+			on_signal(e);
+		if (p[0].revents)
+			on_frame(e);
+		if (p[2].revents && e->status < 0)
+			on_input(e);
+	}
+}
+
+/* Return: 0 when the command is on its way. */
+static int begin(struct exec *e, const struct vm_config *config, const struct parent *parent)
+{
+	if (fork_create(e->vm, config, &parent->state, parent->template_fd) < 0 ||
+	    agentport_listen(&e->vm->agent) < 0 || vm_start_threads(e->vm) < 0)
+		return -1;
+	return agentport_hello(&e->vm->agent) < 0 || send_command(e) < 0 ? -1 : 0;
+}
+
+static int run(struct exec *e, const struct parent *parent)
+{
+	static struct vm vm;
+	struct vm_config config = { .dev = e->dev, .name = "", .attachable = true, .agent = true,
+				    .cpus = parent->state.cpus,
+				    .ram_size = parent->state.ram_size };
+	int status;
+
+	e->vm = &vm;
+	if (!begin(e, &config, parent))
+		relay(e);
+	status = vm.status;
+	vm_join(&vm);
+	vm_destroy(&vm);
+	if (e->status == EXEC_FAILED && status != VM_RUNNING)
+		complain("the machine ended before the command");
+	return e->status < 0 ? EXEC_FAILED : e->status;
+}
+
+/**
+ * cmd_exec() - `ditto exec`
+ * @argc: as for main()
+ * @argv: as for main()
+ *
+ * Return: the exit status.
+ */
+int cmd_exec(int argc, char **argv)
+{
+	static const struct argp argp = { options, parse, "NAME [--] COMMAND [ARGUMENT...]", doc, NULL, NULL,
+					  NULL };
+	struct exec e = { .dev = DITTO_DEV, .cwd = "", .credit = AGENT_CREDIT, .status = -1 };
+	struct parent parent;
+	int status;
+
+	argp_err_exit_status = EXEC_FAILED;
+	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &e);
+	if (e.timeout)
+		e.deadline = socket_now_ms() + e.timeout * 1000LL;
+	if (wait_for_agent(&e) < 0 || parent_ask(&parent, e.name) < 0)
+		return EXEC_FAILED;
+	status = run(&e, &parent);
+	close(parent.template_fd);
+	free(e.env);
+	return status;
+}
