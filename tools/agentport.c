@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The host's end of the agent's serial port: frames are put together from bytes by the vCPU
+ * The host's end of the agent's ports: frames are put together from bytes by the vCPU
  * that sends them, and taken apart into bytes as the port has room. What the agent says comes
  * from the guest: a frame is at most as long as there is room, and whoever reads it checks it.
  */

@@ -180,6 +180,12 @@ static void console_room(void *console)
 	console_wake(console);
 }
 
+static void agent_sent(void *port, unsigned int offset, unsigned int size, uint32_t value)
+{
+	(void)offset, (void)size;
+	agentport_put(port, value);
+}
+
 static void vm_attach_agent(struct vm *vm)
 {
 	struct serial_line com2 = { .port = SERIAL2_PORT, .irq = SERIAL2_IRQ, .put = agentport_put,
@@ -187,6 +193,10 @@ static void vm_attach_agent(struct vm *vm)
 
 	serial_attach(&vm->serial2, &vm->ports, vm, &com2);
 	agentport_init(&vm->agent, &vm->serial2);
+	ioports_add(&vm->ports, (struct ioport_range){
+		.first = AGENT_PORT, .count = 1, .bytewise = true, .out = agent_sent,
+		.device = &vm->agent,
+	});
 }
 
 /**

@@ -20,6 +20,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/io.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/signalfd.h>
@@ -41,6 +42,9 @@ static int tty_fd, kmsg_fd, urandom_fd, proc_fd, signal_fd;
 static uint8_t out[4 * (PIECE + AGENT_HEAD)];
 static size_t out_len;
 
+/* It goes there by blocks. */
+static bool has_port;
+
 /* From the host: a frame that is not complete. */
 static uint8_t in[AGENT_HEAD + AGENT_FRAME_MAX];
 static size_t in_len;
@@ -61,8 +65,14 @@ static void close_fd(int *fd)
 
 static void flush_out(void)
 {
-	ssize_t n = write(tty_fd, out, out_len);
+	const uint8_t *at = out;
+	ssize_t n;
 
+	if (has_port) {
+		__asm__ volatile("rep outsb" : "+S" (at), "+c" (out_len) : "d" (AGENT_PORT) : "memory");
+		return;
+	}
+	n = write(tty_fd, out, out_len);
 	if (n <= 0)
 		return;
 	out_len -= n;
@@ -427,6 +437,7 @@ static bool set_up(void)
 	if (signal_fd < 0 || proc_fd < 0 || tty_fd < 0 || kmsg_fd < 0 || urandom_fd < 0)
 		return false;
 	lseek(kmsg_fd, 0, SEEK_END);
+	has_port = !ioperm(AGENT_PORT, 1, 1);
 	return set_up_port();
 }
 

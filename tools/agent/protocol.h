@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What goes over the second serial port between `ditto` and the agent in its guest: frames of
- * a type, a length (little-endian) and that many bytes. The agent says AGENT_MAGIC once,
- * before its first frame; what comes before is not its.
+ * What goes between `ditto` and the agent in its guest: frames of a type, a length
+ * (little-endian) and that many bytes. To the agent they go over the second serial port, which
+ * interrupts; from it over a port that takes whole blocks (OUTSB), because each byte to the
+ * serial port is an exit; or over the serial port, too, where the guest's kernel lets no process
+ * have ports. The agent says AGENT_MAGIC once, before its first frame; what comes before is not
+ * its.
  */
 #ifndef DITTO_AGENT_PROTOCOL_H
 #define DITTO_AGENT_PROTOCOL_H
@@ -10,6 +13,7 @@
 #define AGENT_MAGIC	"\x02ditto agent 1\n"
 #define AGENT_FRAME_MAX	32768		/* bytes behind the head */
 #define AGENT_HEAD	3
+#define AGENT_PORT	0x620
 #define AGENT_CREDIT	8192		/* bytes of input that may be on their way */
 #define AGENT_SEED	32
 
