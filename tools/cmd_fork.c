@@ -101,6 +101,18 @@ static bool child_name(const struct forks *f, unsigned int number, char *name)
 	return n > 0 && n < DITTO_NAME_LEN;
 }
 
+/* What the caller had open is not held for as long as the machine lives. */
+static void close_others(unsigned int a, unsigned int b)
+{
+	unsigned int low = a < b ? a : b, high = a < b ? b : a;
+
+	if (low > STDERR_FILENO + 1)
+		close_range(STDERR_FILENO + 1, low - 1, 0);
+	if (high > low + 1)
+		close_range(low + 1, high - 1, 0);
+	close_range(high + 1, ~0u, 0);
+}
+
 /* In the new process: its standard files are nobody's terminal. */
 static void go_into_background(void)
 {
@@ -170,6 +182,7 @@ static int child(struct forks *f, const struct parent *parent, int ready_fd)
 	struct control control;
 	int ret;
 
+	close_others(parent->template_fd, ready_fd);
 	go_into_background();
 	if (take_name(f, &control, &vm, name) < 0)
 		return VM_ERROR;
