@@ -12,6 +12,7 @@
 #include "util.h"
 
 #include <argp.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -126,6 +127,8 @@ static void family_ask(struct family *f)
 		struct json_object *info;
 		int fd = socket_name(entry, name, sizeof(name)) ? socket_connect(name, ANSWER_MS) : -1;
 
+		if (fd == -ECONNREFUSED)
+			socket_remove_stale(name);
 		if (fd < 0)
 			continue;
 		if (!machine_call(fd, "info", &info, NULL))

@@ -4,8 +4,8 @@
  * object with at most one fd. The directory is $XDG_RUNTIME_DIR/ditto, or else /run/ditto;
  * a socket is NAME.sock, or PID.sock of a machine without a name. Both ends must be of the same user.
  *
- * A socket whose machine died by SIGKILL stays behind. Whoever wants its name finds that
- * nobody listens, and removes it; the directory is locked meanwhile, so that two who want it
+ * A socket whose machine died by SIGKILL stays behind. Whoever wants its name, or lists
+ * machines, finds that nobody listens, and removes it; the directory is locked meanwhile, so that two who want it
  * do not remove each other's.
  */
 #include "socket.h"
@@ -145,6 +145,24 @@ int socket_listen(const char *name, struct sockaddr_un *address)
 	if (ret < 0 && fd >= 0)
 		close(fd);
 	return ret < 0 ? ret : fd;
+}
+
+/**
+ * socket_remove_stale() - remove a socket whose machine is gone
+ * @name: the machine's
+ *
+ * With the directory locked, so that it is not another's who has just taken the name.
+ */
+void socket_remove_stale(const char *name)
+{
+	struct sockaddr_un address;
+	int dir = lock_directory();
+
+	if (dir < 0)
+		return;
+	if (!socket_address(name, &address) && is_stale(&address))
+		unlink(address.sun_path);
+	close(dir);
 }
 
 /**

@@ -13,6 +13,7 @@
 int64_t socket_now_ms(void);
 int socket_address(const char *name, struct sockaddr_un *address);
 int socket_listen(const char *name, struct sockaddr_un *address);
+void socket_remove_stale(const char *name);
 int socket_connect(const char *name, unsigned int timeout_ms);
 DIR *socket_directory(void);
 bool socket_name(const struct dirent *entry, char *name, size_t len);
