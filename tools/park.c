@@ -8,6 +8,7 @@
 #include "vm.h"
 
 #include <errno.h>
+#include <sys/ioctl.h>
 #include <time.h>
 
 #define PATIENCE_SECONDS	2
@@ -76,14 +77,22 @@ void park_release(struct vm *vm)
 	console_wake(&vm->console);
 }
 
-/**
- * park_gate() - wait here if that is wanted; a vCPU's thread
- * @vm: its machine
+/*
+ * What the devices answered last is in kvm_run only, until the next KVM_RUN: a fork would
+ * have it, but one that is reset would ask again, of devices that have answered already.
+ * This takes the answer without entering the guest; the exit may have more parts.
  */
-void park_gate(struct vm *vm)
+static void finish_exit(struct vcpu *vcpu)
 {
-	if (!vm->park.wanted)
-		return;
+	vcpu->run->immediate_exit = 1;
+	while (ioctl(vcpu->fd, KVM_RUN, 0) == 0 && vcpu->vm->status == VM_RUNNING) {
+		vcpu_handle_exit(vcpu);
+		vcpu->run->immediate_exit = 1;
+	}
+}
+
+static void wait_here(struct vm *vm)
+{
 	pthread_mutex_lock(&vm->park.lock);
 	vm->park.parked++;
 	pthread_cond_broadcast(&vm->park.changed);
@@ -91,6 +100,22 @@ void park_gate(struct vm *vm)
 		pthread_cond_wait(&vm->park.changed, &vm->park.lock);
 	vm->park.parked--;
 	pthread_mutex_unlock(&vm->park.lock);
+}
+
+/**
+ * park_gate() - wait here if that is wanted; a vCPU's thread
+ * @vcpu: is not in KVM_RUN
+ */
+void park_gate(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+
+	while (vm->park.wanted && vm->status == VM_RUNNING) {
+		finish_exit(vcpu);
+		wait_here(vm);
+		/* Before either is looked at again, so that a kick from here on counts. */
+		vcpu->run->immediate_exit = 0;
+	}
 }
 
 /**

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
+struct vcpu;
 struct vm;
 
 /**
@@ -24,7 +25,7 @@ struct park {
 void park_init(struct park *park);
 int park_all(struct vm *vm);
 void park_release(struct vm *vm);
-void park_gate(struct vm *vm);
+void park_gate(struct vcpu *vcpu);
 void park_wake(struct park *park);
 
 #endif

@@ -191,7 +191,7 @@ static void *vcpu_thread(void *arg)
 	for (;;) {
 		/* First, so that a kick from here on is not lost. */
 		vcpu->run->immediate_exit = 0;
-		park_gate(vcpu->vm);
+		park_gate(vcpu);
 		if (vcpu->vm->status != VM_RUNNING)
 			break;
 		if (ioctl(vcpu->fd, KVM_RUN, 0) == 0)
