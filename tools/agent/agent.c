@@ -120,13 +120,12 @@ static bool kernel_told(void)
 
 static void on_hello(const uint8_t *seed, size_t len)
 {
-	uint8_t told = 0;
+	struct pollfd p = { .fd = kmsg_fd, .events = POLLIN };
+	uint8_t told = kernel_told();
 
-	for (int i = 0; i < 100 * FORK_SECONDS && !told; i++) {
+	/* Each time it says something else, which is rare, the wait begins anew. */
+	while (!told && poll(&p, 1, 1000 * FORK_SECONDS) > 0)
 		told = kernel_told();
-		if (!told)
-			poll(NULL, 0, 10);
-	}
 	/* For what the kernel's own way may lack; it does no harm. */
 	if (write(urandom_fd, seed, len) == (ssize_t)len)
 		ioctl(urandom_fd, RNDRESEEDCRNG);
