@@ -28,7 +28,7 @@ void agentport_init(struct agentport *p, struct serial *serial)
 {
 	p->serial = serial;
 	p->frames[0] = p->frames[1] = -1;
-	p->up = false;
+	p->up = p->greeted = false;
 	p->in_len = p->out_len = 0;
 	p->out = NULL;
 	pthread_mutex_init(&p->in_lock, NULL);
@@ -81,6 +81,8 @@ void agentport_put(void *port, uint8_t byte)
 	if (p->up && len > AGENT_FRAME_MAX)
 		p->in_len = 0;
 	else if (p->up && p->in_len >= AGENT_HEAD && p->in_len == AGENT_HEAD + len) {
+		if (p->in[0] == AGENT_READY)
+			p->greeted = false;
 		if (p->frames[1] >= 0)
 			send(p->frames[1], p->in, p->in_len, MSG_NOSIGNAL);
 		p->in_len = 0;
@@ -135,6 +137,38 @@ int agentport_send(struct agentport *p, uint8_t type, const void *data, size_t l
 }
 
 /**
+ * agentport_reset() - what was on its way is not; no vCPU runs
+ * @p: the port
+ * @up: the agent listens
+ */
+void agentport_reset(struct agentport *p, bool up)
+{
+	pthread_mutex_lock(&p->in_lock);
+	p->in_len = 0;
+	p->up = up;
+	pthread_mutex_unlock(&p->in_lock);
+	pthread_mutex_lock(&p->lock);
+	p->out_len = 0;
+	pthread_mutex_unlock(&p->lock);
+}
+
+/**
+ * agentport_greet() - tell the agent that it is in a fork; @greeted is false when it has seen it
+ * @p: of a fork whose agent is up
+ *
+ * Return: 0 or -errno.
+ */
+int agentport_greet(struct agentport *p)
+{
+	uint8_t seed[AGENT_SEED];
+
+	if (getrandom(seed, sizeof(seed), 0) != sizeof(seed))
+		return -errno;
+	p->greeted = true;
+	return agentport_send(p, AGENT_HELLO, seed, sizeof(seed));
+}
+
+/**
  * agentport_hello() - wait until a fork's agent has seen that it is in one
  * @p: of a running fork whose agent is up; listens
  *
@@ -143,11 +177,10 @@ int agentport_send(struct agentport *p, uint8_t type, const void *data, size_t l
 int agentport_hello(struct agentport *p)
 {
 	struct pollfd poll_fd = { .fd = p->frames[0], .events = POLLIN };
-	uint8_t seed[AGENT_SEED], frame[AGENT_HEAD + AGENT_FRAME_MAX];
+	uint8_t frame[AGENT_HEAD + AGENT_FRAME_MAX];
 	ssize_t n;
 
-	if (getrandom(seed, sizeof(seed), 0) != sizeof(seed) ||
-	    agentport_send(p, AGENT_HELLO, seed, sizeof(seed)) < 0)
+	if (agentport_greet(p) < 0)
 		return -1;
 	while (poll(&poll_fd, 1, READY_MS) > 0) {
 		n = recv(p->frames[0], frame, sizeof(frame), 0);

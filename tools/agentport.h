@@ -17,13 +17,14 @@ struct serial;
  * @frames: a pair of sockets, through which the agent's frames come to who reads the first,
  *	who is waited for; or -1: nobody wants them
  * @up: the agent has said that it listens; a fork's agent listens, too
+ * @greeted: it has not answered a HELLO yet
  * @in, @in_len: vCPU threads, @in_lock: a frame that is not complete, or what may be the magic
  * @out, @out_len: under @lock: what the port has not taken yet
  */
 struct agentport {
 	struct serial *serial;
 	int frames[2];
-	_Atomic bool up;
+	_Atomic bool up, greeted;
 	pthread_mutex_t in_lock, lock;
 	uint8_t in[AGENT_HEAD + AGENT_FRAME_MAX];
 	size_t in_len;
@@ -36,6 +37,8 @@ int agentport_listen(struct agentport *p);
 void agentport_put(void *port, uint8_t byte);
 void agentport_wake(void *port);
 int agentport_send(struct agentport *p, uint8_t type, const void *data, size_t len);
+void agentport_reset(struct agentport *p, bool up);
+int agentport_greet(struct agentport *p);
 int agentport_hello(struct agentport *p);
 void agentport_close(struct agentport *p);
 void agentport_destroy(struct agentport *p);

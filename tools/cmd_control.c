@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The commands that ask one machine for one thing: `ditto freeze`, `ditto thaw`, `ditto kill`.
+ * The commands that ask one machine for one thing: `ditto freeze`, `ditto thaw`, `ditto
+ * reset`, `ditto kill`.
  */
 #include "cmd.h"
 #include "socket.h"
@@ -11,6 +12,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <string.h>
 #include <unistd.h>
 
 #define STATUS	"\n\nExit status: 0; 1 if it cannot be done."
@@ -68,7 +70,32 @@ static int wait_for_end(const char *name, int pid_fd)
 	return -1;
 }
 
-static int ask_all(int argc, char **argv, const char *doc, const char *command, bool ends)
+/* A machine without an agent, or whose agent was not up, is ready at once. */
+static int wait_for_agent(const char *name)
+{
+	struct json_object *info;
+	bool ready = false;
+
+	for (int i = 0; i < 3000 && !ready; i++) {
+		int fd = machine_ask(name, "info", &info, NULL);
+
+		if (fd < 0)
+			return -1;
+		close(fd);
+		ready = strcmp(message_string(info, "agent"), "not up");
+		json_object_put(info);
+		if (!ready)
+			poll(NULL, 0, 10);
+	}
+	if (ready)
+		return 0;
+	complain("%s: its agent does not answer", name);
+	return -1;
+}
+
+enum then { THEN_NOTHING, THEN_ENDS, THEN_READY };
+
+static int ask_all(int argc, char **argv, const char *doc, const char *command, enum then then)
 {
 	struct argp argp = { NULL, parse, "NAME...", doc, NULL, NULL, NULL };
 	struct target t = { 0 };
@@ -78,7 +105,8 @@ static int ask_all(int argc, char **argv, const char *doc, const char *command, 
 	for (int i = 0; i < t.count; i++) {
 		int fd = machine_ask(t.names[i], command, NULL, NULL);
 
-		if (fd < 0 || (ends && wait_for_end(t.names[i], server_of(fd)) < 0))
+		if (fd < 0 || (then == THEN_ENDS && wait_for_end(t.names[i], server_of(fd)) < 0) ||
+		    (then == THEN_READY && wait_for_agent(t.names[i]) < 0))
 			status = 1;
 		if (fd >= 0)
 			close(fd);
@@ -97,7 +125,7 @@ int cmd_freeze(int argc, char **argv)
 {
 	return ask_all(argc, argv, "Let machines become templates: they stand still, and their time "
 		       "does, until they are thawed; forks of them begin at that instant.\v" STATUS,
-		       "freeze", false);
+		       "freeze", THEN_NOTHING);
 }
 
 /**
@@ -110,7 +138,22 @@ int cmd_freeze(int argc, char **argv)
 int cmd_thaw(int argc, char **argv)
 {
 	return ask_all(argc, argv, "Let templates go on, from the instant at which they were "
-		       "frozen.\v" STATUS, "thaw", false);
+		       "frozen.\v" STATUS, "thaw", THEN_NOTHING);
+}
+
+/**
+ * cmd_reset() - `ditto reset`
+ * @argc: as for main()
+ * @argv: as for main()
+ *
+ * Return: the exit status.
+ */
+int cmd_reset(int argc, char **argv)
+{
+	return ask_all(argc, argv, "Let machines that `ditto fork --resettable' made be again what "
+		       "they were when they were made, memory and all, but for a new generation; "
+		       "where there is an agent, wait until it has seen that.\v" STATUS, "reset",
+		       THEN_READY);
 }
 
 /**
@@ -123,5 +166,5 @@ int cmd_thaw(int argc, char **argv)
 int cmd_kill(int argc, char **argv)
 {
 	return ask_all(argc, argv, "End machines at once, as if their power failed, and wait until "
-		       "they are gone. Forks of them go on.\v" STATUS, "kill", true);
+		       "they are gone. Forks of them go on.\v" STATUS, "kill", THEN_ENDS);
 }

@@ -20,12 +20,14 @@
 
 #define CHILDREN_MAX	100000
 
-enum { OPT_NAME = 256 };
+enum { OPT_NAME = 256, OPT_RESETTABLE };
 
 static const struct argp_option options[] = {
 	{ "count", 'n',	     "N",	0, "how many (default: 1)", 0 },
 	{ "name",  OPT_NAME, "PATTERN",	0,
 	  "their names: the first %d in it becomes the next number that is free (default: NAME-%d)", 0 },
+	{ "resettable", OPT_RESETTABLE, NULL, 0,
+	  "`ditto reset' can put them back to what they are now, for which it is kept", 0 },
 	{ "dev",   'd',	     "PATH",	0, "device (default: /dev/ditto)", 0 },
 	{ 0 }
 };
@@ -46,10 +48,12 @@ static const char doc[] =
  * @count: how many
  * @next: number to try next
  * @dev: device
+ * @resettable: they can be put back
  */
 struct forks {
 	const char *parent, *pattern, *dev;
 	unsigned int count, next;
+	bool resettable;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -64,6 +68,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_NAME:
 		f->pattern = arg;
+		return 0;
+	case OPT_RESETTABLE:
+		f->resettable = true;
 		return 0;
 	case 'd':
 		f->dev = arg;
@@ -176,7 +183,7 @@ static int child(struct forks *f, const struct parent *parent, int ready_fd)
 	static struct vm vm;
 	static char name[DITTO_NAME_LEN];
 	struct vm_config config = { .dev = f->dev, .name = name, .attachable = true,
-				    .agent = parent->state.agent,
+				    .agent = parent->state.agent, .resettable = f->resettable,
 				    .cpus = parent->state.cpus,
 				    .ram_size = parent->state.ram_size };
 	struct control control;

@@ -51,7 +51,8 @@ static int do_info(struct vm *vm, struct request *r)
 {
 	add_string(r, "name", vm->config->name);
 	add_string(r, "state", vm->frozen ? "frozen" : "running");
-	add_string(r, "agent", !vm->config->agent ? "none" : vm->agent.up ? "up" : "not up");
+	add_string(r, "agent", !vm->config->agent ? "none" :
+		   vm->agent.up && !vm->agent.greeted ? "up" : "not up");
 	add_hex(r, "generation", vm->vmgenid.generation, GENERATION_BYTES);
 	add_hex(r, "parent", vm->parent, GENERATION_BYTES);
 	add_string(r, "parent_name", vm->parent_name);
@@ -83,6 +84,12 @@ static int do_thaw(struct vm *vm, struct request *r)
 	return fork_thaw(vm);
 }
 
+static int do_reset(struct vm *vm, struct request *r)
+{
+	(void)r;
+	return fork_reset(vm);
+}
+
 static int do_kill(struct vm *vm, struct request *r)
 {
 	(void)r;
@@ -112,6 +119,7 @@ static const struct {
 	{ "fork", do_fork },
 	{ "freeze", do_freeze },
 	{ "thaw", do_thaw },
+	{ "reset", do_reset },
 	{ "kill", do_kill },
 	{ "console", do_console },
 };

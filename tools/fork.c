@@ -190,6 +190,42 @@ int fork_thaw(struct vm *vm)
 	return 0;
 }
 
+static int reset_parked(struct vm *vm)
+{
+	if (ioctl(vm->fd, DITTO_RESET, 0) < 0)
+		return -errno;
+	if (restore(vm, vm->origin) < 0 || vmgenid_tell(&vm->vmgenid) < 0) {
+		vm_fail(vm, VM_ERROR, "reset: no new generation");
+		return -EIO;
+	}
+	if (vm->config->agent)
+		agentport_reset(&vm->agent, vm->origin->agent_up);
+	return 0;
+}
+
+/**
+ * fork_reset() - let a fork be again what it was when it was made; the control thread
+ * @vm: runs
+ *
+ * It is another machine than the one that ran so far, so it has a generation of its own.
+ * Return: 0; -EOPNOTSUPP: it was not made so; or -errno.
+ */
+int fork_reset(struct vm *vm)
+{
+	int ret;
+
+	if (!vm->origin || vm->frozen)
+		return -EOPNOTSUPP;
+	ret = park_all(vm);
+	if (ret < 0)
+		return ret;
+	ret = reset_parked(vm);
+	park_release(vm);
+	if (!ret && vm->origin->agent_up)
+		agentport_greet(&vm->agent);
+	return ret;
+}
+
 static int refuse(const char *what, int err)
 {
 	complain("fork: %s: %s%s", what, strerror(err),
@@ -227,7 +263,7 @@ static int adopt_ram(struct vm *vm, uint64_t size)
 /**
  * fork_create() - make a machine of a template; vm_start_threads() makes it run
  * @vm: filled in; vm_destroy() it whatever is returned
- * @config: kept; its device, its name, and who has its console count; and it has an agent's
+ * @config: kept; its device, its name, who has its console, and whether it can be reset count; and it has an agent's
  *	port if @state has
  * @state: valid
  * @template_fd: from fork_template() in the parent's process
@@ -241,7 +277,14 @@ int fork_create(struct vm *vm, const struct vm_config *config, const struct vm_s
 
 	if (vm_open(vm, config) < 0)
 		return -1;
-	vm->fd = fork_vm(template_fd, 0, state->cpus, fds);
+	if (config->resettable) {
+		vm->origin = malloc(sizeof(*vm->origin));
+		if (!vm->origin)
+			return refuse("the machine", ENOMEM);
+		*vm->origin = *state;
+	}
+	vm->fd = fork_vm(template_fd, config->resettable ? DITTO_FORK_RESETTABLE : 0, state->cpus,
+			 fds);
 	if (vm->fd < 0) {
 		errno = -vm->fd;
 		vm->fd = -1;

@@ -29,6 +29,7 @@ struct vm_state {
 
 int fork_template(struct vm *vm, struct vm_state *state);
 int fork_freeze(struct vm *vm);
+int fork_reset(struct vm *vm);
 int fork_thaw(struct vm *vm);
 bool fork_state_valid(const struct vm_state *state);
 int fork_create(struct vm *vm, const struct vm_config *config, const struct vm_state *state,

@@ -32,6 +32,7 @@ static const struct command commands[] = {
 	{ "exec", cmd_exec },
 	{ "freeze", cmd_freeze },
 	{ "thaw", cmd_thaw },
+	{ "reset", cmd_reset },
 	{ "kill", cmd_kill },
 	{ "console", cmd_console },
 	{ "ksm",  cmd_ksm },
@@ -51,6 +52,7 @@ static const char doc[] =
 	"  exec     run a command in a fork of a machine\n"
 	"  freeze   let a machine become a template, which stands still\n"
 	"  thaw     let it go on\n"
+	"  reset    put a fork back to what it was when it was made\n"
 	"  kill     end a machine\n"
 	"  console  attach to the console of a machine in the background\n"
 	"  ksm      show and set the knobs of the merge engine\n"

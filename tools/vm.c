@@ -392,6 +392,7 @@ void vm_destroy(struct vm *vm)
 	agentport_destroy(&vm->agent);
 	free(vm->cpuid);
 	free(vm->frozen);
+	free(vm->origin);
 	disks_destroy(&vm->disks);
 	if (vm->fd >= 0)
 		close(vm->fd);

@@ -49,6 +49,7 @@ enum vm_status {
  * @disk: its disks, open
  * @disks: how many
  * @agent: it has a second serial port, for the agent
+ * @resettable: a fork that can be put back
  * @attachable: its console is whoever attaches, not standard input and output
  */
 struct vm_config {
@@ -60,7 +61,7 @@ struct vm_config {
 	uint32_t policy;
 	struct disk_config disk[DISKS_MAX];
 	unsigned int disks;
-	bool agent, attachable;
+	bool agent, resettable, attachable;
 };
 
 /**
@@ -83,6 +84,7 @@ struct vm_config {
  * @park: who keeps the vCPUs out of the guest, and how (park.c)
  * @parent: of whom it is a fork: that machine's generation, or zeroes
  * @parent_name: that machine's name, or empty
+ * @origin: constant: what it was when it was forked, if it can be put back to that
  * @frozen: control thread: it is a template, and this is what it was when it became one
  * @report_lock: protects @report
  * @report: what to tell the user when the terminal is his again
@@ -112,7 +114,7 @@ struct vm {
 	struct park park;
 	uint8_t parent[GENERATION_BYTES];
 	char parent_name[DITTO_NAME_LEN];
-	struct vm_state *frozen;
+	struct vm_state *origin, *frozen;
 	pthread_mutex_t report_lock;
 	FILE *report;
 	char *report_text;
