@@ -30,7 +30,8 @@ enum { EXEC_TIMEOUT = 124, EXEC_FAILED = 125, EXEC_CANNOT = 126, EXEC_NOT_FOUND 
 enum { OPT_CWD = 256, OPT_TIMEOUT };
 
 static const struct argp_option options[] = {
-	{ "env",     'e',	  "NAME=VALUE", 0, "a variable of the command's environment; as often as needed", 0 },
+	{ "env",     'e',	  "NAME=VALUE", 0,
+	  "a variable of the command's environment; as often as needed", 0 },
 	{ "cwd",     OPT_CWD,	  "DIR",	0, "its directory (default: /)", 0 },
 	{ "timeout", OPT_TIMEOUT, "SECONDS",	0, "end it after that time", 0 },
 	{ "dev",     'd',	  "PATH",	0, "device (default: /dev/ditto)", 0 },
@@ -344,8 +345,8 @@ static int run(struct exec *e, const struct parent *parent)
  */
 int cmd_exec(int argc, char **argv)
 {
-	static const struct argp argp = { options, parse, "NAME [--] COMMAND [ARGUMENT...]", doc, NULL, NULL,
-					  NULL };
+	static const struct argp argp = { options, parse, "NAME [--] COMMAND [ARGUMENT...]",
+					  doc, NULL, NULL, NULL };
 	struct exec e = { .dev = DITTO_DEV, .cwd = "", .credit = AGENT_CREDIT, .status = -1 };
 	struct parent parent;
 	int status;

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Where machines' control sockets are, and what goes through them: packets, each one JSON
- * object with at most one fd. The directory is $XDG_RUNTIME_DIR/ditto, or else /run/ditto;
- * a socket is NAME.sock, or PID.sock of a machine without a name. Both ends must be of the same user.
+ * object with at most one fd. The directory is $XDG_RUNTIME_DIR/ditto, or else /run/ditto; a
+ * socket is NAME.sock, or PID.sock of a machine without a name. Both ends must be of the same
+ * user, or root's.
  *
  * A socket whose machine died by SIGKILL stays behind. Whoever wants its name, or lists
- * machines, finds that nobody listens, and removes it; the directory is locked meanwhile, so that two who want it
- * do not remove each other's.
+ * machines, finds that nobody listens, and removes it; the directory is locked meanwhile, so
+ * that two who want a name do not remove each other's.
  */
 #include "socket.h"
 #include "control.h"
