@@ -8,6 +8,7 @@
  * that changes its mind leaves nothing behind in the master.  What the guest
  * acknowledges is noted under the lock and told to others after it.
  */
+#include <linux/bitops.h>
 #include <linux/bits.h>
 #include <linux/string.h>
 
@@ -28,12 +29,7 @@ static_assert(sizeof(struct kvm_pic_state) == 16);
 /* 0 is the highest priority, NO_IRQ means that none is set. */
 static unsigned int best_priority(const struct kvm_pic_state *s, u8 set)
 {
-	unsigned int prio;
-
-	for (prio = 0; prio < 8; prio++)
-		if (set & BIT((prio + s->priority_add) & 7))
-			break;
-	return prio;
+	return set ? __ffs(ror8(set, s->priority_add)) : NO_IRQ;
 }
 
 /* The input that the chip asks the CPU to serve, or -1. */
