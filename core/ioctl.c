@@ -499,11 +499,16 @@ ioctl_find(const struct ioctl_entry *e, size_t n, unsigned int cmd)
 
 #define IOCTL_FIND(table, cmd)	ioctl_find(table, ARRAY_SIZE(table), cmd)
 
-/* Most arguments fit on the stack, registers among them; the few large ones are allocated. */
+/*
+ * Most arguments fit on the stack, registers among them; the few large ones are allocated.
+ * Kernels clear what is on the stack anyway, so those that are small do not pay for the rest.
+ */
+#define IOCTL_SMALL	64
 #define IOCTL_STACK	512
 
-static long ioctl_with_buffer(const struct ioctl_entry *e, void *obj, unsigned long uarg,
-			      void *buf)
+/* @buf is cleared. */
+static __always_inline long ioctl_with_buffer(const struct ioctl_entry *e, void *obj,
+					      unsigned long uarg, void *buf)
 {
 	void __user *user = (void __user *)uarg;
 	size_t size = _IOC_SIZE(e->cmd);
@@ -511,28 +516,46 @@ static long ioctl_with_buffer(const struct ioctl_entry *e, void *obj, unsigned l
 
 	if ((e->flags & IN) && copy_from_user(buf, user, size))
 		return -EFAULT;
-	if (!(e->flags & IN))
-		memset(buf, 0, size);
 	r = e->fn(obj, buf);
 	if (r >= 0 && (e->flags & OUT) && copy_to_user(user, buf, size))
 		return -EFAULT;
 	return r;
 }
 
-static long ioctl_copy(const struct ioctl_entry *e, void *obj, unsigned long uarg)
+static noinline long ioctl_copy_small(const struct ioctl_entry *e, void *obj, unsigned long uarg)
 {
-	u64 small[IOCTL_STACK / sizeof(u64)];
-	void *large;
+	u64 buf[IOCTL_SMALL / sizeof(u64)] = { };
+
+	return ioctl_with_buffer(e, obj, uarg, buf);
+}
+
+static noinline long ioctl_copy_stack(const struct ioctl_entry *e, void *obj, unsigned long uarg)
+{
+	u64 buf[IOCTL_STACK / sizeof(u64)] = { };
+
+	return ioctl_with_buffer(e, obj, uarg, buf);
+}
+
+/* Gone before anybody could be charged for it. */
+static noinline long ioctl_copy_large(const struct ioctl_entry *e, void *obj, unsigned long uarg)
+{
+	void *buf = kzalloc(_IOC_SIZE(e->cmd), GFP_KERNEL);
 	long r;
 
-	if (_IOC_SIZE(e->cmd) <= sizeof(small))
-		return ioctl_with_buffer(e, obj, uarg, small);
-	large = kmalloc(_IOC_SIZE(e->cmd), GFP_KERNEL_ACCOUNT);
-	if (!large)
+	if (!buf)
 		return -ENOMEM;
-	r = ioctl_with_buffer(e, obj, uarg, large);
-	kfree(large);
+	r = ioctl_with_buffer(e, obj, uarg, buf);
+	kfree(buf);
 	return r;
+}
+
+static long ioctl_copy(const struct ioctl_entry *e, void *obj, unsigned long uarg)
+{
+	if (_IOC_SIZE(e->cmd) <= IOCTL_SMALL)
+		return ioctl_copy_small(e, obj, uarg);
+	if (_IOC_SIZE(e->cmd) <= IOCTL_STACK)
+		return ioctl_copy_stack(e, obj, uarg);
+	return ioctl_copy_large(e, obj, uarg);
 }
 
 static long ioctl_call(const struct ioctl_entry *e, void *obj, unsigned long uarg)

@@ -45,7 +45,6 @@ static bool state_has_id(const struct vlapic *apic)
 int vlapic_ioctl_get(struct vcpu *vcpu, struct kvm_lapic_state *state)
 {
 	struct vlapic *apic = vcpu->apic;
-	u32 offset, val;
 
 	if (!apic)
 		return -EINVAL;
@@ -53,17 +52,16 @@ int vlapic_ioctl_get(struct vcpu *vcpu, struct kvm_lapic_state *state)
 	if (vcpu_take_request(vcpu, REQ_TSC))
 		vlapic_tsc_changed(vcpu);
 	vlapic_timer_sync(vcpu);
-	memset(state, 0, sizeof(*state));
-	for (offset = 0; offset < KVM_APIC_REG_SIZE; offset += 0x10)
-		if (vlapic_reg_read(apic, offset, &val))
-			put_reg(state, offset, val);
-	/* As they are at one time: the TMR says what the requests are. */
 	vlapic_collect(apic);
-	for (offset = APIC_TMR; offset < APIC_ESR; offset += 0x10)
-		put_reg(state, offset, vlapic_get(apic, offset));
+	/* As they are at one time: the TMR says what the requests are. */
+	memcpy(state->regs, apic->regs, sizeof(state->regs));
 	put_reg(state, APIC_ID, state_has_id(apic) ? vcpu->id : vcpu->id << 24);
-	put_reg(state, APIC_ICR2, vlapic_get(apic, APIC_ICR2));
-	put_reg(state, APIC_DFR, vlapic_get(apic, APIC_DFR));
+	put_reg(state, APIC_TASKPRI, vlapic_tpr(apic));
+	put_reg(state, APIC_PROCPRI, vlapic_ppr(apic));
+	put_reg(state, APIC_TMCCT, vlapic_timer_count(apic));
+	/* Nothing can be read there, but a CPU that takes writes for us leaves them in its page. */
+	put_reg(state, APIC_EOI, 0);
+	put_reg(state, APIC_SELF_IPI, 0);
 	return 0;
 }
 

@@ -7,11 +7,13 @@
  *
  * Outside of KVM_RUN the state is in memory, maybe compacted and with parts that
  * are in their initial state left stale: the ioctls go through the kernel's
- * conversion to the standard format and never look at it directly.
+ * conversion to the standard format; only those of the legacy region, which has one place
+ * in all formats, look at it directly.
  */
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <asm/cpufeature.h>
+#include <asm/fpu/api.h>
 #include <asm/fpu/xcr.h>
 #include <asm/fpu/xstate.h>
 #include <asm/msr.h>
@@ -23,6 +25,21 @@
 
 /* XCR0 and XSS of this host; set by fpu_setup(), then constant. */
 static u64 host_xcr0, host_xss;
+/* Bits of MXCSR that this CPU has; likewise. */
+static u32 host_mxcsr;
+
+#define MXCSR_OLDEST	0xffbf	/* of a CPU that does not say */
+
+/* SDM volume 1, 11.6.6. */
+static void setup_mxcsr(void)
+{
+	static struct fxregs_state fx __aligned(16);
+
+	kernel_fpu_begin();
+	asm volatile("fxsaveq %0" : "=m" (fx));
+	kernel_fpu_end();
+	host_mxcsr = fx.mxcsr_mask ? fx.mxcsr_mask : MXCSR_OLDEST;
+}
 
 /**
  * fpu_setup() - learn what the host has in the registers switched here
@@ -35,6 +52,7 @@ void fpu_setup(void)
 		host_xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
 	if (boot_cpu_has(X86_FEATURE_XSAVES))
 		rdmsrl_safe(MSR_IA32_XSS, &host_xss);
+	setup_mxcsr();
 }
 
 /**
@@ -386,34 +404,46 @@ int vcpu_ioctl_set_xsave(struct vcpu *vcpu, void __user *arg)
 	return r;
 }
 
+#define FCW_DEFAULT	0x37f	/* after FNINIT */
+
+/* Without XSAVE there is no header, and nothing is left out. */
+static bool state_has(const struct xregs_state *x, u64 feature)
+{
+	return !boot_cpu_has(X86_FEATURE_XSAVE) || (x->header.xfeatures & feature);
+}
+
 /**
  * vcpu_ioctl_get_fpu() - KVM_GET_FPU
  * @vcpu: owned, outside of KVM_RUN
- * @fpu: filled
+ * @fpu: zeroed by the caller; filled
  *
- * Return: 0 or -ENOMEM.
+ * The legacy region, which this is of, lies at the same place in every format of XSAVE
+ * (SDM volume 1, 13.4.1). What the header says is in its initial state was not stored.
+ *
+ * Return: 0.
  */
 int vcpu_ioctl_get_fpu(struct vcpu *vcpu, struct kvm_fpu *fpu)
 {
-	struct xregs_state *x = xsave_get(vcpu);
-	const struct fxregs_state *fx;
+	const struct xregs_state *x = &vcpu->fpu.fpstate->regs.xsave;
+	const struct fxregs_state *fx = &x->i387;
 
-	if (!x)
-		return -ENOMEM;
-	fx = &x->i387;
-	memset(fpu, 0, sizeof(*fpu));
 	static_assert(sizeof(fpu->fpr) == sizeof(fx->st_space));
 	static_assert(sizeof(fpu->xmm) == sizeof(fx->xmm_space));
-	memcpy(fpu->fpr, fx->st_space, sizeof(fpu->fpr));
-	memcpy(fpu->xmm, fx->xmm_space, sizeof(fpu->xmm));
-	fpu->fcw = fx->cwd;
-	fpu->fsw = fx->swd;
-	fpu->ftwx = fx->twd;
-	fpu->last_opcode = fx->fop;
-	fpu->last_ip = fx->rip;
-	fpu->last_dp = fx->rdp;
-	fpu->mxcsr = fx->mxcsr;
-	kvfree(x);
+	fpu->fcw = FCW_DEFAULT;
+	if (state_has(x, XFEATURE_MASK_FP)) {
+		memcpy(fpu->fpr, fx->st_space, sizeof(fpu->fpr));
+		fpu->fcw = fx->cwd;
+		fpu->fsw = fx->swd;
+		fpu->ftwx = fx->twd;
+		fpu->last_opcode = fx->fop;
+		fpu->last_ip = fx->rip;
+		fpu->last_dp = fx->rdp;
+	}
+	if (state_has(x, XFEATURE_MASK_SSE))
+		memcpy(fpu->xmm, fx->xmm_space, sizeof(fpu->xmm));
+	/* It goes with either kind of registers. */
+	fpu->mxcsr = state_has(x, XFEATURE_MASK_SSE | XFEATURE_MASK_YMM) ? fx->mxcsr :
+									   MXCSR_DEFAULT;
 	return 0;
 }
 
@@ -422,17 +452,17 @@ int vcpu_ioctl_get_fpu(struct vcpu *vcpu, struct kvm_fpu *fpu)
  * @vcpu: owned, outside of KVM_RUN
  * @fpu: from the VMM
  *
- * Return: 0; -EINVAL for reserved bits of MXCSR; -ENOMEM.
+ * The other components stay as they are.
+ *
+ * Return: 0; -EINVAL for reserved bits of MXCSR, which would fault when it is loaded.
  */
 int vcpu_ioctl_set_fpu(struct vcpu *vcpu, struct kvm_fpu *fpu)
 {
-	struct xregs_state *x = xsave_get(vcpu);
-	struct fxregs_state *fx;
-	int r;
+	struct xregs_state *x = &vcpu->fpu.fpstate->regs.xsave;
+	struct fxregs_state *fx = &x->i387;
 
-	if (!x)
-		return -ENOMEM;
-	fx = &x->i387;
+	if (fpu->mxcsr & ~host_mxcsr)
+		return -EINVAL;
 	memcpy(fx->st_space, fpu->fpr, sizeof(fpu->fpr));
 	memcpy(fx->xmm_space, fpu->xmm, sizeof(fpu->xmm));
 	fx->cwd = fpu->fcw;
@@ -442,10 +472,9 @@ int vcpu_ioctl_set_fpu(struct vcpu *vcpu, struct kvm_fpu *fpu)
 	fx->rip = fpu->last_ip;
 	fx->rdp = fpu->last_dp;
 	fx->mxcsr = fpu->mxcsr;
-	x->header.xfeatures |= XFEATURE_MASK_FPSSE;
-	r = xsave_set(vcpu, x);
-	kvfree(x);
-	return r;
+	if (boot_cpu_has(X86_FEATURE_XSAVE))
+		x->header.xfeatures |= XFEATURE_MASK_FPSSE;
+	return 0;
 }
 
 /**
