@@ -196,6 +196,13 @@ static void fpu(const void *arg)
 	struct kvm_fpu want, got;
 	size_t i;
 
+	/* As after power-on, and none of the kernel's memory. */
+	memset(&want, 0, sizeof(want));
+	want.fcw = 0x37f;
+	want.mxcsr = 0x1f80;
+	memset(&got, 0xff, sizeof(got));
+	CHECKED(ioctl(vm->vcpu[0].fd, KVM_GET_FPU, &got));
+	ASSERT(!memcmp(&got, &want, sizeof(want)));
 	/* Stock KVM keeps what is set only of a vCPU that used its SSE registers. */
 	vm_call(vm, "g_nothing", 0);
 	CHECKED(ioctl(vm->vcpu[0].fd, KVM_GET_FPU, &want));
