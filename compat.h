@@ -451,6 +451,11 @@ static inline int compat_follow_pfn(struct vm_area_struct *vma, unsigned long ad
 #define KVM_CAP_X86_APIC_BUS_CYCLES_NS	237
 #endif
 
+/* 6.14: a VMM may want feature MSRs to begin with 0. */
+#ifndef KVM_X86_QUIRK_STUFF_FEATURE_MSRS
+#define KVM_X86_QUIRK_STUFF_FEATURE_MSRS	(1 << 8)
+#endif
+
 /* 6.2: directions of iterators have names that say whose they are. */
 #ifndef ITER_SOURCE
 #define ITER_SOURCE	WRITE

@@ -9,6 +9,7 @@
 
 #define DR6_RESET	0xffff0ff0u
 #define APIC_LVT0	0x350
+#define QUIRK_STUFF_FEATURE_MSRS	(1 << 8)	/* younger than the headers here */
 
 static int enable(int fd, u32 cap, u64 arg)
 {
@@ -337,11 +338,108 @@ static void rare_exits(const void *arg)
 	vm_free(vm);
 }
 
+#define CODE		0x8000
+#define PORT_VAPIC	0x7e
+
+static struct vcpu *flat_code(const u8 *code, size_t size, struct vm **vm)
+{
+	*vm = vm_new(NULL);
+	memcpy((*vm)->ram + CODE, code, size);
+	vcpu_enter_mode(&(*vm)->vcpu[0], MODE_PROT32, CODE);
+	return &(*vm)->vcpu[0];
+}
+
+/* QEMU's option ROM for the TPR expects to be found behind its OUT to this port. */
+static void vapic_port(const void *arg)
+{
+	static const u8 code[] = { 0xe6, PORT_VAPIC, 0xe4, PORT_VAPIC, 0xe6, 0x7f };
+	bool off = *(const bool *)arg;
+	struct vcpu *vcpu;
+	struct vm *vm;
+
+	vcpu = flat_code(code, sizeof(code), &vm);
+	if (off)
+		CHECKED(enable(vm->fd, KVM_CAP_DISABLE_QUIRKS2, KVM_X86_QUIRK_OUT_7E_INC_RIP));
+	ASSERT_EQ(vcpu_enter(vcpu), KVM_EXIT_IO);
+	ASSERT_EQ(vcpu->run->io.port, PORT_VAPIC);
+	ASSERT_EQ(vcpu_regs(vcpu).rip, off ? CODE : CODE + 2);
+	/* Not IN, and no other port. */
+	ASSERT_EQ(vcpu_enter(vcpu), KVM_EXIT_IO);
+	ASSERT_EQ(vcpu->run->io.direction, KVM_EXIT_IO_IN);
+	ASSERT_EQ(vcpu_regs(vcpu).rip, CODE + 2);
+	ASSERT_EQ(vcpu_enter(vcpu), KVM_EXIT_IO);
+	ASSERT_EQ(vcpu->run->io.port, 0x7f);
+	ASSERT_EQ(vcpu_regs(vcpu).rip, CODE + 4);
+	vm_free(vm);
+}
+
+#define ARCH_CAPABILITIES	0x10a
+#define PLATFORM_INFO		0xce
+#define MISC_FEATURES		0x140
+#define CPUID_FAULTS		(1u << 31)
+
+/* What tells of the host is there from the beginning, unless the VMM sets it. */
+static void feature_msrs(const void *arg)
+{
+	struct vm *vm = vm_new(&(struct vm_config) { .empty = true });
+	struct vcpu *vcpu;
+
+	if (!(vm_cap(vm, KVM_CAP_DISABLE_QUIRKS2) & QUIRK_STUFF_FEATURE_MSRS))
+		skip("no such quirk");
+	ASSERT_EQ(vcpu_msr(vm_add_vcpu(vm, 0), PLATFORM_INFO), CPUID_FAULTS);
+	CHECKED(enable(vm->fd, KVM_CAP_DISABLE_QUIRKS2, QUIRK_STUFF_FEATURE_MSRS));
+	vcpu = vm_add_vcpu(vm, 1);
+	ASSERT_EQ(vcpu_msr(vcpu, PLATFORM_INFO), 0);
+	ASSERT_EQ(vcpu_msr(vcpu, ARCH_CAPABILITIES), 0);
+	/* And with it what rests on it. */
+	ASSERT_EQ(vcpu_try_set_msr(vcpu, MISC_FEATURES, 1), 0);
+	ASSERT_EQ(vcpu_try_set_msr(vcpu, PLATFORM_INFO, CPUID_FAULTS), 1);
+	ASSERT_EQ(vcpu_try_set_msr(vcpu, MISC_FEATURES, 1), 1);
+	vm_free(vm);
+}
+
+/* CPUID, and OUT, which is allowed at this level. */
+static unsigned int after_cpuid(u8 cpl, bool faults)
+{
+	static const u8 code[] = { 0x0f, 0xa2, 0xe6, 0x7f };
+	struct kvm_sregs sregs;
+	struct kvm_regs regs;
+	struct vcpu *vcpu;
+	unsigned int exit;
+	struct vm *vm;
+
+	vcpu = flat_code(code, sizeof(code), &vm);
+	sregs = vcpu_sregs(vcpu);
+	sregs.cs.dpl = sregs.ss.dpl = cpl;
+	sregs.cs.selector |= cpl;
+	sregs.ss.selector |= cpl;
+	CHECKED(ioctl(vcpu->fd, KVM_SET_SREGS, &sregs));
+	regs = vcpu_regs(vcpu);
+	regs.rflags |= 0x3000;
+	CHECKED(ioctl(vcpu->fd, KVM_SET_REGS, &regs));
+	ASSERT_EQ(vcpu_try_set_msr(vcpu, MISC_FEATURES, faults), 1);
+	exit = vcpu_enter(vcpu);
+	vm_free(vm);
+	return exit;
+}
+
+/* The guest has no IDT, so that a fault is a triple one. */
+static void cpuid_faults(const void *arg)
+{
+	ASSERT_EQ(after_cpuid(3, false), KVM_EXIT_IO);
+	ASSERT_EQ(after_cpuid(0, true), KVM_EXIT_IO);
+	ASSERT_EQ(after_cpuid(3, true), KVM_EXIT_SHUTDOWN);
+}
+
 static const struct tap_test tests[] = {
 	{ "refused", refused },
 	{ "rare_exits", rare_exits },
 	{ "quirks", quirks },
 	{ "quirks_of_cpu", quirks_of_cpu },
+	{ "vapic_port", vapic_port, &(const bool) { false } },
+	{ "vapic_port_exact", vapic_port, &(const bool) { true } },
+	{ "feature_msrs", feature_msrs },
+	{ "cpuid_faults", cpuid_faults },
 	{ "payload", payload },
 	{ "payload_delivered", payload_delivered },
 	{ "triple_fault", triple_fault },

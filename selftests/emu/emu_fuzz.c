@@ -281,9 +281,10 @@ static void f_set_kernel_gs_base(struct emu_ctxt *c, u64 val)
 	xmm_writes++;
 }
 
-static void f_cpuid(struct emu_ctxt *c, u32 regs[4])
+static enum emu_result f_cpuid(struct emu_ctxt *c, u32 regs[4])
 {
 	fill(regs, case_seed, 16);
+	return EMU_OK;
 }
 
 static u64 f_get_tsc(struct emu_ctxt *c)

@@ -38,7 +38,7 @@ const struct feature_word cpuid_features[CPUID_WORDS] = {
 		F(X2APIC) | F(TSC_DEADLINE_TIMER) | F(HYPERVISOR) },
 	[6] = { 0x80000001, 0, CPUID_ECX,
 		F(LAHF_LM) | F(CR8_LEGACY) | F(ABM) | F(SSE4A) | F(MISALIGNSSE) |
-		F(3DNOWPREFETCH) | F(XOP) | F(FMA4) | F(TBM) },
+		F(3DNOWPREFETCH) | F(XOP) | F(FMA4) | F(TBM) | F(TOPOEXT) },
 	[9] = { 7, 0, CPUID_EBX,
 		F(FSGSBASE) | F(BMI1) | F(AVX2) | F(FDP_EXCPTN_ONLY) | F(SMEP) | F(BMI2) |
 		F(ERMS) | F(INVPCID) | F(ZERO_FCS_FDS) | F(AVX512F) | F(AVX512DQ) | F(RDSEED) |
@@ -57,7 +57,8 @@ const struct feature_word cpuid_features[CPUID_WORDS] = {
 	[18] = { 7, 0, CPUID_EDX,
 		F(AVX512_4VNNIW) | F(AVX512_4FMAPS) | F(FSRM) | F(AVX512_VP2INTERSECT) |
 		F(MD_CLEAR) | F(SERIALIZE) | F(AVX512_FP16) | F(SPEC_CTRL) | F(INTEL_STIBP) |
-		F(FLUSH_L1D) | F(ARCH_CAPABILITIES) | F(SPEC_CTRL_SSBD) },
+		F(FLUSH_L1D) | F(SPEC_CTRL_SSBD),
+		F(ARCH_CAPABILITIES) },
 };
 
 /* Without XSAVE there is nothing that could hold or switch their state. */
@@ -446,9 +447,13 @@ static void offer_kvm(struct offer *o)
 #define AMD_REPEATS	(F(FPU) | F(VME) | F(DE) | F(PSE) | F(TSC) | F(MSR) | F(PAE) | F(MCE) | \
 			 F(CX8) | F(APIC) | F(MTRR) | F(PGE) | F(MCA) | F(CMOV) | F(PAT) | \
 			 F(PSE36) | F(MMX) | F(FXSR))
-/* Leaf 0x80000021: facts about the CPU that hold in guests, too. */
-#define AMD_FACTS	(BIT(0) /* no nested data breakpoints */ | BIT(2) /* LFENCE serializes */ | \
-			 BIT(6) /* null selectors clear bases */)
+/* Leaf 0x80000021: facts about the CPU that hold in guests, too, and one about all guests. */
+#define LEAF_AMD_FACTS		0x80000021
+#define AMD_FACTS		(BIT(0) /* no nested data breakpoints */ | \
+				 AMD_LFENCE_SERIALIZES | AMD_NULL_CLEARS_BASE)
+#define AMD_LFENCE_SERIALIZES	BIT(2)
+#define AMD_NULL_CLEARS_BASE	BIT(6)
+#define AMD_NO_SMM_CTL_MSR	BIT(9)
 
 static void offer_extended_features(struct offer *o)
 {
@@ -461,10 +466,31 @@ static void offer_extended_features(struct offer *o)
 		e->edx |= cpuid_host.word[0] & AMD_REPEATS;
 }
 
+/* A CPU older than the leaf may be as it says. */
+static void offer_amd_facts(struct offer *o)
+{
+	u32 facts = host_reg(LEAF_AMD_FACTS, 0, CPUID_EAX) & AMD_FACTS;
+
+	if (boot_cpu_has(X86_FEATURE_LFENCE_RDTSC))
+		facts |= AMD_LFENCE_SERIALIZES;
+	if (!boot_cpu_has_bug(X86_BUG_NULL_SEG))
+		facts |= AMD_NULL_CLEARS_BASE;
+	offer_empty(o, LEAF_AMD_FACTS, 0, false)->eax = facts | AMD_NO_SMM_CTL_MSR;
+}
+
+/* How wide the VMM's memory can be, behind how wide the guest's tables can. */
+static u32 offer_widths(void)
+{
+	u32 mapped = backend && backend->caps->shadow ? 0 : cpuid_host.phys_bits;
+
+	return cpuid_host.phys_bits | 48 << 8 | mapped << 16;
+}
+
 static void offer_extended(struct offer *o)
 {
 	struct kvm_cpuid_entry2 *e = offer_host(o, 0x80000000, 0, false);
-	u32 max = min_t(u32, e->eax, 0x80000021);
+	bool facts = cpuid_host_is_amd() && e->eax >= 0x8000001d;
+	u32 max = facts ? LEAF_AMD_FACTS : min_t(u32, e->eax, LEAF_AMD_FACTS);
 	u32 i;
 
 	e->eax = max_t(u32, max, 0x80000008);
@@ -474,13 +500,13 @@ static void offer_extended(struct offer *o)
 	e = offer_empty(o, 0x80000007, 0, false);
 	e->edx = host_reg(0x80000007, 0, CPUID_EDX) & BIT(8);	/* invariant TSC */
 	e = offer_empty(o, 0x80000008, 0, false);
-	e->eax = cpuid_host.phys_bits | 48 << 8;
+	e->eax = offer_widths();
 	e->ebx = cpuid_host.word[13];
-	if (cpuid_host_is_amd() && max >= 0x8000001d)
-		offer_caches(o, 0x8000001d);
-	if (cpuid_host_is_amd() && max >= 0x80000021)
-		offer_empty(o, 0x80000021, 0, false)->eax =
-			host_reg(0x80000021, 0, CPUID_EAX) & AMD_FACTS;
+	if (!facts)
+		return;
+	offer_caches(o, 0x8000001d);
+	offer_empty(o, 0x8000001e, 0, false);		/* no topology but the VMM's */
+	offer_amd_facts(o);
 }
 
 /**

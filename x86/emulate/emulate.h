@@ -157,7 +157,7 @@ struct emu_x87 {
  * @is_intel: is the guest's CPU one of Intel's, by its CPUID?
  * @get_sysreg: what enum emu_sysreg names; cannot fail
  * @set_kernel_gs_base: write it; one of the last ops
- * @cpuid: EAX, EBX, ECX and EDX: on entry EAX and ECX are what is asked; cannot fail
+ * @cpuid: EAX, EBX, ECX and EDX: on entry EAX and ECX are what is asked (EMU_FAULT: #GP)
  * @get_tsc: the guest's time stamp counter; cannot fail
  * @get_pmc: read a performance counter (EMU_FAULT: #GP)
  * @get_msr: read an MSR, as RDMSR may (EMU_FAULT: #GP).  With EMU_IO user space completes
@@ -208,7 +208,7 @@ struct emu_ops {
 	bool (*is_intel)(struct emu_ctxt *c);
 	u64 (*get_sysreg)(struct emu_ctxt *c, enum emu_sysreg nr);
 	void (*set_kernel_gs_base)(struct emu_ctxt *c, u64 val);
-	void (*cpuid)(struct emu_ctxt *c, u32 regs[4]);
+	enum emu_result (*cpuid)(struct emu_ctxt *c, u32 regs[4]);
 	u64 (*get_tsc)(struct emu_ctxt *c);
 	enum emu_result (*get_pmc)(struct emu_ctxt *c, u32 index, u64 *val);
 	enum emu_result (*get_msr)(struct emu_ctxt *c, u32 index, u64 *val);

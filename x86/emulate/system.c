@@ -119,8 +119,10 @@ static u64 pair(const struct emu_ctxt *c)
 enum emu_result emu_cpuid(struct emu_ctxt *c)
 {
 	u32 r[4] = { c->regs[EMU_RAX], c->regs[EMU_RBX], c->regs[EMU_RCX], c->regs[EMU_RDX] };
+	enum emu_result result = c->ops->cpuid(c, r);
 
-	c->ops->cpuid(c, r);
+	if (result != EMU_OK)
+		return result;
 	emu_stage(c, EMU_RAX, 4, r[0]);
 	emu_stage(c, EMU_RBX, 4, r[1]);
 	emu_stage(c, EMU_RCX, 4, r[2]);

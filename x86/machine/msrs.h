@@ -21,6 +21,8 @@
  * @arch_caps: IA32_ARCH_CAPABILITIES that the guest sees
  * @power_ctl: Intel's power control, which controls nothing here
  * @platform_info: Intel's MSR_PLATFORM_INFO, which only the VMM writes
+ * @misc_features: MSR_MISC_FEATURES_ENABLES, of which there is one bit: CPUID is #GP outside of
+ *	ring 0
  * @feature_control: Intel's IA32_FEATURE_CONTROL
  * @hwcr: AMD's hardware configuration register
  * @nb_cfg: AMD's northbridge configuration register
@@ -37,6 +39,7 @@ struct vcpu_msrs {
 	u64 arch_caps;
 	u64 power_ctl;
 	u64 platform_info;
+	u64 misc_features;
 	u64 feature_control;
 	u64 hwcr;
 	u64 de_cfg;

@@ -99,7 +99,7 @@ enum emu_result glue_set_xcr0(struct emu_ctxt *c, u64 val);
 bool glue_is_intel(struct emu_ctxt *c);
 u64 glue_get_sysreg(struct emu_ctxt *c, enum emu_sysreg nr);
 void glue_set_kernel_gs_base(struct emu_ctxt *c, u64 val);
-void glue_cpuid(struct emu_ctxt *c, u32 regs[4]);
+enum emu_result glue_cpuid(struct emu_ctxt *c, u32 regs[4]);
 u64 glue_get_tsc(struct emu_ctxt *c);
 enum emu_result glue_get_pmc(struct emu_ctxt *c, u32 index, u64 *val);
 enum emu_result glue_get_msr(struct emu_ctxt *c, u32 index, u64 *val);

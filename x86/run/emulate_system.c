@@ -99,15 +99,22 @@ void glue_set_kernel_gs_base(struct emu_ctxt *c, u64 val)
  * glue_cpuid() - struct emu_ops
  * @c: context
  * @regs: see there
+ *
+ * Return: see there.
  */
-void glue_cpuid(struct emu_ctxt *c, u32 regs[4])
+enum emu_result glue_cpuid(struct emu_ctxt *c, u32 regs[4])
 {
-	struct cpuid_regs r = cpuid_query(glue_of(c)->vcpu, regs[0], regs[2]);
+	struct vcpu *vcpu = glue_of(c)->vcpu;
+	struct cpuid_regs r;
 
+	if (unlikely(vcpu->msr.misc_features) && c->cpl)
+		return glue_fault(c, X86_TRAP_GP, true);
+	r = cpuid_query(vcpu, regs[0], regs[2]);
 	regs[0] = r.eax;
 	regs[1] = r.ebx;
 	regs[2] = r.ecx;
 	regs[3] = r.edx;
+	return EMU_OK;
 }
 
 /**

@@ -103,6 +103,8 @@ static enum exit_outcome exit_cpuid(struct vcpu *vcpu, struct exit_facts *f)
 
 	if (unlikely(len <= 0))
 		return exit_again(vcpu, len);
+	if (unlikely(vcpu->msr.misc_features) && exit_cpl(vcpu))
+		return exit_gp(vcpu);
 	r = cpuid_query(vcpu, gpr[GPR_RAX], gpr[GPR_RCX]);
 	gpr[GPR_RAX] = r.eax;
 	gpr[GPR_RBX] = r.ebx;
@@ -186,6 +188,32 @@ static enum exit_outcome exit_io_user(struct vcpu *vcpu, const struct exit_facts
 	return OUTCOME_USER;
 }
 
+#define PORT_VAPIC	0x7e
+
+static enum exit_outcome exit_io_nothing_left(struct vcpu *vcpu)
+{
+	return OUTCOME_ENTER;
+}
+
+/*
+ * QEMU's option ROM that has the TPR in memory calls it by this port, and QEMU replaces the
+ * instruction before rip: it finds rip advanced (KVM_X86_QUIRK_OUT_7E_INC_RIP).
+ */
+static enum exit_outcome exit_io_vapic(struct vcpu *vcpu, const struct exit_facts *f, u8 len)
+{
+	enum exit_outcome outcome = exit_io_user(vcpu, f, len);
+
+	vcpu_advance(vcpu, len);
+	vcpu->io.complete = exit_io_nothing_left;
+	return outcome;
+}
+
+static bool exit_is_vapic(const struct vcpu *vcpu, const struct exit_facts *f)
+{
+	return f->io.port == PORT_VAPIC && !f->io.in &&
+	       vm_has_quirk(vcpu->vm, KVM_X86_QUIRK_OUT_7E_INC_RIP);
+}
+
 static enum exit_outcome exit_io(struct vcpu *vcpu, struct exit_facts *f)
 {
 	struct iobus *bus = &vcpu->vm->pio;
@@ -202,7 +230,8 @@ static enum exit_outcome exit_io(struct vcpu *vcpu, struct exit_facts *f)
 	if (iobus_nobody(bus, &vcpu->pio_miss, f->io.port, f->io.size) ||
 	    iobus_access_note(bus, &vcpu->pio_miss, vcpu, f->io.port, f->io.size, &val,
 			      !f->io.in))
-		return exit_io_user(vcpu, f, len);
+		return unlikely(exit_is_vapic(vcpu, f)) ? exit_io_vapic(vcpu, f, len) :
+							  exit_io_user(vcpu, f, len);
 	if (f->io.in)
 		exit_io_result(vcpu, f->io.size, val);
 	return exit_advance(vcpu, len);

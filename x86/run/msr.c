@@ -46,7 +46,7 @@
 				 ARCH_CAP_SBDR_SSDP_NO | ARCH_CAP_FBSDP_NO | ARCH_CAP_PSDP_NO | \
 				 ARCH_CAP_FB_CLEAR | ARCH_CAP_RRSBA | ARCH_CAP_BHI_NO | \
 				 ARCH_CAP_PBRSB_NO | ARCH_CAP_GDS_NO | ARCH_CAP_RFDS_NO | \
-				 ARCH_CAP_RFDS_CLEAR)
+				 ARCH_CAP_RFDS_CLEAR | ARCH_CAP_ITS_NO)
 
 /* msr_desc.feature: none needed; or a paravirtual one */
 #define ALWAYS		0xffff
@@ -355,12 +355,32 @@ static enum guest_fault sfmask_write(struct msr_access *a)
 	return X86_NO_FAULT;
 }
 
-/* Faulting of CPUID, of which a bit would tell, is not offered. */
 static enum guest_fault platform_info_read(struct msr_access *a)
 {
 	if (!a->by_vmm && READ_ONCE(a->vcpu->vm->enabled.no_platform_info))
 		return X86_FAULT;
 	a->val = a->vcpu->msr.platform_info;
+	return X86_NO_FAULT;
+}
+
+/* That CPUID can fault cannot be taken back while it does. */
+static enum guest_fault platform_info_write(struct msr_access *a)
+{
+	struct vcpu_msrs *m = &a->vcpu->msr;
+
+	if (m->misc_features && !(a->val & MSR_PLATFORM_INFO_CPUID_FAULT))
+		return X86_FAULT;
+	m->platform_info = a->val;
+	return X86_NO_FAULT;
+}
+
+static enum guest_fault misc_features_write(struct msr_access *a)
+{
+	struct vcpu_msrs *m = &a->vcpu->msr;
+
+	if (a->val && !(m->platform_info & MSR_PLATFORM_INFO_CPUID_FAULT))
+		return X86_FAULT;
+	m->misc_features = a->val;
 	return X86_NO_FAULT;
 }
 
@@ -420,8 +440,7 @@ static const struct msr_desc msr_table[] = {
 	{ MSR_IA32_UCODE_REV, MSR_IA32_UCODE_REV, ALWAYS, MSR_SAVED, SOFT(ucode_rev), ANY,
 	  .write = ucode_rev_write },
 	{ MSR_PLATFORM_INFO, MSR_PLATFORM_INFO, ALWAYS, MSR_SAVED | MSR_READONLY,
-	  SOFT(platform_info), .bits = ~MSR_PLATFORM_INFO_CPUID_FAULT,
-	  .read = platform_info_read },
+	  SOFT(platform_info), CALLS(platform_info) },
 	{ MSR_MTRRcap, MSR_MTRRcap, X86_FEATURE_MTRR, MSR_READONLY, .read = mtrr_cap_read,
 	  .bits = MTRR_CAP },
 	{ MSR_IA32_ARCH_CAPABILITIES, MSR_IA32_ARCH_CAPABILITIES,
@@ -429,6 +448,9 @@ static const struct msr_desc msr_table[] = {
 	  .bits = ARCH_CAPS_SAFE },
 	{ MSR_IA32_FLUSH_CMD, MSR_IA32_FLUSH_CMD, X86_FEATURE_FLUSH_L1D, 0, ANY,
 	  .read = no_read, .write = flush_cmd_write },
+	{ MSR_MISC_FEATURES_ENABLES, MSR_MISC_FEATURES_ENABLES, ALWAYS, MSR_SAVED,
+	  SOFT(misc_features), .bits = MSR_MISC_FEATURES_ENABLES_CPUID_FAULT,
+	  .write = misc_features_write },
 	{ MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_CS, ALWAYS,
 	  MSR_SAVED | MSR_SWITCHED | MSR_DIRECT, SWITCHED(sysenter_cs), ANY },
 	{ MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_ESP, ALWAYS,
@@ -506,6 +528,27 @@ static const struct msr_desc msr_table[] = {
 /* What new vCPUs get, from this host; set by msr_setup(), then constant. */
 static u64 host_arch_caps, host_de_cfg, host_ucode_rev;
 
+/* What the CPU does not say itself, or cannot, Linux knows: each bit is a bug that it has not. */
+static u64 arch_caps_here(void)
+{
+	static const struct { unsigned int bug; u64 no; } bugs[] = {
+		{ X86_BUG_CPU_MELTDOWN, ARCH_CAP_RDCL_NO }, { X86_BUG_MDS, ARCH_CAP_MDS_NO },
+		{ X86_BUG_SPEC_STORE_BYPASS, ARCH_CAP_SSB_NO }, { X86_BUG_GDS, ARCH_CAP_GDS_NO },
+		{ X86_BUG_RFDS, ARCH_CAP_RFDS_NO }, { X86_BUG_ITS, ARCH_CAP_ITS_NO },
+		{ X86_BUG_ITLB_MULTIHIT, ARCH_CAP_PSCHANGE_MC_NO },
+	};
+	u64 caps = 0;
+	int i;
+
+	if (!boot_cpu_has(X86_FEATURE_ARCH_CAPABILITIES) ||
+	    rdmsrl_safe(MSR_IA32_ARCH_CAPABILITIES, &caps))
+		caps = 0;
+	for (i = 0; i < ARRAY_SIZE(bugs); i++)
+		if (!boot_cpu_has_bug(bugs[i].bug))
+			caps |= bugs[i].no;
+	return caps & ARCH_CAPS_SAFE;
+}
+
 /**
  * msr_setup() - learn what the host has in MSRs that guests see
  *
@@ -513,11 +556,8 @@ static u64 host_arch_caps, host_de_cfg, host_ucode_rev;
  */
 void msr_setup(void)
 {
-	host_arch_caps = 0;
+	host_arch_caps = arch_caps_here();
 	host_de_cfg = 0;
-	if (boot_cpu_has(X86_FEATURE_ARCH_CAPABILITIES) &&
-	    !rdmsrl_safe(MSR_IA32_ARCH_CAPABILITIES, &host_arch_caps))
-		host_arch_caps &= ARCH_CAPS_SAFE;
 	if (cpuid_host_is_amd() && boot_cpu_has(X86_FEATURE_LFENCE_RDTSC))
 		host_de_cfg = MSR_AMD64_DE_CFG_LFENCE_SERIALIZE;
 	host_ucode_rev = cpuid_host_is_amd() ? UCODE_REV_AMD : UCODE_REV_INTEL;
@@ -536,8 +576,12 @@ void msr_reset(struct vcpu *vcpu)
 				MSR_IA32_MISC_ENABLE_BTS_UNAVAIL |
 				MSR_IA32_MISC_ENABLE_PEBS_UNAVAIL;
 	vcpu->msr.ucode_rev = host_ucode_rev;
-	vcpu->msr.arch_caps = host_arch_caps;
-	vcpu->msr.de_cfg = host_de_cfg;
+	/* Or the VMM sets them, and does not want to find what it has not set. */
+	if (vm_has_quirk(vcpu->vm, KVM_X86_QUIRK_STUFF_FEATURE_MSRS)) {
+		vcpu->msr.arch_caps = host_arch_caps;
+		vcpu->msr.de_cfg = host_de_cfg;
+		vcpu->msr.platform_info = MSR_PLATFORM_INFO_CPUID_FAULT;
+	}
 }
 
 static const struct msr_desc *msr_find(u32 index)
@@ -722,6 +766,18 @@ static int list_to_user(struct kvm_msr_list __user *user, const u32 *indices, u3
 	return copy_to_user(user->indices, indices, n * sizeof(*indices)) ? -EFAULT : 0;
 }
 
+/* Of those in the list there are ranges of two or three, and that many more MSRs than lines. */
+#define MSR_RANGES	8
+
+static u32 list_range(const struct msr_desc *d, u32 *list)
+{
+	u32 n = d->last - d->first + 1, i;
+
+	for (i = 0; i < n; i++)
+		list[i] = d->first + i;
+	return n;
+}
+
 /**
  * msr_ioctl_index_list() - KVM_GET_MSR_INDEX_LIST
  * @arg: struct kvm_msr_list
@@ -732,13 +788,13 @@ static int list_to_user(struct kvm_msr_list __user *user, const u32 *indices, u3
  */
 int msr_ioctl_index_list(void __user *arg)
 {
-	u32 list[ARRAY_SIZE(msr_table)];
+	u32 list[ARRAY_SIZE(msr_table) + MSR_RANGES];
 	u32 n = 0;
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(msr_table); i++)
 		if ((msr_table[i].flags & MSR_SAVED) && msr_offered(&msr_table[i]))
-			list[n++] = msr_table[i].first;
+			n += list_range(&msr_table[i], &list[n]);
 	return list_to_user(arg, list, n);
 }
 
