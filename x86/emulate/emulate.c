@@ -356,3 +356,64 @@ enum emu_need emu_needs(const struct emu_ctxt *c)
 {
 	return c->op->exec ? (enum emu_need)c->op->need : EMU_NEED_NONE;
 }
+
+static bool is_general(const struct emu_opnd *o)
+{
+	return o->type == EMU_OPND_REG || o->type == EMU_OPND_REGH;
+}
+
+static u64 register_value(const struct emu_ctxt *c, const struct emu_opnd *o)
+{
+	u64 val = c->regs[o->reg] >> (o->type == EMU_OPND_REGH ? 8 : 0);
+
+	return o->size == 8 ? val : val & ((1ULL << o->size * 8) - 1);
+}
+
+/**
+ * emu_is_move() - is the decoded instruction one that a CPU may be said to have done so far?
+ * @c: context, after emu_decode() returned EMU_OK
+ * @move: filled, if it is
+ *
+ * For an owner who knows already, by an exit, which address the access is to, and that the
+ * guest may make it: it makes the access itself, and then calls emu_end_move().
+ *
+ * Return: whether it is a MOV of 1 to 8 bytes whose one access is of memory.
+ */
+bool emu_is_move(const struct emu_ctxt *c, struct emu_move *move)
+{
+	const struct emu_opnd *mem;
+
+	if (c->op->exec != emu_mov || c->op->need || c->lock || c->flags & EMU_F_PRIV)
+		return false;
+	move->store = c->dst.type == EMU_OPND_MEM;
+	mem = move->store ? &c->dst : &c->src;
+	if (mem->type != EMU_OPND_MEM || mem->size > sizeof(move->val))
+		return false;
+	if (move->store && c->src.type == EMU_OPND_IMM)
+		move->val = c->src.val[0];
+	else if (move->store && is_general(&c->src))
+		move->val = register_value(c, &c->src);
+	else if (move->store || !is_general(&c->dst))
+		return false;
+	move->size = mem->size;
+	move->ea = emu_effective_address(c);
+	move->seg = c->seg;
+	move->flat = emu_long(c) && c->seg < EMU_FS;
+	return true;
+}
+
+/**
+ * emu_end_move() - the rest of it, once the access is made
+ * @c: as for emu_is_move(), which said that it is one
+ * @val: what was loaded
+ *
+ * Leaves the context as emu_execute() does with EMU_OK.
+ */
+void emu_end_move(struct emu_ctxt *c, u64 val)
+{
+	execute_start(c);
+	c->device = true;
+	if (c->dst.type != EMU_OPND_MEM)
+		emu_stage_opnd(c, &c->dst, val);
+	commit_insn(c);
+}

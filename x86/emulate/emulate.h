@@ -250,6 +250,24 @@ struct emu_opnd {
 };
 
 /**
+ * struct emu_move - a plain move between memory and a register, or of a number to memory
+ * @store: to memory
+ * @size: bytes, at most 8
+ * @val: what is stored
+ * @ea: the effective address: where in its segment
+ * @seg: that: enum emu_seg
+ * @flat: its base is 0, whatever it holds
+ */
+struct emu_move {
+	bool store;
+	u8 size;
+	u64 val;
+	u64 ea;
+	u8 seg;
+	bool flat;
+};
+
+/**
  * struct emu_ctxt - one instruction in flight
  *
  * The caller sets the first group, zeroes nothing else, and may reuse the context for ever.
@@ -393,5 +411,7 @@ struct emu_ctxt {
 enum emu_result emu_decode(struct emu_ctxt *c, unsigned int prefetched);
 enum emu_result emu_execute(struct emu_ctxt *c);
 enum emu_need emu_needs(const struct emu_ctxt *c);
+bool emu_is_move(const struct emu_ctxt *c, struct emu_move *move);
+void emu_end_move(struct emu_ctxt *c, u64 val);
 
 #endif

@@ -291,3 +291,58 @@ static enum exit_outcome glue_complete_pio_out(struct vcpu *vcpu)
 {
 	return OUTCOME_ENTER;
 }
+
+static bool glue_from_page(struct vcpu *vcpu, const struct emu_move *move)
+{
+	if (move->flat)
+		return true;
+	vcpu_need(vcpu, ST_SEGS);
+	return !offset_in_page(vcpu->st.seg[move->seg].base);
+}
+
+/*
+ * Is @gpa, where the exit was, the first byte of the access, and all of it in that page? What
+ * crosses into a page exits with that one's first byte, so there it is looked at where the
+ * access begins, for which the segment's base counts, too.
+ */
+static bool glue_is_whole(struct vcpu *vcpu, const struct emu_move *move, gpa_t gpa)
+{
+	unsigned int at = offset_in_page(gpa);
+
+	return at == offset_in_page(move->ea) && at + move->size <= PAGE_SIZE &&
+	       (at || glue_from_page(vcpu, move));
+}
+
+/**
+ * glue_move() - execute a plain move to or from a device by what its exit has told
+ * @g: begun; the instruction at rip is decoded
+ * @gpa: where the CPU's access was, which the guest was allowed
+ * @write: direction
+ *
+ * Most of what drivers do. No segment is looked at and nothing is translated, as the CPU has
+ * done both.
+ *
+ * Return: whether it is done; the caller goes on with glue_ok(). What is read must be of a
+ * device in the kernel.
+ */
+bool glue_move(struct glue *g, gpa_t gpa, bool write)
+{
+	struct vcpu *vcpu = g->vcpu;
+	struct emu_move move;
+	u64 data = 0;
+
+	if (!emu_is_move(&g->c, &move) || move.store != write || !glue_is_whole(vcpu, &move, gpa))
+		return false;
+	if (write)
+		memcpy(&data, &move.val, move.size);
+	if (!glue_kernel_device(vcpu, gpa, &data, move.size, write)) {
+		if (!write)
+			return false;
+		vcpu->io.writes[0] = (struct vcpu_mmio){
+			.gpa = gpa, .len = move.size, .data = data,
+		};
+		vcpu->io.nr_writes = 1;
+	}
+	emu_end_move(&g->c, data);
+	return true;
+}

@@ -93,6 +93,7 @@ enum emu_result glue_pio_in(struct emu_ctxt *c, u16 port, unsigned int size, voi
 enum emu_result glue_pio_out(struct emu_ctxt *c, u16 port, unsigned int size, const void *buf,
 			     unsigned int *count);
 enum exit_outcome glue_next_write(struct vcpu *vcpu);
+bool glue_move(struct glue *g, gpa_t gpa, bool write);
 
 /* emulate_system.c: ops */
 enum emu_result glue_set_xcr0(struct emu_ctxt *c, u64 val);

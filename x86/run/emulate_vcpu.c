@@ -296,11 +296,12 @@ static __always_inline bool glue_is_decoded(struct glue *g)
 {
 	struct vcpu *vcpu = g->vcpu;
 	struct emu_ctxt *c = vcpu->emu;
-	u8 insn[16];
+	u8 insn[16] = { };
 
 	static_assert(sizeof(c->insn) >= sizeof(insn));
+	/* Of user memory 8 bytes are read at once, and most instructions have no more. */
 	if (!vcpu->emu_decoded || c->mode != c->decoded_mode ||
-	    !glue_peek(g, insn, sizeof(insn)))
+	    !glue_peek(g, insn, c->insn_len <= 8 ? 8 : sizeof(insn)))
 		return false;
 	return !insn_differs(insn, c->insn, c->insn_len);
 }
@@ -328,6 +329,13 @@ enum emu_result glue_decode(struct glue *g)
 	return glue_is_decoded(g) ? EMU_OK : glue_decode_anew(g);
 }
 
+/* May what the exit tells of the access stand for the instruction's own? */
+static __always_inline bool glue_knows_access(const struct exit_facts *f)
+{
+	return f->kind == EXIT_TDP_FAULT && !f->tdp.table_walk &&
+	       (f->tdp.access == MMU_WRITE || f->tdp.access == MMU_READ);
+}
+
 /**
  * glue_emulate() - decode what stands at rip, execute it, and say what comes next
  * @vcpu: owned and loaded, its FPU too; the caller is in vm->mmu.srcu
@@ -347,6 +355,14 @@ enum exit_outcome glue_emulate(struct vcpu *vcpu, gfn_t device)
 	return likely(r == EMU_OK) ? glue_ok(vcpu) : glue_result(g, r);
 }
 
+static bool glue_move_known(struct vcpu *vcpu, const struct exit_facts *f)
+{
+	struct glue *g = glue_start(vcpu);
+
+	return likely(glue_is_decoded(g)) &&
+	       glue_move(g, f->tdp.gpa, f->tdp.access == MMU_WRITE);
+}
+
 /**
  * vcpu_emulate() - execute the instruction at rip in software
  * @vcpu: owned and loaded, its FPU too; the caller is in vm->mmu.srcu
@@ -362,6 +378,8 @@ enum exit_outcome vcpu_emulate(struct vcpu *vcpu, const struct exit_facts *f)
 	/* No answer of user space to another instruction is good for this one. */
 	vcpu->io.log_len = 0;
 	vcpu->io.pio_answered = false;
+	if (likely(glue_knows_access(f)) && glue_move_known(vcpu, f))
+		return glue_ok(vcpu);
 	/* The page is in no slot, or it was a write to a slot that may only be read. */
 	return glue_emulate(vcpu, f->kind == EXIT_TDP_FAULT ? f->tdp.gpa >> PAGE_SHIFT :
 			    GLUE_NO_PAGE);

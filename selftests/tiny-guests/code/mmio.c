@@ -274,6 +274,20 @@ void g_mmio_stack(void)
 	CHECK_EQ(U64(M), 0x77);
 }
 
+/* Each is one instruction: that of the second call is known by the first. */
+static __attribute__((noinline)) void store_at(u64 gva, u32 val)
+{
+	asm volatile("movl %1, (%0)" :: "r"(gva), "r"(val) : "memory");
+}
+
+static __attribute__((noinline)) u32 load_at(u64 gva)
+{
+	u32 val;
+
+	asm volatile("movl (%1), %0" : "=r"(val) : "r"(gva) : "memory");
+	return val;
+}
+
 /* One access, half RAM and half MMIO; and over two pages of MMIO. */
 void g_mmio_crossing(void)
 {
@@ -285,6 +299,13 @@ void g_mmio_crossing(void)
 	CHECK_EQ(U16(gva - 2), 0x2211);
 	CHECK_EQ(U16(M), 0x4433);
 	CHECK_EQ(U32(gva - 2), 0x44332211);
+	store_at(M, 0);
+	store_at(gva - 2, 0x88776655);
+	CHECK_EQ(U16(gva - 2), 0x6655);
+	CHECK_EQ(U32(M), 0x8877);
+	CHECK_EQ(load_at(M), 0x8877);
+	CHECK_EQ(load_at(gva - 2), 0x88776655);
+	CHECK_EQ(load_at(M), 0x8877);
 	U64(M + 0xffc) = 0x8877665544332211;
 	CHECK_EQ(U32(M + 0xffc), 0x44332211);
 	CHECK_EQ(U32(M + 0x1000), 0x88776655);
