@@ -183,8 +183,11 @@ void vmx_fetch(struct vcpu *vcpu, u32 parts)
 		st->idt.base = vmcs_read(GUEST_IDTR_BASE);
 		st->idt.limit = vmcs_read(GUEST_IDTR_LIMIT);
 	}
-	if (parts & ST_CR)
+	if (parts & ST_CR) {
 		st->cr3 = vmcs_read(GUEST_CR3);
+		st->cr4 = (st->cr4 & ~VMX_CR4_OF_GUEST) |
+			  (vmcs_read(GUEST_CR4) & VMX_CR4_OF_GUEST);
+	}
 	if (parts & ST_DR)
 		st->dr7 = vmcs_read(GUEST_DR7);
 	if (parts & ST_MSRS)

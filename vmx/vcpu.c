@@ -186,7 +186,8 @@ static void vmx_write_vmcs(struct vmx_vcpu *vmx)
 	vmcs_write(VM_ENTRY_MSR_LOAD_ADDR, virt_to_phys(vmx->counters.guest));
 	vmcs_write(VM_ENTRY_INTR_INFO_FIELD, 0);
 	vmcs_write(CR0_GUEST_HOST_MASK, ~0ULL);
-	vmcs_write(CR4_GUEST_HOST_MASK, ~0ULL);
+	/* Kernels turn PGE off and on again to flush their TLB, which the CPU does for them. */
+	vmcs_write(CR4_GUEST_HOST_MASK, ~VMX_CR4_OF_GUEST);
 	vmcs_write(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_ACTIVE);
 	vmcs_write(GUEST_PENDING_DBG_EXCEPTIONS, 0);
 	vmcs_write(GUEST_INTERRUPTIBILITY_INFO, 0);

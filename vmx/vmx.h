@@ -114,6 +114,9 @@ struct vmx_counters {
 	struct vmx_msr_entry host[VMX_NR_COUNTERS];
 };
 
+/* Bits of cr4 that the guest may change without an exit: as st.cr3, they are a part of ST_CR. */
+#define VMX_CR4_OF_GUEST	((u64)X86_CR4_PGE)
+
 /**
  * struct vmx_written - what VMCS fields hold, so that they need not be written again
  * @rip: GUEST_RIP

@@ -190,6 +190,42 @@ static void old_cpuid(const void *arg)
 	vm_free(vm);
 }
 
+#define PGE	0x80
+#define CODE	0x8000
+
+static u64 pge_after(struct vcpu *vcpu)
+{
+	ASSERT_EQ(vcpu_enter(vcpu), KVM_EXIT_IO);
+	return vcpu_sregs(vcpu).cr4 & PGE;
+}
+
+/* A bit that CPUs let the guest change by itself. */
+static void cr4_pge(const void *arg)
+{
+	/* again: mov eax, cr4; xor al, PGE; mov cr4, eax; out 0x7f, al; jmp again */
+	static const u8 code[] = { 0x0f, 0x20, 0xe0, 0x34, PGE, 0x0f, 0x22, 0xe0, 0xe6, 0x7f,
+				   0xeb, 0xf4 };
+	struct vm *vm = vm_new(NULL);
+	struct vcpu *vcpu = &vm->vcpu[0];
+	struct kvm_sregs sregs;
+
+	memcpy(vm->ram + CODE, code, sizeof(code));
+	vcpu_enter_mode(vcpu, MODE_PROT32, CODE);
+	ASSERT_EQ(pge_after(vcpu), PGE);
+	ASSERT_EQ(pge_after(vcpu), 0);
+	ASSERT_EQ(pge_after(vcpu), PGE);
+	sregs = vcpu_sregs(vcpu);
+	sregs.cr4 &= ~PGE;
+	CHECKED(ioctl(vcpu->fd, KVM_SET_SREGS, &sregs));
+	ASSERT_EQ(pge_after(vcpu), PGE);
+	/* What is set beside it leaves it alone. */
+	sregs = vcpu_sregs(vcpu);
+	sregs.cr2 = 0x1000;
+	CHECKED(ioctl(vcpu->fd, KVM_SET_SREGS, &sregs));
+	ASSERT_EQ(pge_after(vcpu), 0);
+	vm_free(vm);
+}
+
 static void fpu(const void *arg)
 {
 	struct vm *vm = vm_new(NULL);
@@ -712,7 +748,7 @@ static void migrate(const void *arg)
 
 static const struct tap_test tests[] = {
 	{ "regs", regs }, { "sregs", sregs }, { "sregs2", sregs2 }, { "old_cpuid", old_cpuid },
-	{ "fpu", fpu }, { "xsave", xsave },
+	{ "cr4_pge", cr4_pge }, { "fpu", fpu }, { "xsave", xsave },
 	{ "msrs", msrs }, { "debug_registers", debug_registers }, { "events", events },
 	{ "mp_state", mp_state }, { "sipi_received", sipi_received }, { "lapic", lapic }, { "irqchips", irqchips },
 	{ "clock", vm_clock }, { "tsc_frequency", tsc_frequency }, { "migrate", migrate },

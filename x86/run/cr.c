@@ -344,9 +344,10 @@ static bool cr4_change_ok(struct vcpu *vcpu, u64 cr4)
 enum guest_fault vcpu_set_cr4(struct vcpu *vcpu, u64 val)
 {
 	struct x86_state *st = &vcpu->st;
-	u64 changed = val ^ st->cr4;
+	u64 changed;
 
 	vcpu_need(vcpu, ST_CR);
+	changed = val ^ st->cr4;
 	if (!cr4_change_ok(vcpu, val))
 		return X86_FAULT;
 	if (pae_paging(st->cr0, val, st->efer) && (changed & CR4_PDPTE)) {

@@ -302,6 +302,7 @@ static u64 exit_get_cr(struct vcpu *vcpu, u8 nr)
 		vcpu_need(vcpu, ST_CR);
 		return vcpu->st.cr3;
 	case 4:
+		vcpu_need(vcpu, ST_CR);
 		return vcpu->st.cr4;
 	default:
 		return vlapic_get_cr8(vcpu);
