@@ -5,6 +5,7 @@
  * nothing slips back in after a zap, is in internal.h, point 4.
  */
 #include <linux/pagemap.h>
+#include <linux/sched/mm.h>
 
 #include "gmem/internal.h"
 
@@ -40,8 +41,11 @@ int gmem_bind(struct gmem *g, struct gmem_binding *b, pgoff_t start, pgoff_t end
 	b->node.start = start;
 	b->node.last = end - 1;
 	b->ops = ops;
+	b->mm = current->mm;
 	down_write(&g->bind_lock);
 	ret = bind_insert(g, b);
+	if (!ret && b->mm)
+		mmgrab(b->mm);
 	up_write(&g->bind_lock);
 	return ret;
 }
@@ -61,6 +65,8 @@ void gmem_unbind(struct gmem *g, struct gmem_binding *b)
 	down_write(&g->bind_lock);
 	interval_tree_remove(&b->node, &g->bindings);
 	up_write(&g->bind_lock);
+	if (b->mm)
+		mmdrop(b->mm);
 }
 
 /*

@@ -306,9 +306,9 @@ static void chunk_adopt(struct gmem *g, struct gmem_dir *dir, struct gmem_chunk 
 	}
 	c->dir = dir;
 	holder_mark(&c->holder, g);
-	gmem_count_private(g, pages);
 	gmem_count_shared(g, -(long)pages);
 	gmem_count_shared_page(g->domain, -(long)pages);
+	gmem_count_private(g, pages);	/* the last: then both are weighed */
 	atomic_long_add(pending, &g->nr_pending);
 	gmem_chunk_touch(c);
 }

@@ -88,7 +88,7 @@ static void fork_part(struct gmem *g, struct gmem_holder *h)
 	atomic_long_set(&g->nr_pending, 0);
 	gmem_count_shared(g, n);
 	gmem_count_shared_page(g->domain, n);
-	gmem_count_private(g, -n);
+	gmem_count_private(g, -n);	/* the last: then both are weighed */
 }
 
 /* The child, which nobody uses yet, has all that the parent has. */

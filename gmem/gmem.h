@@ -126,10 +126,13 @@ struct gmem_binding_ops {
  * struct gmem_binding - a range of a gmem that somebody maps; embed it
  * @node: range, last offset inclusive, in the gmem's tree; under its binding lock
  * @ops: constant while bound
+ * @mm: of the process that bound it, its structure referenced, for the weight; or NULL;
+ *	constant while bound
  */
 struct gmem_binding {
 	struct interval_tree_node node;
 	const struct gmem_binding_ops *ops;
+	struct mm_struct *mm;
 };
 
 /* First offset of a binding, in pages of the gmem; constant while bound. */

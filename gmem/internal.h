@@ -265,6 +265,7 @@ struct gmem_root {
  * @key: of digests, so that none can be guessed; constant
  * @nr_shared: sum of the same of its gmems
  * @nr_shared_pages: shared pages that those entries point at
+ * @nr_weighed: how many of them are in somebody's RSS (weight.c)
  * @node: in the table of domains; under its lock, read by RCU
  * @rcu: after the last reference
  */
@@ -277,6 +278,7 @@ struct gmem_domain {
 	hsiphash_key_t key;
 	atomic_long_t nr_shared;
 	atomic_long_t nr_shared_pages;
+	atomic_long_t nr_weighed;
 	struct hlist_node node;
 	struct rcu_head rcu;
 };
@@ -293,19 +295,23 @@ struct gmem_space {
 	struct percpu_counter used;
 };
 
-/* Pages by which a gmem's weight may be wrong. */
+/* Pages by which a gmem's weight may be wrong for a second. */
 #define GMEM_WEIGHT_STEP	64
 
 /**
  * struct gmem_weight - a gmem in the RSS of its owner (weight.c)
  * @lock: all of this
  * @mm: the owner's, its structure referenced; NULL while there is none
- * @pages: how many pages are in its RSS on account of this gmem
+ * @domain: whose shared pages @shared are; the gmem has a reference; NULL while it is 0
+ * @private: how many of the gmem's private pages are in the owner's RSS
+ * @shared: how many shared pages are there besides
  */
 struct gmem_weight {
 	spinlock_t lock;
 	struct mm_struct *mm;
-	long pages;
+	struct gmem_domain *domain;
+	long private;
+	long shared;
 };
 
 /**
@@ -651,6 +657,7 @@ bool gmem_free_later(struct gmem *g);
 bool gmem_oom_wait(unsigned int *waited, bool coming);
 int gmem_weight_init(struct kobject *parent);
 void gmem_weight_exit(void);
+void gmem_weight_drain(void);
 void gmem_weight_begin(struct gmem *g);
 void gmem_weight_end(struct gmem *g);
 void gmem_count_private(struct gmem *g, long n);
@@ -761,6 +768,7 @@ int gmem_undo_merging(struct gmem *g, bool zeroed);
 
 /* tenant.c */
 struct gmem_tenant *gmem_tenant_get(kuid_t uid, struct user_namespace *ns);
+struct gmem *gmem_search(u64 *id, unsigned int n, bool (*wanted)(struct gmem *g));
 int gmem_register(struct gmem *g);
 void gmem_unregister(struct gmem *g);
 

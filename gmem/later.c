@@ -177,6 +177,7 @@ bool gmem_free_later(struct gmem *g)
  */
 void gmem_drain(void)
 {
+	gmem_weight_drain();
 	flush_workqueue(later_wq);
 }
 

@@ -195,6 +195,37 @@ struct gmem *gmem_next(struct gmem *prev, bool mergeable)
 }
 
 /**
+ * gmem_search() - go on with a search of all gmems
+ * @id: where to; becomes where to go on the next time, which is 0 at the end
+ * @n: how many to look at
+ * @wanted: the question, asked with the index' lock held; a gmem without references stays at
+ *	least as long as that
+ *
+ * Return: the first that is wanted, with a reference; or NULL if none of @n is.
+ */
+struct gmem *gmem_search(u64 *id, unsigned int n, bool (*wanted)(struct gmem *g))
+{
+	XA_STATE(xas, &gmems, *id);
+	struct gmem *g;
+
+	*id = 0;
+	xas_lock(&xas);
+	xas_for_each(&xas, g, ULONG_MAX) {
+		if (!n--) {
+			*id = g->id;
+			g = NULL;
+			break;
+		}
+		if (wanted(g) && kref_get_unless_zero(&g->ref)) {
+			*id = g->id + 1;
+			break;
+		}
+	}
+	xas_unlock(&xas);
+	return g;
+}
+
+/**
  * gmem_register() - a new gmem can be found from now on
  * @g: complete but for its id; its tenant is known if it takes part in merging
  *

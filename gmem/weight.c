@@ -1,12 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Accounting of guest memory: for the OOM killer, in the RSS of its owner, and for
- * operators, in /sys/kernel/ditto/gmem/. A gmem's private pages, which are what freeing it
- * would give back, are added to the shared-memory counter of its owner's mm. The owner is
- * the process that created the gmem, and after its end one that has it mapped, or the next
- * process that adds a page. The hard part is to take back exactly what was added, whatever
- * ends first: the gmem counts what it added, and keeps the mm's structure (not its memory)
- * until it has taken it back.
+ * Accounting of guest memory: for the OOM killer, in the RSS of who holds it, and for
+ * operators, in /sys/kernel/ditto/gmem/. A gmem weighs on its owner: what it weighs is added
+ * to the shared-memory counter of the owner's mm. The owner is the process that created the
+ * gmem, and after its end one that has it mapped or in a memslot, or the next process that
+ * adds a page.
+ *
+ * 1. A gmem weighs its private pages, which are what freeing it would give back.
+ * 2. Shared pages, whether merging or a fork made them so, weigh once on those who share them,
+ *    so that nobody makes his memory invisible by sharing it with himself. Which pages a gmem
+ *    has in common with whom is not known without a look at each. So a domain counts its shared
+ *    pages, and how many of them weigh on somebody (@nr_weighed), and each gmem of it that is
+ *    brought up to date takes as many as weigh on nobody yet, but never more than it has
+ *    entries that are shared. One that has fewer, or ends, gives up the rest.
+ * 3. A gmem is brought up to date when its private pages have become some more or fewer. Smaller
+ *    changes, which are much in many gmems, what others did to it, and somebody's end are put
+ *    right by a worker, which goes round all gmems once a second (weight_work).
+ *
+ * The hard part is to take back exactly what was added, whatever ends first: the gmem counts
+ * what it added, and keeps the mm's structure (not its memory) until it has taken it back.
  */
 #include <linux/delay.h>
 #include <linux/kobject.h>
@@ -14,6 +26,7 @@
 #include <linux/percpu_counter.h>
 #include <linux/sched/mm.h>
 #include <linux/sysfs.h>
+#include <linux/workqueue.h>
 
 #include "compat.h"
 #include "gmem/internal.h"
@@ -22,6 +35,14 @@
 static struct percpu_counter nr_private_pages;
 static atomic_long_t nr_gmems;
 static struct kobject *gmem_kobj;
+
+/* The worker looks at so many gmems under one lock, and brings so many up to date in a row. */
+#define SETTLE_LOOK	64
+#define SETTLE_BATCH	64
+#define SETTLE_PAUSE_MS	10
+
+static void weight_settle(struct work_struct *work);
+static DECLARE_DELAYED_WORK(weight_work, weight_settle);
 
 /* The mm that would be charged for what the current task does, or NULL. */
 static struct mm_struct *weight_current_mm(void)
@@ -43,11 +64,51 @@ static struct mm_struct *weight_inherit(struct gmem_weight *w, struct mm_struct 
 	if (!new || !weight_orphaned(w))
 		return NULL;
 	if (old)
-		compat_mm_rss_add(old, -w->pages);
+		compat_mm_rss_add(old, -(w->private + w->shared));
 	mmgrab(new);
 	w->mm = new;
-	w->pages = 0;
+	compat_mm_rss_add(new, w->private + w->shared);
 	return old;
+}
+
+/* Of a domain's shared pages, of which @sum weigh on somebody, and @mine of them on the asker. */
+static long share_due(const struct gmem_domain *d, long sum, long mine, long most)
+{
+	return clamp(atomic_long_read(&d->nr_shared_pages) - (sum - mine), 0L, max(most, 0L));
+}
+
+/* From now on @d's pages weigh on the asker, at most @most. Returns how many. */
+static long share_take(struct gmem_domain *d, long mine, long most)
+{
+	long sum = atomic_long_read(&d->nr_weighed), due;
+
+	do {
+		due = share_due(d, sum, mine, most);
+	} while (due != mine && !atomic_long_try_cmpxchg(&d->nr_weighed, &sum, sum - mine + due));
+	return due;
+}
+
+static void share_give(struct gmem_weight *w)
+{
+	if (w->domain)
+		atomic_long_sub(w->shared, &w->domain->nr_weighed);
+	w->domain = NULL;
+}
+
+/* How many shared pages weigh on the owner now. @lock held. */
+static long weight_share(struct gmem *g)
+{
+	struct gmem_domain *d = READ_ONCE(g->domain);	/* @g keeps all that it ever had */
+	long most = weight_orphaned(&g->weight) ? 0 : atomic_long_read(&g->nr_shared);
+	struct gmem_weight *w = &g->weight;
+	long mine = w->shared;
+
+	if (d != w->domain) {
+		share_give(w);
+		w->domain = d;
+		mine = 0;
+	}
+	return d ? share_take(d, mine, most) : 0;
 }
 
 /* Bring the owner's RSS up to date; without one, it is @heir. */
@@ -55,14 +116,16 @@ static void weight_update(struct gmem *g, struct mm_struct *heir)
 {
 	struct gmem_weight *w = &g->weight;
 	struct mm_struct *old;
-	long pages;
+	long private, shared;
 
 	spin_lock(&w->lock);
 	old = weight_inherit(w, heir);
-	pages = atomic_long_read(&g->nr_private);
+	private = atomic_long_read(&g->nr_private);
+	shared = weight_share(g);
 	if (w->mm) {
-		compat_mm_rss_add(w->mm, pages - w->pages);
-		WRITE_ONCE(w->pages, pages);
+		compat_mm_rss_add(w->mm, private - w->private + shared - w->shared);
+		WRITE_ONCE(w->private, private);
+		WRITE_ONCE(w->shared, shared);
 	}
 	spin_unlock(&w->lock);
 	if (old)
@@ -82,8 +145,17 @@ void gmem_count_private(struct gmem *g, long n)
 
 	percpu_counter_add(&nr_private_pages, n);
 	/* In steps: the owner's counter is shared by all of its threads. */
-	if (unlikely(abs(pages - READ_ONCE(g->weight.pages)) >= GMEM_WEIGHT_STEP))
+	if (unlikely(abs(pages - READ_ONCE(g->weight.private)) >= GMEM_WEIGHT_STEP))
 		weight_update(g, weight_current_mm());
+}
+
+/* A reference to the structure of an mm that lives; else NULL. */
+static struct mm_struct *heir_get(struct mm_struct *mm)
+{
+	if (!mm || !atomic_read(&mm->mm_users))
+		return NULL;
+	mmgrab(mm);
+	return mm;
 }
 
 /**
@@ -96,31 +168,43 @@ struct heir_search {
 	unsigned int n;
 };
 
-static bool weight_search(struct address_space *mapping, void *arg)
+static bool heir_among(struct address_space *mapping, void *arg)
 {
 	struct heir_search *s = arg;
 	struct rb_node *node;
 
 	i_mmap_lock_read(mapping);
 	node = rb_first_cached(&mapping->i_mmap);
-	for (; node && !s->heir && s->n < GMEM_CROWD; node = rb_next(node), s->n++) {
-		s->heir = rb_entry(node, struct vm_area_struct, shared.rb)->vm_mm;
-		if (atomic_read(&s->heir->mm_users))
-			mmgrab(s->heir);
-		else
-			s->heir = NULL;
-	}
+	for (; node && !s->heir && s->n < GMEM_CROWD; node = rb_next(node), s->n++)
+		s->heir = heir_get(rb_entry(node, struct vm_area_struct, shared.rb)->vm_mm);
 	i_mmap_unlock_read(mapping);
 	return s->heir || s->n == GMEM_CROWD;
 }
 
 /* Who has it mapped and lives, with a reference to the mm's structure, or NULL. */
-static struct mm_struct *weight_heir(struct gmem *g)
+static struct mm_struct *heir_mapping(struct gmem *g)
 {
 	struct heir_search s = { 0 };
 
-	gmem_any_mapping(g, weight_search, &s);
+	gmem_any_mapping(g, heir_among, &s);
 	return s.heir;
+}
+
+/* Whose machine has it in a memslot; likewise. */
+static struct mm_struct *heir_binding(struct gmem *g)
+{
+	struct interval_tree_node *node;
+	struct mm_struct *heir = NULL;
+	unsigned int n = 0;
+
+	down_read(&g->bind_lock);
+	node = interval_tree_iter_first(&g->bindings, 0, ULONG_MAX);
+	for (; node && !heir && n < GMEM_CROWD; n++) {
+		heir = heir_get(container_of(node, struct gmem_binding, node)->mm);
+		node = interval_tree_iter_next(node, 0, ULONG_MAX);
+	}
+	up_read(&g->bind_lock);
+	return heir;
 }
 
 /**
@@ -140,11 +224,73 @@ void gmem_weight_pass(struct gmem *g)
 	spin_unlock(&g->weight.lock);
 	if (likely(!orphaned))
 		return;
-	heir = weight_heir(g);
-	if (!heir)
-		return;
+	heir = heir_mapping(g) ?: heir_binding(g);
 	weight_update(g, heir);
-	mmdrop(heir);
+	if (heir)
+		mmdrop(heir);
+}
+
+/* Is it not as it should be? @lock held. */
+static bool weight_wrong(struct gmem *g)
+{
+	struct gmem_weight *w = &g->weight;
+	struct gmem_domain *d = w->domain;
+
+	if (!w->mm)
+		return false;
+	if (weight_orphaned(w) || d != READ_ONCE(g->domain) ||
+	    w->private != atomic_long_read(&g->nr_private))
+		return true;
+	return d && w->shared != share_due(d, atomic_long_read(&d->nr_weighed), w->shared,
+					   atomic_long_read(&g->nr_shared));
+}
+
+/* @g may have no references any more, but has a weight still. */
+static bool weight_unsettled(struct gmem *g)
+{
+	bool wrong;
+
+	spin_lock(&g->weight.lock);
+	wrong = weight_wrong(g);
+	spin_unlock(&g->weight.lock);
+	return wrong;
+}
+
+/* Not where pages are freed: the worker waits for locks that are held while that is waited for. */
+static void weight_delay(unsigned long delay)
+{
+	queue_delayed_work(system_long_wq, &weight_work, delay);
+}
+
+/* Go on with the round over all gmems, which does not take long for the crowd that there is. */
+static void weight_settle(struct work_struct *work)
+{
+	static u64 id;
+	struct gmem *g;
+	unsigned int n;
+
+	for (n = 0; n < SETTLE_BATCH; n++) {
+		g = gmem_search(&id, SETTLE_LOOK, weight_unsettled);
+		if (g) {
+			gmem_weight_pass(g);
+			weight_update(g, NULL);
+			gmem_put(g);
+		}
+		if (!id)
+			break;
+	}
+	if (atomic_long_read(&nr_gmems))
+		weight_delay(id ? msecs_to_jiffies(SETTLE_PAUSE_MS) : HZ);
+}
+
+/**
+ * gmem_weight_drain() - wait until the worker has no reference to a gmem
+ *
+ * Process context, no lock held.
+ */
+void gmem_weight_drain(void)
+{
+	flush_work(&weight_work.work);
 }
 
 /**
@@ -157,7 +303,8 @@ void gmem_weight_begin(struct gmem *g)
 	g->weight.mm = weight_current_mm();
 	if (g->weight.mm)
 		mmgrab(g->weight.mm);
-	atomic_long_inc(&nr_gmems);
+	if (atomic_long_inc_return(&nr_gmems) == 1)
+		weight_delay(HZ);
 }
 
 /**
@@ -169,9 +316,10 @@ void gmem_weight_end(struct gmem *g)
 	struct gmem_weight *w = &g->weight;
 
 	atomic_long_dec(&nr_gmems);
+	share_give(w);
 	if (!w->mm)
 		return;
-	compat_mm_rss_add(w->mm, -w->pages);
+	compat_mm_rss_add(w->mm, -(w->private + w->shared));
 	mmdrop(w->mm);
 }
 
@@ -289,6 +437,7 @@ counter:
  */
 void gmem_weight_exit(void)
 {
+	cancel_delayed_work_sync(&weight_work);
 	unregister_oom_notifier(&weight_oom_nb);
 	sysfs_remove_group(gmem_kobj, &gmem_group);
 	kobject_put(gmem_kobj);

@@ -528,7 +528,173 @@ static void weight_passed(const void *arg)
 	ASSERT(near(rss_kib(), 0));
 }
 
-/* The OOM killer takes the one with much guest memory, not the small ones beside it. */
+/* What others did to a gmem, or somebody's end, is put right a second later. */
+static bool settles(long kib)
+{
+	int i;
+
+	for (i = 0; i < 50 && labs(rss_kib() - kib) > 512; i++)
+		usleep(100000);
+	return near(rss_kib(), kib);
+}
+
+/* Many gmems that have little each weigh what they have together. */
+static void weight_of_many(const void *arg)
+{
+	long before;
+	int i, fd[128];
+	u8 *p;
+
+	begin();
+	before = rss_kib();
+	for (i = 0; i < 128; i++) {
+		fd[i] = gmem_new(128 * 1024, 0);
+		p = gmem_map(fd[i], 128 * 1024);
+		memset(p, 1, 128 * 1024);
+		CHECKED(munmap(p, 128 * 1024));
+	}
+	ASSERT(settles(before + 16 * 1024));
+	for (i = 0; i < 128; i++)
+		close(fd[i]);
+	ASSERT(near(rss_kib(), before));
+}
+
+/* What a fork makes common weighs once, whatever is forked, written and closed. */
+static void weight_forked(const void *arg)
+{
+	long before;
+	int fd, child;
+	u8 *p;
+
+	begin();
+	before = rss_kib();
+	fd = gmem_new(16 * MIB, 0);
+	p = gmem_map(fd, 16 * MIB);
+	memset(p, 1, 16 * MIB);
+	child = CHECKED(ioctl(fd, DITTO_GMEM_FORK));
+	ASSERT(near(rss_kib() - before, 16 * 1024));
+	close(child);
+	ASSERT(near(rss_kib() - before, 16 * 1024));
+	memset(p, 2, 8 * MIB);		/* in place */
+	ASSERT(near(rss_kib() - before, 16 * 1024));
+
+	child = CHECKED(ioctl(fd, DITTO_GMEM_FORK));
+	memset(p, 3, 8 * MIB);		/* copies: 8 MiB that the child has alone */
+	ASSERT(settles(before + 24 * 1024));
+	CHECKED(munmap(p, 16 * MIB));
+	close(fd);
+	ASSERT(settles(before + 16 * 1024));
+	close(child);
+	ASSERT(near(rss_kib(), before));
+}
+
+/* At its parent's end what a fork has weighs on who holds the fork. */
+static void weight_of_parent(const void *arg)
+{
+	struct ditto_create_gmem args = { .size = 16 * MIB };
+	int up[2], down[2], fd, child, status;
+	pid_t pid;
+	u8 *p;
+
+	begin();
+	CHECKED(pipe(up));
+	CHECKED(pipe(down));
+	pid = syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, NULL);
+	if (!pid) {
+		int dev = open(tap.dev, O_RDWR | O_CLOEXEC);
+
+		fd = ioctl(dev, DITTO_CREATE_GMEM, &args);
+		p = mmap(NULL, 16 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		memset(p, 1, 8 * MIB);
+		if (write(up[1], &fd, sizeof(fd)) != sizeof(fd) ||
+		    read(down[0], &fd, sizeof(fd)) != sizeof(fd))
+			_exit(1);
+		_exit(!near(rss_kib(), 8 * 1024));
+	}
+	ASSERT_EQ(read(up[0], &fd, sizeof(fd)), sizeof(fd));
+	child = CHECKED(ioctl(fd, DITTO_GMEM_FORK));
+	usleep(2500000);
+	ASSERT(near(rss_kib(), 0));
+	ASSERT_EQ(write(down[1], &fd, sizeof(fd)), sizeof(fd));
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	ASSERT_EQ(status, 0);
+	close(fd);
+	ASSERT(settles(8 * 1024));
+	close(child);
+	ASSERT(near(rss_kib(), 0));
+}
+
+/* Who merges two gmems of his own still has the memory that there is. */
+static void weight_merged(const void *arg)
+{
+	long before;
+	u8 *p, *q;
+	int a, b, i;
+
+	begin();
+	before = rss_kib();
+	a = gmem_new(4 * MIB, 0);
+	b = gmem_new(4 * MIB, 0);
+	p = gmem_map(a, 4 * MIB);
+	q = gmem_map(b, 4 * MIB);
+	for (i = 0; i < 1024; i++) {
+		memset(p + i * PAGE_SIZE, 1 + i % 100, PAGE_SIZE);
+		*(int *)(p + i * PAGE_SIZE) = i;
+		memcpy(q + i * PAGE_SIZE, p + i * PAGE_SIZE, PAGE_SIZE);
+	}
+	ASSERT(near(rss_kib() - before, 8 * 1024));
+	merge_start();
+	merge_for_passes(16);
+	CHECKED(knob_write(DITTO_KSM "run", 0));
+	ASSERT_EQ(stats(a).private_bytes + stats(b).private_bytes, 0);
+	ASSERT(settles(before + 4 * 1024));
+	CHECKED(munmap(p, 4 * MIB));
+	close(a);
+	ASSERT(settles(before + 4 * 1024));
+	CHECKED(munmap(q, 4 * MIB));
+	close(b);
+	ASSERT(near(rss_kib(), before));
+}
+
+/* Who has it in a memslot only has its weight when its maker is gone, and touches nothing. */
+static void weight_by_slot(const void *arg)
+{
+	struct ditto_create_gmem args = { .size = 16 * MIB };
+	int up[2], down[2], fd, status;
+	struct vm *vm;
+	long before;
+	pid_t pid;
+	u8 *p;
+
+	begin();
+	vm = vm_new(NULL);
+	before = rss_kib();
+	CHECKED(pipe(up));
+	CHECKED(pipe(down));
+	pid = syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, NULL);
+	if (!pid) {
+		int dev = open(tap.dev, O_RDWR | O_CLOEXEC);
+
+		fd = ioctl(dev, DITTO_CREATE_GMEM, &args);
+		p = mmap(NULL, 16 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		memset(p, 1, 8 * MIB);
+		munmap(p, 16 * MIB);
+		if (write(up[1], &fd, sizeof(fd)) != sizeof(fd) ||
+		    read(down[0], &fd, sizeof(fd)) != sizeof(fd))
+			_exit(1);
+		_exit(0);
+	}
+	ASSERT_EQ(read(up[0], &fd, sizeof(fd)), sizeof(fd));
+	CHECKED(vm_set_gmem_slot(vm, 1, 0, NEXT_GPA, 16 * MIB, fd, 0));
+	ASSERT_EQ(write(down[1], &fd, sizeof(fd)), sizeof(fd));
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	ASSERT_EQ(status, 0);
+	ASSERT(settles(before + 8 * 1024));
+	vm_free(vm);
+	close(fd);
+}
+
+/* The OOM killer takes the one with much guest memory, forked or not, and nobody beside it. */
 static void weight_oom(const void *arg)
 {
 	pid_t vmm, small, hog;
@@ -536,9 +702,9 @@ static void weight_oom(const void *arg)
 	char c;
 
 	begin();
-	cgroup_new("crowd", 80 * MIB);
+	cgroup_new(arg, 80 * MIB);
 	CHECKED(pipe(ready));
-	cgroup_enter("crowd");
+	cgroup_enter(arg);
 	vmm = fork();
 	if (!vmm) {
 		int fd = gmem_new(64 * MIB, 0);
@@ -546,6 +712,8 @@ static void weight_oom(const void *arg)
 
 		memset(p, 1, 48 * MIB);
 		munmap(p, 64 * MIB);
+		if (!strcmp(arg, "forks"))
+			close(ioctl(fd, DITTO_GMEM_FORK));
 		if (write(ready[1], "x", 1) == 1)
 			for (;;)
 				pause();
@@ -558,7 +726,7 @@ static void weight_oom(const void *arg)
 	cgroup_enter("");
 	ASSERT_EQ(waitpid(vmm, &status, 0), vmm);
 	ASSERT(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-	ASSERT_EQ(cgroup_kills("crowd"), 1);
+	ASSERT_EQ(cgroup_kills(arg), 1);
 	ASSERT(bystander_lives(small));
 	ASSERT(bystander_lives(hog));
 }
@@ -683,7 +851,13 @@ static const struct tap_test tests[] = {
 	{ "cgroup_copies", cgroup_copies, NULL, 60 },
 	{ "weight", weight, NULL, 60 }, { "weight_passed", weight_passed },
 	{ "weight_inherited", weight_inherited, NULL, 60 },
-	{ "weight_oom", weight_oom, NULL, 60 },
+	{ "weight_of_many", weight_of_many, NULL, 60 },
+	{ "weight_forked", weight_forked, NULL, 60 },
+	{ "weight_of_parent", weight_of_parent, NULL, 60 },
+	{ "weight_merged", weight_merged, NULL, 60 },
+	{ "weight_by_slot", weight_by_slot, NULL, 60 },
+	{ "weight_oom", weight_oom, "crowd", 60 },
+	{ "weight_oom_forked", weight_oom, "forks", 60 },
 	{ "pins", pins, NULL, 60 }, { "pins_io", pins_io, NULL, 60 },
 };
 
