@@ -661,6 +661,90 @@ static void knobs_at_once(const void *arg)
 	scan_soon("pages_to_scan", 4294967295);
 }
 
+/* A counter comes to a value soon after a knob was set. */
+static void soon(const char *name, long want, const char *after)
+{
+	double begin = now();
+
+	while (counter(name) != want) {
+		if (now() - begin > SOON)
+			fail("%s is %ld %.1f s after %s, not %ld", name, counter(name), SOON, after,
+			     want);
+		usleep(20000);
+	}
+}
+
+/* Knobs that say what becomes of a page hold for the next one. */
+static void knobs_next_page(const void *arg)
+{
+	unsigned int i;
+
+	make(0);
+	engine_on();
+	knob("max_page_sharing", 2);
+	for (i = 0; i < COUNT; i++)
+		fill(map[i], 1);
+	soon("pages_shared", 2, "max_page_sharing = 2");
+	soon("pages_sharing", 2, "max_page_sharing = 2");
+	knob("max_page_sharing", 1000);
+	fill(map[0] + PAGE_SIZE, 1);
+	soon("pages_sharing", 3, "max_page_sharing = 1000");
+
+	knob("use_zero_pages", 0);
+	fill(map[0] + 2 * PAGE_SIZE, 0);
+	fill(map[1] + 2 * PAGE_SIZE, 0);
+	soon("pages_shared", 3, "use_zero_pages = 0");
+	ASSERT_EQ(counter("ksm_zero_pages"), 0);
+	knob("use_zero_pages", 1);
+	fill(map[2] + 2 * PAGE_SIZE, 0);
+	soon("ksm_zero_pages", 1, "use_zero_pages = 1");
+
+	knob("pages_to_scan", 100);
+	CHECKED(knob_write_text(DITTO_KSM "advisor_mode", "scan-time"));
+	soon("pages_to_scan", 500, "advisor_mode = scan-time");
+	knob("advisor_min_pages_to_scan", 600);
+	soon("pages_to_scan", 600, "advisor_min_pages_to_scan = 600");
+	CHECKED(knob_write_text(DITTO_KSM "advisor_mode", "none"));
+	knob("advisor_min_pages_to_scan", 500);
+	knob("max_page_sharing", 1 << 30);
+}
+
+#define BUSY_SIZE (24 * MIB)
+
+/* Wait until there is no scan for a second: the engine makes up for much work in a short time. */
+static void wait_for_pause(u8 *p)
+{
+	long was;
+	u64 i, n;
+
+	for (n = 0; n < 20; n++) {
+		for (i = 0; i < BUSY_SIZE / PAGE_SIZE; i++)
+			fill(p + i * PAGE_SIZE, (n << 20) + i + 1);
+		for (i = 0; i < 10; i++) {
+			was = counter("full_scans");
+			usleep(1000000);
+			if (was == counter("full_scans"))
+				return;
+		}
+	}
+	fail("max_cpu = 1 stops nothing");
+}
+
+/* Nor does a sleep go on that only max_cpu has made long. */
+static void max_cpu_at_once(const void *arg)
+{
+	u8 *p;
+
+	make(0);
+	p = gmem_map(gmem_new(BUSY_SIZE, 0), BUSY_SIZE);
+	engine_on();
+	knob("sleep_millisecs", 1);
+	knob("pages_to_scan", 4294967295);
+	knob("max_cpu", 1);
+	wait_for_pause(p);
+	scan_soon("max_cpu", 0);
+}
+
 /* The one counter that may be negative. */
 static long profit(void)
 {
@@ -976,6 +1060,8 @@ static const struct tap_test tests[] = {
 	{ "default_policy", default_policy, .seconds = 60 },
 	{ "other_owner", other_owner, .seconds = 60 }, { "bad_knobs", bad_knobs },
 	{ "knobs_at_once", knobs_at_once, .seconds = 60 },
+	{ "knobs_next_page", knobs_next_page, .seconds = 60 },
+	{ "max_cpu_at_once", max_cpu_at_once, .seconds = 100 },
 	{ "advised", advised, .seconds = 60 },
 	{ "workers", workers, .seconds = 60 }, { "budget", budget, .seconds = 60 },
 	{ "counters", counters, .seconds = 60 },
