@@ -4,8 +4,11 @@
  * Reads are on the exit path of vCPUs: a lookup and a copy, no lock, no reference.
  * Writers hold a page reference while they write, which makes the merge engine leave
  * the page alone, and look at the entry again once they have it (internal.h, point 5).
+ * Memory that is read may be bad: what is more than a register's worth is copied so that the
+ * machine check ends the copy, and not the host.
  */
 #include <linux/highmem.h>
+#include <linux/uaccess.h>
 
 #include "gmem/internal.h"
 #include "gmem/merge.h"
@@ -15,6 +18,37 @@ static bool in_bounds(const struct gmem *g, u64 pos, size_t len)
 	u64 size = gmem_size(g);
 
 	return pos <= size && len <= size - pos;
+}
+
+#ifdef DITTO_KUNIT
+int (*gmem_copy_override)(void *to, const void *from, size_t len);
+#endif
+
+/**
+ * gmem_copy() - copy guest memory, which may be bad
+ * @to: any other memory
+ * @from: in a page of a gmem that does not go away
+ * @len: bytes, of that page
+ *
+ * Any context. The kernel is told of memory that was found bad.
+ *
+ * Return: 0; -EHWPOISON: it is bad, and part of it was copied.
+ */
+int gmem_copy(void *to, const void *from, size_t len)
+{
+#ifdef DITTO_KUNIT
+	if (gmem_copy_override)
+		return gmem_copy_override(to, from, len);
+#endif
+	if (likely(!copy_mc_to_kernel(to, from, len)))
+		return 0;
+	memory_failure_queue(PHYS_PFN(__pa(from)), 0);
+	return -EHWPOISON;
+}
+
+static bool fits_register(size_t len)
+{
+	return len == 8 || len == 4 || len == 2;
 }
 
 /*
@@ -41,16 +75,20 @@ static void access_copy(void *to, const void *from, size_t len)
 static int read_in_page(struct gmem *g, u64 pos, void *buf, size_t len)
 {
 	unsigned long v;
+	const void *va;
 	int ret = 0;
 
 	rcu_read_lock();
 	v = gmem_entry_read(g, pos >> PAGE_SHIFT);
+	va = gmem_entry_va(v) + offset_in_page(pos);
 	if (unlikely(!(v & GMEM_PRESENT)))
 		memset(buf, 0, len);
-	else if (likely(!PageHWPoison(gmem_entry_page(v))))
-		access_copy(buf, gmem_entry_va(v) + offset_in_page(pos), len);
-	else
+	else if (unlikely(PageHWPoison(gmem_entry_page(v))))
 		ret = -EHWPOISON;
+	else if (fits_register(len))
+		access_copy(buf, va, len);
+	else
+		ret = gmem_copy(buf, va, len);
 	rcu_read_unlock();
 	return ret;
 }

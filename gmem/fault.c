@@ -7,7 +7,6 @@
  * cmpxchg; the rest goes through the chunk's mutex. See internal.h for the races.
  */
 #include <linux/highmem.h>
-#include <linux/uaccess.h>
 
 #include "gmem/internal.h"
 #include "gmem/merge.h"
@@ -92,10 +91,7 @@ static int copy_page_mc(struct page *to, struct page *from)
 {
 	if (PageHWPoison(from))
 		return -EHWPOISON;
-	if (likely(!copy_mc_to_kernel(page_address(to), page_address(from), PAGE_SIZE)))
-		return 0;
-	memory_failure_queue(page_to_pfn(from), 0);
-	return -EHWPOISON;
+	return gmem_copy(page_address(to), page_address(from), PAGE_SIZE);
 }
 
 static void quarantine_locked(struct gmem *g, struct gmem_chunk *c, pgoff_t off)

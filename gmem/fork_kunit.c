@@ -253,6 +253,36 @@ static void late_readers(struct kunit *test)
 	clean(test);
 }
 
+static int bad_copy(void *to, const void *from, size_t len)
+{
+	return -EHWPOISON;
+}
+
+/* Memory that is found bad by a copy is an error of who wanted it, and nobody's else. */
+static void bad_memory(struct kunit *test)
+{
+	struct gmem *a = make(test, 512, 0), *b;
+	u64 value = 9, some[3];
+
+	put(test, a, 3, 7);
+	b = fork_of(test, a);
+	gmem_copy_override = bad_copy;
+	KUNIT_EXPECT_EQ(test, gmem_read(b, 3 << PAGE_SHIFT, some, sizeof(some)), -EHWPOISON);
+	KUNIT_EXPECT_EQ(test, gmem_read(b, 4 << PAGE_SHIFT, some, sizeof(some)), 0);
+	KUNIT_EXPECT_EQ(test, gmem_write(b, 3 << PAGE_SHIFT, &value, sizeof(value)), -EHWPOISON);
+	gmem_copy_override = NULL;
+	clean(test);
+	KUNIT_EXPECT_EQ(test, private(b), 0);
+	KUNIT_EXPECT_EQ(test, gmem_read(b, 3 << PAGE_SHIFT, some, sizeof(some)), 0);
+	KUNIT_EXPECT_EQ(test, some[0], 7);
+	put(test, b, 3, value);
+	KUNIT_EXPECT_EQ(test, get(test, b, 3), value);
+	KUNIT_EXPECT_EQ(test, get(test, a, 3), 7);
+	clean(test);
+	gmem_put(a);
+	gmem_put(b);
+}
+
 #define CHAIN	24
 
 /* Forks of forks; each writes one page. They end from the first, the last, or the middle. */
@@ -453,6 +483,7 @@ static struct kunit_case fork_cases[] = {
 	KUNIT_CASE(held_pages),
 	KUNIT_CASE(read_references),
 	KUNIT_CASE(late_readers),
+	KUNIT_CASE(bad_memory),
 	KUNIT_CASE(chains),
 	KUNIT_CASE(siblings),
 	KUNIT_CASE(policies),

@@ -166,6 +166,12 @@ void gmem_merge_forget(struct page *page);
 long gmem_shared_pages(void);
 void gmem_shared_put(struct page *page);
 
+/* access.c */
+int gmem_copy(void *to, const void *from, size_t len);
+#ifdef DITTO_KUNIT
+extern int (*gmem_copy_override)(void *to, const void *from, size_t len);
+#endif
+
 /* tenant.c */
 struct gmem_tenant *gmem_tenant_at(unsigned long uid);
 void gmem_tenant_put(struct gmem_tenant *t);

@@ -452,6 +452,35 @@ static void secure_policy(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gmem_shared_pages(), 0);
 }
 
+static int bad_copy(void *to, const void *from, size_t len)
+{
+	return -EHWPOISON;
+}
+
+/* A page that cannot be copied, because its memory is bad, stays where it is. */
+static void secure_bad_memory(struct kunit *test)
+{
+	struct guest a = make(test, 4);
+	pgoff_t i;
+
+	KUNIT_EXPECT_EQ(test, gmem_set_policy(a.g, DITTO_POLICY_SECURE), 0);
+	for (i = 0; i < 4; i++)
+		KUNIT_ASSERT_EQ(test, put(&a, i, 1), 0);
+	gmem_copy_override = bad_copy;
+	KUNIT_EXPECT_EQ(test, passes(3, MERGE_VOLATILE), 4);	/* once each */
+	gmem_copy_override = NULL;
+	KUNIT_EXPECT_EQ(test, private(a.g), 4);
+	KUNIT_EXPECT_EQ(test, gmem_shared_pages(), 0);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	for (i = 0; i < 4; i++) {
+		KUNIT_EXPECT_EQ(test, get(&a, i), 1);
+		KUNIT_ASSERT_EQ(test, put(&a, i, 1), 0);
+	}
+	KUNIT_EXPECT_EQ(test, passes(3, MERGE_SHARED), 3);
+	unmake(&a);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+}
+
 /* The engine comes with what it knew before the policy changed: nothing is merged. */
 static void late_policy(struct kunit *test)
 {
@@ -1366,6 +1395,7 @@ static struct kunit_case merge_cases[] = {
 	KUNIT_CASE(changed_policies),
 	KUNIT_CASE(self_policy),
 	KUNIT_CASE(secure_policy),
+	KUNIT_CASE(secure_bad_memory),
 	KUNIT_CASE(late_policy),
 	KUNIT_CASE(churn),
 	KUNIT_CASE(full_pages),

@@ -62,7 +62,10 @@ static enum merge_result secure_join(struct gmem_cursor *cur, struct page *page,
 		gmem_replace(cur, shared);
 		return MERGE_SHARED;
 	}
-	copy_page(page_address(*new), page_address(page));
+	if (gmem_copy(page_address(*new), page_address(page), PAGE_SIZE)) {
+		gmem_thaw_examined(cur);	/* who touches it is told */
+		return MERGE_VOLATILE;
+	}
 	gmem_apart_share(cur, *new);
 	merge_index_insert_apart(*new, digest);
 	gmem_replace(cur, *new);
