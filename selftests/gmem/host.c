@@ -694,17 +694,19 @@ static void weight_by_slot(const void *arg)
 	close(fd);
 }
 
-/* The OOM killer takes the one with much guest memory, forked or not, and nobody beside it. */
-static void weight_oom(const void *arg)
+/* Did the OOM killer take the one with much guest memory, and nobody beside it? */
+static bool oom_once(const char *group)
 {
 	pid_t vmm, small, hog;
 	int status, ready[2];
+	bool lived;
+	long before;
 	char c;
 
-	begin();
-	cgroup_new(arg, 80 * MIB);
+	cgroup_new(group, 80 * MIB);
+	before = cgroup_kills(group);
 	CHECKED(pipe(ready));
-	cgroup_enter(arg);
+	cgroup_enter(group);
 	vmm = fork();
 	if (!vmm) {
 		int fd = gmem_new(64 * MIB, 0);
@@ -712,7 +714,7 @@ static void weight_oom(const void *arg)
 
 		memset(p, 1, 48 * MIB);
 		munmap(p, 64 * MIB);
-		if (!strcmp(arg, "forks"))
+		if (!strcmp(group, "forks"))
 			close(ioctl(fd, DITTO_GMEM_FORK));
 		if (write(ready[1], "x", 1) == 1)
 			for (;;)
@@ -726,9 +728,24 @@ static void weight_oom(const void *arg)
 	cgroup_enter("");
 	ASSERT_EQ(waitpid(vmm, &status, 0), vmm);
 	ASSERT(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-	ASSERT_EQ(cgroup_kills(arg), 1);
-	ASSERT(bystander_lives(small));
-	ASSERT(bystander_lives(hog));
+	lived = bystander_lives(small);
+	lived &= bystander_lives(hog);
+	return lived && cgroup_kills(group) == before + 1;
+}
+
+/*
+ * Forked or not. What the killed one had is free after an RCU grace period only, which the
+ * kernel does not wait for when a memory cgroup is full: sometimes it kills one more.
+ */
+static void weight_oom(const void *arg)
+{
+	int tries;
+
+	begin();
+	for (tries = 0; tries < 5; tries++)
+		if (oom_once(arg))
+			return;
+	fail("others were killed, too, each time");
 }
 
 /* ---- pins ---- */
