@@ -175,6 +175,27 @@ static void step_interrupt(const void *arg)
 	vm_free(vm);
 }
 
+/* Its handler begins with the instruction that it interrupts: the step ends before that. */
+static void step_interrupt_itself(const void *arg)
+{
+	struct vm *vm = debug_vm("g_debug_interrupt");
+	struct vcpu *vcpu = &vm->vcpu[0];
+	u64 stub = image_symbol("isr_stubs") + 0x41 * 16, *frame;
+	struct kvm_regs regs;
+
+	need_ditto();
+	step_until(vcpu, image_symbol("d_popf"));
+	regs = vcpu_regs(vcpu);
+	regs.rip = stub;
+	regs.rflags |= 0x200;
+	CHECKED(ioctl(vcpu->fd, KVM_SET_REGS, &regs));
+	step_to(vcpu, 0, stub);
+	frame = (u64 *)(vm->ram + vcpu_regs(vcpu).rsp);
+	ASSERT_EQ(frame[0], stub);
+	ASSERT_EQ(frame[3], regs.rsp);
+	vm_free(vm);
+}
+
 static void hardware_breakpoints(const void *arg)
 {
 	struct vm *vm = debug_vm("g_debug_hardware");
@@ -343,6 +364,7 @@ static const struct tap_test tests[] = {
 	{ "step_plain", step_plain },
 	{ "step_flags", step_flags },
 	{ "step_interrupt", step_interrupt },
+	{ "step_interrupt_itself", step_interrupt_itself },
 	{ "step_blockirq", step_interrupt, "" },
 	{ "step_all_arith", step_all, "g_arith" },
 	{ "step_all_single_step", step_all, "g_single_step" },

@@ -173,6 +173,7 @@ static void pit_test_owed(struct kunit *test)
 {
 	struct board *b = test->priv;
 	struct vpit *pit;
+	int owed;
 
 	pit_create(test, b);
 	pit = b->vm.irqchip->pit;
@@ -180,6 +181,10 @@ static void pit_test_owed(struct kunit *test)
 	pit_begin(b, 0x34, 1193);		/* mode 2, 1 ms */
 	msleep(25);
 	KUNIT_EXPECT_GE(test, atomic_read(&pit->owed), 20);
+	/* An end of another's, while ours still waits, takes none of them. */
+	owed = atomic_read(&pit->owed);
+	pit->ack.acked(&pit->ack);
+	KUNIT_EXPECT_GE(test, atomic_read(&pit->owed), owed);
 	KUNIT_EXPECT_EQ(test, pit_take(b, 0x30, 20), 20u);
 	/* Not more than one at once: the next comes with an end. */
 	KUNIT_EXPECT_EQ(test, vcpu_take_irq(&b->vcpu[0]) >= 0 ? 1 : 0, 1);
