@@ -54,8 +54,10 @@ RELEASE := $(shell cut -d '"' -f 2 $(KDIR)/include/generated/utsrelease.h)
 endif
 
 BUILD := build/$(RELEASE)
+# Later kernels' builds cannot make type information of a module that has none.
+NO_INFO = $(if $(DEBUG_INFO),,$(if $(filter 6.%,$(RELEASE)),-g0))
 KMAKE  = $(MAKE) -C $(KDIR) M=$(CURDIR)/$(BUILD) W=1 \
-	 KCFLAGS="$(if $(filter-out 0,$(WERROR)),-Werror) $(if $(DEBUG_INFO),,-g0)" \
+	 KCFLAGS="$(if $(filter-out 0,$(WERROR)),-Werror) $(NO_INFO)" \
 	 $(if $(KUNIT),DITTO_KUNIT=y) $(if $(DEBUG),DITTO_DEBUG=y)
 
 .PHONY: all module tools tree sparse kernel-doc test test-all demo bench clean
