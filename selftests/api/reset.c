@@ -342,6 +342,32 @@ static void errors(const void *arg)
 	vm_free(vm);
 }
 
+/* The child's VMM adds what its base has not: it goes, or is a reason to refuse. */
+static void added(const void *arg)
+{
+	struct kvm_coalesced_mmio_zone zone = { .addr = 1ull << 33, .size = 8 };
+	struct ditto_fork args = { .flags = DITTO_FORK_RESETTABLE };
+	struct vm *vm = counting(), *child = fork_resettable(vm);
+	int dev = dev_open(), bare = CHECKED(ioctl(dev, KVM_CREATE_VM, 0));
+
+	CHECKED(ioctl(child->fd, KVM_REGISTER_COALESCED_MMIO, &zone));
+	CHECKED(try_reset(child));
+	start_all(child);
+	must_count(child);
+	stop(child);
+	vm_free(child);
+	stop(vm);
+	vm_free(vm);
+
+	CHECKED(ioctl(bare, DITTO_FORK, &args));
+	CHECKED(ioctl(args.vm_fd, DITTO_RESET));
+	CHECKED(ioctl(args.vm_fd, KVM_CREATE_IRQCHIP));
+	ASSERT_ERRNO(ioctl(args.vm_fd, DITTO_RESET), EBUSY);
+	close(args.vm_fd);
+	close(bare);
+	close(dev);
+}
+
 static const struct tap_test tests[] = {
 	{ "random_pages", random_pages, .seconds = 3600 },
 	{ "running", running, .seconds = 60 },
@@ -351,6 +377,7 @@ static const struct tap_test tests[] = {
 	{ "forked", forked },
 	{ "of_template", of_template },
 	{ "errors", errors },
+	{ "added", added },
 };
 
 int main(int argc, char **argv)

@@ -196,15 +196,21 @@ int vm_coalesced_add_like(struct vm *to, struct vm *from)
 
 /**
  * vm_coalesced_copy() - what waits in a VM's ring waits in another's, too
- * @to: after vm_coalesced_add_like()
- * @from: its vCPUs stand still
+ * @to: after vm_coalesced_add_like(); its vCPUs stand still, too
+ * @from: its vCPUs stand still. Without a ring nothing waits there
  */
 void vm_coalesced_copy(struct vm *to, struct vm *from)
 {
-	if (!to->coalesced.ring)
+	void *new = READ_ONCE(to->coalesced.ring), *old = READ_ONCE(from->coalesced.ring);
+
+	if (!new)
 		return;
+	if (!old) {
+		memset(new, 0, PAGE_SIZE);
+		return;
+	}
 	spin_lock(&from->coalesced.lock);
-	memcpy(to->coalesced.ring, from->coalesced.ring, PAGE_SIZE);
+	memcpy(new, old, PAGE_SIZE);
 	spin_unlock(&from->coalesced.lock);
 }
 

@@ -237,11 +237,13 @@ int irqchip_copy(struct vm *to, struct vm *from, u64 gone_ns)
  * @vm: its vm->lock is held
  * @base: of which it is a copy
  *
- * Return: false when the VMM has added a PIT since.
+ * Return: false when the VMM has added a PIT since, or, where there are no vCPUs, controllers.
  */
 bool irqchip_fits(const struct vm *vm, const struct vm *base)
 {
-	return !vm->irqchip || !vm->irqchip->pit == !base->irqchip->pit;
+	if (!vm->irqchip || !base->irqchip)
+		return !vm->irqchip == !base->irqchip;
+	return !vm->irqchip->pit == !base->irqchip->pit;
 }
 
 /**
