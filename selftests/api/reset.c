@@ -282,24 +282,25 @@ static void forked(const void *arg)
 static void of_template(const void *arg)
 {
 	struct vm *vm = counting(), *template = fork_with(vm, DITTO_FORK_FROZEN), *child, *jumps;
-	u64 tsc, tsc_jumped, host;
+	u64 tsc, tsc_jumped, host, ms;
 
 	stop(vm);
 	vm_free(vm);
 	sleep_ms(300);
 	jumps = fork_with(template, DITTO_FORK_RESETTABLE | DITTO_FORK_JUMP);
 	child = fork_resettable(template);
+	ms = CHECKED(ioctl(child->vcpu[0].fd, KVM_GET_TSC_KHZ));
 	tsc = vcpu_msr(&child->vcpu[0], 0x10);
 	tsc_jumped = vcpu_msr(&jumps->vcpu[0], 0x10);
 	note("TSC %#lx, after a jump %#lx", tsc, tsc_jumped);
-	ASSERT(tsc_jumped > tsc && tsc_jumped - tsc > 100 * MS);
+	ASSERT(tsc_jumped > tsc && tsc_jumped - tsc > 100 * ms);
 	sleep_ms(300);
 	CHECKED(try_reset(child));
 	CHECKED(try_reset(jumps));
 	host = vcpu_msr(&child->vcpu[0], 0x10);
 	/* It may be less than before: who read that first came later. Those were 300 ms, or more. */
 	ASSERT((s64)(host - tsc) < (s64)(tsc_jumped - tsc));
-	ASSERT(vcpu_msr(&jumps->vcpu[0], 0x10) - tsc_jumped > 100 * MS);
+	ASSERT(vcpu_msr(&jumps->vcpu[0], 0x10) - tsc_jumped > 100 * ms);
 	start_all(child);
 	must_count(child);
 	stop(child);
