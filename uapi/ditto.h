@@ -286,8 +286,8 @@ struct ditto_fork {
  * and what the VMM enabled stay; what irqfds held high is low. With DITTO_FORK_BLOCKED
  * interrupts are blocked again. An exit that waited for its answer is brought again, by the next
  * KVM_RUN or one that is under way. Errors, with nothing changed: -EINVAL: it was not made so;
- * -EBUSY: its memslots, vCPUs or PIT are not what they were, or a memslot logs what is written;
- * -EINTR, -ENOMEM.
+ * -EBUSY: its memslots, vCPUs, interrupt controllers or PIT are not what they were, or a memslot
+ * logs what is written; -EINTR, -ENOMEM.
  */
 #define DITTO_RESET		_IO(DITTO_IO, 0x13)
 

@@ -217,7 +217,10 @@ static void timer(const void *arg)
 	vm_free(vm);
 }
 
-/* An exit that waited at the fork is brought again, and may get another answer each time. */
+/*
+ * An exit that waited at the fork is brought again, and may get another answer each time; also
+ * if an answer to an exit from before the reset comes late.
+ */
 static void unfinished(const void *arg)
 {
 	struct vm *vm = vm_new(NULL), *child;
@@ -231,11 +234,14 @@ static void unfinished(const void *arg)
 	for (answer = 7; answer < 10; answer++) {
 		if (answer > 7)
 			ASSERT_EQ(vcpu_enter(&child->vcpu[0]), KVM_EXIT_MMIO);
+		ASSERT_EQ(run->mmio.phys_addr, vm->vcpu[0].run->mmio.phys_addr);
+		ASSERT_EQ(run->mmio.len, 4);
 		memcpy(run->mmio.data, &answer, 4);
 		child->nr_traces = 0;
 		vcpu_run_done(&child->vcpu[0]);
 		ASSERT_EQ(child->traces[0], answer);
 		CHECKED(try_reset(child));
+		memset(&run->mmio, 0xee, sizeof(run->mmio));
 		ASSERT_EQ(vm_var(child, u32, "g_fork_answer"), 0);
 	}
 	vm_free(child);

@@ -42,7 +42,7 @@ struct vcpu_mmio {
  * for it, and gives no more than was asked.
  *
  * @complete: called at the next KVM_RUN to take the answer, or NULL
- * @again: the next KVM_RUN asks once more, by kvm_run as it is
+ * @again: the next KVM_RUN asks once more (vcpu_ask_again())
  * @rip: of the instruction; an answer to one that is no longer there is dropped
  * @insn_len: of the port access in flight
  * @port: likewise

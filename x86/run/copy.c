@@ -113,8 +113,29 @@ void vcpu_copy(struct vcpu *to, struct vcpu *from)
 	vcpu_debug_copy(to, from);
 }
 
-/* What comes before it says how the VMM wants the next KVM_RUN. */
+/* What comes before it, and from PAGE_SYNC on, says how the VMM wants the next KVM_RUN. */
 #define PAGE_ANSWER	offsetof(struct kvm_run, exit_reason)
+#define PAGE_SYNC	offsetof(struct kvm_run, kvm_valid_regs)
+
+/**
+ * vcpu_ask_again() - bring an exit again that waits for its answer since a reset
+ * @vcpu: owned
+ *
+ * Who was about to answer an exit from before the reset may have done so since, in the same
+ * pages: they say what they said at the fork.
+ */
+void vcpu_ask_again(struct vcpu *vcpu)
+{
+	struct vm *base = vcpu->vm->base;
+	struct vcpu *from = base ? vm_vcpu(base, vcpu->idx) : NULL;
+
+	vcpu->io.again = false;
+	if (!from)
+		return;
+	memcpy((void *)vcpu->run + PAGE_ANSWER, (void *)from->run + PAGE_ANSWER,
+	       PAGE_SYNC - PAGE_ANSWER);
+	memcpy(vcpu->pio_data, from->pio_data, PAGE_SIZE);
+}
 
 /**
  * vcpu_revert() - a vCPU goes back to another one's state

@@ -9,5 +9,6 @@ struct vcpu;
 
 void vcpu_copy(struct vcpu *to, struct vcpu *from);
 void vcpu_revert(struct vcpu *vcpu, struct vcpu *base);
+void vcpu_ask_again(struct vcpu *vcpu);
 
 #endif

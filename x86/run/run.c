@@ -24,6 +24,7 @@
 #include "x86/machine/backend_calls.h"
 #include "x86/machine/vm.h"
 #include "x86/run/apf.h"
+#include "x86/run/copy.h"
 #include "x86/run/cr.h"
 #include "x86/run/debug.h"
 #include "x86/run/events.h"
@@ -516,7 +517,7 @@ static enum exit_outcome run_complete_io(struct vcpu *vcpu)
 	if (!complete)
 		return OUTCOME_ENTER;
 	if (unlikely(vcpu->io.again)) {
-		vcpu->io.again = false;
+		vcpu_ask_again(vcpu);
 		return OUTCOME_USER;
 	}
 	vcpu->io.complete = NULL;
