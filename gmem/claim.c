@@ -316,7 +316,9 @@ static void chunk_adopt(struct gmem *g, struct gmem_dir *dir, struct gmem_chunk 
 /* Can a page have as many sharers more as there are entries in a chunk? */
 static bool page_fits(struct page *page)
 {
-	return atomic_read(gmem_page_sharers(page)) < GMEM_MAX_SHARERS - (int)GMEM_CHUNK_PAGES;
+	int n = atomic_read(gmem_page_sharers(page));
+
+	return n >= 0 && n < GMEM_MAX_SHARERS - (int)GMEM_CHUNK_PAGES;
 }
 
 /* A page of an entry's own, equal to the shared one that it had. 0: that one cannot be read. */
@@ -385,6 +387,9 @@ static int chunk_copy(struct gmem *g, struct claim *cl, struct gmem_dir *dir,
 	new->holder = holder_get(g->holder);
 	if (c != gmem_base_chunk(g, c->base))
 		bitmap_copy(new->changed, c->changed, GMEM_CHUNK_PAGES);
+	for (i = 0; cl->spare && i < GMEM_CHUNK_PAGES; i++)
+		if (gmem_entry_private(new->entry[i]))
+			gmem_note_changed(new, i);
 	rcu_assign_pointer(dir->chunk[gmem_chunk_nr(c->base)], new);
 	if (cl->spare)
 		gmem_chunk_touch(new);	/* for pages of its own */

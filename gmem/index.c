@@ -493,7 +493,11 @@ void gmem_page_drop(struct page *page)
  */
 void gmem_shared_put(struct page *page)
 {
-	if (!atomic_dec_and_test(gmem_page_sharers(page)))
+	int n = atomic_dec_return(gmem_page_sharers(page));
+
+	if (unlikely(n < 0))
+		atomic_set(gmem_page_sharers(page), GMEM_SHARERS_STUCK);
+	if (n)
 		return;
 	gmem_count_shared_page(gmem_page_shared_domain(page), -1);
 	gmem_page_drop(page);

@@ -273,6 +273,9 @@ static inline void gmem_page_share(struct page *page, struct gmem_domain *domain
 
 #define GMEM_MAX_SHARERS	(1 << 30)
 
+/* A page that had more sharers than can be counted: it stays for good. Far from both ends. */
+#define GMEM_SHARERS_STUCK	(INT_MIN / 2)
+
 /**
  * gmem_shared_get() - count a sharer of a shared page that is not there yet
  * @page: in the merge index, with the bucket's lock held
@@ -283,8 +286,9 @@ static inline void gmem_page_share(struct page *page, struct gmem_domain *domain
  */
 static inline bool gmem_shared_get(struct page *page)
 {
-	return atomic_read(gmem_page_sharers(page)) < GMEM_MAX_SHARERS &&
-	       atomic_inc_not_zero(gmem_page_sharers(page));
+	int n = atomic_read(gmem_page_sharers(page));
+
+	return n >= 0 && n < GMEM_MAX_SHARERS && atomic_inc_not_zero(gmem_page_sharers(page));
 }
 
 /**
@@ -293,7 +297,8 @@ static inline bool gmem_shared_get(struct page *page)
  */
 static inline void gmem_shared_add(struct page *page)
 {
-	atomic_inc(gmem_page_sharers(page));
+	if (unlikely(atomic_inc_return(gmem_page_sharers(page)) < 0))
+		atomic_set(gmem_page_sharers(page), GMEM_SHARERS_STUCK);
 }
 
 #endif

@@ -80,7 +80,8 @@ static bool chunk_lock_changed(struct gmem *g, struct gmem_chunk *c, struct gmem
 
 /*
  * A shared page has room for more sharers than are let in otherwise (GMEM_MAX_SHARERS), by as
- * many again: for those who had it, and come back.
+ * many again: for those who had it, and come back. Nobody limits how many these are, so where
+ * there is no room any more the page stays for good (gmem_shared_add()).
  */
 static void entry_restore(struct gmem *g, struct gmem_chunk *c, unsigned int nr, unsigned long to)
 {
