@@ -4,7 +4,8 @@
  *
  * Built with ASAN and UBSAN.  What must hold for any bytes: decode ends within 15 bytes; a result that is not
  * EMU_OK leaves rip and rflags, and without REP all registers, as they were; an instruction that stopped for
- * user space and is run again makes the same accesses; a REP batch stays within its limit.
+ * user space and is run again makes the same accesses; a REP batch stays within its limit; and a plain move
+ * that somebody else makes ends as one made here.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,9 @@ static struct emu_ctxt ctxt;
 static u64 ctxt_regs[EMU_NR_REGS], was_regs[EMU_NR_REGS];
 static const char *broken;
 static unsigned int xmm_writes;	/* and of other registers by ops */
+/* The last access of memory. */
+static struct { u64 gva, val; unsigned int len; bool write; } last;
+static unsigned long moves;
 
 static u64 rnd(void)
 {
@@ -85,6 +89,9 @@ static enum emu_result f_read(struct emu_ctxt *c, u64 gva, void *buf, unsigned i
 
 	if (r == EMU_OK)
 		fill(buf, gva, len);
+	last.gva = gva;
+	last.len = len;
+	last.write = false;
 	return r;
 }
 
@@ -97,6 +104,11 @@ static enum emu_result f_write(struct emu_ctxt *c, u64 gva, const void *buf, uns
 	for (i = 0; i < len; i++)
 		sum = sum * 257 + ((const u8 *)buf)[i];
 	log_hash ^= sum;
+	last.gva = gva;
+	last.len = len;
+	last.write = true;
+	last.val = 0;
+	memcpy(&last.val, buf, len < sizeof(last.val) ? len : sizeof(last.val));
 	return access_op(c, 8 + access, gva, len);
 }
 
@@ -439,6 +451,50 @@ static void check_replay(void)
 	emu_execute(&ctxt);
 }
 
+/* What emu_end_move() leaves of the context is what emu_execute() left in @done. */
+static void check_ends(const struct emu_ctxt *done, const u64 regs[EMU_NR_REGS])
+{
+	const struct emu_ctxt *c = &ctxt;
+
+	must(!memcmp(regs, ctxt_regs, sizeof(ctxt_regs)), "a move's registers");
+	must(c->rip == done->rip && c->rflags == done->rflags && c->cpl == done->cpl,
+	     "a move's rip, rflags and cpl");
+	must(c->single_step == done->single_step && c->shadow == done->shadow &&
+	     c->restarted == done->restarted && c->halt == done->halt && c->iret == done->iret &&
+	     c->switched == done->switched && c->next_segs == done->next_segs, "a move's results");
+}
+
+/* Made by somebody who knows where it goes, a move must not differ from one made here. */
+static void check_move(void)
+{
+	u64 regs[EMU_NR_REGS], val = 0;
+	struct emu_ctxt was, done;
+	struct emu_move move;
+
+	if (!emu_is_move(&ctxt, &move))
+		return;
+	was = ctxt;
+	fail_one_in = 0;
+	accesses = 0;
+	memcpy(was_regs, ctxt_regs, sizeof(was_regs));
+	if (emu_execute(&ctxt) != EMU_OK) {
+		/* The exit would have told that the access is allowed, but not the instruction. */
+		must(ctxt.fault.valid && ctxt.fault.vector != X86_TRAP_UD, "a move that is none");
+		return;
+	}
+	moves++;
+	must(accesses == 1 && last.write == move.store && last.len == move.size, "a move's access");
+	must(!move.flat || last.gva == move.ea, "a move's address");
+	must(!move.store || !memcmp(&last.val, &move.val, move.size), "a move's value");
+	done = ctxt;
+	memcpy(regs, ctxt_regs, sizeof(regs));
+	ctxt = was;
+	memcpy(ctxt_regs, was_regs, sizeof(was_regs));
+	fill(&val, last.gva, move.size);
+	emu_end_move(&ctxt, val);
+	check_ends(&done, regs);
+}
+
 static void one_case(unsigned int executed[5])
 {
 	struct emu_ctxt *c = &ctxt, was;
@@ -460,6 +516,7 @@ static void one_case(unsigned int executed[5])
 	check_result(&was, r);
 	if (r <= EMU_UNHANDLED)
 		executed[r]++;
+	check_move();
 	check_replay();
 }
 
@@ -477,6 +534,7 @@ int main(int argc, char **argv)
 {
 	unsigned long i, n = (argc > 1 ? strtoul(argv[1], NULL, 0) : 20000) * 100;
 	unsigned int executed[5] = { 0 };
+	bool enough;
 
 	if (argc > 2)
 		seed = strtoull(argv[2], NULL, 0) | 1;
@@ -489,7 +547,10 @@ int main(int argc, char **argv)
 	       broken ? "not " : "", i);
 	printf("# ok %u, fault %u, io %u, retry %u, unhandled %u\n", executed[EMU_OK],
 	       executed[EMU_FAULT], executed[EMU_IO], executed[EMU_RETRY], executed[EMU_UNHANDLED]);
+	printf("# plain moves: %lu\n", moves);
 	/* A fuzzer that gets nowhere proves nothing. */
-	printf("%sok 2 - a tenth of them executed\n", executed[EMU_OK] > n / 10 ? "" : "not ");
-	return broken || executed[EMU_OK] <= n / 10;
+	enough = executed[EMU_OK] > n / 10 && moves > n / 1000;
+	printf("%sok 2 - a tenth of them executed, and some are plain moves\n",
+	       enough ? "" : "not ");
+	return broken || !enough;
 }

@@ -375,11 +375,12 @@ static u64 register_value(const struct emu_ctxt *c, const struct emu_opnd *o)
  * @move: filled, if it is
  *
  * For an owner who knows already, by an exit, which address the access is to, and that the
- * guest may make it: it makes the access itself, and then calls emu_end_move().
+ * guest may make it: it makes the access itself, and then calls emu_end_move(). Or it executes
+ * the instruction as any other.
  *
  * Return: whether it is a MOV of 1 to 8 bytes whose one access is of memory.
  */
-bool emu_is_move(const struct emu_ctxt *c, struct emu_move *move)
+bool emu_is_move(struct emu_ctxt *c, struct emu_move *move)
 {
 	const struct emu_opnd *mem;
 
@@ -395,6 +396,7 @@ bool emu_is_move(const struct emu_ctxt *c, struct emu_move *move)
 		move->val = register_value(c, &c->src);
 	else if (move->store || !is_general(&c->dst))
 		return false;
+	execute_start(c);	/* an address may be relative to next_rip */
 	move->size = mem->size;
 	move->ea = emu_effective_address(c);
 	move->seg = c->seg;
@@ -411,7 +413,6 @@ bool emu_is_move(const struct emu_ctxt *c, struct emu_move *move)
  */
 void emu_end_move(struct emu_ctxt *c, u64 val)
 {
-	execute_start(c);
 	c->device = true;
 	if (c->dst.type != EMU_OPND_MEM)
 		emu_stage_opnd(c, &c->dst, val);

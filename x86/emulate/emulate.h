@@ -411,7 +411,7 @@ struct emu_ctxt {
 enum emu_result emu_decode(struct emu_ctxt *c, unsigned int prefetched);
 enum emu_result emu_execute(struct emu_ctxt *c);
 enum emu_need emu_needs(const struct emu_ctxt *c);
-bool emu_is_move(const struct emu_ctxt *c, struct emu_move *move);
+bool emu_is_move(struct emu_ctxt *c, struct emu_move *move);
 void emu_end_move(struct emu_ctxt *c, u64 val);
 
 #endif
