@@ -433,6 +433,8 @@ static void lapic(const void *arg)
 	u32 v;
 
 	CHECKED(ioctl(fd, KVM_GET_LAPIC, &a));
+	memcpy(&v, a.regs + 0x2f0, 4);		/* no such register before KVM_X86_SETUP_MCE */
+	ASSERT_EQ(v, 0);
 	v = 0x1ff;
 	memcpy(a.regs + 0xf0, &v, 4);
 	v = 0x30;

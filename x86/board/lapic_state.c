@@ -62,6 +62,8 @@ int vlapic_ioctl_get(struct vcpu *vcpu, struct kvm_lapic_state *state)
 	/* Nothing can be read there, but a CPU that takes writes for us leaves them in its page. */
 	put_reg(state, APIC_EOI, 0);
 	put_reg(state, APIC_SELF_IPI, 0);
+	if (!vlapic_has_cmci(apic))
+		put_reg(state, APIC_LVTCMCI, 0);
 	return 0;
 }
 
