@@ -6,8 +6,8 @@
  * the parts that the guest may have changed when somebody asks for them
  * (vcpu_need), and pushes the parts that were changed here (vcpu_changed)
  * before it enters the guest.  General registers, rip, rflags, the interrupt
- * shadow and cr8 are always valid; cr0, cr4 and efer too, because the guest
- * cannot change them without an exit.
+ * shadow and cr8 are always valid; cr0 and efer too, and cr4 but for PGE, because
+ * the guest cannot change them without an exit.
  */
 #ifndef DITTO_MACHINE_STATE_H
 #define DITTO_MACHINE_STATE_H
@@ -20,7 +20,7 @@
 /* Parts of struct x86_state that a backend moves lazily. */
 #define ST_SEGS		BIT(0)	/* seg[], all eight, hidden parts included, and cpl */
 #define ST_DT		BIT(1)	/* gdt, idt */
-#define ST_CR		BIT(2)	/* to the backend: cr0, cr2, cr3, cr4, efer; from it: cr2, cr3 */
+#define ST_CR		BIT(2)	/* to the backend: cr0, cr2, cr3, cr4, efer; from it: cr2 to cr4 */
 #define ST_DR		BIT(3)	/* dr[], dr6, dr7 */
 #define ST_MSRS		BIT(4)	/* struct x86_switched_msrs */
 #define ST_TSC		BIT(5)	/* tsc_offset; to the backend only */
@@ -82,10 +82,10 @@ struct x86_code {
  * @gpr: by instruction encoding: GPR_RAX ... GPR_R15
  * @rip: instruction pointer; always valid, as are the next two
  * @rflags: flags
- * @cr0: always valid, because a write exits; so are cr4 and efer
+ * @cr0: always valid, because a write exits; so are efer, and cr4 but for PGE
  * @cr2: moves with ST_CR
  * @cr3: moves with ST_CR
- * @cr4: see @cr0
+ * @cr4: see @cr0; PGE, which some CPUs let the guest change, moves with ST_CR
  * @cr8: the task priority's class; always valid
  * @efer: see @cr0
  * @xcr0: kept here only, and switched around each entry
