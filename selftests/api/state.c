@@ -161,6 +161,34 @@ static void sregs2(const void *arg)
 	vm_free(vm);
 }
 
+/* A change of CR4.PGE has the CPU load them from memory, be there an exit or not. */
+static void pae_pge(const void *arg)
+{
+	/*
+	 * again: mov %cr4, %eax; xor $0x80, %al; mov %eax, %cr4; mov 0x400000, %eax;
+	 * mov $0x5d4, %edx; out %eax, %dx; jmp again
+	 */
+	static const u8 code[] = { 0x0f, 0x20, 0xe0, 0x34, 0x80, 0x0f, 0x22, 0xe0, 0xa1, 0, 0,
+				   0x40, 0, 0xba, 0xd4, 5, 0, 0, 0xef, 0xeb, 0xeb };
+	struct vm *vm = vm_new(NULL);
+	struct vcpu *vcpu = &vm->vcpu[0];
+	struct kvm_sregs2 s;
+	u32 i;
+
+	pae_tables(vm);
+	memcpy(vm->ram + PAE_CODE, code, sizeof(code));
+	s = pae_sregs(vcpu);
+	CHECKED(ioctl(vcpu->fd, KVM_SET_SREGS2, &s));
+	for (i = 0; i < 4; i++) {
+		*(u64 *)(vm->ram + PAE_TABLES) = PAE_DIRECTORY(i & 1) | 1;
+		ASSERT_EQ(pae_read(vcpu), i & 1);
+		CHECKED(ioctl(vcpu->fd, KVM_GET_SREGS2, &s));
+		/* QEMU's emulator marks it as accessed, which no CPU does. */
+		ASSERT_EQ(s.pdptrs[0] & ~0x20ul, PAE_DIRECTORY(i & 1) | 1);
+	}
+	vm_free(vm);
+}
+
 /* The older ioctl: entries without index. */
 static void old_cpuid(const void *arg)
 {
@@ -750,7 +778,7 @@ static void migrate(const void *arg)
 
 static const struct tap_test tests[] = {
 	{ "regs", regs }, { "sregs", sregs }, { "sregs2", sregs2 }, { "old_cpuid", old_cpuid },
-	{ "cr4_pge", cr4_pge }, { "fpu", fpu }, { "xsave", xsave },
+	{ "cr4_pge", cr4_pge }, { "pae_pge", pae_pge }, { "fpu", fpu }, { "xsave", xsave },
 	{ "msrs", msrs }, { "debug_registers", debug_registers }, { "events", events },
 	{ "mp_state", mp_state }, { "sipi_received", sipi_received }, { "lapic", lapic }, { "irqchips", irqchips },
 	{ "clock", vm_clock }, { "tsc_frequency", tsc_frequency }, { "migrate", migrate },
