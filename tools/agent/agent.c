@@ -34,7 +34,7 @@
 #define FORK_MESSAGE	"reseeded due to virtual machine fork"
 #define FORK_SECONDS	10
 #define PIECE		2048	/* bytes of a command's output in a frame */
-#define ARGS_MAX	1024
+#define ARGS_MAX	(AGENT_FRAME_MAX + 1)	/* each has its NUL */
 
 static int tty_fd, kmsg_fd, urandom_fd, proc_fd, signal_fd;
 
@@ -132,12 +132,12 @@ static void on_hello(const uint8_t *seed, size_t len)
 	send_frame(AGENT_READY, &told, 1);
 }
 
-/* The strings of a frame into @strings, up to an empty one or the end. */
-static size_t take_strings(const char **at, const char *end, char **strings)
+/* The strings of a frame into @strings, up to the end, or if @ends to an empty one. */
+static size_t take_strings(const char **at, const char *end, char **strings, bool ends)
 {
 	size_t n = 0;
 
-	while (*at < end && **at && n < ARGS_MAX - 1) {
+	while (*at < end && (**at || !ends)) {
 		strings[n++] = (char *)*at;
 		*at += strlen(*at) + 1;
 	}
@@ -167,12 +167,15 @@ static void become(const char *at, const char *end, const int *std)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
 	setsid();
+	/* What it starts, as whomever, is not to speak for the agent. */
+	if (has_port)
+		ioperm(AGENT_PORT, 1, 0);
 	for (int i = 0; i < 3; i++)
 		if (dup2(std[i], i) < 0)
 			return;
 	at += strlen(at) + 1;
-	take_strings(&at, end, vars);
-	if (!take_strings(&at, end, args)) {
+	take_strings(&at, end, vars, true);
+	if (!take_strings(&at, end, args, false)) {
 		errno = EINVAL;
 		return;
 	}
