@@ -6,6 +6,7 @@
  */
 #include "agentport.h"
 #include "serial.h"
+#include "socket.h"
 #include "util.h"
 
 #include <errno.h>
@@ -16,7 +17,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define READY_MS	30000
+/* More than an agent that takes what it says it has taken ever leaves: input comes by the byte. */
+#define OUT_MAX		(4 * AGENT_FRAME_MAX)
 #define MAGIC_LEN	(sizeof(AGENT_MAGIC) - 1)
 
 /**
@@ -115,13 +117,17 @@ void agentport_wake(void *port)
  * @data: what
  * @len: at most AGENT_FRAME_MAX
  *
- * Return: 0 or -ENOMEM.
+ * Return: 0; -ENOBUFS: the guest has not taken what is waiting; or -ENOMEM.
  */
 int agentport_send(struct agentport *p, uint8_t type, const void *data, size_t len)
 {
 	uint8_t head[AGENT_HEAD] = { type, len & 0xff, len >> 8 }, *bigger;
 
 	pthread_mutex_lock(&p->lock);
+	if (p->out_len + AGENT_HEAD + len > OUT_MAX) {
+		pthread_mutex_unlock(&p->lock);
+		return -ENOBUFS;
+	}
 	bigger = realloc(p->out, p->out_len + AGENT_HEAD + len);
 	if (bigger) {
 		p->out = bigger;
@@ -171,18 +177,20 @@ int agentport_greet(struct agentport *p)
 /**
  * agentport_hello() - wait until a fork's agent has seen that it is in one
  * @p: of a running fork whose agent is up; listens
+ * @patience_ms: for how long, whatever else the guest says
  *
  * Return: 0, or -1 after saying why not on standard error.
  */
-int agentport_hello(struct agentport *p)
+int agentport_hello(struct agentport *p, int patience_ms)
 {
 	struct pollfd poll_fd = { .fd = p->frames[0], .events = POLLIN };
+	int64_t until = socket_now_ms() + patience_ms, left;
 	uint8_t frame[AGENT_HEAD + AGENT_FRAME_MAX];
 	ssize_t n;
 
 	if (agentport_greet(p) < 0)
 		return -1;
-	while (poll(&poll_fd, 1, READY_MS) > 0) {
+	while ((left = until - socket_now_ms()) > 0 && poll(&poll_fd, 1, left) > 0) {
 		n = recv(p->frames[0], frame, sizeof(frame), 0);
 		if (n <= 0)
 			break;

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define AGENTPORT_READY_MS	30000	/* until a fork's agent has answered, at most */
+
 struct serial;
 
 /**
@@ -39,7 +41,7 @@ void agentport_wake(void *port);
 int agentport_send(struct agentport *p, uint8_t type, const void *data, size_t len);
 void agentport_reset(struct agentport *p, bool up);
 int agentport_greet(struct agentport *p);
-int agentport_hello(struct agentport *p);
+int agentport_hello(struct agentport *p, int patience_ms);
 void agentport_close(struct agentport *p);
 void agentport_destroy(struct agentport *p);
 

@@ -13,6 +13,7 @@
 #include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -65,6 +66,8 @@ static const char doc[] =
  * @vm: the fork
  * @credit: bytes of input that the agent still takes
  * @eof: the input has ended
+ * @out, @out_len, @out_fd: what of a frame is to be written still, and where
+ * @unheard: a signal was sent since output was last taken, and the guest may wait for that
  * @status: exit status, or -1
  */
 struct exec {
@@ -76,7 +79,10 @@ struct exec {
 	int64_t deadline;
 	struct vm *vm;
 	size_t credit;
-	bool eof;
+	bool eof, unheard;
+	const uint8_t *out;
+	size_t out_len;
+	int out_fd;
 	int status;
 };
 
@@ -197,7 +203,10 @@ static void on_input(struct exec *e)
 		n = 0;
 	e->eof = !n;
 	e->credit -= n;
-	agentport_send(&e->vm->agent, AGENT_STDIN, bytes, n);
+	if (agentport_send(&e->vm->agent, AGENT_STDIN, bytes, n) == 0)
+		return;
+	complain("the agent says that it takes input, and does not");
+	e->status = EXEC_FAILED;
 }
 
 static void send_signal(struct exec *e, uint8_t sig)
@@ -205,33 +214,39 @@ static void send_signal(struct exec *e, uint8_t sig)
 	agentport_send(&e->vm->agent, AGENT_SIGNAL, &sig, 1);
 }
 
+/* While nobody reads its output the guest may stand still: it gets one, and the next is ours. */
 static void on_signal(struct exec *e)
 {
 	struct signalfd_siginfo info;
 
-	if (read(e->vm->console.signal_fd, &info, sizeof(info)) == sizeof(info))
-		send_signal(e, info.ssi_signo);
+	if (read(e->vm->console.signal_fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo == SIGTSTP) {
+		/* All of it: the fork's vCPUs are threads of this process. */
+		raise(SIGSTOP);
+		return;
+	}
+	if (e->unheard)
+		e->status = 128 + info.ssi_signo;
+	e->unheard = e->out_len;
+	send_signal(e, info.ssi_signo);
 }
 
-/* Who reads has gone: the command hears of it as it would here. */
-static void pass(struct exec *e, int fd, const uint8_t *data, size_t len)
+/* As much as a pipe takes without making us wait. */
+static void pass(struct exec *e)
 {
-	while (len) {
-		ssize_t n = write(fd, data, len);
+	ssize_t n = write(e->out_fd, e->out, e->out_len < PIPE_BUF ? e->out_len : PIPE_BUF);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN) {
-			poll(&(struct pollfd){ .fd = fd, .events = POLLOUT }, 1, -1);
-			continue;
-		}
-		if (n <= 0) {
-			send_signal(e, SIGPIPE);
-			return;
-		}
-		data += n;
-		len -= n;
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	e->unheard = false;
+	if (n <= 0) {
+		/* Who reads has gone: the command hears of it as it would here. */
+		send_signal(e, SIGPIPE);
+		n = e->out_len;
 	}
+	e->out += n;
+	e->out_len -= n;
 }
 
 static int failed_status(const struct exec *e, int err)
@@ -263,11 +278,11 @@ static void on_frame(struct exec *e)
 		return;
 	}
 	n -= AGENT_HEAD;
-	if (frame[0] == AGENT_STDOUT)
-		pass(e, STDOUT_FILENO, data, n);
-	else if (frame[0] == AGENT_STDERR)
-		pass(e, STDERR_FILENO, data, n);
-	else if (frame[0] == AGENT_TAKEN && n == 2)
+	if (frame[0] == AGENT_STDOUT || frame[0] == AGENT_STDERR) {
+		e->out = data;
+		e->out_len = n;
+		e->out_fd = frame[0] == AGENT_STDOUT ? STDOUT_FILENO : STDERR_FILENO;
+	} else if (frame[0] == AGENT_TAKEN && n == 2)
 		e->credit += data[0] | data[1] << 8;
 	else if (frame[0] == AGENT_EXIT && n == 2)
 		e->status = exit_status(e, data);
@@ -282,6 +297,8 @@ static int time_left(const struct exec *e)
 
 	if (!e->deadline)
 		return -1;
+	if (left > INT_MAX)
+		return INT_MAX;
 	return left > 0 ? left : 0;
 }
 
@@ -289,16 +306,19 @@ static void relay(struct exec *e)
 {
 	while (e->status < 0) {
 		struct pollfd p[] = {
-			{ .fd = e->vm->agent.frames[0], .events = POLLIN },
+			{ .fd = e->out_len ? -1 : e->vm->agent.frames[0], .events = POLLIN },
 			{ .fd = e->vm->console.signal_fd, .events = POLLIN },
 			{ .fd = e->eof || !e->credit ? -1 : STDIN_FILENO, .events = POLLIN },
+			{ .fd = e->out_len ? e->out_fd : -1, .events = POLLOUT },
 		};
 		int n = poll(p, ARRAY_SIZE(p), time_left(e));
 
-		if (!n && !time_left(e))
+		if (!time_left(e))
 			e->status = EXEC_TIMEOUT;
-		if (n <= 0)
+		if (n <= 0 || e->status >= 0)
 			continue;
+		if (p[3].revents)
+			pass(e);
 		if (p[1].revents)
 			on_signal(e);
 		if (p[0].revents)
@@ -308,13 +328,25 @@ static void relay(struct exec *e)
 	}
 }
 
+static int patience(const struct exec *e)
+{
+	int left = time_left(e);
+
+	return left >= 0 && left < AGENTPORT_READY_MS ? left : AGENTPORT_READY_MS;
+}
+
+static int failed(const struct exec *e)
+{
+	return time_left(e) ? EXEC_FAILED : EXEC_TIMEOUT;
+}
+
 /* Return: 0 when the command is on its way. */
 static int begin(struct exec *e, const struct vm_config *config, const struct parent *parent)
 {
 	if (fork_create(e->vm, config, &parent->state, parent->template_fd) < 0 ||
 	    agentport_listen(&e->vm->agent) < 0 || vm_start_threads(e->vm) < 0)
 		return -1;
-	return agentport_hello(&e->vm->agent) < 0 || send_command(e) < 0 ? -1 : 0;
+	return agentport_hello(&e->vm->agent, patience(e)) < 0 || send_command(e) < 0 ? -1 : 0;
 }
 
 static int run(struct exec *e, const struct parent *parent)
@@ -333,7 +365,7 @@ static int run(struct exec *e, const struct parent *parent)
 	vm_destroy(&vm);
 	if (e->status == EXEC_FAILED && status != VM_RUNNING)
 		complain("the machine ended before the command");
-	return e->status < 0 ? EXEC_FAILED : e->status;
+	return e->status < 0 ? failed(e) : e->status;
 }
 
 /**
@@ -356,7 +388,7 @@ int cmd_exec(int argc, char **argv)
 	if (e.timeout)
 		e.deadline = socket_now_ms() + e.timeout * 1000LL;
 	if (wait_for_agent(&e) < 0 || parent_ask(&parent, e.name) < 0)
-		return EXEC_FAILED;
+		return failed(&e);
 	status = run(&e, &parent);
 	close(parent.template_fd);
 	free(e.env);

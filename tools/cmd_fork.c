@@ -170,7 +170,7 @@ static int greet_agent(struct vm *vm)
 		return vm_start_threads(vm);
 	if (agentport_listen(&vm->agent) < 0 || vm_start_threads(vm) < 0)
 		return -1;
-	if (agentport_hello(&vm->agent) < 0)
+	if (agentport_hello(&vm->agent, AGENTPORT_READY_MS) < 0)
 		return -1;
 	/* It has nothing to say until somebody asks. */
 	agentport_close(&vm->agent);
