@@ -246,7 +246,8 @@ static int run_control(struct vm *vm)
 {
 	int ret = control_bind(&vm->control, vm, vm->config->name);
 
-	if (ret == -EADDRINUSE) {
+	/* Without a name it is a number, which a machine may have for a name. */
+	if (ret == -EADDRINUSE && *vm->config->name) {
 		complain("--name %s: another machine of yours has that name", vm->config->name);
 		return -1;
 	}

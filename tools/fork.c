@@ -96,6 +96,9 @@ int fork_template(struct vm *vm, struct vm_state *state)
 {
 	int fds[VM_CPUS_MAX], fd;
 
+	/* After a reset: half of what its agent is told would be lost. */
+	if (vm->agent.greeted)
+		return -EBUSY;
 	if (vm->frozen) {
 		*state = *vm->frozen;
 		fd = fcntl(vm->fd, F_DUPFD_CLOEXEC, 0);
@@ -158,6 +161,8 @@ int fork_freeze(struct vm *vm)
 
 	if (vm->frozen)
 		return 0;
+	if (vm->agent.greeted)
+		return -EBUSY;
 	ret = park_all(vm);
 	if (ret < 0)
 		return ret;

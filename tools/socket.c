@@ -51,7 +51,7 @@ static int directory_path(char *path, size_t len)
  * @name: the machine's
  * @address: filled in
  *
- * Return: 0 or -ENAMETOOLONG.
+ * Return: 0, -ENOENT or -ENAMETOOLONG.
  */
 int socket_address(const char *name, struct sockaddr_un *address)
 {
@@ -59,6 +59,9 @@ int socket_address(const char *name, struct sockaddr_un *address)
 	int n;
 
 	*address = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	/* No machine has such a name, and it would lead elsewhere. */
+	if (strchr(name, '/'))
+		return -ENOENT;
 	if (directory_path(dir, sizeof(dir)) < 0)
 		return -ENAMETOOLONG;
 	n = snprintf(address->sun_path, sizeof(address->sun_path), "%s/%s" SOCKET_SUFFIX, dir,
@@ -77,7 +80,8 @@ static int lock_directory(void)
 		return ret;
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
 		return -errno;
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* A link may be somebody else's, who can let it lead elsewhere when this was checked. */
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	if (fstat(fd, &st) < 0)
@@ -402,7 +406,8 @@ static void explain(const char *name, const char *command, int err)
 		complain("%s: no such machine of yours (`ditto tree' lists them)", name);
 		break;
 	case EBUSY:
-		complain("%s: %s: busy: it has a disk or other memory than ditto's, or nobody reads its console",
+		complain("%s: %s: busy: it has a disk or other memory than ditto's, nobody reads its "
+			 "console, or its agent has not answered since a reset",
 			 name, command);
 		break;
 	case EOPNOTSUPP:
