@@ -10,7 +10,7 @@
 #ifndef DITTO_AGENT_PROTOCOL_H
 #define DITTO_AGENT_PROTOCOL_H
 
-#define AGENT_MAGIC	"\x02ditto agent 1\n"
+#define AGENT_MAGIC	"\002ditto agent 1\n"
 #define AGENT_FRAME_MAX	32768		/* bytes behind the head */
 #define AGENT_HEAD	3
 #define AGENT_PORT	0x620
