@@ -141,11 +141,15 @@ static int freeze_parked(struct vm *vm)
 	ret = become(vm, fd, fds);
 	close_all(fds, vm->vcpus);
 	close(fd);
-	if (ret < 0)
+	if (ret < 0) {
 		vm_fail(vm, VM_ERROR, "freeze: %s", strerror(-ret));
-	else
-		vm_set_name(vm);
-	return ret;
+		return ret;
+	}
+	vm_set_name(vm);
+	/* What it could be put back to belongs to the machine that it was. */
+	free(vm->origin);
+	vm->origin = NULL;
+	return 0;
 }
 
 /**

@@ -84,7 +84,7 @@ struct vm_config {
  * @park: who keeps the vCPUs out of the guest, and how (park.c)
  * @parent: of whom it is a fork: that machine's generation, or zeroes
  * @parent_name: that machine's name, or empty
- * @origin: constant: what it was when it was forked, if it can be put back to that
+ * @origin: control thread: what it was when it was forked, if it can be put back to that
  * @frozen: control thread: it is a template, and this is what it was when it became one
  * @report_lock: protects @report
  * @report: what to tell the user when the terminal is his again
