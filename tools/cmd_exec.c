@@ -67,6 +67,7 @@ static const char doc[] =
  * @credit: bytes of input that the agent still takes
  * @eof: the input has ended
  * @out, @out_len, @out_fd: what of a frame is to be written still, and where
+ * @unread: who reads the standard file of that number has gone
  * @unheard: a signal was sent since output was last taken, and the guest may wait for that
  * @status: exit status, or -1
  */
@@ -83,6 +84,7 @@ struct exec {
 	const uint8_t *out;
 	size_t out_len;
 	int out_fd;
+	bool unread[STDERR_FILENO + 1];
 	int status;
 };
 
@@ -241,8 +243,10 @@ static void pass(struct exec *e)
 		return;
 	e->unheard = false;
 	if (n <= 0) {
-		/* Who reads has gone: the command hears of it as it would here. */
-		send_signal(e, SIGPIPE);
+		uint8_t type = e->out_fd == STDERR_FILENO ? AGENT_STDERR : AGENT_STDOUT;
+
+		e->unread[e->out_fd] = true;
+		agentport_send(&e->vm->agent, AGENT_UNREAD, &type, 1);
 		n = e->out_len;
 	}
 	e->out += n;
@@ -279,9 +283,9 @@ static void on_frame(struct exec *e)
 	}
 	n -= AGENT_HEAD;
 	if (frame[0] == AGENT_STDOUT || frame[0] == AGENT_STDERR) {
-		e->out = data;
-		e->out_len = n;
 		e->out_fd = frame[0] == AGENT_STDOUT ? STDOUT_FILENO : STDERR_FILENO;
+		e->out = data;
+		e->out_len = e->unread[e->out_fd] ? 0 : n;
 	} else if (frame[0] == AGENT_TAKEN && n == 2)
 		e->credit += data[0] | data[1] << 8;
 	else if (frame[0] == AGENT_EXIT && n == 2)

@@ -291,6 +291,11 @@ static void on_frame(uint8_t type, const uint8_t *data, size_t len)
 		if (len == 1 && command > 0)
 			kill(-command, data[0]);
 		break;
+	case AGENT_UNREAD:
+		/* The command hears of it when it writes, as it would there. */
+		if (len == 1 && (data[0] == AGENT_STDOUT || data[0] == AGENT_STDERR))
+			close_fd(&output_fd[data[0] == AGENT_STDERR]);
+		break;
 	}
 }
 

@@ -30,6 +30,7 @@ enum agent_frame {
 	AGENT_EXEC,		/* strings: directory, environment, an empty one, arguments */
 	AGENT_STDIN,		/* none: its end */
 	AGENT_SIGNAL,		/* a byte */
+	AGENT_UNREAD,		/* a byte, AGENT_STDOUT or AGENT_STDERR: nobody reads that any more */
 };
 
 enum agent_exit {
