@@ -272,6 +272,25 @@ static unsigned long entry_share(struct gmem *g, struct gmem_chunk *c, unsigned 
 	return v;
 }
 
+/**
+ * gmem_chunk_part() - a gmem is about to let go of a common chunk, and has made no copy
+ * @g: the gmem, its fork_lock held for write
+ * @c: the chunk, no longer in its directory
+ *
+ * Who has looked it up before may be reading a page of it, without a reference. That is not to
+ * see what another gmem writes in place when it is alone: pages become shared, as in a copy.
+ */
+void gmem_chunk_part(struct gmem *g, struct gmem_chunk *c)
+{
+	unsigned int i;
+
+	mutex_lock(&c->lock);
+	for (i = 0; atomic_read(&c->owners) > 1 && i < GMEM_CHUNK_PAGES; i++)
+		if (gmem_entry_private(READ_ONCE(c->entry[i])))
+			entry_share(g, c, i);
+	mutex_unlock(&c->lock);
+}
+
 /*
  * A page of a chunk that others had, too, may be referenced still by who read it there: a pipe,
  * or a device on its way. They shall not see what @g writes from now on, so it writes to a copy.

@@ -591,6 +591,7 @@ void gmem_chunk_leave(struct gmem *g, struct gmem_chunk *c);
 void gmem_note_held(struct gmem_chunk *c);
 struct gmem_dir *gmem_dir_claim(struct gmem *g, pgoff_t off);
 void gmem_chunk_disown(struct gmem *g, struct gmem_chunk *c);
+void gmem_chunk_part(struct gmem *g, struct gmem_chunk *c);
 void gmem_index_clear(struct gmem *g);
 void gmem_index_free(struct gmem *g);
 

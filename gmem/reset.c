@@ -144,8 +144,10 @@ static void chunk_replace(struct gmem *g, struct gmem_chunk __rcu **place, struc
 	gmem_zap_bindings(g, off, off + GMEM_CHUNK_PAGES);
 	gmem_unmap_user(g, off, off + GMEM_CHUNK_PAGES);
 	chunk_count(g, c, -1);
-	if (c)
-		gmem_chunk_disown(g, c);
+	if (!c)
+		return;
+	gmem_chunk_part(g, c);
+	gmem_chunk_disown(g, c);
 }
 
 static void reset_chunk(struct gmem *g, struct gmem_dir *dir, unsigned int nr, pgoff_t off)

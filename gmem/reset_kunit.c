@@ -7,6 +7,7 @@
 #include <ditto.h>
 
 #include "gmem/fake.h"
+#include "gmem/merge.h"
 
 #define PAGES	2048	/* four chunks, of which the last is empty at first */
 #define FULL	1536
@@ -103,6 +104,62 @@ static void reset_written(struct kunit *test)
 		must_be_reset(test, &t);
 		put(test, t.parent, 4, first(4));
 	}
+	trio_free(test, &t);
+}
+
+static struct page *page_of(struct gmem *g, pgoff_t off)
+{
+	unsigned long v;
+
+	rcu_read_lock();
+	v = gmem_entry_read(g, off);
+	rcu_read_unlock();
+	return gmem_entry_page(v);
+}
+
+/* More come back than can be counted: the page is not freed under those who have it. */
+static void reset_too_many(struct kunit *test)
+{
+	struct page *page;
+	struct trio t;
+	int was;
+
+	trio_make(test, &t);
+	put(test, t.g, 1, 100);
+	page = page_of(t.base, 1);
+	KUNIT_ASSERT_TRUE(test, gmem_page_is_shared(page));
+	was = atomic_read(gmem_page_sharers(page));
+	atomic_set(gmem_page_sharers(page), INT_MAX);
+	gmem_reset(t.g);
+	KUNIT_EXPECT_LT(test, atomic_read(gmem_page_sharers(page)), INT_MIN / 4);
+	KUNIT_EXPECT_FALSE(test, gmem_shared_get(page));
+	put(test, t.g, 1, 100);
+	KUNIT_EXPECT_LT(test, atomic_read(gmem_page_sharers(page)), INT_MIN / 4);
+	gmem_reset(t.g);
+	atomic_set(gmem_page_sharers(page), was + 1);
+	must_be_reset(test, &t);
+	trio_free(test, &t);
+}
+
+/* Who reads a page that a fork has, too, without a reference: nobody writes to it in place. */
+static void reset_read_late(struct kunit *test)
+{
+	struct gmem *fork;
+	struct page *page;
+	struct trio t;
+
+	trio_make(test, &t);
+	put(test, t.g, 1, 100);
+	fork = gmem_fork(t.g);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(fork));
+	page = page_of(t.g, 1);
+	gmem_reset(t.g);
+	put(test, fork, 1, 101);
+	KUNIT_EXPECT_PTR_NE(test, page_of(fork, 1), page);
+	KUNIT_EXPECT_EQ(test, get(test, fork, 1), 101);
+	KUNIT_EXPECT_EQ(test, get(test, fork, 2), first(2));
+	must_be_reset(test, &t);
+	gmem_put(fork);
 	trio_free(test, &t);
 }
 
@@ -273,6 +330,8 @@ static void reset_random(struct kunit *test)
 static struct kunit_case reset_cases[] = {
 	KUNIT_CASE(reset_written),
 	KUNIT_CASE(reset_looks_at_changes),
+	KUNIT_CASE(reset_too_many),
+	KUNIT_CASE(reset_read_late),
 	KUNIT_CASE(reset_punched),
 	KUNIT_CASE(reset_forked),
 	KUNIT_CASE(reset_alone_again),
