@@ -99,7 +99,7 @@ kernel-doc:
 
 ifeq ($(HOST),native)
 test:
-	selftests/setup build
+	selftests/setup build native
 	selftests/test --stages native
 else
 test:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Differences between the kernel versions that ditto builds for.  No other
- * file asks for the version.  What must be done when the module is loaded is compat.c's.
+ * Differences between the kernel versions that ditto builds for.  But for compat-bugs.h no
+ * other source asks for the version.  What must be done when the module is loaded is compat.c's.
  */
 #ifndef DITTO_CORE_COMPAT_H
 #define DITTO_CORE_COMPAT_H
