@@ -525,6 +525,7 @@ int gmem_check_all(struct seq_file *m)
 	unsigned long gmems = 0;
 
 	gmem_merge_settle();
+	gmem_drain();	/* what is being freed has pages, and is found no more */
 	xa_init(&ck.index);
 	xa_init(&ck.seen);
 	xa_init(&ck.pages);

@@ -173,7 +173,7 @@ bool gmem_free_later(struct gmem *g)
 /**
  * gmem_drain() - wait until gmems without references are gone
  *
- * Process context; nobody makes or drops gmems any more.
+ * Process context. What others drop meanwhile may remain.
  */
 void gmem_drain(void)
 {
