@@ -60,7 +60,8 @@ static void take_vectors(struct vlapic *apic, unsigned int first, u32 vectors, e
 		return;
 	change_vectors(apic, APIC_IRR, first, vectors, 0);
 	if (trigger != TRIGGER_SAME)
-		change_vectors(apic, APIC_TMR, first, trigger == TRIGGER_LEVEL ? vectors : 0, vectors);
+		change_vectors(apic, APIC_TMR, first, trigger == TRIGGER_LEVEL ? vectors : 0,
+			       vectors);
 }
 
 static void take_posted(struct vlapic *apic, struct posted *posted, enum trigger trigger)

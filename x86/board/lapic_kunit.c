@@ -449,7 +449,8 @@ static void lapic_test_map(struct kunit *test)
 	resolve(test, map, 5000 - VLAPIC_WINDOW, false, none, none);
 	resolve(test, map, 5000 / 16 << 16 | 1 << 5000 % 16, true, 5000, none);
 	resolve(test, map, VLAPIC_MAX_IDS - 1, false, VLAPIC_MAX_IDS - 1, none);
-	resolve(test, map, (VLAPIC_MAX_IDS / 16 - 1) << 16 | 0xffff, true, VLAPIC_MAX_IDS - 1, none);
+	resolve(test, map, (VLAPIC_MAX_IDS / 16 - 1) << 16 | 0xffff, true, VLAPIC_MAX_IDS - 1,
+		none);
 	resolve(test, map, VLAPIC_MAX_IDS / 16 << 16 | 0xffff, true, none, none);
 	resolve(test, map, VLAPIC_MAX_IDS, false, none, none);
 	resolve(test, map, 0x88, true, 101, 3);

@@ -247,7 +247,9 @@ static void tsc_far_off_test(struct kunit *test)
 	KUNIT_EXPECT_LT(test, now.clock, 600 * NSEC_PER_SEC);
 }
 
-/* A machine that stood still for a second: what its guest reads by then, it reads a second later. */
+/*
+ * A machine that stood still for a second: what its guest reads by then, it reads a second later.
+ */
 static void still_test(struct kunit *test)
 {
 	struct state_world *w = test->priv;

@@ -273,7 +273,8 @@ static void cpuid_offer_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, r[1], 0x4b4d564bU);
 	query(vcpu, 0x40000001, 0, r);
 	KUNIT_EXPECT_EQ(test, r[0] & ~BIT(5), BIT(0) | BIT(1) | BIT(3) | BIT(4) | BIT(6) | BIT(7) |
-					      BIT(9) | BIT(11) | BIT(12) | BIT(13) | BIT(14) | BIT(24));
+					      BIT(9) | BIT(11) | BIT(12) | BIT(13) | BIT(14) |
+					      BIT(24));
 }
 
 static void cpuid_no_xsave_test(struct kunit *test)

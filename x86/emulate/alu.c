@@ -2,8 +2,8 @@
 /*
  * Addition, logic, comparison, exchange-and-compare, bits: the instructions whose point is EFLAGS.
  *
- * Pure C on c->dst.val, c->src.val and c->next_rflags.  Flags that the manuals leave undefined stay as they
- * were, except AF after logic, which is cleared as every CPU does.
+ * Pure C on c->dst.val, c->src.val and c->next_rflags.  Flags that the manuals leave undefined stay
+ * as they were, except AF after logic, which is cleared as every CPU does.
  */
 #include "x86/emulate/internal.h"
 
@@ -254,7 +254,9 @@ enum emu_result emu_btc(struct emu_ctxt *c)
 	return EMU_OK;
 }
 
-/* BSF, BSR: the destination keeps its value when the source is 0, as AMD documents and Intel does. */
+/*
+ * BSF, BSR: the destination keeps its value when the source is 0, as AMD documents and Intel does.
+ */
 enum emu_result emu_bsf(struct emu_ctxt *c)
 {
 	set_flags(c, ZF, c->src.val[0] ? 0 : ZF);

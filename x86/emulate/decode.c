@@ -2,9 +2,10 @@
 /*
  * Decode: from bytes to an opcode entry, operands and a length.
  *
- * Depends on the mode, never on a register, so that a decoded instruction stays valid while it is executed
- * again and again.  The hard part is that everything interacts: a prefix may be part of the opcode, ModRM
- * part of the opcode or of an address, and the operand size is known only once the opcode is.
+ * Depends on the mode, never on a register, so that a decoded instruction stays valid while it is
+ * executed again and again.  The hard part is that everything interacts: a prefix may be part of
+ * the opcode, ModRM part of the opcode or of an address, and the operand size is known only once
+ * the opcode is.
  *
  * Plan: 1. prefixes; 2. opcode maps; 3. ModRM and groups; 4. sizes; 5. operands (both in
  * decode_operands.c); 6. checks.
@@ -274,7 +275,9 @@ static enum emu_result decode_vex(struct emu_decoder *d, const struct emu_opcode
 	return EMU_OK;
 }
 
-/* Bytes that are LES, LDS and BOUND in the old modes, and VEX or EVEX wherever those make no sense. */
+/*
+ * Bytes that are LES, LDS and BOUND in the old modes, and VEX or EVEX wherever those make no sense.
+ */
 static bool is_vex(const struct emu_ctxt *c)
 {
 	return emu_long(c) || (!emu_realish(c) && c->modrm >> 6 == 3);

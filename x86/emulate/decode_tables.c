@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The opcode maps: one-byte, 0F, 0F 38 and 0F 3A, and the groups that ModRM or a mandatory prefix selects from.
+ * The opcode maps: one-byte, 0F, 0F 38 and 0F 3A, and the groups that ModRM or a mandatory prefix
+ * selects from.
  *
- * Data only.  Operands are written as in the Intel SDM, volume 2, appendix A, so that a map can be read
- * beside it.  L() is an opcode of which only the length is known: it decodes, but does not execute.
- * What is in no entry at all is unknown, and no length is guessed for it.
+ * Data only.  Operands are written as in the Intel SDM, volume 2, appendix A, so that a map can be
+ * read beside it.  L() is an opcode of which only the length is known: it decodes, but does not
+ * execute. What is in no entry at all is unknown, and no length is guessed for it.
  */
 #include "x86/emulate/tables.h"
 
@@ -70,7 +71,8 @@ static const struct emu_opcode group6[8] = {
 
 static const struct emu_opcode group7_mem[8] = {
 	N(NOACC | RO, __, Mb, emu_store_dt), N(NOACC | RO, __, Mb, emu_store_dt),
-	N(PRIV | NOACC | RO, __, Mb, emu_load_dt), N(PRIV | NOACC | RO, __, Mb, emu_load_dt), N(WO, Ew, __, emu_smsw), L(0, __),
+	N(PRIV | NOACC | RO, __, Mb, emu_load_dt), N(PRIV | NOACC | RO, __, Mb, emu_load_dt),
+	N(WO, Ew, __, emu_smsw), L(0, __),
 	N(PRIV, __, Ew, emu_lmsw), N(PRIV | RO | NOACC, Mb, __, emu_invlpg),
 };
 
@@ -244,15 +246,18 @@ static const struct emu_opcode op_0f6e[4] = {
 };
 
 static const struct emu_opcode op_0f6f[4] = {
-	N(MMX | WO, Pq, Qq, emu_mmx_mov), N(SSE | WO | AL16, Vdq, Wdq, emu_sse_mov), N(SSE | WO, Vdq, Wdq, emu_sse_mov),
+	N(MMX | WO, Pq, Qq, emu_mmx_mov), N(SSE | WO | AL16, Vdq, Wdq, emu_sse_mov),
+	N(SSE | WO, Vdq, Wdq, emu_sse_mov),
 };
 
 static const struct emu_opcode op_0f7e[4] = {
-	N(MMX | WO, Ey, Pq, emu_mmx_mov), N(SSE | WO, Ey, Vy, emu_sse_mov), N(SSE | WO, Vdq, Wq, emu_sse_mov),
+	N(MMX | WO, Ey, Pq, emu_mmx_mov), N(SSE | WO, Ey, Vy, emu_sse_mov),
+	N(SSE | WO, Vdq, Wq, emu_sse_mov),
 };
 
 static const struct emu_opcode op_0f7f[4] = {
-	N(MMX | WO, Qq, Pq, emu_mmx_mov), N(SSE | WO | AL16, Wdq, Vdq, emu_sse_mov), N(SSE | WO, Wdq, Vdq, emu_sse_mov),
+	N(MMX | WO, Qq, Pq, emu_mmx_mov), N(SSE | WO | AL16, Wdq, Vdq, emu_sse_mov),
+	N(SSE | WO, Wdq, Vdq, emu_sse_mov),
 };
 
 /* TZCNT and LZCNT are BSF and BSR on CPUs without them. */
@@ -333,7 +338,8 @@ static const struct emu_opcode op_db_e0[8] = {
 };
 
 static const struct emu_opcode op_db_r[8] = {
-	L(0, __), L(0, __), L(0, __), L(0, __), GRP(GROUP_RM, 0, 0, 0, op_db_e0), L(0, __), L(0, __),
+	L(0, __), L(0, __), L(0, __), L(0, __), GRP(GROUP_RM, 0, 0, 0, op_db_e0), L(0, __),
+	L(0, __),
 };
 
 static const struct emu_opcode op_dd_m[8] = {
@@ -349,7 +355,8 @@ static const struct emu_opcode op_df_m[8] = {
 static const struct emu_opcode op_df_e0[8] = { N(X87 | WO | NOWAIT, Aw, __, emu_fnstsw) };
 
 static const struct emu_opcode op_df_r[8] = {
-	L(0, __), L(0, __), L(0, __), L(0, __), GRP(GROUP_RM, 0, 0, 0, op_df_e0), L(0, __), L(0, __),
+	L(0, __), L(0, __), L(0, __), L(0, __), GRP(GROUP_RM, 0, 0, 0, op_df_e0), L(0, __),
+	L(0, __),
 };
 
 static const struct emu_opcode op_d9[2] = { GRP(GROUP, 0, 0, 0, op_d9_m), L(0, __) };
@@ -394,7 +401,8 @@ const struct emu_opcode emu_map_1[256] = {
 	M(WO | RO, Sw, Ew, emu_mov_to_sreg), G(GROUP, group1a),
 	[0x90] = N(RO, Zv, Av, emu_xchg_nop), N(0, Zv, Av, emu_xchg), N(0, Zv, Av, emu_xchg),
 	N(0, Zv, Av, emu_xchg), REP4(0x94, N(0, Zv, Av, emu_xchg)),
-	[0x98] = N(0, __, __, emu_cbw), N(0, __, __, emu_cwd), ENTRY3(NO64, __, Iz, Iw, emu_far_imm),
+	[0x98] = N(0, __, __, emu_cbw), N(0, __, __, emu_cwd),
+	ENTRY3(NO64, __, Iz, Iw, emu_far_imm),
 	L(0, __), N(D64, __, __, emu_pushf), N(D64, __, __, emu_popf),
 	N(0, __, __, emu_sahf), N(0, __, __, emu_lahf),
 	[0xa0] = N(WO, Ab, Ob, emu_mov), N(WO, Av, Ov, emu_mov),
@@ -412,21 +420,26 @@ const struct emu_opcode emu_map_1[256] = {
 	M(EMU_F_VEX | NO64 | NOACC | WO, Gv, Mv, emu_load_far),
 	M(EMU_F_VEX | NO64 | NOACC | WO, Gv, Mv, emu_load_far),
 	G(GROUP, group11b), G(GROUP, group11v),
-	[0xc8] = ENTRY3(D64, __, Iw, Ib, emu_enter), N(D64, __, __, emu_leave), N(0, __, Iw, emu_ret_far),
+	[0xc8] = ENTRY3(D64, __, Iw, Ib, emu_enter), N(D64, __, __, emu_leave),
+	N(0, __, Iw, emu_ret_far),
 	N(0, __, __, emu_ret_far), N(0, __, __, emu_int3), N(0, __, Ib, emu_int),
 	N(NO64, __, __, emu_into), N(0, __, __, emu_iret),
 	[0xd0] = GRP(GROUP, MODRM, Eb, One, group2), GRP(GROUP, MODRM, Ev, One, group2),
 	GRP(GROUP, MODRM, Eb, CL, group2), GRP(GROUP, MODRM, Ev, CL, group2),
-	N(NO64, __, Ib, emu_aam), N(NO64, __, Ib, emu_aad), N(NO64, __, __, emu_salc), N(0, __, __, emu_xlat),
+	N(NO64, __, Ib, emu_aam), N(NO64, __, Ib, emu_aad), N(NO64, __, __, emu_salc),
+	N(0, __, __, emu_xlat),
 	[0xd8] = L(MODRM, __), G(GROUP_MOD, op_d9), L(MODRM, __), G(GROUP_MOD, op_db),
 	L(MODRM, __), G(GROUP_MOD, op_dd), L(MODRM, __), G(GROUP_MOD, op_df),
 	[0xe0] = N(F64, __, Jb, emu_loop), N(F64, __, Jb, emu_loop), N(F64, __, Jb, emu_loop),
 	N(F64, __, Jb, emu_jcxz),
-	N(WO, Ab, Ib, emu_in), N(WO, Az, Ib, emu_in), N(RO, Ib, Ab, emu_out), N(RO, Ib, Az, emu_out),
+	N(WO, Ab, Ib, emu_in), N(WO, Az, Ib, emu_in), N(RO, Ib, Ab, emu_out),
+	N(RO, Ib, Az, emu_out),
 	[0xe8] = N(F64, __, Jz, emu_call_rel), N(F64, __, Jz, emu_jmp_rel),
 	ENTRY3(NO64, __, Iz, Iw, emu_far_imm), N(F64, __, Jb, emu_jmp_rel),
-	N(WO, Ab, DX, emu_in), N(WO, Az, DX, emu_in), N(RO, DX, Ab, emu_out), N(RO, DX, Az, emu_out),
-	[0xf0] = PFX, N(0, __, __, emu_int1), PFX, PFX, N(PRIV, __, __, emu_hlt), N(0, __, __, emu_cmc),
+	N(WO, Ab, DX, emu_in), N(WO, Az, DX, emu_in), N(RO, DX, Ab, emu_out),
+	N(RO, DX, Az, emu_out),
+	[0xf0] = PFX, N(0, __, __, emu_int1), PFX, PFX, N(PRIV, __, __, emu_hlt),
+	N(0, __, __, emu_cmc),
 	G(GROUP, group3b), G(GROUP, group3v),
 	[0xf8] = N(0, __, __, emu_clc), N(0, __, __, emu_stc), N(0, __, __, emu_cli),
 	N(0, __, __, emu_sti), N(0, __, __, emu_cld), N(0, __, __, emu_std),
@@ -437,7 +450,8 @@ const struct emu_opcode emu_map_0f[256] = {
 	[0x00] = G(GROUP, group6), G(GROUP_MOD, group7),
 	M(PROT | RO | WO, Gv, Ew, emu_lar_lsl), M(PROT | RO | WO, Gv, Ew, emu_lar_lsl),
 	[0x05] = N(0, __, __, emu_syscall), N(PRIV, __, __, emu_clts), N(0, __, __, emu_sysret),
-	N(PRIV, __, __, emu_wbinvd), N(PRIV, __, __, emu_wbinvd), [0x0b] = N(0, __, __, emu_undefined),
+	N(PRIV, __, __, emu_wbinvd), N(PRIV, __, __, emu_wbinvd),
+	[0x0b] = N(0, __, __, emu_undefined),
 	[0x0d] = M(NOACC, __, __, emu_nop), L(0, __), L(MODRM, Ib),
 	[0x10] = G(GROUP_PFX, op_0f10), G(GROUP_PFX, op_0f11), G(GROUP_PFX, op_0f12),
 	G(GROUP_MOD, op_0f13), L(MODRM, __), L(MODRM, __), G(GROUP_PFX, op_0f16),

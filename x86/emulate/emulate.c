@@ -2,9 +2,10 @@
 /*
  * Executing one decoded instruction: load the operands, call its function, write back, commit.
  *
- * Owns the order in which things happen.  The hard part is that every access may fail, or be answered by
- * user space much later: so all register changes are staged (c->staged, next_rip, next_rflags) and become
- * visible only after the last access, and what is done before that can be done again.
+ * Owns the order in which things happen.  The hard part is that every access may fail, or be
+ * answered by user space much later: so all register changes are staged (c->staged, next_rip,
+ * next_rflags) and become visible only after the last access, and what is done before that can be
+ * done again.
  */
 #include "x86/emulate/internal.h"
 

@@ -13,24 +13,25 @@
  *	if (r == EMU_OK)
  *		r = emu_execute(c);
  *
- *	EMU_OK		copy regs, rip, rflags and cpl back, unless c->switched; look at c->restarted,
- *			c->shadow, c->single_step, c->iret, c->halt
+ *	EMU_OK		copy regs, rip, rflags and cpl back, unless c->switched; look at
+ *			c->restarted, c->shadow, c->single_step, c->iret, c->halt
  *	EMU_FAULT	copy regs and rflags back (REP may have advanced), inject c->fault
- *	EMU_IO		copy regs back; complete the access in user space; then call emu_execute() again
- *			on the same context (the decoded instruction is still in it), or decode again
+ *	EMU_IO		copy regs back; complete the access in user space; then call emu_execute()
+ *			again on the same context (the decoded instruction is still in it), or
+ *			decode again
  *	EMU_RETRY	copy regs back and enter the guest: it executes the instruction anew
  *	EMU_UNHANDLED	report c->insn[0 .. c->fetched) with KVM_EXIT_INTERNAL_ERROR
  *
- * Re-execution.  An instruction commits nothing until its last access has succeeded, and the sequence
- * of ops calls depends only on the registers and on what the ops returned.  So the owner keeps a log
- * of the device accesses that user space completed: a repeated call replays the log, and the first
- * access beyond it returns EMU_IO.  The log is emptied when the instruction ends (any result but
- * EMU_IO).  An op that touched a device, replayed or not, sets c->device: a REP batch then ends after
- * that iteration, so that one log never spans two iterations.
+ * Re-execution.  An instruction commits nothing until its last access has succeeded, and the
+ * sequence of ops calls depends only on the registers and on what the ops returned.  So the owner
+ * keeps a log of the device accesses that user space completed: a repeated call replays the log,
+ * and the first access beyond it returns EMU_IO.  The log is emptied when the instruction ends (any
+ * result but EMU_IO).  An op that touched a device, replayed or not, sets c->device: a REP batch
+ * then ends after that iteration, so that one log never spans two iterations.
  *
- * Whoever can change the registers, the page tables or the instruction between the two executions makes
- * it another instruction.  So the owner replays to an access only what the same access asked for, and a
- * port access that asks for more items than were answered gets as many as were.
+ * Whoever can change the registers, the page tables or the instruction between the two executions
+ * makes it another instruction.  So the owner replays to an access only what the same access asked
+ * for, and a port access that asks for more items than were answered gets as many as were.
  */
 #ifndef DITTO_X86_EMULATE_H
 #define DITTO_X86_EMULATE_H
@@ -122,9 +123,10 @@ struct emu_x87 {
 /**
  * struct emu_ops - the world outside the general registers
  *
- * Every op that returns enum emu_result may return EMU_OK; EMU_FAULT with c->fault filled; EMU_IO when
- * user space must complete the access; EMU_RETRY when the guest had better run the instruction itself;
- * EMU_UNHANDLED when the access cannot be made at all.  Any other result than EMU_OK means: no effect.
+ * Every op that returns enum emu_result may return EMU_OK; EMU_FAULT with c->fault filled; EMU_IO
+ * when user space must complete the access; EMU_RETRY when the guest had better run the instruction
+ * itself; EMU_UNHANDLED when the access cannot be made at all.  Any other result than EMU_OK means:
+ * no effect.
  *
  * @fetch: read instruction bytes; never crosses a page
  * @read: read @len bytes (at most 32; INS and OUTS: up to c->batch_bytes) at @gva, EMU_ACC_* in
@@ -133,10 +135,10 @@ struct emu_x87 {
  * @probe: would @read or (EMU_ACC_WRITE) @write of this range fault?  Sets c->fault as they would;
  *	never touches a device.  EMU_OK where a device is, but EMU_UNHANDLED when @len is above 32:
  *	INS and OUTS then go item by item
- * @cmpxchg: atomically replace @old by @new (@len 1, 2, 4, 8 or 16); EMU_RETRY when memory no longer
- *	holds @old.  For a device: as @write of @new
- * @pio_in: read *@count items of @size bytes (1, 2, 4) from @port into @buf; *@count becomes how many
- *	it were, at least one and never more
+ * @cmpxchg: atomically replace @old by @new (@len 1, 2, 4, 8 or 16); EMU_RETRY when memory no
+ *	longer holds @old.  For a device: as @write of @new
+ * @pio_in: read *@count items of @size bytes (1, 2, 4) from @port into @buf; *@count becomes how
+ *	many it were, at least one and never more
  * @pio_out: write them, likewise; those that were not written are another iteration's
  * @has: has the guest's CPU what enum emu_need names?
  * @get_segment: fill @seg, hidden part included; @seg->limit is in bytes

@@ -3,8 +3,8 @@
  * KUnit: single instructions from a table, each executed once.  All that a case does not name must
  * be unchanged.
  *
- * The comparison with a real CPU (selftests/emu) covers the arithmetic of 64-bit mode; here is what it cannot
- * reach: the old modes, segmentation, privilege, ports and devices.
+ * The comparison with a real CPU (selftests/emu) covers the arithmetic of 64-bit mode; here is what
+ * it cannot reach: the old modes, segmentation, privilege, ports and devices.
  */
 #include "x86/emulate/machine_kunit.h"
 
@@ -75,7 +75,8 @@ static const struct emu_case cases[] = {
 	  .in = { R(RAX, 0x1ff) }, .addr = 0x2000, .mem_in = 0, .mem_out = 0xff },
 	{ "prot64: spl with REX", EMU_PROT64, CODE_BYTES(0x40, 0x88, 0xe0),
 	  .in = { R(RSP, 0x99) }, .out = { R(RAX, 0x99) } },
-	{ "prot64: REX before a prefix does not count", EMU_PROT64, CODE_BYTES(0x48, 0x66, 0x01, 0xd8),
+	{ "prot64: REX before a prefix does not count", EMU_PROT64,
+	  CODE_BYTES(0x48, 0x66, 0x01, 0xd8),
 	  .in = { R(RAX, 0xffff), R(RBX, 1) }, .out = { R(RAX, 0) },
 	  .flags_out = X86_EFLAGS_ZF | X86_EFLAGS_PF | X86_EFLAGS_AF | X86_EFLAGS_CF },
 	{ "prot64: nop keeps the upper half", EMU_PROT64, CODE_BYTES(0x90),
@@ -118,8 +119,8 @@ static const struct emu_case cases[] = {
 	{ "pop ss", EMU_REAL, CODE_BYTES(0x17), .in = { R(RSP, 0x2000) }, .out = { R(RSP, 0x2002) },
 	  .addr = 0x2000, .mem_in = 0x1234, .mem_out = 0x1234, .shadow = EMU_SHADOW_MOV_SS,
 	  .seg_out = { .base = 0x12340, .limit = 0xffff, .type = 3 } },
-	{ "les", EMU_REAL, CODE_BYTES(0xc4, 0x07), .in = { R(RBX, 0x2000) }, .out = { R(RAX, 0x5678) },
-	  .addr = 0x2000, .mem_in = 0x12345678, .mem_out = 0x12345678,
+	{ "les", EMU_REAL, CODE_BYTES(0xc4, 0x07), .in = { R(RBX, 0x2000) },
+	  .out = { R(RAX, 0x5678) }, .addr = 0x2000, .mem_in = 0x12345678, .mem_out = 0x12345678,
 	  .seg_out = { .base = 0x12340, .limit = 0xffff, .type = 3 } },
 	{ "les of a register, which elsewhere is VEX", EMU_REAL,
 	  CODE_BYTES(0xc4, 0xe2, 0x60, 0xf2, 0xc1), REFUSED(UD, 0), .no_error = true },
@@ -165,13 +166,15 @@ static const struct emu_case cases[] = {
 	  .out = { R(RAX, 0x603) }, .flags_out = X86_EFLAGS_PF },
 	{ "aam by nothing: #DE", EMU_PROT32, CODE_BYTES(0xd4, 0), .in = { R(RAX, 1) },
 	  .result = EMU_FAULT, .vector = X86_TRAP_DE, .no_error = true },
-	{ "aad", EMU_PROT32, CODE_BYTES(0xd5, 10), .in = { R(RAX, 0x709) }, .out = { R(RAX, 0x4f) } },
+	{ "aad", EMU_PROT32, CODE_BYTES(0xd5, 10), .in = { R(RAX, 0x709) },
+	  .out = { R(RAX, 0x4f) } },
 	{ "aad in 64-bit mode: #UD", EMU_PROT64, CODE_BYTES(0xd5, 10), .result = EMU_FAULT,
 	  .vector = X86_TRAP_UD, .no_error = true },
 	{ "bound, inside", EMU_PROT32, CODE_BYTES(0x62, 0x03),
 	  .in = { R(RAX, -3u), R(RBX, 0x2000) }, .addr = 0x2000, .mem_in = 0x5fffffffdULL,
 	  .mem_out = 0x5fffffffdULL },
-	{ "bound, above: #BR", EMU_PROT32, CODE_BYTES(0x62, 0x03), .in = { R(RAX, 6), R(RBX, 0x2000) },
+	{ "bound, above: #BR", EMU_PROT32, CODE_BYTES(0x62, 0x03),
+	  .in = { R(RAX, 6), R(RBX, 0x2000) },
 	  .addr = 0x2000, .mem_in = 0x5fffffffdULL, .mem_out = 0x5fffffffdULL,
 	  .result = EMU_FAULT, .vector = X86_TRAP_BR, .no_error = true },
 	{ "bound of 16 bits, below: #BR", EMU_REAL, CODE_BYTES(0x62, 0x07),
@@ -252,7 +255,8 @@ static const struct emu_case cases[] = {
 	{ "expand-down: 16-bit top", EMU_PROT32, CODE_BYTES(0x8b, 0x03), .in = { R(RBX, 0xfffd) },
 	  .seg = { .limit = 0x1fff, .type = 7, .present = 1 }, .seg_nr = EMU_DS,
 	  .result = EMU_FAULT, .vector = X86_TRAP_GP },
-	{ "write to a read-only segment", EMU_PROT32, CODE_BYTES(0x89, 0x03), .in = { R(RBX, 0x2000) },
+	{ "write to a read-only segment", EMU_PROT32, CODE_BYTES(0x89, 0x03),
+	  .in = { R(RBX, 0x2000) },
 	  .seg = { .limit = 0xffff, .type = 1, .present = 1 }, .seg_nr = EMU_DS,
 	  .result = EMU_FAULT, .vector = X86_TRAP_GP },
 	{ "write to the code segment", EMU_PROT32, CODE_BYTES(0x2e, 0x89, 0x03),
@@ -323,7 +327,8 @@ static const struct emu_case cases[] = {
 	{ "xgetbv", EMU_PROT64, 3, CODE_BYTES(0x0f, 0x01, 0xd0), .cr4 = X86_CR4_OSXSAVE,
 	  .out = { R(RAX, 7) } },
 	{ "xgetbv of what is in use", EMU_PROT64, 3, CODE_BYTES(0x0f, 0x01, 0xd0),
-	  .cr4 = X86_CR4_OSXSAVE, .in = { R(RCX, 1), R(RDX, -1) }, .out = { R(RAX, 7), R(RDX, 0) } },
+	  .cr4 = X86_CR4_OSXSAVE, .in = { R(RCX, 1), R(RDX, -1) },
+	  .out = { R(RAX, 7), R(RDX, 0) } },
 	{ "xgetbv of 2", EMU_PROT64, 3, CODE_BYTES(0x0f, 0x01, 0xd0), .cr4 = X86_CR4_OSXSAVE,
 	  .in = { R(RCX, 2) }, .result = EMU_FAULT, .vector = X86_TRAP_GP },
 	{ "mov from fs", EMU_PROT64, CODE_BYTES(0x8c, 0xe0), .in = { R(RAX, -1) },
@@ -407,14 +412,16 @@ static const struct emu_case cases[] = {
 	  .addr = 0x2000, .mem_in = 0x800000009, .mem_out = 0x800000009 },
 	{ "cmpxchg16b wants alignment", EMU_PROT64, CODE_BYTES(0x48, 0x0f, 0xc7, 0x0f),
 	  .in = { R(RDI, 0x2008) }, .result = EMU_FAULT, .vector = X86_TRAP_GP },
-	{ "xchg with memory", EMU_PROT64, CODE_BYTES(0x87, 0x03), .in = { R(RAX, 5), R(RBX, 0x2000) },
+	{ "xchg with memory", EMU_PROT64, CODE_BYTES(0x87, 0x03),
+	  .in = { R(RAX, 5), R(RBX, 0x2000) },
 	  .out = { R(RAX, 6) }, .addr = 0x2000, .mem_in = 6, .mem_out = 5 },
 	{ "bts far below the address", EMU_PROT32, CODE_BYTES(0x0f, 0xab, 0x03),
 	  .in = { R(RAX, (u32)-33), R(RBX, 0x2008) },
 	  .addr = 0x2000, .mem_in = 0, .mem_out = 0x80000000 },
 
 	/* Devices */
-	{ "clflush is no access", EMU_PROT64, CODE_BYTES(0x0f, 0xae, 0x3b), .in = { R(RBX, DEVICE) } },
+	{ "clflush is no access", EMU_PROT64, CODE_BYTES(0x0f, 0xae, 0x3b),
+	  .in = { R(RBX, DEVICE) } },
 	{ "lmsw cannot clear PE", EMU_PROT64, CODE_BYTES(0x0f, 0x01, 0xf0), .cr0 = X86_CR0_TS },
 	{ "load from a device", EMU_PROT64, CODE_BYTES(0x8b, 0x03), .in = { R(RBX, DEVICE) },
 	  .result = EMU_IO },

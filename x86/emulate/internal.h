@@ -258,8 +258,9 @@ void emu_commit_regs(struct emu_ctxt *c);
 
 /* alu.c */
 emu_exec_fn emu_add, emu_or, emu_adc, emu_sbb, emu_and, emu_sub, emu_xor, emu_cmp, emu_test,
-	    emu_not, emu_neg, emu_inc, emu_dec, emu_xadd, emu_cmpxchg, emu_cmpxchg_reg, emu_cmpxchg_wide,
-	    emu_bt, emu_bts, emu_btr, emu_btc, emu_bsf, emu_bsr, emu_adcx, emu_adox, emu_arpl;
+	    emu_not, emu_neg, emu_inc, emu_dec, emu_xadd, emu_cmpxchg, emu_cmpxchg_reg,
+	    emu_cmpxchg_wide, emu_bt, emu_bts, emu_btr, emu_btc, emu_bsf, emu_bsr,
+	    emu_adcx, emu_adox, emu_arpl;
 /* bits.c: BMI and other newer arithmetic on general registers */
 emu_exec_fn emu_popcnt, emu_lzcnt, emu_tzcnt, emu_crc32, emu_andn, emu_bextr, emu_bls, emu_bzhi,
 	    emu_pdep, emu_pext, emu_mulx, emu_rorx, emu_sarx, emu_shlx, emu_shrx;
@@ -282,8 +283,8 @@ emu_exec_fn emu_far_imm, emu_far_mem, emu_ret_far, emu_iret, emu_int, emu_int1, 
 emu_exec_fn emu_movs, emu_cmps, emu_stos, emu_lods, emu_scas, emu_ins, emu_outs;
 /* sse.c */
 emu_exec_fn emu_sse_mov, emu_sse_mov_low, emu_sse_load_high, emu_sse_store_high, emu_sse_and,
-	    emu_sse_andn, emu_sse_or, emu_sse_xor, emu_sse_int_and, emu_sse_int_andn, emu_sse_int_or,
-	    emu_sse_int_xor, emu_sse_dup, emu_sse_ddup, emu_sse_high_to_low;
+	    emu_sse_andn, emu_sse_or, emu_sse_xor, emu_sse_int_and, emu_sse_int_andn,
+	    emu_sse_int_or, emu_sse_int_xor, emu_sse_dup, emu_sse_ddup, emu_sse_high_to_low;
 /* vex.c: what only VEX has, or does another way */
 emu_exec_fn emu_vex_mov_low, emu_vex_load_high, emu_vex_high_to_low, emu_vex_broadcast,
 	    emu_vex_extract;

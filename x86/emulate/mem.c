@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * From an operand to a linear address: address arithmetic, segmentation, canonical and alignment checks.
+ * From an operand to a linear address: address arithmetic, segmentation, canonical and alignment
+ * checks.
  *
- * Owns the rules of Intel SDM volume 3 chapter 5.2-5.4 for data and near branches; paging is behind the ops.
+ * Owns the rules of Intel SDM volume 3 chapter 5.2-5.4 for data and near branches; paging is behind
+ * the ops.
  */
 #include "x86/emulate/internal.h"
 

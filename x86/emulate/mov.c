@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Moves, extensions, exchanges, conditional moves: what changes no flag (but SAHF, whose purpose it is).
+ * Moves, extensions, exchanges, conditional moves: what changes no flag (but SAHF, whose purpose it
+ * is).
  */
 #include "x86/emulate/internal.h"
 

@@ -96,14 +96,16 @@ static void emu_test_ins_short(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, m->pio_calls, 2);
 	KUNIT_EXPECT_TRUE(test, m->c.restarted);
 	KUNIT_EXPECT_EQ(test, m->c.regs[EMU_RCX], 94ULL);
-	KUNIT_EXPECT_EQ(test, memcmp(m->mem + 0x2000, "\xf0\xf1\xf2\xf0\xf1\xf2\xaa\xaa\xaa", 9), 0);
+	KUNIT_EXPECT_EQ(test, memcmp(m->mem + 0x2000, "\xf0\xf1\xf2\xf0\xf1\xf2\xaa\xaa\xaa", 9),
+			0);
 	m->c.rep_limit = 0;
 	KUNIT_EXPECT_EQ(test, (int)emu_execute(&m->c), (int)EMU_OK);
 	KUNIT_EXPECT_EQ(test, m->pio_calls, 34);
 	KUNIT_EXPECT_EQ(test, m->c.regs[EMU_RCX], 0ULL);
 	KUNIT_EXPECT_EQ(test, m->c.regs[EMU_RDI], 0x2064ULL);
 	for (i = 0; i < 34 * 3; i += 3)
-		KUNIT_EXPECT_EQ(test, memcmp(m->mem + 0x2000 + i, "\xf0\xf1\xf2", i < 99 ? 3 : 1), 0);
+		KUNIT_EXPECT_EQ(test, memcmp(m->mem + 0x2000 + i, "\xf0\xf1\xf2", i < 99 ? 3 : 1),
+				0);
 	KUNIT_EXPECT_EQ(test, m->mem[0x2064], 0);
 }
 

@@ -2,8 +2,9 @@
 /*
  * Shifts, rotates, multiplication and division.
  *
- * Undefined flags: AF after a shift, and all but CF and OF after MUL, stay as they were, so do all after DIV;
- * OF of a shift by more than one is what the rule for one gives.  A count of 0 changes no flag.
+ * Undefined flags: AF after a shift, and all but CF and OF after MUL, stay as they were, so do all
+ * after DIV; OF of a shift by more than one is what the rule for one gives.  A count of 0 changes
+ * no flag.
  */
 #include "x86/emulate/internal.h"
 
@@ -152,7 +153,10 @@ enum emu_result emu_sar(struct emu_ctxt *c)
 	return shift_result(c, half >> 1, half & 1, false);
 }
 
-/* SHLD, SHRD, in steps of one.  With 16 bits, a count above 16 gives an undefined result: zeroes come in. */
+/*
+ * SHLD, SHRD, in steps of one.  With 16 bits, a count above 16 gives an undefined result: zeroes
+ * come in.
+ */
 enum emu_result emu_shld(struct emu_ctxt *c)
 {
 	unsigned int n = shift_count(c, &c->src2), size = c->dst.size;
@@ -293,7 +297,10 @@ static struct dividend negate_128(struct dividend d)
 	return (struct dividend){ -d.low, ~d.high + !d.low };
 }
 
-/* IDIV on magnitudes: the quotient is negative when the signs differ, the remainder has the dividend's. */
+/*
+ * IDIV on magnitudes: the quotient is negative when the signs differ, the remainder has the
+ * dividend's.
+ */
 enum emu_result emu_idiv(struct emu_ctxt *c)
 {
 	unsigned int size = c->src.size;

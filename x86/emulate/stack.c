@@ -2,8 +2,8 @@
 /*
  * The stack and near control transfer.
  *
- * The stack's width (SS.B, or 8 in 64-bit mode) is not that of the operand: rSP is truncated to one, the
- * value to the other.
+ * The stack's width (SS.B, or 8 in 64-bit mode) is not that of the operand: rSP is truncated to
+ * one, the value to the other.
  */
 #include "x86/emulate/internal.h"
 

@@ -2,10 +2,10 @@
 /*
  * String instructions and their repetition.
  *
- * Each iteration is an instruction of its own: it stages rSI, rDI and rCX and they are committed before the
- * next one begins, so whatever stops the repetition (a fault, a device, the limit), the registers say how far
- * it came.  INS and OUTS do as many items at once as the bounce buffer, the page and the port allow; that too
- * is one iteration.
+ * Each iteration is an instruction of its own: it stages rSI, rDI and rCX and they are committed
+ * before the next one begins, so whatever stops the repetition (a fault, a device, the limit), the
+ * registers say how far it came.  INS and OUTS do as many items at once as the bounce buffer, the
+ * page and the port allow; that too is one iteration.
  */
 #include "x86/emulate/internal.h"
 
@@ -122,7 +122,9 @@ static unsigned int pio_size(const struct emu_ctxt *c)
 	return min_t(unsigned int, item_size(c), 4);
 }
 
-/* The most items that could be done at once: upwards, within one page, as the bounce buffer holds. */
+/*
+ * The most items that could be done at once: upwards, within one page, as the bounce buffer holds.
+ */
 static u64 batch_limit(const struct emu_ctxt *c, u64 ea, unsigned int size, u64 gva)
 {
 	u64 n = min_t(u64, string_reg(c, EMU_RCX), c->rep_limit ?: EMU_REP_DEFAULT);
@@ -134,7 +136,10 @@ static u64 batch_limit(const struct emu_ctxt *c, u64 ea, unsigned int size, u64 
 	return min_t(u64, n, (emu_mask(c->adsize) - ea) / size);
 }
 
-/* One item's address, and how many items can be done from there: all of them are known not to fault. */
+/*
+ * One item's address, and how many items can be done from there: all of them are known not to
+ * fault.
+ */
 static enum emu_result pio_batch(struct emu_ctxt *c, enum emu_seg seg, u64 ea, unsigned int access,
 				 u64 *gva, unsigned int *items)
 {

@@ -2,8 +2,8 @@
 /*
  * System registers: control and debug registers, selectors, translations and caches.
  *
- * Owns the privilege checks that belong to the instruction; what a control register may hold is checked by
- * the op that writes it.
+ * Owns the privilege checks that belong to the instruction; what a control register may hold is
+ * checked by the op that writes it.
  */
 #include "x86/emulate/internal.h"
 

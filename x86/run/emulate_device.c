@@ -16,7 +16,8 @@
 static bool glue_kernel_device(struct vcpu *vcpu, gpa_t gpa, void *buf, unsigned int len,
 			       bool write)
 {
-	if (vcpu->apic && vlapic_has_gpa(vcpu->apic, gpa) && vlapic_mmio(vcpu, gpa, len, buf, write))
+	if (vcpu->apic && vlapic_has_gpa(vcpu->apic, gpa) &&
+	    vlapic_mmio(vcpu, gpa, len, buf, write))
 		return true;
 	if (iobus_nobody(&vcpu->vm->mmio, &vcpu->mmio_miss, gpa, len))
 		return false;

@@ -24,7 +24,8 @@ static const u8 forced_prefix[] = { 0x0f, 0x0b, 'k', 'v', 'm' };
 
 static int force_emulation_prefix;
 module_param(force_emulation_prefix, int, 0644);
-MODULE_PARM_DESC(force_emulation_prefix, "execute what follows UD2 and \"kvm\" in software: for tests");
+MODULE_PARM_DESC(force_emulation_prefix,
+		 "execute what follows UD2 and \"kvm\" in software: for tests");
 
 /* Is it what stands at rip?  EMU_OK: yes; EMU_RETRY: that has to wait. */
 static enum emu_result glue_is_forced(struct vcpu *vcpu)

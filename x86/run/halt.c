@@ -24,7 +24,8 @@ MODULE_PARM_DESC(halt_poll_ns, "how long a halted vCPU polls at most before it s
 
 static unsigned int halt_poll_ns_grow = 2;
 module_param(halt_poll_ns_grow, uint, 0644);
-MODULE_PARM_DESC(halt_poll_ns_grow, "a poll that was too short becomes as many times as long; 0: never longer");
+MODULE_PARM_DESC(halt_poll_ns_grow,
+		 "a poll that was too short becomes as many times as long; 0: never longer");
 
 static unsigned int halt_poll_ns_grow_start = 10000;
 module_param(halt_poll_ns_grow_start, uint, 0644);
