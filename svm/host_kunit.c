@@ -108,5 +108,8 @@ static struct kunit_case svm_host_cases[] = {
 	{}
 };
 
-static struct kunit_suite svm_host_suite = { .name = "ditto_svm_host", .test_cases = svm_host_cases };
+static struct kunit_suite svm_host_suite = {
+	.name = "ditto_svm_host",
+	.test_cases = svm_host_cases,
+};
 kunit_test_suite(svm_host_suite);

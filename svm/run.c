@@ -15,7 +15,8 @@
 static bool svm_quirk_sti_shadow __read_mostly;
 module_param_named(quirk_sti_shadow, svm_quirk_sti_shadow, bool, 0444);
 MODULE_PARM_DESC(quirk_sti_shadow,
-		 "STI right before VMRUN for a guest in an interrupt shadow: for emulated CPUs that take that one's shadow along and forget the VMCB's");
+		 "STI right before VMRUN for a guest in an interrupt shadow: for emulated CPUs "
+		 "that take that one's shadow along and forget the VMCB's");
 
 #define KIND(k)		(EXIT_##k + 1)
 #define ALWAYS		0x80

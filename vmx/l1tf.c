@@ -89,7 +89,8 @@ int vmx_l1tf_setup(void)
 				    compat_l1tf_wanted(), &report);
 	compat_report_l1tf(report);
 	if (l1tf_mode == L1TF_COND && sched_smt_active())
-		pr_warn("L1TF: a guest may read what the other thread of its core caches (\"nosmt\" helps)\n");
+		pr_warn("L1TF: a guest may read what the other thread of its core caches "
+			"(\"nosmt\" helps)\n");
 	if (l1tf_mode == L1TF_NEVER)
 		return 0;
 	static_branch_enable(&vmx_flushes_l1d);

@@ -377,7 +377,8 @@ void vmx_report_failure(struct vmx_vcpu *vmx, u32 error)
 	pr_warn_ratelimited("vm %llu vcpu %u: VM entry failed: %s (error %u, event %#x)\n",
 			    vmx->vcpu.vm->id, vmx->vcpu.id,
 			    error == VMXERR_ENTRY_INVALID_CONTROL_FIELD ?
-			    (event & INTR_INFO_VALID_MASK ? "the event or a control" : "a control") :
+			    (event & INTR_INFO_VALID_MASK ?
+			     "the event or a control" : "a control") :
 			    error == VMXERR_ENTRY_INVALID_HOST_STATE_FIELD ? "the host's state" :
 			    "see the error's number", error, event);
 }

@@ -86,7 +86,9 @@ static void vmx_to_guest(struct vmx_vcpu *vmx)
 
 	if (unlikely(!vmx->guest_msrs))
 		vmx_load_guest(vmx);
-	/* Somebody gave the vCPU another state, moved it on, or what no halted one has (27.3.1.5). */
+	/*
+	 * Somebody gave the vCPU another state, moved it on, or what no halted one has (27.3.1.5).
+	 */
 	if (unlikely(vmx->halted) && (st->dirty || st->rip != w->rip || st->shadow ||
 				      (st->rflags & X86_EFLAGS_TF)))
 		vmx_end_halt(vmx);
