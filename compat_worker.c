@@ -109,7 +109,9 @@ static int worker_main(void *arg)
 	const struct cred *old = override_creds(w->cred);
 
 	allow_signal(SIGKILL);
-	/* What it writes to files must not come between the image of a hibernated machine and it. */
+	/*
+	 * What it writes to files must not come between the image of a hibernated machine and it.
+	 */
 	set_freezable();
 	kthread_use_mm(w->mm);
 	for (;;) {

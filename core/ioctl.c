@@ -36,7 +36,8 @@
 
 #define IN	BIT(0)	/* the fixed-size argument is copied in */
 #define OUT	BIT(1)	/* ... and out, when the handler gives no error */
-#define LOCK	BIT(2)	/* VM: vm->lock; vCPU: its mutex, and it is loaded; virtio: see vdev_lock() */
+/* VM: vm->lock; vCPU: its mutex, and it is loaded; virtio: see vdev_lock() */
+#define LOCK	BIT(2)
 #define VALUE	BIT(3)	/* the argument is a number */
 #define USER	BIT(4)	/* the argument is a pointer that the handler follows */
 

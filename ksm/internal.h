@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The merge engine: of the pages of guest memory with equal contents, keep one. Begin to
- * read here; then thread.c (which pages, and when), advisor.c (how many), merge.c (one page), step.c (some pages at
- * once), index.c (finding equals), digest.c (reading pages), sysfs.c (the knobs). What gmem does for it is in
- * gmem/merge.h, gmem/scan.c and gmem/freeze.c.
+ * read here; then thread.c (which pages, and when), advisor.c (how many), merge.c (one page),
+ * step.c (some pages at once), index.c (finding equals), digest.c (reading pages), sysfs.c (the
+ * knobs). What gmem does for it is in gmem/merge.h, gmem/scan.c and gmem/freeze.c.
  *
  * The kernel's own mm/ksm.c visits every page of its areas again and again, and keeps trees
  * that are ordered by the pages' contents. Here gmem owns the pages and knows which of them
@@ -48,8 +48,8 @@
  *
  * So guests that do not touch their memory cost one survey per GiB and pass, and no page of
  * theirs is read. And the operator limits the whole: a survey, a chunk and a page each count as
- * one page of pages_to_scan, a batch ends after PAGE_NSECS for each of them at the latest, and then the
- * thread sleeps for sleep_millisecs (thread.c).
+ * one page of pages_to_scan, a batch ends after PAGE_NSECS for each of them at the latest, and then
+ * the thread sleeps for sleep_millisecs (thread.c).
  *
  * Nobody can make this long for others. Tenants have turns, and who used more time than a
  * turn has is skipped until that is made up for (thread.c); a range that too many map is

@@ -38,7 +38,7 @@ struct ditto_create_gmem {
 #define DITTO_POLICY_OFF	1u	/* nothing */
 #define DITTO_POLICY_ZERO	2u	/* pages that are all zero are given back, and no more */
 #define DITTO_POLICY_SELF	3u	/* with pages of the same gmem */
-#define DITTO_POLICY_SECURE	4u	/* with all others of this policy, such that none can tell */
+#define DITTO_POLICY_SECURE	4u	/* with all others of this policy; none can tell */
 #define DITTO_POLICY_DOMAIN	5u	/* with those of the gmems in its domain */
 #define DITTO_GMEM_POLICY(p)	((p) << 1)
 #define DITTO_GMEM_POLICY_MASK	(7u << 1)
@@ -352,7 +352,7 @@ struct ditto_create_virtio {
 #define DITTO_VIRTIO_ERR_HEAD		2u	/* a chain's first descriptor is not in the table */
 #define DITTO_VIRTIO_ERR_NEXT		3u	/* nor is a later one */
 #define DITTO_VIRTIO_ERR_LONG		4u	/* a chain is too long, or a loop */
-#define DITTO_VIRTIO_ERR_INDIRECT	5u	/* an indirect table that may not be there, or not such */
+#define DITTO_VIRTIO_ERR_INDIRECT	5u	/* a table that may not be there, or is none */
 #define DITTO_VIRTIO_ERR_ORDER		6u	/* a readable descriptor behind a writable one */
 #define DITTO_VIRTIO_ERR_LENGTH		7u	/* a descriptor of no bytes, or of too many */
 #define DITTO_VIRTIO_ERR_MEMORY		8u	/* where there is no memory, or none could be had */

@@ -315,7 +315,8 @@ static void blk_configure(struct blk *blk)
 	c->num_queues = __cpu_to_virtio16(true, blk->dev.nr_queues);
 	if (!blk->backing.punches)
 		return;
-	c->max_discard_sectors = c->max_write_zeroes_sectors = __cpu_to_virtio32(true, BLK_RUN_SECTORS);
+	c->max_discard_sectors = __cpu_to_virtio32(true, BLK_RUN_SECTORS);
+	c->max_write_zeroes_sectors = c->max_discard_sectors;
 	c->max_discard_seg = c->max_write_zeroes_seg = __cpu_to_virtio32(true, BLK_RUNS);
 	c->discard_sector_alignment = __cpu_to_virtio32(true, blk->backing.block / BACKING_SECTOR);
 	c->write_zeroes_may_unmap = 1;

@@ -179,7 +179,9 @@ int ring_complete(struct ring *r, const struct ring_chain *c, u32 len)
 
 	if (err)
 		return err;
-	/* The element, and what the device wrote, before the index, which the driver reads first. */
+	/*
+	 * The element, and what the device wrote, before the index, which the driver reads first.
+	 */
 	smp_wmb();
 	err = ring_write16(r, used_at(r, offsetof(struct vring_used, idx)), r->next_used + 1);
 	if (err)
@@ -202,7 +204,9 @@ bool ring_wants_call(struct ring *r)
 	u16 old = r->called, val;
 	bool valid = r->called_valid;
 
-	/* The index before the driver's wish, which it writes before it looks at the index again. */
+	/*
+	 * The index before the driver's wish, which it writes before it looks at the index again.
+	 */
 	smp_mb();
 	if (!r->event_idx)
 		return ring_read16(r, avail_at(r, offsetof(struct vring_avail, flags)), &val) ||
