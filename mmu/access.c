@@ -186,8 +186,9 @@ static int slot_write(struct memslot *slot, gpa_t gpa, const void *buf, unsigned
  * Process context; may sleep where a user-backed slot is.
  *
  * Return: 0; -ENXIO: a byte is in no memslot; -EFAULT: the backing failed, or belongs to
- * another process, or a byte is private and no slot has private memory for it; -EINTR: a signal came, of any kind, before the memory of a user-backed
- * slot did; -ENOMEM. @buf may be filled in part then.
+ * another process, or a byte is private and no slot has private memory for it; -EINTR: a signal
+ * came, of any kind, before the memory of a user-backed slot did; -ENOMEM. @buf may be filled in
+ * part then.
  */
 int guest_read(struct mmu *mmu, gpa_t gpa, void *buf, unsigned int len)
 {
@@ -218,7 +219,8 @@ int guest_read(struct mmu *mmu, gpa_t gpa, void *buf, unsigned int len)
  *
  * Process context; may sleep.
  *
- * Return: as guest_read(), and -EROFS: the slot is read-only. The bytes before the failing one may be written then.
+ * Return: as guest_read(), and -EROFS: the slot is read-only. The bytes before the failing one may
+ * be written then.
  */
 int guest_write(struct mmu *mmu, gpa_t gpa, const void *buf, unsigned int len)
 {

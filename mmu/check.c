@@ -67,7 +67,8 @@ static const char *leaf_wrong(struct mmu *mmu, const struct mmu_leaf *leaf)
 		return "writable in a read-only memslot";
 	if ((leaf->spte & writable) == writable)
 		return "writable and guarded by a dirty log";
-	if ((leaf->spte & (mmu_cpu_logs(mmu) ? f->dirty : f->writable)) && leaf_log_waits(slot, leaf))
+	if ((leaf->spte & (mmu_cpu_logs(mmu) ? f->dirty : f->writable)) &&
+	    leaf_log_waits(slot, leaf))
 		return mmu_cpu_logs(mmu) ? "dirty, but clean in the dirty log" :
 				   "writable, but clean in the dirty log";
 	if (!slot->gmem)
@@ -191,7 +192,8 @@ static int check_slots(struct mmu *mmu, struct seq_file *m)
 	mutex_unlock(&mmu->slots_lock);
 	if (sum == counted && a == sum && b == sum && first == nr && second == nr && hvas == users)
 		return 0;
-	seq_printf(m, "mmu: %u memslots of %llu pages, %u of user memory; counted %llu; in the trees %u of %llu, %u of %llu, %u\n",
+	seq_printf(m, "mmu: %u memslots of %llu pages, %u of user memory; "
+		   "counted %llu; in the trees %u of %llu, %u of %llu, %u\n",
 		   nr, sum, users, counted, first, a, second, b, hvas);
 	return 1;
 }

@@ -165,7 +165,8 @@ static int resolve_user(struct mmu *mmu, struct tdp_fault *fault)
 		return -EIO;
 	fault->hva = memslot_hva(fault->slot, fault->gfn << PAGE_SHIFT);
 	err = (fault->access & MMU_ASYNC ? user_page_try : user_page_get)
-		(mmu->mm, fault->hva, fault->access & MMU_WRITE, !memslot_readonly(fault->slot), &up);
+		(mmu->mm, fault->hva, fault->access & MMU_WRITE, !memslot_readonly(fault->slot),
+		 &up);
 	if (err == -EHWPOISON)
 		return resolve_poisoned(fault->hva);
 	if (err)
@@ -550,7 +551,8 @@ static noinline enum mmu_fault_result fault_whole(struct mmu *mmu, struct fault_
 	int err = 0;
 
 	fault_begin(&fault, streaks, gpa >> PAGE_SHIFT, access);
-	while ((r = fault_try(mmu, &fault, &err)) == MMU_FAULT_FAILED && err == -EAGAIN && --tries) {
+	while ((r = fault_try(mmu, &fault, &err)) == MMU_FAULT_FAILED && err == -EAGAIN &&
+	       --tries) {
 		if (fatal_signal_pending(current))
 			break;
 		cond_resched();

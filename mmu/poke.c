@@ -56,7 +56,9 @@ static bool poke_locked(struct mmu *mmu, gpa_t gpa, u8 val)
 
 	sptep = poke_find(mmu, gfn, &level, &above);
 	slot = sptep ? slots_search(mmu, gfn) : NULL;
-	/* Where the CPU logs, a leaf is writable before the dirty log knows; and we cannot tell it. */
+	/*
+	 * Where the CPU logs, a leaf is writable before the dirty log knows; and we cannot tell it.
+	 */
 	if (!slot || memslot_log_waits(slot, gfn))
 		return false;
 	slot = memslot_behind(slot, gfn);

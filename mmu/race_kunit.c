@@ -232,7 +232,8 @@ static void race_slots(struct race *r)
 	unsigned long end = jiffies + 3 * HZ;
 
 	/* For a while, and however long it takes here until enough has happened. */
-	while (time_before(jiffies, end) || (atomic_read(&r->faults) <= 1000 && !atomic_read(&r->bad))) {
+	while (time_before(jiffies, end) ||
+	       (atomic_read(&r->faults) <= 1000 && !atomic_read(&r->bad))) {
 		if (test_set_gmem(r->g.t, 0, 0, 0, -1, 0) ||
 		    test_set_gmem(r->g.t, 0, BASE, NPAGES * PAGE_SIZE, r->fd, 0))
 			atomic_inc(&r->bad);

@@ -196,7 +196,9 @@ int user_page_try(struct mm_struct *mm, unsigned long hva, bool write, bool want
 		up->pfn = page_to_pfn(up->page);
 		return 0;
 	}
-	/* None, and no error: an error would be the same after any wait, and is the VMM's to hear. */
+	/*
+	 * None, and no error: an error would be the same after any wait, and is the VMM's to hear.
+	 */
 	if (!n)
 		return -EINPROGRESS;
 	return user_page_get(mm, hva, write, want_write, up);

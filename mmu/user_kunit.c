@@ -129,7 +129,8 @@ static void user_streaks_of_reads(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, put_user(n, (u64 __user *)(hva + n * PAGE_SIZE)), 0);
 	KUNIT_EXPECT_EQ(test, test_fault(t, page_gpa(8), MMU_READ), 0);
 	KUNIT_EXPECT_EQ(test, test_fault(t, page_gpa(9), MMU_READ), 0);
-	KUNIT_EXPECT_EQ(test, page_spte(t, 10), page_pfn(t, 10) << PAGE_SHIFT | 0x5 | TEST_WRITABLE);
+	KUNIT_EXPECT_EQ(test, page_spte(t, 10),
+			page_pfn(t, 10) << PAGE_SHIFT | 0x5 | TEST_WRITABLE);
 	KUNIT_EXPECT_EQ(test, test_fault(t, page_gpa(11), MMU_READ), 0);
 	KUNIT_EXPECT_FALSE(test, spte_there(t, 12));
 	KUNIT_EXPECT_EQ(test, test_check(test, t), 0);
@@ -164,7 +165,8 @@ static void crowd_of_slots(struct kunit *test)
 	range.end = range.start + PAGE_SIZE;
 	range.flags = MMU_NOTIFIER_RANGE_BLOCKABLE;
 	for (n = 0; n < CROWD; n++) {
-		KUNIT_ASSERT_EQ(test, test_set_user(t, n, page_gpa(n), PAGE_SIZE, range.start, 0), 0);
+		KUNIT_ASSERT_EQ(test, test_set_user(t, n, page_gpa(n), PAGE_SIZE, range.start, 0),
+				0);
 		KUNIT_ASSERT_EQ(test, test_fault(t, page_gpa(n), MMU_WRITE), 0);
 	}
 	ops = t->mmu.notifier.ops;
