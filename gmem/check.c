@@ -3,8 +3,8 @@
  * The from-scratch checker of guest memory: recounts every page, entry and counter of every
  * gmem, and compares what the bindings and user space have mapped with what the index says.
  * It relies on none of the counters that it checks. Call it when nobody uses the gmems:
- * changes made meanwhile are reported as errors, and do no harm. It allocates while it holds a chunk's
- * lock, which no other code may do.
+ * changes made meanwhile are reported as errors, and do no harm. It allocates while it holds a
+ * chunk's lock, which no other code may do.
  */
 #include <linux/pagemap.h>
 #include <linux/seq_file.h>
@@ -120,8 +120,8 @@ static bool note_owner(struct check *ck, const void *p, int owners)
 	unsigned long n = xa_to_value(xa_load(&ck->index, key) ?: xa_mk_value(0));
 
 	n = (n & (BIT(OWNERS_SHIFT) - 1)) + 1;
-	if (xa_is_err(xa_store(&ck->index, key, xa_mk_value(n | ((unsigned long)owners << OWNERS_SHIFT)),
-			       GFP_KERNEL)))
+	n |= (unsigned long)owners << OWNERS_SHIFT;
+	if (xa_is_err(xa_store(&ck->index, key, xa_mk_value(n), GFP_KERNEL)))
 		violation(ck, "out of memory, check incomplete");
 	return n == 1;
 }
@@ -245,7 +245,8 @@ static void check_chunk(struct check *ck, struct gmem_chunk *c, pgoff_t base)
 	ck->chunks++;
 	ck->own = gmem_chunk_held_by(c, ck->g);
 	ck->again = xa_load(&ck->seen, (unsigned long)c);
-	if (!ck->own && xa_is_err(xa_store(&ck->seen, (unsigned long)c, xa_mk_value(1), GFP_KERNEL)))
+	if (!ck->own && xa_is_err(xa_store(&ck->seen, (unsigned long)c, xa_mk_value(1),
+					   GFP_KERNEL)))
 		violation(ck, "out of memory, check incomplete");
 	if (c->dead || c->base != base || (!ck->own && c->holder->g))
 		violation(ck, "offset %#lx: wrong chunk", base);

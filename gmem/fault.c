@@ -434,8 +434,8 @@ int gmem_fault_run(struct gmem *g, pgoff_t off, bool write, struct gmem_mapping 
  *
  * Process context, no lock held. A write makes the entry private.
  *
- * Return: 0; -EFAULT beyond the end, or when its mount is full; -ENOMEM; -EHWPOISON: the page's memory is bad;
- * -EINTR when a fatal signal came.
+ * Return: 0; -EFAULT beyond the end, or when its mount is full; -ENOMEM; -EHWPOISON: the page's
+ * memory is bad; -EINTR when a fatal signal came.
  */
 int gmem_fault(struct gmem *g, pgoff_t off, bool write, struct gmem_mapping *out)
 {

@@ -180,7 +180,8 @@ bool gmem_cursor_has(const struct gmem_cursor *cur, struct page *page)
 	unsigned long v = gmem_cursor_entry(cur);
 
 	lockdep_assert_held(&cur->c->lock);
-	return !cur->c->dead && gmem_chunk_held_by(cur->c, cur->g) && gmem_entry_private(v) && gmem_entry_page(v) == page &&
+	return !cur->c->dead && gmem_chunk_held_by(cur->c, cur->g) && gmem_entry_private(v) &&
+	       gmem_entry_page(v) == page &&
 	       cur->policy == READ_ONCE(cur->g->policy) && cur->policy != DITTO_POLICY_OFF &&
 	       cur->domain == READ_ONCE(cur->g->domain);
 }

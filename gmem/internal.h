@@ -39,8 +39,8 @@
  *	  sees GMEM_LOCKED and waits, or came before it, and then the zap comes after
  *	  step 1 of the binder and is noticed in step 3.
  *	- By a user mapping: the fault handler writes the page table with the page's lock
- *	  held, having checked under it that the entry still says so. Who takes mappings away first takes
- *	  and releases the page lock (unmapping_user), so what was under way is there
+ *	  held, having checked under it that the entry still says so. Who takes mappings away first
+ *	  takes and releases the page lock (unmapping_user), so what was under way is there
  *	  to be unmapped, and what comes later sees GMEM_LOCKED.
  *	- By GUP: it holds a reference, and sees the old page, as with any file.
  *
@@ -123,7 +123,7 @@
 #define GMEM_PENDING		(1UL << 5)	/* changed, and not yet examined for merging */
 #define GMEM_ZMAP		(1UL << 6)	/* empty: the zero page may be mapped here */
 #define GMEM_ZEROED		(1UL << 7)	/* empty: was a page that merging found zero */
-#define GMEM_CHURN_SHIFT	8		/* how often it broke soon after a merge, in a row */
+#define GMEM_CHURN_SHIFT	8		/* how often it broke soon after a merge */
 #define GMEM_CHURN_MASK		(7UL << GMEM_CHURN_SHIFT)
 #define GMEM_CHURN(n)		((unsigned long)(n) << GMEM_CHURN_SHIFT)
 #define GMEM_APART		(1UL << 11)	/* only with SHARED: nobody may map it */
@@ -455,7 +455,8 @@ static inline struct gmem_chunk *gmem_chunk_lookup(const struct gmem *g, pgoff_t
 			return NULL;
 		c = rcu_dereference_check(dir->chunk[gmem_chunk_nr(off)],
 					  rcu_read_lock_sched_held());
-		smp_rmb();	/* pairs with dir_disown(): the copy in its place, then one owner less */
+		/* Pairs with dir_disown(): the copy in its place, then one owner less. */
+		smp_rmb();
 	} while (unlikely(gmem_dir_lookup(g, off) != dir));
 	return c;
 }
@@ -476,7 +477,8 @@ static inline bool gmem_chunk_held_by(const struct gmem_chunk *c, const struct g
  */
 static inline bool gmem_chunk_was_of(const struct gmem_chunk *c, const struct gmem *g, pgoff_t off)
 {
-	smp_rmb();	/* pairs with gmem_chunk_disown(): the copy in its place, then one owner less */
+	/* Pairs with gmem_chunk_disown(): the copy in its place, then one owner less. */
+	smp_rmb();
 	return likely(gmem_chunk_held_by(c, g)) || gmem_chunk_lookup(g, off) == c;
 }
 

@@ -74,7 +74,8 @@ static const struct kernel_param_ops policy_param_ops = {
 	.get = policy_param_get,
 };
 module_param_cb(policy, &policy_param_ops, NULL, 0644);
-MODULE_PARM_DESC(policy, "what a new gmem's pages may be shared with: off, zero, self, secure, domain");
+MODULE_PARM_DESC(policy,
+		 "what a new gmem's pages may be shared with: off, zero, self, secure, domain");
 
 static struct gmem_domain *policy_secure(struct gmem *g)
 {
@@ -198,7 +199,8 @@ static int policy_change(struct gmem *g, u32 policy)
  * Process context, no lock held. Undoes what was merged, which takes time and memory.
  *
  * Return: 0; -EINVAL: no such policy; -EPERM: @g may not have it; -EBUSY: it can be reset, to
- * what has its policy of now; -ENOMEM, or -EINTR when a fatal signal came: nothing has changed, but part of the merging is undone.
+ * what has its policy of now; -ENOMEM, or -EINTR when a fatal signal came: nothing has changed, but
+ * part of the merging is undone.
  */
 int gmem_set_policy(struct gmem *g, u32 policy)
 {

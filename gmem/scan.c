@@ -226,7 +226,8 @@ static unsigned int scan_locked(struct gmem *g, struct gmem_chunk *c, unsigned l
 	if (!test_bit(nr, c->dir->active) && bitmap_empty(dirty, GMEM_CHUNK_PAGES))
 		return 0;
 	clear_bit(nr, c->dir->active);
-	smp_mb__after_atomic();	/* pairs with the atomic change of an entry, then gmem_chunk_touch() */
+	/* Pairs with the atomic change of an entry, then gmem_chunk_touch(). */
+	smp_mb__after_atomic();
 	harvest_user(g, c, dirty);
 	for (i = 0; i < GMEM_CHUNK_PAGES; i++) {
 		if (entry_scan(g, c, i, test_bit(i, dirty), &active, waits)) {
