@@ -115,7 +115,8 @@ unsigned long gmem_overhead(struct gmem *g)
 {
 	unsigned long roots = gmem_index_end(g) >> GMEM_ROOT_SHIFT;
 
-	return sizeof(*g) + struct_size_t(struct gmem_root, dir, roots) + (READ_ONCE(g->zero) ? PAGE_SIZE : 0) +
+	return sizeof(*g) + struct_size_t(struct gmem_root, dir, roots) +
+	       (READ_ONCE(g->zero) ? PAGE_SIZE : 0) +
 	       atomic_long_read(&g->nr_dirs) * sizeof(struct gmem_dir) +
 	       atomic_long_read(&g->nr_chunks) * sizeof(struct gmem_chunk);
 }
@@ -140,7 +141,8 @@ static u64 entry_fair_part(unsigned long v, bool own, unsigned int copies)
 		return 0;
 	if (v & GMEM_APART)	/* nobody is to learn how many have it */
 		return PAGE_SIZE << 8;
-	return (PAGE_SIZE << 8) / copies / max(1, atomic_read(gmem_page_sharers(gmem_entry_page(v))));
+	return (PAGE_SIZE << 8) / copies /
+	       max(1, atomic_read(gmem_page_sharers(gmem_entry_page(v))));
 }
 
 /* In an RCU section: a chunk's fair part of the shared pages, in 1/256 bytes. */

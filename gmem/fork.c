@@ -240,7 +240,8 @@ static struct gmem *fork_second(struct gmem *a, struct gmem *b)
 static int over_locked(struct gmem *from, struct gmem *to, struct gmem_holder **h)
 {
 	unsigned long pages = atomic_long_read(&from->nr_private) +
-			      atomic_long_read(&from->nr_shared) + atomic_long_read(&from->nr_zeroed);
+			      atomic_long_read(&from->nr_shared) +
+			      atomic_long_read(&from->nr_zeroed);
 	int ret;
 
 	if (atomic_long_read(&to->nr_chunks))

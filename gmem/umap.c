@@ -221,7 +221,8 @@ static int umap_have_table(const struct vm_fault *vmf)
 {
 	if (!vmf->pmd || !pmd_none(READ_ONCE(*vmf->pmd)))
 		return 0;
-	return apply_to_page_range(vmf->vma->vm_mm, vmf->address & PAGE_MASK, PAGE_SIZE, NULL, NULL);
+	return apply_to_page_range(vmf->vma->vm_mm, vmf->address & PAGE_MASK, PAGE_SIZE, NULL,
+				   NULL);
 }
 
 /*
