@@ -366,7 +366,8 @@ static const struct tap_test tests[] = {
 	{ "load_scribbled", load_scribbled }, { "load_moved", load_moved },
 	{ "load_widened", load_widened }, { "load_of_a_byte", load_of_a_byte },
 	{ "store_scribbled", store_scribbled }, { "reset_while_waiting", reset_while_waiting },
-	{ "ins_elsewhere", ins_elsewhere }, { "mode_changed", mode_changed }, { "fresh_pages", fresh_pages },
+	{ "ins_elsewhere", ins_elsewhere }, { "mode_changed", mode_changed },
+	{ "fresh_pages", fresh_pages },
 };
 
 int main(int argc, char **argv)

@@ -246,7 +246,9 @@ static void msrs(const void *arg)
 	ASSERT_EQ(vcpu_try_set_msr(vcpu, APF_ACK, 1), 1);
 	ASSERT_EQ(vcpu_msr(vcpu, APF_INT), 0x43);
 	ASSERT_EQ(vcpu_msr(vcpu, APF_ACK), 0);
-	/* One that comes from elsewhere is to try everything; where no memory is, it is not told. */
+	/*
+	 * One that comes from elsewhere is to try everything; where no memory is, it is not told.
+	 */
 	ASSERT_EQ(vcpu_try_set_msr(vcpu, APF_EN, GUEST_FREE | 1 | 8), 1);
 	ASSERT_EQ(vcpu_msr(vcpu, APF_EN), GUEST_FREE | 1 | 8);
 	vcpu_call(vcpu, "g_nothing", 0);

@@ -157,7 +157,8 @@ static void bad_pointers(const void *arg)
 			fail("VM ioctl %#lx: errno %s", on_vm[i], strerrorname_np(errno));
 	for (i = 0; i < ARRAY_SIZE(on_vcpu); i++) {
 		/* Without XSAVE for guests there is nothing to point at. */
-		int want = on_vcpu[i] == KVM_GET_XCRS && !vm_cap(vm, KVM_CAP_XCRS) ? EINVAL : EFAULT;
+		int want = on_vcpu[i] == KVM_GET_XCRS && !vm_cap(vm, KVM_CAP_XCRS)
+			   ? EINVAL : EFAULT;
 
 		if (ioctl(vm->vcpu[0].fd, on_vcpu[i], NOWHERE) != -1 || errno != want)
 			fail("vCPU ioctl %#lx: errno %s", on_vcpu[i], strerrorname_np(errno));

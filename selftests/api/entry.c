@@ -116,7 +116,8 @@ static void impossible_events(const void *arg)
 {
 	static const struct kvm_vcpu_events bad[] = {
 		{ .exception = { .injected = 1, .nr = 6, .has_error_code = 1 } },
-		{ .exception = { .injected = 1, .nr = 13, .error_code = ~0u, .has_error_code = 1 } },
+		{ .exception = { .injected = 1, .nr = 13, .error_code = ~0u,
+			.has_error_code = 1 } },
 		{ .exception = { .injected = 1, .nr = 31, } },
 		{ .interrupt = { .injected = 1, .nr = 0x80, .soft = 1 } },
 		{ .interrupt = { .shadow = 3 }, .flags = KVM_VCPUEVENT_VALID_SHADOW },
@@ -142,7 +143,10 @@ static void impossible_events(const void *arg)
 			fail("event %zu: exit %s", i, exit_name(exit));
 		set_events(vcpu, &none);
 		CHECKED(ioctl(vcpu->fd, KVM_SET_SREGS, &sregs));
-		/* Not the registers of before: whoever went on in an instruction's middle used the stack. */
+		/*
+		 * Not the registers of before: whoever went on in an instruction's middle used the
+		 * stack.
+		 */
 		vcpu_call(vcpu, "g_arith", 0);
 		vcpu_run_done(vcpu);
 		vm_free(vm);

@@ -58,7 +58,8 @@ static void bad_create(const void *arg)
 /* Empty costs next to nothing, whatever the size; the fd closes on exec. */
 static void sizes(const void *arg)
 {
-	static const u64 good[] = { 4096, 2 * MIB, 2 * MIB + 4096, 1ull << 32, 1ull << 40, 1ull << 46 };
+	static const u64 good[] = { 4096, 2 * MIB, 2 * MIB + 4096, 1ull << 32, 1ull << 40,
+		1ull << 46 };
 	struct stat st;
 	size_t i;
 	int fd;

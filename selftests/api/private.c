@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Memory that the VMM cannot see: guest_memfd, regions with it, private and shared pages, and
- * the exit where there is no memory; and guest_memfds that it sees. Stock KVM passes, too, where it has such machines.
+ * the exit where there is no memory; and guest_memfds that it sees. Stock KVM passes, too, where it
+ * has such machines.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -152,7 +153,8 @@ static void bad_regions(const void *arg)
 	ASSERT_ERRNO(memfd(vm, SIZE, 1ull << 63), EINVAL);
 	ASSERT_ERRNO(ioctl(vm->fd, CREATE_GUEST_MEMFD, (void *)8), EFAULT);
 	ASSERT_ERRNO(set_region(vm, SLOT, G | KVM_MEM_READONLY, GPA, SIZE, p, fd, 0), EINVAL);
-	ASSERT_ERRNO(set_region(vm, SLOT, G | KVM_MEM_LOG_DIRTY_PAGES, GPA, SIZE, p, fd, 0), EINVAL);
+	ASSERT_ERRNO(set_region(vm, SLOT, G | KVM_MEM_LOG_DIRTY_PAGES, GPA, SIZE, p, fd, 0),
+		     EINVAL);
 	if (vm_cap(plain, CAP_GUEST_MEMFD))
 		CHECKED(set_region(plain, SLOT, G, GPA, SIZE, p, plains, 0));
 	else
@@ -520,14 +522,18 @@ static void mappings(const void *arg)
 	struct vm *vm = machine_that_maps();
 	int open = CHECKED(memfd(vm, SIZE, MEMFD_MMAP | MEMFD_INIT_SHARED));
 	int hidden = CHECKED(memfd(vm, SIZE, MEMFD_MMAP));
-	int neither = CHECKED(memfd(vm, SIZE, 0)), unmapped = CHECKED(memfd(vm, SIZE, MEMFD_INIT_SHARED));
+	int neither = CHECKED(memfd(vm, SIZE, 0));
+	int unmapped = CHECKED(memfd(vm, SIZE, MEMFD_INIT_SHARED));
 	u8 *p;
 
 	ASSERT_ERRNO(memfd(vm, SIZE, 1 << 2), EINVAL);
 	ASSERT(mmap(NULL, SIZE, PROT_READ, MAP_PRIVATE, open, 0) == MAP_FAILED && errno == EINVAL);
-	ASSERT(mmap(NULL, SIZE, PROT_READ, MAP_PRIVATE, hidden, 0) == MAP_FAILED && errno == EINVAL);
-	ASSERT(mmap(NULL, SIZE, PROT_READ, MAP_SHARED, neither, 0) == MAP_FAILED && errno == ENODEV);
-	ASSERT(mmap(NULL, SIZE, PROT_READ, MAP_SHARED, unmapped, 0) == MAP_FAILED && errno == ENODEV);
+	ASSERT(mmap(NULL, SIZE, PROT_READ, MAP_PRIVATE, hidden, 0) == MAP_FAILED &&
+	       errno == EINVAL);
+	ASSERT(mmap(NULL, SIZE, PROT_READ, MAP_SHARED, neither, 0) == MAP_FAILED &&
+	       errno == ENODEV);
+	ASSERT(mmap(NULL, SIZE, PROT_READ, MAP_SHARED, unmapped, 0) == MAP_FAILED &&
+	       errno == ENODEV);
 	p = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, hidden, 0);
 	ASSERT(p != MAP_FAILED);
 	ASSERT(is_bus_error(p));

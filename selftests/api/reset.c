@@ -304,7 +304,9 @@ static void of_template(const void *arg)
 	CHECKED(try_reset(child));
 	CHECKED(try_reset(jumps));
 	host = vcpu_msr(&child->vcpu[0], 0x10);
-	/* It may be less than before: who read that first came later. Those were 300 ms, or more. */
+	/*
+	 * It may be less than before: who read that first came later. Those were 300 ms, or more.
+	 */
 	ASSERT((s64)(host - tsc) < (s64)(tsc_jumped - tsc));
 	ASSERT(vcpu_msr(&jumps->vcpu[0], 0x10) - tsc_jumped > 100 * ms);
 	start_all(child);

@@ -247,7 +247,8 @@ static void made_up(const void *kind)
 	w = world_new(kind, 1, 1024);
 	slot_flags(w, KVM_MEM_LOG_DIRTY_PAGES);
 	for (n = 0; n < 1024; n++)
-		w->ring[0][n] = (struct kvm_dirty_gfn) { KVM_DIRTY_GFN_F_RESET, n, ~0ull << n % 64 };
+		w->ring[0][n] = (struct kvm_dirty_gfn) { KVM_DIRTY_GFN_F_RESET, n,
+			~0ull << n % 64 };
 	ASSERT_EQ(reset(w), 0);
 	guest_writes(w, 0);
 	for (n = 0; n < 1024; n++)

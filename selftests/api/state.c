@@ -305,7 +305,8 @@ static void fpu(const void *arg)
 static void xsave(const void *arg)
 {
 	struct vm *vm = vm_new(NULL);
-	struct kvm_xsave *a = calloc(1, sizeof(*a) + PAGE_SIZE), *b = calloc(1, sizeof(*b) + PAGE_SIZE);
+	struct kvm_xsave *a = calloc(1, sizeof(*a) + PAGE_SIZE),
+		*b = calloc(1, sizeof(*b) + PAGE_SIZE);
 	struct kvm_xcrs xcrs;
 	int fd = vm->vcpu[0].fd;
 
@@ -789,7 +790,8 @@ static const struct tap_test tests[] = {
 	{ "regs", regs }, { "sregs", sregs }, { "sregs2", sregs2 }, { "old_cpuid", old_cpuid },
 	{ "cr4_pge", cr4_pge }, { "pae_pge", pae_pge }, { "fpu", fpu }, { "xsave", xsave },
 	{ "msrs", msrs }, { "debug_registers", debug_registers }, { "events", events },
-	{ "mp_state", mp_state }, { "sipi_received", sipi_received }, { "lapic", lapic }, { "irqchips", irqchips },
+	{ "mp_state", mp_state }, { "sipi_received", sipi_received }, { "lapic", lapic },
+	{ "irqchips", irqchips },
 	{ "clock", vm_clock }, { "tsc_frequency", tsc_frequency }, { "migrate", migrate },
 	{ "clock_pages", clock_pages },
 	{ "tsc_deadline", tsc_deadline }, { "tsc_offset", tsc_offset },

@@ -108,7 +108,8 @@ static void halts(const void *arg)
 	ASSERT(stat_of(fd, "halt_wait_ns", count) > 20000000);
 	ASSERT(stat_of(fd, "halt_wait_ns", count) < 10000000000);
 	ASSERT_EQ(stat_of(fd, "halt_wait_hist", hist), 1);
-	ASSERT_EQ(stat_of(fd, "halt_poll_fail_hist", hist) + stat_of(fd, "halt_poll_success_hist", hist),
+	ASSERT_EQ(stat_of(fd, "halt_poll_fail_hist", hist) +
+		  stat_of(fd, "halt_poll_success_hist", hist),
 		  stat_of(fd, "halt_attempted_poll", count));
 	ASSERT_EQ(stat_of(fd, "halt_exits", count), 1);
 	ASSERT_EQ(stat_of(fd, "halt_wakeup", count), 0);

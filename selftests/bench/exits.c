@@ -56,7 +56,7 @@ static void flat_call(struct vcpu *vcpu, const struct bench *bench, unsigned int
 	u8 *code = vcpu->vm->ram + FLAT_CODE;
 	u8 jump = 0x100 - bench->size - 3;
 	u8 end[] = { 0x4f, 0x75, jump, 0x66, 0xba, GUEST_PORT_DONE & 0xff,
-		     GUEST_PORT_DONE >> 8, 0xef };	/* dec edi; jnz; mov dx, PORT; out dx, eax */
+		     GUEST_PORT_DONE >> 8, 0xef };
 	struct kvm_regs regs;
 
 	vcpu_enter_mode(vcpu, MODE_PROT32, FLAT_CODE);

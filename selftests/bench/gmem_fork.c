@@ -73,7 +73,8 @@ static void writes(void)
 		region = least(region, write_cost(q + i * 2 * MIB));
 		page = least(page, write_cost(q + i * 2 * MIB + 7 * PAGE_SIZE));
 	}
-	printf("gmem_fork_page %lu\ngmem_fork_region %lu\ngmem_fork_gigabyte %lu\n", page, region, giga);
+	printf("gmem_fork_page %lu\ngmem_fork_region %lu\ngmem_fork_gigabyte %lu\n", page, region,
+	       giga);
 }
 
 int main(void)

@@ -106,7 +106,8 @@ int main(int argc, char **argv)
 		usleep(5000);
 		have = get("pages_sharing") + get("ksm_zero_pages");
 	}
-	printf("merging%s %.0f\n", mapped ? "_mapped" : "", (double)(__rdtsc() - begin) / (PAGES * OBJECTS));
+	printf("merging%s %.0f\n", mapped ? "_mapped" : "",
+	       (double)(__rdtsc() - begin) / (PAGES * OBJECTS));
 	set("run", 0);
 	return 0;
 }

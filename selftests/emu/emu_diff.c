@@ -349,11 +349,13 @@ static u64 w_get_xcr0(struct emu_ctxt *c)
 }
 
 static const struct emu_ops world = {
-	.get_dt = w_get_dt, .is_lma = w_is_lma, .is_intel = w_is_intel, .set_segment = w_set_segment,
+	.get_dt = w_get_dt, .is_lma = w_is_lma, .is_intel = w_is_intel,
+	.set_segment = w_set_segment,
 	.fetch = w_fetch, .read = w_read, .write = w_write, .probe = w_probe,
 	.cmpxchg = w_cmpxchg, .get_segment = w_get_segment, .get_cr = w_get_cr,
 	.has = w_has, .get_xmm = w_get_xmm, .set_xmm = w_set_xmm,
-	.get_ymm = w_get_ymm, .set_ymm = w_set_ymm, .get_xcr0 = w_get_xcr0, .get_x87 = w_get_x87, .set_x87 = w_set_x87,
+	.get_ymm = w_get_ymm, .set_ymm = w_set_ymm, .get_xcr0 = w_get_xcr0, .get_x87 = w_get_x87,
+	.set_x87 = w_set_x87,
 };
 
 /* Behind the instruction: back to the trampoline, far when that means another mode. */
@@ -443,7 +445,8 @@ static void report_x87(const u8 *fx, const char *who)
 {
 	unsigned int i;
 
-	printf("# x87 %s cw %02x%02x sw %02x%02x tag %02x st0", who, fx[1], fx[0], fx[3], fx[2], fx[4]);
+	printf("# x87 %s cw %02x%02x sw %02x%02x tag %02x st0", who, fx[1], fx[0], fx[3], fx[2],
+	       fx[4]);
 	for (i = 0; i < 10; i++)
 		printf(" %02x", fx[32 + 9 - i]);
 	printf("\n");
@@ -456,8 +459,8 @@ static void report(const struct gen *g, const char *what, enum emu_result r)
 	printf("# %s: %s differ:", g->t->name, what);
 	for (i = 0; i < g->len; i++)
 		printf(" %02x", g->bytes[i]);
-	printf("\n# result %d len %u/%u fault emu %d cpu %d flags before %llx emu %llx cpu %llx\n", r,
-	       ctxt.insn_len, g->len, r == EMU_FAULT ? ctxt.fault.vector : -1, native_fault,
+	printf("\n# result %d len %u/%u fault emu %d cpu %d flags before %llx emu %llx cpu %llx\n",
+	       r, ctxt.insn_len, g->len, r == EMU_FAULT ? ctxt.fault.vector : -1, native_fault,
 	       (unsigned long long)g->before.rflags, (unsigned long long)ctxt.rflags,
 	       (unsigned long long)native.rflags);
 	report_x87(g->before.fx, "before");
@@ -525,8 +528,12 @@ static void set_up(void)
 
 	/* In 64-bit mode nobody minds null selectors. */
 	asm volatile("mov %0, %%ds; mov %0, %%es" : : "r" (USER_DS));
-	/* High, where no random rSP points: the kernel would take it for being on this stack already. */
-	ss.ss_sp = mmap(NULL, ss.ss_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	/*
+	 * High, where no random rSP points: the kernel would take it for being on this stack
+	 * already.
+	 */
+	ss.ss_sp = mmap(NULL, ss.ss_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			0);
 	sigaltstack(&ss, NULL);
 	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
 		sigaction(signals[i], &sa, NULL);

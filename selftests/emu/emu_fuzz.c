@@ -2,10 +2,10 @@
 /*
  * Random bytes through the emulator, in every mode, with ops that fail at random.
  *
- * Built with ASAN and UBSAN.  What must hold for any bytes: decode ends within 15 bytes; a result that is not
- * EMU_OK leaves rip and rflags, and without REP all registers, as they were; an instruction that stopped for
- * user space and is run again makes the same accesses; a REP batch stays within its limit; and a plain move
- * that somebody else makes ends as one made here.
+ * Built with ASAN and UBSAN.  What must hold for any bytes: decode ends within 15 bytes; a result
+ * that is not EMU_OK leaves rip and rflags, and without REP all registers, as they were; an
+ * instruction that stopped for user space and is run again makes the same accesses; a REP batch
+ * stays within its limit; and a plain move that somebody else makes ends as one made here.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -210,7 +210,8 @@ static u64 f_get_cr(struct emu_ctxt *c, unsigned int nr)
 	u64 cr = case_seed * (nr + 3);
 
 	must(nr <= 8 && 0x11d >> nr & 1, "number of a control register");
-	return nr == 0 ? cr & ~(u64)(X86_CR0_EM | X86_CR0_TS) : cr | X86_CR4_OSFXSR | X86_CR4_OSXSAVE;
+	return nr == 0 ? cr & ~(u64)(X86_CR0_EM | X86_CR0_TS) : cr | X86_CR4_OSFXSR |
+	       X86_CR4_OSXSAVE;
 }
 
 static enum emu_result f_set_cr(struct emu_ctxt *c, unsigned int nr, u64 val)
@@ -361,7 +362,8 @@ static const struct emu_ops fuzz_ops = {
 	.fetch = f_fetch, .read = f_read, .write = f_write, .probe = f_probe,
 	.cmpxchg = f_cmpxchg, .pio_in = f_pio_in, .pio_out = f_pio_out,
 	.get_segment = f_get_segment, .get_cr = f_get_cr, .set_cr = f_set_cr,
-	.has = f_has, .get_dr = f_get_dr, .set_dr = f_set_dr, .get_xmm = f_get_xmm, .set_xmm = f_set_xmm,
+	.has = f_has, .get_dr = f_get_dr, .set_dr = f_set_dr, .get_xmm = f_get_xmm,
+	.set_xmm = f_set_xmm,
 	.get_ymm = f_get_ymm, .set_ymm = f_set_ymm, .get_xcr0 = f_get_xcr0,
 	.set_segment = f_set_segment, .get_dt = f_get_dt, .set_dt = f_set_dt, .is_lma = f_is_lma,
 	.get_x87 = f_get_x87, .set_x87 = f_set_x87,

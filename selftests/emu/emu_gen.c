@@ -38,7 +38,8 @@ static bool chance(unsigned int one_in)
 /* Values at which flags change. */
 static u64 rnd_value(void)
 {
-	static const u64 corner[] = { 0, 1, 2, -1ULL, 0x7f, 0x80, 0xff, 0x100, 0x7fff, 0x8000, 0xffff,
+	static const u64 corner[] = { 0, 1, 2, -1ULL, 0x7f, 0x80, 0xff, 0x100, 0x7fff, 0x8000,
+				      0xffff,
 				      0x7fffffff, 0x80000000, 0xffffffff, 0x7fffffffffffffff,
 				      0x8000000000000000 };
 
@@ -106,7 +107,8 @@ static void gen_vex(struct gen *g)
 	g->vvvv = f & T_V3 || chance(8) ? rnd() & 15 : 0;
 	put(g, 0xc4, 1);
 	put(g, (f & T_0F3A ? 3 : f & T_0F38 ? 2 : 1) | (~g->rex & 7) << 5, 1);
-	put(g, (g->rex & 8) << 4 | (~g->vvvv & 15) << 3 | (f & T_L ? rnd() & 1 : chance(30)) << 2 | pp, 1);
+	put(g, (g->rex & 8) << 4 | (~g->vvvv & 15) << 3 | (f & T_L ? rnd() & 1 : chance(30)) << 2 |
+	    pp, 1);
 	put(g, g->t->opcode, 1);
 }
 
@@ -130,7 +132,10 @@ static void gen_opcode(struct gen *g)
 	put(g, op, 1);
 }
 
-/* Where the operand lies: mostly inside the page, sometimes across its end, sometimes not canonical. */
+/*
+ * Where the operand lies: mostly inside the page, sometimes across its end, sometimes not
+ * canonical.
+ */
 static u64 pick_target(struct gen *g)
 {
 	u64 target = DATA_PAGE + 1024 + rnd() % 2048;

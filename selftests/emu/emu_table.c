@@ -76,15 +76,19 @@ int main(void)
 	       "Made by selftests/emu from the emulator's tables, and compared with them by its\n"
 	       "tests. A guest's instruction gets here when it accesses a device, or page tables\n"
 	       "that are watched, when only the guest's CPUID has it and not the CPU\n"
-	       "(KVM_GET_EMULATED_CPUID), and when the module parameter force_emulation_prefix says so.\n\n"
+	       "(KVM_GET_EMULATED_CPUID), and when the module parameter force_emulation_prefix "
+	       "says so.\n\n"
 	       "- `X`: executed, in all forms\n"
 	       "- `x`: executed in some forms: by prefix, by ModRM, in memory or in registers\n"
 	       "- `-`: its length is known and no more; `.`: not even that\n"
 	       "- `>`: a prefix, or the way to another map\n\n"
-	       "What is not executed ends the machine with KVM_EXIT_INTERNAL_ERROR in ring 0, and is\n"
+	       "What is not executed ends the machine with KVM_EXIT_INTERNAL_ERROR in ring 0, and "
+	       "is\n"
 	       "#UD elsewhere. The last three maps are those of VEX.\n\n"
-	       "Left out on purpose: arithmetic of x87 and of SSE, which nobody does in a device's\n"
-	       "memory; and FLD of 32 bits, which KVM's own exit_on_emulation_failure_test takes for\n"
+	       "Left out on purpose: arithmetic of x87 and of SSE, which nobody does in a "
+	       "device's\n"
+	       "memory; and FLD of 32 bits, which KVM's own exit_on_emulation_failure_test takes "
+	       "for\n"
 	       "what no emulator executes.\n");
 	print_map("One byte", emu_map_1);
 	print_map("0F", emu_map_0f);

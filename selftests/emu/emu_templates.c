@@ -27,10 +27,12 @@
 	{ name " Eb", T_MODRM | T_BYTE | (lock), op, ext, 0, u }, \
 	{ name " Ev", T_MODRM | (lock), (op) + 1, ext, 0, u }
 
-#define SSE(name, op, pfx, f)	{ name, T_0F | T_MODRM | T_NO66 | T_NOREP | (f), op, -1, pfx, U_NONE }
+#define SSE(name, op, pfx, f) \
+	{ name, T_0F | T_MODRM | T_NO66 | T_NOREP | (f), op, -1, pfx, U_NONE }
 
 #define BMI(name, map, op, ext, pfx, u, n) \
-	{ name, T_VEX | T_V3 | (map) | T_MODRM | T_NO66 | T_NOREP, op, ext, pfx, u, EMU_NEED_BMI##n }
+	{ name, T_VEX | T_V3 | (map) | T_MODRM | T_NO66 | T_NOREP, op, ext, pfx, u, \
+	  EMU_NEED_BMI##n }
 #define FPU(name, op, ext)	{ name, T_MODRM | T_MEM | T_NOREP | T_X87, op, ext, 0, U_NONE }
 /* Ten bytes, which some CPUs store as eight and two. */
 #define FPU80(name, op, ext) \
@@ -132,20 +134,24 @@ const struct template templates[] = {
 	{ "adox", T_0F38 | T_MODRM | T_NOREP | T_NO66, 0xf6, -1, 0xf3, U_NONE, EMU_NEED_ADX },
 	{ "movdiri", T_0F38 | T_MODRM | T_MEM | T_NOREP | T_NO66, 0xf9, -1, 0, U_NONE,
 	  EMU_NEED_MOVDIRI },
-	{ "movdir64b", T_0F38 | T_MODRM | T_MEM | T_NOREP | T_NO66 | T_DIR64, 0xf8, -1, 0x66, U_NONE,
-	  EMU_NEED_MOVDIR64B },
+	{ "movdir64b", T_0F38 | T_MODRM | T_MEM | T_NOREP | T_NO66 | T_DIR64, 0xf8, -1, 0x66,
+	  U_NONE, EMU_NEED_MOVDIR64B },
 	BMI("andn", T_0F38, 0xf2, -1, 0, U_ANDN, 1), BMI("blsr", T_0F38, 0xf3, 1, 0, U_ANDN, 1),
 	BMI("blsmsk", T_0F38, 0xf3, 2, 0, U_ANDN, 1), BMI("blsi", T_0F38, 0xf3, 3, 0, U_ANDN, 1),
 	BMI("bextr", T_0F38, 0xf7, -1, 0, U_BEXTR, 1), BMI("bzhi", T_0F38, 0xf5, -1, 0, U_ANDN, 2),
-	BMI("pext", T_0F38, 0xf5, -1, 0xf3, U_NONE, 2), BMI("pdep", T_0F38, 0xf5, -1, 0xf2, U_NONE, 2),
-	BMI("mulx", T_0F38, 0xf6, -1, 0xf2, U_NONE, 2), BMI("shlx", T_0F38, 0xf7, -1, 0x66, U_NONE, 2),
-	BMI("sarx", T_0F38, 0xf7, -1, 0xf3, U_NONE, 2), BMI("shrx", T_0F38, 0xf7, -1, 0xf2, U_NONE, 2),
+	BMI("pext", T_0F38, 0xf5, -1, 0xf3, U_NONE, 2),
+	BMI("pdep", T_0F38, 0xf5, -1, 0xf2, U_NONE, 2),
+	BMI("mulx", T_0F38, 0xf6, -1, 0xf2, U_NONE, 2),
+	BMI("shlx", T_0F38, 0xf7, -1, 0x66, U_NONE, 2),
+	BMI("sarx", T_0F38, 0xf7, -1, 0xf3, U_NONE, 2),
+	BMI("shrx", T_0F38, 0xf7, -1, 0xf2, U_NONE, 2),
 	{ "rorx", T_VEX | T_0F3A | T_IMM8 | T_MODRM | T_NO66 | T_NOREP, 0xf0, -1, 0xf2, U_NONE,
 	  EMU_NEED_BMI2 },
 	{ "retf", T_FAR | T_NO66 | T_NOREP, 0xcb, -1, 0, U_NONE },
 	{ "iret", T_FAR | T_NO66 | T_NOREP, 0xcf, -1, 0, U_NONE },
 	{ "jmp far M", T_FAR | T_MODRM | T_MEM | T_NO66 | T_NOREP, 0xff, 5, 0, U_NONE },
-	{ "call far M", T_FAR | T_PARTIAL | T_MODRM | T_MEM | T_NO66 | T_NOREP, 0xff, 3, 0, U_NONE },
+	{ "call far M", T_FAR | T_PARTIAL | T_MODRM | T_MEM | T_NO66 | T_NOREP, 0xff, 3, 0,
+	  U_NONE },
 	{ "jmp far I", T_FAR | T_NO66 | T_NOREP | T_ONLY32, 0xea, -1, 0, U_NONE },
 	{ "call far I", T_FAR | T_PARTIAL | T_NO66 | T_NOREP | T_ONLY32, 0x9a, -1, 0, U_NONE },
 	{ "movsb", T_STR | T_BYTE, 0xa4, -1, 0, U_NONE }, { "movs", T_STR, 0xa5, -1, 0, U_NONE },
@@ -184,19 +190,23 @@ const struct template templates[] = {
 	FPU("fnstsw", 0xdd, 7),
 	SSE("mmx movd/q P,E", 0x6e, 0, 0), SSE("mmx movd/q E,P", 0x7e, 0, 0),
 	SSE("mmx movq P,Q", 0x6f, 0, 0), SSE("mmx movq Q,P", 0x7f, 0, 0),
-	SSE("mmx movntq", 0xe7, 0, T_MEM), SSE("mmx pand", 0xdb, 0, 0), SSE("mmx pandn", 0xdf, 0, 0),
+	SSE("mmx movntq", 0xe7, 0, T_MEM), SSE("mmx pand", 0xdb, 0, 0),
+	SSE("mmx pandn", 0xdf, 0, 0),
 	SSE("mmx por", 0xeb, 0, 0), SSE("mmx pxor", 0xef, 0, 0),
 	AVX("vmovups V,W", 0x10, 0, T_0F | T_L), AVX("vmovupd W,V", 0x11, 0x66, T_0F | T_L),
 	AVX("vmovss V,W", 0x10, 0xf3, T_0F | T_L), AVX("vmovss W,V", 0x11, 0xf3, T_0F | T_L),
 	AVX("vmovsd V,H,W", 0x10, 0xf2, T_0F | T_V3), AVX("vmovsd W,H,V", 0x11, 0xf2, T_0F | T_V3),
 	AVX("vmovsd V,M", 0x10, 0xf2, T_0F | T_MEM), AVX("vmovsd M,V", 0x11, 0xf2, T_0F | T_MEM),
-	AVX("vmovlps/vmovhlps", 0x12, 0, T_0F | T_V3), AVX("vmovlpd", 0x12, 0x66, T_0F | T_V3 | T_MEM),
+	AVX("vmovlps/vmovhlps", 0x12, 0, T_0F | T_V3),
+	AVX("vmovlpd", 0x12, 0x66, T_0F | T_V3 | T_MEM),
 	AVX("vmovlps M,V", 0x13, 0, T_0F | T_MEM), AVX("vmovhps M,V", 0x17, 0x66, T_0F | T_MEM),
-	AVX("vmovhps/vmovlhps", 0x16, 0, T_0F | T_V3), AVX("vmovhpd", 0x16, 0x66, T_0F | T_V3 | T_MEM),
+	AVX("vmovhps/vmovlhps", 0x16, 0, T_0F | T_V3),
+	AVX("vmovhpd", 0x16, 0x66, T_0F | T_V3 | T_MEM),
 	AVX("vmovsldup", 0x12, 0xf3, T_0F | T_L), AVX("vmovshdup", 0x16, 0xf3, T_0F | T_L),
 	AVX("vmovaps V,W", 0x28, 0, T_0F | T_L | T_ALIGN),
 	AVX("vmovapd W,V", 0x29, 0x66, T_0F | T_L | T_ALIGN),
-	AVX("vmovntps", 0x2b, 0, T_0F | T_L | T_ALIGN | T_MEM), AVX("vandps", 0x54, 0, T_0F | T_L | T_V3),
+	AVX("vmovntps", 0x2b, 0, T_0F | T_L | T_ALIGN | T_MEM),
+	AVX("vandps", 0x54, 0, T_0F | T_L | T_V3),
 	AVX("vandnpd", 0x55, 0x66, T_0F | T_L | T_V3), AVX("vorps", 0x56, 0, T_0F | T_L | T_V3),
 	AVX("vxorps", 0x57, 0, T_0F | T_L | T_V3), AVX("vmovd/q V,E", 0x6e, 0x66, T_0F),
 	AVX("vmovd/q E,V", 0x7e, 0x66, T_0F), AVX("vmovq V,W", 0x7e, 0xf3, T_0F),

@@ -144,7 +144,8 @@ static u32 some_msr(struct rng *r)
 		0x200, 0x20f, 0x250, 0x277, 0x2ff, 0x345, 0x38d, 0x38f, 0x400, 0x480, 0x491,
 		0x4e0, 0x560, 0x600, 0x6a0, 0x6e0, 0x800, 0x802, 0x80b, 0x830, 0x832, 0x838,
 		0x83f, 0xd90, 0xda0, 0x11, 0x12, 0x4b564d00, 0x4b564d01, 0x4b564d02, 0x4b564d03,
-		0x4b564d04, 0x4b564d05, 0x4b564d06, 0x4b564d07, 0x4b564d08, 0x40000000, 0x40000020, 0xc0000080, 0xc0000081,
+		0x4b564d04, 0x4b564d05, 0x4b564d06, 0x4b564d07, 0x4b564d08, 0x40000000, 0x40000020,
+		0xc0000080, 0xc0000081,
 		0xc0000082, 0xc0000083, 0xc0000084, 0xc0000100, 0xc0000101, 0xc0000102,
 		0xc0000103, 0xc0000104, 0xc0010000, 0xc0010015, 0xc001001f, 0xc0010055,
 		0xc0010114, 0xc0010117, 0xc001011f, 0xc0011029,
@@ -458,7 +459,8 @@ static void bend_msr_filter(struct world *w, struct rng *r, void *arg)
 
 static void bend_mce_cap(struct world *w, struct rng *r, void *arg)
 {
-	*(u64 *)arg = rng_one_in(r, 4) ? rng_interesting(r) : rng_below(r, 34) | rng_below(r, 2) << 8;
+	*(u64 *)arg = rng_one_in(r, 4) ? rng_interesting(r)
+				       : rng_below(r, 34) | rng_below(r, 2) << 8;
 }
 
 static void bend_mce(struct world *w, struct rng *r, void *arg)
@@ -505,7 +507,8 @@ static int disk_file(void)
 
 	if (file < 0) {
 		fd = memfd_create("disk", MFD_CLOEXEC);
-		if (fd < 0 || ftruncate(fd, MIB) || !atomic_compare_exchange_strong(&file, &none, fd))
+		if (fd < 0 || ftruncate(fd, MIB) ||
+		    !atomic_compare_exchange_strong(&file, &none, fd))
 			close(fd);
 	}
 	return file;

@@ -447,7 +447,9 @@ static void provide(int uffd, struct rng *r)
 
 	while (read(uffd, &msg, sizeof(msg)) == sizeof(msg)) {
 		u64 at = msg.arg.pagefault.address & -PAGE_SIZE;
-		struct uffdio_copy copy = { .dst = at, .src = (uintptr_t)something, .len = PAGE_SIZE };
+		struct uffdio_copy copy = {
+			.dst = at, .src = (uintptr_t)something, .len = PAGE_SIZE,
+		};
 		struct uffdio_zeropage zero = { .range = { at, PAGE_SIZE } };
 		struct uffdio_range range = { at, PAGE_SIZE };
 

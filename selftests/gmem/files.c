@@ -49,8 +49,9 @@ static void options(const void *arg)
 	ASSERT_EQ(st.st_uid, 7);
 	ASSERT_EQ(st.st_gid, 8);
 	ASSERT_EQ(st.st_mode, S_IFDIR | 0750);
-	ASSERT_EQ(system("grep -q '^none " DITTO " ditto .*domain=web,policy=domain,size=8192k,nr_inodes=10,"
-			 "mode=750,uid=7,gid=8' /proc/mounts"), 0);
+	ASSERT_EQ(system("grep -q '^none " DITTO " ditto .*domain=web,"
+			 "policy=domain,size=8192k,nr_inodes=10,mode=750,uid=7,gid=8' "
+			 "/proc/mounts"), 0);
 	end();
 }
 
@@ -556,13 +557,15 @@ static void guest_storm(const void *arg)
 }
 
 static const struct tap_test tests[] = {
-	{ "options", options }, { "policies", policies }, { "remount", remount }, { "namespaces", namespaces },
+	{ "options", options }, { "policies", policies }, { "remount", remount },
+	{ "namespaces", namespaces },
 	{ "busy", busy }, { "space", space }, { "space_merged", space_merged },
 	{ "inodes", inodes }, { "private_mapping", private_mapping }, { "large", large },
 	{ "domains", domains, NULL, 60 },
 	{ "guest_truncate", guest_truncate, &by_fd },
 	{ "guest_truncate_mapped", guest_truncate, &by_map },
-	{ "guest_rights", guest_rights }, { "guest_full", guest_full }, { "guest_alone", guest_alone },
+	{ "guest_rights", guest_rights }, { "guest_full", guest_full },
+	{ "guest_alone", guest_alone },
 	{ "guest_storm", guest_storm, &by_fd, 60 },
 	{ "guest_storm_mapped", guest_storm, &by_map, 60 },
 };

@@ -198,8 +198,8 @@ static void clones(const void *arg)
 	close(a);
 	close(b);
 	close(c);
-	ASSERT_EQ(system("cp --reflink=always " DITTO "/a " DITTO "/d && cmp " DITTO "/a " DITTO "/d"),
-		  0);
+	ASSERT_EQ(system("cp --reflink=always " DITTO "/a " DITTO "/d && "
+			 "cmp " DITTO "/a " DITTO "/d"), 0);
 	end();
 }
 
@@ -252,7 +252,8 @@ static void *writer_run(void *arg)
 				p[i] = w->rounds + 1;
 			}
 		}
-		for (; page < PAGES; page += 7 * WRITERS)	/* stopped half way: the rest, too */
+		/* Stopped half way: the rest, too. */
+		for (; page < PAGES; page += 7 * WRITERS)
 			for (i = 0; i < WORDS; i++)
 				word(w->p, page)[i] = w->rounds + 1;
 	}

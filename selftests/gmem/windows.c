@@ -311,8 +311,8 @@ static void pieces(const void *arg)
 	struct vm *vm;
 
 	for (i = 0; i < n; i++)
-		put(p + i * each * PAGE_SIZE, each * PAGE_SIZE, i % 3 == 0 ? -1 : i % 3 == 1 ? a : b,
-		    (n - 1 - i) * each * PAGE_SIZE);
+		put(p + i * each * PAGE_SIZE, each * PAGE_SIZE,
+		    i % 3 == 0 ? -1 : i % 3 == 1 ? a : b, (n - 1 - i) * each * PAGE_SIZE);
 	vm = guest(p, SIZE, "g_write_forever");
 	for (round = 0; round < 4; round++) {
 		ASSERT_EQ(traced(vm), round);

@@ -267,7 +267,8 @@ static void aliases_begin(void)
 static void aliases_again(void)
 {
 	/* mov (%rsi), %al; add $0x1000, %rsi */
-	static const struct loop touch = { "\x8a\x06\x48\x81\xc6\x00\x10\x00\x00", 9, 0, ALIAS_GVA };
+	static const struct loop touch = { "\x8a\x06\x48\x81\xc6\x00\x10\x00\x00", 9, 0,
+		ALIAS_GVA };
 
 	loop_call(attacker, MODE_LONG, &touch, ALIAS_TABLES * 512);
 	table(GUEST_PDPT)[1] = ALIAS_PD | 7;

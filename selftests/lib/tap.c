@@ -221,7 +221,8 @@ static int run_test(const struct tap_test *test, unsigned int number)
 static void usage(const char *program)
 {
 	printf("usage: %s [--dev PATH] [--backing gmem|user] [--list] [NAME...]\n"
-	       "Runs the tests whose names contain a NAME, or all; and none that contain a !NAME.\n",
+	       "Runs the tests whose names contain a NAME, or all; and none that contain a "
+	       "!NAME.\n",
 	       program);
 }
 

@@ -153,8 +153,8 @@ static double chance(const struct sample *a, const struct sample *b)
 
 static void say(const char *what, struct sample *a, struct sample *b, double d)
 {
-	note("%s: merged %lu ticks (median), alone %lu, squared distance %.4f, by chance %.4f", what,
-	       a->ticks[a->n / 2], b->ticks[b->n / 2], d, chance(a, b));
+	note("%s: merged %lu ticks (median), alone %lu, squared distance %.4f, by chance %.4f",
+	     what, a->ticks[a->n / 2], b->ticks[b->n / 2], d, chance(a, b));
 }
 
 static void indistinct(const void *arg)

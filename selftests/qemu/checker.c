@@ -74,8 +74,8 @@ static void check_memory(int cpu, uint64_t *memory, uint64_t *written, uint64_t 
 
 		for (int word = 0; word < PAGE_WORDS; word += 64)
 			if (words[word] != word_of(cpu, page, word, written[page]))
-				fail("CPU %d page %d word %d: %#lx, written in round %lu", cpu, page,
-				     word, words[word], written[page]);
+				fail("CPU %d page %d word %d: %#lx, written in round %lu", cpu,
+				     page, word, words[word], written[page]);
 		written[page] = round;
 		for (int word = 0; word < PAGE_WORDS; word += 64)
 			words[word] = word_of(cpu, page, word, round);

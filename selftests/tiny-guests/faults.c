@@ -46,7 +46,8 @@ static const struct guest_test tests[] = {
 	{ .name = "g_fault_jump" },
 	{ .name = "g_fault_garbage" },
 	{ .name = "g_fault_no_gdt", .exit = KVM_EXIT_SHUTDOWN },
-	{ .name = "g_fault_triple", .exit = KVM_EXIT_SHUTDOWN, .before = set_lstar, .after = again },
+	{ .name = "g_fault_triple", .exit = KVM_EXIT_SHUTDOWN, .before = set_lstar,
+	  .after = again },
 	{ .name = "g_syscall" },
 };
 

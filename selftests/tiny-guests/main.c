@@ -75,7 +75,8 @@ static void check_log(const struct guest_test *test, struct vm *vm)
 		if (got->addr != want->addr || got->mmio != want->mmio ||
 		    got->write != want->write || got->len != want->len ||
 		    got->data != want->data)
-			fail("access %u: %s %s %#lx, %u bytes, data %#lx; want %s %#lx, %u bytes, %#lx",
+			fail("access %u: %s %s %#lx, %u bytes, data %#lx; want %s %#lx, %u bytes, "
+			     "%#lx",
 			     i, got->mmio ? "mmio" : "port", got->write ? "write" : "read",
 			     got->addr, got->len, got->data, want->write ? "write" : "read",
 			     want->addr, want->len, want->data);

@@ -147,7 +147,8 @@ static void add_readonly_gmem(struct vm *vm)
 
 static const struct guest_test tests[] = {
 	{ .name = "g_fpu", .arg = 5, .on_exit = spoil },
-	{ .name = "fpu_two_vcpus", .entry = "g_nothing", .config.vcpus = 2, .after = alternate_fpu },
+	{ .name = "fpu_two_vcpus", .entry = "g_nothing", .config.vcpus = 2,
+	  .after = alternate_fpu },
 	{ .name = "g_avx", .arg = 5, .before = needs_avx, .on_exit = spoil },
 	{ .name = "avx_two_vcpus", .entry = "g_nothing", .config.vcpus = 2,
 	  .before = needs_avx, .after = alternate_avx },

@@ -690,9 +690,11 @@ static void tss_in_device(struct vm *vm)
 }
 
 #define TO_B(entry_name, prepare, check) \
-	{ .name = entry_name, .mode = MODE_PROT32, .before = prepare, .after = check, TRACES(TASK_B) }
+	{ .name = entry_name, .mode = MODE_PROT32, .before = prepare, .after = check, \
+	  TRACES(TASK_B) }
 #define TO_FAULT(test, entry_name, prepare, check) \
-	{ .name = test, .entry = entry_name, .mode = MODE_PROT32, .before = prepare, .after = check }
+	{ .name = test, .entry = entry_name, .mode = MODE_PROT32, .before = prepare, \
+	  .after = check }
 
 static const struct guest_test tests[] = {
 	TO_B("t_jmp", tasks, after_jmp), TO_B("t_jmp_gate", tasks, after_jmp_gate),

@@ -50,7 +50,8 @@ static void write_reaches_the_file(const void *arg)
 static void beyond_the_end_is_an_error(const void *arg)
 {
 	static const struct { u64 sector; u32 len; } cases[] = {
-		{ 2048, SECTOR }, { 2047, 2 * SECTOR }, { ~0ull, SECTOR }, { ~0ull / SECTOR, SECTOR },
+		{ 2048, SECTOR }, { 2047, 2 * SECTOR }, { ~0ull, SECTOR },
+		{ ~0ull / SECTOR, SECTOR },
 		{ 1ull << 55, SECTOR }, { 0, SECTOR - 1 }, { 0, 1 },
 	};
 	struct disk d = disk_ready(0);
@@ -59,7 +60,8 @@ static void beyond_the_end_is_an_error(const void *arg)
 	for (u32 i = 0; i < ARRAY_SIZE(cases); i++) {
 		ASSERT_EQ(disk_request(&d, VIRTIO_BLK_T_IN, cases[i].sector, DATA_AT, cases[i].len),
 			  VIRTIO_BLK_S_IOERR);
-		ASSERT_EQ(disk_request(&d, VIRTIO_BLK_T_OUT, cases[i].sector, DATA_AT, cases[i].len),
+		ASSERT_EQ(disk_request(&d, VIRTIO_BLK_T_OUT, cases[i].sector, DATA_AT,
+				       cases[i].len),
 			  VIRTIO_BLK_S_IOERR);
 	}
 	ASSERT_EQ(disk_request(&d, VIRTIO_BLK_T_OUT, 2047, DATA_AT, SECTOR), VIRTIO_BLK_S_OK);
@@ -110,7 +112,8 @@ static void zeroes_and_discards(const void *arg)
 		put_run(&d, 16 + 100 * unmap, 2, unmap);
 		ASSERT_EQ(disk_request(&d, VIRTIO_BLK_T_WRITE_ZEROES, 0, DATA_AT, 16),
 			  VIRTIO_BLK_S_OK);
-		ASSERT_EQ(pread(d.file, buf, sizeof(buf), (15 + 100 * unmap) * SECTOR), sizeof(buf));
+		ASSERT_EQ(pread(d.file, buf, sizeof(buf), (15 + 100 * unmap) * SECTOR),
+			  sizeof(buf));
 		for (u64 i = 0; i < sizeof(buf); i++)
 			ASSERT_EQ(buf[i], i >= SECTOR && i < 3 * SECTOR ? 0 :
 				  file_byte((15 + 100 * unmap) * SECTOR + i));
@@ -344,7 +347,8 @@ static void dirty_log_knows_what_is_read(const void *arg)
 static void ioctls_are_checked(const void *arg)
 {
 	struct vm *vm = vm_new(&(struct vm_config){ .ram = 16 * MIB });
-	struct ditto_create_virtio args = { .type = VIRTIO_ID_BLOCK, .fd = file_new(MIB), .queues = 1 };
+	struct ditto_create_virtio args = { .type = VIRTIO_ID_BLOCK, .fd = file_new(MIB),
+		.queues = 1 };
 	struct vhost_vring_addr addr = { .desc_user_addr = 8 };
 	struct vhost_vring_state state = { .num = 3 };
 	struct vhost_vring_file file = { .fd = args.fd };
@@ -518,9 +522,12 @@ static void hostile_rings(const void *arg)
 
 		for (u32 n = 0; n < 4; n++) {
 			d.avail[0] = ring_used(&d, 0)->idx;
-			disk_submit(&d, i % 2 ? VIRTIO_BLK_T_IN : VIRTIO_BLK_T_OUT, i, DATA_AT, 4 * SECTOR);
+			disk_submit(&d, i % 2 ? VIRTIO_BLK_T_IN : VIRTIO_BLK_T_OUT, i, DATA_AT,
+				    4 * SECTOR);
 		}
-		/* On one CPU this is when the other thread has its turn; then look at what it left. */
+		/*
+		 * On one CPU this is when the other thread has its turn; then look at what it left.
+		 */
 		usleep(1000);
 		ring_kick(&d, 0);
 		usleep(100);

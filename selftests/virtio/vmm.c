@@ -109,10 +109,12 @@ static void writes_through(const void *arg)
 static void readonly_memory(const void *arg)
 {
 	struct disk d = disk_ready(0);
-	u8 *rom = mmap(NULL, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	u8 *rom = mmap(NULL, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		       0);
 	u64 at = 32 * MIB;
 	struct vhost_vring_addr addr = {
-		.desc_user_addr = RING_AT, .avail_user_addr = RING_AT + 0x4000, .used_user_addr = at,
+		.desc_user_addr = RING_AT, .avail_user_addr = RING_AT + 0x4000,
+		.used_user_addr = at,
 	};
 
 	ASSERT(rom != MAP_FAILED);

@@ -350,7 +350,8 @@ void g_single_step(void)
 
 	g_handler[1] = on_step;
 	asm volatile("pushfq; orq $0x100, (%%rsp); popfq\n"
-		     "1:\tnop\n\txor %%eax, %%eax\n\txor %%ecx, %%ecx\n\tcpuid\n\tmov $0x600, %%edx\n"
+		     "1:\tnop\n\txor %%eax, %%eax\n\txor %%ecx, %%ecx\n\tcpuid\n"
+		     "\tmov $0x600, %%edx\n"
 		     "\tin %%dx, %%al\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop\n\t"
 		     "lea 1b(%%rip), %0" : "=r"(first) :: "rax", "rbx", "rcx", "rdx", "memory");
 	CHECK_EQ(nr_steps, 8);

@@ -168,8 +168,9 @@ static void rewritten(const u8 *first, u64 size)
 
 void g_port_rewritten(void)
 {
-	static const u8 port[] = { 0x48, 0x89, 0x37, 0xec, 0xc3 };	/* mov; in; ret */
-	static const u8 id[] = { 0x48, 0x89, 0x37, 0x48, 0x0f, 0xa2, 0xc3 };	/* mov; cpuid; ret */
+	/* mov; in; ret, and mov; cpuid; ret */
+	static const u8 port[] = { 0x48, 0x89, 0x37, 0xec, 0xc3 };
+	static const u8 id[] = { 0x48, 0x89, 0x37, 0x48, 0x0f, 0xa2, 0xc3 };
 
 	rewritten(port, sizeof(port));
 	rewritten(id, sizeof(id));
@@ -210,7 +211,8 @@ void g_answer_ins_ram(u64 count)
 	u64 to = AWAY;
 
 	away_to(AWAY | 3);
-	asm volatile(".globl g_answer_ins_at\ng_answer_ins_at:\n\trep insb" : "+D"(to), "+c"(count) : "d"(GUEST_PORT) : "memory");
+	asm volatile(".globl g_answer_ins_at\ng_answer_ins_at:\n\trep insb"
+		     : "+D"(to), "+c"(count) : "d"(GUEST_PORT) : "memory");
 }
 
 void g_answer_outs(u64 count)
@@ -227,7 +229,8 @@ void g_answer_load(u64 from)
 {
 	static u64 out[2] __attribute__((aligned(16)));
 
-	asm volatile("movdqu (%0), %%xmm3\n\tmovdqa %%xmm3, (%1)" :: "r"(from), "r"(out) : "memory");
+	asm volatile("movdqu (%0), %%xmm3\n\tmovdqa %%xmm3, (%1)" :: "r"(from), "r"(out) :
+		     "memory");
 	trace(out[0]);
 	trace(out[1]);
 }

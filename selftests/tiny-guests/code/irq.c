@@ -442,7 +442,9 @@ static void nmi_came(u32 times)
 	CHECK_EQ(nmi_rflags & TF, 0);
 }
 
-/* At the trace the VMM says that @insn is in a shadow of STI (1) or MOV SS (2), and sends an NMI. */
+/*
+ * At the trace the VMM says that @insn is in a shadow of STI (1) or MOV SS (2), and sends an NMI.
+ */
 #define IN_SHADOW(before, kind, insn, ...)					\
 	asm volatile(TRY_BEGIN before "\n\toutl %%eax, %%dx\n2:\t" insn "\n1:"	\
 		     : __VA_ARGS__ : "a"(kind), "d"(GUEST_PORT_TRACE) : "memory", "cc")
@@ -510,7 +512,8 @@ static void iret_without_stack(u64 page)
 	*pte = 0;
 	invlpg(page + 4096);
 	trap.vector = NO_TRAP;
-	asm volatile(TRY_BEGIN "movq %0, %%rsp\n2:\tiretq\n1:" :: "r"(page + 4088) : "memory", "cc");
+	asm volatile(TRY_BEGIN "movq %0, %%rsp\n2:\tiretq\n1:" :: "r"(page + 4088) : "memory",
+		     "cc");
 	/* Which word of the frame a CPU reads first is its own affair. */
 	CHECK_EQ(trap.cr2 & ~4095ul, page + 4096);
 	CHECK_TRAP(14, 0);

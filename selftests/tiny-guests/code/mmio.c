@@ -268,9 +268,11 @@ void g_mmio_stack(void)
 	CHECK_EQ(v, M + 0x400);
 	CHECK_EQ(U64(M + 0x3f8), 0x1234);
 	U64(M) = 0x5678;
-	asm volatile("sub $128, %%rsp\n\tpushq (%1)\n\tpopq %0\n\tadd $128, %%rsp" : "=r"(v) : "r"((u64)M));
+	asm volatile("sub $128, %%rsp\n\tpushq (%1)\n\tpopq %0\n\tadd $128, %%rsp" : "=r"(v) :
+		     "r"((u64)M));
 	CHECK_EQ(v, 0x5678);
-	asm volatile("sub $128, %%rsp\n\tpushq $0x77\n\tpopq (%0)\n\tadd $128, %%rsp" :: "r"((u64)M) : "memory");
+	asm volatile("sub $128, %%rsp\n\tpushq $0x77\n\tpopq (%0)\n\tadd $128, %%rsp" :: "r"((u64)M)
+		     : "memory");
 	CHECK_EQ(U64(M), 0x77);
 }
 

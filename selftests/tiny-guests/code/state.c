@@ -198,9 +198,11 @@ void g_kvmclock_bad(void)
 	u32 i;
 
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
-		TRY("wrmsr", :: "c"(0x4b564d01), "a"((u32)bad[i]), "d"((u32)(bad[i] >> 32)) : "memory");
+		TRY("wrmsr", :: "c"(0x4b564d01), "a"((u32)bad[i]), "d"((u32)(bad[i] >> 32)) :
+		    "memory");
 		trace(i);
-		TRY("wrmsr", :: "c"(0x4b564d00), "a"((u32)bad[i] & ~1u), "d"((u32)(bad[i] >> 32)) : "memory");
+		TRY("wrmsr", :: "c"(0x4b564d00), "a"((u32)bad[i] & ~1u), "d"((u32)(bad[i] >> 32)) :
+		    "memory");
 		trace(i);
 	}
 	wrmsr(0x4b564d01, 0);

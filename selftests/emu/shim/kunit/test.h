@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * As much of KUnit as the emulator's suites use, so that they also run in user space, with TAP output.
+ * As much of KUnit as the emulator's suites use, so that they also run in user space, with TAP
+ * output.
  */
 #ifndef SHIM_KUNIT_H
 #define SHIM_KUNIT_H
