@@ -3,7 +3,8 @@
  * The ACPI tables: RSDP, XSDT, FADT, FACS, MADT and a DSDT. They tell the
  * guest how many CPUs there are, where the interrupt controllers and the
  * fixed power registers (pm.c) are, and which ISA and virtio devices exist. There is no
- * PCI, and the only AML that runs tells of a new generation; the layouts are those of ACPI 6.x, chapter 5.2.
+ * PCI, and the only AML that runs tells of a new generation; the layouts are those of ACPI 6.x,
+ * chapter 5.2.
  */
 #include "acpi.h"
 #include "aml.h"
@@ -94,7 +95,8 @@ static_assert(sizeof(struct fadt) == 276, "ACPI 5.2.9");
 #define FADT_NO_RTC_WAKE	(1u << 6)
 #define FADT_TIMER_32BIT	(1u << 8)
 #define FADT_RESET_REG		(1u << 10)
-#define FADT_BOOT_LEGACY	(1u << 0)	/* bit 1, an 8042, stays clear: there is no keyboard */
+/* Bit 1, an 8042, stays clear: there is no keyboard. */
+#define FADT_BOOT_LEGACY	(1u << 0)
 #define FADT_BOOT_NO_VGA	(1u << 2)
 
 struct facs {

@@ -198,7 +198,8 @@ int agentport_hello(struct agentport *p, int patience_ms)
 			continue;
 		if (frame[AGENT_HEAD] == 1)
 			return 0;
-		complain("agent: the guest's kernel takes no note of its new generation (CONFIG_VMGENID?)");
+		complain("agent: the guest's kernel takes no note of its new generation "
+			 "(CONFIG_VMGENID?)");
 		return -1;
 	}
 	complain("agent: no answer");

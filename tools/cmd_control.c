@@ -123,7 +123,8 @@ static int ask_all(int argc, char **argv, const char *doc, const char *command, 
  */
 int cmd_freeze(int argc, char **argv)
 {
-	return ask_all(argc, argv, "Let machines become templates: they stand still, and their time "
+	return ask_all(argc, argv, "Let machines become templates: they stand still, and their "
+				   "time "
 		       "does, until they are thawed; forks of them begin at that instant.\v" STATUS,
 		       "freeze", THEN_NOTHING);
 }

@@ -42,9 +42,9 @@ static const struct argp_option options[] = {
 static const char doc[] =
 	"Run a command in a fork of machine NAME, which `ditto run --agent' started, and end the "
 	"fork. Standard input, output and error are the command's, and so are SIGINT, SIGTERM, "
-	"SIGHUP and SIGQUIT. It runs as root in the guest, with the directories that the guest's init "
-	"has, and with no more environment than PATH, HOME and --env. NAME goes on, or stays a "
-	"template.\v"
+	"SIGHUP and SIGQUIT. It runs as root in the guest, with the directories that the guest's "
+	"init has, and with no more environment than PATH, HOME and --env. NAME goes on, or stays "
+	"a template.\v"
 	"Exit status: the command's; 128 and a signal's number, if one ended it;\n"
 	"  124  the time was over\n"
 	"  125  there was no fork, or it ended before the command\n"

@@ -25,7 +25,8 @@ enum { OPT_NAME = 256, OPT_RESETTABLE };
 static const struct argp_option options[] = {
 	{ "count", 'n',	     "N",	0, "how many (default: 1)", 0 },
 	{ "name",  OPT_NAME, "PATTERN",	0,
-	  "their names: the first %d in it becomes the next number that is free (default: NAME-%d)", 0 },
+	  "their names: the first %d in it becomes the next number that is free (default: NAME-%d)",
+	  0 },
 	{ "resettable", OPT_RESETTABLE, NULL, 0,
 	  "`ditto reset' can put them back to what they are now, for which it is kept", 0 },
 	{ "dev",   'd',	     "PATH",	0, "device (default: /dev/ditto)", 0 },

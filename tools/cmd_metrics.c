@@ -27,7 +27,8 @@
 enum { OPT_DIR = 256, OPT_EXITS };
 
 static const struct argp_option options[] = {
-	{ "output", 'o',	"FILE", 0, "write FILE, all at once, instead of standard output", 0 },
+	{ "output", 'o',	"FILE", 0, "write FILE, all at once, instead of standard output",
+	  0 },
 	{ "dev",    'd',	"PATH", 0, "device (default: /dev/ditto)", 0 },
 	{ "sysfs",  OPT_DIR,	"DIR",  0, "the module's directory (default: " SYSFS_DIR ")", 0 },
 	{ "exits",  OPT_EXITS,	"FILE", 0, "exits of vCPUs (default: " EXITS_FILE ")", 0 },
@@ -60,7 +61,8 @@ struct metrics {
 static const struct {
 	const char *file, *name, *type, *help;
 } files[] = {
-	{ "ksm/run", "ksm_run", "gauge", "0: the merge engine stands still, 1: it merges, 2: unmerged" },
+	{ "ksm/run", "ksm_run", "gauge", "0: the merge engine stands still, 1: it merges, 2: "
+					 "unmerged" },
 	{ "ksm/workers", "ksm_workers", "gauge", "Threads of the merge engine" },
 	{ "ksm/max_cpu", "ksm_max_cpu_percent", "gauge",
 	  "Percent of one CPU that they may take, 0: no limit" },

@@ -31,19 +31,22 @@ static const struct argp_option options[] = {
 	{ "memory",  'm', "SIZE", 0, "RAM, as in 512M or 4G (default: 256M)", 2 },
 	{ "cpus",    'c', "N",    0, "virtual CPUs, 1 to 64 (default: 1)", 2 },
 	{ "disk", OPT_DISK, "FILE[,ro][,serial=TEXT]", 0,
-	  "a disk (/dev/vda, /dev/vdb, ...): what is in FILE, a raw image or a block device; `ro': the "
-	  "guest cannot write. May be given eight times", 2 },
-	{ "name",    'n', "NAME", 0, "what `ditto ps' calls it (at most 31 printable characters, no '/')", 2 },
+	  "a disk (/dev/vda, /dev/vdb, ...): what is in FILE, a raw image or a block device; `ro': "
+	  "the guest cannot write. May be given eight times", 2 },
+	{ "name",    'n', "NAME", 0, "what `ditto ps' calls it (at most 31 printable characters, "
+				     "no '/')", 2 },
 	{ "agent", OPT_AGENT, NULL, 0,
-	  "put an agent into the initial RAM file system, so that `ditto exec' runs commands in forks "
-	  "of the machine; it has the second serial port (ttyS1)", 2 },
-	{ "dev",     'd', "PATH", 0, "device (default: /dev/ditto); /dev/kvm runs on stock KVM", 3 },
+	  "put an agent into the initial RAM file system, so that `ditto exec' runs commands in "
+	  "forks of the machine; it has the second serial port (ttyS1)", 2 },
+	{ "dev",     'd', "PATH", 0, "device (default: /dev/ditto); /dev/kvm runs on stock KVM",
+	  3 },
 	{ "backing", OPT_BACKING, "KIND", 0,
-	  "make RAM of a `gmem' or of `anon'ymous memory (default: gmem where the device has it)", 3 },
+	  "make RAM of a `gmem' or of `anon'ymous memory (default: gmem where the device has it)",
+	  3 },
 	{ "merge", OPT_MERGE, "POLICY", 0,
-	  "what its memory may be shared with: nothing (`off'), only zero pages given back (`zero'), "
-	  "it`self', any other of this policy, unnoticeably (`secure'), or its owner's other "
-	  "machines (`domain'); default: the module's", 3 },
+	  "what its memory may be shared with: nothing (`off'), only zero pages given back "
+	  "(`zero'), it`self', any other of this policy, unnoticeably (`secure'), or its owner's "
+	  "other machines (`domain'); default: the module's", 3 },
 	{ 0 }
 };
 

@@ -27,9 +27,9 @@ static const struct argp_option options[] = {
 
 static const char doc[] =
 	"List this user's machines that can be reached, each below the one it is a fork of.\v"
-	"RESIDENT is what is there of a machine's memory; UNIQUE the part that no other machine has, "
-	"which is what its end would give back, beside its page tables; FAIR is UNIQUE and an equal "
-	"part of what it shares with others, estimated. Memory is its parent's and its own "
+	"RESIDENT is what is there of a machine's memory; UNIQUE the part that no other machine "
+	"has, which is what its end would give back, beside its page tables; FAIR is UNIQUE and an "
+	"equal part of what it shares with others, estimated. Memory is its parent's and its own "
 	"together until one of them writes.\n"
 	"\n"
 	"Exit status: 0; 1 if the machines cannot be listed.";
@@ -125,7 +125,8 @@ static void family_ask(struct family *f)
 
 	while (dir && (entry = readdir(dir))) {
 		struct json_object *info;
-		int fd = socket_name(entry, name, sizeof(name)) ? socket_connect(name, ANSWER_MS) : -1;
+		int fd = socket_name(entry, name, sizeof(name)) ?
+			 socket_connect(name, ANSWER_MS) : -1;
 
 		if (fd == -ECONNREFUSED)
 			socket_remove_stale(name);

@@ -19,10 +19,12 @@
 static void explain_open(const char *path, int err)
 {
 	if (err == ENOENT && !strcmp(path, DITTO_DEV))
-		complain("%s: not there: load the module (modprobe ditto, or insmod ditto.ko), or use --dev /dev/kvm",
+		complain("%s: not there: load the module (modprobe ditto, or insmod ditto.ko), or "
+			 "use --dev /dev/kvm",
 			 path);
 	else if (err == EACCES)
-		complain("%s: permission denied: run as root, or join the group that owns the node", path);
+		complain("%s: permission denied: run as root, or join the group that owns the node",
+			 path);
 	else
 		complain("%s: %s", path, strerror(err));
 }

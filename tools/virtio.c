@@ -144,7 +144,8 @@ static void write_ready(struct virtio *v, uint32_t value)
 
 static void set_half(uint64_t *to, bool high, uint32_t value)
 {
-	*to = high ? (*to & UINT32_MAX) | (uint64_t)value << 32 : (*to & ~(uint64_t)UINT32_MAX) | value;
+	*to = high ? (*to & UINT32_MAX) | (uint64_t)value << 32
+		   : (*to & ~(uint64_t)UINT32_MAX) | value;
 }
 
 static void write_queue(struct virtio *v, unsigned int offset, uint32_t value)
@@ -262,7 +263,8 @@ static int connect_queue(struct virtio *v, unsigned int index)
 	struct virtio_queue *q = &v->queue[index];
 	struct vhost_vring_file file = { .index = index };
 
-	if (eventfd_new(&q->kick_fd) < 0 || on_write(v, VIRTIO_MMIO_QUEUE_NOTIFY, q->kick_fd, &index) < 0)
+	if (eventfd_new(&q->kick_fd) < 0 ||
+	    on_write(v, VIRTIO_MMIO_QUEUE_NOTIFY, q->kick_fd, &index) < 0)
 		return -1;
 	file.fd = q->kick_fd;
 	if (ioctl(v->fd, VHOST_SET_VRING_KICK, &file) < 0)
@@ -278,7 +280,8 @@ static int connect_events(struct virtio *v)
 {
 	struct kvm_irqfd irq = { .gsi = VIRTIO_GSI + v->index };
 
-	if (eventfd_new(&v->call_fd) < 0 || eventfd_new(&v->err_fd) < 0 || eventfd_new(&v->ack_fd) < 0)
+	if (eventfd_new(&v->call_fd) < 0 || eventfd_new(&v->err_fd) < 0 ||
+	    eventfd_new(&v->ack_fd) < 0)
 		return -1;
 	irq.fd = v->call_fd;
 	if (ioctl(v->vm->fd, KVM_IRQFD, &irq) < 0 ||

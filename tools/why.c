@@ -82,7 +82,8 @@ static int why_no_cpu(const struct host *h)
 		return 1;
 	}
 	if (h->firmware == NO || !kernel_sees(flag)) {
-		printf("The CPU has %s, but it is disabled: enable \"%s\" in the firmware's setup.\n",
+		printf("The CPU has %s, but it is disabled: enable \"%s\" in the firmware's "
+		       "setup.\n",
 		       name, h->vmx ? "VT-x" : "SVM");
 		return 1;
 	}
@@ -209,8 +210,8 @@ static void why_not_loaded(void)
 	uname(&u);
 	printf("The module is not loaded. ");
 	if (module_is_installed(u.release))
-		printf("Load it: \"systemctl start ditto\" or \"modprobe ditto\"; if that is refused, "
-		       "\"dmesg | grep ditto:\" has the reason.\n");
+		printf("Load it: \"systemctl start ditto\" or \"modprobe ditto\"; if that is "
+		       "refused, \"dmesg | grep ditto:\" has the reason.\n");
 	else
 		printf("There is none for this kernel, %s: install ditto-dkms and "
 		       "linux-headers-%s; \"dkms status ditto\" tells whether it was built. Or "

@@ -69,7 +69,8 @@ static void flush_out(void)
 	ssize_t n;
 
 	if (has_port) {
-		__asm__ volatile("rep outsb" : "+S" (at), "+c" (out_len) : "d" (AGENT_PORT) : "memory");
+		__asm__ volatile("rep outsb" : "+S" (at), "+c" (out_len) : "d" (AGENT_PORT) :
+				 "memory");
 		return;
 	}
 	n = write(tty_fd, out, out_len);

@@ -20,7 +20,7 @@
 enum agent_frame {
 	/* from the agent */
 	AGENT_UP = 1,		/* it listens */
-	AGENT_READY,		/* answers HELLO; a byte: 1: the generation is new, 0: nothing told so */
+	AGENT_READY,		/* answers HELLO; a byte: 1: the generation is new, 0: unknown */
 	AGENT_STDOUT,
 	AGENT_STDERR,
 	AGENT_TAKEN,		/* two bytes: so much input was passed on */
@@ -30,7 +30,7 @@ enum agent_frame {
 	AGENT_EXEC,		/* strings: directory, environment, an empty one, arguments */
 	AGENT_STDIN,		/* none: its end */
 	AGENT_SIGNAL,		/* a byte */
-	AGENT_UNREAD,		/* a byte, AGENT_STDOUT or AGENT_STDERR: nobody reads that any more */
+	AGENT_UNREAD,		/* a byte, AGENT_STDOUT or AGENT_STDERR: nobody reads it now */
 };
 
 enum agent_exit {
