@@ -353,19 +353,10 @@ static void routes(const void *arg)
 	vm_free(vm);
 }
 
-/* vCPU state that cannot be is refused, and the old stays. */
-static void vcpu_state(const void *arg)
+static void bad_sregs(struct vcpu *vcpu)
 {
-	struct vm *vm = vm_new(NULL);
-	struct vcpu *vcpu = &vm->vcpu[0];
-	struct kvm_sregs good, bad;
-	struct kvm_mp_state mp = { .mp_state = 99 };
-	struct kvm_vcpu_events events = { };
-	struct kvm_debugregs debug = { };
+	struct kvm_sregs good = vcpu_sregs(vcpu), bad = good;
 
-	vcpu_call(vcpu, "g_arith", 0);
-	good = vcpu_sregs(vcpu);
-	bad = good;
 	bad.cr4 |= 1ull << 40;
 	ASSERT_ERRNO(ioctl(vcpu->fd, KVM_SET_SREGS, &bad), EINVAL);
 	bad = good;
@@ -382,8 +373,12 @@ static void vcpu_state(const void *arg)
 	ASSERT_ERRNO(ioctl(vcpu->fd, KVM_SET_SREGS, &bad), EINVAL);
 	bad = vcpu_sregs(vcpu);
 	ASSERT(!memcmp(&good, &bad, sizeof(good)));
-	ASSERT_ERRNO(ioctl(vcpu->fd, KVM_SET_MP_STATE, &mp), EINVAL);
-	events.flags = 0x80000000;
+}
+
+static void bad_events(struct vcpu *vcpu)
+{
+	struct kvm_vcpu_events events = { .flags = 0x80000000 };
+
 	ASSERT_ERRNO(ioctl(vcpu->fd, KVM_SET_VCPU_EVENTS, &events), EINVAL);
 	events.flags = 0;
 	events.exception.injected = 1;
@@ -391,7 +386,12 @@ static void vcpu_state(const void *arg)
 	ASSERT_ERRNO(ioctl(vcpu->fd, KVM_SET_VCPU_EVENTS, &events), EINVAL);
 	events.exception.nr = 2;	/* an NMI is no exception */
 	ASSERT_ERRNO(ioctl(vcpu->fd, KVM_SET_VCPU_EVENTS, &events), EINVAL);
-	debug.dr7 = 1ull << 40;
+}
+
+static void bad_debug_registers(struct vcpu *vcpu)
+{
+	struct kvm_debugregs debug = { .dr7 = 1ull << 40 };
+
 	ASSERT_ERRNO(ioctl(vcpu->fd, KVM_SET_DEBUGREGS, &debug), EINVAL);
 	debug.dr7 = 0x400;
 	debug.dr6 = 1ull << 40;
@@ -399,6 +399,20 @@ static void vcpu_state(const void *arg)
 	debug.dr6 = 0xffff0ff0;
 	debug.flags = 1;
 	ASSERT_ERRNO(ioctl(vcpu->fd, KVM_SET_DEBUGREGS, &debug), EINVAL);
+}
+
+/* vCPU state that cannot be is refused, and the old stays. */
+static void vcpu_state(const void *arg)
+{
+	struct vm *vm = vm_new(NULL);
+	struct vcpu *vcpu = &vm->vcpu[0];
+	struct kvm_mp_state mp = { .mp_state = 99 };
+
+	vcpu_call(vcpu, "g_arith", 0);
+	bad_sregs(vcpu);
+	ASSERT_ERRNO(ioctl(vcpu->fd, KVM_SET_MP_STATE, &mp), EINVAL);
+	bad_events(vcpu);
+	bad_debug_registers(vcpu);
 	/* One bad MSR: the number of good ones before it. */
 	ASSERT_EQ(vcpu_try_set_msr(vcpu, 0x12345, 1), 0);
 	ASSERT_EQ(vcpu_try_set_msr(vcpu, 0xc0000082, 1ull << 63), 0);

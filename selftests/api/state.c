@@ -495,10 +495,8 @@ static void lapic(const void *arg)
 
 static void irqchips(const void *arg)
 {
-	struct vm *vm = vm_new(&(struct vm_config) { .pit = true });
+	struct vm *vm = vm_new(NULL);
 	struct kvm_irqchip chip, got;
-	struct kvm_pit_state2 pit;
-	struct kvm_pit_state old;
 	u32 id;
 
 	for (id = 0; id < 2; id++) {
@@ -524,6 +522,15 @@ static void irqchips(const void *arg)
 	ASSERT_EQ(got.chip.ioapic.id, 7);
 	memset(&chip.chip, 0xff, sizeof(chip.chip));	/* nonsense */
 	(void)ioctl(vm->fd, KVM_SET_IRQCHIP, &chip);
+	vm_call(vm, "g_arith", 0);
+	vm_free(vm);
+}
+
+static void pit_state(const void *arg)
+{
+	struct vm *vm = vm_new(&(struct vm_config) { .pit = true });
+	struct kvm_pit_state2 pit;
+	struct kvm_pit_state old;
 
 	CHECKED(ioctl(vm->fd, KVM_GET_PIT2, &pit));
 	pit.channels[2].count = 0x1234;
@@ -791,7 +798,7 @@ static const struct tap_test tests[] = {
 	{ "cr4_pge", cr4_pge }, { "pae_pge", pae_pge }, { "fpu", fpu }, { "xsave", xsave },
 	{ "msrs", msrs }, { "debug_registers", debug_registers }, { "events", events },
 	{ "mp_state", mp_state }, { "sipi_received", sipi_received }, { "lapic", lapic },
-	{ "irqchips", irqchips },
+	{ "irqchips", irqchips }, { "pit_state", pit_state },
 	{ "clock", vm_clock }, { "tsc_frequency", tsc_frequency }, { "migrate", migrate },
 	{ "clock_pages", clock_pages },
 	{ "tsc_deadline", tsc_deadline }, { "tsc_offset", tsc_offset },

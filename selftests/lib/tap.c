@@ -232,6 +232,21 @@ static bool bad_backing(const char *text)
 	return !tap.gmem && strcmp(text, "user");
 }
 
+/* Asks the device what it is. Returns false when there is none. */
+static bool look_at_device(void)
+{
+	int fd = open(tap.dev, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0) {
+		printf("Bail out! %s: %s\n", tap.dev, strerror(errno));
+		return false;
+	}
+	tap.ditto = is_ditto(tap.dev, fd);
+	close(fd);
+	tap.gmem = tap.ditto;
+	return true;
+}
+
 /* Returns false when the program shall exit with *status at once. */
 static bool parse(int argc, char **argv, const struct tap_test *tests, size_t count,
 		  int *status)
@@ -244,7 +259,7 @@ static bool parse(int argc, char **argv, const struct tap_test *tests, size_t co
 		{ }
 	};
 	const char *backing = NULL;
-	int option, fd;
+	int option;
 	size_t i;
 
 	*status = 0;
@@ -267,15 +282,10 @@ static bool parse(int argc, char **argv, const struct tap_test *tests, size_t co
 			return false;
 		}
 	}
-	fd = open(tap.dev, O_RDWR | O_CLOEXEC);
-	if (fd < 0) {
-		printf("Bail out! %s: %s\n", tap.dev, strerror(errno));
+	if (!look_at_device()) {
 		*status = 1;
 		return false;
 	}
-	tap.ditto = is_ditto(tap.dev, fd);
-	close(fd);
-	tap.gmem = tap.ditto;
 	if (backing && bad_backing(backing)) {
 		usage(argv[0]);
 		*status = 2;

@@ -254,7 +254,6 @@ static void pic_test_cascade(struct kunit *test)
 static void pic_test_modes(struct kunit *test)
 {
 	struct board *b = test->priv;
-	struct test_notifier t = { .n = { .gsi = 5, .acked = test_acked }, .b = b };
 	struct vcpu *bsp = &b->vcpu[0];
 
 	/* Automatic EOI: nothing stays in service; rotation moves the priorities. */
@@ -280,16 +279,30 @@ static void pic_test_modes(struct kunit *test)
 	board_out(b, 0x20, 0x63);
 	board_out(b, 0x20, 0xc7);
 
-	/* Poll. */
+}
+
+static void pic_test_poll(struct kunit *test)
+{
+	struct board *b = test->priv;
+
+	board_pic_setup(b, 0x01);
 	board_pulse(b, 4);
 	board_out(b, 0x20, 0x0c);
 	KUNIT_EXPECT_EQ(test, board_in(b, 0x20), 0x84);
-	KUNIT_EXPECT_FALSE(test, vcpu_has_irq(bsp));
+	KUNIT_EXPECT_FALSE(test, vcpu_has_irq(&b->vcpu[0]));
 	board_out(b, 0x20, 0x20);
 	board_out(b, 0x20, 0x0c);
 	KUNIT_EXPECT_EQ(test, board_in(b, 0x20), 0);
+}
 
-	/* Level: requests again until the line is low, here by the acknowledge. */
+/* Level: requests again until the line is low, here by the acknowledge. */
+static void pic_test_level(struct kunit *test)
+{
+	struct board *b = test->priv;
+	struct test_notifier t = { .n = { .gsi = 5, .acked = test_acked }, .b = b };
+	struct vcpu *bsp = &b->vcpu[0];
+
+	board_pic_setup(b, 0x01);
 	board_out(b, 0x4d0, 0xff);
 	KUNIT_EXPECT_EQ(test, board_in(b, 0x4d0), 0xf8);
 	board_out(b, 0x4d1, 0xff);
@@ -469,6 +482,8 @@ static struct kunit_case irqchip_kunit_cases[] = {
 	KUNIT_CASE(pic_test_priority),
 	KUNIT_CASE(pic_test_cascade),
 	KUNIT_CASE(pic_test_modes),
+	KUNIT_CASE(pic_test_poll),
+	KUNIT_CASE(pic_test_level),
 	KUNIT_CASE(pic_test_state),
 	KUNIT_CASE(routing_test_validation),
 	KUNIT_CASE(routing_test_default),

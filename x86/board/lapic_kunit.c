@@ -325,32 +325,33 @@ static void lapic_test_base_without(struct kunit *test)
 	vcpu->apic = apic;
 }
 
+static const struct {
+	u32 msr;
+	u64 val;
+	int ret;
+} x2apic_writes[] = {
+	{ 0x802, 0, X86_FAULT },	/* id: read-only */
+	{ 0x808, 0x20, 0 },
+	{ 0x808, 0x100, X86_FAULT },	/* reserved bits of the TPR */
+	{ 0x808, 0, 0 },
+	{ 0x80b, 0, 0 },
+	{ 0x80b, 1, X86_FAULT },	/* an EOI is 0 */
+	{ 0x80d, 1, X86_FAULT },	/* the LDR follows from the id */
+	{ 0x80e, ~0u, X86_FAULT },	/* no DFR */
+	{ 0x80f, 0x1ff, 0 },
+	{ 0x80f, 1ull << 32, X86_FAULT },
+	{ 0x828, 0, 0 },
+	{ 0x828, 1, X86_FAULT },
+	{ 0x831, 0, X86_FAULT },	/* no ICR2 */
+	{ 0x830, 1ull << 20, X86_FAULT },
+	{ 0x839, 0, X86_FAULT },	/* current count */
+	{ 0x83f, 0x100, X86_FAULT },
+	{ 0x840, 0, X86_FAULT },
+	{ 0x8ff, 0, X86_FAULT },
+};
+
 static void lapic_test_x2apic(struct kunit *test)
 {
-	static const struct {
-		u32 msr;
-		u64 val;
-		int ret;
-	} writes[] = {
-		{ 0x802, 0, X86_FAULT },	/* id: read-only */
-		{ 0x808, 0x20, 0 },
-		{ 0x808, 0x100, X86_FAULT },	/* reserved bits of the TPR */
-		{ 0x808, 0, 0 },
-		{ 0x80b, 0, 0 },
-		{ 0x80b, 1, X86_FAULT },	/* an EOI is 0 */
-		{ 0x80d, 1, X86_FAULT },	/* the LDR follows from the id */
-		{ 0x80e, ~0u, X86_FAULT },	/* no DFR */
-		{ 0x80f, 0x1ff, 0 },
-		{ 0x80f, 1ull << 32, X86_FAULT },
-		{ 0x828, 0, 0 },
-		{ 0x828, 1, X86_FAULT },
-		{ 0x831, 0, X86_FAULT },	/* no ICR2 */
-		{ 0x830, 1ull << 20, X86_FAULT },
-		{ 0x839, 0, X86_FAULT },	/* current count */
-		{ 0x83f, 0x100, X86_FAULT },
-		{ 0x840, 0, X86_FAULT },
-		{ 0x8ff, 0, X86_FAULT },
-	};
 	struct board *b = test->priv;
 	struct vcpu *vcpu = &b->vcpu[2];
 	unsigned int i;
@@ -358,9 +359,10 @@ static void lapic_test_x2apic(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, vlapic_msr_read(vcpu, 0x802, &val), X86_FAULT);
 	x2apic_all(test, b);
-	for (i = 0; i < ARRAY_SIZE(writes); i++)
-		KUNIT_EXPECT_EQ_MSG(test, vlapic_msr_write(vcpu, writes[i].msr, writes[i].val),
-				    writes[i].ret, "msr %x", writes[i].msr);
+	for (i = 0; i < ARRAY_SIZE(x2apic_writes); i++)
+		KUNIT_EXPECT_EQ_MSG(test, vlapic_msr_write(vcpu, x2apic_writes[i].msr,
+							   x2apic_writes[i].val),
+				    x2apic_writes[i].ret, "msr %x", x2apic_writes[i].msr);
 	KUNIT_EXPECT_EQ(test, vlapic_msr_read(vcpu, 0x802, &val), 0);
 	KUNIT_EXPECT_EQ(test, val, 2ull);
 	KUNIT_EXPECT_EQ(test, vlapic_msr_read(vcpu, 0x80d, &val), 0);
@@ -405,6 +407,28 @@ static void resolve(struct kunit *test, struct apic_map *map, u32 dest, bool log
 	KUNIT_EXPECT_EQ_MSG(test, count, 0, "dest %x", dest);
 }
 
+/* Beyond what is looked at at once. */
+static void map_test_far(struct kunit *test, struct apic_map *map)
+{
+	const u32 none = VLAPIC_MAX_IDS;
+
+	map->end = VLAPIC_MAX_IDS;
+	__set_bit(5000, map->present);
+	__set_bit(5000, map->x2apic);
+	__set_bit(VLAPIC_MAX_IDS - 1, map->present);
+	__set_bit(VLAPIC_MAX_IDS - 1, map->x2apic);
+	resolve(test, map, 5000, false, 5000, none);
+	resolve(test, map, 5000 - VLAPIC_WINDOW, false, none, none);
+	resolve(test, map, 5000 / 16 << 16 | 1 << 5000 % 16, true, 5000, none);
+	resolve(test, map, VLAPIC_MAX_IDS - 1, false, VLAPIC_MAX_IDS - 1, none);
+	resolve(test, map, (VLAPIC_MAX_IDS / 16 - 1) << 16 | 0xffff, true, VLAPIC_MAX_IDS - 1,
+		none);
+	resolve(test, map, VLAPIC_MAX_IDS / 16 << 16 | 0xffff, true, none, none);
+	resolve(test, map, VLAPIC_MAX_IDS, false, none, none);
+	resolve(test, map, 0x88, true, 101, 3);
+	resolve(test, map, 62 << 16 | 1 << 8, true, 1000, none);
+}
+
 /* High ids, which the board does not have: entries of the map suffice. */
 static void lapic_test_map(struct kunit *test)
 {
@@ -438,23 +462,7 @@ static void lapic_test_map(struct kunit *test)
 	resolve(test, map, 0x80, true, 101, none);
 	__set_bit(3, map->x2apic);
 	resolve(test, map, 0x88, true, 101, 3);
-
-	/* Beyond what is looked at at once. */
-	map->end = VLAPIC_MAX_IDS;
-	__set_bit(5000, map->present);
-	__set_bit(5000, map->x2apic);
-	__set_bit(VLAPIC_MAX_IDS - 1, map->present);
-	__set_bit(VLAPIC_MAX_IDS - 1, map->x2apic);
-	resolve(test, map, 5000, false, 5000, none);
-	resolve(test, map, 5000 - VLAPIC_WINDOW, false, none, none);
-	resolve(test, map, 5000 / 16 << 16 | 1 << 5000 % 16, true, 5000, none);
-	resolve(test, map, VLAPIC_MAX_IDS - 1, false, VLAPIC_MAX_IDS - 1, none);
-	resolve(test, map, (VLAPIC_MAX_IDS / 16 - 1) << 16 | 0xffff, true, VLAPIC_MAX_IDS - 1,
-		none);
-	resolve(test, map, VLAPIC_MAX_IDS / 16 << 16 | 0xffff, true, none, none);
-	resolve(test, map, VLAPIC_MAX_IDS, false, none, none);
-	resolve(test, map, 0x88, true, 101, 3);
-	resolve(test, map, 62 << 16 | 1 << 8, true, 1000, none);
+	map_test_far(test, map);
 }
 
 static void lapic_test_timer_math(struct kunit *test)
@@ -629,18 +637,11 @@ static void lapic_test_state(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, board_apic_read(vcpu, APIC_TASKPRI), 0x23u);
 }
 
-/* A CPU that ends the guest in time: no hrtimer but while the vCPU is halted. */
-static void lapic_test_timer_by_cpu(struct kunit *test)
+static void by_cpu_set(struct kunit *test, struct vcpu *vcpu)
 {
-	struct board *b = test->priv;
-	struct vcpu *vcpu = &b->vcpu[1];
 	struct vlapic_timer *timer = &vcpu->apic->timer;
-	u64 tsc, val;
+	u64 tsc;
 
-	if (check_tsc_unstable())
-		kunit_skip(test, "the host's TSC is not stable");
-	vcpu->apic->cpu_times = true;
-	board_apic_on(b);
 	board_apic_write(vcpu, APIC_TDCR, APIC_TDR_DIV_1);
 	board_apic_write(vcpu, APIC_LVTT, 0x61);
 	tsc = rdtsc_ordered();
@@ -657,7 +658,14 @@ static void lapic_test_timer_by_cpu(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, hrtimer_active(&timer->hrtimer));
 	vlapic_timer_unhalt(vcpu);
 	KUNIT_EXPECT_FALSE(test, hrtimer_active(&timer->hrtimer));
-	/* Over. */
+}
+
+/* What the CPU reports is over, and the next period begins where it was. */
+static void by_cpu_over(struct kunit *test, struct board *b, struct vcpu *vcpu)
+{
+	struct vlapic_timer *timer = &vcpu->apic->timer;
+	u64 target;
+
 	vcpu->exit_tsc = rdtsc_ordered();
 	vlapic_timer_exit(vcpu);
 	KUNIT_EXPECT_EQ(test, vcpu->exit_tsc, 0ull);
@@ -666,16 +674,22 @@ static void lapic_test_timer_by_cpu(struct kunit *test)
 	/* A period goes on from the last one's end, even if the TSC was ahead. */
 	board_apic_write(vcpu, APIC_LVTT, APIC_LVT_TIMER_PERIODIC | 0x61);
 	board_apic_write(vcpu, APIC_TMICT, 500000000);
-	val = timer->target;
+	target = timer->target;
 	vcpu->exit_tsc = rdtsc_ordered();
 	vlapic_timer_exit(vcpu);
-	KUNIT_EXPECT_EQ(test, timer->target, val + 64000000000);
+	KUNIT_EXPECT_EQ(test, timer->target, target + 64000000000);
 	KUNIT_EXPECT_EQ(test, board_who_got(b, 0x61), BIT(1));
 	/* A stop takes what is over with it, and a TSC that fell back is found out. */
 	vcpu->exit_tsc = 1;
 	board_apic_write(vcpu, APIC_TMICT, 0);
 	KUNIT_EXPECT_EQ(test, board_who_got(b, 0x61), BIT(1));
 	KUNIT_EXPECT_EQ(test, vcpu->exit_tsc, 0ull);
+}
+
+static void by_cpu_deadline(struct kunit *test, struct board *b, struct vcpu *vcpu)
+{
+	u64 val;
+
 	board_apic_write(vcpu, APIC_LVTT, APIC_LVT_TIMER_TSCDEADLINE | 0x63);
 	vlapic_msr_write(vcpu, MSR_IA32_TSC_DEADLINE, vcpu_tsc(vcpu) + tsc_khz);
 	vcpu->exit_tsc = U64_MAX;
@@ -695,6 +709,21 @@ static void lapic_test_timer_by_cpu(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, board_who_got(b, 0x63), BIT(1));
 	KUNIT_EXPECT_FALSE(test, vlapic_timer_expired(vcpu));
 	KUNIT_EXPECT_EQ(test, vcpu->exit_tsc, 0ull);
+}
+
+/* A CPU that ends the guest in time: no hrtimer but while the vCPU is halted. */
+static void lapic_test_timer_by_cpu(struct kunit *test)
+{
+	struct board *b = test->priv;
+	struct vcpu *vcpu = &b->vcpu[1];
+
+	if (check_tsc_unstable())
+		kunit_skip(test, "the host's TSC is not stable");
+	vcpu->apic->cpu_times = true;
+	board_apic_on(b);
+	by_cpu_set(test, vcpu);
+	by_cpu_over(test, b, vcpu);
+	by_cpu_deadline(test, b, vcpu);
 }
 
 /* Is the CPU's timer used, where it has one, by a vCPU whose guest may leave these exits out? */

@@ -49,6 +49,24 @@ static void posted_test_collect(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, board_who_got(b, 0x56), 0u);
 }
 
+static void view_of_modes(struct kunit *test, struct vcpu *vcpu)
+{
+	struct vlapic *apic = vcpu->apic;
+	struct apic_view view;
+
+	vlapic_set_base(vcpu, 0xfee00c00, true);
+	vlapic_view(apic, &view);
+	KUNIT_EXPECT_TRUE(test, view.x2apic);
+	KUNIT_EXPECT_EQ(test, view.requested, 0x61);
+	KUNIT_EXPECT_EQ(test, vlapic_get(apic, APIC_ID), 1u);
+	KUNIT_EXPECT_EQ(test, vlapic_get(apic, APIC_LDR), 2u);
+	/* Off: requested or not, nothing is delivered. */
+	vlapic_set_base(vcpu, 0xfee00000, true);
+	vlapic_view(apic, &view);
+	KUNIT_EXPECT_FALSE(test, view.x2apic);
+	KUNIT_EXPECT_EQ(test, view.requested, 0);
+}
+
 /* What a CPU is told that delivers by itself, which is played here. */
 static void posted_test_view(struct kunit *test)
 {
@@ -96,17 +114,7 @@ static void posted_test_view(struct kunit *test)
 	vlapic_view(apic, &view);
 	KUNIT_EXPECT_EQ(test, view.eoi_exits[1], 0ull);
 
-	vlapic_set_base(vcpu, 0xfee00c00, true);
-	vlapic_view(apic, &view);
-	KUNIT_EXPECT_TRUE(test, view.x2apic);
-	KUNIT_EXPECT_EQ(test, view.requested, 0x61);
-	KUNIT_EXPECT_EQ(test, vlapic_get(apic, APIC_ID), 1u);
-	KUNIT_EXPECT_EQ(test, vlapic_get(apic, APIC_LDR), 2u);
-	/* Off: requested or not, nothing is delivered. */
-	vlapic_set_base(vcpu, 0xfee00000, true);
-	vlapic_view(apic, &view);
-	KUNIT_EXPECT_FALSE(test, view.x2apic);
-	KUNIT_EXPECT_EQ(test, view.requested, 0);
+	view_of_modes(test, vcpu);
 }
 
 /* The PIC's interrupts are injected, whoever delivers the APIC's. */
@@ -139,10 +147,8 @@ static void posted_test_trigger(struct kunit *test)
 	struct board *b = test->priv;
 	struct vcpu *vcpu = &b->vcpu[1];
 	struct vlapic *apic = vcpu->apic;
-	struct kvm_lapic_state *state = kunit_kzalloc(test, sizeof(*state), GFP_KERNEL);
 	struct apic_view view;
 
-	KUNIT_ASSERT_NOT_NULL(test, state);
 	board_apic_on(b);
 	vlapic_collect(apic);
 	vcpu->requests = 0;
@@ -168,12 +174,36 @@ static void posted_test_trigger(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, test_bit(0x52, vcpu->posted->vectors));
 	board_apic_write(vcpu, APIC_EOI, 0);
 	KUNIT_EXPECT_EQ(test, vcpu_take_irq(vcpu), 0x52);
-	/* And it would report that of an edge, which nobody waits for. */
+}
+
+/* The end of an edge, which nobody waits for, is not reported, either. */
+static void posted_test_edge(struct kunit *test)
+{
+	struct board *b = test->priv;
+	struct vcpu *vcpu = &b->vcpu[1];
+	struct vlapic *apic = vcpu->apic;
+	struct apic_view view;
+
+	board_apic_on(b);
+	vlapic_raise(apic, 0x52, true);
+	KUNIT_EXPECT_EQ(test, vcpu_take_irq(vcpu), 0x52);
+	board_apic_write(vcpu, APIC_EOI, 0);
 	vlapic_raise(apic, 0x52, false);
 	KUNIT_EXPECT_FALSE(test, test_bit(0x52, vcpu->posted->vectors));
 	vlapic_view(apic, &view);
 	KUNIT_EXPECT_EQ(test, view.eoi_exits[1], 0ull);
-	/* Who saves the APIC finds the trigger mode with the request. */
+}
+
+/* Who saves the APIC finds the trigger mode with the request. */
+static void posted_test_saved(struct kunit *test)
+{
+	struct board *b = test->priv;
+	struct vcpu *vcpu = &b->vcpu[1];
+	struct vlapic *apic = vcpu->apic;
+	struct kvm_lapic_state *state = kunit_kzalloc(test, sizeof(*state), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, state);
+	board_apic_on(b);
 	vlapic_raise(apic, 0x54, true);
 	KUNIT_EXPECT_EQ(test, vlapic_ioctl_get(vcpu, state), 0);
 	KUNIT_EXPECT_EQ(test, state->regs[APIC_IRR + 0x22] & 0x10, 0x10);
@@ -190,6 +220,8 @@ static struct kunit_case posted_kunit_cases[] = {
 	KUNIT_CASE(posted_test_view),
 	KUNIT_CASE(posted_test_view_pic),
 	KUNIT_CASE(posted_test_trigger),
+	KUNIT_CASE(posted_test_edge),
+	KUNIT_CASE(posted_test_saved),
 	{}
 };
 

@@ -337,14 +337,11 @@ static void timer(u32 mode, u32 count)
 	set_reg(TIMER_INIT, count);
 }
 
-/* All modes, while the guest spins and while it sleeps. */
-void g_apic_timer(u64 mode)
+/* One interrupt for each time it is set; then periodic, until it is masked. */
+static void timer_by_count(void)
 {
-	u64 before, seen;
-	bool in_time;
 	u32 i;
 
-	begin(mode);
 	for (i = 1; i <= 3; i++) {
 		timer(0, 10000000);
 		CHECK(reg(TIMER_NOW) <= 10000000);
@@ -368,7 +365,14 @@ void g_apic_timer(u64 mode)
 	spin(20000);
 	CHECK(g_count[VEC(1)] <= i + 1);
 	set_reg(TIMER_INIT, 0);
-	/* By the TSC; never before its time. */
+}
+
+/* By the TSC; never before its time. */
+static void timer_by_tsc(void)
+{
+	u64 before, seen;
+	u32 i;
+
 	set_reg(LVT_TIMER, 2 << 17 | VEC(2));
 	for (i = 1; i <= 6; i++) {
 		before = rdtsc();
@@ -386,8 +390,14 @@ void g_apic_timer(u64 mode)
 		CHECK(rdtsc() >= before + 2000000);
 		CHECK_EQ(rdmsr(0x6e0), 0);
 	}
-	/* A stop comes in time. */
-	before = rdtsc();
+}
+
+static void timer_stopped(void)
+{
+	u64 before = rdtsc();
+	bool in_time;
+
+
 	wrmsr(0x6e0, before + 60000000);
 	wrmsr(0x6e0, 0);
 	in_time = rdtsc() < before + 60000000;	/* a slow host may have let it pass */
@@ -395,8 +405,13 @@ void g_apic_timer(u64 mode)
 	while (rdtsc() < before + 61000000)
 		pause();
 	CHECK(g_count[VEC(2)] == 6 || (!in_time && g_count[VEC(2)] == 7));
-	i = g_count[VEC(2)];
-	/* One that was long over when interrupts came on is one. */
+}
+
+/* One that was long over when interrupts came on is one. */
+static void timer_late(void)
+{
+	u32 i = g_count[VEC(2)];
+
 	cli();
 	wrmsr(0x6e0, rdtsc() + 1000);
 	/* A busy host may be late with it. */
@@ -406,6 +421,16 @@ void g_apic_timer(u64 mode)
 	sti();
 	spin(10);
 	CHECK_EQ(g_count[VEC(2)], i + 1);
+}
+
+/* All modes, while the guest spins and while it sleeps. */
+void g_apic_timer(u64 mode)
+{
+	begin(mode);
+	timer_by_count();
+	timer_by_tsc();
+	timer_stopped();
+	timer_late();
 }
 
 static volatile u32 pic_irqs;
