@@ -5,8 +5,8 @@
  * A mitigation that keeps guests from the host's secrets never has an empty fallback: for a
  * kernel whose headers lack it the module does not build.
  */
-#ifndef DITTO_CORE_COMPAT_ASM_H
-#define DITTO_CORE_COMPAT_ASM_H
+#ifndef DITTO_COMPAT_ASM_H
+#define DITTO_COMPAT_ASM_H
 
 #include <asm/nospec-branch.h>
 

@@ -5,8 +5,8 @@
  * An older kernel may not know a bug, and then has no mitigation to call. One that is newer
  * than the mitigation and lacks its name has given it another: it is not built for.
  */
-#ifndef DITTO_CORE_COMPAT_BUGS_H
-#define DITTO_CORE_COMPAT_BUGS_H
+#ifndef DITTO_COMPAT_BUGS_H
+#define DITTO_COMPAT_BUGS_H
 
 #include <linux/percpu.h>
 #include <linux/version.h>
@@ -60,4 +60,4 @@
 #define compat_smt_rsb()	false
 #endif
 
-#endif /* DITTO_CORE_COMPAT_BUGS_H */
+#endif /* DITTO_COMPAT_BUGS_H */

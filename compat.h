@@ -3,8 +3,8 @@
  * Differences between the kernel versions that ditto builds for.  But for compat-bugs.h no
  * other source asks for the version.  What must be done when the module is loaded is compat.c's.
  */
-#ifndef DITTO_CORE_COMPAT_H
-#define DITTO_CORE_COMPAT_H
+#ifndef DITTO_COMPAT_H
+#define DITTO_COMPAT_H
 
 #include <linux/eventfd.h>
 #include <linux/fs.h>

@@ -3,8 +3,8 @@
  * For KUnit: a machine that has buses, interrupt controllers and four vCPUs but
  * never runs, and the accesses that a guest and a VMM make to it.
  */
-#ifndef DITTO_X86_BOARD_KUNIT_H
-#define DITTO_X86_BOARD_KUNIT_H
+#ifndef DITTO_BOARD_BOARD_KUNIT_H
+#define DITTO_BOARD_BOARD_KUNIT_H
 
 #include <kunit/test.h>
 

@@ -2,8 +2,8 @@
 /*
  * Devices in the kernel that answer port or MMIO accesses of a guest.
  */
-#ifndef DITTO_CORE_IOBUS_H
-#define DITTO_CORE_IOBUS_H
+#ifndef DITTO_BOARD_IOBUS_H
+#define DITTO_BOARD_IOBUS_H
 
 #include <linux/types.h>
 

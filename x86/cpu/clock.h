@@ -2,8 +2,8 @@
 /*
  * Guest time: the TSC and KVM's paravirtual clock.
  */
-#ifndef DITTO_X86_CLOCK_H
-#define DITTO_X86_CLOCK_H
+#ifndef DITTO_CPU_CLOCK_H
+#define DITTO_CPU_CLOCK_H
 
 #include <linux/kvm.h>
 #include <linux/kvm_types.h>

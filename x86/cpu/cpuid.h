@@ -2,8 +2,8 @@
 /*
  * CPUID: what this host can offer, what the VMM chose, and what follows from it.
  */
-#ifndef DITTO_X86_CPUID_H
-#define DITTO_X86_CPUID_H
+#ifndef DITTO_CPU_CPUID_H
+#define DITTO_CPU_CPUID_H
 
 #include <linux/kvm.h>
 #include <linux/types.h>

@@ -3,8 +3,8 @@
  * CPUID, as its own two files see it: cpuid_host.c says what guests on this host
  * can have, cpuid.c what one of them has.
  */
-#ifndef DITTO_X86_CPUID_IMPL_H
-#define DITTO_X86_CPUID_IMPL_H
+#ifndef DITTO_CPU_CPUID_IMPL_H
+#define DITTO_CPU_CPUID_IMPL_H
 
 #include <linux/bits.h>
 #include <linux/types.h>

@@ -3,8 +3,8 @@
  * The guest's floating-point and extended state, through the kernel's guest
  * fpstate, and the registers around it that the kernel does not switch.
  */
-#ifndef DITTO_X86_FPU_H
-#define DITTO_X86_FPU_H
+#ifndef DITTO_CPU_FPU_H
+#define DITTO_CPU_FPU_H
 
 #include <linux/thread_info.h>
 #include <asm/fpu/api.h>

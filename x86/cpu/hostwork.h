@@ -7,8 +7,8 @@
  * entry and hostwork_leave_guest(), back to back in noinstr code; the interrupt
  * that ended the guest is taken; hostwork_end_guest_time().
  */
-#ifndef DITTO_X86_HOSTWORK_H
-#define DITTO_X86_HOSTWORK_H
+#ifndef DITTO_CPU_HOSTWORK_H
+#define DITTO_CPU_HOSTWORK_H
 
 #include <linux/context_tracking.h>
 #include <linux/instrumentation.h>

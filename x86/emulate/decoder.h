@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* What the two files of decode share. */
-#ifndef DITTO_X86_EMULATE_DECODER_H
-#define DITTO_X86_EMULATE_DECODER_H
+#ifndef DITTO_EMULATE_DECODER_H
+#define DITTO_EMULATE_DECODER_H
 
 #include "x86/emulate/internal.h"
 

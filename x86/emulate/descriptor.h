@@ -3,8 +3,8 @@
  * Descriptors of segments and gates, and stacks other than the present one: for the files
  * that load segments, transfer control far and raise interrupts.
  */
-#ifndef DITTO_X86_EMULATE_DESCRIPTOR_H
-#define DITTO_X86_EMULATE_DESCRIPTOR_H
+#ifndef DITTO_EMULATE_DESCRIPTOR_H
+#define DITTO_EMULATE_DESCRIPTOR_H
 
 #include "x86/emulate/internal.h"
 

@@ -33,8 +33,8 @@
  * makes it another instruction.  So the owner replays to an access only what the same access asked
  * for, and a port access that asks for more items than were answered gets as many as were.
  */
-#ifndef DITTO_X86_EMULATE_H
-#define DITTO_X86_EMULATE_H
+#ifndef DITTO_EMULATE_EMULATE_H
+#define DITTO_EMULATE_EMULATE_H
 
 #include <linux/types.h>
 #include <linux/kvm.h>

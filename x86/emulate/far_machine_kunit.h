@@ -3,8 +3,8 @@
  * A fake machine with a GDT, an IDT and a TSS of its own, for tests of what loads CS and of
  * system calls.
  */
-#ifndef DITTO_X86_FAR_MACHINE_KUNIT_H
-#define DITTO_X86_FAR_MACHINE_KUNIT_H
+#ifndef DITTO_EMULATE_FAR_MACHINE_KUNIT_H
+#define DITTO_EMULATE_FAR_MACHINE_KUNIT_H
 
 #include <kunit/test.h>
 

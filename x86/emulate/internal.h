@@ -3,8 +3,8 @@
  * Inside the emulator: what decode, the opcode tables and the execution functions share.
  * Nothing outside x86/emulate/ includes this.
  */
-#ifndef DITTO_X86_EMULATE_INTERNAL_H
-#define DITTO_X86_EMULATE_INTERNAL_H
+#ifndef DITTO_EMULATE_INTERNAL_H
+#define DITTO_EMULATE_INTERNAL_H
 
 #include "x86/emulate/emulate.h"
 

@@ -2,8 +2,8 @@
 /*
  * A fake machine with 64 KiB of memory, for tests of single instructions.
  */
-#ifndef DITTO_X86_MACHINE_KUNIT_H
-#define DITTO_X86_MACHINE_KUNIT_H
+#ifndef DITTO_EMULATE_MACHINE_KUNIT_H
+#define DITTO_EMULATE_MACHINE_KUNIT_H
 
 #include <kunit/test.h>
 

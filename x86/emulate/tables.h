@@ -3,8 +3,8 @@
  * The language in which the opcode maps are written: short names of operands and flags, and
  * macros for entries.  Only for the files that are tables.
  */
-#ifndef DITTO_X86_EMULATE_TABLES_H
-#define DITTO_X86_EMULATE_TABLES_H
+#ifndef DITTO_EMULATE_TABLES_H
+#define DITTO_EMULATE_TABLES_H
 
 #include "x86/emulate/internal.h"
 

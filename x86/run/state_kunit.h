@@ -3,8 +3,8 @@
  * The world that tests of the architectural state live in: one VM without memory,
  * one bare vCPU with all of its state valid, and a fake backend.
  */
-#ifndef DITTO_X86_STATE_KUNIT_H
-#define DITTO_X86_STATE_KUNIT_H
+#ifndef DITTO_RUN_STATE_KUNIT_H
+#define DITTO_RUN_STATE_KUNIT_H
 
 #include <kunit/test.h>
 #include <asm/processor-flags.h>

@@ -6,8 +6,8 @@
  * It knows no VM: registers are those of a struct x86_state, and memory is reached through
  * struct task_ops, by linear addresses.
  */
-#ifndef DITTO_X86_TASKSWITCH_H
-#define DITTO_X86_TASKSWITCH_H
+#ifndef DITTO_RUN_TASKSWITCH_H
+#define DITTO_RUN_TASKSWITCH_H
 
 #include "x86/machine/backend.h"
 #include "x86/emulate/emulate.h"
