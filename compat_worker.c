@@ -103,7 +103,7 @@ static void worker_hear(struct compat_worker *w)
 	w->killed(w->data);
 }
 
-static int worker_main(void *arg)
+static int compat_worker_main(void *arg)
 {
 	struct compat_worker *w = arg;
 	const struct cred *old = override_creds(w->cred);
@@ -176,7 +176,7 @@ struct compat_worker *compat_worker_create(bool (*fn)(void *), void (*killed)(vo
 	w->killed = killed;
 	w->data = arg;
 	init_completion(&w->done);
-	w->task = kthread_create(worker_main, w, "%s-%d", name, task_tgid_nr(current));
+	w->task = kthread_create(compat_worker_main, w, "%s-%d", name, task_tgid_nr(current));
 	if (IS_ERR(w->task)) {
 		err = PTR_ERR(w->task);
 		worker_free(w);

@@ -330,7 +330,7 @@ static int fork_resettable(struct fork *f)
 }
 
 /* vm->lock of the parent is held. */
-static int fork_locked(struct fork *f)
+static int fork_vm_locked(struct fork *f)
 {
 	f->args.count = f->parent->nr_vcpus;
 	if (f->args.capacity < f->args.count)
@@ -359,7 +359,7 @@ int vm_ioctl_fork(struct vm *vm, void __user *arg)
 		return err;
 	if (mutex_lock_killable(&vm->lock))
 		return -EINTR;
-	err = fork_locked(&f);
+	err = fork_vm_locked(&f);
 	mutex_unlock(&vm->lock);
 	if (err == -E2BIG && copy_to_user(arg, &f.args, sizeof(f.args)))
 		err = -EFAULT;

@@ -31,7 +31,7 @@ static atomic_long_t nr_indexed;	/* pages in the index */
 static atomic_long_t nr_unshared;	/* of them, private ones */
 static atomic_long_t nr_apart;		/* of them, shared ones that are apart */
 
-static unsigned long bucket_of(u32 digest)
+static unsigned long index_bucket(u32 digest)
 {
 	return digest & (nr_buckets - 1);
 }
@@ -129,7 +129,7 @@ static unsigned int count_candidates(u32 digest, struct gmem_domain *domain, int
 	unsigned int walked = 0, n = 0;
 	struct hlist_node *node;
 
-	hlist_for_each(node, &buckets[bucket_of(digest)]) {
+	hlist_for_each(node, &buckets[index_bucket(digest)]) {
 		struct page *page = gmem_node_page(node);
 
 		if (++walked > MAX_WALK || n >= most)
@@ -162,7 +162,7 @@ bool merge_index_insert(struct page *page, u32 digest, struct gmem_domain *domai
 	       count_candidates(digest, domain, page_to_nid(page), known + 1) <= known;
 	if (fine) {
 		*gmem_page_digest(page) = digest;
-		hlist_add_head(gmem_page_node(page), &buckets[bucket_of(digest)]);
+		hlist_add_head(gmem_page_node(page), &buckets[index_bucket(digest)]);
 		atomic_long_inc(&nr_unshared);
 		atomic_long_inc(&nr_indexed);
 	}
@@ -181,7 +181,7 @@ void merge_index_insert_apart(struct page *page, u32 digest)
 
 	spin_lock(lock);
 	*gmem_page_digest(page) = digest;
-	hlist_add_head(gmem_page_node(page), &buckets[bucket_of(digest)]);
+	hlist_add_head(gmem_page_node(page), &buckets[index_bucket(digest)]);
 	atomic_long_inc(&nr_apart);
 	atomic_long_inc(&nr_indexed);
 	spin_unlock(lock);
@@ -306,7 +306,7 @@ bool merge_index_find(struct gmem_domain *domain, u32 digest, int nid, unsigned 
 	bool found = false;
 
 	spin_lock(lock);
-	hlist_for_each(node, &buckets[bucket_of(digest)]) {
+	hlist_for_each(node, &buckets[index_bucket(digest)]) {
 		page = gmem_node_page(node);
 		if (++walked > MAX_WALK)
 			break;
@@ -355,10 +355,10 @@ static int check_lost(struct seq_file *m, struct hlist_node *node)
 }
 
 /* One page of a bucket, for the checker. */
-static int check_page(struct seq_file *m, struct page *page, unsigned long bucket,
-		      unsigned long *private)
+static int index_check_page(struct seq_file *m, struct page *page, unsigned long bucket,
+			    unsigned long *private)
 {
-	if (page_count(page) < 1 || bucket_of(*gmem_page_digest(page)) != bucket) {
+	if (page_count(page) < 1 || index_bucket(*gmem_page_digest(page)) != bucket) {
 		seq_printf(m, "violation: merge index: pfn %#lx in bucket %lu\n",
 			   page_to_pfn(page), bucket);
 		return 1;
@@ -391,7 +391,7 @@ int merge_index_check(struct seq_file *m)
 		lock = lock_of(i);
 		spin_lock(lock);
 		hlist_for_each(node, &buckets[i])
-			bad += check_page(m, gmem_node_page(node), i, &private) +
+			bad += index_check_page(m, gmem_node_page(node), i, &private) +
 			       check_lost(m, node);
 		spin_unlock(lock);
 		cond_resched();

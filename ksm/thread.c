@@ -411,7 +411,7 @@ static void batch_run(struct merge_worker *w)
 }
 
 /* The first worker's: what only the engine has goes, and the index when nobody needs it. */
-static void tidy(void)
+static void merge_tidy(void)
 {
 	static unsigned long swept = INITIAL_JIFFIES;
 
@@ -457,7 +457,7 @@ static u64 worker_batch(struct merge_worker *w)
 	w->pass_ended = false;
 	w->counted = began;
 	if (!w->nr)
-		tidy();
+		merge_tidy();
 	if (!index_ready())
 		return 0;
 	batch_run(w);

@@ -342,7 +342,7 @@ struct check_batch {
 	} leaf[CHECK_BATCH];
 };
 
-static bool check_leaf(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, void *arg)
+static bool binding_check_leaf(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, void *arg)
 {
 	struct check_batch *batch = arg;
 
@@ -381,7 +381,7 @@ static void binding_check(struct gmem_binding *b, pgoff_t start, pgoff_t end,
 		batch.nr = 0;
 		read_lock(&mmu->lock);
 		all = slot->gone ||
-		      tdp_for_each_leaf(mmu, batch.next, to, check_leaf, &batch);
+		      tdp_for_each_leaf(mmu, batch.next, to, binding_check_leaf, &batch);
 		read_unlock(&mmu->lock);
 		check_show(mmu->host->format, slot, &batch, fn, ctx);
 	} while (!all);

@@ -54,7 +54,7 @@ static bool leaf_log_waits(const struct memslot *slot, const struct mmu_leaf *le
 }
 
 /* What is wrong with a leaf, or NULL. */
-static const char *leaf_wrong(struct mmu *mmu, const struct mmu_leaf *leaf)
+static const char *mmu_leaf_wrong(struct mmu *mmu, const struct mmu_leaf *leaf)
 {
 	const struct tdp_format *f = mmu->host->format;
 	struct memslot *slot = mmu_find_slot(mmu, leaf->gfn);
@@ -100,11 +100,11 @@ static bool leaf_still_there(struct mmu *mmu, const struct mmu_leaf *leaf)
 	return same;
 }
 
-static int check_leaf(struct mmu *mmu, const struct mmu_leaf *leaf, struct seq_file *m)
+static int mmu_check_leaf(struct mmu *mmu, const struct mmu_leaf *leaf, struct seq_file *m)
 {
-	const char *wrong = leaf_wrong(mmu, leaf);
+	const char *wrong = mmu_leaf_wrong(mmu, leaf);
 
-	if (!wrong || !leaf_still_there(mmu, leaf) || !leaf_wrong(mmu, leaf))
+	if (!wrong || !leaf_still_there(mmu, leaf) || !mmu_leaf_wrong(mmu, leaf))
 		return 0;
 	seq_printf(m, "mmu: gfn %llx: entry %llx (level %d) is %s\n", leaf->gfn, leaf->spte,
 		   leaf->level, wrong);
@@ -124,7 +124,7 @@ static int check_leaves(struct mmu *mmu, struct mmu_batch *batch, struct seq_fil
 		all = tdp_for_each_leaf(mmu, batch->next, end, batch_leaf, batch);
 		read_unlock(&mmu->lock);
 		for (i = 0; i < batch->nr; i++)
-			violations += check_leaf(mmu, &batch->leaf[i], m);
+			violations += mmu_check_leaf(mmu, &batch->leaf[i], m);
 		cond_resched();
 	} while (!all);
 	return violations;

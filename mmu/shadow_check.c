@@ -36,7 +36,7 @@ static bool guest_allows(const struct shadow_page *sp, unsigned int i)
 }
 
 /* What is wrong with an SPTE that maps a page, or NULL. */
-static const char *leaf_wrong(struct mmu *mmu, const struct shadow_page *sp, unsigned int i)
+static const char *shadow_leaf_wrong(struct mmu *mmu, const struct shadow_page *sp, unsigned int i)
 {
 	const struct tdp_format *f = mmu->host->format;
 	u64 spte = sp->block->spte[i];
@@ -56,7 +56,8 @@ static const char *leaf_wrong(struct mmu *mmu, const struct shadow_page *sp, uns
 	return guest_allows(sp, i) ? NULL : "more than the guest allows";
 }
 
-static const char *link_wrong(const struct mmu *mmu, const struct shadow_page *sp, unsigned int i)
+static const char *shadow_link_wrong(const struct mmu *mmu, const struct shadow_page *sp,
+				     unsigned int i)
 {
 	const struct tdp_format *f = mmu->host->format;
 	const struct shadow_page *child = shadow_page_of(tdp_table(f, sp->block->spte[i]));
@@ -66,7 +67,7 @@ static const char *link_wrong(const struct mmu *mmu, const struct shadow_page *s
 	return child->role.level == sp->role.level - 1 ? NULL : "of a table of another level";
 }
 
-static int check_page(struct mmu *mmu, struct shadow_page *sp, struct seq_file *m)
+static int shadow_check_page(struct mmu *mmu, struct shadow_page *sp, struct seq_file *m)
 {
 	unsigned int i, nr = 0;
 	int violations = 0;
@@ -77,7 +78,8 @@ static int check_page(struct mmu *mmu, struct shadow_page *sp, struct seq_file *
 		if (!sp->block->spte[i])
 			continue;
 		nr++;
-		wrong = sp->role.level == 1 ? leaf_wrong(mmu, sp, i) : link_wrong(mmu, sp, i);
+		wrong = sp->role.level == 1 ? shadow_leaf_wrong(mmu, sp, i) :
+					      shadow_link_wrong(mmu, sp, i);
 		if (!wrong && list_empty(&sp->unsync) && shadow_entry_differs(mmu, sp, i, false))
 			wrong = "not what the guest's table says";
 		if (!wrong)
@@ -109,7 +111,7 @@ int shadow_check(struct mmu *mmu, struct seq_file *m)
 
 	write_lock(&mmu->lock);
 	list_for_each_entry(sp, &s->pages, lru) {
-		violations += check_page(mmu, sp, m);
+		violations += shadow_check_page(mmu, sp, m);
 		nr++;
 	}
 	if (nr != s->nr) {

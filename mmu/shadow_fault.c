@@ -281,7 +281,7 @@ static bool leaf_loses(u64 old, u64 new)
 }
 
 /* Step 4: the SPTE. @leaf is the TDP's, and allows the access. */
-static void fault_enter(struct shadow_fault *f, u64 *leaf, int tdp_level)
+static void shadow_fault_enter(struct shadow_fault *f, u64 *leaf, int tdp_level)
 {
 	const struct tdp_format *format = f->mmu->host->format;
 	u64 *sptep = &f->sp[1]->block->spte[fault_index(f, 1)];
@@ -355,7 +355,7 @@ static int fault_locked(struct shadow_fault *f)
 		shadow_table_write(mmu, gfn);
 	for (level = f->top; level > 1; level--)
 		fault_link(f, level);
-	fault_enter(f, leaf, tdp_level);
+	shadow_fault_enter(f, leaf, tdp_level);
 	shadow_flush(mmu);
 	return 0;
 }

@@ -82,7 +82,7 @@ static bool walk_nx_enabled(const struct walk *w)
 }
 
 /* Bits from the physical address width up to @top. */
-static u64 bits_above(unsigned int maxphyaddr, unsigned int top)
+static u64 walk_bits_above(unsigned int maxphyaddr, unsigned int top)
 {
 	return maxphyaddr > top ? 0 : GENMASK_ULL(top, maxphyaddr);
 }
@@ -102,11 +102,11 @@ static void walk_init(struct walk *w)
 	if (m->efer & EFER_LMA) {
 		w->kind = WALK_LONG;
 		w->top = m->cr4 & X86_CR4_LA57 ? 5 : 4;
-		w->high = bits_above(m->maxphyaddr, 51);
+		w->high = walk_bits_above(m->maxphyaddr, 51);
 	} else {
 		w->kind = WALK_PAE;
 		w->top = 3;
-		w->high = bits_above(m->maxphyaddr, 62);
+		w->high = walk_bits_above(m->maxphyaddr, 62);
 		w->gva = (u32)w->gva;
 	}
 	if (!(m->efer & EFER_NX))
@@ -218,7 +218,8 @@ static u64 walk_reserved(const struct walk *w, int level, bool leaf)
 {
 	/* A CPU that reads PDPTEs with each walk may have marked them, bits 5 and 6. */
 	if (walk_is_pdpte(w, level))
-		return bits_above(w->mode->maxphyaddr, 63) | GENMASK_ULL(8, 7) | GENMASK_ULL(2, 1);
+		return walk_bits_above(w->mode->maxphyaddr, 63) |
+		       GENMASK_ULL(8, 7) | GENMASK_ULL(2, 1);
 	if (level == 1)
 		return w->high;
 	if (w->kind == WALK_32)

@@ -22,7 +22,7 @@
 #define PLE_GAP_CYCLES		128
 #define PLE_WINDOW_CYCLES	4096
 
-static void vmx_free_pages(struct vmx_vcpu *vmx)
+static void vmx_vcpu_free_pages(struct vmx_vcpu *vmx)
 {
 	free_page((unsigned long)vmx->log);
 	free_page((unsigned long)vmx->msr_bitmap);
@@ -76,7 +76,7 @@ int vmx_vcpu_init(struct vcpu *vcpu)
 		vmx->log = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	if (!vmx->msr_bitmap ||
 	    (vmx_uses(VMX_CPU2, SECONDARY_EXEC_ENABLE_PML) && !vmx->log)) {
-		vmx_free_pages(vmx);
+		vmx_vcpu_free_pages(vmx);
 		vmx_vmcs_free(vmx);
 		return -ENOMEM;
 	}
@@ -104,7 +104,7 @@ void vmx_vcpu_free(struct vcpu *vcpu)
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
 	vmx_vmcs_free(vmx);
-	vmx_free_pages(vmx);
+	vmx_vcpu_free_pages(vmx);
 	vmx_vpid_free(vmx->vpid);
 }
 

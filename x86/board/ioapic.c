@@ -212,7 +212,7 @@ static void write_window(struct irqchip *chip, u32 val)
 		write_entry(chip, pin, index % 2, val);
 }
 
-static u32 read_reg(struct irqchip *chip, u32 offset)
+static u32 ioapic_read_reg(struct irqchip *chip, u32 offset)
 {
 	switch (offset) {
 	case REG_SELECT:
@@ -224,7 +224,7 @@ static u32 read_reg(struct irqchip *chip, u32 offset)
 	}
 }
 
-static void write_reg(struct irqchip *chip, u32 offset, u32 val)
+static void ioapic_write_reg(struct irqchip *chip, u32 offset, u32 val)
 {
 	if (offset == REG_SELECT)
 		chip->ioapic.regs.ioregsel = val & 0xff;
@@ -244,9 +244,9 @@ static int vioapic_access(struct io_device *dev, struct vcpu *vcpu, u64 addr,
 		memcpy(&val, data, part);
 	raw_spin_lock_irqsave(&chip->ioapic.lock, flags);
 	if (write)
-		write_reg(chip, offset, val);
+		ioapic_write_reg(chip, offset, val);
 	else
-		val = read_reg(chip, offset);
+		val = ioapic_read_reg(chip, offset);
 	raw_spin_unlock_irqrestore(&chip->ioapic.lock, flags);
 	if (!write) {
 		memset(data, 0, len);

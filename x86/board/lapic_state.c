@@ -67,7 +67,7 @@ int vlapic_ioctl_get(struct vcpu *vcpu, struct kvm_lapic_state *state)
 	return 0;
 }
 
-static bool state_is_valid(const struct vlapic *apic, const struct kvm_lapic_state *state)
+static bool lapic_state_is_valid(const struct vlapic *apic, const struct kvm_lapic_state *state)
 {
 	u32 mode = get_reg(state, APIC_LVTT) & (3u << 17);
 
@@ -116,7 +116,7 @@ static void set_registers(struct vlapic *apic, const struct kvm_lapic_state *sta
  * A one-shot timer whose count is 0 fires again: VMMs that do not keep the
  * current count would otherwise lose a tick that the guest waits for.
  */
-static void restart_timer(struct vlapic *apic, u32 count)
+static void lapic_restart_timer(struct vlapic *apic, u32 count)
 {
 	u32 mode = vlapic_lvt(apic, VLAPIC_LVT_TIMER) & (3u << 17);
 	u32 initial = vlapic_get(apic, APIC_TMICT);
@@ -139,7 +139,7 @@ int vlapic_ioctl_set(struct vcpu *vcpu, struct kvm_lapic_state *state)
 {
 	struct vlapic *apic = vcpu->apic;
 
-	if (!apic || !state_is_valid(apic, state))
+	if (!apic || !lapic_state_is_valid(apic, state))
 		return -EINVAL;
 	vlapic_timer_stop(apic);
 	apic->vapic_late = false;
@@ -149,7 +149,7 @@ int vlapic_ioctl_set(struct vcpu *vcpu, struct kvm_lapic_state *state)
 	set_vectors(apic, state, APIC_TMR);
 	set_vectors(apic, state, APIC_IRR);
 	apicmap_update(vcpu->vm->irqchip, apic);
-	restart_timer(apic, get_reg(state, APIC_TMCCT));
+	lapic_restart_timer(apic, get_reg(state, APIC_TMCCT));
 	vcpu_request(vcpu, REQ_EVENT);
 	return 0;
 }

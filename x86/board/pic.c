@@ -456,7 +456,7 @@ void vpic_get_state(struct irqchip *chip, unsigned int which, struct kvm_pic_sta
 	pic_unlock(chip, flags);
 }
 
-static bool state_is_valid(const struct kvm_pic_state *s, unsigned int which)
+static bool pic_state_is_valid(const struct kvm_pic_state *s, unsigned int which)
 {
 	return s->priority_add < 8 && s->init_state <= 3 && !(s->irq_base & 7) &&
 	       s->read_reg_select <= 1 && s->poll <= 1 && s->special_mask <= 1 &&
@@ -477,7 +477,7 @@ int vpic_set_state(struct irqchip *chip, unsigned int which, const struct kvm_pi
 {
 	unsigned long flags;
 
-	if (!state_is_valid(state, which))
+	if (!pic_state_is_valid(state, which))
 		return -EINVAL;
 	flags = pic_lock(&chip->pic);
 	chip->pic.chip[which] = *state;

@@ -213,7 +213,7 @@ static void stop_timer(struct vpit *pit)
 }
 
 /* Counter 0 was programmed: its interrupts begin, or end.  Lock held. */
-static void restart_timer(struct vpit *pit)
+static void pit_restart_timer(struct vpit *pit)
 {
 	const struct kvm_pit_channel_state *st = &pit->channel[0].st;
 	u64 wait = vpit_ns(st->count);
@@ -241,7 +241,7 @@ static void vpit_load(struct vpit *pit, unsigned int nr, u32 count)
 	ch->elapsed = 0;
 	ch->paused = is_triggered(ch->st.mode) || !ch->st.gate;
 	if (nr == 0)
-		restart_timer(pit);
+		pit_restart_timer(pit);
 }
 
 /**

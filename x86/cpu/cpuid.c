@@ -33,7 +33,7 @@ void cpuid_xcr0_changed(struct vcpu *vcpu)
  * VMM's order, so that the first of two equal entries wins.
  */
 
-static unsigned int bucket_of(u32 function)
+static unsigned int cpuid_bucket(u32 function)
 {
 	return (function ^ (function >> 24)) % CPUID_BUCKETS;
 }
@@ -44,7 +44,7 @@ static void table_index(struct vcpu_cpuid *c)
 
 	memset(c->bucket, 0, sizeof(c->bucket));
 	for (i = c->nent; i-- > 0;) {
-		u16 *head = &c->bucket[bucket_of(c->entries[i].function)];
+		u16 *head = &c->bucket[cpuid_bucket(c->entries[i].function)];
 
 		c->next[i] = *head;
 		*head = i + 1;
@@ -56,7 +56,7 @@ table_find(const struct vcpu_cpuid *c, u32 function, u32 index)
 {
 	u32 i;
 
-	for (i = c->bucket[bucket_of(function)]; i; i = c->next[i - 1]) {
+	for (i = c->bucket[cpuid_bucket(function)]; i; i = c->next[i - 1]) {
 		const struct kvm_cpuid_entry2 *e = &c->entries[i - 1];
 
 		if (e->function == function &&

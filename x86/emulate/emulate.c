@@ -41,7 +41,7 @@ enum emu_result emu_fault(struct emu_ctxt *c, u8 vector)
 	return EMU_FAULT;
 }
 
-static void write_reg(struct emu_ctxt *c, const struct emu_staged *s)
+static void commit_reg(struct emu_ctxt *c, const struct emu_staged *s)
 {
 	u64 *reg = &c->regs[s->reg];
 
@@ -72,7 +72,7 @@ void emu_commit_regs(struct emu_ctxt *c)
 	unsigned int i;
 
 	for (i = 0; i < c->nr_staged; i++)
-		write_reg(c, &c->staged[i]);
+		commit_reg(c, &c->staged[i]);
 	c->nr_staged = 0;
 }
 

@@ -107,7 +107,7 @@ static bool code_fits_gate(struct emu_ctxt *c, const struct emu_desc *d)
 	return true;
 }
 
-static unsigned int gate_size(struct emu_ctxt *c, const struct emu_desc *gate)
+static unsigned int call_gate_size(struct emu_ctxt *c, const struct emu_desc *gate)
 {
 	if (c->ops->is_lma(c))
 		return 8;
@@ -141,7 +141,7 @@ static enum emu_result gate_call_inner(struct emu_ctxt *c, const struct emu_desc
 
 	if (r != EMU_OK)
 		return r;
-	f.size = gate_size(c, gate);
+	f.size = call_gate_size(c, gate);
 	c->ops->get_segment(c, EMU_SS, &ss);
 	emu_frame_push(&f, ss.selector);
 	emu_frame_push(&f, c->regs[EMU_RSP]);
@@ -164,7 +164,7 @@ static enum emu_result far_gate(struct emu_ctxt *c, const struct emu_desc *gate)
 		return r;
 	if (far_is_call(c) && !desc_conforms(code.raw) && DESC_DPL(code.raw) < c->cpl)
 		return gate_call_inner(c, gate, &code);
-	emu_frame_begin(c, &f, gate_size(c, gate));
+	emu_frame_begin(c, &f, call_gate_size(c, gate));
 	f.wide = c->ops->is_lma(c);	/* as the code that is called */
 	far_push_return(c, &f);
 	return far_enter(c, &code, c->cpl, far_gate_offset(gate), far_is_call(c) ? &f : NULL);

@@ -134,7 +134,7 @@ static enum emu_result gate_read_code(struct emu_ctxt *c, struct int_gate *g)
 	return EMU_OK;
 }
 
-static unsigned int gate_size(struct emu_ctxt *c, const struct int_gate *g)
+static unsigned int int_gate_size(struct emu_ctxt *c, const struct int_gate *g)
 {
 	if (c->ops->is_lma(c))
 		return 8;
@@ -161,7 +161,7 @@ static enum emu_result int_stack(struct emu_ctxt *c, const struct int_gate *g,
 		r = emu_frame_begin_inner(c, f, g->cpl, ist);
 	else
 		emu_frame_begin(c, f, 0);
-	f->size = gate_size(c, g);
+	f->size = int_gate_size(c, g);
 	if (r != EMU_OK || !lma)
 		return r;
 	f->wide = true;

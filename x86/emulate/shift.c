@@ -190,7 +190,7 @@ enum emu_result emu_shrd(struct emu_ctxt *c)
 /* Multiplication */
 
 /* rDX:rAX, or AX for bytes, take a double-width product or a remainder and quotient. */
-static void stage_pair(struct emu_ctxt *c, u64 low, u64 high)
+static void stage_product(struct emu_ctxt *c, u64 low, u64 high)
 {
 	unsigned int size = c->src.size;
 
@@ -212,7 +212,7 @@ enum emu_result emu_mul(struct emu_ctxt *c)
 	product *= c->src.val[0];
 	high = (u64)(product >> (8 * size)) & emu_mask(size);
 	set_cf_of(c, high, high);
-	stage_pair(c, (u64)product, high);
+	stage_product(c, (u64)product, high);
 	return EMU_OK;
 }
 
@@ -231,7 +231,7 @@ enum emu_result emu_imul(struct emu_ctxt *c)
 	unsigned int size = c->src.size;
 	__int128 product = signed_product(c, c->regs[EMU_RAX], c->src.val[0], size);
 
-	stage_pair(c, (u64)product, (u64)(product >> (8 * size)));
+	stage_product(c, (u64)product, (u64)(product >> (8 * size)));
 	return EMU_OK;
 }
 
@@ -288,7 +288,7 @@ enum emu_result emu_div(struct emu_ctxt *c)
 	quotient = divide_128(d, c->src.val[0], &rem);
 	if (quotient > emu_mask(c->src.size))
 		return emu_fault(c, X86_TRAP_DE);
-	stage_pair(c, quotient, rem);
+	stage_product(c, quotient, rem);
 	return EMU_OK;
 }
 
@@ -323,6 +323,6 @@ enum emu_result emu_idiv(struct emu_ctxt *c)
 	negative = minus != (divisor < 0);
 	if (quotient > emu_sign_bit(size) - !negative)
 		return emu_fault(c, X86_TRAP_DE);
-	stage_pair(c, negative ? -quotient : quotient, minus ? -rem : rem);
+	stage_product(c, negative ? -quotient : quotient, minus ? -rem : rem);
 	return EMU_OK;
 }

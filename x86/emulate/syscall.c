@@ -29,7 +29,7 @@ static void stage_flat(struct emu_ctxt *c, u16 cs, u16 ss, u8 cpl, bool is_64)
 	c->next_cpl = cpl;
 }
 
-static u64 sysreg(struct emu_ctxt *c, enum emu_sysreg nr)
+static u64 syscall_sysreg(struct emu_ctxt *c, enum emu_sysreg nr)
 {
 	return c->ops->get_sysreg(c, nr);
 }
@@ -37,7 +37,7 @@ static u64 sysreg(struct emu_ctxt *c, enum emu_sysreg nr)
 /* Is SYSCALL, or SYSRET, there in this mode? */
 static bool has_syscall(struct emu_ctxt *c)
 {
-	if (emu_realish(c) || !(sysreg(c, EMU_EFER) & EMU_EFER_SCE))
+	if (emu_realish(c) || !(syscall_sysreg(c, EMU_EFER) & EMU_EFER_SCE))
 		return false;
 	return emu_long(c) || !c->ops->is_intel(c);
 }
@@ -46,15 +46,15 @@ static void syscall_long(struct emu_ctxt *c)
 {
 	emu_stage(c, EMU_RCX, 8, c->next_rip);
 	emu_stage(c, EMU_R11, 8, c->next_rflags);
-	c->next_rip = sysreg(c, emu_long(c) ? EMU_LSTAR : EMU_CSTAR);
-	c->next_rflags &= ~(sysreg(c, EMU_SFMASK) | X86_EFLAGS_RF);
+	c->next_rip = syscall_sysreg(c, emu_long(c) ? EMU_LSTAR : EMU_CSTAR);
+	c->next_rflags &= ~(syscall_sysreg(c, EMU_SFMASK) | X86_EFLAGS_RF);
 	c->next_rflags |= X86_EFLAGS_FIXED;
 }
 
 static void syscall_legacy(struct emu_ctxt *c)
 {
 	emu_stage(c, EMU_RCX, 4, c->next_rip);
-	c->next_rip = (u32)sysreg(c, EMU_STAR);
+	c->next_rip = (u32)syscall_sysreg(c, EMU_STAR);
 	c->next_rflags &= ~(u64)(X86_EFLAGS_VM | X86_EFLAGS_IF | X86_EFLAGS_RF);
 }
 
@@ -65,7 +65,7 @@ enum emu_result emu_syscall(struct emu_ctxt *c)
 
 	if (!has_syscall(c))
 		return emu_ud(c);
-	cs = sysreg(c, EMU_STAR) >> 32;
+	cs = syscall_sysreg(c, EMU_STAR) >> 32;
 	if (lma)
 		syscall_long(c);
 	else
@@ -101,7 +101,7 @@ enum emu_result emu_sysret(struct emu_ctxt *c)
 		return emu_ud(c);
 	if (c->cpl || (to_64 && c->ops->is_intel(c) && !emu_canonical(c, rip)))
 		return emu_gp0(c);
-	base = sysreg(c, EMU_STAR) >> 48;
+	base = syscall_sysreg(c, EMU_STAR) >> 48;
 	stage_flat(c, to_64 ? base + 16 : base, base + 8, 3, to_64);
 	sysret_stack(c);
 	c->next_rip = to_64 ? rip : (u32)rip;
@@ -118,7 +118,7 @@ static enum emu_result check_sysenter(struct emu_ctxt *c)
 		return emu_gp0(c);
 	if (c->ops->is_lma(c) && !c->ops->is_intel(c))
 		return emu_ud(c);
-	return (u16)sysreg(c, EMU_SYSENTER_CS) & ~3 ? EMU_OK : emu_gp0(c);
+	return (u16)syscall_sysreg(c, EMU_SYSENTER_CS) & ~3 ? EMU_OK : emu_gp0(c);
 }
 
 enum emu_result emu_sysenter(struct emu_ctxt *c)
@@ -130,10 +130,10 @@ enum emu_result emu_sysenter(struct emu_ctxt *c)
 
 	if (r != EMU_OK)
 		return r;
-	cs = sysreg(c, EMU_SYSENTER_CS);
+	cs = syscall_sysreg(c, EMU_SYSENTER_CS);
 	stage_flat(c, cs, (cs & ~3) + 8, 0, lma);
-	emu_stage(c, EMU_RSP, 8, sysreg(c, EMU_SYSENTER_ESP) & mask);
-	c->next_rip = sysreg(c, EMU_SYSENTER_EIP) & mask;
+	emu_stage(c, EMU_RSP, 8, syscall_sysreg(c, EMU_SYSENTER_ESP) & mask);
+	c->next_rip = syscall_sysreg(c, EMU_SYSENTER_EIP) & mask;
 	c->next_rflags &= ~(u64)(X86_EFLAGS_VM | X86_EFLAGS_IF | X86_EFLAGS_RF);
 	return EMU_OK;
 }
@@ -149,7 +149,7 @@ enum emu_result emu_sysexit(struct emu_ctxt *c)
 		return r;
 	if (c->cpl || (to_64 && (!emu_canonical(c, rip) || !emu_canonical(c, rsp))))
 		return emu_gp0(c);
-	cs = (u16)sysreg(c, EMU_SYSENTER_CS) & ~3;
+	cs = (u16)syscall_sysreg(c, EMU_SYSENTER_CS) & ~3;
 	stage_flat(c, cs + (to_64 ? 32 : 16), cs + (to_64 ? 40 : 24), 3, to_64);
 	emu_stage(c, EMU_RSP, 8, to_64 ? rsp : (u32)rsp);
 	c->next_rip = to_64 ? rip : (u32)rip;
@@ -167,7 +167,7 @@ enum emu_result emu_swapgs(struct emu_ctxt *c)
 		return emu_gp0(c);
 	c->ops->get_segment(c, EMU_GS, &gs);
 	base = gs.base;
-	gs.base = sysreg(c, EMU_KERNEL_GS_BASE);
+	gs.base = syscall_sysreg(c, EMU_KERNEL_GS_BASE);
 	c->ops->set_kernel_gs_base(c, base);
 	c->ops->set_segment(c, EMU_GS, &gs);
 	return EMU_OK;

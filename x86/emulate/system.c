@@ -105,13 +105,13 @@ enum emu_result emu_lmsw(struct emu_ctxt *c)
 /* What the virtual CPU answers: CPUID, time, counters, MSRs */
 
 /* A value in EDX:EAX; the upper halves of the registers become 0. */
-static void stage_pair(struct emu_ctxt *c, u64 val)
+static void stage_edx_eax(struct emu_ctxt *c, u64 val)
 {
 	emu_stage(c, EMU_RAX, 4, val);
 	emu_stage(c, EMU_RDX, 4, val >> 32);
 }
 
-static u64 pair(const struct emu_ctxt *c)
+static u64 edx_eax(const struct emu_ctxt *c)
 {
 	return (u32)c->regs[EMU_RAX] | c->regs[EMU_RDX] << 32;
 }
@@ -135,7 +135,7 @@ enum emu_result emu_rdtsc(struct emu_ctxt *c)
 {
 	if (c->cpl && c->ops->get_cr(c, 4) & X86_CR4_TSD)
 		return emu_gp0(c);
-	stage_pair(c, c->ops->get_tsc(c));
+	stage_edx_eax(c, c->ops->get_tsc(c));
 	if (c->opcode == 0x01)
 		emu_stage(c, EMU_RCX, 4, c->ops->get_sysreg(c, EMU_TSC_AUX));
 	return EMU_OK;
@@ -150,7 +150,7 @@ enum emu_result emu_rdpmc(struct emu_ctxt *c)
 		return emu_gp0(c);
 	r = c->ops->get_pmc(c, c->regs[EMU_RCX], &val);
 	if (r == EMU_OK)
-		stage_pair(c, val);
+		stage_edx_eax(c, val);
 	return r;
 }
 
@@ -161,13 +161,13 @@ enum emu_result emu_rdmsr(struct emu_ctxt *c)
 
 	r = c->ops->get_msr(c, c->regs[EMU_RCX], &val);
 	if (r == EMU_OK)
-		stage_pair(c, val);
+		stage_edx_eax(c, val);
 	return r;
 }
 
 enum emu_result emu_wrmsr(struct emu_ctxt *c)
 {
-	return c->ops->set_msr(c, c->regs[EMU_RCX], pair(c));
+	return c->ops->set_msr(c, c->regs[EMU_RCX], edx_eax(c));
 }
 
 /*
@@ -182,7 +182,7 @@ enum emu_result emu_xgetbv(struct emu_ctxt *c)
 		return emu_ud(c);
 	if (which > 1 || (which == 1 && !c->ops->has(c, EMU_NEED_XGETBV1)))
 		return emu_gp0(c);
-	stage_pair(c, c->ops->get_xcr0(c));
+	stage_edx_eax(c, c->ops->get_xcr0(c));
 	return EMU_OK;
 }
 
@@ -192,7 +192,7 @@ enum emu_result emu_xsetbv(struct emu_ctxt *c)
 		return emu_ud(c);
 	if (c->cpl || (u32)c->regs[EMU_RCX])
 		return emu_gp0(c);
-	return c->ops->set_xcr0(c, pair(c));
+	return c->ops->set_xcr0(c, edx_eax(c));
 }
 
 enum emu_result emu_hlt(struct emu_ctxt *c)

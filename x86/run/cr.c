@@ -34,7 +34,7 @@
 #define DR7_FIXED	BIT(10)
 
 /* An address space of 64 - @bits reserved bits on top. */
-static u64 bits_above(unsigned int bits)
+static u64 phys_bits_above(unsigned int bits)
 {
 	return bits >= 64 ? 0 : ~0ULL << bits;
 }
@@ -82,12 +82,13 @@ bool cr_consistent(struct vcpu *vcpu, u64 cr0, u64 cr3, u64 cr4, u64 efer)
 		return false;
 	if (lma != ((efer & EFER_LME) && (cr0 & X86_CR0_PG)))
 		return false;
-	return !lma || ((cr4 & X86_CR4_PAE) && !(cr3 & bits_above(vcpu->cpuid.maxphyaddr)));
+	return !lma || ((cr4 & X86_CR4_PAE) && !(cr3 & phys_bits_above(vcpu->cpuid.maxphyaddr)));
 }
 
 static bool pdptes_valid(const struct vcpu *vcpu, const u64 pdpte[4])
 {
-	const u64 reserved = bits_above(vcpu->cpuid.maxphyaddr) | GENMASK(8, 5) | GENMASK(2, 1);
+	const u64 reserved = phys_bits_above(vcpu->cpuid.maxphyaddr) |
+			     GENMASK(8, 5) | GENMASK(2, 1);
 	int i;
 
 	for (i = 0; i < 4; i++)
@@ -301,7 +302,7 @@ enum guest_fault vcpu_set_cr3(struct vcpu *vcpu, u64 val)
 	if (st->efer & EFER_LMA) {
 		if (st->cr4 & X86_CR4_PCIDE)
 			val &= ~X86_CR3_PCID_NOFLUSH;
-		if (val & bits_above(vcpu->cpuid.maxphyaddr))
+		if (val & phys_bits_above(vcpu->cpuid.maxphyaddr))
 			return X86_FAULT;
 	} else {
 		val &= U32_MAX;

@@ -30,18 +30,18 @@ struct task_glue {
 	int err;
 };
 
-static struct task_glue *glue_of(struct task_switch *t)
+static struct task_glue *task_of(struct task_switch *t)
 {
 	return t->owner;
 }
 
-static struct mmu *glue_mmu(struct task_glue *g)
+static struct mmu *task_mmu(struct task_glue *g)
 {
 	return &g->vcpu->vm->mmu;
 }
 
 /* Where there is no memory, or none to write to, no task is switched. */
-static enum emu_result glue_result(struct task_glue *g, int err)
+static enum emu_result task_result(struct task_glue *g, int err)
 {
 	if (!err)
 		return EMU_OK;
@@ -52,34 +52,34 @@ static enum emu_result glue_result(struct task_glue *g, int err)
 	return EMU_UNHANDLED;
 }
 
-static enum emu_result glue_translate(struct task_glue *g, u32 gva, u32 access, gpa_t *gpa)
+static enum emu_result task_translate(struct task_glue *g, u32 gva, u32 access, gpa_t *gpa)
 {
 	struct walk_fault fault;
-	int err = mmu_walk(glue_mmu(g), &g->mode, gva, access, gpa, &fault);
+	int err = mmu_walk(task_mmu(g), &g->mode, gva, access, gpa, &fault);
 
 	if (!err || !fault.valid)
-		return glue_result(g, err);
+		return task_result(g, err);
 	g->t.fault = vcpu_walk_fault(&fault);
 	return EMU_FAULT;
 }
 
-static unsigned int glue_in_page(u32 gva, unsigned int len)
+static unsigned int task_in_page(u32 gva, unsigned int len)
 {
 	return min_t(unsigned int, len, PAGE_SIZE - offset_in_page(gva));
 }
 
 static enum emu_result task_op_read(struct task_switch *t, u32 gva, void *buf, unsigned int len)
 {
-	struct task_glue *g = glue_of(t);
+	struct task_glue *g = task_of(t);
 	enum emu_result r = EMU_OK;
 
 	while (len && r == EMU_OK) {
-		unsigned int n = glue_in_page(gva, len);
+		unsigned int n = task_in_page(gva, len);
 		gpa_t gpa;
 
-		r = glue_translate(g, gva, MMU_READ | MMU_IMPLICIT, &gpa);
+		r = task_translate(g, gva, MMU_READ | MMU_IMPLICIT, &gpa);
 		if (r == EMU_OK)
-			r = glue_result(g, guest_read(glue_mmu(g), gpa, buf, n));
+			r = task_result(g, guest_read(task_mmu(g), gpa, buf, n));
 		gva += n;
 		buf += n;
 		len -= n;
@@ -92,33 +92,33 @@ static enum emu_result task_op_write(struct task_switch *t, u32 gva, const void 
 				     unsigned int len, bool user)
 {
 	u32 access = MMU_WRITE | (user ? MMU_USER : MMU_IMPLICIT);
-	struct task_glue *g = glue_of(t);
-	unsigned int n = glue_in_page(gva, len);
+	struct task_glue *g = task_of(t);
+	unsigned int n = task_in_page(gva, len);
 	gpa_t gpa, gpa2 = 0;
-	enum emu_result r = glue_translate(g, gva, access, &gpa);
+	enum emu_result r = task_translate(g, gva, access, &gpa);
 
 	if (r == EMU_OK && n < len)
-		r = glue_translate(g, gva + n, access, &gpa2);
+		r = task_translate(g, gva + n, access, &gpa2);
 	if (r == EMU_OK)
-		r = glue_result(g, guest_write(glue_mmu(g), gpa, buf, n));
+		r = task_result(g, guest_write(task_mmu(g), gpa, buf, n));
 	if (r == EMU_OK && n < len)
-		r = glue_result(g, guest_write(glue_mmu(g), gpa2, buf + n, len - n));
+		r = task_result(g, guest_write(task_mmu(g), gpa2, buf + n, len - n));
 	return r;
 }
 
 static enum emu_result task_op_probe(struct task_switch *t, u32 gva, unsigned int len)
 {
-	struct task_glue *g = glue_of(t);
+	struct task_glue *g = task_of(t);
 	enum emu_result r = EMU_OK;
 
 	while (len && r == EMU_OK) {
-		unsigned int n = glue_in_page(gva, len);
+		unsigned int n = task_in_page(gva, len);
 		gpa_t gpa;
 		u8 byte;
 
-		r = glue_translate(g, gva, MMU_WRITE | MMU_IMPLICIT, &gpa);
+		r = task_translate(g, gva, MMU_WRITE | MMU_IMPLICIT, &gpa);
 		if (r == EMU_OK)
-			r = glue_result(g, guest_read(glue_mmu(g), gpa, &byte, 1));
+			r = task_result(g, guest_read(task_mmu(g), gpa, &byte, 1));
 		gva += n;
 		len -= n;
 	}
@@ -128,22 +128,22 @@ static enum emu_result task_op_probe(struct task_switch *t, u32 gva, unsigned in
 /* Across pages no atomic access is possible. */
 static enum emu_result task_op_exchange(struct task_switch *t, u32 gva, u64 old, u64 new)
 {
-	struct task_glue *g = glue_of(t);
+	struct task_glue *g = task_of(t);
 	u64 seen = old;
 	enum emu_result r;
 	gpa_t gpa;
 
-	if (glue_in_page(gva, sizeof(new)) < sizeof(new))
+	if (task_in_page(gva, sizeof(new)) < sizeof(new))
 		return task_op_write(t, gva, &new, sizeof(new), false);
-	r = glue_translate(g, gva, MMU_WRITE | MMU_IMPLICIT, &gpa);
+	r = task_translate(g, gva, MMU_WRITE | MMU_IMPLICIT, &gpa);
 	if (r == EMU_OK)
-		r = glue_result(g, guest_cmpxchg(glue_mmu(g), gpa, &seen, &new, sizeof(new)));
+		r = task_result(g, guest_cmpxchg(task_mmu(g), gpa, &seen, &new, sizeof(new)));
 	return r == EMU_OK && seen != old ? EMU_RETRY : r;
 }
 
 static enum emu_result task_op_check_cr3(struct task_switch *t, u32 cr3)
 {
-	enum guest_fault fault = vcpu_check_cr3(glue_of(t)->vcpu, cr3);
+	enum guest_fault fault = vcpu_check_cr3(task_of(t)->vcpu, cr3);
 
 	if (fault != X86_FAULT)
 		return fault ? EMU_RETRY : EMU_OK;
@@ -153,7 +153,7 @@ static enum emu_result task_op_check_cr3(struct task_switch *t, u32 cr3)
 
 static void task_op_use_cr3(struct task_switch *t, u32 cr3)
 {
-	glue_of(t)->mode.cr3 = cr3;
+	task_of(t)->mode.cr3 = cr3;
 }
 
 static const struct task_ops task_ops = {
@@ -186,7 +186,7 @@ static int task_insn_len(struct vcpu *vcpu, const struct exit_facts *f)
 	return task_event(f).insn_len ?: vcpu_insn_len(vcpu, f);
 }
 
-static void glue_begin(struct task_glue *g, struct vcpu *vcpu, const struct task_request *req)
+static void task_begin(struct task_glue *g, struct vcpu *vcpu, const struct task_request *req)
 {
 	vcpu_need(vcpu, ST_SEGS | ST_DT | ST_CR | ST_DR);
 	g->vcpu = vcpu;
@@ -200,7 +200,7 @@ static void glue_begin(struct task_glue *g, struct vcpu *vcpu, const struct task
 	g->t.next_eip = req->next_eip;
 }
 
-static void glue_switched(struct task_glue *g)
+static void task_switched(struct task_glue *g)
 {
 	struct vcpu *vcpu = g->vcpu;
 
@@ -228,10 +228,10 @@ enum emu_result vcpu_task_switch_by(struct vcpu *vcpu, struct task_request *req)
 	struct task_glue g = { };
 	enum emu_result r;
 
-	glue_begin(&g, vcpu, req);
+	task_begin(&g, vcpu, req);
 	r = task_switch(&g.t);
 	if (g.t.switched)
-		glue_switched(&g);
+		task_switched(&g);
 	req->switched = g.t.switched;
 	req->fault = g.t.fault;
 	req->err = g.err;
@@ -239,7 +239,7 @@ enum emu_result vcpu_task_switch_by(struct vcpu *vcpu, struct task_request *req)
 }
 
 /* No task can be switched to in this state: the machine cannot go on. */
-static enum exit_outcome glue_unhandled(struct vcpu *vcpu, const struct task_request *req,
+static enum exit_outcome task_unhandled(struct vcpu *vcpu, const struct task_request *req,
 					const struct exit_facts *f)
 {
 	struct kvm_run *run = vcpu->run;
@@ -281,7 +281,7 @@ enum exit_outcome vcpu_task_switch(struct vcpu *vcpu, const struct exit_facts *f
 	if (r == EMU_RETRY)
 		return OUTCOME_ENTER;
 	if (r != EMU_OK && r != EMU_FAULT)
-		return glue_unhandled(vcpu, &req, f);
+		return task_unhandled(vcpu, &req, f);
 	events_taken(vcpu, &f->vectoring, r == EMU_FAULT);
 	if (r == EMU_FAULT)
 		vcpu_queue_fault(vcpu, &req.fault);
