@@ -246,6 +246,7 @@ enum emu_result emu_vme_load_flags(struct emu_ctxt *c, u64 val, u64 mask);
 enum emu_result emu_vme_redirects(struct emu_ctxt *c, u8 vector, bool *redirects);
 
 /* stack.c */
+unsigned int emu_stack_width(struct emu_ctxt *c);
 enum emu_result emu_pop_value(struct emu_ctxt *c, u64 *val);
 
 /* io.c */

@@ -26,21 +26,11 @@ struct far_return {
 	u16 extra;
 };
 
-static unsigned int stack_width(struct emu_ctxt *c)
-{
-	struct kvm_segment ss;
-
-	if (emu_long(c))
-		return 8;
-	c->ops->get_segment(c, EMU_SS, &ss);
-	return ss.db ? 4 : 2;
-}
-
 /* Read @count items above what was popped. */
 static enum emu_result return_pop(struct emu_ctxt *c, struct far_return *ret, u64 *val,
 				  unsigned int count)
 {
-	u64 rsp = (c->regs[EMU_RSP] + ret->popped) & emu_mask(stack_width(c));
+	u64 rsp = (c->regs[EMU_RSP] + ret->popped) & emu_mask(emu_stack_width(c));
 	unsigned int i, size = c->opsize;
 	enum emu_result r;
 	u8 buf[6 * 8];
@@ -68,7 +58,7 @@ static enum emu_result return_begin(struct emu_ctxt *c, struct far_return *ret)
 /* The present stack stays. */
 static void return_stage_rsp(struct emu_ctxt *c, const struct far_return *ret)
 {
-	unsigned int width = stack_width(c);
+	unsigned int width = emu_stack_width(c);
 
 	emu_stage(c, EMU_RSP, width,
 		  (c->regs[EMU_RSP] + ret->popped + ret->extra) & emu_mask(width));

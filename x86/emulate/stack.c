@@ -10,7 +10,13 @@
 #define POPF_FLAGS (EMU_STATUS_FLAGS | X86_EFLAGS_TF | X86_EFLAGS_DF | X86_EFLAGS_NT | \
 		    X86_EFLAGS_AC | X86_EFLAGS_ID)
 
-static unsigned int stack_width(struct emu_ctxt *c)
+/**
+ * emu_stack_width() - how much of rSP addresses the stack
+ * @c: context
+ *
+ * Return: bytes.
+ */
+unsigned int emu_stack_width(struct emu_ctxt *c)
 {
 	struct kvm_segment ss;
 
@@ -23,7 +29,7 @@ static unsigned int stack_width(struct emu_ctxt *c)
 /* Write @len bytes below rSP and stage the new rSP. */
 static enum emu_result push_bytes(struct emu_ctxt *c, const void *buf, unsigned int len)
 {
-	unsigned int width = stack_width(c);
+	unsigned int width = emu_stack_width(c);
 	u64 rsp = (c->regs[EMU_RSP] - len) & emu_mask(width);
 	enum emu_result r;
 
@@ -36,7 +42,7 @@ static enum emu_result push_bytes(struct emu_ctxt *c, const void *buf, unsigned 
 /* Read @len bytes at rSP and stage rSP + @len + @extra. */
 static enum emu_result pop_bytes(struct emu_ctxt *c, void *buf, unsigned int len, u64 extra)
 {
-	unsigned int width = stack_width(c);
+	unsigned int width = emu_stack_width(c);
 	u64 rsp = c->regs[EMU_RSP] & emu_mask(width);
 	enum emu_result r;
 
@@ -155,7 +161,7 @@ enum emu_result emu_popf(struct emu_ctxt *c)
 /* LEAVE: rSP = rBP, then POP rBP. */
 enum emu_result emu_leave(struct emu_ctxt *c)
 {
-	unsigned int width = stack_width(c);
+	unsigned int width = emu_stack_width(c);
 	u64 rsp = c->regs[EMU_RBP] & emu_mask(width), val = 0;
 	enum emu_result r;
 
@@ -173,7 +179,7 @@ enum emu_result emu_leave(struct emu_ctxt *c)
  */
 enum emu_result emu_enter(struct emu_ctxt *c)
 {
-	unsigned int width = stack_width(c), level = c->src2.val[0] & 31, size = c->opsize, i;
+	unsigned int width = emu_stack_width(c), level = c->src2.val[0] & 31, size = c->opsize, i;
 	u64 frame = c->regs[EMU_RSP] - size, bp = c->regs[EMU_RBP], rsp, gva;
 	u8 buf[33 * 8], *top = buf + sizeof(buf) - size;
 	enum emu_result r = EMU_OK;
