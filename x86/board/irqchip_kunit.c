@@ -71,26 +71,26 @@ static void ioapic_test_level(struct kunit *test)
 	board_ioapic_write(b, REDIR(21), RTE_LEVEL | 0x66);
 	KUNIT_EXPECT_EQ(test, board_line(b, 21, 1), 1);
 	KUNIT_EXPECT_EQ(test, board_ioapic_read(b, REDIR(21)), RTE_LEVEL | RTE_REMOTE_IRR | 0x66u);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(vcpu), 0x66);
+	KUNIT_EXPECT_EQ(test, board_take_irq(vcpu), 0x66);
 	KUNIT_EXPECT_EQ(test, board_line(b, 21, 1), 0);
 	KUNIT_EXPECT_FALSE(test, test_bit(0x66, vcpu->apic->posted.vectors));
 	/* Still high at the EOI: again. */
 	board_apic_write(vcpu, APIC_EOI, 0);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(vcpu), 0x66);
+	KUNIT_EXPECT_EQ(test, board_take_irq(vcpu), 0x66);
 	/* Two sources: low when both are. */
 	irqchip_set_irq(&b->vm, IRQ_SOURCE_RESAMPLE, 21, true);
 	board_line(b, 21, 0);
 	board_apic_write(vcpu, APIC_EOI, 0);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(vcpu), 0x66);
+	KUNIT_EXPECT_EQ(test, board_take_irq(vcpu), 0x66);
 	irqchip_set_irq(&b->vm, IRQ_SOURCE_RESAMPLE, 21, false);
 	board_apic_write(vcpu, APIC_EOI, 0);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(vcpu), -1);
+	KUNIT_EXPECT_EQ(test, board_take_irq(vcpu), -1);
 	KUNIT_EXPECT_EQ(test, board_ioapic_read(b, REDIR(21)), RTE_LEVEL | 0x66u);
 	/* Masked while high, sent when unmasked. */
 	board_ioapic_write(b, REDIR(21), RTE_LEVEL | RTE_MASK | 0x66);
 	KUNIT_EXPECT_EQ(test, board_line(b, 21, 1), -1);
 	board_ioapic_write(b, REDIR(21), RTE_LEVEL | 0x66);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(vcpu), 0x66);
+	KUNIT_EXPECT_EQ(test, board_take_irq(vcpu), 0x66);
 	/* Edge and back ends it, as guests without EOI register do. */
 	board_ioapic_write(b, REDIR(21), RTE_MASK | 0x66);
 	KUNIT_EXPECT_EQ(test, board_ioapic_read(b, REDIR(21)), RTE_MASK | 0x66u);
@@ -121,15 +121,15 @@ static void ioapic_test_ack(struct kunit *test)
 	board_ioapic_write(b, REDIR(22) + 1, 1u << 24);
 	board_ioapic_write(b, REDIR(22), RTE_LEVEL | 0x67);
 	irqchip_set_irq(&b->vm, IRQ_SOURCE_RESAMPLE, 22, true);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(vcpu), 0x67);
+	KUNIT_EXPECT_EQ(test, board_take_irq(vcpu), 0x67);
 	KUNIT_EXPECT_EQ(test, t.hits, 0u);
 	/* The notifier lowers the line before it is looked at again. */
 	board_apic_write(vcpu, APIC_EOI, 0);
 	KUNIT_EXPECT_EQ(test, t.hits, 1u);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(vcpu), -1);
+	KUNIT_EXPECT_EQ(test, board_take_irq(vcpu), -1);
 	irqchip_del_ack_notifier(&b->vm, &t.n);
 	irqchip_set_irq(&b->vm, IRQ_SOURCE_RESAMPLE, 22, true);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(vcpu), 0x67);
+	KUNIT_EXPECT_EQ(test, board_take_irq(vcpu), 0x67);
 	board_apic_write(vcpu, APIC_EOI, 0);
 	KUNIT_EXPECT_EQ(test, t.hits, 1u);
 }
@@ -175,30 +175,30 @@ static void pic_test_priority(struct kunit *test)
 	struct vcpu *bsp = &b->vcpu[0];
 
 	board_pic_setup(b, 0x01);
-	KUNIT_EXPECT_FALSE(test, vcpu_has_irq(bsp));
+	KUNIT_EXPECT_FALSE(test, board_has_irq(bsp));
 	board_pulse(b, 4);
 	board_pulse(b, 1);
-	KUNIT_EXPECT_TRUE(test, vcpu_has_irq(bsp));
-	KUNIT_EXPECT_FALSE(test, vcpu_has_irq(&b->vcpu[1]));
+	KUNIT_EXPECT_TRUE(test, board_has_irq(bsp));
+	KUNIT_EXPECT_FALSE(test, board_has_irq(&b->vcpu[1]));
 	KUNIT_EXPECT_EQ(test, board_in(b, 0x20), BIT(4) | BIT(1));
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(bsp), 0x31);
+	KUNIT_EXPECT_EQ(test, board_take_irq(bsp), 0x31);
 	/* 4 waits for 1; 0 does not. */
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(bsp), -1);
+	KUNIT_EXPECT_EQ(test, board_take_irq(bsp), -1);
 	board_pulse(b, 0);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(bsp), 0x30);
+	KUNIT_EXPECT_EQ(test, board_take_irq(bsp), 0x30);
 	board_out(b, 0x20, 0x0b);
 	KUNIT_EXPECT_EQ(test, board_in(b, 0x20), BIT(1) | BIT(0));
 	board_out(b, 0x20, 0x20);
 	board_out(b, 0x20, 0x61);
 	KUNIT_EXPECT_EQ(test, board_in(b, 0x20), 0);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(bsp), 0x34);
+	KUNIT_EXPECT_EQ(test, board_take_irq(bsp), 0x34);
 	/* Special mask mode: a masked input in service blocks no more. */
 	board_out(b, 0x21, BIT(4));
 	KUNIT_EXPECT_EQ(test, board_in(b, 0x21), BIT(4));
 	board_pulse(b, 6);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(bsp), -1);
+	KUNIT_EXPECT_EQ(test, board_take_irq(bsp), -1);
 	board_out(b, 0x20, 0x68);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(bsp), 0x36);
+	KUNIT_EXPECT_EQ(test, board_take_irq(bsp), 0x36);
 	/* Masked by LINT0, nothing comes. */
 	board_out(b, 0x20, 0x48);
 	board_out(b, 0x20, 0x66);
@@ -207,7 +207,7 @@ static void pic_test_priority(struct kunit *test)
 	board_pulse(b, 6);
 	board_apic_on(b);
 	board_apic_write(bsp, APIC_LVT0, APIC_LVT_MASKED | APIC_DM_EXTINT);
-	KUNIT_EXPECT_FALSE(test, vcpu_has_irq(bsp));
+	KUNIT_EXPECT_FALSE(test, board_has_irq(bsp));
 }
 
 static void pic_test_cascade(struct kunit *test)
@@ -219,25 +219,25 @@ static void pic_test_cascade(struct kunit *test)
 	board_pulse(b, 12);
 	board_pulse(b, 3);
 	KUNIT_EXPECT_EQ(test, board_in(b, 0x20), BIT(2) | BIT(3));
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(bsp), 0x3c);
+	KUNIT_EXPECT_EQ(test, board_take_irq(bsp), 0x3c);
 	/* The slave is in service at input 2, before 3; 8 does not nest without SFNM. */
 	board_pulse(b, 8);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(bsp), -1);
+	KUNIT_EXPECT_EQ(test, board_take_irq(bsp), -1);
 	board_out(b, 0xa0, 0x20);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(bsp), -1);
+	KUNIT_EXPECT_EQ(test, board_take_irq(bsp), -1);
 	board_out(b, 0x20, 0x20);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(bsp), 0x38);
+	KUNIT_EXPECT_EQ(test, board_take_irq(bsp), 0x38);
 	board_out(b, 0xa0, 0x20);
 	board_out(b, 0x20, 0x20);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(bsp), 0x33);
+	KUNIT_EXPECT_EQ(test, board_take_irq(bsp), 0x33);
 	board_out(b, 0x20, 0x20);
 	/* A slave that changes its mind leaves nothing behind. */
 	board_pulse(b, 9);
-	KUNIT_EXPECT_TRUE(test, vcpu_has_irq(bsp));
+	KUNIT_EXPECT_TRUE(test, board_has_irq(bsp));
 	board_out(b, 0xa1, 0xff);
-	KUNIT_EXPECT_FALSE(test, vcpu_has_irq(bsp));
+	KUNIT_EXPECT_FALSE(test, board_has_irq(bsp));
 	board_out(b, 0xa1, 0);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(bsp), 0x39);
+	KUNIT_EXPECT_EQ(test, board_take_irq(bsp), 0x39);
 	board_out(b, 0xa0, 0x20);
 	board_out(b, 0x20, 0x20);
 	/* Asked for nothing, it says 7. */
@@ -246,9 +246,9 @@ static void pic_test_cascade(struct kunit *test)
 	/* Special fully nested mode lets the slave's better input in. */
 	board_pic_setup(b, 0x11);
 	board_pulse(b, 12);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(bsp), 0x3c);
+	KUNIT_EXPECT_EQ(test, board_take_irq(bsp), 0x3c);
 	board_pulse(b, 8);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(bsp), 0x38);
+	KUNIT_EXPECT_EQ(test, board_take_irq(bsp), 0x38);
 }
 
 static void pic_test_modes(struct kunit *test)
@@ -260,22 +260,22 @@ static void pic_test_modes(struct kunit *test)
 	board_pic_setup(b, 0x03);
 	board_out(b, 0x20, 0x80);
 	board_pulse(b, 1);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(bsp), 0x31);
+	KUNIT_EXPECT_EQ(test, board_take_irq(bsp), 0x31);
 	board_pulse(b, 1);
 	board_pulse(b, 6);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(bsp), 0x36);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(bsp), 0x31);
+	KUNIT_EXPECT_EQ(test, board_take_irq(bsp), 0x36);
+	KUNIT_EXPECT_EQ(test, board_take_irq(bsp), 0x31);
 
 	/* Rotate on EOI; set priority. */
 	board_pic_setup(b, 0x01);
 	board_pulse(b, 3);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(bsp), 0x33);
+	KUNIT_EXPECT_EQ(test, board_take_irq(bsp), 0x33);
 	board_out(b, 0x20, 0xa0);
 	board_pulse(b, 3);
 	board_pulse(b, 5);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(bsp), 0x35);
+	KUNIT_EXPECT_EQ(test, board_take_irq(bsp), 0x35);
 	board_out(b, 0x20, 0x65);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(bsp), 0x33);
+	KUNIT_EXPECT_EQ(test, board_take_irq(bsp), 0x33);
 	board_out(b, 0x20, 0x63);
 	board_out(b, 0x20, 0xc7);
 
@@ -289,7 +289,7 @@ static void pic_test_poll(struct kunit *test)
 	board_pulse(b, 4);
 	board_out(b, 0x20, 0x0c);
 	KUNIT_EXPECT_EQ(test, board_in(b, 0x20), 0x84);
-	KUNIT_EXPECT_FALSE(test, vcpu_has_irq(&b->vcpu[0]));
+	KUNIT_EXPECT_FALSE(test, board_has_irq(&b->vcpu[0]));
 	board_out(b, 0x20, 0x20);
 	board_out(b, 0x20, 0x0c);
 	KUNIT_EXPECT_EQ(test, board_in(b, 0x20), 0);
@@ -308,13 +308,13 @@ static void pic_test_level(struct kunit *test)
 	board_out(b, 0x4d1, 0xff);
 	KUNIT_EXPECT_EQ(test, board_in(b, 0x4d1), 0xde);
 	irqchip_set_irq(&b->vm, IRQ_SOURCE_RESAMPLE, 5, true);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(bsp), 0x35);
+	KUNIT_EXPECT_EQ(test, board_take_irq(bsp), 0x35);
 	board_out(b, 0x20, 0x20);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(bsp), 0x35);
+	KUNIT_EXPECT_EQ(test, board_take_irq(bsp), 0x35);
 	KUNIT_ASSERT_EQ(test, irqchip_add_ack_notifier(&b->vm, &t.n), 0);
 	board_out(b, 0x20, 0x20);
 	KUNIT_EXPECT_EQ(test, t.hits, 1u);
-	KUNIT_EXPECT_FALSE(test, vcpu_has_irq(bsp));
+	KUNIT_EXPECT_FALSE(test, board_has_irq(bsp));
 	irqchip_del_ack_notifier(&b->vm, &t.n);
 }
 
@@ -334,7 +334,7 @@ static void pic_test_state(struct kunit *test)
 	chip->chip.pic.irr = 0x01;
 	chip->chip.pic.irq_base = 0x70;
 	KUNIT_EXPECT_EQ(test, irqchip_ioctl_set_chip(&b->vm, chip), 0);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(&b->vcpu[0]), 0x70);
+	KUNIT_EXPECT_EQ(test, board_take_irq(&b->vcpu[0]), 0x70);
 	chip->chip.pic.priority_add = 8;
 	KUNIT_EXPECT_EQ(test, irqchip_ioctl_set_chip(&b->vm, chip), -EINVAL);
 	chip->chip.pic.priority_add = 0;
@@ -469,8 +469,8 @@ static void board_test_create_twice(struct kunit *test)
 	board_send_ipi(&b->vcpu[0], 0xff, 0x40);
 	KUNIT_EXPECT_TRUE(test, test_bit(0x40, b->vcpu[2].apic->posted.vectors));
 	KUNIT_EXPECT_EQ(test, irqchip_send_msi(&b->vm, 0xfee03000, 0x40), -1);
-	KUNIT_EXPECT_FALSE(test, vcpu_has_irq(&b->vcpu[3]));
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(&b->vcpu[3]), -1);
+	KUNIT_EXPECT_FALSE(test, board_has_irq(&b->vcpu[3]));
+	KUNIT_EXPECT_EQ(test, board_take_irq(&b->vcpu[3]), -1);
 }
 
 static struct kunit_case irqchip_kunit_cases[] = {

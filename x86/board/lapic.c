@@ -215,7 +215,7 @@ bool vlapic_accepts_pic(const struct vcpu *vcpu)
 }
 
 /**
- * vcpu_has_irq() - is there an interrupt that IF and the shadow alone hold back
+ * board_has_irq() - is there an interrupt that IF and the shadow alone hold back
  * @vcpu: owned by the caller
  *
  * No locks; interrupts may be off.
@@ -224,7 +224,7 @@ bool vlapic_accepts_pic(const struct vcpu *vcpu)
  *
  * Return: whether there is one.
  */
-bool vcpu_has_irq(struct vcpu *vcpu)
+bool board_has_irq(struct vcpu *vcpu)
 {
 	struct vlapic *apic = vcpu->apic;
 
@@ -232,14 +232,14 @@ bool vcpu_has_irq(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_injects_irq() - likewise, but one that the CPU does not deliver by itself
+ * board_injects_irq() - likewise, but one that the CPU does not deliver by itself
  * @vcpu: owned by the caller
  *
  * No locks; interrupts may be off.
  *
  * Return: whether there is one.
  */
-bool vcpu_injects_irq(struct vcpu *vcpu)
+bool board_injects_irq(struct vcpu *vcpu)
 {
 	struct vlapic *apic = vcpu->apic;
 
@@ -247,14 +247,14 @@ bool vcpu_injects_irq(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_take_irq() - acknowledge the interrupt that is to be injected
+ * board_take_irq() - acknowledge the interrupt that is to be injected
  * @vcpu: owned by the caller
  *
  * Takes pic.lock when the PIC has one; interrupts may be off.
  *
  * Return: the vector, or -1. The PIC goes first, as an ExtINT bypasses priorities.
  */
-int vcpu_take_irq(struct vcpu *vcpu)
+int board_take_irq(struct vcpu *vcpu)
 {
 	struct vlapic *apic = vcpu->apic;
 	unsigned int vector;

@@ -21,9 +21,9 @@ void vlapic_reset(struct vcpu *vcpu, bool init);
 void vlapic_mce_changed(struct vcpu *vcpu);
 void vlapic_corrected_error(struct vcpu *vcpu);
 
-bool vcpu_has_irq(struct vcpu *vcpu);
-bool vcpu_injects_irq(struct vcpu *vcpu);
-int vcpu_take_irq(struct vcpu *vcpu);
+bool board_has_irq(struct vcpu *vcpu);
+bool board_injects_irq(struct vcpu *vcpu);
+int board_take_irq(struct vcpu *vcpu);
 bool vlapic_tpr_blocks(struct vcpu *vcpu);
 bool vlapic_accepts_pic(const struct vcpu *vcpu);
 int vlapic_take_user_end(struct vcpu *vcpu);

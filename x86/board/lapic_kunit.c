@@ -41,27 +41,27 @@ static void lapic_test_priority(struct kunit *test)
 	struct vcpu *vcpu = &b->vcpu[1];
 
 	board_apic_on(b);
-	KUNIT_EXPECT_FALSE(test, vcpu_has_irq(vcpu));
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(vcpu), -1);
+	KUNIT_EXPECT_FALSE(test, board_has_irq(vcpu));
+	KUNIT_EXPECT_EQ(test, board_take_irq(vcpu), -1);
 	KUNIT_EXPECT_EQ(test, vlapic_raise(vcpu->apic, 0x41, false), 1);
 	KUNIT_EXPECT_EQ(test, vlapic_raise(vcpu->apic, 0x41, false), 0);
 	vlapic_raise(vcpu->apic, 0x45, false);
 	vlapic_raise(vcpu->apic, 0xfe, false);
 	KUNIT_EXPECT_TRUE(test, vlapic_has_posted(vcpu));
 
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(vcpu), 0xfe);
+	KUNIT_EXPECT_EQ(test, board_take_irq(vcpu), 0xfe);
 	KUNIT_EXPECT_EQ(test, board_apic_read(vcpu, APIC_PROCPRI), 0xf0u);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(vcpu), -1);
+	KUNIT_EXPECT_EQ(test, board_take_irq(vcpu), -1);
 	board_apic_write(vcpu, APIC_EOI, 0);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(vcpu), 0x45);
+	KUNIT_EXPECT_EQ(test, board_take_irq(vcpu), 0x45);
 	/* The same class does not nest. */
-	KUNIT_EXPECT_FALSE(test, vcpu_has_irq(vcpu));
+	KUNIT_EXPECT_FALSE(test, board_has_irq(vcpu));
 	vlapic_raise(vcpu->apic, 0x50, false);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(vcpu), 0x50);
+	KUNIT_EXPECT_EQ(test, board_take_irq(vcpu), 0x50);
 	KUNIT_EXPECT_EQ(test, board_apic_read(vcpu, APIC_ISR + 0x20), BIT(5) | BIT(16));
 	board_apic_write(vcpu, APIC_EOI, 0);
 	board_apic_write(vcpu, APIC_EOI, 0);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(vcpu), 0x41);
+	KUNIT_EXPECT_EQ(test, board_take_irq(vcpu), 0x41);
 	board_apic_write(vcpu, APIC_EOI, 0);
 	/* One too many does nothing. */
 	board_apic_write(vcpu, APIC_EOI, 0);
@@ -77,18 +77,18 @@ static void lapic_test_tpr(struct kunit *test)
 	board_apic_write(vcpu, APIC_TASKPRI, 0x5f);
 	KUNIT_EXPECT_EQ(test, vlapic_get_cr8(vcpu), 5ull);
 	vlapic_raise(vcpu->apic, 0x51, false);
-	KUNIT_EXPECT_FALSE(test, vcpu_has_irq(vcpu));
+	KUNIT_EXPECT_FALSE(test, board_has_irq(vcpu));
 	KUNIT_EXPECT_TRUE(test, vlapic_tpr_blocks(vcpu));
 	/* The guest writes cr8 without an exit. */
 	vcpu->st.cr8 = 4;
-	KUNIT_EXPECT_TRUE(test, vcpu_has_irq(vcpu));
+	KUNIT_EXPECT_TRUE(test, board_has_irq(vcpu));
 	KUNIT_EXPECT_FALSE(test, vlapic_tpr_blocks(vcpu));
 	KUNIT_EXPECT_EQ(test, board_apic_read(vcpu, APIC_TASKPRI), 0x40u);
 	vlapic_set_cr8(vcpu, 15);
 	KUNIT_EXPECT_EQ(test, board_apic_read(vcpu, APIC_TASKPRI), 0xf0u);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(vcpu), -1);
+	KUNIT_EXPECT_EQ(test, board_take_irq(vcpu), -1);
 	vlapic_set_cr8(vcpu, 0);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(vcpu), 0x51);
+	KUNIT_EXPECT_EQ(test, board_take_irq(vcpu), 0x51);
 	/* What is in service blocks, too, but not the TPR. */
 	vlapic_raise(vcpu->apic, 0x52, false);
 	KUNIT_EXPECT_FALSE(test, vlapic_tpr_blocks(vcpu));
@@ -149,7 +149,7 @@ static void lapic_test_ipi_modes(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&ap->ev.nmi_asked), 1);
 	board_send_ipi(self, 2, APIC_DM_SMI);
 	board_send_ipi(self, 2, APIC_DM_EXTINT);
-	KUNIT_EXPECT_FALSE(test, vcpu_has_irq(ap));
+	KUNIT_EXPECT_FALSE(test, board_has_irq(ap));
 
 	KUNIT_EXPECT_FALSE(test, vlapic_has_init_sipi(ap));
 	board_send_ipi(self, 2, APIC_DM_STARTUP | 0x12);
@@ -616,7 +616,7 @@ static void lapic_test_state(struct kunit *test)
 	vlapic_raise(vcpu->apic, 0x91, true);
 	vlapic_raise(vcpu->apic, 0xff, false);
 	vlapic_raise(vcpu->apic, 0x10, false);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(vcpu), 0xff);
+	KUNIT_EXPECT_EQ(test, board_take_irq(vcpu), 0xff);
 	KUNIT_ASSERT_EQ(test, vlapic_ioctl_get(vcpu, one), 0);
 
 	vlapic_reset(vcpu, false);

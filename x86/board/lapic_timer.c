@@ -389,7 +389,7 @@ void vlapic_timer_set_deadline(struct vlapic *apic, u64 deadline)
  * Arms a periodic timer for the next whole period.  Call when REQ_EVENT was
  * taken; interrupts may be off.
  *
- * Owner only, and before vcpu_has_irq().
+ * Owner only, and before board_has_irq().
  */
 void vlapic_timer_sync(struct vcpu *vcpu)
 {

@@ -151,7 +151,7 @@ static unsigned int pit_take(struct board *b, u8 vector, unsigned int limit)
 {
 	unsigned int got = 0;
 
-	while (got < limit && vcpu_take_irq(&b->vcpu[0]) == vector) {
+	while (got < limit && board_take_irq(&b->vcpu[0]) == vector) {
 		got++;
 		if (vector == 0x30)
 			board_out(b, 0x20, 0x20);
@@ -187,7 +187,7 @@ static void pit_test_owed(struct kunit *test)
 	KUNIT_EXPECT_GE(test, atomic_read(&pit->owed), owed);
 	KUNIT_EXPECT_EQ(test, pit_take(b, 0x30, 20), 20u);
 	/* Not more than one at once: the next comes with an end. */
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(&b->vcpu[0]) >= 0 ? 1 : 0, 1);
+	KUNIT_EXPECT_EQ(test, board_take_irq(&b->vcpu[0]) >= 0 ? 1 : 0, 1);
 	/* A counter that is programmed anew owes nothing. */
 	msleep(10);
 	KUNIT_EXPECT_GE(test, atomic_read(&pit->owed), 1);
@@ -195,7 +195,7 @@ static void pit_test_owed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&pit->owed), 0);
 	board_out(b, 0x20, 0x20);
 	pit_take(b, 0x30, 2);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(&b->vcpu[0]), -1);
+	KUNIT_EXPECT_EQ(test, board_take_irq(&b->vcpu[0]), -1);
 	/* What a mask holds back is lost. */
 	board_out(b, 0x21, 0xff);
 	pit_begin(b, 0x34, 1193);
@@ -246,11 +246,11 @@ static void pit_test_interrupt(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, b->vm.irqchip->pit->period, vpit_ns(1193));
 	msleep(20);
 	/* Many ticks, one interrupt. */
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(&b->vcpu[0]), 0x30);
-	KUNIT_EXPECT_FALSE(test, vcpu_has_irq(&b->vcpu[0]));
+	KUNIT_EXPECT_EQ(test, board_take_irq(&b->vcpu[0]), 0x30);
+	KUNIT_EXPECT_FALSE(test, board_has_irq(&b->vcpu[0]));
 	msleep(20);
 	board_out(b, 0x20, 0x20);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(&b->vcpu[0]), 0x30);
+	KUNIT_EXPECT_EQ(test, board_take_irq(&b->vcpu[0]), 0x30);
 	board_out(b, 0x20, 0x20);
 	/* Too fast is slowed down. */
 	board_out(b, 0x40, 1);
@@ -259,17 +259,17 @@ static void pit_test_interrupt(struct kunit *test)
 	/* One shot; a control word stops what ran. */
 	board_out(b, 0x43, 0x30);
 	board_out(b, 0x20, 0x20);
-	while (vcpu_take_irq(&b->vcpu[0]) >= 0)
+	while (board_take_irq(&b->vcpu[0]) >= 0)
 		board_out(b, 0x20, 0x20);
 	msleep(5);
-	KUNIT_EXPECT_FALSE(test, vcpu_has_irq(&b->vcpu[0]));
+	KUNIT_EXPECT_FALSE(test, board_has_irq(&b->vcpu[0]));
 	board_out(b, 0x40, 0xa9);
 	board_out(b, 0x40, 0x04);
 	msleep(20);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(&b->vcpu[0]), 0x30);
+	KUNIT_EXPECT_EQ(test, board_take_irq(&b->vcpu[0]), 0x30);
 	board_out(b, 0x20, 0x20);
 	msleep(5);
-	KUNIT_EXPECT_FALSE(test, vcpu_has_irq(&b->vcpu[0]));
+	KUNIT_EXPECT_FALSE(test, board_has_irq(&b->vcpu[0]));
 }
 
 static void pit_test_state(struct kunit *test)

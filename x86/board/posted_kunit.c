@@ -33,16 +33,16 @@ static void posted_test_collect(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vlapic_raise(apic, 0x44, false), 0);
 	for (v = VLAPIC_VECTORS; v-- > VLAPIC_FIRST_VECTOR;) {
 		vlapic_collect(apic);
-		KUNIT_EXPECT_EQ(test, vcpu_take_irq(vcpu), (int)v);
+		KUNIT_EXPECT_EQ(test, board_take_irq(vcpu), (int)v);
 		board_apic_write(vcpu, APIC_EOI, 0);
 	}
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(vcpu), -1);
+	KUNIT_EXPECT_EQ(test, board_take_irq(vcpu), -1);
 	/* In service: a request of its own. */
 	vlapic_raise(apic, 0x55, false);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(vcpu), 0x55);
+	KUNIT_EXPECT_EQ(test, board_take_irq(vcpu), 0x55);
 	KUNIT_EXPECT_EQ(test, vlapic_raise(apic, 0x55, false), 1);
 	board_apic_write(vcpu, APIC_EOI, 0);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(vcpu), 0x55);
+	KUNIT_EXPECT_EQ(test, board_take_irq(vcpu), 0x55);
 	/* A reset forgets what is on its way. */
 	vlapic_raise(apic, 0x56, false);
 	vlapic_reset(vcpu, true);
@@ -86,11 +86,11 @@ static void posted_test_view(struct kunit *test)
 	vlapic_raise(apic, 0x61, true);
 	vlapic_raise(apic, 0x93, false);
 	/* It wakes the vCPU, but is not ours to inject. */
-	KUNIT_EXPECT_TRUE(test, vcpu_has_irq(vcpu));
-	KUNIT_EXPECT_FALSE(test, vcpu_injects_irq(vcpu));
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(vcpu), -1);
+	KUNIT_EXPECT_TRUE(test, board_has_irq(vcpu));
+	KUNIT_EXPECT_FALSE(test, board_injects_irq(vcpu));
+	KUNIT_EXPECT_EQ(test, board_take_irq(vcpu), -1);
 	board_apic_write(vcpu, APIC_TASKPRI, 0xf0);
-	KUNIT_EXPECT_FALSE(test, vcpu_has_irq(vcpu));
+	KUNIT_EXPECT_FALSE(test, board_has_irq(vcpu));
 	KUNIT_EXPECT_FALSE(test, vlapic_tpr_blocks(vcpu));
 	board_apic_write(vcpu, APIC_TASKPRI, 0);
 	vlapic_view(apic, &view);
@@ -129,11 +129,11 @@ static void posted_test_view_pic(struct kunit *test)
 	board_apic_write(bsp, APIC_LVT0, APIC_DM_EXTINT);
 	vlapic_raise(bsp->apic, 0x91, false);
 	b->vm.irqchip->pic.output = true;
-	KUNIT_EXPECT_TRUE(test, vcpu_injects_irq(bsp));
+	KUNIT_EXPECT_TRUE(test, board_injects_irq(bsp));
 	vlapic_view(bsp->apic, &view);
 	KUNIT_EXPECT_EQ(test, view.requested, 0x91);
 	b->vm.irqchip->pic.output = false;
-	KUNIT_EXPECT_FALSE(test, vcpu_injects_irq(bsp));
+	KUNIT_EXPECT_FALSE(test, board_injects_irq(bsp));
 	/* The broadcast of an end that the CPU reports, and what it leaves to us. */
 	KUNIT_EXPECT_TRUE(test, vlapic_written(bsp, APIC_SELF_IPI));
 	board_apic_write(bsp, APIC_ESR, 0);
@@ -169,11 +169,11 @@ static void posted_test_trigger(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, view.eoi_exits[1], BIT_ULL(0x12));
 	KUNIT_EXPECT_FALSE(test, vlapic_has_posted(vcpu));
 	/* Now it would. */
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(vcpu), 0x52);
+	KUNIT_EXPECT_EQ(test, board_take_irq(vcpu), 0x52);
 	vlapic_raise(apic, 0x52, true);
 	KUNIT_EXPECT_TRUE(test, test_bit(0x52, vcpu->posted->vectors));
 	board_apic_write(vcpu, APIC_EOI, 0);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(vcpu), 0x52);
+	KUNIT_EXPECT_EQ(test, board_take_irq(vcpu), 0x52);
 }
 
 /* The end of an edge, which nobody waits for, is not reported, either. */
@@ -186,7 +186,7 @@ static void posted_test_edge(struct kunit *test)
 
 	board_apic_on(b);
 	vlapic_raise(apic, 0x52, true);
-	KUNIT_EXPECT_EQ(test, vcpu_take_irq(vcpu), 0x52);
+	KUNIT_EXPECT_EQ(test, board_take_irq(vcpu), 0x52);
 	board_apic_write(vcpu, APIC_EOI, 0);
 	vlapic_raise(apic, 0x52, false);
 	KUNIT_EXPECT_FALSE(test, test_bit(0x52, vcpu->posted->vectors));

@@ -322,13 +322,13 @@ static bool events_nmi_open(struct vcpu *vcpu)
 
 static bool events_irq_waits(struct vcpu *vcpu)
 {
-	return vcpu->apic || vcpu->vm->irqchip ? vcpu_has_irq(vcpu) : vcpu->ev.user_irq >= 0;
+	return vcpu->apic || vcpu->vm->irqchip ? board_has_irq(vcpu) : vcpu->ev.user_irq >= 0;
 }
 
 /* One that we have to inject. */
 static bool events_irq_queued(struct vcpu *vcpu)
 {
-	return vcpu->apic || vcpu->vm->irqchip ? vcpu_injects_irq(vcpu) : vcpu->ev.user_irq >= 0;
+	return vcpu->apic || vcpu->vm->irqchip ? board_injects_irq(vcpu) : vcpu->ev.user_irq >= 0;
 }
 
 static int events_take_irq(struct vcpu *vcpu)
@@ -336,7 +336,7 @@ static int events_take_irq(struct vcpu *vcpu)
 	int vector = vcpu->ev.user_irq;
 
 	if (vcpu->apic || vcpu->vm->irqchip)
-		return vcpu_take_irq(vcpu);
+		return board_take_irq(vcpu);
 	vcpu->ev.user_irq = -1;
 	return vector;
 }

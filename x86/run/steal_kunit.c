@@ -50,7 +50,7 @@ static u8 __user *steal_memory(struct kunit *test, struct vm *vm)
 	return (u8 __user *)hva + offsetof(struct kvm_steal_time, preempted);
 }
 
-static void steal_update(struct vcpu *vcpu)
+static void steal_test_update(struct vcpu *vcpu)
 {
 	int idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
 
@@ -71,14 +71,14 @@ static void preempted_again(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, is, KVM_VCPU_PREEMPTED);
 	KUNIT_ASSERT_EQ(test, put_user(KVM_VCPU_PREEMPTED | KVM_VCPU_FLUSH_TLB, byte), 0);
 	vcpu_steal_between = vcpu_steal_left;
-	steal_update(vcpu);
+	steal_test_update(vcpu);
 	vcpu_steal_between = NULL;
 	KUNIT_EXPECT_TRUE(test, vcpu_take_request(vcpu, REQ_TLB_FLUSH));
 	KUNIT_EXPECT_EQ(test, get_user(is, byte), 0);
 	KUNIT_EXPECT_EQ(test, is, 0);
 
 	/* From here on it says so again. */
-	steal_update(vcpu);
+	steal_test_update(vcpu);
 	KUNIT_EXPECT_FALSE(test, vcpu_take_request(vcpu, REQ_TLB_FLUSH));
 	vcpu_steal_left(vcpu);
 	KUNIT_EXPECT_EQ(test, get_user(is, byte), 0);
