@@ -66,7 +66,7 @@ int vcpu_ioctl_has_attr(struct vcpu *vcpu, struct kvm_device_attr *attr)
  */
 int vcpu_ioctl_get_attr(struct vcpu *vcpu, struct kvm_device_attr *attr)
 {
-	return vcpu_ioctl_has_attr(vcpu, attr) ?: attr_put(attr, vcpu_get_tsc_offset(vcpu));
+	return vcpu_ioctl_has_attr(vcpu, attr) ?: attr_put(attr, vtsc_get_offset(vcpu));
 }
 
 /**
@@ -85,6 +85,6 @@ int vcpu_ioctl_set_attr(struct vcpu *vcpu, struct kvm_device_attr *attr)
 		return -ENXIO;
 	if (get_user(offset, user))
 		return -EFAULT;
-	vcpu_set_tsc_offset(vcpu, offset);
+	vtsc_set_offset(vcpu, offset);
 	return 0;
 }

@@ -150,15 +150,15 @@ static int fork_files(struct fork *f)
 /* Step 2, for a vCPU that is owned. */
 static int fork_vcpu(struct vcpu *to, struct vcpu *from, const struct clock_instant *gone)
 {
-	int err = vcpu_cpuid_copy(to, from);
+	int err = vcpuid_copy(to, from);
 
 	if (!err)
-		err = vcpu_fpu_copy(to, from);
+		err = vfpu_copy(to, from);
 	if (err)
 		return err;
 	vcpu_load(from);
 	vcpu_copy(to, from);
-	vcpu_clock_copy(to, from, gone);
+	vclock_copy(to, from, gone);
 	vlapic_copy(to, from, gone->ns);
 	if (to->vm->blocked || from->vm->blocked)
 		events_hold(to);
@@ -384,7 +384,7 @@ static void thaw_state(struct vm *vm)
 	vm_clock_move(vm, &gone);
 	irqchip_move(vm, gone.ns);
 	vm_for_each_vcpu(vm, i, vcpu) {
-		vcpu_clock_move(vcpu, &gone);
+		vclock_move(vcpu, &gone);
 		vlapic_timer_move(vcpu, gone.ns);
 	}
 	WRITE_ONCE(vm->frozen, false);

@@ -28,7 +28,7 @@ static bool reset_fits(struct vm *vm)
 	if (vm->nr_vcpus != vm->base->nr_vcpus || !irqchip_fits(vm, vm->base))
 		return false;
 	vm_for_each_vcpu(vm, i, vcpu)
-		if (!vcpu_fpu_fits(vcpu, vm_vcpu(vm->base, i)))
+		if (!vfpu_fits(vcpu, vm_vcpu(vm->base, i)))
 			return false;
 	return true;
 }
@@ -36,10 +36,10 @@ static bool reset_fits(struct vm *vm)
 /* Cannot fail after reset_fits(). The base's vCPU holds all of its state in memory. */
 static void reset_vcpu(struct vcpu *vcpu, struct vcpu *base, const struct clock_instant *gone)
 {
-	vcpu_fpu_copy(vcpu, base);
+	vfpu_copy(vcpu, base);
 	vcpu_load(vcpu);
 	vcpu_revert(vcpu, base);
-	vcpu_clock_copy(vcpu, base, gone);
+	vclock_copy(vcpu, base, gone);
 	vlapic_revert(vcpu, base, gone->ns);
 	events_hold(vcpu);
 	vcpu_put(vcpu);

@@ -68,7 +68,7 @@ static __always_inline void vcpu_arrive(struct vcpu *vcpu, int cpu)
 	vcpu_barrier(vcpu);
 	static_call(backend_load)(vcpu, cpu);
 	if (unlikely(vcpu->cpu != cpu || clock_shifted(&vcpu->clock)))
-		vcpu_clock_load(vcpu, vcpu->cpu != cpu);
+		vclock_load(vcpu, vcpu->cpu != cpu);
 	if (unlikely(vcpu_steal_on(vcpu)))
 		vcpu_request(vcpu, REQ_STEAL);
 	vcpu->cpu = cpu;
@@ -209,11 +209,11 @@ static int vcpu_init_parts(struct vcpu *vcpu)
 	err = vcpu_emulator_init(vcpu);
 	if (err)
 		goto free_ring;
-	err = vcpu_fpu_init(vcpu);
+	err = vfpu_init(vcpu);
 	if (err)
 		goto free_emulator;
-	vcpu_cpuid_init(vcpu);
-	vcpu_clock_init(vcpu);
+	vcpuid_init(vcpu);
+	vclock_init(vcpu);
 	err = vlapic_create(vcpu);
 	if (err)
 		goto free_fpu;
@@ -225,8 +225,8 @@ static int vcpu_init_parts(struct vcpu *vcpu)
 free_apic:
 	vlapic_free(vcpu);
 free_fpu:
-	vcpu_cpuid_free(vcpu);
-	vcpu_fpu_free(vcpu);
+	vcpuid_free(vcpu);
+	vfpu_free(vcpu);
 free_emulator:
 	vcpu_emulator_free(vcpu);
 free_ring:
@@ -246,8 +246,8 @@ void vcpu_destroy(struct vcpu *vcpu)
 	vcpu_apf_clear(vcpu);
 	backend->vcpu_free(vcpu);
 	vlapic_free(vcpu);
-	vcpu_cpuid_free(vcpu);
-	vcpu_fpu_free(vcpu);
+	vcpuid_free(vcpu);
+	vfpu_free(vcpu);
 	vcpu_emulator_free(vcpu);
 	mmu_shadow_vcpu_free(&vcpu->shadow);
 	ring_free(&vcpu->ring);

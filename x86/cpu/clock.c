@@ -126,14 +126,14 @@ static void vm_sample(const struct vm *vm, u64 *tsc, u64 *ns)
 }
 
 /**
- * vcpu_clock_pair() - the host's time of day and the guest's TSC at one instant
+ * vclock_pair() - the host's time of day and the guest's TSC at one instant
  * @vcpu: owned
  * @real: set
  * @tsc: set
  *
  * Return: false where the clocks are not one, because the host's TSC is not stable.
  */
-bool vcpu_clock_pair(const struct vcpu *vcpu, struct timespec64 *real, u64 *tsc)
+bool vclock_pair(const struct vcpu *vcpu, struct timespec64 *real, u64 *tsc)
 {
 	u64 host_tsc, ns;
 
@@ -155,10 +155,10 @@ static u64 tsc_scaled_shift(const struct vcpu_clock *c, s64 shift)
 }
 
 /**
- * vcpu_tsc_push() - have the hardware add to its own TSC what the guest's is ahead
+ * vtsc_push() - have the hardware add to its own TSC what the guest's is ahead
  * @vcpu: owned; the same for all vCPUs, whenever it is asked
  */
-void vcpu_tsc_push(struct vcpu *vcpu)
+void vtsc_push(struct vcpu *vcpu)
 {
 	struct vcpu_clock *c = &vcpu->clock;
 
@@ -186,7 +186,7 @@ static void tsc_set_offset(struct vcpu *vcpu, u64 offset)
 		return;
 	/* Others read it without owning the vCPU: tscs_match(). */
 	WRITE_ONCE(vcpu->clock.tsc_offset, offset);
-	vcpu_tsc_push(vcpu);
+	vtsc_push(vcpu);
 	/*
 	 * This vCPU's page changes because of its offset; the others' may change because
 	 * the TSCs may no longer match.
@@ -196,11 +196,11 @@ static void tsc_set_offset(struct vcpu *vcpu, u64 offset)
 }
 
 /**
- * vcpu_set_tsc() - the guest writes its TSC
+ * vtsc_set() - the guest writes its TSC
  * @vcpu: owned
  * @tsc: new value
  */
-void vcpu_set_tsc(struct vcpu *vcpu, u64 tsc)
+void vtsc_set(struct vcpu *vcpu, u64 tsc)
 {
 	tsc_set_offset(vcpu, tsc - clock_scaled(&vcpu->clock, clock_host_tsc()));
 }
@@ -243,7 +243,7 @@ static void tsc_note_write(struct vm_clock *c, const struct vcpu *vcpu, u64 offs
 }
 
 /**
- * vcpu_sync_tsc_at() - the VMM writes a TSC, at a moment that the caller names
+ * vtsc_sync_at() - the VMM writes a TSC, at a moment that the caller names
  * @vcpu: owned
  * @tsc: new value
  * @host_tsc: when, by the host's TSC
@@ -251,7 +251,7 @@ static void tsc_note_write(struct vm_clock *c, const struct vcpu *vcpu, u64 offs
  *
  * Takes vm->clock.lock.
  */
-void vcpu_sync_tsc_at(struct vcpu *vcpu, u64 tsc, u64 host_tsc, u64 ns)
+void vtsc_sync_at(struct vcpu *vcpu, u64 tsc, u64 host_tsc, u64 ns)
 {
 	struct vm_clock *c = &vcpu->vm->clock;
 	u64 offset;
@@ -269,27 +269,27 @@ void vcpu_sync_tsc_at(struct vcpu *vcpu, u64 tsc, u64 host_tsc, u64 ns)
 }
 
 /**
- * vcpu_sync_tsc() - the VMM writes a TSC, now
+ * vtsc_sync() - the VMM writes a TSC, now
  * @vcpu: owned
  * @tsc: new value
  *
  * Takes vm->clock.lock.
  */
-void vcpu_sync_tsc(struct vcpu *vcpu, u64 tsc)
+void vtsc_sync(struct vcpu *vcpu, u64 tsc)
 {
 	u64 host_tsc, ns;
 
 	vm_sample(vcpu->vm, &host_tsc, &ns);
-	vcpu_sync_tsc_at(vcpu, tsc, host_tsc, ns);
+	vtsc_sync_at(vcpu, tsc, host_tsc, ns);
 }
 
 /**
- * vcpu_tsc_of_vmm() - the TSC as the VMM reads it: a frozen machine's stands
+ * vtsc_of_vmm() - the TSC as the VMM reads it: a frozen machine's stands
  * @vcpu: owned
  *
  * Return: the value.
  */
-u64 vcpu_tsc_of_vmm(const struct vcpu *vcpu)
+u64 vtsc_of_vmm(const struct vcpu *vcpu)
 {
 	u64 host_tsc, ns;
 
@@ -300,26 +300,26 @@ u64 vcpu_tsc_of_vmm(const struct vcpu *vcpu)
 }
 
 /**
- * vcpu_get_tsc_offset() - KVM_VCPU_TSC_OFFSET
+ * vtsc_get_offset() - KVM_VCPU_TSC_OFFSET
  * @vcpu: owned and loaded
  *
  * Return: what the guest's TSC is ahead of the CPU's, which is multiplied first where the
  * frequencies differ.
  */
-u64 vcpu_get_tsc_offset(const struct vcpu *vcpu)
+u64 vtsc_get_offset(const struct vcpu *vcpu)
 {
 	return vcpu->st.tsc_offset;
 }
 
 /**
- * vcpu_set_tsc_offset() - KVM_VCPU_TSC_OFFSET
+ * vtsc_set_offset() - KVM_VCPU_TSC_OFFSET
  * @vcpu: owned and loaded
- * @offset: as of vcpu_get_tsc_offset()
+ * @offset: as of vtsc_get_offset()
  *
  * Exactly that: a VMM that moves a machine computes it from both hosts' clocks. Takes
  * vm->clock.lock.
  */
-void vcpu_set_tsc_offset(struct vcpu *vcpu, u64 offset)
+void vtsc_set_offset(struct vcpu *vcpu, u64 offset)
 {
 	struct vm_clock *c = &vcpu->vm->clock;
 	u64 host_tsc, ns;
@@ -355,7 +355,7 @@ static void tsc_set_khz(struct vcpu *vcpu, u32 khz)
 	c->tsc_khz = khz;
 	c->tsc_ratio = khz_is_host(khz) ? TSC_RATIO_ONE :
 		       mul_u64_u32_div(TSC_RATIO_ONE, khz, tsc_khz);
-	vcpu_tsc_push(vcpu);
+	vtsc_push(vcpu);
 	vcpu_request(vcpu, REQ_CLOCK_UPDATE);
 }
 
@@ -383,34 +383,34 @@ void vm_clock_init(struct vm *vm)
 }
 
 /**
- * vcpu_clock_init() - give a vCPU the TSC that the VM's others have
+ * vclock_init() - give a vCPU the TSC that the VM's others have
  * @vcpu: being created, before vlapic_create(); vcpu->vm is set
  */
-void vcpu_clock_init(struct vcpu *vcpu)
+void vclock_init(struct vcpu *vcpu)
 {
 	memset(&vcpu->clock, 0, sizeof(vcpu->clock));
 	tsc_set_khz(vcpu, READ_ONCE(vcpu->vm->clock.tsc_khz));
-	vcpu_sync_tsc(vcpu, 0);
+	vtsc_sync(vcpu, 0);
 }
 
 /**
- * vcpu_tsc_catch_up() - let the TSC follow a sleep of the host
+ * vtsc_catch_up() - let the TSC follow a sleep of the host
  * @vcpu: owned
  */
-void vcpu_tsc_catch_up(struct vcpu *vcpu)
+void vtsc_catch_up(struct vcpu *vcpu)
 {
 	if (unlikely(clock_shifted(&vcpu->clock)))
-		vcpu_tsc_push(vcpu);
+		vtsc_push(vcpu);
 }
 
 /**
- * vcpu_clock_load() - the vCPU is being loaded, and something about it is new
+ * vclock_load() - the vCPU is being loaded, and something about it is new
  * @vcpu: owned; preemption is off
  * @moved: on another CPU than before: nothing changes where the host's TSCs agree
  *
  * What is to be done is done before the next entry.
  */
-void vcpu_clock_load(struct vcpu *vcpu, bool moved)
+void vclock_load(struct vcpu *vcpu, bool moved)
 {
 	const struct vcpu_clock *c = &vcpu->clock;
 
@@ -506,11 +506,11 @@ static bool tscs_match(struct vm *vm, u64 offset)
 }
 
 /**
- * vcpu_time_info() - what the vCPU's time page should say
+ * vclock_time_info() - what the vCPU's time page should say
  * @vcpu: owned
  * @info: filled, but for the version
  */
-void vcpu_time_info(struct vcpu *vcpu, struct pvclock_vcpu_time_info *info)
+void vclock_time_info(struct vcpu *vcpu, struct pvclock_vcpu_time_info *info)
 {
 	struct vm_clock *c = &vcpu->vm->clock;
 	u64 host_tsc, ns;

@@ -27,18 +27,18 @@ void clocksource_unwatch(void);
 
 void vm_clock_init(struct vm *vm);
 void vm_clock_unstable(struct vm *vm);
-void vcpu_clock_init(struct vcpu *vcpu);
-void vcpu_tsc_push(struct vcpu *vcpu);
-void vcpu_set_tsc(struct vcpu *vcpu, u64 tsc);
-void vcpu_sync_tsc(struct vcpu *vcpu, u64 tsc);
-void vcpu_sync_tsc_at(struct vcpu *vcpu, u64 tsc, u64 host_tsc, u64 ns);
-u64 vcpu_tsc_of_vmm(const struct vcpu *vcpu);
-u64 vcpu_get_tsc_offset(const struct vcpu *vcpu);
-void vcpu_set_tsc_offset(struct vcpu *vcpu, u64 offset);
-void vcpu_clock_load(struct vcpu *vcpu, bool moved);
-bool vcpu_clock_pair(const struct vcpu *vcpu, struct timespec64 *real, u64 *tsc);
-void vcpu_time_info(struct vcpu *vcpu, struct pvclock_vcpu_time_info *info);
-void vcpu_tsc_catch_up(struct vcpu *vcpu);
+void vclock_init(struct vcpu *vcpu);
+void vtsc_push(struct vcpu *vcpu);
+void vtsc_set(struct vcpu *vcpu, u64 tsc);
+void vtsc_sync(struct vcpu *vcpu, u64 tsc);
+void vtsc_sync_at(struct vcpu *vcpu, u64 tsc, u64 host_tsc, u64 ns);
+u64 vtsc_of_vmm(const struct vcpu *vcpu);
+u64 vtsc_get_offset(const struct vcpu *vcpu);
+void vtsc_set_offset(struct vcpu *vcpu, u64 offset);
+void vclock_load(struct vcpu *vcpu, bool moved);
+bool vclock_pair(const struct vcpu *vcpu, struct timespec64 *real, u64 *tsc);
+void vclock_time_info(struct vcpu *vcpu, struct pvclock_vcpu_time_info *info);
+void vtsc_catch_up(struct vcpu *vcpu);
 void vm_clock_now(struct vm *vm, u64 *host_tsc, u64 *clock_ns);
 
 /* ioctls; GET_TSC_KHZ returns the frequency. */
@@ -54,8 +54,8 @@ void clock_instant_now(struct clock_instant *now);
 void vm_clock_gone(const struct vm *vm, const struct clock_instant *now,
 		   struct clock_instant *gone);
 void vm_clock_move(struct vm *vm, const struct clock_instant *gone);
-void vcpu_clock_move(struct vcpu *vcpu, const struct clock_instant *gone);
+void vclock_move(struct vcpu *vcpu, const struct clock_instant *gone);
 void vm_clock_copy(struct vm *to, struct vm *from, const struct clock_instant *gone);
-void vcpu_clock_copy(struct vcpu *to, const struct vcpu *from, const struct clock_instant *gone);
+void vclock_copy(struct vcpu *to, const struct vcpu *from, const struct clock_instant *gone);
 
 #endif

@@ -41,7 +41,7 @@ void vm_clock_gone(const struct vm *vm, const struct clock_instant *now,
  * @vm: nobody sees it yet, or its vCPUs are owned
  * @gone: for how long it did
  *
- * Before vcpu_clock_move() of its vCPUs.
+ * Before vclock_move() of its vCPUs.
  */
 void vm_clock_move(struct vm *vm, const struct clock_instant *gone)
 {
@@ -60,7 +60,7 @@ void vm_clock_move(struct vm *vm, const struct clock_instant *gone)
  * @from: vm->lock held
  * @gone: for how long the time of @from stood still
  *
- * Before vcpu_clock_copy() of its vCPUs.
+ * Before vclock_copy() of its vCPUs.
  */
 void vm_clock_copy(struct vm *to, struct vm *from, const struct clock_instant *gone)
 {
@@ -85,14 +85,14 @@ void vm_clock_copy(struct vm *to, struct vm *from, const struct clock_instant *g
 }
 
 /**
- * vcpu_clock_move() - and a vCPU's
+ * vclock_move() - and a vCPU's
  * @vcpu: likewise
  * @gone: for how long it stood still
  *
  * Its guest finds in its time page that it was stopped, so that no watchdog of it barks; who
  * runs the vCPU, and when, is not known here.
  */
-void vcpu_clock_move(struct vcpu *vcpu, const struct clock_instant *gone)
+void vclock_move(struct vcpu *vcpu, const struct clock_instant *gone)
 {
 	struct vm_clock *c = &vcpu->vm->clock;
 	u64 old = vcpu->clock.tsc_offset;
@@ -101,19 +101,19 @@ void vcpu_clock_move(struct vcpu *vcpu, const struct clock_instant *gone)
 	/* A TSC that is written later is compared with the last one that was. */
 	if (c->last_offset == old)
 		c->last_offset = vcpu->clock.tsc_offset;
-	vcpu_tsc_push(vcpu);
+	vtsc_push(vcpu);
 	vcpu->clock.guest_stopped = vcpu->clock.system_time_msr & KVM_MSR_ENABLED;
 	vcpu_request(vcpu, REQ_CLOCK_UPDATE);
 }
 
 /**
- * vcpu_clock_copy() - give a vCPU another one's time
+ * vclock_copy() - give a vCPU another one's time
  * @to: nobody sees it yet, or it is owned
  * @from: owned
  * @gone: as of vm_clock_copy()
  */
-void vcpu_clock_copy(struct vcpu *to, const struct vcpu *from, const struct clock_instant *gone)
+void vclock_copy(struct vcpu *to, const struct vcpu *from, const struct clock_instant *gone)
 {
 	to->clock = from->clock;
-	vcpu_clock_move(to, gone);
+	vclock_move(to, gone);
 }

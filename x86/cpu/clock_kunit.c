@@ -23,8 +23,8 @@ static void sync_pair(struct vcpu *a, u64 first, struct vcpu *b, u64 second, u32
 {
 	u64 ns = ktime_get_boottime_ns(), tsc = rdtsc();
 
-	vcpu_sync_tsc_at(a, first, tsc, ns);
-	vcpu_sync_tsc_at(b, second, tsc + (u64)apart_ms * tsc_khz, ns + apart_ms * NSEC_PER_MSEC);
+	vtsc_sync_at(a, first, tsc, ns);
+	vtsc_sync_at(b, second, tsc + (u64)apart_ms * tsc_khz, ns + apart_ms * NSEC_PER_MSEC);
 }
 
 static void tsc_test(struct kunit *test)
@@ -52,10 +52,10 @@ static void tsc_test(struct kunit *test)
 		sync_pair(a, 900000 * second, b, 900060 * second, 0);
 		KUNIT_EXPECT_NE(test, b->st.tsc_offset, a->st.tsc_offset);
 		/* A century later, and before it: nothing that a host may trip over. */
-		vcpu_sync_tsc_at(b, 1, rdtsc(), ktime_get_boottime_ns() + BIT_ULL(61));
-		vcpu_sync_tsc_at(a, second / 2, rdtsc(), ktime_get_boottime_ns());
+		vtsc_sync_at(b, 1, rdtsc(), ktime_get_boottime_ns() + BIT_ULL(61));
+		vtsc_sync_at(a, second / 2, rdtsc(), ktime_get_boottime_ns());
 		KUNIT_EXPECT_EQ(test, a->st.tsc_offset, b->st.tsc_offset);
-		vcpu_sync_tsc(a, 0);
+		vtsc_sync(a, 0);
 		KUNIT_EXPECT_EQ(test, a->st.tsc_offset, b->st.tsc_offset);
 	}
 	state_vcpu_delete(b);
@@ -161,7 +161,7 @@ static void slept_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vcpu->st.tsc_offset, offset);
 	clear_bit(REQ_CLOCK_UPDATE, &vcpu->requests);
 	vcpu->st.dirty = 0;
-	vcpu_clock_load(vcpu, false);
+	vclock_load(vcpu, false);
 	KUNIT_EXPECT_TRUE(test, test_bit(REQ_CLOCK_UPDATE, &vcpu->requests));
 	vcpu_clock_update(vcpu);
 	/* Less what went by since the TSC was read. */
@@ -169,7 +169,7 @@ static void slept_test(struct kunit *test)
 	KUNIT_EXPECT_LT(test, vcpu->st.tsc_offset - offset, 2 * hour);
 	KUNIT_EXPECT_TRUE(test, vcpu->st.dirty & ST_TSC);
 	clear_bit(REQ_CLOCK_UPDATE, &vcpu->requests);
-	vcpu_clock_load(vcpu, false);
+	vclock_load(vcpu, false);
 	KUNIT_EXPECT_FALSE(test, test_bit(REQ_CLOCK_UPDATE, &vcpu->requests));
 }
 
@@ -213,7 +213,7 @@ static void tsc_unstable_test(struct kunit *test)
 
 	if (check_tsc_unstable())
 		kunit_skip(test, "this host's TSC is unstable already");
-	vcpu_time_info(w->vcpu, &info);
+	vclock_time_info(w->vcpu, &info);
 	KUNIT_EXPECT_TRUE(test, info.flags & PVCLOCK_TSC_STABLE_BIT);
 	/* The host's other clock is half a second behind. */
 	w->vm->clock.boot_offset -= NSEC_PER_SEC / 2;
@@ -227,7 +227,7 @@ static void tsc_unstable_test(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, after.flags & KVM_CLOCK_TSC_STABLE);
 	KUNIT_EXPECT_GE(test, after.clock, before.clock);
 	KUNIT_EXPECT_TRUE(test, test_bit(REQ_CLOCK_UPDATE, &w->vcpu->requests));
-	vcpu_time_info(w->vcpu, &info);
+	vclock_time_info(w->vcpu, &info);
 	KUNIT_EXPECT_FALSE(test, info.flags & PVCLOCK_TSC_STABLE_BIT);
 	w->vm->nr_vcpus = 0;
 	xa_destroy(&w->vm->vcpus);
@@ -270,10 +270,10 @@ static void still_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gone.ns, NSEC_PER_SEC);
 	w->vm->frozen = false;
 	w->vcpu->clock.system_time_msr = KVM_MSR_ENABLED;
-	vcpu_time_info(w->vcpu, &before);
+	vclock_time_info(w->vcpu, &before);
 	vm_clock_move(w->vm, &gone);
-	vcpu_clock_move(w->vcpu, &gone);
-	vcpu_time_info(w->vcpu, &after);
+	vclock_move(w->vcpu, &gone);
+	vclock_time_info(w->vcpu, &after);
 	KUNIT_EXPECT_EQ(test, w->vcpu->st.tsc_offset, offset - second);
 	KUNIT_EXPECT_TRUE(test, w->vcpu->clock.guest_stopped);
 	if (check_tsc_unstable())

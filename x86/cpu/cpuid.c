@@ -277,10 +277,10 @@ static void table_absent(struct vcpu_cpuid *c)
 }
 
 /**
- * vcpu_cpuid_init() - begin without a table
+ * vcpuid_init() - begin without a table
  * @vcpu: being created; vcpu_reset() has not run yet
  */
-void vcpu_cpuid_init(struct vcpu *vcpu)
+void vcpuid_init(struct vcpu *vcpu)
 {
 	WARN_ON_ONCE(!cpuid_host.phys_bits);
 	table_absent(&vcpu->cpuid);
@@ -288,10 +288,10 @@ void vcpu_cpuid_init(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_cpuid_free() - free the table
+ * vcpuid_free() - free the table
  * @vcpu: dying
  */
-void vcpu_cpuid_free(struct vcpu *vcpu)
+void vcpuid_free(struct vcpu *vcpu)
 {
 	kvfree(vcpu->cpuid.entries);
 	kvfree(vcpu->cpuid.next);
@@ -358,7 +358,7 @@ static int table_replace(struct vcpu *vcpu, struct kvm_cpuid_entry2 *entries, u3
 			return -ENOMEM;
 		}
 	}
-	vcpu_cpuid_free(vcpu);
+	vcpuid_free(vcpu);
 	if (!nent) {
 		table_absent(c);
 		kvfree(entries);
@@ -375,13 +375,13 @@ static int table_replace(struct vcpu *vcpu, struct kvm_cpuid_entry2 *entries, u3
 }
 
 /* An exit was counted: the guest may have seen its CPUID. */
-static bool vcpu_has_run(struct vcpu *vcpu)
+static bool cpuid_vcpu_has_run(struct vcpu *vcpu)
 {
 	return memchr_inv(vcpu->exits, 0, sizeof(vcpu->exits));
 }
 
 /**
- * vcpu_cpuid_set() - give a vCPU its table
+ * vcpuid_set() - give a vCPU its table
  * @vcpu: owned
  * @entries: kvmalloc()ed, the function's from now on; NULL without entries
  * @nent: at most DITTO_MAX_CPUID_ENTRIES; 0 removes the table
@@ -389,12 +389,12 @@ static bool vcpu_has_run(struct vcpu *vcpu)
  * Return: 0; -EINVAL for a table that no CPU could have, or one that differs from the
  * present one after the guest has run; -ENOMEM.
  */
-int vcpu_cpuid_set(struct vcpu *vcpu, struct kvm_cpuid_entry2 *entries, u32 nent)
+int vcpuid_set(struct vcpu *vcpu, struct kvm_cpuid_entry2 *entries, u32 nent)
 {
 	int r = -EINVAL;
 
 	if (table_valid(entries, nent)) {
-		if (!vcpu_has_run(vcpu))
+		if (!cpuid_vcpu_has_run(vcpu))
 			return table_replace(vcpu, entries, nent);
 		if (table_same(vcpu, entries, nent))
 			r = 0;
@@ -404,13 +404,13 @@ int vcpu_cpuid_set(struct vcpu *vcpu, struct kvm_cpuid_entry2 *entries, u32 nent
 }
 
 /**
- * vcpu_cpuid_copy() - give a vCPU another one's table
+ * vcpuid_copy() - give a vCPU another one's table
  * @to: has none, and nobody sees it yet
  * @from: owned
  *
  * Return: 0 or -ENOMEM.
  */
-int vcpu_cpuid_copy(struct vcpu *to, const struct vcpu *from)
+int vcpuid_copy(struct vcpu *to, const struct vcpu *from)
 {
 	const struct vcpu_cpuid *c = &from->cpuid;
 	struct kvm_cpuid_entry2 *entries = NULL;
@@ -457,7 +457,7 @@ static int table_set(struct vcpu *vcpu, void __user *arg,
 		if (IS_ERR(entries))
 			return PTR_ERR(entries);
 	}
-	return vcpu_cpuid_set(vcpu, entries, nent);
+	return vcpuid_set(vcpu, entries, nent);
 }
 
 /**
@@ -465,7 +465,7 @@ static int table_set(struct vcpu *vcpu, void __user *arg,
  * @vcpu: owned
  * @arg: struct kvm_cpuid2
  *
- * Return: as vcpu_cpuid_set(); -E2BIG for too many entries, -EFAULT.
+ * Return: as vcpuid_set(); -E2BIG for too many entries, -EFAULT.
  */
 int vcpu_ioctl_set_cpuid2(struct vcpu *vcpu, void __user *arg)
 {

@@ -30,12 +30,12 @@ u32 cpuid_xsave_size(u64 xcr0);
 void cpuid_xcr0_changed(struct vcpu *vcpu);
 
 u32 cpuid_offer(struct kvm_cpuid_entry2 *entries);
-int vcpu_cpuid_copy(struct vcpu *to, const struct vcpu *from);
-int vcpu_cpuid_set(struct vcpu *vcpu, struct kvm_cpuid_entry2 *entries, u32 nent);
+int vcpuid_copy(struct vcpu *to, const struct vcpu *from);
+int vcpuid_set(struct vcpu *vcpu, struct kvm_cpuid_entry2 *entries, u32 nent);
 
 void cpuid_setup(void);
-void vcpu_cpuid_init(struct vcpu *vcpu);
-void vcpu_cpuid_free(struct vcpu *vcpu);
+void vcpuid_init(struct vcpu *vcpu);
+void vcpuid_free(struct vcpu *vcpu);
 
 /* ioctls, whose arguments are of variable size; a vCPU is owned. */
 int cpuid_ioctl_get_supported(void __user *arg);

@@ -25,7 +25,7 @@ static int set_table(struct kunit *test, struct vcpu *vcpu, const struct kvm_cpu
 
 	KUNIT_ASSERT_NOT_NULL(test, e);
 	memcpy(e, table, nent * sizeof(*e));
-	return vcpu_cpuid_set(vcpu, e, nent);
+	return vcpuid_set(vcpu, e, nent);
 }
 
 /* MSRs */
@@ -258,7 +258,7 @@ static void cpuid_offer_test(struct kunit *test)
 		for (j = 0; j < i; j++)
 			KUNIT_EXPECT_FALSE(test, e[i].function == e[j].function &&
 						 e[i].index == e[j].index);
-	KUNIT_ASSERT_EQ(test, vcpu_cpuid_set(vcpu, e, nent), 0);
+	KUNIT_ASSERT_EQ(test, vcpuid_set(vcpu, e, nent), 0);
 	KUNIT_EXPECT_TRUE(test, cpuid_has(vcpu, X86_FEATURE_X2APIC));
 	KUNIT_EXPECT_TRUE(test, cpuid_has(vcpu, X86_FEATURE_TSC_DEADLINE_TIMER));
 	KUNIT_EXPECT_TRUE(test, cpuid_has(vcpu, X86_FEATURE_HYPERVISOR));
@@ -287,7 +287,7 @@ static void cpuid_no_xsave_test(struct kunit *test)
 	quirk_no_xsave = true;
 	state_host_setup();
 	e = offered(test, &nent);
-	KUNIT_EXPECT_EQ(test, vcpu_cpuid_set(vcpu, e, nent), 0);
+	KUNIT_EXPECT_EQ(test, vcpuid_set(vcpu, e, nent), 0);
 	KUNIT_EXPECT_FALSE(test, cpuid_has(vcpu, X86_FEATURE_XSAVE));
 	KUNIT_EXPECT_FALSE(test, cpuid_has(vcpu, X86_FEATURE_AVX));
 	KUNIT_EXPECT_FALSE(test, cpuid_has(vcpu, X86_FEATURE_AVX2));
@@ -440,9 +440,9 @@ static void cpuid_change_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, set_table(test, vcpu, changed, ARRAY_SIZE(changed)), 0);
 	changed[1].ecx |= BIT(0);
 	KUNIT_EXPECT_EQ(test, set_table(test, vcpu, changed, ARRAY_SIZE(changed)), -EINVAL);
-	KUNIT_EXPECT_EQ(test, vcpu_cpuid_set(vcpu, NULL, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, vcpuid_set(vcpu, NULL, 0), -EINVAL);
 	vcpu->exits[EXIT_HLT] = 0;
-	KUNIT_EXPECT_EQ(test, vcpu_cpuid_set(vcpu, NULL, 0), 0);
+	KUNIT_EXPECT_EQ(test, vcpuid_set(vcpu, NULL, 0), 0);
 	KUNIT_EXPECT_EQ(test, vcpu->cpuid.efer_reserved, cpuid_host_efer_reserved());
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The guest's x87, SSE and extended state.  The kernel's guest fpstate holds and
- * switches it (vcpu_fpu_load() and vcpu_fpu_put() around KVM_RUN); the registers
+ * switches it (vfpu_load() and vfpu_put() around KVM_RUN); the registers
  * that say how XSAVE works (XCR0, XSS) and PKRU are switched here, around each
  * entry.
  *
@@ -56,33 +56,33 @@ void fpu_setup(void)
 }
 
 /**
- * vcpu_fpu_init() - allocate the state, initialized
+ * vfpu_init() - allocate the state, initialized
  * @vcpu: being created
  *
  * Return: 0 or -ENOMEM.
  */
-int vcpu_fpu_init(struct vcpu *vcpu)
+int vfpu_init(struct vcpu *vcpu)
 {
 	return fpu_alloc_guest_fpstate(&vcpu->fpu) ? 0 : -ENOMEM;
 }
 
 /**
- * vcpu_fpu_free() - free the state
- * @vcpu: dying; fine when vcpu_fpu_init() failed or did not run
+ * vfpu_free() - free the state
+ * @vcpu: dying; fine when vfpu_init() failed or did not run
  */
-void vcpu_fpu_free(struct vcpu *vcpu)
+void vfpu_free(struct vcpu *vcpu)
 {
 	fpu_free_guest_fpstate(&vcpu->fpu);
 }
 
 /**
- * vcpu_fpu_fits() - would vcpu_fpu_copy() do it?
+ * vfpu_fits() - would vfpu_copy() do it?
  * @to: as there
  * @from: as there
  *
  * Return: whether it would.
  */
-bool vcpu_fpu_fits(const struct vcpu *to, const struct vcpu *from)
+bool vfpu_fits(const struct vcpu *to, const struct vcpu *from)
 {
 	const struct fpstate *dst = to->fpu.fpstate, *src = from->fpu.fpstate;
 
@@ -90,7 +90,7 @@ bool vcpu_fpu_fits(const struct vcpu *to, const struct vcpu *from)
 }
 
 /**
- * vcpu_fpu_copy() - give a vCPU another one's state
+ * vfpu_copy() - give a vCPU another one's state
  * @to: nobody sees it yet, or it is owned, outside of KVM_RUN
  * @from: owned, outside of KVM_RUN
  *
@@ -98,11 +98,11 @@ bool vcpu_fpu_fits(const struct vcpu *to, const struct vcpu *from)
  *
  * Return: 0; -EOPNOTSUPP when it has not.
  */
-int vcpu_fpu_copy(struct vcpu *to, const struct vcpu *from)
+int vfpu_copy(struct vcpu *to, const struct vcpu *from)
 {
 	const struct fpstate *src = from->fpu.fpstate;
 
-	if (!vcpu_fpu_fits(to, from))
+	if (!vfpu_fits(to, from))
 		return -EOPNOTSUPP;
 	memcpy(&to->fpu.fpstate->regs, &src->regs, src->size);
 	return 0;
@@ -115,14 +115,14 @@ static bool guest_uses_pkru(const struct vcpu *vcpu)
 }
 
 /**
- * vcpu_load_guest_xcr0() - switch XCR0, XSS and PKRU to the guest's
+ * vfpu_load_guest_xcr0() - switch XCR0, XSS and PKRU to the guest's
  * @vcpu: about to be entered; IRQs off
  *
  * A guest without CR4.OSXSAVE cannot use or change the first two.  No guest has
  * supervisor state, so its XSS is 0.  That matters even where XSAVES is not offered:
  * SVM cannot take the instruction away.
  */
-void vcpu_load_guest_xcr0(struct vcpu *vcpu)
+void vfpu_load_guest_xcr0(struct vcpu *vcpu)
 {
 	struct x86_state *st = &vcpu->st;
 
@@ -140,10 +140,10 @@ void vcpu_load_guest_xcr0(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_load_host_xcr0() - the reverse, after the exit
+ * vfpu_load_host_xcr0() - the reverse, after the exit
  * @vcpu: just left; IRQs still off; no change of cr4 or xcr0 since entry
  */
-void vcpu_load_host_xcr0(struct vcpu *vcpu)
+void vfpu_load_host_xcr0(struct vcpu *vcpu)
 {
 	struct x86_state *st = &vcpu->st;
 
@@ -174,12 +174,12 @@ static void guest_fpregs_lock(void)
 	op(8) op(9) op(10) op(11) op(12) op(13) op(14) op(15)
 
 /**
- * vcpu_read_xmm() - read an XMM register of the guest
+ * vfpu_read_xmm() - read an XMM register of the guest
  * @vcpu: owned, inside KVM_RUN, its FPU state loaded
  * @nr: 0-15
  * @buf: 16 bytes, filled
  */
-void vcpu_read_xmm(struct vcpu *vcpu, unsigned int nr, void *buf)
+void vfpu_read_xmm(struct vcpu *vcpu, unsigned int nr, void *buf)
 {
 	struct { u8 byte[16]; } *mem = buf;
 
@@ -196,12 +196,12 @@ void vcpu_read_xmm(struct vcpu *vcpu, unsigned int nr, void *buf)
 }
 
 /**
- * vcpu_write_xmm() - write an XMM register of the guest, as SSE instructions do
+ * vfpu_write_xmm() - write an XMM register of the guest, as SSE instructions do
  * @vcpu: owned, inside KVM_RUN, its FPU state loaded
  * @nr: 0-15
  * @buf: 16 bytes; the upper part of a YMM register is untouched
  */
-void vcpu_write_xmm(struct vcpu *vcpu, unsigned int nr, const void *buf)
+void vfpu_write_xmm(struct vcpu *vcpu, unsigned int nr, const void *buf)
 {
 	const struct { u8 byte[16]; } *mem = buf;
 
@@ -217,11 +217,11 @@ void vcpu_write_xmm(struct vcpu *vcpu, unsigned int nr, const void *buf)
 }
 
 /**
- * vcpu_read_fx() - the guest's x87 and XMM registers, as FXSAVE has them
+ * vfpu_read_fx() - the guest's x87 and XMM registers, as FXSAVE has them
  * @vcpu: owned, inside KVM_RUN, its FPU state loaded
  * @fx: filled
  */
-void vcpu_read_fx(struct vcpu *vcpu, struct fxregs_state *fx)
+void vfpu_read_fx(struct vcpu *vcpu, struct fxregs_state *fx)
 {
 	guest_fpregs_lock();
 	asm volatile("fxsaveq %0" : "=m" (*fx));
@@ -229,11 +229,11 @@ void vcpu_read_fx(struct vcpu *vcpu, struct fxregs_state *fx)
 }
 
 /**
- * vcpu_write_fx() - load them
- * @vcpu: as for vcpu_read_fx()
+ * vfpu_write_fx() - load them
+ * @vcpu: as for vfpu_read_fx()
  * @fx: what that gave, with other x87 registers; MXCSR as it was, so that nothing can fault
  */
-void vcpu_write_fx(struct vcpu *vcpu, const struct fxregs_state *fx)
+void vfpu_write_fx(struct vcpu *vcpu, const struct fxregs_state *fx)
 {
 	guest_fpregs_lock();
 	asm volatile("fxrstorq %0" : : "m" (*fx));
@@ -241,12 +241,12 @@ void vcpu_write_fx(struct vcpu *vcpu, const struct fxregs_state *fx)
 }
 
 /**
- * vcpu_read_ymm() - read a YMM register of the guest
+ * vfpu_read_ymm() - read a YMM register of the guest
  * @vcpu: owned, inside KVM_RUN, its FPU state loaded; its XCR0 has AVX, so the host has it
  * @nr: 0-15
  * @buf: 32 bytes, filled
  */
-void vcpu_read_ymm(struct vcpu *vcpu, unsigned int nr, void *buf)
+void vfpu_read_ymm(struct vcpu *vcpu, unsigned int nr, void *buf)
 {
 	struct { u8 byte[32]; } *mem = buf;
 
@@ -263,12 +263,12 @@ void vcpu_read_ymm(struct vcpu *vcpu, unsigned int nr, void *buf)
 }
 
 /**
- * vcpu_write_ymm() - write a YMM register of the guest, as AVX instructions do
- * @vcpu: as for vcpu_read_ymm()
+ * vfpu_write_ymm() - write a YMM register of the guest, as AVX instructions do
+ * @vcpu: as for vfpu_read_ymm()
  * @nr: 0-15
  * @buf: 32 bytes; what lies above them is cleared
  */
-void vcpu_write_ymm(struct vcpu *vcpu, unsigned int nr, const void *buf)
+void vfpu_write_ymm(struct vcpu *vcpu, unsigned int nr, const void *buf)
 {
 	const struct { u8 byte[32]; } *mem = buf;
 
@@ -298,13 +298,13 @@ static bool xcr0_valid(u64 xcr0)
 }
 
 /**
- * vcpu_set_xcr0() - XSETBV of XCR0
+ * vfpu_set_xcr0() - XSETBV of XCR0
  * @vcpu: owned; the caller has checked CPL, CR4.OSXSAVE and ecx
  * @val: as written
  *
  * Return: X86_NO_FAULT or X86_FAULT (SDM 13.3).
  */
-enum guest_fault vcpu_set_xcr0(struct vcpu *vcpu, u64 val)
+enum guest_fault vfpu_set_xcr0(struct vcpu *vcpu, u64 val)
 {
 	if (!xcr0_valid(val) || (val & ~vcpu->cpuid.xcr0_allowed))
 		return X86_FAULT;
@@ -511,6 +511,6 @@ int vcpu_ioctl_set_xcrs(struct vcpu *vcpu, struct kvm_xcrs *xcrs)
 		return -EINVAL;
 	for (i = 0; i < xcrs->nr_xcrs; i++)
 		if (xcrs->xcrs[i].xcr == XCR_XFEATURE_ENABLED_MASK)
-			return vcpu_set_xcr0(vcpu, xcrs->xcrs[i].value) ? -EINVAL : 0;
+			return vfpu_set_xcr0(vcpu, xcrs->xcrs[i].value) ? -EINVAL : 0;
 	return 0;
 }

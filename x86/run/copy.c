@@ -29,7 +29,7 @@ static void copy_registers(struct vcpu *to, struct vcpu *from)
 
 	vcpu_need(from, parts);
 	to->st = from->st;
-	/* Pushed with the clock: see vcpu_clock_copy(). */
+	/* Pushed with the clock: see vclock_copy(). */
 	to->st.tsc_offset = tsc_offset;
 	to->st.valid = to->st.dirty = 0;
 	vcpu_changed(to, parts | ST_TSC);

@@ -203,13 +203,13 @@ static void xcr0_test(struct kunit *test)
 	vcpu->cpuid.xcr0_allowed = XCR0_AVX512 | XFEATURE_MASK_PKRU;
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		vcpu->st.xcr0 = XFEATURE_MASK_FP;
-		KUNIT_EXPECT_EQ_MSG(test, vcpu_set_xcr0(vcpu, cases[i].val), cases[i].result,
+		KUNIT_EXPECT_EQ_MSG(test, vfpu_set_xcr0(vcpu, cases[i].val), cases[i].result,
 				    "%llx", cases[i].val);
 		KUNIT_EXPECT_EQ(test, vcpu->st.xcr0,
 				cases[i].result ? XFEATURE_MASK_FP : cases[i].val);
 	}
 	vcpu->cpuid.xcr0_allowed = 0;
-	KUNIT_EXPECT_EQ(test, vcpu_set_xcr0(vcpu, XFEATURE_MASK_FP), X86_FAULT);
+	KUNIT_EXPECT_EQ(test, vfpu_set_xcr0(vcpu, XFEATURE_MASK_FP), X86_FAULT);
 }
 
 static void dr_test(struct kunit *test)

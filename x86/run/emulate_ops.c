@@ -141,22 +141,22 @@ static enum emu_result glue_set_dr(struct emu_ctxt *c, unsigned int nr, u64 val)
 
 static void glue_get_xmm(struct emu_ctxt *c, unsigned int nr, void *buf)
 {
-	vcpu_read_xmm(glue_of(c)->vcpu, nr, buf);
+	vfpu_read_xmm(glue_of(c)->vcpu, nr, buf);
 }
 
 static void glue_set_xmm(struct emu_ctxt *c, unsigned int nr, const void *buf)
 {
-	vcpu_write_xmm(glue_of(c)->vcpu, nr, buf);
+	vfpu_write_xmm(glue_of(c)->vcpu, nr, buf);
 }
 
 static void glue_get_ymm(struct emu_ctxt *c, unsigned int nr, void *buf)
 {
-	vcpu_read_ymm(glue_of(c)->vcpu, nr, buf);
+	vfpu_read_ymm(glue_of(c)->vcpu, nr, buf);
 }
 
 static void glue_set_ymm(struct emu_ctxt *c, unsigned int nr, const void *buf)
 {
-	vcpu_write_ymm(glue_of(c)->vcpu, nr, buf);
+	vfpu_write_ymm(glue_of(c)->vcpu, nr, buf);
 }
 
 static void glue_get_x87(struct emu_ctxt *c, struct emu_x87 *x)
@@ -165,7 +165,7 @@ static void glue_get_x87(struct emu_ctxt *c, struct emu_x87 *x)
 	struct fxregs_state fx __aligned(16) = { };
 	unsigned int i;
 
-	vcpu_read_fx(glue_of(c)->vcpu, &fx);
+	vfpu_read_fx(glue_of(c)->vcpu, &fx);
 	x->cw = fx.cwd;
 	x->sw = fx.swd;
 	x->tag = fx.twd;
@@ -179,13 +179,13 @@ static void glue_set_x87(struct emu_ctxt *c, const struct emu_x87 *x)
 	struct fxregs_state fx __aligned(16) = { };
 	unsigned int i;
 
-	vcpu_read_fx(glue_of(c)->vcpu, &fx);
+	vfpu_read_fx(glue_of(c)->vcpu, &fx);
 	fx.cwd = x->cw;
 	fx.swd = x->sw;
 	fx.twd = x->tag;
 	for (i = 0; i < 8; i++)
 		memcpy((u8 *)fx.st_space + 16 * i, x->st[i], sizeof(x->st[i]));
-	vcpu_write_fx(glue_of(c)->vcpu, &fx);
+	vfpu_write_fx(glue_of(c)->vcpu, &fx);
 }
 
 static u64 glue_get_xcr0(struct emu_ctxt *c)

@@ -30,7 +30,7 @@ static_assert(EMU_EFER_SCE == EFER_SCE && EMU_EFER_FFXSR == EFER_FFXSR);
  */
 enum emu_result glue_set_xcr0(struct emu_ctxt *c, u64 val)
 {
-	return vcpu_set_xcr0(glue_of(c)->vcpu, val) ? glue_fault(c, X86_TRAP_GP, true) : EMU_OK;
+	return vfpu_set_xcr0(glue_of(c)->vcpu, val) ? glue_fault(c, X86_TRAP_GP, true) : EMU_OK;
 }
 
 /**
@@ -220,7 +220,7 @@ void glue_get_fx(struct emu_ctxt *c, void *fx)
 	/* Cleared: some CPUs leave the pointers out when they save, but load them. */
 	struct fxregs_state now __aligned(16) = { };
 
-	vcpu_read_fx(glue_of(c)->vcpu, &now);
+	vfpu_read_fx(glue_of(c)->vcpu, &now);
 	memcpy(fx, &now, sizeof(now));
 }
 
@@ -234,7 +234,7 @@ void glue_set_fx(struct emu_ctxt *c, const void *fx)
 	struct fxregs_state now __aligned(16);
 
 	memcpy(&now, fx, sizeof(now));
-	vcpu_write_fx(glue_of(c)->vcpu, &now);
+	vfpu_write_fx(glue_of(c)->vcpu, &now);
 }
 
 /**

@@ -603,7 +603,7 @@ static enum exit_outcome exit_xsetbv(struct vcpu *vcpu, struct exit_facts *f)
 	len = vcpu_len(vcpu, f, 3);
 	if (unlikely(len <= 0))
 		return exit_again(vcpu, len);
-	return exit_done(vcpu, vcpu_set_xcr0(vcpu, val), len);
+	return exit_done(vcpu, vfpu_set_xcr0(vcpu, val), len);
 }
 
 static enum exit_outcome exit_invlpg(struct vcpu *vcpu, struct exit_facts *f)

@@ -93,7 +93,7 @@ static s64 hypercall_clock_pairing(struct vcpu *vcpu, const struct hypercall *h)
 	struct timespec64 ts;
 	int err;
 
-	if (h->arg[1] != KVM_CLOCK_PAIRING_WALLCLOCK || !vcpu_clock_pair(vcpu, &ts, &pairing.tsc))
+	if (h->arg[1] != KVM_CLOCK_PAIRING_WALLCLOCK || !vclock_pair(vcpu, &ts, &pairing.tsc))
 		return -KVM_EOPNOTSUPP;
 	pairing.sec = ts.tv_sec;
 	pairing.nsec = ts.tv_nsec;

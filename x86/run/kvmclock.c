@@ -50,10 +50,10 @@ void vcpu_clock_update(struct vcpu *vcpu)
 	struct pvclock_vcpu_time_info info, old;
 	int idx, err;
 
-	vcpu_tsc_catch_up(vcpu);
+	vtsc_catch_up(vcpu);
 	if (!(c->system_time_msr & KVM_MSR_ENABLED))
 		return;
-	vcpu_time_info(vcpu, &info);
+	vclock_time_info(vcpu, &info);
 	idx = srcu_read_lock(&mmu->srcu);
 	/* The guest clears this flag when it has seen it. */
 	err = guest_read(mmu, gpa, &old, sizeof(old));

@@ -100,7 +100,7 @@ static bool msr_feature(const struct msr_access *a, unsigned int feature)
 
 static enum guest_fault tsc_read(struct msr_access *a)
 {
-	a->val = a->by_vmm ? vcpu_tsc_of_vmm(a->vcpu) : vcpu_tsc(a->vcpu);
+	a->val = a->by_vmm ? vtsc_of_vmm(a->vcpu) : vcpu_tsc(a->vcpu);
 	return X86_NO_FAULT;
 }
 
@@ -110,10 +110,10 @@ static enum guest_fault tsc_write(struct msr_access *a)
 	struct vcpu *vcpu = a->vcpu;
 
 	if (a->by_vmm) {
-		vcpu_sync_tsc(vcpu, a->val);
+		vtsc_sync(vcpu, a->val);
 	} else {
 		vcpu->msr.tsc_adjust += a->val - vcpu_tsc(vcpu);
-		vcpu_set_tsc(vcpu, a->val);
+		vtsc_set(vcpu, a->val);
 	}
 	return X86_NO_FAULT;
 }
@@ -124,7 +124,7 @@ static enum guest_fault tsc_adjust_write(struct msr_access *a)
 	u64 delta = a->val - vcpu->msr.tsc_adjust;
 
 	if (!a->by_vmm && delta)
-		vcpu_set_tsc(vcpu, vcpu_tsc(vcpu) + delta);
+		vtsc_set(vcpu, vcpu_tsc(vcpu) + delta);
 	vcpu->msr.tsc_adjust = a->val;
 	return X86_NO_FAULT;
 }

@@ -88,7 +88,7 @@ static void reset_events(struct vcpu *vcpu)
 
 /**
  * vcpu_reset() - put a vCPU into its state after power-on or INIT
- * @vcpu: owned; for power-on, being created, after vcpu_cpuid_init()
+ * @vcpu: owned; for power-on, being created, after vcpuid_init()
  * @init: INIT, which leaves the FPU, XCR0, TSC and most MSRs alone
  */
 void vcpu_reset(struct vcpu *vcpu, bool init)

@@ -191,17 +191,17 @@ static __always_inline void run_store_debug(struct vcpu *vcpu)
 
 static __always_inline void run_guest(struct vcpu *vcpu, struct exit_facts *facts)
 {
-	bool xcr0 = vcpu_switches_xcr0(vcpu);
+	bool xcr0 = vfpu_switches_xcr0(vcpu);
 
 	trace_ditto_entry(vcpu);
 	if (xcr0)
-		vcpu_load_guest_xcr0(vcpu);
+		vfpu_load_guest_xcr0(vcpu);
 	run_load_debug(vcpu);
 	hostwork_begin_guest_time();
 	static_call(backend_run)(vcpu, facts);
 	run_store_debug(vcpu);
 	if (xcr0)
-		vcpu_load_host_xcr0(vcpu);
+		vfpu_load_host_xcr0(vcpu);
 	trace_ditto_exit(vcpu, facts);
 }
 
@@ -227,7 +227,7 @@ static __always_inline bool run_enter(struct vcpu *vcpu, struct exit_facts *fact
 {
 	preempt_disable();
 	local_irq_disable();
-	vcpu_fpu_enter();
+	vfpu_enter();
 	/* Pairs with vcpu_kick(), vcpu_notify() and vm_flush_tlbs(); see the top of the file. */
 	smp_store_mb(vcpu->mode, VCPU_IN_GUEST);
 	if (run_must_wait(vcpu)) {
@@ -547,7 +547,7 @@ static int run_with_fpu(struct vcpu *vcpu)
 {
 	enum exit_outcome r;
 
-	vcpu_fpu_load(vcpu);
+	vfpu_load(vcpu);
 	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
 	if (unlikely(vcpu->pv.apf.owed))
 		vcpu_request(vcpu, REQ_APF);
@@ -555,7 +555,7 @@ static int run_with_fpu(struct vcpu *vcpu)
 	if (r == OUTCOME_ENTER)
 		r = compat_immediate_exit(vcpu->run) ? vcpu_fails(vcpu, -EINTR) : run_loop(vcpu);
 	srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
-	vcpu_fpu_put(vcpu);
+	vfpu_put(vcpu);
 	return r == OUTCOME_ERROR ? vcpu->error : 0;
 }
 

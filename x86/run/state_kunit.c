@@ -101,9 +101,9 @@ struct vcpu *state_vcpu_new(struct kunit *test, struct vm *vm)
 	KUNIT_ASSERT_NOT_NULL(test, vcpu);
 	vcpu->vm = vm;
 	vcpu->st.valid = ST_ALL;
-	vcpu_cpuid_init(vcpu);
-	vcpu_clock_init(vcpu);
-	KUNIT_ASSERT_EQ(test, vcpu_fpu_init(vcpu), 0);
+	vcpuid_init(vcpu);
+	vclock_init(vcpu);
+	KUNIT_ASSERT_EQ(test, vfpu_init(vcpu), 0);
 	vcpu_reset(vcpu, false);
 	vcpu->requests = 0;
 	return vcpu;
@@ -115,8 +115,8 @@ struct vcpu *state_vcpu_new(struct kunit *test, struct vm *vm)
  */
 void state_vcpu_delete(struct vcpu *vcpu)
 {
-	vcpu_fpu_free(vcpu);
-	vcpu_cpuid_free(vcpu);
+	vfpu_free(vcpu);
+	vcpuid_free(vcpu);
 }
 
 /**
