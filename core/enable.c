@@ -214,7 +214,7 @@ static const struct enable_vm enable_vm_table[] = {
 };
 
 static const struct enable_vcpu enable_vcpu_table[] = {
-	{ KVM_CAP_ENFORCE_PV_FEATURE_CPUID, ANY, vcpu_enforce_pv },
+	{ KVM_CAP_ENFORCE_PV_FEATURE_CPUID, ANY, pv_enforce },
 	{ }
 };
 

@@ -69,7 +69,7 @@ static __always_inline void vcpu_arrive(struct vcpu *vcpu, int cpu)
 	static_call(backend_load)(vcpu, cpu);
 	if (unlikely(vcpu->cpu != cpu || clock_shifted(&vcpu->clock)))
 		vclock_load(vcpu, vcpu->cpu != cpu);
-	if (unlikely(vcpu_steal_on(vcpu)))
+	if (unlikely(steal_on(vcpu)))
 		vcpu_request(vcpu, REQ_STEAL);
 	vcpu->cpu = cpu;
 }
@@ -80,8 +80,8 @@ static __always_inline void vcpu_leave(struct vcpu *vcpu)
 	if (!vcpu->loaded)
 		return;
 	vcpu->loaded = false;
-	if (unlikely(vcpu_steal_on(vcpu)))
-		vcpu_steal_left(vcpu);
+	if (unlikely(steal_on(vcpu)))
+		steal_left(vcpu);
 	/*
 	 * Restore the thread's own registers, even when virtualization has been switched
 	 * off on this CPU.
@@ -158,7 +158,7 @@ void vcpu_publish_clock(struct vcpu *vcpu)
 		return;
 	vcpu_load(vcpu);
 	if (vcpu_take_request(vcpu, REQ_CLOCK_UPDATE))
-		vcpu_clock_update(vcpu);
+		kvmclock_update(vcpu);
 	vcpu_put(vcpu);
 	mutex_unlock(&vcpu->mutex);
 }
@@ -191,7 +191,7 @@ static void vcpu_init_fields(struct vcpu *vcpu, struct vm *vm, u32 id)
 	spin_lock_init(&vcpu->thread_lock);
 	rcuwait_init(&vcpu->wait);
 	preempt_notifier_init(&vcpu->preempt, &vcpu_preempt_ops);
-	vcpu_apf_init(vcpu);
+	apf_init(vcpu);
 	vcpu_request(vcpu, REQ_RELOAD_ROOT);
 	vcpu_request(vcpu, REQ_EVENT);
 }
@@ -206,7 +206,7 @@ static int vcpu_init_parts(struct vcpu *vcpu)
 	err = ring_alloc(&vcpu->vm->mmu, &vcpu->ring);
 	if (err)
 		goto free_run;
-	err = vcpu_emulator_init(vcpu);
+	err = emulator_init(vcpu);
 	if (err)
 		goto free_ring;
 	err = vfpu_init(vcpu);
@@ -228,7 +228,7 @@ free_fpu:
 	vcpuid_free(vcpu);
 	vfpu_free(vcpu);
 free_emulator:
-	vcpu_emulator_free(vcpu);
+	emulator_free(vcpu);
 free_ring:
 	ring_free(&vcpu->ring);
 free_run:
@@ -243,12 +243,12 @@ free_run:
 void vcpu_destroy(struct vcpu *vcpu)
 {
 	vcpu_forget_last(vcpu);
-	vcpu_apf_clear(vcpu);
+	apf_clear(vcpu);
 	backend->vcpu_free(vcpu);
 	vlapic_free(vcpu);
 	vcpuid_free(vcpu);
 	vfpu_free(vcpu);
-	vcpu_emulator_free(vcpu);
+	emulator_free(vcpu);
 	mmu_shadow_vcpu_free(&vcpu->shadow);
 	ring_free(&vcpu->ring);
 	vcpu_free_run(vcpu);

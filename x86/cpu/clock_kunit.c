@@ -163,7 +163,7 @@ static void slept_test(struct kunit *test)
 	vcpu->st.dirty = 0;
 	vclock_load(vcpu, false);
 	KUNIT_EXPECT_TRUE(test, test_bit(REQ_CLOCK_UPDATE, &vcpu->requests));
-	vcpu_clock_update(vcpu);
+	kvmclock_update(vcpu);
 	/* Less what went by since the TSC was read. */
 	KUNIT_EXPECT_GT(test, vcpu->st.tsc_offset - offset, hour);
 	KUNIT_EXPECT_LT(test, vcpu->st.tsc_offset - offset, 2 * hour);
@@ -179,7 +179,7 @@ static u64 offset_after_leap(struct vcpu *vcpu, u64 by)
 	u64 offset = vcpu->st.tsc_offset;
 
 	clock_slept(rdtsc_ordered() + vcpu->clock.shift - by, 0);
-	vcpu_clock_update(vcpu);
+	kvmclock_update(vcpu);
 	return vcpu->st.tsc_offset - offset;
 }
 

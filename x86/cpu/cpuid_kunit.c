@@ -293,7 +293,7 @@ static void cpuid_no_xsave_test(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, cpuid_has(vcpu, X86_FEATURE_AVX2));
 	KUNIT_EXPECT_FALSE(test, cpuid_has(vcpu, X86_FEATURE_PKU));
 	KUNIT_EXPECT_EQ(test, vcpu->cpuid.xcr0_allowed, 0ULL);
-	KUNIT_EXPECT_EQ(test, vcpu_set_cr4(vcpu, X86_CR4_OSXSAVE), X86_FAULT);
+	KUNIT_EXPECT_EQ(test, cr_set_cr4(vcpu, X86_CR4_OSXSAVE), X86_FAULT);
 	query(vcpu, 0xd, 0, r);
 	KUNIT_EXPECT_EQ(test, r[0] | r[1] | r[2] | r[3], 0U);
 	quirk_no_xsave = was;

@@ -9,7 +9,7 @@
  * enum guest_fault - what the guest gets for its instruction
  * @X86_NO_FAULT: it is done
  * @X86_FAULT: #GP(0), as the CPU would raise it
- * @X86_FAULT_UD: #UD, from vcpu_get_dr() and vcpu_set_dr() only
+ * @X86_FAULT_UD: #UD, from cr_get_dr() and cr_set_dr() only
  * @X86_INTERRUPTED: a signal came before the guest's memory did: it executes it again
  *
  * With a fault nothing is changed, and the caller injects it.

@@ -90,19 +90,19 @@ static void apf_forget(struct vcpu *vcpu, struct apf_page *page)
 }
 
 /**
- * vcpu_apf_init() - wait for nothing
+ * apf_init() - wait for nothing
  * @vcpu: being created
  */
-void vcpu_apf_init(struct vcpu *vcpu)
+void apf_init(struct vcpu *vcpu)
 {
 	INIT_LIST_HEAD(&vcpu->pv.apf.pages);
 }
 
 /**
- * vcpu_apf_clear() - forget everything that is waited for; nobody is told any more
+ * apf_clear() - forget everything that is waited for; nobody is told any more
  * @vcpu: owned, or being destroyed; does not wait
  */
-void vcpu_apf_clear(struct vcpu *vcpu)
+void apf_clear(struct vcpu *vcpu)
 {
 	struct apf_page *page;
 
@@ -116,7 +116,7 @@ void vcpu_apf_clear(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_set_apf_msr() - MSR_KVM_ASYNC_PF_EN was written
+ * apf_set_msr() - MSR_KVM_ASYNC_PF_EN was written
  * @vcpu: owned
  * @val: address of 64 bytes, and KVM_ASYNC_PF_*
  *
@@ -126,7 +126,7 @@ void vcpu_apf_clear(struct vcpu *vcpu)
  * Return: X86_NO_FAULT; X86_FAULT for bits that are reserved, ways to tell that there are not, or
  * anything without local APIC.
  */
-enum guest_fault vcpu_set_apf_msr(struct vcpu *vcpu, u64 val)
+enum guest_fault apf_set_msr(struct vcpu *vcpu, u64 val)
 {
 	if (val & (APF_RESERVED | KVM_ASYNC_PF_DELIVERY_AS_PF_VMEXIT))
 		return X86_FAULT;
@@ -135,8 +135,8 @@ enum guest_fault vcpu_set_apf_msr(struct vcpu *vcpu, u64 val)
 	if (!vcpu->apic)
 		return val ? X86_FAULT : X86_NO_FAULT;
 	vcpu->pv.apf.msr = val;
-	if (!vcpu_apf_on(vcpu)) {
-		vcpu_apf_clear(vcpu);
+	if (!apf_on(vcpu)) {
+		apf_clear(vcpu);
 		return X86_NO_FAULT;
 	}
 	vcpu->pv.apf.wake_all = true;
@@ -145,13 +145,13 @@ enum guest_fault vcpu_set_apf_msr(struct vcpu *vcpu, u64 val)
 }
 
 /**
- * vcpu_set_apf_vector() - MSR_KVM_ASYNC_PF_INT was written
+ * apf_set_vector() - MSR_KVM_ASYNC_PF_INT was written
  * @vcpu: owned
  * @val: vector
  *
  * Return: X86_NO_FAULT or X86_FAULT.
  */
-enum guest_fault vcpu_set_apf_vector(struct vcpu *vcpu, u64 val)
+enum guest_fault apf_set_vector(struct vcpu *vcpu, u64 val)
 {
 	if (val & ~(u64)KVM_ASYNC_PF_VEC_MASK)
 		return X86_FAULT;
@@ -160,11 +160,11 @@ enum guest_fault vcpu_set_apf_vector(struct vcpu *vcpu, u64 val)
 }
 
 /**
- * vcpu_apf_ack() - MSR_KVM_ASYNC_PF_ACK was written: the guest has taken the token
+ * apf_ack() - MSR_KVM_ASYNC_PF_ACK was written: the guest has taken the token
  * @vcpu: owned
  * @val: bit 0: so it is
  */
-void vcpu_apf_ack(struct vcpu *vcpu, u64 val)
+void apf_ack(struct vcpu *vcpu, u64 val)
 {
 	if (!(val & 1))
 		return;
@@ -204,17 +204,17 @@ static bool apf_tell_ready(struct vcpu *vcpu, u32 token)
 }
 
 /**
- * vcpu_apf_check() - for REQ_APF: tell the guest of pages that are there
+ * apf_check() - for REQ_APF: tell the guest of pages that are there
  * @vcpu: owned, in a read section of mmu.srcu; process context, may sleep
  *
  * One at a time; the guest's acknowledgement asks for the next. Where there is no memory to
  * tell it in, the next KVM_RUN, or what ends the vCPU's sleep, has it tried again.
  */
-void vcpu_apf_check(struct vcpu *vcpu)
+void apf_check(struct vcpu *vcpu)
 {
 	struct apf_page *page, *next;
 
-	if (!vcpu_apf_on(vcpu))
+	if (!apf_on(vcpu))
 		return;
 	if (vcpu->pv.apf.wake_all && apf_tell_ready(vcpu, ~0u))
 		vcpu->pv.apf.wake_all = false;
@@ -236,12 +236,12 @@ static bool apf_at_rest(const struct vcpu *vcpu)
 }
 
 /**
- * vcpu_apf_access() - may a fault of the guest's be waited for by somebody else?
- * @vcpu: owned; wants to be told of such (vcpu_apf_on())
+ * apf_access() - may a fault of the guest's be waited for by somebody else?
+ * @vcpu: owned; wants to be told of such (apf_on())
  *
  * Return: MMU_ASYNC or 0.
  */
-u32 vcpu_apf_access(const struct vcpu *vcpu)
+u32 apf_access(const struct vcpu *vcpu)
 {
 	return apf_at_rest(vcpu) && !vcpu->debug.control ? MMU_ASYNC : 0;
 }
@@ -305,13 +305,13 @@ static bool apf_tell_absent(struct vcpu *vcpu, const struct apf_page *page)
 
 	if (!apf_may_tell(vcpu) || guest_write(&vcpu->vm->mmu, gpa, &reason, sizeof(reason)))
 		return false;
-	vcpu_queue_page_fault(vcpu, page->token, 0);
+	event_queue_page_fault(vcpu, page->token, 0);
 	return true;
 }
 
 /**
- * vcpu_apf_fault() - an access of the guest's would have to wait
- * @vcpu: owned, in a read section of mmu.srcu; vcpu_apf_access() said yes
+ * apf_fault() - an access of the guest's would have to wait
+ * @vcpu: owned, in a read section of mmu.srcu; apf_access() said yes
  * @gpa: of the access
  * @write: it is a write
  *
@@ -320,7 +320,7 @@ static bool apf_tell_absent(struct vcpu *vcpu, const struct apf_page *page)
  *
  * Return: false when the fault has to be waited for here.
  */
-bool vcpu_apf_fault(struct vcpu *vcpu, gpa_t gpa, bool write)
+bool apf_fault(struct vcpu *vcpu, gpa_t gpa, bool write)
 {
 	struct apf_page *page = apf_find(vcpu, gpa >> PAGE_SHIFT);
 

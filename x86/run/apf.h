@@ -9,17 +9,17 @@
 
 #include "x86/machine/vcpu.h"
 
-void vcpu_apf_init(struct vcpu *vcpu);
-void vcpu_apf_clear(struct vcpu *vcpu);
-enum guest_fault vcpu_set_apf_msr(struct vcpu *vcpu, u64 val);
-enum guest_fault vcpu_set_apf_vector(struct vcpu *vcpu, u64 val);
-void vcpu_apf_ack(struct vcpu *vcpu, u64 val);
-void vcpu_apf_check(struct vcpu *vcpu);
-u32 vcpu_apf_access(const struct vcpu *vcpu);
-bool vcpu_apf_fault(struct vcpu *vcpu, gpa_t gpa, bool write);
+void apf_init(struct vcpu *vcpu);
+void apf_clear(struct vcpu *vcpu);
+enum guest_fault apf_set_msr(struct vcpu *vcpu, u64 val);
+enum guest_fault apf_set_vector(struct vcpu *vcpu, u64 val);
+void apf_ack(struct vcpu *vcpu, u64 val);
+void apf_check(struct vcpu *vcpu);
+u32 apf_access(const struct vcpu *vcpu);
+bool apf_fault(struct vcpu *vcpu, gpa_t gpa, bool write);
 
 /* The guest wants to be told, and can be. */
-static inline bool vcpu_apf_on(const struct vcpu *vcpu)
+static inline bool apf_on(const struct vcpu *vcpu)
 {
 	const u64 on = KVM_ASYNC_PF_ENABLED | KVM_ASYNC_PF_DELIVERY_AS_INT;
 

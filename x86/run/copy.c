@@ -53,7 +53,7 @@ static void copy_pv(struct vcpu *to, const struct vcpu *from)
 
 	*pv = from->pv;
 	pv->steal_thread = NULL;
-	vcpu_apf_init(to);
+	apf_init(to);
 	if (!pv->apf.nr)
 		return;
 	pv->apf.nr = 0;
@@ -110,7 +110,7 @@ void vcpu_copy(struct vcpu *to, struct vcpu *from)
 	copy_pages(to, from);
 	copy_state(to, from);
 	vcpu_request(to, REQ_MSR_FILTER);
-	vcpu_debug_copy(to, from);
+	debug_copy(to, from);
 }
 
 /* What comes before it, and from PAGE_SYNC on, says how the VMM wants the next KVM_RUN. */
@@ -150,7 +150,7 @@ void vcpu_revert(struct vcpu *vcpu, struct vcpu *base)
 {
 	unsigned int req;
 
-	vcpu_apf_clear(vcpu);
+	apf_clear(vcpu);
 	for (req = 0; req < BITS_PER_LONG; req++)
 		if (COPY_REQUESTS & BIT(req))
 			vcpu_take_request(vcpu, req);

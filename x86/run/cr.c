@@ -117,13 +117,13 @@ static enum guest_fault read_pdptes(struct vcpu *vcpu, u64 cr3, u64 pdpte[4])
 }
 
 /**
- * vcpu_check_cr3() - may cr3 have this value, as paging is now?
+ * cr_check_cr3() - may cr3 have this value, as paging is now?
  * @vcpu: owned; process context
  * @cr3: 32 bits; the vCPU is not in long mode
  *
  * Return: X86_NO_FAULT, X86_FAULT or X86_INTERRUPTED.
  */
-enum guest_fault vcpu_check_cr3(struct vcpu *vcpu, u64 cr3)
+enum guest_fault cr_check_cr3(struct vcpu *vcpu, u64 cr3)
 {
 	const struct x86_state *st = &vcpu->st;
 	u64 pdpte[4];
@@ -151,13 +151,13 @@ static enum guest_fault load_pdptes(struct vcpu *vcpu, u64 cr3)
 }
 
 /**
- * vcpu_reload_pdptes() - REQ_PDPTES: the VMM has set the registers that lead to them
+ * cr_reload_pdptes() - REQ_PDPTES: the VMM has set the registers that lead to them
  * @vcpu: owned; process context
  *
  * Entries that the instruction would refuse are as good as not present.  Where a signal
  * came before memory the request stands again.
  */
-void vcpu_reload_pdptes(struct vcpu *vcpu)
+void cr_reload_pdptes(struct vcpu *vcpu)
 {
 	struct x86_state *st = &vcpu->st;
 	enum guest_fault r;
@@ -175,14 +175,14 @@ void vcpu_reload_pdptes(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_get_pdptes() - the page-directory pointers of PAE paging
+ * cr_get_pdptes() - the page-directory pointers of PAE paging
  * @vcpu: owned and loaded; process context
  * @pdpte: filled: what the CPU uses, or would load if the guest went on
  *
  * Return: 1; 0 when the vCPU does not use PAE paging, and nothing is filled; -EINTR when a
  * signal came first.
  */
-int vcpu_get_pdptes(struct vcpu *vcpu, u64 pdpte[4])
+int cr_get_pdptes(struct vcpu *vcpu, u64 pdpte[4])
 {
 	enum guest_fault r = X86_NO_FAULT;
 	struct x86_state *st = &vcpu->st;
@@ -206,7 +206,7 @@ int vcpu_get_pdptes(struct vcpu *vcpu, u64 pdpte[4])
 }
 
 /**
- * vcpu_pdptes_usable() - can a vCPU have these?
+ * cr_pdptes_usable() - can a vCPU have these?
  * @vcpu: owned
  * @cr0: which it will have, as the next two
  * @cr4: likewise
@@ -215,19 +215,19 @@ int vcpu_get_pdptes(struct vcpu *vcpu, u64 pdpte[4])
  *
  * Return: true for PAE paging with entries that the CPU would have loaded.
  */
-bool vcpu_pdptes_usable(const struct vcpu *vcpu, u64 cr0, u64 cr4, u64 efer, const u64 pdpte[4])
+bool cr_pdptes_usable(const struct vcpu *vcpu, u64 cr0, u64 cr4, u64 efer, const u64 pdpte[4])
 {
 	return pae_paging(cr0, cr4, efer) && pdptes_valid(vcpu, pdpte);
 }
 
 /**
- * vcpu_set_pdptes() - give a vCPU page-directory pointers that need not be those in memory
+ * cr_set_pdptes() - give a vCPU page-directory pointers that need not be those in memory
  * @vcpu: owned; process context
- * @pdpte: vcpu_pdptes_usable() with what control registers hold now
+ * @pdpte: cr_pdptes_usable() with what control registers hold now
  *
  * A CPU that has no registers for them reads those in memory.
  */
-void vcpu_set_pdptes(struct vcpu *vcpu, const u64 pdpte[4])
+void cr_set_pdptes(struct vcpu *vcpu, const u64 pdpte[4])
 {
 	clear_bit(REQ_PDPTES, &vcpu->requests);
 	memcpy(vcpu->st.pdpte, pdpte, sizeof(vcpu->st.pdpte));
@@ -249,7 +249,7 @@ static bool cr0_paging_change_ok(struct vcpu *vcpu, u64 cr0)
 }
 
 /**
- * vcpu_set_cr0() - MOV to CR0, LMSW and CLTS for the guest
+ * cr_set_cr0() - MOV to CR0, LMSW and CLTS for the guest
  * @vcpu: owned; process context
  * @val: as written; reserved bits in the lower half are ignored
  *
@@ -257,7 +257,7 @@ static bool cr0_paging_change_ok(struct vcpu *vcpu, u64 cr0)
  *
  * Return: X86_NO_FAULT, X86_FAULT or X86_INTERRUPTED.
  */
-enum guest_fault vcpu_set_cr0(struct vcpu *vcpu, u64 val)
+enum guest_fault cr_set_cr0(struct vcpu *vcpu, u64 val)
 {
 	struct x86_state *st = &vcpu->st;
 	u64 cr0 = cr_fixup_cr0(val);
@@ -287,7 +287,7 @@ enum guest_fault vcpu_set_cr0(struct vcpu *vcpu, u64 val)
 }
 
 /**
- * vcpu_set_cr3() - MOV to CR3 for the guest
+ * cr_set_cr3() - MOV to CR3 for the guest
  * @vcpu: owned; process context
  * @val: as written; outside of long mode only 32 bits exist
  *
@@ -295,7 +295,7 @@ enum guest_fault vcpu_set_cr0(struct vcpu *vcpu, u64 val)
  *
  * Return: X86_NO_FAULT, X86_FAULT or X86_INTERRUPTED.
  */
-enum guest_fault vcpu_set_cr3(struct vcpu *vcpu, u64 val)
+enum guest_fault cr_set_cr3(struct vcpu *vcpu, u64 val)
 {
 	struct x86_state *st = &vcpu->st;
 
@@ -336,13 +336,13 @@ static bool cr4_change_ok(struct vcpu *vcpu, u64 cr4)
 }
 
 /**
- * vcpu_set_cr4() - MOV to CR4 for the guest
+ * cr_set_cr4() - MOV to CR4 for the guest
  * @vcpu: owned; process context
  * @val: as written
  *
  * Return: X86_NO_FAULT, X86_FAULT or X86_INTERRUPTED.
  */
-enum guest_fault vcpu_set_cr4(struct vcpu *vcpu, u64 val)
+enum guest_fault cr_set_cr4(struct vcpu *vcpu, u64 val)
 {
 	struct x86_state *st = &vcpu->st;
 	u64 changed;
@@ -366,13 +366,13 @@ enum guest_fault vcpu_set_cr4(struct vcpu *vcpu, u64 val)
 }
 
 /**
- * vcpu_set_cr8() - MOV to CR8 for the guest
+ * cr_set_cr8() - MOV to CR8 for the guest
  * @vcpu: owned
  * @val: as written
  *
  * Return: X86_NO_FAULT or X86_FAULT.
  */
-enum guest_fault vcpu_set_cr8(struct vcpu *vcpu, u64 val)
+enum guest_fault cr_set_cr8(struct vcpu *vcpu, u64 val)
 {
 	if (val & ~0xfULL)
 		return X86_FAULT;
@@ -384,7 +384,7 @@ enum guest_fault vcpu_set_cr8(struct vcpu *vcpu, u64 val)
 }
 
 /**
- * vcpu_set_efer() - write the EFER MSR
+ * cr_set_efer() - write the EFER MSR
  * @vcpu: owned
  * @val: as written; LMA is read-only and ignored
  * @by_vmm: the VMM writes; it may set what this host can do, whatever the
@@ -392,7 +392,7 @@ enum guest_fault vcpu_set_cr8(struct vcpu *vcpu, u64 val)
  *
  * Return: X86_NO_FAULT or X86_FAULT.
  */
-enum guest_fault vcpu_set_efer(struct vcpu *vcpu, u64 val, bool by_vmm)
+enum guest_fault cr_set_efer(struct vcpu *vcpu, u64 val, bool by_vmm)
 {
 	struct x86_state *st = &vcpu->st;
 	u64 reserved = by_vmm ? cpuid_host_efer_reserved() : vcpu->cpuid.efer_reserved;
@@ -451,7 +451,7 @@ static enum guest_fault dr_resolve(struct vcpu *vcpu, unsigned int *nr)
 }
 
 /**
- * vcpu_get_dr() - MOV from a debug register for the guest
+ * cr_get_dr() - MOV from a debug register for the guest
  * @vcpu: owned
  * @nr: 0-7
  * @val: set on success
@@ -460,7 +460,7 @@ static enum guest_fault dr_resolve(struct vcpu *vcpu, unsigned int *nr)
  *
  * Return: X86_NO_FAULT or X86_FAULT_UD.
  */
-enum guest_fault vcpu_get_dr(struct vcpu *vcpu, unsigned int nr, u64 *val)
+enum guest_fault cr_get_dr(struct vcpu *vcpu, unsigned int nr, u64 *val)
 {
 	struct x86_state *st = &vcpu->st;
 	enum guest_fault r = dr_resolve(vcpu, &nr);
@@ -473,14 +473,14 @@ enum guest_fault vcpu_get_dr(struct vcpu *vcpu, unsigned int nr, u64 *val)
 }
 
 /**
- * vcpu_set_dr() - MOV to a debug register for the guest
+ * cr_set_dr() - MOV to a debug register for the guest
  * @vcpu: owned
  * @nr: 0-7
  * @val: as written
  *
  * Return: X86_NO_FAULT, X86_FAULT or X86_FAULT_UD (SDM 18.2).
  */
-enum guest_fault vcpu_set_dr(struct vcpu *vcpu, unsigned int nr, u64 val)
+enum guest_fault cr_set_dr(struct vcpu *vcpu, unsigned int nr, u64 val)
 {
 	struct x86_state *st = &vcpu->st;
 	enum guest_fault r = dr_resolve(vcpu, &nr);

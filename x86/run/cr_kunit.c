@@ -137,21 +137,21 @@ static void cr_test(struct kunit *test)
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(cr0_cases); i++)
-		run_cr_case(test, &cr0_cases[i], vcpu_set_cr0, &st->cr0);
+		run_cr_case(test, &cr0_cases[i], cr_set_cr0, &st->cr0);
 	for (i = 0; i < ARRAY_SIZE(cr3_cases); i++)
-		run_cr_case(test, &cr3_cases[i], vcpu_set_cr3, &st->cr3);
+		run_cr_case(test, &cr3_cases[i], cr_set_cr3, &st->cr3);
 	for (i = 0; i < ARRAY_SIZE(cr4_cases); i++)
-		run_cr_case(test, &cr4_cases[i], vcpu_set_cr4, &st->cr4);
+		run_cr_case(test, &cr4_cases[i], cr_set_cr4, &st->cr4);
 }
 
 static void cr8_test(struct kunit *test)
 {
 	struct vcpu *vcpu = the_vcpu(test);
 
-	KUNIT_EXPECT_EQ(test, vcpu_set_cr8(vcpu, 15), 0);
+	KUNIT_EXPECT_EQ(test, cr_set_cr8(vcpu, 15), 0);
 	KUNIT_EXPECT_EQ(test, vcpu->st.cr8, 15ULL);
-	KUNIT_EXPECT_EQ(test, vcpu_set_cr8(vcpu, 16), X86_FAULT);
-	KUNIT_EXPECT_EQ(test, vcpu_set_cr8(vcpu, BIT_ULL(63)), X86_FAULT);
+	KUNIT_EXPECT_EQ(test, cr_set_cr8(vcpu, 16), X86_FAULT);
+	KUNIT_EXPECT_EQ(test, cr_set_cr8(vcpu, BIT_ULL(63)), X86_FAULT);
 	KUNIT_EXPECT_EQ(test, vcpu->st.cr8, 15ULL);
 }
 
@@ -159,25 +159,25 @@ static void efer_test(struct kunit *test)
 {
 	struct vcpu *vcpu = the_vcpu(test);
 
-	KUNIT_EXPECT_EQ(test, vcpu_set_efer(vcpu, EFER_SCE | EFER_NX, false), 0);
+	KUNIT_EXPECT_EQ(test, cr_set_efer(vcpu, EFER_SCE | EFER_NX, false), 0);
 	KUNIT_EXPECT_EQ(test, vcpu->st.efer, (u64)(EFER_SCE | EFER_NX));
 	KUNIT_EXPECT_TRUE(test, test_bit(REQ_TLB_FLUSH, &vcpu->requests));
 	/* LMA is not the guest's to write. */
-	KUNIT_EXPECT_EQ(test, vcpu_set_efer(vcpu, EFER_LME | EFER_LMA, false), 0);
+	KUNIT_EXPECT_EQ(test, cr_set_efer(vcpu, EFER_LME | EFER_LMA, false), 0);
 	KUNIT_EXPECT_EQ(test, vcpu->st.efer, (u64)EFER_LME);
-	KUNIT_EXPECT_EQ(test, vcpu_set_efer(vcpu, EFER_SVME, true), X86_FAULT);
-	KUNIT_EXPECT_EQ(test, vcpu_set_efer(vcpu, BIT_ULL(1), false), X86_FAULT);
+	KUNIT_EXPECT_EQ(test, cr_set_efer(vcpu, EFER_SVME, true), X86_FAULT);
+	KUNIT_EXPECT_EQ(test, cr_set_efer(vcpu, BIT_ULL(1), false), X86_FAULT);
 	KUNIT_EXPECT_EQ(test, vcpu->st.efer, (u64)EFER_LME);
 
 	enter_long_mode(vcpu);
-	KUNIT_EXPECT_EQ(test, vcpu_set_efer(vcpu, EFER_SCE, false), X86_FAULT);
-	KUNIT_EXPECT_EQ(test, vcpu_set_efer(vcpu, EFER_LME, false), 0);
+	KUNIT_EXPECT_EQ(test, cr_set_efer(vcpu, EFER_SCE, false), X86_FAULT);
+	KUNIT_EXPECT_EQ(test, cr_set_efer(vcpu, EFER_LME, false), 0);
 	KUNIT_EXPECT_EQ(test, vcpu->st.efer, (u64)(EFER_LME | EFER_LMA));
 
 	/* What the guest's CPUID lacks, the VMM may restore all the same. */
 	vcpu->cpuid.efer_reserved |= EFER_NX;
-	KUNIT_EXPECT_EQ(test, vcpu_set_efer(vcpu, EFER_LME | EFER_NX, false), X86_FAULT);
-	KUNIT_EXPECT_EQ(test, vcpu_set_efer(vcpu, EFER_LME | EFER_NX, true), 0);
+	KUNIT_EXPECT_EQ(test, cr_set_efer(vcpu, EFER_LME | EFER_NX, false), X86_FAULT);
+	KUNIT_EXPECT_EQ(test, cr_set_efer(vcpu, EFER_LME | EFER_NX, true), 0);
 }
 
 static void xcr0_test(struct kunit *test)
@@ -217,20 +217,20 @@ static void dr_test(struct kunit *test)
 	struct vcpu *vcpu = the_vcpu(test);
 	u64 val = 0;
 
-	KUNIT_EXPECT_EQ(test, vcpu_set_dr(vcpu, 3, 0x1122334455667788ULL), 0);
-	KUNIT_EXPECT_EQ(test, vcpu_get_dr(vcpu, 3, &val), 0);
+	KUNIT_EXPECT_EQ(test, cr_set_dr(vcpu, 3, 0x1122334455667788ULL), 0);
+	KUNIT_EXPECT_EQ(test, cr_get_dr(vcpu, 3, &val), 0);
 	KUNIT_EXPECT_EQ(test, val, 0x1122334455667788ULL);
-	KUNIT_EXPECT_EQ(test, vcpu_set_dr(vcpu, 6, 0xffffffffULL), 0);
+	KUNIT_EXPECT_EQ(test, cr_set_dr(vcpu, 6, 0xffffffffULL), 0);
 	KUNIT_EXPECT_EQ(test, vcpu->st.dr6, 0xffffeff0ULL | 0xf);
-	KUNIT_EXPECT_EQ(test, vcpu_set_dr(vcpu, 4, 0), 0);
+	KUNIT_EXPECT_EQ(test, cr_set_dr(vcpu, 4, 0), 0);
 	KUNIT_EXPECT_EQ(test, vcpu->st.dr6, 0xffff0ff0ULL);
-	KUNIT_EXPECT_EQ(test, vcpu_set_dr(vcpu, 5, 0xffffffffULL), 0);
+	KUNIT_EXPECT_EQ(test, cr_set_dr(vcpu, 5, 0xffffffffULL), 0);
 	KUNIT_EXPECT_EQ(test, vcpu->st.dr7, 0xffff27ffULL);
-	KUNIT_EXPECT_EQ(test, vcpu_set_dr(vcpu, 7, BIT_ULL(32)), X86_FAULT);
-	KUNIT_EXPECT_EQ(test, vcpu_set_dr(vcpu, 6, BIT_ULL(32)), X86_FAULT);
+	KUNIT_EXPECT_EQ(test, cr_set_dr(vcpu, 7, BIT_ULL(32)), X86_FAULT);
+	KUNIT_EXPECT_EQ(test, cr_set_dr(vcpu, 6, BIT_ULL(32)), X86_FAULT);
 	vcpu->st.cr4 = X86_CR4_DE;
-	KUNIT_EXPECT_EQ(test, vcpu_get_dr(vcpu, 4, &val), X86_FAULT_UD);
-	KUNIT_EXPECT_EQ(test, vcpu_set_dr(vcpu, 5, 0), X86_FAULT_UD);
+	KUNIT_EXPECT_EQ(test, cr_get_dr(vcpu, 4, &val), X86_FAULT_UD);
+	KUNIT_EXPECT_EQ(test, cr_set_dr(vcpu, 5, 0), X86_FAULT_UD);
 	KUNIT_EXPECT_EQ(test, vcpu->st.dr7, 0xffff27ffULL);
 }
 

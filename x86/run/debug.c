@@ -118,7 +118,7 @@ static void debug_syscall(struct vcpu *vcpu, u8 len)
 	if (!(st->efer & EFER_SCE) || !(st->efer & EFER_LMA) ||
 	    (!st->code.l && boot_cpu_data.x86_vendor == X86_VENDOR_INTEL))
 		return;
-	vcpu_end_insn(vcpu, len);
+	skip_end_insn(vcpu, len);
 	st->gpr[GPR_RCX] = st->rip;
 	st->gpr[GPR_R11] = st->rflags;
 	st->rip = st->code.l ? st->msrs.lstar : st->msrs.cstar;
@@ -160,7 +160,7 @@ static enum exit_outcome debug_emulate(struct vcpu *vcpu)
 	static const struct exit_facts none = { .kind = EXIT_UNDEFINED,
 						.vectoring.type = EVENT_NONE };
 
-	return vcpu_emulate(vcpu, &none);
+	return emulate_vcpu(vcpu, &none);
 }
 
 /* What the CPU refuses, it shall refuse itself: LOCK, and an INT n that is too long. */
@@ -179,7 +179,7 @@ static enum exit_outcome debug_one_byte(struct vcpu *vcpu, const struct insn_pee
 	case 0xcc:	/* INT3 */
 		if (vcpu->debug.control & KVM_GUESTDBG_USE_SW_BP)
 			return debug_report(vcpu, X86_TRAP_BP, 0);
-		vcpu_queue_exception(vcpu, X86_TRAP_BP);
+		event_queue_exception(vcpu, X86_TRAP_BP);
 		vcpu->ev.exc_len = insn->len;
 		break;
 	case 0xcd:	/* INT n */
@@ -188,32 +188,32 @@ static enum exit_outcome debug_one_byte(struct vcpu *vcpu, const struct insn_pee
 	case 0xce:	/* INTO */
 		if (!(vcpu->st.rflags & X86_EFLAGS_OF) || insn->is_64)
 			break;
-		vcpu_queue_exception(vcpu, X86_TRAP_OF);
+		event_queue_exception(vcpu, X86_TRAP_OF);
 		vcpu->ev.exc_len = insn->len;
 		break;
 	case 0xcf:	/* IRET */
 		vcpu->debug.loads_flags = true;
 		break;
 	case 0xf1:	/* INT1 */
-		vcpu_end_insn(vcpu, insn->len);
-		vcpu_queue_debug(vcpu, 0);
+		skip_end_insn(vcpu, insn->len);
+		event_queue_debug(vcpu, 0);
 		break;
 	}
 	return OUTCOME_ENTER;
 }
 
 /**
- * vcpu_debug_soft_int() - INT n or INT3 exited instead of the exception that was asked for
+ * debug_soft_int_exit() - INT n or INT3 exited instead of the exception that was asked for
  * @vcpu: owned and loaded
  *
  * Return: as exit_handle().
  */
-enum exit_outcome vcpu_debug_soft_int(struct vcpu *vcpu)
+enum exit_outcome debug_soft_int_exit(struct vcpu *vcpu)
 {
 	struct insn_peek insn;
 
 	/* Gone, or rewritten: the guest executes what is there now. */
-	if (!vcpu_peek_insn(vcpu, &insn) || insn.two_byte || debug_is_refused(&insn) ||
+	if (!emulate_peek_insn(vcpu, &insn) || insn.two_byte || debug_is_refused(&insn) ||
 	    (insn.opcode != 0xcc && insn.opcode != 0xcd))
 		return OUTCOME_ENTER;
 	vcpu_request(vcpu, REQ_EVENT);
@@ -228,7 +228,7 @@ static enum exit_outcome debug_execute(struct vcpu *vcpu)
 {
 	struct insn_peek insn;
 
-	if (!vcpu_peek_insn(vcpu, &insn))
+	if (!emulate_peek_insn(vcpu, &insn))
 		return OUTCOME_ENTER;
 	if (vcpu->st.rflags & X86_EFLAGS_VM) {
 		vcpu->debug.loads_flags = insn.opcode == 0xcf || insn.opcode == 0x9d;
@@ -246,12 +246,12 @@ static enum exit_outcome debug_execute(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_debug_begin() - before the guest of a debugger is entered
+ * debug_begin() - before the guest of a debugger is entered
  * @vcpu: owned and loaded, and debugged; process context
  *
  * Return: as exit_handle().
  */
-enum exit_outcome vcpu_debug_begin(struct vcpu *vcpu)
+enum exit_outcome debug_begin(struct vcpu *vcpu)
 {
 	struct vcpu_debug *d = &vcpu->debug;
 	struct vcpu_events *ev = &vcpu->ev;
@@ -270,17 +270,17 @@ enum exit_outcome vcpu_debug_begin(struct vcpu *vcpu)
 	vcpu_request(vcpu, REQ_EVENT);
 	if (ev->exc_pending || ev->exc_injected || ev->irq_injected || ev->nmi_injected)
 		return OUTCOME_ENTER;
-	return vcpu_debug_end(vcpu, debug_execute(vcpu));
+	return debug_end(vcpu, debug_execute(vcpu));
 }
 
 /**
- * vcpu_debug_end() - after an exit of a debugged guest was handled
- * @vcpu: as for vcpu_debug_begin()
+ * debug_end() - after an exit of a debugged guest was handled
+ * @vcpu: as for debug_begin()
  * @r: what exit_handle() gave
  *
  * Return: likewise.
  */
-enum exit_outcome vcpu_debug_end(struct vcpu *vcpu, enum exit_outcome r)
+enum exit_outcome debug_end(struct vcpu *vcpu, enum exit_outcome r)
 {
 	if (r != OUTCOME_ENTER || !debug_step_ended(vcpu))
 		return r;
@@ -313,10 +313,10 @@ static void debug_leave_at_once(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_debug_before() - make the CPU's registers the debugger's
+ * debug_before() - make the CPU's registers the debugger's
  * @vcpu: about to enter, its events are chosen; IRQs off
  */
-void vcpu_debug_before(struct vcpu *vcpu)
+void debug_before(struct vcpu *vcpu)
 {
 	struct vcpu_debug *d = &vcpu->debug;
 	struct vcpu_events *ev = &vcpu->ev;
@@ -359,11 +359,11 @@ static bool debug_is_trap(const struct exit_facts *f)
 }
 
 /**
- * vcpu_debug_after() - make the registers in vcpu->st the guest's
+ * debug_after() - make the registers in vcpu->st the guest's
  * @vcpu: has left the guest; IRQs off
  * @f: why
  */
-void vcpu_debug_after(struct vcpu *vcpu, const struct exit_facts *f)
+void debug_after(struct vcpu *vcpu, const struct exit_facts *f)
 {
 	struct vcpu_debug *d = &vcpu->debug;
 	struct x86_state *st = &vcpu->st;
@@ -391,11 +391,11 @@ static void debug_keep_guests(struct vcpu *vcpu, u64 dr6_bits)
 	if (!d->guest_tf)
 		dr6_bits &= ~(u64)DR_STEP;
 	if (dr6_bits & (DR_TRAP_BITS | DR_STEP))
-		vcpu_queue_debug(vcpu, dr6_bits);
+		event_queue_debug(vcpu, dr6_bits);
 }
 
 /**
- * vcpu_debug_exception() - is an exception for the debugger?
+ * debug_exception() - is an exception for the debugger?
  * @vcpu: debugged
  * @f: the exit
  *
@@ -404,7 +404,7 @@ static void debug_keep_guests(struct vcpu *vcpu, u64 dr6_bits)
  *
  * Return: true with vcpu->run filled, when it is.
  */
-bool vcpu_debug_exception(struct vcpu *vcpu, const struct exit_facts *f)
+bool debug_exception(struct vcpu *vcpu, const struct exit_facts *f)
 {
 	u32 control = vcpu->debug.control;
 
@@ -422,20 +422,20 @@ bool vcpu_debug_exception(struct vcpu *vcpu, const struct exit_facts *f)
 }
 
 /**
- * vcpu_debug_dr() - an access to a debug register, which a debugger may be using
+ * debug_dr() - an access to a debug register, which a debugger may be using
  * @vcpu: debugged
  * @f: the exit
  *
  * Return: as exit_handle().
  */
-enum exit_outcome vcpu_debug_dr(struct vcpu *vcpu, const struct exit_facts *f)
+enum exit_outcome debug_dr(struct vcpu *vcpu, const struct exit_facts *f)
 {
 	vcpu_need(vcpu, ST_CODE);
 	if (vcpu->st.code.cpl || !(debug_dr7(vcpu) & DR7_GD))
-		return vcpu_emulate(vcpu, f);
+		return emulate_vcpu(vcpu, f);
 	if (vcpu->debug.control & KVM_GUESTDBG_USE_HW_BP)
 		return debug_report(vcpu, X86_TRAP_DB, DEBUG_DR6_BD);
-	vcpu_queue_debug(vcpu, DEBUG_DR6_BD);
+	event_queue_debug(vcpu, DEBUG_DR6_BD);
 	return OUTCOME_ENTER;
 }
 
@@ -459,11 +459,11 @@ static void debug_arm(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_debug_copy() - have a vCPU debugged as another one is
+ * debug_copy() - have a vCPU debugged as another one is
  * @to: nobody sees it yet
  * @from: owned
  */
-void vcpu_debug_copy(struct vcpu *to, const struct vcpu *from)
+void debug_copy(struct vcpu *to, const struct vcpu *from)
 {
 	to->debug = from->debug;
 	if (to->debug.control)
@@ -486,7 +486,7 @@ int vcpu_ioctl_set_guest_debug(struct vcpu *vcpu, struct kvm_guest_debug *dbg)
 	if (control & (KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP)) {
 		if (vcpu->ev.exc_pending || (READ_ONCE(vcpu->requests) & BIT(REQ_SHUTDOWN)))
 			return -EBUSY;
-		vcpu_queue_exception(vcpu, control & KVM_GUESTDBG_INJECT_DB ? X86_TRAP_DB :
+		event_queue_exception(vcpu, control & KVM_GUESTDBG_INJECT_DB ? X86_TRAP_DB :
 									      X86_TRAP_BP);
 	}
 	d->control = control & KVM_GUESTDBG_ENABLE ? control & DEBUG_CONTROLS : 0;

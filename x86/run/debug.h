@@ -20,14 +20,14 @@ struct exit_facts;
 struct kvm_guest_debug;
 struct vcpu;
 
-enum exit_outcome vcpu_debug_begin(struct vcpu *vcpu);
-enum exit_outcome vcpu_debug_end(struct vcpu *vcpu, enum exit_outcome r);
-void vcpu_debug_before(struct vcpu *vcpu);
-void vcpu_debug_after(struct vcpu *vcpu, const struct exit_facts *facts);
-bool vcpu_debug_exception(struct vcpu *vcpu, const struct exit_facts *facts);
-enum exit_outcome vcpu_debug_soft_int(struct vcpu *vcpu);
-enum exit_outcome vcpu_debug_dr(struct vcpu *vcpu, const struct exit_facts *facts);
-void vcpu_debug_copy(struct vcpu *to, const struct vcpu *from);
+enum exit_outcome debug_begin(struct vcpu *vcpu);
+enum exit_outcome debug_end(struct vcpu *vcpu, enum exit_outcome r);
+void debug_before(struct vcpu *vcpu);
+void debug_after(struct vcpu *vcpu, const struct exit_facts *facts);
+bool debug_exception(struct vcpu *vcpu, const struct exit_facts *facts);
+enum exit_outcome debug_soft_int_exit(struct vcpu *vcpu);
+enum exit_outcome debug_dr(struct vcpu *vcpu, const struct exit_facts *facts);
+void debug_copy(struct vcpu *to, const struct vcpu *from);
 int vcpu_ioctl_set_guest_debug(struct vcpu *vcpu, struct kvm_guest_debug *dbg);
 
 #endif

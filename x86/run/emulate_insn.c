@@ -79,7 +79,7 @@ static enum emu_result glue_is_missing(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_emulate_undefined() - execute in software what was #UD on this CPU
+ * emulate_undefined() - execute in software what was #UD on this CPU
  * @vcpu: owned and loaded, its FPU too; the caller is in vm->mmu.srcu
  * @outcome: set when it was: what is next
  *
@@ -88,7 +88,7 @@ static enum emu_result glue_is_missing(struct vcpu *vcpu)
  *
  * Return: whether it was.
  */
-bool vcpu_emulate_undefined(struct vcpu *vcpu, enum exit_outcome *outcome)
+bool emulate_undefined(struct vcpu *vcpu, enum exit_outcome *outcome)
 {
 	enum emu_result r = EMU_UNHANDLED;
 
@@ -109,7 +109,7 @@ bool vcpu_emulate_undefined(struct vcpu *vcpu, enum exit_outcome *outcome)
 }
 
 /**
- * vcpu_insn_len() - length of the instruction that caused an exit
+ * emulate_insn_len() - length of the instruction that caused an exit
  * @vcpu: owned and loaded; rip stands on it
  * @f: the exit
  *
@@ -117,7 +117,7 @@ bool vcpu_emulate_undefined(struct vcpu *vcpu, enum exit_outcome *outcome)
  * stands there is no instruction that we know: another vCPU has rewritten it since, and the
  * guest executes what is there now; -errno.
  */
-int vcpu_insn_len(struct vcpu *vcpu, const struct exit_facts *f)
+int emulate_insn_len(struct vcpu *vcpu, const struct exit_facts *f)
 {
 	enum emu_result r;
 	struct glue *g;
@@ -129,7 +129,7 @@ int vcpu_insn_len(struct vcpu *vcpu, const struct exit_facts *f)
 	if (r == EMU_OK)
 		return vcpu->emu->insn_len;
 	if (r == EMU_FAULT)
-		vcpu_queue_fault(vcpu, &vcpu->emu->fault);
+		event_queue_fault(vcpu, &vcpu->emu->fault);
 	return r == EMU_UNHANDLED ? g->err : 0;
 }
 
@@ -139,7 +139,7 @@ static bool is_hypercall(const u8 *insn)
 }
 
 /**
- * vcpu_fix_hypercall() - write this CPU's hypercall over the other vendor's
+ * emulate_fix_hypercall() - write this CPU's hypercall over the other vendor's
  * @vcpu: owned and loaded; what stands at rip was #UD
  * @outcome: set when it was one: what is next, perhaps with a fault of that write queued
  *
@@ -149,7 +149,7 @@ static bool is_hypercall(const u8 *insn)
  *
  * Return: whether it was; false also when it lies in memory that keeps what it has.
  */
-bool vcpu_fix_hypercall(struct vcpu *vcpu, enum exit_outcome *outcome)
+bool emulate_fix_hypercall(struct vcpu *vcpu, enum exit_outcome *outcome)
 {
 	const u8 *own = backend->caps->hypercall;
 	enum emu_result r = EMU_OK;
@@ -164,7 +164,7 @@ bool vcpu_fix_hypercall(struct vcpu *vcpu, enum exit_outcome *outcome)
 		return r == EMU_RETRY;
 	r = glue_write(vcpu->emu, glue_code_at(vcpu, 0), own, HYPERCALL_LEN, 0);
 	if (r == EMU_FAULT)
-		vcpu_queue_fault(vcpu, &vcpu->emu->fault);
+		event_queue_fault(vcpu, &vcpu->emu->fault);
 	if (r != EMU_UNHANDLED)
 		return !vcpu->io.nr_writes;
 	*outcome = vcpu_fails(vcpu, g->err);
@@ -217,7 +217,7 @@ static bool insn_wants_next(const struct insn_peek *insn)
 }
 
 /**
- * vcpu_peek_insn() - what is the next instruction?
+ * emulate_peek_insn() - what is the next instruction?
  * @vcpu: owned and loaded; process context
  * @insn: filled
  *
@@ -226,7 +226,7 @@ static bool insn_wants_next(const struct insn_peek *insn)
  *
  * Return: whether it could be read.
  */
-bool vcpu_peek_insn(struct vcpu *vcpu, struct insn_peek *insn)
+bool emulate_peek_insn(struct vcpu *vcpu, struct insn_peek *insn)
 {
 	u64 gva = glue_code_at(vcpu, 0);
 	u8 bytes[EMU_INSN_MAX];

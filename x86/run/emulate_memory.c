@@ -20,7 +20,7 @@ static noinline enum emu_result glue_walk(struct glue *g, struct walk_memo *memo
 		return EMU_OK;
 	if (!g->fault.valid)
 		return glue_error(g, err);
-	g->c.fault = vcpu_walk_fault(&g->fault);
+	g->c.fault = walk_fault_found(&g->fault);
 	return EMU_FAULT;
 }
 

@@ -100,7 +100,7 @@ static enum emu_result glue_set_cr(struct emu_ctxt *c, unsigned int nr, u64 val)
 
 	switch (nr) {
 	case 0:
-		fault = vcpu_set_cr0(vcpu, val);
+		fault = cr_set_cr0(vcpu, val);
 		break;
 	case 2:
 		vcpu_need(vcpu, ST_CR);
@@ -108,13 +108,13 @@ static enum emu_result glue_set_cr(struct emu_ctxt *c, unsigned int nr, u64 val)
 		vcpu_changed(vcpu, ST_CR);
 		break;
 	case 3:
-		fault = vcpu_set_cr3(vcpu, val);
+		fault = cr_set_cr3(vcpu, val);
 		break;
 	case 4:
-		fault = vcpu_set_cr4(vcpu, val);
+		fault = cr_set_cr4(vcpu, val);
 		break;
 	default:
-		fault = vcpu_set_cr8(vcpu, val);
+		fault = cr_set_cr8(vcpu, val);
 	}
 	if (unlikely(fault == X86_INTERRUPTED))
 		return glue_error(glue_of(c), -EINTR);
@@ -131,12 +131,12 @@ static enum emu_result glue_dr_result(struct emu_ctxt *c, enum guest_fault fault
 
 static enum emu_result glue_get_dr(struct emu_ctxt *c, unsigned int nr, u64 *val)
 {
-	return glue_dr_result(c, vcpu_get_dr(glue_of(c)->vcpu, nr, val));
+	return glue_dr_result(c, cr_get_dr(glue_of(c)->vcpu, nr, val));
 }
 
 static enum emu_result glue_set_dr(struct emu_ctxt *c, unsigned int nr, u64 val)
 {
-	return glue_dr_result(c, vcpu_set_dr(glue_of(c)->vcpu, nr, val));
+	return glue_dr_result(c, cr_set_dr(glue_of(c)->vcpu, nr, val));
 }
 
 static void glue_get_xmm(struct emu_ctxt *c, unsigned int nr, void *buf)

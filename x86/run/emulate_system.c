@@ -207,7 +207,7 @@ enum emu_result glue_set_msr(struct emu_ctxt *c, u32 index, u64 val)
  */
 enum emu_result glue_monitor(struct emu_ctxt *c)
 {
-	return vcpu_has_monitor(glue_of(c)->vcpu) ? EMU_OK : glue_fault(c, X86_TRAP_UD, false);
+	return exit_has_monitor(glue_of(c)->vcpu) ? EMU_OK : glue_fault(c, X86_TRAP_UD, false);
 }
 
 /**
@@ -258,7 +258,7 @@ enum emu_result glue_task_switch(struct emu_ctxt *c, u16 selector, enum emu_task
 		req.event = (struct x86_event) {
 			.type = c->ext ? EVENT_SOFT_EXC : EVENT_SOFT_INT, .vector = via,
 		};
-	r = vcpu_task_switch_by(glue_of(c)->vcpu, &req);
+	r = task_switch_by(glue_of(c)->vcpu, &req);
 	c->switched = req.switched;
 	c->fault = req.fault;
 	glue_of(c)->err = req.err;

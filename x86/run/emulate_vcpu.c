@@ -20,12 +20,12 @@
 #include "x86/run/walk.h"
 
 /**
- * vcpu_emulator_init() - give a vCPU an instruction emulator
+ * emulator_init() - give a vCPU an instruction emulator
  * @vcpu: being created
  *
  * Return: 0 or -ENOMEM.
  */
-int vcpu_emulator_init(struct vcpu *vcpu)
+int emulator_init(struct vcpu *vcpu)
 {
 	struct glue *g = kzalloc(sizeof(*g), GFP_KERNEL_ACCOUNT);
 
@@ -45,10 +45,10 @@ int vcpu_emulator_init(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_emulator_free() - take it away
+ * emulator_free() - take it away
  * @vcpu: dying, with one
  */
-void vcpu_emulator_free(struct vcpu *vcpu)
+void emulator_free(struct vcpu *vcpu)
 {
 	free_page((unsigned long)vcpu->emu->batch_buf);
 	kfree(glue_of(vcpu->emu));
@@ -81,7 +81,7 @@ static __always_inline struct glue *glue_start(struct vcpu *vcpu)
 	g->err = 0;
 	g->interrupted = false;
 	vcpu_need(vcpu, ST_CODE | ST_CR);
-	vcpu_paging_mode(vcpu, &g->mode);
+	walk_paging_mode(vcpu, &g->mode);
 	c->mode = glue_mode(vcpu);
 	c->cpl = vcpu->st.code.cpl;
 	c->rip = vcpu->st.rip;
@@ -131,7 +131,7 @@ static enum exit_outcome glue_unhandled(struct vcpu *vcpu)
 	struct kvm_run *run = vcpu->run;
 
 	if (c->cpl && !READ_ONCE(vcpu->vm->enabled.emulation_exits)) {
-		vcpu_queue_exception(vcpu, X86_TRAP_UD);
+		event_queue_exception(vcpu, X86_TRAP_UD);
 		return OUTCOME_ENTER;
 	}
 	memset(&run->emulation_failure, 0, sizeof(run->emulation_failure));
@@ -172,7 +172,7 @@ static void glue_commit(struct vcpu *vcpu)
 		vcpu_request(vcpu, REQ_EVENT);
 	}
 	if (c->single_step)
-		vcpu_queue_debug(vcpu, DR_STEP);
+		event_queue_debug(vcpu, DR_STEP);
 }
 
 static enum exit_outcome glue_ok(struct vcpu *vcpu)
@@ -249,7 +249,7 @@ enum exit_outcome glue_result(struct glue *g, enum emu_result r)
 	if (r == EMU_UNHANDLED)
 		return g->err ? vcpu_fails(vcpu, g->err) : glue_unhandled(vcpu);
 	if (r == EMU_FAULT)
-		vcpu_queue_fault(vcpu, &vcpu->emu->fault);
+		event_queue_fault(vcpu, &vcpu->emu->fault);
 	return OUTCOME_ENTER;
 }
 
@@ -364,13 +364,13 @@ static bool glue_move_known(struct vcpu *vcpu, const struct exit_facts *f)
 }
 
 /**
- * vcpu_emulate() - execute the instruction at rip in software
+ * emulate_vcpu() - execute the instruction at rip in software
  * @vcpu: owned and loaded, its FPU too; the caller is in vm->mmu.srcu
  * @f: the exit that asks for it
  *
  * Return: as exit_handle().
  */
-enum exit_outcome vcpu_emulate(struct vcpu *vcpu, const struct exit_facts *f)
+enum exit_outcome emulate_vcpu(struct vcpu *vcpu, const struct exit_facts *f)
 {
 	/* Not the instruction at rip made this access. */
 	if (f->kind == EXIT_TDP_FAULT && f->vectoring.type != EVENT_NONE)

@@ -28,12 +28,12 @@ struct insn_peek {
 struct exit_facts;
 struct vcpu;
 
-int vcpu_emulator_init(struct vcpu *vcpu);
-void vcpu_emulator_free(struct vcpu *vcpu);
-int vcpu_insn_len(struct vcpu *vcpu, const struct exit_facts *facts);
-bool vcpu_fix_hypercall(struct vcpu *vcpu, enum exit_outcome *outcome);
-bool vcpu_emulate_undefined(struct vcpu *vcpu, enum exit_outcome *outcome);
-bool vcpu_peek_insn(struct vcpu *vcpu, struct insn_peek *insn);
-enum exit_outcome vcpu_emulate(struct vcpu *vcpu, const struct exit_facts *facts);
+int emulator_init(struct vcpu *vcpu);
+void emulator_free(struct vcpu *vcpu);
+int emulate_insn_len(struct vcpu *vcpu, const struct exit_facts *facts);
+bool emulate_fix_hypercall(struct vcpu *vcpu, enum exit_outcome *outcome);
+bool emulate_undefined(struct vcpu *vcpu, enum exit_outcome *outcome);
+bool emulate_peek_insn(struct vcpu *vcpu, struct insn_peek *insn);
+enum exit_outcome emulate_vcpu(struct vcpu *vcpu, const struct exit_facts *facts);
 
 #endif

@@ -96,53 +96,53 @@ static void events_queue(struct vcpu *vcpu, u8 vector, bool has_error, u32 error
 }
 
 /**
- * vcpu_queue_exception() - raise an exception without error code in the guest
+ * event_queue_exception() - raise an exception without error code in the guest
  * @vcpu: owned
  * @vector: X86_TRAP_*
  */
-void vcpu_queue_exception(struct vcpu *vcpu, u8 vector)
+void event_queue_exception(struct vcpu *vcpu, u8 vector)
 {
 	events_queue(vcpu, vector, false, 0, false, 0);
 }
 
 /**
- * vcpu_queue_exception_error() - raise an exception with an error code
+ * event_queue_exception_error() - raise an exception with an error code
  * @vcpu: owned
  * @vector: X86_TRAP_*
  * @error: its code; dropped in real mode, as the CPU does
  */
-void vcpu_queue_exception_error(struct vcpu *vcpu, u8 vector, u32 error)
+void event_queue_exception_error(struct vcpu *vcpu, u8 vector, u32 error)
 {
 	events_queue(vcpu, vector, true, error, false, 0);
 }
 
 /**
- * vcpu_queue_page_fault() - raise #PF
+ * event_queue_page_fault() - raise #PF
  * @vcpu: owned
  * @cr2: the address, in cr2 when the guest's handler runs and not before
  * @error: its code
  */
-void vcpu_queue_page_fault(struct vcpu *vcpu, u64 cr2, u32 error)
+void event_queue_page_fault(struct vcpu *vcpu, u64 cr2, u32 error)
 {
 	events_queue(vcpu, X86_TRAP_PF, true, error, true, cr2);
 }
 
 /**
- * vcpu_queue_debug() - raise #DB
+ * event_queue_debug() - raise #DB
  * @vcpu: owned
  * @dr6_bits: what becomes set in dr6
  */
-void vcpu_queue_debug(struct vcpu *vcpu, u64 dr6_bits)
+void event_queue_debug(struct vcpu *vcpu, u64 dr6_bits)
 {
 	events_queue(vcpu, X86_TRAP_DB, false, 0, true, dr6_bits);
 }
 
 /**
- * vcpu_queue_fault() - raise what the emulator or a walk found
+ * event_queue_fault() - raise what the emulator or a walk found
  * @vcpu: owned
  * @fault: valid
  */
-void vcpu_queue_fault(struct vcpu *vcpu, const struct emu_fault *fault)
+void event_queue_fault(struct vcpu *vcpu, const struct emu_fault *fault)
 {
 	events_queue(vcpu, fault->vector, fault->has_error, fault->error,
 		     fault->vector == X86_TRAP_PF, fault->cr2);

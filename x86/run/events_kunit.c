@@ -45,9 +45,9 @@ static const enum outcome after_double[NR_CLASSES] = { SERIAL, SHUTDOWN, SHUTDOW
 static void queue(struct vcpu *vcpu, u8 vector)
 {
 	if (vector == X86_TRAP_PF)
-		vcpu_queue_page_fault(vcpu, 0x123456789000, 2);
+		event_queue_page_fault(vcpu, 0x123456789000, 2);
 	else
-		vcpu_queue_exception_error(vcpu, vector, 0x18);
+		event_queue_exception_error(vcpu, vector, 0x18);
 }
 
 static void check_second(struct kunit *test, const struct vcpu_events *ev, u8 second)
@@ -132,7 +132,7 @@ static void events_test_alone(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, vcpu->ev.exc_pending);
 	check_second(test, &vcpu->ev, X86_TRAP_PF);
 	memset(&vcpu->ev, 0, sizeof(vcpu->ev));
-	vcpu_queue_exception(vcpu, X86_TRAP_UD);
+	event_queue_exception(vcpu, X86_TRAP_UD);
 	KUNIT_EXPECT_EQ(test, vcpu->ev.exc_vector, X86_TRAP_UD);
 	KUNIT_EXPECT_FALSE(test, vcpu->ev.exc_has_error);
 	KUNIT_EXPECT_FALSE(test, test_bit(REQ_SHUTDOWN, &vcpu->requests));

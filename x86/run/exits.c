@@ -49,18 +49,18 @@ static enum exit_outcome exit_internal_error(struct vcpu *vcpu, u32 suberror,
 
 static enum exit_outcome exit_gp(struct vcpu *vcpu)
 {
-	vcpu_queue_exception_error(vcpu, X86_TRAP_GP, 0);
+	event_queue_exception_error(vcpu, X86_TRAP_GP, 0);
 	return OUTCOME_ENTER;
 }
 
 static enum exit_outcome exit_ud(struct vcpu *vcpu)
 {
-	vcpu_queue_exception(vcpu, X86_TRAP_UD);
+	event_queue_exception(vcpu, X86_TRAP_UD);
 	return OUTCOME_ENTER;
 }
 
 /*
- * The instruction could not be read, and nothing of it was done: see vcpu_len(). What the CPU
+ * The instruction could not be read, and nothing of it was done: see skip_len(). What the CPU
  * executed may come from a translation that the guest has not flushed; without a flush it
  * would exit here for ever.
  */
@@ -74,7 +74,7 @@ static enum exit_outcome exit_again(struct vcpu *vcpu, int len)
 
 static enum exit_outcome exit_advance(struct vcpu *vcpu, int len)
 {
-	vcpu_advance(vcpu, len);
+	skip_advance(vcpu, len);
 	return OUTCOME_ENTER;
 }
 
@@ -97,7 +97,7 @@ static u8 exit_cpl(struct vcpu *vcpu)
 
 static enum exit_outcome exit_cpuid(struct vcpu *vcpu, struct exit_facts *f)
 {
-	int len = vcpu_len(vcpu, f, 2);
+	int len = skip_len(vcpu, f, 2);
 	u64 *gpr = vcpu->st.gpr;
 	struct cpuid_regs r;
 
@@ -115,11 +115,11 @@ static enum exit_outcome exit_cpuid(struct vcpu *vcpu, struct exit_facts *f)
 
 static enum exit_outcome exit_hlt(struct vcpu *vcpu, struct exit_facts *f)
 {
-	int len = vcpu_len(vcpu, f, 1);
+	int len = skip_len(vcpu, f, 1);
 
 	if (unlikely(len <= 0))
 		return exit_again(vcpu, len);
-	vcpu_advance(vcpu, len);
+	skip_advance(vcpu, len);
 	return vcpu_halt(vcpu);
 }
 
@@ -163,7 +163,7 @@ static enum exit_outcome exit_io_complete(struct vcpu *vcpu)
 		return OUTCOME_ENTER;
 	if (vcpu->io.in)
 		exit_io_result(vcpu, vcpu->io.size, READ_ONCE(*(u32 *)vcpu->pio_data));
-	vcpu_advance(vcpu, vcpu->io.insn_len);
+	skip_advance(vcpu, vcpu->io.insn_len);
 	return OUTCOME_ENTER;
 }
 
@@ -203,7 +203,7 @@ static enum exit_outcome exit_io_vapic(struct vcpu *vcpu, const struct exit_fact
 {
 	enum exit_outcome outcome = exit_io_user(vcpu, f, len);
 
-	vcpu_advance(vcpu, len);
+	skip_advance(vcpu, len);
 	vcpu->io.complete = exit_io_nothing_left;
 	return outcome;
 }
@@ -221,9 +221,9 @@ static enum exit_outcome exit_io(struct vcpu *vcpu, struct exit_facts *f)
 	int len = f->insn_len;
 
 	if (f->io.string)
-		return vcpu_emulate(vcpu, f);
+		return emulate_vcpu(vcpu, f);
 	if (unlikely(!len)) {
-		len = vcpu_insn_len(vcpu, f);
+		len = emulate_insn_len(vcpu, f);
 		if (len <= 0)
 			return exit_again(vcpu, len);
 	}
@@ -254,7 +254,7 @@ static enum exit_outcome exit_msr(struct vcpu *vcpu, struct exit_facts *f)
 		.write = f->msr.write,
 		.val = (u32)gpr[GPR_RAX] | gpr[GPR_RDX] << 32,
 	};
-	int len = vcpu_len(vcpu, f, 2);
+	int len = skip_len(vcpu, f, 2);
 	enum guest_fault fault;
 
 	if (unlikely(len <= 0))
@@ -283,13 +283,13 @@ static enum guest_fault exit_set_cr(struct vcpu *vcpu, u8 nr, u64 val)
 {
 	switch (nr) {
 	case 0:
-		return vcpu_set_cr0(vcpu, val);
+		return cr_set_cr0(vcpu, val);
 	case 3:
-		return vcpu_set_cr3(vcpu, val);
+		return cr_set_cr3(vcpu, val);
 	case 4:
-		return vcpu_set_cr4(vcpu, val);
+		return cr_set_cr4(vcpu, val);
 	default:
-		return vcpu_set_cr8(vcpu, val);
+		return cr_set_cr8(vcpu, val);
 	}
 }
 
@@ -328,8 +328,8 @@ static enum exit_outcome exit_cr(struct vcpu *vcpu, struct exit_facts *f)
 	int len;
 
 	if (f->reg.gpr == GPR_NR)
-		return vcpu_emulate(vcpu, f);
-	len = vcpu_len(vcpu, f, 3);
+		return emulate_vcpu(vcpu, f);
+	len = skip_len(vcpu, f, 3);
 	if (unlikely(len <= 0))
 		return exit_again(vcpu, len);
 	gpr = &vcpu->st.gpr[f->reg.gpr];
@@ -348,7 +348,7 @@ static enum exit_outcome exit_cr(struct vcpu *vcpu, struct exit_facts *f)
 static enum exit_outcome exit_dr(struct vcpu *vcpu, struct exit_facts *f)
 {
 	if (unlikely(vcpu->debug.control))
-		return vcpu_debug_dr(vcpu, f);
+		return debug_dr(vcpu, f);
 	vcpu_need(vcpu, ST_DR);
 	vcpu->guest_dr = true;
 	return OUTCOME_ENTER;
@@ -398,10 +398,10 @@ static enum exit_outcome exit_invalid_opcode(struct vcpu *vcpu)
 {
 	enum exit_outcome outcome;
 
-	if (vcpu_emulate_undefined(vcpu, &outcome))
+	if (emulate_undefined(vcpu, &outcome))
 		return outcome;
 	if (vm_has_quirk(vcpu->vm, KVM_X86_QUIRK_FIX_HYPERCALL_INSN) &&
-	    vcpu_fix_hypercall(vcpu, &outcome))
+	    emulate_fix_hypercall(vcpu, &outcome))
 		return outcome;
 	return exit_ud(vcpu);
 }
@@ -415,15 +415,15 @@ static enum exit_outcome exit_reflect(struct vcpu *vcpu, const struct exit_facts
 		events_taken(vcpu, &f->vectoring, true);
 	/* INT1 has ended, and comes before a single step's trap. */
 	if (unlikely(f->insn_len))
-		vcpu_end_insn(vcpu, f->insn_len);
+		skip_end_insn(vcpu, f->insn_len);
 	if (f->exception.vector == X86_TRAP_DB)
-		vcpu_queue_debug(vcpu, f->exception.payload);
+		event_queue_debug(vcpu, f->exception.payload);
 	else if (f->exception.vector == X86_TRAP_PF)
-		vcpu_queue_page_fault(vcpu, f->exception.payload, f->exception.error);
+		event_queue_page_fault(vcpu, f->exception.payload, f->exception.error);
 	else if (f->exception.has_error)
-		vcpu_queue_exception_error(vcpu, f->exception.vector, f->exception.error);
+		event_queue_exception_error(vcpu, f->exception.vector, f->exception.error);
 	else
-		vcpu_queue_exception(vcpu, f->exception.vector);
+		event_queue_exception(vcpu, f->exception.vector);
 	return OUTCOME_ENTER;
 }
 
@@ -437,7 +437,7 @@ static enum exit_outcome exit_exception(struct vcpu *vcpu, struct exit_facts *f)
 {
 	if (f->exception.vector == X86_TRAP_PF && vcpu->vm->mmu.shadow)
 		return exit_shadow_fault(vcpu, f);
-	if (unlikely(vcpu->debug.control) && vcpu_debug_exception(vcpu, f))
+	if (unlikely(vcpu->debug.control) && debug_exception(vcpu, f))
 		return OUTCOME_USER;
 	if (f->exception.vector == X86_TRAP_AC && exit_is_split_lock(vcpu))
 		return exit_split_lock(vcpu, f);
@@ -448,7 +448,7 @@ static enum exit_outcome exit_exception(struct vcpu *vcpu, struct exit_facts *f)
 
 static enum exit_outcome exit_hypercall(struct vcpu *vcpu, struct exit_facts *f)
 {
-	return vcpu_hypercall(vcpu, f);
+	return hypercall_carry_out(vcpu, f);
 }
 
 /* Nobody provides the memory. The error code of KVM_RUN says so, too. */
@@ -478,10 +478,10 @@ static noinline enum mmu_fault_result exit_fault_apf(struct vcpu *vcpu, gpa_t gp
 	struct mmu *mmu = &vcpu->vm->mmu;
 	enum mmu_fault_result r;
 
-	r = mmu_tdp_fault(mmu, &vcpu->streaks, gpa, access | vcpu_apf_access(vcpu));
+	r = mmu_tdp_fault(mmu, &vcpu->streaks, gpa, access | apf_access(vcpu));
 	if (r != MMU_FAULT_WAITS)
 		return r;
-	if (vcpu_apf_fault(vcpu, gpa, access & MMU_WRITE))
+	if (apf_fault(vcpu, gpa, access & MMU_WRITE))
 		return MMU_FAULT_DONE;
 	return mmu_tdp_fault(mmu, &vcpu->streaks, gpa, access);
 }
@@ -496,7 +496,7 @@ static enum mmu_fault_result exit_fault(struct vcpu *vcpu, gpa_t gpa, u32 access
 
 	if (memo_is_nowhere(mmu, memo, gpa >> PAGE_SHIFT))
 		return MMU_FAULT_MMIO;
-	if (unlikely(vcpu_apf_on(vcpu)))
+	if (unlikely(apf_on(vcpu)))
 		r = exit_fault_apf(vcpu, gpa, access);
 	else
 		r = mmu_tdp_fault(mmu, &vcpu->streaks, gpa, access);
@@ -515,7 +515,7 @@ static enum exit_outcome exit_tdp_fault(struct vcpu *vcpu, struct exit_facts *f)
 		return OUTCOME_ENTER;
 	case MMU_FAULT_MMIO:
 	case MMU_FAULT_READONLY:
-		return vcpu_emulate(vcpu, f);
+		return emulate_vcpu(vcpu, f);
 	default:
 		return exit_tdp_failed(vcpu, f->tdp.gpa);
 	}
@@ -540,12 +540,12 @@ static enum mmu_fault_result shadow_fault(struct vcpu *vcpu, gva_t gva, u32 acce
 	enum mmu_fault_result r;
 
 	vcpu_need(vcpu, ST_CR);
-	vcpu_paging_mode(vcpu, &mode);
+	walk_paging_mode(vcpu, &mode);
 	r = mmu_shadow_fault(mmu, &vcpu->shadow, &vcpu->streaks, &mode, gva,
-			     access | (vcpu_apf_on(vcpu) ? vcpu_apf_access(vcpu) : 0), gpa, fault);
+			     access | (apf_on(vcpu) ? apf_access(vcpu) : 0), gpa, fault);
 	if (r != MMU_FAULT_WAITS)
 		return r;
-	if (vcpu_apf_fault(vcpu, *gpa, access & MMU_WRITE))
+	if (apf_fault(vcpu, *gpa, access & MMU_WRITE))
 		return MMU_FAULT_DONE;
 	return mmu_shadow_fault(mmu, &vcpu->shadow, &vcpu->streaks, &mode, gva, access, gpa, fault);
 }
@@ -575,7 +575,7 @@ static enum exit_outcome exit_shadow_fault(struct vcpu *vcpu, struct exit_facts 
 		f->tdp.gpa = gpa;
 		f->tdp.access = access & (MMU_READ | MMU_WRITE | MMU_EXEC);
 		f->tdp.table_walk = false;
-		return vcpu_emulate(vcpu, f);
+		return emulate_vcpu(vcpu, f);
 	default:
 		return exit_tdp_failed(vcpu, gpa);
 	}
@@ -600,7 +600,7 @@ static enum exit_outcome exit_xsetbv(struct vcpu *vcpu, struct exit_facts *f)
 		return exit_ud(vcpu);
 	if (exit_cpl(vcpu) || (u32)gpr[GPR_RCX])
 		return exit_gp(vcpu);
-	len = vcpu_len(vcpu, f, 3);
+	len = skip_len(vcpu, f, 3);
 	if (unlikely(len <= 0))
 		return exit_again(vcpu, len);
 	return exit_done(vcpu, vfpu_set_xcr0(vcpu, val), len);
@@ -608,13 +608,13 @@ static enum exit_outcome exit_xsetbv(struct vcpu *vcpu, struct exit_facts *f)
 
 static enum exit_outcome exit_invlpg(struct vcpu *vcpu, struct exit_facts *f)
 {
-	return vcpu_emulate(vcpu, f);
+	return emulate_vcpu(vcpu, f);
 }
 
 /* No device of a guest bypasses the caches, so nothing needs to be written back. */
 static enum exit_outcome exit_wbinvd(struct vcpu *vcpu, struct exit_facts *f)
 {
-	int len = vcpu_len(vcpu, f, 2);
+	int len = skip_len(vcpu, f, 2);
 
 	return len > 0 ? exit_advance(vcpu, len) : exit_again(vcpu, len);
 }
@@ -623,11 +623,11 @@ static enum exit_outcome exit_wbinvd(struct vcpu *vcpu, struct exit_facts *f)
 static enum exit_outcome exit_pause(struct vcpu *vcpu, struct exit_facts *f)
 	__must_hold(&vcpu->vm->mmu.srcu)
 {
-	int len = vcpu_len(vcpu, f, 2);
+	int len = skip_len(vcpu, f, 2);
 
 	if (unlikely(len <= 0))
 		return exit_again(vcpu, len);
-	vcpu_advance(vcpu, len);
+	skip_advance(vcpu, len);
 	f->kind = EXIT_HOST_IRQ;	/* the instruction is over, and who waits may know it */
 	srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
 	yield();
@@ -641,12 +641,12 @@ static enum exit_outcome exit_undefined(struct vcpu *vcpu, struct exit_facts *f)
 }
 
 /**
- * vcpu_has_monitor() - are MONITOR and MWAIT there?
+ * exit_has_monitor() - are MONITOR and MWAIT there?
  * @vcpu: owned
  *
  * Return: whether they are.
  */
-bool vcpu_has_monitor(struct vcpu *vcpu)
+bool exit_has_monitor(struct vcpu *vcpu)
 {
 	return vm_has_quirk(vcpu->vm, KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS) || cpuid_has_mwait(vcpu);
 }
@@ -656,9 +656,9 @@ static enum exit_outcome exit_monitor(struct vcpu *vcpu, struct exit_facts *f)
 {
 	int len;
 
-	if (!vcpu_has_monitor(vcpu))
+	if (!exit_has_monitor(vcpu))
 		return exit_ud(vcpu);
-	len = vcpu_len(vcpu, f, 3);
+	len = skip_len(vcpu, f, 3);
 	return len > 0 ? exit_advance(vcpu, len) : exit_again(vcpu, len);
 }
 
@@ -675,7 +675,7 @@ static enum exit_outcome exit_rdpmc(struct vcpu *vcpu, struct exit_facts *f)
 
 static enum exit_outcome exit_rdtsc(struct vcpu *vcpu, struct exit_facts *f)
 {
-	int len = vcpu_len(vcpu, f, f->kind == EXIT_RDTSCP ? 3 : 2);
+	int len = skip_len(vcpu, f, f->kind == EXIT_RDTSCP ? 3 : 2);
 	u64 tsc = vcpu_tsc(vcpu);
 
 	if (unlikely(len <= 0))
@@ -694,12 +694,12 @@ static enum exit_outcome exit_rdtscp(struct vcpu *vcpu, struct exit_facts *f)
 
 static enum exit_outcome exit_soft_int(struct vcpu *vcpu, struct exit_facts *f)
 {
-	return vcpu_debug_soft_int(vcpu);
+	return debug_soft_int_exit(vcpu);
 }
 
 static enum exit_outcome exit_task_switch(struct vcpu *vcpu, struct exit_facts *f)
 {
-	return vcpu_task_switch(vcpu, f);
+	return task_switch_vcpu(vcpu, f);
 }
 
 static enum exit_outcome exit_irq_window(struct vcpu *vcpu, struct exit_facts *f)
@@ -810,7 +810,7 @@ enum exit_outcome exit_handle(struct vcpu *vcpu, struct exit_facts *facts)
 	case EXIT_IO:
 		return exit_io(vcpu, facts);
 	case EXIT_HYPERCALL:
-		return vcpu_hypercall(vcpu, facts);
+		return hypercall_carry_out(vcpu, facts);
 	default:
 		return exit_handlers[facts->kind](vcpu, facts);
 	}

@@ -15,7 +15,7 @@ struct vcpu;
 enum exit_outcome exit_handle(struct vcpu *vcpu, struct exit_facts *facts);
 enum exit_outcome exit_after_bus_lock(struct vcpu *vcpu, enum exit_outcome r);
 bool exit_is_alignment_check(u8 cpl, u64 cr0, u64 rflags);
-bool vcpu_has_monitor(struct vcpu *vcpu);
+bool exit_has_monitor(struct vcpu *vcpu);
 enum exit_outcome vcpu_halt(struct vcpu *vcpu);
 
 #endif

@@ -135,7 +135,7 @@ static enum exit_outcome hypercall_complete(struct vcpu *vcpu)
 	if (vcpu->st.rip != vcpu->io.rip)
 		return OUTCOME_ENTER;
 	hypercall_result(vcpu, READ_ONCE(vcpu->run->hypercall.ret), hypercall_is_64(vcpu));
-	vcpu_advance(vcpu, vcpu->io.insn_len);
+	skip_advance(vcpu, vcpu->io.insn_len);
 	return OUTCOME_ENTER;
 }
 
@@ -198,7 +198,7 @@ static const struct {
 static enum exit_outcome hypercall_end(struct vcpu *vcpu, u64 result, bool is_64, u8 len)
 {
 	hypercall_result(vcpu, result, is_64);
-	vcpu_advance(vcpu, len);
+	skip_advance(vcpu, len);
 	return OUTCOME_ENTER;
 }
 
@@ -229,16 +229,16 @@ static noinline enum exit_outcome hypercall_make(struct vcpu *vcpu, u64 nr, bool
 }
 
 /**
- * vcpu_hypercall() - the guest executed its CPU's hypercall instruction
+ * hypercall_carry_out() - the guest executed its CPU's hypercall instruction
  * @vcpu: owned and loaded, in a read section of mmu.srcu
  * @f: the exit
  *
  * Return: as exit_handle().
  */
-enum exit_outcome vcpu_hypercall(struct vcpu *vcpu, const struct exit_facts *f)
+enum exit_outcome hypercall_carry_out(struct vcpu *vcpu, const struct exit_facts *f)
 {
 	bool is_64 = hypercall_is_64(vcpu);
-	int len = vcpu_len(vcpu, f, HYPERCALL_LEN);
+	int len = skip_len(vcpu, f, HYPERCALL_LEN);
 	u64 nr = hypercall_value(vcpu, GPR_RAX, is_64);
 
 	if (unlikely(len <= 0))

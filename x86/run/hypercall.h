@@ -10,6 +10,6 @@
 struct exit_facts;
 struct vcpu;
 
-enum exit_outcome vcpu_hypercall(struct vcpu *vcpu, const struct exit_facts *f);
+enum exit_outcome hypercall_carry_out(struct vcpu *vcpu, const struct exit_facts *f);
 
 #endif

@@ -36,13 +36,13 @@ static int time_info_write(struct vcpu *vcpu, gpa_t gpa, struct pvclock_vcpu_tim
 }
 
 /**
- * vcpu_clock_update() - let the TSC follow a sleep of the host, and write the page again
+ * kvmclock_update() - let the TSC follow a sleep of the host, and write the page again
  * @vcpu: owned; process context, may sleep
  *
  * For REQ_CLOCK_UPDATE, which stands again when a signal came before the page did.  A page
  * that is not memory is not written.
  */
-void vcpu_clock_update(struct vcpu *vcpu)
+void kvmclock_update(struct vcpu *vcpu)
 {
 	struct vcpu_clock *c = &vcpu->clock;
 	struct mmu *mmu = &vcpu->vm->mmu;
@@ -71,24 +71,24 @@ void vcpu_clock_update(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_set_system_time_msr() - MSR_KVM_SYSTEM_TIME_NEW was written
+ * kvmclock_set_system_time() - MSR_KVM_SYSTEM_TIME_NEW was written
  * @vcpu: owned
  * @val: address of the page, bit 0 enables
  */
-void vcpu_set_system_time_msr(struct vcpu *vcpu, u64 val)
+void kvmclock_set_system_time(struct vcpu *vcpu, u64 val)
 {
 	vcpu->clock.system_time_msr = val;
 	vcpu_request(vcpu, REQ_CLOCK_UPDATE);
 }
 
 /**
- * vcpu_set_wall_clock_msr() - MSR_KVM_WALL_CLOCK_NEW was written
+ * kvmclock_set_wall_clock() - MSR_KVM_WALL_CLOCK_NEW was written
  * @vcpu: owned; process context, may sleep
  * @val: address at which to write the time of day at which the kvmclock was 0
  *
  * Return: X86_NO_FAULT or X86_INTERRUPTED.
  */
-enum guest_fault vcpu_set_wall_clock_msr(struct vcpu *vcpu, u64 val)
+enum guest_fault kvmclock_set_wall_clock(struct vcpu *vcpu, u64 val)
 {
 	struct mmu *mmu = &vcpu->vm->mmu;
 	struct pvclock_wall_clock wall = {};

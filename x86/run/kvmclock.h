@@ -11,9 +11,9 @@
 
 struct vcpu;
 
-void vcpu_clock_update(struct vcpu *vcpu);
-void vcpu_set_system_time_msr(struct vcpu *vcpu, u64 val);
-enum guest_fault vcpu_set_wall_clock_msr(struct vcpu *vcpu, u64 val);
+void kvmclock_update(struct vcpu *vcpu);
+void kvmclock_set_system_time(struct vcpu *vcpu, u64 val);
+enum guest_fault kvmclock_set_wall_clock(struct vcpu *vcpu, u64 val);
 int vcpu_ioctl_kvmclock_ctrl(struct vcpu *vcpu);
 
 #endif

@@ -394,7 +394,7 @@ static void mce_raise(struct vcpu *vcpu, u64 *bank, const struct kvm_x86_mce *mc
 	}
 	mce_record(bank, mce);
 	vcpu->mce.status = mce->mcg_status;
-	vcpu_queue_exception(vcpu, X86_TRAP_MC);
+	event_queue_exception(vcpu, X86_TRAP_MC);
 }
 
 /**

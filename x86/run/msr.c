@@ -268,7 +268,7 @@ static enum guest_fault wall_clock_read(struct msr_access *a)
 
 static enum guest_fault wall_clock_write(struct msr_access *a)
 {
-	return vcpu_set_wall_clock_msr(a->vcpu, a->val);
+	return kvmclock_set_wall_clock(a->vcpu, a->val);
 }
 
 static enum guest_fault system_time_read(struct msr_access *a)
@@ -279,7 +279,7 @@ static enum guest_fault system_time_read(struct msr_access *a)
 
 static enum guest_fault system_time_write(struct msr_access *a)
 {
-	vcpu_set_system_time_msr(a->vcpu, a->val);
+	kvmclock_set_system_time(a->vcpu, a->val);
 	return X86_NO_FAULT;
 }
 
@@ -291,7 +291,7 @@ static enum guest_fault efer_read(struct msr_access *a)
 
 static enum guest_fault efer_write(struct msr_access *a)
 {
-	return vcpu_set_efer(a->vcpu, a->val, a->by_vmm);
+	return cr_set_efer(a->vcpu, a->val, a->by_vmm);
 }
 
 static struct kvm_segment *base_segment(struct msr_access *a)

@@ -240,14 +240,14 @@ static enum exit_outcome msr_filter_complete(struct vcpu *vcpu)
 	if (vcpu->st.rip != vcpu->io.rip)
 		return OUTCOME_ENTER;
 	if (READ_ONCE(run->msr.error)) {
-		vcpu_queue_exception_error(vcpu, X86_TRAP_GP, 0);
+		event_queue_exception_error(vcpu, X86_TRAP_GP, 0);
 		return OUTCOME_ENTER;
 	}
 	if (vcpu->io.in) {
 		vcpu->st.gpr[GPR_RAX] = (u32)val;
 		vcpu->st.gpr[GPR_RDX] = val >> 32;
 	}
-	vcpu_advance(vcpu, vcpu->io.insn_len);
+	skip_advance(vcpu, vcpu->io.insn_len);
 	return OUTCOME_ENTER;
 }
 

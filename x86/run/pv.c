@@ -68,7 +68,7 @@ enum guest_fault pv_msr_write(struct msr_access *a)
 {
 	switch (a->index) {
 	case MSR_KVM_STEAL_TIME:
-		return vcpu_set_steal_msr(a->vcpu, a->val);
+		return steal_set_msr(a->vcpu, a->val);
 	case MSR_KVM_PV_EOI_EN:
 		return vlapic_set_pv_eoi(a->vcpu, a->val);
 	case MSR_KVM_POLL_CONTROL:
@@ -77,11 +77,11 @@ enum guest_fault pv_msr_write(struct msr_access *a)
 		a->vcpu->pv.poll_control = a->val;
 		return X86_NO_FAULT;
 	case MSR_KVM_ASYNC_PF_EN:
-		return vcpu_set_apf_msr(a->vcpu, a->val);
+		return apf_set_msr(a->vcpu, a->val);
 	case MSR_KVM_ASYNC_PF_INT:
-		return vcpu_set_apf_vector(a->vcpu, a->val);
+		return apf_set_vector(a->vcpu, a->val);
 	case MSR_KVM_ASYNC_PF_ACK:
-		vcpu_apf_ack(a->vcpu, a->val);
+		apf_ack(a->vcpu, a->val);
 		return X86_NO_FAULT;
 	default:
 		return X86_FAULT;
@@ -99,7 +99,7 @@ void pv_reset(struct vcpu *vcpu, bool init)
 		vcpu->pv.poll_control = 1;
 	vcpu->pv.apf.msr = 0;
 	vcpu->pv.apf.vector = 0;
-	vcpu_apf_clear(vcpu);
+	apf_clear(vcpu);
 	vcpu->pv.eoi_msr = 0;
 	vcpu->pv.eoi_armed = false;
 	vcpu->pv.steal_msr = 0;
@@ -108,13 +108,13 @@ void pv_reset(struct vcpu *vcpu, bool init)
 }
 
 /**
- * vcpu_enforce_pv() - KVM_CAP_ENFORCE_PV_FEATURE_CPUID
+ * pv_enforce() - KVM_CAP_ENFORCE_PV_FEATURE_CPUID
  * @vcpu: owned
  * @on: not 0: paravirtual features that CPUID does not show are not there
  *
  * Return: 0.
  */
-int vcpu_enforce_pv(struct vcpu *vcpu, u64 on)
+int pv_enforce(struct vcpu *vcpu, u64 on)
 {
 	vcpu->pv.enforce = on;
 	return 0;

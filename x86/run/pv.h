@@ -16,6 +16,6 @@ enum guest_fault pv_msr_read(struct msr_access *a);
 enum guest_fault pv_msr_write(struct msr_access *a);
 bool pv_msr_exists(const struct msr_access *a, unsigned int feature);
 void pv_reset(struct vcpu *vcpu, bool init);
-int vcpu_enforce_pv(struct vcpu *vcpu, u64 on);
+int pv_enforce(struct vcpu *vcpu, u64 on);
 
 #endif

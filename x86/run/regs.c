@@ -220,13 +220,13 @@ static bool exception_waits(const struct kvm_vcpu_events *events)
 }
 
 /**
- * vcpu_events_usable() - will KVM_SET_VCPU_EVENTS take these?
+ * regs_events_usable() - will KVM_SET_VCPU_EVENTS take these?
  * @vcpu: owned
  * @events: from the VMM
  *
  * Return: whether it will.
  */
-bool vcpu_events_usable(const struct vcpu *vcpu, const struct kvm_vcpu_events *events)
+bool regs_events_usable(const struct vcpu *vcpu, const struct kvm_vcpu_events *events)
 {
 	if (events->flags & ~event_flags(vcpu->vm))
 		return false;
@@ -269,7 +269,7 @@ int vcpu_ioctl_set_vcpu_events(struct vcpu *vcpu, struct kvm_vcpu_events *events
 {
 	struct vcpu_events *ev = &vcpu->ev;
 
-	if (!vcpu_events_usable(vcpu, events))
+	if (!regs_events_usable(vcpu, events))
 		return -EINVAL;
 	set_exception_event(ev, events);
 	ev->irq_injected = events->interrupt.injected;

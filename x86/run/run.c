@@ -107,7 +107,7 @@ static enum exit_outcome run_load_root(struct vcpu *vcpu)
 		int err;
 
 		vcpu_need(vcpu, ST_CR);
-		vcpu_paging_mode(vcpu, &mode);
+		walk_paging_mode(vcpu, &mode);
 		err = mmu_shadow_load(mmu, &vcpu->shadow, &mode, &root);
 		if (err) {
 			vcpu_request(vcpu, REQ_RELOAD_ROOT);
@@ -134,11 +134,11 @@ static enum exit_outcome run_requests(struct vcpu *vcpu)
 	if (vcpu_take_request(vcpu, REQ_MSR_FILTER))
 		msr_setup_passthrough(vcpu);
 	if (vcpu_take_request(vcpu, REQ_CLOCK_UPDATE))
-		vcpu_clock_update(vcpu);
+		kvmclock_update(vcpu);
 	if (vcpu_take_request(vcpu, REQ_STEAL))
-		vcpu_steal_update(vcpu);
+		steal_update(vcpu);
 	if (vcpu_take_request(vcpu, REQ_PDPTES))
-		vcpu_reload_pdptes(vcpu);
+		cr_reload_pdptes(vcpu);
 	return vcpu_take_request(vcpu, REQ_RELOAD_ROOT) ? run_load_root(vcpu) : OUTCOME_ENTER;
 }
 
@@ -241,14 +241,14 @@ static __always_inline bool run_enter(struct vcpu *vcpu, struct exit_facts *fact
 	if (vcpu_take_request(vcpu, REQ_EVENT))
 		events_inject(vcpu);
 	if (attended && vcpu->debug.control)
-		vcpu_debug_before(vcpu);
+		debug_before(vcpu);
 	run_flush_tlb(vcpu);
 	run_epoch_begin(vcpu);
 	srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
 
 	run_guest(vcpu, facts);
 	if (attended && vcpu->debug.control)
-		vcpu_debug_after(vcpu, facts);
+		debug_after(vcpu, facts);
 
 	if (unlikely(facts->nr_written))
 		run_note_written(vcpu, facts);
@@ -375,7 +375,7 @@ static enum exit_outcome run_housekeeping(struct vcpu *vcpu)
 	if (vcpu_take_request(vcpu, REQ_TSC))
 		vlapic_tsc_changed(vcpu);
 	if (vcpu_take_request(vcpu, REQ_APF) || vcpu->pv.apf.owed)
-		vcpu_apf_check(vcpu);
+		apf_check(vcpu);
 	if (vlapic_timer_expired(vcpu))
 		vlapic_timer_sync(vcpu);
 	if (vlapic_has_init_sipi(vcpu))
@@ -476,14 +476,14 @@ static noinline enum exit_outcome run_attended(struct vcpu *vcpu)
 	enum exit_outcome r;
 
 	do {
-		r = vcpu->debug.control ? vcpu_debug_begin(vcpu) : OUTCOME_ENTER;
+		r = vcpu->debug.control ? debug_begin(vcpu) : OUTCOME_ENTER;
 		if (r != OUTCOME_ENTER)
 			break;
 		if (vcpu->vapic)
 			vlapic_to_vapic(vcpu);
 		r = run_trip(vcpu, true);
 		if (vcpu->debug.control)
-			r = vcpu_debug_end(vcpu, r);
+			r = debug_end(vcpu, r);
 		if (vcpu->facts.bus_lock)
 			r = exit_after_bus_lock(vcpu, r);
 	} while (r == OUTCOME_ENTER);
@@ -573,16 +573,16 @@ static int run_with_fpu(struct vcpu *vcpu)
  */
 int vcpu_run(struct vcpu *vcpu)
 {
-	bool syncs = vcpu_syncs(vcpu);
+	bool syncs = sync_regs_asked(vcpu);
 	int r;
 
 	if (unlikely(syncs)) {
-		r = vcpu_sync_in(vcpu);
+		r = sync_regs_in(vcpu);
 		if (r)
 			return r;
 	}
 	if (unlikely(vcpu->user_pic)) {
-		if (!vcpu->apic && vcpu_set_cr8(vcpu, READ_ONCE(vcpu->run->cr8)))
+		if (!vcpu->apic && cr_set_cr8(vcpu, READ_ONCE(vcpu->run->cr8)))
 			return -EINVAL;
 		/*
 		 * The VMM may request the interrupt window, or no longer request it, at
@@ -593,6 +593,6 @@ int vcpu_run(struct vcpu *vcpu)
 	r = run_with_fpu(vcpu);
 	run_report(vcpu);
 	if (unlikely(syncs))
-		vcpu_sync_out(vcpu);
+		sync_regs_out(vcpu);
 	return r;
 }

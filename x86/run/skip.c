@@ -29,7 +29,7 @@ static u8 skip_recall(struct vcpu *vcpu, u64 gva, u32 access)
 	u8 byte = 0;
 
 	rcu_read_lock_sched();
-	if (memo_walk_same(&vcpu->vm->mmu, m, gva, access) && vcpu_memo_mode(vcpu, m) && m->data)
+	if (memo_walk_same(&vcpu->vm->mmu, m, gva, access) && walk_memo_mode(vcpu, m) && m->data)
 		byte = *(const u8 *)(m->data + offset_in_page(gva));
 	rcu_read_unlock_sched();
 	return byte;
@@ -43,7 +43,7 @@ static noinline u8 skip_fetch(struct vcpu *vcpu, u64 gva, u32 access)
 	gpa_t gpa;
 	u8 byte;
 
-	vcpu_paging_mode(vcpu, &mode);
+	walk_paging_mode(vcpu, &mode);
 	if (mmu_walk_memo(mmu, &vcpu->fetch_memo, &mode, gva, access, &gpa, &fault) ||
 	    guest_read(mmu, gpa, &byte, 1))
 		return 0;
@@ -68,14 +68,14 @@ static bool skip_is_bare(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_len_unknown() - vcpu_len() where the CPU does not report it
+ * skip_len_unknown() - skip_len() where the CPU does not report it
  * @vcpu: owned and loaded
  * @f: the exit
  * @opcode_len: see there
  *
- * Return: as vcpu_len().
+ * Return: as skip_len().
  */
-int vcpu_len_unknown(struct vcpu *vcpu, const struct exit_facts *f, u8 opcode_len)
+int skip_len_unknown(struct vcpu *vcpu, const struct exit_facts *f, u8 opcode_len)
 {
-	return skip_is_bare(vcpu) ? opcode_len : vcpu_insn_len(vcpu, f);
+	return skip_is_bare(vcpu) ? opcode_len : emulate_insn_len(vcpu, f);
 }

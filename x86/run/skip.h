@@ -11,14 +11,14 @@
 #include "x86/machine/vcpu.h"
 #include "x86/run/events.h"
 
-int vcpu_len_unknown(struct vcpu *vcpu, const struct exit_facts *facts, u8 opcode_len);
+int skip_len_unknown(struct vcpu *vcpu, const struct exit_facts *facts, u8 opcode_len);
 
 /**
- * vcpu_end_insn() - an instruction of @len bytes at rip has ended, and no trap is due
+ * skip_end_insn() - an instruction of @len bytes at rip has ended, and no trap is due
  * @vcpu: owned and loaded
  * @len: its length
  */
-static inline void vcpu_end_insn(struct vcpu *vcpu, u8 len)
+static inline void skip_end_insn(struct vcpu *vcpu, u8 len)
 {
 	struct x86_state *st = &vcpu->st;
 	u64 rip = st->rip + len;
@@ -32,19 +32,19 @@ static inline void vcpu_end_insn(struct vcpu *vcpu, u8 len)
 }
 
 /**
- * vcpu_advance() - an instruction of @len bytes at rip has ended
+ * skip_advance() - an instruction of @len bytes at rip has ended
  * @vcpu: owned and loaded
  * @len: its length
  */
-static inline void vcpu_advance(struct vcpu *vcpu, u8 len)
+static inline void skip_advance(struct vcpu *vcpu, u8 len)
 {
-	vcpu_end_insn(vcpu, len);
+	skip_end_insn(vcpu, len);
 	if (unlikely(vcpu->st.rflags & X86_EFLAGS_TF))
-		vcpu_queue_debug(vcpu, DR_STEP);
+		event_queue_debug(vcpu, DR_STEP);
 }
 
 /**
- * vcpu_len() - how far to vcpu_advance() once the instruction that caused an exit is done
+ * skip_len() - how far to skip_advance() once the instruction that caused an exit is done
  * @vcpu: owned and loaded
  * @f: the exit
  * @opcode_len: its length without prefixes; it begins with 0F, or is HLT
@@ -54,9 +54,9 @@ static inline void vcpu_advance(struct vcpu *vcpu, u8 len)
  *
  * Return: the length; 0 then, with a fault queued or none; -errno for KVM_RUN.
  */
-static inline int vcpu_len(struct vcpu *vcpu, const struct exit_facts *f, u8 opcode_len)
+static inline int skip_len(struct vcpu *vcpu, const struct exit_facts *f, u8 opcode_len)
 {
-	return likely(f->insn_len) ? f->insn_len : vcpu_len_unknown(vcpu, f, opcode_len);
+	return likely(f->insn_len) ? f->insn_len : skip_len_unknown(vcpu, f, opcode_len);
 }
 
 #endif

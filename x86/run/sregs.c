@@ -131,7 +131,7 @@ static void set_control(struct vcpu *vcpu, const struct kvm_sregs *sregs)
 	st->cr3 = sregs->cr3;
 	st->cr4 = sregs->cr4;
 	st->efer = sregs->efer;
-	vcpu_set_cr8(vcpu, sregs->cr8);
+	cr_set_cr8(vcpu, sregs->cr8);
 }
 
 /* At most one bit, and only to set: none leaves what is in flight alone. */
@@ -197,7 +197,7 @@ int vcpu_ioctl_get_sregs2(struct vcpu *vcpu, struct kvm_sregs2 *sregs2)
 	vcpu_ioctl_get_sregs(vcpu, &sregs);
 	memset(sregs2, 0, sizeof(*sregs2));
 	memcpy(sregs2, &sregs, SREGS_COMMON);
-	r = vcpu_get_pdptes(vcpu, sregs2->pdptrs);
+	r = cr_get_pdptes(vcpu, sregs2->pdptrs);
 	if (r > 0)
 		sregs2->flags = KVM_SREGS2_FLAGS_PDPTRS_VALID;
 	return min(r, 0);
@@ -219,13 +219,13 @@ int vcpu_ioctl_set_sregs2(struct vcpu *vcpu, struct kvm_sregs2 *sregs2)
 
 	if (sregs2->flags & ~(u64)KVM_SREGS2_FLAGS_PDPTRS_VALID)
 		return -EINVAL;
-	if (pdptes && !vcpu_pdptes_usable(vcpu, sregs2->cr0, sregs2->cr4, sregs2->efer,
-					  sregs2->pdptrs))
+	if (pdptes && !cr_pdptes_usable(vcpu, sregs2->cr0, sregs2->cr4, sregs2->efer,
+					sregs2->pdptrs))
 		return -EINVAL;
 	memcpy(&sregs, sregs2, SREGS_COMMON);
 	err = vcpu_ioctl_set_sregs(vcpu, &sregs);
 	if (!err && pdptes)
-		vcpu_set_pdptes(vcpu, sregs2->pdptrs);
+		cr_set_pdptes(vcpu, sregs2->pdptrs);
 	return err;
 }
 
@@ -248,7 +248,7 @@ int vcpu_ioctl_translate(struct vcpu *vcpu, struct kvm_translation *tr)
 	int idx, r;
 
 	vcpu_need(vcpu, ST_CR);
-	vcpu_paging_mode(vcpu, &mode);
+	walk_paging_mode(vcpu, &mode);
 	mode.cr4 &= ~(u64)X86_CR4_SMAP;		/* user pages have translations, too */
 	idx = srcu_read_lock(&mmu->srcu);
 	r = mmu_walk(mmu, &mode, tr->linear_address, MMU_READ, &gpa, &fault);

@@ -46,20 +46,20 @@ static u64 steal_delta(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_set_steal_msr() - MSR_KVM_STEAL_TIME was written
+ * steal_set_msr() - MSR_KVM_STEAL_TIME was written
  * @vcpu: owned
  * @val: address, a multiple of 64; bit 0 enables
  *
  * Return: X86_NO_FAULT; X86_FAULT for reserved bits, or where the host does not keep account.
  */
-enum guest_fault vcpu_set_steal_msr(struct vcpu *vcpu, u64 val)
+enum guest_fault steal_set_msr(struct vcpu *vcpu, u64 val)
 {
 	if (!sched_info_on() || (val & KVM_STEAL_RESERVED_MASK))
 		return X86_FAULT;
-	if (!vcpu_steal_on(vcpu))
+	if (!steal_on(vcpu))
 		steal_delta(vcpu);
 	vcpu->pv.steal_msr = val;
-	if (vcpu_steal_on(vcpu))
+	if (steal_on(vcpu))
 		vcpu_request(vcpu, REQ_STEAL);
 	return X86_NO_FAULT;
 }
@@ -101,19 +101,19 @@ static void steal_write(struct vcpu *vcpu, struct kvm_steal_time *st)
 }
 
 /**
- * vcpu_steal_update() - the vCPU has a CPU: say so, and for how long it had none
+ * steal_update() - the vCPU has a CPU: say so, and for how long it had none
  * @vcpu: owned and loaded, in a read section of mmu.srcu; process context, may sleep
  *
  * For REQ_STEAL.  Where no memory is, nothing is said; what a guest may have left there
  * is assumed then.
  */
-void vcpu_steal_update(struct vcpu *vcpu)
+void steal_update(struct vcpu *vcpu)
 {
 	struct mmu *mmu = &vcpu->vm->mmu;
 	struct kvm_steal_time st;
 	int flags;
 
-	if (!vcpu_steal_on(vcpu))
+	if (!steal_on(vcpu))
 		return;
 	flags = guest_read(mmu, steal_gpa(vcpu), &st, sizeof(st));
 #ifdef DITTO_KUNIT
@@ -122,7 +122,7 @@ void vcpu_steal_update(struct vcpu *vcpu)
 #endif
 	if (!flags)
 		flags = steal_take_flags(vcpu, st.preempted);
-	/* Not before: vcpu_steal_left() would write over a flag that was not taken yet. */
+	/* Not before: steal_left() would write over a flag that was not taken yet. */
 	barrier();
 	WRITE_ONCE(vcpu->pv.preempted, false);
 	if (flags < 0 || (flags & KVM_VCPU_FLUSH_TLB))
@@ -148,10 +148,10 @@ static bool steal_at_rest(const struct vcpu *vcpu)
 }
 
 /**
- * vcpu_steal_left() - the vCPU has lost its CPU: say so, if that can be done now
+ * steal_left() - the vCPU has lost its CPU: say so, if that can be done now
  * @vcpu: with steal time; preemption off, locks of the scheduler may be held
  */
-void vcpu_steal_left(struct vcpu *vcpu)
+void steal_left(struct vcpu *vcpu)
 {
 	if (vcpu->pv.preempted || !steal_at_rest(vcpu))
 		return;

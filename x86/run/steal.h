@@ -9,16 +9,16 @@
 
 #include "x86/machine/vcpu.h"
 
-enum guest_fault vcpu_set_steal_msr(struct vcpu *vcpu, u64 val);
-void vcpu_steal_update(struct vcpu *vcpu);
-void vcpu_steal_left(struct vcpu *vcpu);
+enum guest_fault steal_set_msr(struct vcpu *vcpu, u64 val);
+void steal_update(struct vcpu *vcpu);
+void steal_left(struct vcpu *vcpu);
 #ifdef DITTO_KUNIT
 /* Called when the byte has been read and is not yet taken. */
 extern void (*vcpu_steal_between)(struct vcpu *vcpu);
 #endif
 
 /* The guest wants to know. */
-static inline bool vcpu_steal_on(const struct vcpu *vcpu)
+static inline bool steal_on(const struct vcpu *vcpu)
 {
 	return vcpu->pv.steal_msr & KVM_MSR_ENABLED;
 }

@@ -54,7 +54,7 @@ static void steal_test_update(struct vcpu *vcpu)
 {
 	int idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
 
-	vcpu_steal_update(vcpu);
+	steal_update(vcpu);
 	srcu_read_unlock(&vcpu->vm->mmu.srcu, idx);
 }
 
@@ -66,11 +66,11 @@ static void preempted_again(struct kunit *test)
 
 	vcpu->pv.steal_msr = STEAL_GPA | KVM_MSR_ENABLED;
 	vcpu->facts.kind = EXIT_HOST_IRQ;
-	vcpu_steal_left(vcpu);
+	steal_left(vcpu);
 	KUNIT_ASSERT_EQ(test, get_user(is, byte), 0);
 	KUNIT_ASSERT_EQ(test, is, KVM_VCPU_PREEMPTED);
 	KUNIT_ASSERT_EQ(test, put_user(KVM_VCPU_PREEMPTED | KVM_VCPU_FLUSH_TLB, byte), 0);
-	vcpu_steal_between = vcpu_steal_left;
+	vcpu_steal_between = steal_left;
 	steal_test_update(vcpu);
 	vcpu_steal_between = NULL;
 	KUNIT_EXPECT_TRUE(test, vcpu_take_request(vcpu, REQ_TLB_FLUSH));
@@ -80,7 +80,7 @@ static void preempted_again(struct kunit *test)
 	/* From here on it says so again. */
 	steal_test_update(vcpu);
 	KUNIT_EXPECT_FALSE(test, vcpu_take_request(vcpu, REQ_TLB_FLUSH));
-	vcpu_steal_left(vcpu);
+	steal_left(vcpu);
 	KUNIT_EXPECT_EQ(test, get_user(is, byte), 0);
 	KUNIT_EXPECT_EQ(test, is, KVM_VCPU_PREEMPTED);
 }

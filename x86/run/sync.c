@@ -34,13 +34,13 @@ static int sync_registers(struct vcpu *vcpu, u64 dirty, struct kvm_sync_regs *in
 }
 
 /**
- * vcpu_sync_in() - take the registers that the VMM has changed in kvm_run
+ * sync_regs_in() - take the registers that the VMM has changed in kvm_run
  * @vcpu: owned and loaded
  *
  * Return: 0; -EINVAL for sets that do not exist, also among those asked for, or for what
  * the ioctls would refuse.
  */
-int vcpu_sync_in(struct vcpu *vcpu)
+int sync_regs_in(struct vcpu *vcpu)
 {
 	u64 valid = READ_ONCE(vcpu->run->kvm_valid_regs);
 	u64 dirty = READ_ONCE(vcpu->run->kvm_dirty_regs);
@@ -54,7 +54,7 @@ int vcpu_sync_in(struct vcpu *vcpu)
 	memcpy(&in, &vcpu->run->s.regs, sizeof(in));
 	/* The compiler must not look again at what was copied. */
 	barrier_data(&in);
-	if ((dirty & KVM_SYNC_X86_EVENTS) && !vcpu_events_usable(vcpu, &in.events))
+	if ((dirty & KVM_SYNC_X86_EVENTS) && !regs_events_usable(vcpu, &in.events))
 		return -EINVAL;
 	err = sync_registers(vcpu, dirty, &in);
 	if (err)
@@ -66,10 +66,10 @@ int vcpu_sync_in(struct vcpu *vcpu)
 }
 
 /**
- * vcpu_sync_out() - give the VMM the registers that it asked for in kvm_run
+ * sync_regs_out() - give the VMM the registers that it asked for in kvm_run
  * @vcpu: owned and loaded
  */
-void vcpu_sync_out(struct vcpu *vcpu)
+void sync_regs_out(struct vcpu *vcpu)
 {
 	u64 valid = READ_ONCE(vcpu->run->kvm_valid_regs);
 	struct kvm_sync_regs out;

@@ -9,16 +9,16 @@
 
 #include "x86/machine/vcpu.h"
 
-int vcpu_sync_in(struct vcpu *vcpu);
-void vcpu_sync_out(struct vcpu *vcpu);
+int sync_regs_in(struct vcpu *vcpu);
+void sync_regs_out(struct vcpu *vcpu);
 
 /**
- * vcpu_syncs() - does the VMM want that with the coming KVM_RUN?
+ * sync_regs_asked() - does the VMM want that with the coming KVM_RUN?
  * @vcpu: owned
  *
  * Return: whether it does.
  */
-static inline bool vcpu_syncs(const struct vcpu *vcpu)
+static inline bool sync_regs_asked(const struct vcpu *vcpu)
 {
 	return READ_ONCE(vcpu->run->kvm_valid_regs) | READ_ONCE(vcpu->run->kvm_dirty_regs);
 }

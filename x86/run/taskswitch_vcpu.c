@@ -59,7 +59,7 @@ static enum emu_result task_translate(struct task_glue *g, u32 gva, u32 access, 
 
 	if (!err || !fault.valid)
 		return task_result(g, err);
-	g->t.fault = vcpu_walk_fault(&fault);
+	g->t.fault = walk_fault_found(&fault);
 	return EMU_FAULT;
 }
 
@@ -143,7 +143,7 @@ static enum emu_result task_op_exchange(struct task_switch *t, u32 gva, u64 old,
 
 static enum emu_result task_op_check_cr3(struct task_switch *t, u32 cr3)
 {
-	enum guest_fault fault = vcpu_check_cr3(task_of(t)->vcpu, cr3);
+	enum guest_fault fault = cr_check_cr3(task_of(t)->vcpu, cr3);
 
 	if (fault != X86_FAULT)
 		return fault ? EMU_RETRY : EMU_OK;
@@ -183,14 +183,14 @@ static struct x86_event task_event(const struct exit_facts *f)
 /* Its length; 0: the guest's fault for it is queued; -errno. */
 static int task_insn_len(struct vcpu *vcpu, const struct exit_facts *f)
 {
-	return task_event(f).insn_len ?: vcpu_insn_len(vcpu, f);
+	return task_event(f).insn_len ?: emulate_insn_len(vcpu, f);
 }
 
 static void task_begin(struct task_glue *g, struct vcpu *vcpu, const struct task_request *req)
 {
 	vcpu_need(vcpu, ST_SEGS | ST_DT | ST_CR | ST_DR);
 	g->vcpu = vcpu;
-	vcpu_paging_mode(vcpu, &g->mode);
+	walk_paging_mode(vcpu, &g->mode);
 	g->t.ops = &task_ops;
 	g->t.owner = g;
 	g->t.st = &vcpu->st;
@@ -211,11 +211,11 @@ static void task_switched(struct task_glue *g)
 	if (g->t.source == TASK_IRET)
 		vcpu->ev.nmi_masked = false;
 	if (g->t.debug_trap)
-		vcpu_queue_debug(vcpu, DR_SWITCH);
+		event_queue_debug(vcpu, DR_SWITCH);
 }
 
 /**
- * vcpu_task_switch_by() - switch to another task
+ * task_switch_by() - switch to another task
  * @vcpu: owned and loaded; the caller is in vm->mmu.srcu
  * @req: what asks for it; its second group is filled
  *
@@ -223,7 +223,7 @@ static void task_switched(struct task_glue *g)
  * signal, or another vCPU, came first: nothing has changed. EMU_UNHANDLED: there is no memory
  * where it must be.
  */
-enum emu_result vcpu_task_switch_by(struct vcpu *vcpu, struct task_request *req)
+enum emu_result task_switch_by(struct vcpu *vcpu, struct task_request *req)
 {
 	struct task_glue g = { };
 	enum emu_result r;
@@ -256,14 +256,14 @@ static enum exit_outcome task_unhandled(struct vcpu *vcpu, const struct task_req
 }
 
 /**
- * vcpu_task_switch() - EXIT_TASK_SWITCH
+ * task_switch_vcpu() - EXIT_TASK_SWITCH
  * @vcpu: owned and loaded; the caller is in vm->mmu.srcu
  * @f: the exit; an event whose delivery is this switch is noted as cut
  *
  * Return: as exit_handle(). When memory fails the instruction or the event stays to be had
  * again.
  */
-enum exit_outcome vcpu_task_switch(struct vcpu *vcpu, const struct exit_facts *f)
+enum exit_outcome task_switch_vcpu(struct vcpu *vcpu, const struct exit_facts *f)
 {
 	struct task_request req = {
 		.event = task_event(f), .selector = f->task.selector, .source = f->task.source,
@@ -277,13 +277,13 @@ enum exit_outcome vcpu_task_switch(struct vcpu *vcpu, const struct exit_facts *f
 			return len ? vcpu_fails(vcpu, len) : OUTCOME_ENTER;
 	}
 	req.next_eip = vcpu->st.rip + len;
-	r = vcpu_task_switch_by(vcpu, &req);
+	r = task_switch_by(vcpu, &req);
 	if (r == EMU_RETRY)
 		return OUTCOME_ENTER;
 	if (r != EMU_OK && r != EMU_FAULT)
 		return task_unhandled(vcpu, &req, f);
 	events_taken(vcpu, &f->vectoring, r == EMU_FAULT);
 	if (r == EMU_FAULT)
-		vcpu_queue_fault(vcpu, &req.fault);
+		event_queue_fault(vcpu, &req.fault);
 	return OUTCOME_ENTER;
 }

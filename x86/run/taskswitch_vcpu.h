@@ -33,7 +33,7 @@ struct task_request {
 	int err;
 };
 
-enum emu_result vcpu_task_switch_by(struct vcpu *vcpu, struct task_request *req);
-enum exit_outcome vcpu_task_switch(struct vcpu *vcpu, const struct exit_facts *facts);
+enum emu_result task_switch_by(struct vcpu *vcpu, struct task_request *req);
+enum exit_outcome task_switch_vcpu(struct vcpu *vcpu, const struct exit_facts *facts);
 
 #endif

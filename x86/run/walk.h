@@ -12,7 +12,7 @@
 #include "x86/machine/vcpu.h"
 
 /* What a walk found, as the emulator says it. */
-static inline struct emu_fault vcpu_walk_fault(const struct walk_fault *fault)
+static inline struct emu_fault walk_fault_found(const struct walk_fault *fault)
 {
 	return (struct emu_fault) {
 		.valid = true,
@@ -24,11 +24,11 @@ static inline struct emu_fault vcpu_walk_fault(const struct walk_fault *fault)
 }
 
 /**
- * vcpu_paging_mode() - what a walk of the guest's page tables needs to know
+ * walk_paging_mode() - what a walk of the guest's page tables needs to know
  * @vcpu: owned and loaded; ST_CR is valid
  * @mode: filled
  */
-static __always_inline void vcpu_paging_mode(const struct vcpu *vcpu, struct paging_mode *mode)
+static __always_inline void walk_paging_mode(const struct vcpu *vcpu, struct paging_mode *mode)
 {
 	const struct x86_state *st = &vcpu->st;
 
@@ -42,11 +42,11 @@ static __always_inline void vcpu_paging_mode(const struct vcpu *vcpu, struct pag
 }
 
 /* Was a memo's walk made in the mode that the guest is in now?  ST_CR is valid. */
-static __always_inline bool vcpu_memo_mode(const struct vcpu *vcpu, const struct walk_memo *m)
+static __always_inline bool walk_memo_mode(const struct vcpu *vcpu, const struct walk_memo *m)
 {
 	struct paging_mode mode;
 
-	vcpu_paging_mode(vcpu, &mode);
+	walk_paging_mode(vcpu, &mode);
 	return memo_mode_same(&m->mode, &mode);
 }
 
