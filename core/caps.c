@@ -8,6 +8,7 @@
 #include "compat.h"
 #include "core/core.h"
 #include "mmu/mmu.h"
+#include "mmu/ring.h"
 #include "x86/board/irqchip.h"
 #include "x86/cpu/clock.h"
 #include "x86/cpu/cpuid.h"

@@ -12,6 +12,7 @@
 #include "compat.h"
 #include "core/core.h"
 #include "mmu/mmu.h"
+#include "mmu/ring.h"
 #include "x86/board/irqchip.h"
 #include "x86/run/pv.h"
 

@@ -22,7 +22,8 @@
 #include <linux/uaccess.h>
 
 #include "core/core.h"
-#include "mmu/mmu.h"
+#include "mmu/copy.h"
+#include "mmu/ring.h"
 #include "x86/board/coalesced.h"
 #include "x86/board/irqchip.h"
 #include "x86/board/lapic.h"

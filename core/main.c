@@ -16,7 +16,7 @@
 #include "core/core.h"
 #include "gmem/gmem.h"
 #include "ksm/ksm.h"
-#include "mmu/mmu.h"
+#include "mmu/wait.h"
 #include "x86/board/irqfd.h"
 #include "x86/cpu/clock.h"
 #include "x86/cpu/cpuid.h"

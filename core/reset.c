@@ -10,7 +10,7 @@
 #include <asm/tsc.h>
 
 #include "core/core.h"
-#include "mmu/mmu.h"
+#include "mmu/copy.h"
 #include "x86/board/coalesced.h"
 #include "x86/board/irqchip.h"
 #include "x86/board/lapic.h"

@@ -18,6 +18,7 @@
 #include "compat.h"
 #include "core/core.h"
 #include "mmu/mmu.h"
+#include "mmu/ring.h"
 #include "x86/board/coalesced.h"
 #include "x86/board/lapic.h"
 #include "x86/cpu/clock.h"

@@ -19,6 +19,7 @@
 #include "compat.h"
 #include "core/core.h"
 #include "mmu/mmu.h"
+#include "mmu/ring.h"
 #include "x86/board/coalesced.h"
 #include "x86/board/iobus.h"
 #include "x86/board/ioeventfd.h"

@@ -10,6 +10,7 @@
 #include <asm/cpufeature.h>
 
 #include "compat.h"
+#include "mmu/guest.h"
 #include "mmu/shadow.h"
 #include "mmu/slots.h"
 #include "mmu/tdp.h"

@@ -20,6 +20,7 @@
 #include <linux/slab.h>
 
 #include "gmem/fork.h"
+#include "mmu/copy.h"
 #include "mmu/slots.h"
 
 /**

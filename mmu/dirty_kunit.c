@@ -7,7 +7,9 @@
 #include <linux/mman.h>
 #include <linux/uaccess.h>
 
+#include "mmu/guest.h"
 #include "mmu/kunit.h"
+#include "mmu/ring.h"
 
 #define NPAGES		200ull
 #define NWORDS		4	/* of a bitmap */

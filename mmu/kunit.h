@@ -16,6 +16,7 @@
 
 #include <ditto.h>
 #include "gmem/gmem.h"
+#include "mmu/guest.h"
 #include "mmu/mmu.h"
 #include "mmu/slots.h"
 #include "mmu/tdp.h"

@@ -5,6 +5,7 @@
  * those of the base still. Pages are gmem's.
  */
 #include "gmem/fork.h"
+#include "mmu/copy.h"
 #include "mmu/slots.h"
 
 /* Is a slot what the base's of that number is, with no log that would miss what comes? */

@@ -9,6 +9,7 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 
+#include "mmu/guest.h"
 #include "mmu/kunit.h"
 
 struct region_case {

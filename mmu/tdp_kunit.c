@@ -4,6 +4,7 @@
  * that go, write-protecting, harvesting, the table limit.
  * The fake host counts flushes: none is missing, none is for nothing.
  */
+#include "mmu/guest.h"
 #include "mmu/tdp_kunit.h"
 
 /* Reading maps the zero page; the first write gives a page of its own. */

@@ -14,6 +14,7 @@
 
 #include "mmu/slots.h"
 #include "mmu/user.h"
+#include "mmu/wait.h"
 
 /* So many wait at once, whose guests they may be. */
 #define WAITS_MAX	256

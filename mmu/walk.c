@@ -15,6 +15,7 @@
 #include <asm/processor-flags.h>
 #include <asm/msr-index.h>
 
+#include "mmu/guest.h"
 #include "mmu/memo.h"
 #include "mmu/slots.h"
 #include "mmu/walk.h"

@@ -7,6 +7,7 @@
 #include <asm/msr-index.h>
 #include <asm/processor-flags.h>
 
+#include "mmu/guest.h"
 #include "mmu/kunit.h"
 #include "mmu/memo.h"
 

@@ -11,7 +11,7 @@
 #include <linux/virtio_ring.h>
 
 #include <ditto.h>
-#include "mmu/mmu.h"
+#include "mmu/guest.h"
 #include "virtio/ring.h"
 
 /**

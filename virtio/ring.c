@@ -11,7 +11,7 @@
 #include <linux/virtio_ring.h>
 
 #include <ditto.h>
-#include "mmu/mmu.h"
+#include "mmu/guest.h"
 #include "virtio/ring.h"
 
 static gpa_t avail_at(const struct ring *r, size_t offset)

@@ -10,7 +10,7 @@
  */
 #include <linux/kvm_para.h>
 
-#include "mmu/mmu.h"
+#include "mmu/guest.h"
 #include "x86/board/irqchip_priv.h"
 #include "x86/board/lapic_priv.h"
 #include "x86/board/pv_eoi.h"

@@ -9,7 +9,7 @@
  * The bytes are, from the lowest: TPR, the class of the vector in service, 0, the vector
  * that waits.  The guest changes only the first.
  */
-#include "mmu/mmu.h"
+#include "mmu/guest.h"
 #include "x86/board/lapic_priv.h"
 #include "x86/board/vapic.h"
 #include "x86/machine/vm.h"

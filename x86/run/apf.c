@@ -17,7 +17,8 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 
-#include "mmu/mmu.h"
+#include "mmu/guest.h"
+#include "mmu/wait.h"
 #include "x86/board/lapic.h"
 #include "x86/machine/vm.h"
 #include "x86/run/apf.h"

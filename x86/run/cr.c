@@ -11,7 +11,7 @@
 #include <asm/processor-flags.h>
 #include <uapi/asm/debugreg.h>
 
-#include "mmu/mmu.h"
+#include "mmu/guest.h"
 #include "x86/board/lapic.h"
 #include "x86/cpu/cpuid.h"
 #include "x86/machine/vm.h"

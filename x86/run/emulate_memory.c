@@ -5,7 +5,7 @@
  */
 #include <asm/traps.h>
 
-#include "mmu/mmu.h"
+#include "mmu/guest.h"
 #include "x86/machine/vm.h"
 #include "x86/run/emulate_glue.h"
 #include "x86/run/walk.h"

@@ -10,8 +10,8 @@
 #include <linux/slab.h>
 #include <asm/traps.h>
 
+#include "mmu/guest.h"
 #include "mmu/memo.h"
-#include "mmu/mmu.h"
 #include "x86/machine/vm.h"
 #include "x86/run/emulate_glue.h"
 #include "x86/run/emulate_vcpu.h"

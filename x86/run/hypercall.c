@@ -17,7 +17,7 @@
 #include <ditto.h>
 
 #include "compat.h"
-#include "mmu/mmu.h"
+#include "mmu/guest.h"
 #include "x86/board/lapic.h"
 #include "x86/cpu/clock.h"
 #include "x86/machine/vm.h"

@@ -7,7 +7,7 @@
 #include <linux/timekeeping.h>
 #include <asm/pvclock.h>
 
-#include "mmu/mmu.h"
+#include "mmu/guest.h"
 #include "x86/cpu/clock.h"
 #include "x86/run/kvmclock.h"
 

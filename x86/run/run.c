@@ -15,6 +15,7 @@
 
 #include "compat.h"
 #include "mmu/mmu.h"
+#include "mmu/ring.h"
 #include "x86/board/lapic.h"
 #include "x86/board/lapic_look.h"
 #include "x86/board/pv_eoi.h"

@@ -4,8 +4,8 @@
  * enough. Elsewhere the first byte is mostly enough, and it is read where the vCPU's last
  * walk ended. Where it is not, the emulator decodes the instruction (emulate_vcpu.c).
  */
+#include "mmu/guest.h"
 #include "mmu/memo.h"
-#include "mmu/mmu.h"
 #include "x86/machine/vm.h"
 #include "x86/run/emulate_vcpu.h"
 #include "x86/run/skip.h"

@@ -8,6 +8,7 @@
 #include <asm/msr-index.h>
 #include <asm/processor-flags.h>
 
+#include "mmu/guest.h"
 #include "mmu/mmu.h"
 #include "x86/board/lapic.h"
 #include "x86/machine/vm.h"

@@ -15,7 +15,7 @@
 #include <linux/sched/stat.h>
 
 #include "compat.h"
-#include "mmu/mmu.h"
+#include "mmu/guest.h"
 #include "x86/machine/vm.h"
 #include "x86/run/steal.h"
 

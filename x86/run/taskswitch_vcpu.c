@@ -6,7 +6,7 @@
 #include <asm/trapnr.h>
 #include <uapi/asm/debugreg.h>
 
-#include "mmu/mmu.h"
+#include "mmu/guest.h"
 #include "x86/emulate/emulate.h"
 #include "x86/machine/vm.h"
 #include "x86/run/cr.h"
