@@ -6,7 +6,7 @@
 #include <linux/kvm.h>
 #include <linux/uaccess.h>
 
-#include "core/core.h"
+#include "core/ioctl.h"
 #include "x86/cpu/clock.h"
 #include "x86/cpu/cpuid.h"
 

@@ -18,7 +18,7 @@
 #include <linux/syscore_ops.h>
 
 #include "compat.h"
-#include "core/core.h"
+#include "core/cpus.h"
 #include "x86/cpu/clock.h"
 
 static enum cpuhp_state cpus_state;

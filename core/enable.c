@@ -10,7 +10,7 @@
 #include <ditto.h>
 
 #include "compat.h"
-#include "core/core.h"
+#include "core/ioctl.h"
 #include "mmu/mmu.h"
 #include "mmu/ring.h"
 #include "x86/board/irqchip.h"

@@ -21,7 +21,10 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "core/core.h"
+#include "core/fork.h"
+#include "core/ioctl.h"
+#include "core/vcpu.h"
+#include "core/vm.h"
 #include "mmu/copy.h"
 #include "mmu/ring.h"
 #include "x86/board/coalesced.h"

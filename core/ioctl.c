@@ -10,7 +10,10 @@
 #include <linux/uaccess.h>
 
 #include "compat.h"
-#include "core/core.h"
+#include "core/fork.h"
+#include "core/ioctl.h"
+#include "core/vcpu.h"
+#include "core/vm.h"
 #include "gmem/fork.h"
 #include "gmem/gmem.h"
 #include "mmu/mmu.h"

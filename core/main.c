@@ -13,7 +13,9 @@
 #include <linux/seq_file.h>
 
 #include "compat.h"
-#include "core/core.h"
+#include "core/cpus.h"
+#include "core/ioctl.h"
+#include "core/vm.h"
 #include "gmem/gmem.h"
 #include "ksm/ksm.h"
 #include "mmu/wait.h"

@@ -12,7 +12,7 @@
 #include <linux/sched/signal.h>
 #include <linux/wait.h>
 
-#include "core/core.h"
+#include "core/vm.h"
 
 /*
  * Lockdep knows of the first mutex only, which is enough to see the order of locks, and does

@@ -9,7 +9,9 @@
  */
 #include <asm/tsc.h>
 
-#include "core/core.h"
+#include "core/fork.h"
+#include "core/vcpu.h"
+#include "core/vm.h"
 #include "mmu/copy.h"
 #include "x86/board/coalesced.h"
 #include "x86/board/irqchip.h"

@@ -13,7 +13,7 @@
 #include <linux/string.h>
 
 #include "compat.h"
-#include "core/core.h"
+#include "core/cpus.h"
 
 static const char *const rival_names[] = { "kvm_amd", "kvm_intel" };
 

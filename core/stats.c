@@ -13,7 +13,8 @@
 #include <linux/pid.h>
 #include <linux/slab.h>
 
-#include "core/core.h"
+#include "core/ioctl.h"
+#include "core/vm.h"
 #include "mmu/mmu.h"
 
 #define STATS_NAME	48	/* bytes of each name, as in KVM's own files */

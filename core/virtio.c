@@ -8,7 +8,8 @@
 #include <linux/kthread.h>
 #include <linux/module.h>
 
-#include "core/core.h"
+#include "core/ioctl.h"
+#include "core/vm.h"
 #include "virtio/device.h"
 
 /**

@@ -17,7 +17,9 @@
 #include <asm/tsc.h>
 
 #include "compat.h"
-#include "core/core.h"
+#include "core/ioctl.h"
+#include "core/vcpu.h"
+#include "core/vm.h"
 #include "mmu/mmu.h"
 #include "mmu/ring.h"
 #include "x86/board/coalesced.h"

@@ -3,7 +3,7 @@
  * KUnit: how a thread reaches vCPUs that it does not own: the end of a VM, and a flush of
  * its TLBs, in the states that no test of running guests can hold on to.
  */
-#include "core/core.h"
+#include "core/vm.h"
 #include "x86/board/board_kunit.h"
 #include "x86/machine/vm.h"
 #include "x86/run/run.h"
