@@ -112,12 +112,13 @@ bool emulate_undefined(struct vcpu *vcpu, enum exit_outcome *outcome)
  * emulate_insn_len() - length of the instruction that caused an exit
  * @vcpu: owned and loaded; rip stands on it
  * @f: the exit
+ * @err: set with a length of 0
  *
- * Return: it; 0 when it cannot be fetched, the guest's fault is then queued, or when what
- * stands there is no instruction that we know: another vCPU has rewritten it since, and the
- * guest executes what is there now; -errno.
+ * Return: it; 0, and *@err is -errno, or 0 when it cannot be fetched, the guest's fault is then
+ * queued, or when what stands there is no instruction that we know: another vCPU has rewritten
+ * it since, and the guest executes what is there now.
  */
-int emulate_insn_len(struct vcpu *vcpu, const struct exit_facts *f)
+u8 emulate_insn_len(struct vcpu *vcpu, const struct exit_facts *f, int *err)
 {
 	enum emu_result r;
 	struct glue *g;
@@ -130,7 +131,8 @@ int emulate_insn_len(struct vcpu *vcpu, const struct exit_facts *f)
 		return vcpu->emu->insn_len;
 	if (r == EMU_FAULT)
 		event_queue_fault(vcpu, &vcpu->emu->fault);
-	return r == EMU_UNHANDLED ? g->err : 0;
+	*err = r == EMU_UNHANDLED ? g->err : 0;
+	return 0;
 }
 
 static bool is_hypercall(const u8 *insn)

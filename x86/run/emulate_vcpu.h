@@ -30,7 +30,7 @@ struct vcpu;
 
 int emulator_init(struct vcpu *vcpu);
 void emulator_free(struct vcpu *vcpu);
-int emulate_insn_len(struct vcpu *vcpu, const struct exit_facts *facts);
+u8 emulate_insn_len(struct vcpu *vcpu, const struct exit_facts *facts, int *err);
 bool emulate_fix_hypercall(struct vcpu *vcpu, enum exit_outcome *outcome);
 bool emulate_undefined(struct vcpu *vcpu, enum exit_outcome *outcome);
 bool emulate_peek_insn(struct vcpu *vcpu, struct insn_peek *insn);

@@ -64,15 +64,15 @@ static enum exit_outcome exit_ud(struct vcpu *vcpu)
  * executed may come from a translation that the guest has not flushed; without a flush it
  * would exit here for ever.
  */
-static enum exit_outcome exit_again(struct vcpu *vcpu, int len)
+static enum exit_outcome exit_again(struct vcpu *vcpu, int err)
 {
-	if (len)
-		return vcpu_fails(vcpu, len);
+	if (err)
+		return vcpu_fails(vcpu, err);
 	vcpu_flush_guest(vcpu);
 	return OUTCOME_ENTER;
 }
 
-static enum exit_outcome exit_advance(struct vcpu *vcpu, int len)
+static enum exit_outcome exit_advance(struct vcpu *vcpu, u8 len)
 {
 	skip_advance(vcpu, len);
 	return OUTCOME_ENTER;
@@ -82,7 +82,7 @@ static enum exit_outcome exit_advance(struct vcpu *vcpu, int len)
  * A function that acts for the guest gave @fault; skip its instruction if none. Interrupted, it
  * is to be executed again, after the signal.
  */
-static enum exit_outcome exit_done(struct vcpu *vcpu, enum guest_fault fault, int len)
+static enum exit_outcome exit_done(struct vcpu *vcpu, enum guest_fault fault, u8 len)
 {
 	if (unlikely(fault == X86_INTERRUPTED))
 		return OUTCOME_ENTER;
@@ -97,12 +97,13 @@ static u8 exit_cpl(struct vcpu *vcpu)
 
 static enum exit_outcome exit_cpuid(struct vcpu *vcpu, struct exit_facts *f)
 {
-	int len = skip_len(vcpu, f, 2);
+	int err;
+	u8 len = skip_len(vcpu, f, 2, &err);
 	u64 *gpr = vcpu->st.gpr;
 	struct cpuid_regs r;
 
-	if (unlikely(len <= 0))
-		return exit_again(vcpu, len);
+	if (unlikely(!len))
+		return exit_again(vcpu, err);
 	if (unlikely(vcpu->msr.misc_features) && exit_cpl(vcpu))
 		return exit_gp(vcpu);
 	r = cpuid_query(vcpu, gpr[GPR_RAX], gpr[GPR_RCX]);
@@ -115,10 +116,11 @@ static enum exit_outcome exit_cpuid(struct vcpu *vcpu, struct exit_facts *f)
 
 static enum exit_outcome exit_hlt(struct vcpu *vcpu, struct exit_facts *f)
 {
-	int len = skip_len(vcpu, f, 1);
+	int err;
+	u8 len = skip_len(vcpu, f, 1, &err);
 
-	if (unlikely(len <= 0))
-		return exit_again(vcpu, len);
+	if (unlikely(!len))
+		return exit_again(vcpu, err);
 	skip_advance(vcpu, len);
 	return vcpu_halt(vcpu);
 }
@@ -218,14 +220,15 @@ static enum exit_outcome exit_io(struct vcpu *vcpu, struct exit_facts *f)
 {
 	struct iobus *bus = &vcpu->vm->pio;
 	u32 val = vcpu->st.gpr[GPR_RAX];
-	int len = f->insn_len;
+	u8 len = f->insn_len;
+	int err;
 
 	if (f->io.string)
 		return emulate_vcpu(vcpu, f);
 	if (unlikely(!len)) {
-		len = emulate_insn_len(vcpu, f);
-		if (len <= 0)
-			return exit_again(vcpu, len);
+		len = emulate_insn_len(vcpu, f, &err);
+		if (!len)
+			return exit_again(vcpu, err);
 	}
 	if (iobus_nobody(bus, &vcpu->pio_miss, f->io.port, f->io.size) ||
 	    iobus_access_note(bus, &vcpu->pio_miss, vcpu, f->io.port, f->io.size, &val,
@@ -254,11 +257,12 @@ static enum exit_outcome exit_msr(struct vcpu *vcpu, struct exit_facts *f)
 		.write = f->msr.write,
 		.val = (u32)gpr[GPR_RAX] | gpr[GPR_RDX] << 32,
 	};
-	int len = skip_len(vcpu, f, 2);
+	int err;
+	u8 len = skip_len(vcpu, f, 2, &err);
 	enum guest_fault fault;
 
-	if (unlikely(len <= 0))
-		return exit_again(vcpu, len);
+	if (unlikely(!len))
+		return exit_again(vcpu, err);
 	msr.insn_len = len;
 	if (unlikely(!msr_filter_allows(vcpu->vm, msr.index, msr.write))) {
 		msr.reason = KVM_MSR_EXIT_REASON_FILTER;
@@ -325,13 +329,14 @@ static bool exit_is_long(struct vcpu *vcpu)
 static enum exit_outcome exit_cr(struct vcpu *vcpu, struct exit_facts *f)
 {
 	u64 *gpr;
-	int len;
+	int err;
+	u8 len;
 
 	if (f->reg.gpr == GPR_NR)
 		return emulate_vcpu(vcpu, f);
-	len = skip_len(vcpu, f, 3);
-	if (unlikely(len <= 0))
-		return exit_again(vcpu, len);
+	len = skip_len(vcpu, f, 3, &err);
+	if (unlikely(!len))
+		return exit_again(vcpu, err);
 	gpr = &vcpu->st.gpr[f->reg.gpr];
 	if (!f->reg.write) {
 		*gpr = exit_get_cr(vcpu, f->reg.nr);
@@ -594,15 +599,16 @@ static enum exit_outcome exit_xsetbv(struct vcpu *vcpu, struct exit_facts *f)
 {
 	const u64 *gpr = vcpu->st.gpr;
 	u64 val = (u32)gpr[GPR_RAX] | gpr[GPR_RDX] << 32;
-	int len;
+	int err;
+	u8 len;
 
 	if (!(vcpu->st.cr4 & X86_CR4_OSXSAVE))
 		return exit_ud(vcpu);
 	if (exit_cpl(vcpu) || (u32)gpr[GPR_RCX])
 		return exit_gp(vcpu);
-	len = skip_len(vcpu, f, 3);
-	if (unlikely(len <= 0))
-		return exit_again(vcpu, len);
+	len = skip_len(vcpu, f, 3, &err);
+	if (unlikely(!len))
+		return exit_again(vcpu, err);
 	return exit_done(vcpu, vfpu_set_xcr0(vcpu, val), len);
 }
 
@@ -614,19 +620,21 @@ static enum exit_outcome exit_invlpg(struct vcpu *vcpu, struct exit_facts *f)
 /* No device of a guest bypasses the caches, so nothing needs to be written back. */
 static enum exit_outcome exit_wbinvd(struct vcpu *vcpu, struct exit_facts *f)
 {
-	int len = skip_len(vcpu, f, 2);
+	int err;
+	u8 len = skip_len(vcpu, f, 2, &err);
 
-	return len > 0 ? exit_advance(vcpu, len) : exit_again(vcpu, len);
+	return len ? exit_advance(vcpu, len) : exit_again(vcpu, err);
 }
 
 /* The guest spins in a loop; the vCPU that it waits for may need this CPU. */
 static enum exit_outcome exit_pause(struct vcpu *vcpu, struct exit_facts *f)
 	__must_hold(&vcpu->vm->mmu.srcu)
 {
-	int len = skip_len(vcpu, f, 2);
+	int err;
+	u8 len = skip_len(vcpu, f, 2, &err);
 
-	if (unlikely(len <= 0))
-		return exit_again(vcpu, len);
+	if (unlikely(!len))
+		return exit_again(vcpu, err);
 	skip_advance(vcpu, len);
 	f->kind = EXIT_HOST_IRQ;	/* the instruction is over, and who waits may know it */
 	srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
@@ -654,12 +662,13 @@ bool exit_has_monitor(struct vcpu *vcpu)
 /* Nothing is watched, and nobody waits, as on a CPU that wakes at once; or there is neither. */
 static enum exit_outcome exit_monitor(struct vcpu *vcpu, struct exit_facts *f)
 {
-	int len;
+	int err;
+	u8 len;
 
 	if (!exit_has_monitor(vcpu))
 		return exit_ud(vcpu);
-	len = skip_len(vcpu, f, 3);
-	return len > 0 ? exit_advance(vcpu, len) : exit_again(vcpu, len);
+	len = skip_len(vcpu, f, 3, &err);
+	return len ? exit_advance(vcpu, len) : exit_again(vcpu, err);
 }
 
 static enum exit_outcome exit_mwait(struct vcpu *vcpu, struct exit_facts *f)
@@ -675,11 +684,12 @@ static enum exit_outcome exit_rdpmc(struct vcpu *vcpu, struct exit_facts *f)
 
 static enum exit_outcome exit_rdtsc(struct vcpu *vcpu, struct exit_facts *f)
 {
-	int len = skip_len(vcpu, f, f->kind == EXIT_RDTSCP ? 3 : 2);
+	int err;
+	u8 len = skip_len(vcpu, f, f->kind == EXIT_RDTSCP ? 3 : 2, &err);
 	u64 tsc = vcpu_tsc(vcpu);
 
-	if (unlikely(len <= 0))
-		return exit_again(vcpu, len);
+	if (unlikely(!len))
+		return exit_again(vcpu, err);
 	vcpu->st.gpr[GPR_RAX] = (u32)tsc;
 	vcpu->st.gpr[GPR_RDX] = tsc >> 32;
 	if (f->kind == EXIT_RDTSCP)

@@ -238,11 +238,12 @@ static noinline enum exit_outcome hypercall_make(struct vcpu *vcpu, u64 nr, bool
 enum exit_outcome hypercall_carry_out(struct vcpu *vcpu, const struct exit_facts *f)
 {
 	bool is_64 = hypercall_is_64(vcpu);
-	int len = skip_len(vcpu, f, HYPERCALL_LEN);
+	int err;
+	u8 len = skip_len(vcpu, f, HYPERCALL_LEN, &err);
 	u64 nr = hypercall_value(vcpu, GPR_RAX, is_64);
 
-	if (unlikely(len <= 0))
-		return len ? vcpu_fails(vcpu, len) : OUTCOME_ENTER;
+	if (unlikely(!len))
+		return err ? vcpu_fails(vcpu, err) : OUTCOME_ENTER;
 	if (vcpu->st.code.cpl)
 		return hypercall_end(vcpu, -KVM_EPERM, is_64, len);
 	if (nr < ARRAY_SIZE(hypercalls))

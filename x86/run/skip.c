@@ -72,10 +72,11 @@ static bool skip_is_bare(struct vcpu *vcpu)
  * @vcpu: owned and loaded
  * @f: the exit
  * @opcode_len: see there
+ * @err: likewise
  *
  * Return: as skip_len().
  */
-int skip_len_unknown(struct vcpu *vcpu, const struct exit_facts *f, u8 opcode_len)
+u8 skip_len_unknown(struct vcpu *vcpu, const struct exit_facts *f, u8 opcode_len, int *err)
 {
-	return skip_is_bare(vcpu) ? opcode_len : emulate_insn_len(vcpu, f);
+	return skip_is_bare(vcpu) ? opcode_len : emulate_insn_len(vcpu, f, err);
 }

@@ -11,7 +11,7 @@
 #include "x86/machine/vcpu.h"
 #include "x86/run/events.h"
 
-int skip_len_unknown(struct vcpu *vcpu, const struct exit_facts *facts, u8 opcode_len);
+u8 skip_len_unknown(struct vcpu *vcpu, const struct exit_facts *facts, u8 opcode_len, int *err);
 
 /**
  * skip_end_insn() - an instruction of @len bytes at rip has ended, and no trap is due
@@ -48,15 +48,16 @@ static inline void skip_advance(struct vcpu *vcpu, u8 len)
  * @vcpu: owned and loaded
  * @f: the exit
  * @opcode_len: its length without prefixes; it begins with 0F, or is HLT
+ * @err: set with a length of 0
  *
  * To be asked before anything of the instruction is done: where its bytes must be looked at
  * they may be gone, and the guest is to execute it anew.
  *
- * Return: the length; 0 then, with a fault queued or none; -errno for KVM_RUN.
+ * Return: the length; 0 then, and *@err is 0, with a fault queued or none, or -errno for KVM_RUN.
  */
-static inline int skip_len(struct vcpu *vcpu, const struct exit_facts *f, u8 opcode_len)
+static inline u8 skip_len(struct vcpu *vcpu, const struct exit_facts *f, u8 opcode_len, int *err)
 {
-	return likely(f->insn_len) ? f->insn_len : skip_len_unknown(vcpu, f, opcode_len);
+	return likely(f->insn_len) ? f->insn_len : skip_len_unknown(vcpu, f, opcode_len, err);
 }
 
 #endif

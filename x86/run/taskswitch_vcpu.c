@@ -180,10 +180,9 @@ static struct x86_event task_event(const struct exit_facts *f)
 	return f->vectoring;
 }
 
-/* Its length; 0: the guest's fault for it is queued; -errno. */
-static int task_insn_len(struct vcpu *vcpu, const struct exit_facts *f)
+static u8 task_insn_len(struct vcpu *vcpu, const struct exit_facts *f, int *err)
 {
-	return task_event(f).insn_len ?: emulate_insn_len(vcpu, f);
+	return task_event(f).insn_len ?: emulate_insn_len(vcpu, f, err);
 }
 
 static void task_begin(struct task_glue *g, struct vcpu *vcpu, const struct task_request *req)
@@ -269,12 +268,13 @@ enum exit_outcome task_switch_vcpu(struct vcpu *vcpu, const struct exit_facts *f
 		.event = task_event(f), .selector = f->task.selector, .source = f->task.source,
 	};
 	enum emu_result r;
-	int len = 0;
+	u8 len = 0;
+	int err;
 
 	if (task_is_instruction(f)) {
-		len = task_insn_len(vcpu, f);
-		if (len <= 0)
-			return len ? vcpu_fails(vcpu, len) : OUTCOME_ENTER;
+		len = task_insn_len(vcpu, f, &err);
+		if (!len)
+			return err ? vcpu_fails(vcpu, err) : OUTCOME_ENTER;
 	}
 	req.next_eip = vcpu->st.rip + len;
 	r = task_switch_by(vcpu, &req);
