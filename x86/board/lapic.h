@@ -10,6 +10,20 @@
 
 #include "x86/machine/fault.h"
 
+/**
+ * enum apic_answer - what became of a message to a local APIC
+ * @APIC_REFUSED: the APIC does not take it
+ * @APIC_MERGED: it merged with one that waits there
+ * @APIC_TAKEN: it waits there now, or has woken the vCPU
+ *
+ * The numbers are those of KVM_IRQ_LINE_STATUS, which says of several how many took it.
+ */
+enum apic_answer {
+	APIC_REFUSED = -1,
+	APIC_MERGED,
+	APIC_TAKEN,
+};
+
 struct kvm_lapic_state;
 struct vcpu;
 struct vlapic;
@@ -55,7 +69,7 @@ int vlapic_ioctl_set(struct vcpu *vcpu, struct kvm_lapic_state *arg);
 /* lapic_ipi.c: for hypercalls */
 int vlapic_send_many(struct vm *vm, const u64 *ids, unsigned int width, u32 min, u32 icr);
 struct vcpu *vlapic_find(struct vm *vm, u64 id);
-int vlapic_interrupt(struct vcpu *vcpu, u8 vector);
+enum apic_answer vlapic_interrupt(struct vcpu *vcpu, u8 vector);
 
 /* Owner: what was posted goes into the IRR; a vector that the CPU ended. */
 void vlapic_collect(struct vlapic *apic);

@@ -209,11 +209,12 @@ static void wake_owner(struct vlapic *apic)
  *
  * Any context.
  *
- * Return: 1, or 0 when the vector was already requested. A CPU that delivers by itself must
- * know beforehand which ends to report. So a vector whose trigger mode differs from what
- * the TMR says is held back for the owner, who updates the TMR.
+ * A CPU that delivers by itself must know beforehand which ends to report. So a vector whose
+ * trigger mode differs from what the TMR says is held back for the owner, who updates the TMR.
+ *
+ * Return: APIC_TAKEN, or APIC_MERGED when the vector was already requested.
  */
-int vlapic_raise(struct vlapic *apic, u8 vector, bool level)
+enum apic_answer vlapic_raise(struct vlapic *apic, u8 vector, bool level)
 {
 	bool waits = vlapic_has_vector(apic, APIC_IRR, vector);
 	bool same = vlapic_has_vector(apic, APIC_TMR, vector) == level;
@@ -224,7 +225,7 @@ int vlapic_raise(struct vlapic *apic, u8 vector, bool level)
 	 * posted by then.
 	 */
 	if (test_and_set_bit(vector, posted->vectors))
-		return 0;
+		return APIC_MERGED;
 	if (!test_and_set_bit(0, &posted->any)) {
 		if (likely(same))
 			vcpu_notify(apic->vcpu);
@@ -235,7 +236,7 @@ int vlapic_raise(struct vlapic *apic, u8 vector, bool level)
 	 * The CPU may be delivering the earlier request at this moment, so post the vector
 	 * in any case.
 	 */
-	return !waits;
+	return waits ? APIC_MERGED : APIC_TAKEN;
 }
 
 /**
@@ -259,32 +260,32 @@ void vlapic_error(struct vlapic *apic, u32 bit)
 		vlapic_raise(apic, lvt & APIC_VECTOR_MASK, false);
 }
 
-static int accept_vector(struct vlapic *apic, u8 vector, bool level)
+static enum apic_answer accept_vector(struct vlapic *apic, u8 vector, bool level)
 {
 	if (!vlapic_sw_enabled(apic))
-		return -1;
+		return APIC_REFUSED;
 	if (vector < VLAPIC_FIRST_VECTOR) {
 		vlapic_error(apic, APIC_ESR_RECVILL);
-		return -1;
+		return APIC_REFUSED;
 	}
 	return vlapic_raise(apic, vector, level);
 }
 
-static int accept_init(struct vlapic *apic)
+static enum apic_answer accept_init(struct vlapic *apic)
 {
 	/* INIT makes the CPU forget a start-up that came before. */
 	xchg(&apic->signals, BIT(VLAPIC_SIGNAL_INIT));
 	wake_owner(apic);
-	return 1;
+	return APIC_TAKEN;
 }
 
-static int accept_sipi(struct vlapic *apic, u8 vector)
+static enum apic_answer accept_sipi(struct vlapic *apic, u8 vector)
 {
 	WRITE_ONCE(apic->sipi_vector, vector);
 	smp_wmb();	/* the signal says that the vector is there */
 	set_bit(VLAPIC_SIGNAL_SIPI, &apic->signals);
 	wake_owner(apic);
-	return 1;
+	return APIC_TAKEN;
 }
 
 /**
@@ -294,9 +295,9 @@ static int accept_sipi(struct vlapic *apic, u8 vector)
  *
  * Any context.
  *
- * Return: 1, 0 when it merged with one that waits, -1 when the APIC does not take it.
+ * Return: what became of it.
  */
-int vlapic_accept(struct vlapic *apic, const struct apic_msg *msg)
+enum apic_answer vlapic_accept(struct vlapic *apic, const struct apic_msg *msg)
 {
 	switch (msg->mode) {
 	case APIC_DM_FIXED:
@@ -304,13 +305,13 @@ int vlapic_accept(struct vlapic *apic, const struct apic_msg *msg)
 		return accept_vector(apic, msg->vector, msg->level);
 	case APIC_DM_NMI:
 		vcpu_nmi(apic->vcpu);
-		return 1;
+		return APIC_TAKEN;
 	case APIC_DM_INIT:
 		return accept_init(apic);
 	case APIC_DM_STARTUP:
 		return accept_sipi(apic, msg->vector);
 	default:	/* there is no SMM; ExtINT comes through LINT0 only */
-		return -1;
+		return APIC_REFUSED;
 	}
 }
 
@@ -329,17 +330,19 @@ static void lowest_add(struct lowest *lowest, struct vlapic *apic)
 		lowest->able[lowest->nr++] = apic;
 }
 
-static int lowest_send(const struct lowest *lowest, const struct apic_msg *msg)
+static enum apic_answer lowest_send(const struct lowest *lowest, const struct apic_msg *msg)
 {
-	return lowest->nr ? vlapic_accept(lowest->able[msg->vector % lowest->nr], msg) : -1;
+	if (!lowest->nr)
+		return APIC_REFUSED;
+	return vlapic_accept(lowest->able[msg->vector % lowest->nr], msg);
 }
 
 /* How many took it, as vlapic_send(), added to @ret. */
 static int send_to(struct vlapic *apic, const struct apic_msg *msg, int ret)
 {
-	int one = vlapic_accept(apic, msg);
+	enum apic_answer one = vlapic_accept(apic, msg);
 
-	return one < 0 ? ret : max(ret, 0) + one;
+	return one == APIC_REFUSED ? ret : max(ret, 0) + (one == APIC_TAKEN);
 }
 
 /* To whoever is in a set of all. */
@@ -349,7 +352,7 @@ static int send_many(struct irqchip *chip, const struct apic_msg *msg)
 	DECLARE_BITMAP(set, VLAPIC_WINDOW);
 	struct lowest lowest = { .nr = 0 };
 	u32 base, nr, bit;
-	int ret = -1;
+	int ret = APIC_REFUSED;
 
 	for (base = 0; (nr = apicmap_resolve(&chip->map, msg, base, set)); base += VLAPIC_WINDOW) {
 		for_each_set_bit(bit, set, nr) {
@@ -365,15 +368,15 @@ static int send_many(struct irqchip *chip, const struct apic_msg *msg)
 }
 
 /* To an id, as most messages go. */
-static int send_one(struct irqchip *chip, const struct apic_msg *msg)
+static enum apic_answer send_one(struct irqchip *chip, const struct apic_msg *msg)
 {
 	u32 id = array_index_nospec(msg->dest, VLAPIC_MAX_IDS);
 	struct vlapic *apic;
 
 	if (msg->dest >= VLAPIC_MAX_IDS || !test_bit(id, chip->map.present))
-		return -1;
+		return APIC_REFUSED;
 	apic = id == msg->exclude ? NULL : apicmap_get(&chip->map, id);
-	return apic ? vlapic_accept(apic, msg) : -1;
+	return apic ? vlapic_accept(apic, msg) : APIC_REFUSED;
 }
 
 /**
@@ -408,23 +411,23 @@ int vlapic_send(struct irqchip *chip, const struct apic_msg *msg)
  *
  * Return: as vlapic_accept(). SDM 11.5.1.
  */
-int vlapic_deliver_lvt(struct vlapic *apic, enum vlapic_lvt lvt)
+enum apic_answer vlapic_deliver_lvt(struct vlapic *apic, enum vlapic_lvt lvt)
 {
 	u32 reg = vlapic_lvt(apic, lvt);
 
 	if (reg & APIC_LVT_MASKED)
-		return -1;
+		return APIC_REFUSED;
 	switch (reg & APIC_MODE_MASK) {
 	case APIC_DM_FIXED:
 		return accept_vector(apic, reg & APIC_VECTOR_MASK, false);
 	case APIC_DM_NMI:
 		vcpu_nmi(apic->vcpu);
-		return 1;
+		return APIC_TAKEN;
 	case APIC_DM_EXTINT:
 		wake_owner(apic);
-		return 1;
+		return APIC_TAKEN;
 	default:
-		return -1;
+		return APIC_REFUSED;
 	}
 }
 
@@ -492,7 +495,7 @@ static int send_ids(struct irqchip *chip, const struct apic_msg *msg, u64 min, u
 		if (!(ids & 1))
 			continue;
 		apic = apicmap_get(&chip->map, array_index_nospec(min, VLAPIC_MAX_IDS));
-		count += apic && vlapic_accept(apic, msg) >= 0;
+		count += apic && vlapic_accept(apic, msg) != APIC_REFUSED;
 	}
 	return count;
 }
@@ -533,7 +536,7 @@ int vlapic_send_many(struct vm *vm, const u64 *ids, unsigned int width, u32 min,
  *
  * Return: as vlapic_accept().
  */
-int vlapic_interrupt(struct vcpu *vcpu, u8 vector)
+enum apic_answer vlapic_interrupt(struct vcpu *vcpu, u8 vector)
 {
 	return accept_vector(vcpu->apic, vector, false);
 }

@@ -43,8 +43,8 @@ static void lapic_test_priority(struct kunit *test)
 	board_apic_on(b);
 	KUNIT_EXPECT_FALSE(test, board_has_irq(vcpu));
 	KUNIT_EXPECT_EQ(test, board_take_irq(vcpu), -1);
-	KUNIT_EXPECT_EQ(test, vlapic_raise(vcpu->apic, 0x41, false), 1);
-	KUNIT_EXPECT_EQ(test, vlapic_raise(vcpu->apic, 0x41, false), 0);
+	KUNIT_EXPECT_EQ(test, vlapic_raise(vcpu->apic, 0x41, false), APIC_TAKEN);
+	KUNIT_EXPECT_EQ(test, vlapic_raise(vcpu->apic, 0x41, false), APIC_MERGED);
 	vlapic_raise(vcpu->apic, 0x45, false);
 	vlapic_raise(vcpu->apic, 0xfe, false);
 	KUNIT_EXPECT_TRUE(test, vlapic_has_posted(vcpu));

@@ -187,9 +187,9 @@ void apicmap_remove(struct irqchip *chip, struct vlapic *apic);
 u32 apicmap_resolve(const struct apic_map *map, const struct apic_msg *msg, u32 base,
 		    unsigned long *set);
 int vlapic_send(struct irqchip *chip, const struct apic_msg *msg);
-int vlapic_accept(struct vlapic *apic, const struct apic_msg *msg);
-int vlapic_raise(struct vlapic *apic, u8 vector, bool level);
-int vlapic_deliver_lvt(struct vlapic *apic, enum vlapic_lvt lvt);
+enum apic_answer vlapic_accept(struct vlapic *apic, const struct apic_msg *msg);
+enum apic_answer vlapic_raise(struct vlapic *apic, u8 vector, bool level);
+enum apic_answer vlapic_deliver_lvt(struct vlapic *apic, enum vlapic_lvt lvt);
 void vlapic_error(struct vlapic *apic, u32 bit);
 void vlapic_send_icr(struct vlapic *apic);
 

@@ -18,7 +18,7 @@ static void posted_test_collect(struct kunit *test)
 
 	board_apic_on(b);
 	for (v = VLAPIC_FIRST_VECTOR; v < VLAPIC_VECTORS; v++)
-		KUNIT_EXPECT_EQ(test, vlapic_raise(apic, v, v % 3 == 0), 1);
+		KUNIT_EXPECT_EQ(test, vlapic_raise(apic, v, v % 3 == 0), APIC_TAKEN);
 	for (v = 0; v < VLAPIC_VECTORS; v += 32)
 		KUNIT_EXPECT_EQ(test, vlapic_get(apic, APIC_IRR + v / 2), 0u);
 	vlapic_collect(apic);
@@ -29,8 +29,8 @@ static void posted_test_collect(struct kunit *test)
 				v >= 16 && v % 3 == 0);
 	}
 	/* Requested already: merged, and nobody is told otherwise. */
-	KUNIT_EXPECT_EQ(test, vlapic_raise(apic, 0x44, false), 0);
-	KUNIT_EXPECT_EQ(test, vlapic_raise(apic, 0x44, false), 0);
+	KUNIT_EXPECT_EQ(test, vlapic_raise(apic, 0x44, false), APIC_MERGED);
+	KUNIT_EXPECT_EQ(test, vlapic_raise(apic, 0x44, false), APIC_MERGED);
 	for (v = VLAPIC_VECTORS; v-- > VLAPIC_FIRST_VECTOR;) {
 		vlapic_collect(apic);
 		KUNIT_EXPECT_EQ(test, board_take_irq(vcpu), (int)v);
@@ -40,7 +40,7 @@ static void posted_test_collect(struct kunit *test)
 	/* In service: a request of its own. */
 	vlapic_raise(apic, 0x55, false);
 	KUNIT_EXPECT_EQ(test, board_take_irq(vcpu), 0x55);
-	KUNIT_EXPECT_EQ(test, vlapic_raise(apic, 0x55, false), 1);
+	KUNIT_EXPECT_EQ(test, vlapic_raise(apic, 0x55, false), APIC_TAKEN);
 	board_apic_write(vcpu, APIC_EOI, 0);
 	KUNIT_EXPECT_EQ(test, board_take_irq(vcpu), 0x55);
 	/* A reset forgets what is on its way. */
