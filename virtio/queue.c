@@ -176,15 +176,15 @@ int queue_set_kick(struct virtio_dev *dev, struct vhost_vring_file *args)
 	return 0;
 }
 
-/* Put another eventfd into @slot, one of the queue's, enabled or not. */
-static int queue_set_eventfd(struct virtio_queue *vq, struct eventfd_ctx **slot, int fd)
+/* Put another eventfd in the place of @one of the queue's, enabled or not. */
+static int queue_set_eventfd(struct virtio_queue *vq, struct eventfd_ctx **one, int fd)
 {
 	struct eventfd_ctx *ctx = fd == VHOST_FILE_UNBIND ? NULL : eventfd_ctx_fdget(fd);
 
 	if (IS_ERR(ctx))
 		return PTR_ERR(ctx);
 	spin_lock(&vq->call_lock);
-	swap(*slot, ctx);
+	swap(*one, ctx);
 	spin_unlock(&vq->call_lock);
 	if (ctx)
 		eventfd_ctx_put(ctx);
@@ -219,11 +219,11 @@ int queue_set_err(struct virtio_dev *dev, struct vhost_vring_file *args)
 	return vq ? queue_set_eventfd(vq, &vq->err, args->fd) : -ENOBUFS;
 }
 
-static void queue_signal(struct virtio_queue *vq, struct eventfd_ctx **slot)
+static void queue_signal(struct virtio_queue *vq, struct eventfd_ctx **one)
 {
 	spin_lock(&vq->call_lock);
-	if (*slot)
-		compat_eventfd_signal(*slot);
+	if (*one)
+		compat_eventfd_signal(*one);
 	spin_unlock(&vq->call_lock);
 }
 
@@ -252,23 +252,24 @@ static void queue_enter_wait(struct file *file, wait_queue_head_t *head, poll_ta
 	add_wait_queue(head, &container_of(table, struct virtio_queue, table)->wait);
 }
 
-/* The next chain, from the ring to the used ring. 1: done; 0: there is none; -errno. */
-static int queue_serve_one(struct virtio_queue *vq)
+/* The next chain, from the ring to the used ring: RING_CHAIN when that is done. */
+static enum ring_result queue_serve_one(struct virtio_queue *vq)
 {
 	struct ring *r = &vq->ring;
-	int ret = ring_next(r, &vq->chain);
+	enum ring_result result = ring_next(r, &vq->chain);
 	s64 len;
+	int err;
 
-	if (ret <= 0)
-		return ret ?: ring_arm(r);
+	if (result != RING_CHAIN)
+		return result == RING_EMPTY ? ring_arm(r) : result;
 	len = vq->dev->ops->serve(vq);
-	ret = len < 0 ? len : ring_complete(r, &vq->chain, len);
-	if (ret)
-		return ret;
+	err = len < 0 ? len : ring_complete(r, &vq->chain, len);
+	if (err)
+		return ring_failed(err);
 	WRITE_ONCE(vq->requests, vq->requests + 1);
 	if (ring_wants_call(r))
 		queue_signal(vq, &vq->call);
-	return 1;
+	return RING_CHAIN;
 }
 
 /*
@@ -277,15 +278,15 @@ static int queue_serve_one(struct virtio_queue *vq)
  */
 static void queue_serve(struct virtio_queue *vq)
 {
-	int ret = 1;
+	enum ring_result result = RING_CHAIN;
 
-	while (ret > 0 && !READ_ONCE(vq->stopping) && !signal_pending(current)) {
-		ret = queue_serve_one(vq);
+	while (result == RING_CHAIN && !READ_ONCE(vq->stopping) && !signal_pending(current)) {
+		result = queue_serve_one(vq);
 		cond_resched();
 	}
-	if (ret == -EPROTO)
+	if (result == RING_BROKEN)
 		queue_signal(vq, &vq->err);
-	else if (ret)
+	else if (result != RING_EMPTY)
 		WRITE_ONCE(vq->kicked, true);
 }
 

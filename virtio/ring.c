@@ -134,15 +134,26 @@ static int ring_waiting(struct ring *r)
 }
 
 /**
+ * ring_failed() - what an error of this file's functions means for the ring
+ * @err: -errno
+ *
+ * Return: RING_BROKEN for -EPROTO, else RING_AGAIN.
+ */
+enum ring_result ring_failed(int err)
+{
+	return err == -EPROTO ? RING_BROKEN : RING_AGAIN;
+}
+
+/**
  * ring_next() - look at the next chain that the driver made available
  * @r: the ring
  * @c: filled in; @c->seg and @c->max are set
  *
  * It stays the next one until ring_complete(). Process context; sleeps.
  *
- * Return: 1; 0: there is none; -EINTR; -EPROTO.
+ * Return: RING_CHAIN, or why there is none.
  */
-int ring_next(struct ring *r, struct ring_chain *c)
+enum ring_result ring_next(struct ring *r, struct ring_chain *c)
 {
 	size_t entry = offsetof(struct vring_avail, ring) +
 		       (r->next_avail & (r->num - 1)) * sizeof(__virtio16);
@@ -150,13 +161,13 @@ int ring_next(struct ring *r, struct ring_chain *c)
 	u16 head;
 
 	if (ret <= 0)
-		return ret;
+		return ret ? ring_failed(ret) : RING_EMPTY;
 	/* Entries and descriptors after the index, which the driver writes last. */
 	smp_rmb();
 	ret = ring_read16(r, avail_at(r, entry), &head);
 	if (!ret)
 		ret = chain_take(r, head, c);
-	return ret ?: 1;
+	return ret ? ring_failed(ret) : RING_CHAIN;
 }
 
 /**
@@ -223,18 +234,20 @@ bool ring_wants_call(struct ring *r)
  *
  * Without event index the driver always kicks. Process context; sleeps.
  *
- * Return: 0; 1: one came meanwhile, perhaps without a kick; -EINTR; -EPROTO.
+ * Return: RING_EMPTY; RING_CHAIN: one came meanwhile, perhaps without a kick; or as ring_next().
  */
-int ring_arm(struct ring *r)
+enum ring_result ring_arm(struct ring *r)
 {
 	int ret = 0;
 
 	if (r->event_idx)
 		ret = ring_write16(r, avail_event_at(r), r->next_avail);
 	if (ret)
-		return ret;
+		return ring_failed(ret);
 	/* The wish before the index, which the driver writes before it looks for the wish. */
 	smp_mb();
 	ret = ring_waiting(r);
-	return min(ret, 1);
+	if (ret < 0)
+		return ring_failed(ret);
+	return ret ? RING_CHAIN : RING_EMPTY;
 }

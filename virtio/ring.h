@@ -52,6 +52,20 @@ struct ring_segment {
 };
 
 /**
+ * enum ring_result - what a look at a ring found
+ * @RING_EMPTY: nothing that the driver made available
+ * @RING_CHAIN: a chain
+ * @RING_AGAIN: a signal comes first; to be looked at again
+ * @RING_BROKEN: what no driver does (struct ring says what); the ring stands still
+ */
+enum ring_result {
+	RING_EMPTY,
+	RING_CHAIN,
+	RING_AGAIN,
+	RING_BROKEN,
+};
+
+/**
  * struct ring_chain - a chain of descriptors: a copy, vetted
  * @head: its number in the descriptor table
  * @nr: segments
@@ -85,10 +99,11 @@ static inline u32 ring_chain_max(u32 num)
 int ring_break(struct ring *r, u32 error);
 int ring_read(struct ring *r, gpa_t gpa, void *buf, u32 len);
 int ring_start(struct ring *r);
-int ring_next(struct ring *r, struct ring_chain *c);
+enum ring_result ring_next(struct ring *r, struct ring_chain *c);
 int ring_complete(struct ring *r, const struct ring_chain *c, u32 len);
 bool ring_wants_call(struct ring *r);
-int ring_arm(struct ring *r);
+enum ring_result ring_arm(struct ring *r);
+enum ring_result ring_failed(int err);
 
 /* chain.c */
 int chain_take(struct ring *r, u16 head, struct ring_chain *c);

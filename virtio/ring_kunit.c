@@ -82,9 +82,9 @@ static void takes_a_chain(struct kunit *test)
 	put_desc(rt, DESC, 2, (struct vring_desc){ DATA + 500, 7, N | W, 7 });
 	put_desc(rt, DESC, 7, (struct vring_desc){ DATA + 900, 1, W, 3 });
 	KUNIT_EXPECT_EQ(test, ring_start(&rt->r), 0);
-	KUNIT_EXPECT_EQ(test, ring_next(&rt->r, &rt->c), 0);
+	KUNIT_EXPECT_EQ(test, ring_next(&rt->r, &rt->c), RING_EMPTY);
 	offer(rt, 5);
-	KUNIT_EXPECT_EQ(test, ring_next(&rt->r, &rt->c), 1);
+	KUNIT_EXPECT_EQ(test, ring_next(&rt->r, &rt->c), RING_CHAIN);
 	KUNIT_EXPECT_EQ(test, rt->c.head, 5);
 	KUNIT_EXPECT_EQ(test, rt->c.nr, 3);
 	KUNIT_EXPECT_EQ(test, rt->c.nr_out, 1);
@@ -95,7 +95,7 @@ static void takes_a_chain(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_read(rt->t, USED + 4, used, sizeof(used)), 0);
 	KUNIT_EXPECT_EQ(test, used[0], 5);
 	KUNIT_EXPECT_EQ(test, used[1], 8);
-	KUNIT_EXPECT_EQ(test, ring_next(&rt->r, &rt->c), 0);
+	KUNIT_EXPECT_EQ(test, ring_next(&rt->r, &rt->c), RING_EMPTY);
 	KUNIT_EXPECT_EQ(test, rt->r.error, 0);
 }
 
@@ -111,7 +111,7 @@ static void indices_wrap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ring_start(&rt->r), 0);
 	for (i = 0; i < 2 * NUM; i++) {
 		offer(rt, 1);
-		KUNIT_EXPECT_EQ(test, ring_next(&rt->r, &rt->c), 1);
+		KUNIT_EXPECT_EQ(test, ring_next(&rt->r, &rt->c), RING_CHAIN);
 		KUNIT_EXPECT_EQ(test, ring_complete(&rt->r, &rt->c, 0), 0);
 		KUNIT_EXPECT_EQ(test, get16(rt, USED + 2), (u16)(0xfffe + i));
 	}
@@ -168,7 +168,7 @@ static void refuses_bad_chains(struct kunit *test)
 		rt->r.next_avail = get16(rt, AVAIL + 2);
 		KUNIT_EXPECT_EQ(test, ring_start(&rt->r), 0);
 		offer(rt, bad_chains[i].head);
-		KUNIT_EXPECT_EQ_MSG(test, ring_next(&rt->r, &rt->c), -EPROTO, "%s",
+		KUNIT_EXPECT_EQ_MSG(test, ring_next(&rt->r, &rt->c), RING_BROKEN, "%s",
 				    bad_chains[i].name);
 		KUNIT_EXPECT_EQ_MSG(test, rt->r.error, bad_chains[i].error, "%s",
 				    bad_chains[i].name);
@@ -186,10 +186,10 @@ static void longest_chains(struct kunit *test)
 	put_desc(rt, DESC, 0, (struct vring_desc){ TABLE, (max + 1) * 16, I, 0 });
 	KUNIT_EXPECT_EQ(test, ring_start(&rt->r), 0);
 	offer(rt, 0);
-	KUNIT_EXPECT_EQ(test, ring_next(&rt->r, &rt->c), 1);
+	KUNIT_EXPECT_EQ(test, ring_next(&rt->r, &rt->c), RING_CHAIN);
 	KUNIT_EXPECT_EQ(test, rt->c.nr, max);
 	put_desc(rt, TABLE, max - 1, (struct vring_desc){ DATA, 1, N, max });
-	KUNIT_EXPECT_EQ(test, ring_next(&rt->r, &rt->c), -EPROTO);
+	KUNIT_EXPECT_EQ(test, ring_next(&rt->r, &rt->c), RING_BROKEN);
 	KUNIT_EXPECT_EQ(test, rt->r.error, DITTO_VIRTIO_ERR_LONG);
 }
 
@@ -200,19 +200,19 @@ static void index_jumps(struct kunit *test)
 	put_desc(rt, DESC, 0, (struct vring_desc){ DATA, 1, 0, 0 });
 	KUNIT_EXPECT_EQ(test, ring_start(&rt->r), 0);
 	put16(rt, AVAIL + 2, NUM);
-	KUNIT_EXPECT_EQ(test, ring_next(&rt->r, &rt->c), 1);
+	KUNIT_EXPECT_EQ(test, ring_next(&rt->r, &rt->c), RING_CHAIN);
 	put16(rt, AVAIL + 2, NUM + 1);
-	KUNIT_EXPECT_EQ(test, ring_next(&rt->r, &rt->c), -EPROTO);
+	KUNIT_EXPECT_EQ(test, ring_next(&rt->r, &rt->c), RING_BROKEN);
 	KUNIT_EXPECT_EQ(test, rt->r.error, DITTO_VIRTIO_ERR_AVAIL);
 	/* It stays broken, for the first reason. */
 	put16(rt, AVAIL + 2, 1);
-	KUNIT_EXPECT_EQ(test, ring_next(&rt->r, &rt->c), -EPROTO);
+	KUNIT_EXPECT_EQ(test, ring_next(&rt->r, &rt->c), RING_BROKEN);
 	KUNIT_EXPECT_EQ(test, ring_break(&rt->r, DITTO_VIRTIO_ERR_REQUEST), -EPROTO);
 	KUNIT_EXPECT_EQ(test, rt->r.error, DITTO_VIRTIO_ERR_AVAIL);
 	/* Backwards is a jump, too. */
 	rt->r.next_avail = 2;
 	KUNIT_EXPECT_EQ(test, ring_start(&rt->r), 0);
-	KUNIT_EXPECT_EQ(test, ring_next(&rt->r, &rt->c), -EPROTO);
+	KUNIT_EXPECT_EQ(test, ring_next(&rt->r, &rt->c), RING_BROKEN);
 }
 
 static void ring_outside_memory(struct kunit *test)
@@ -226,7 +226,7 @@ static void ring_outside_memory(struct kunit *test)
 	put_desc(rt, DESC, 0, (struct vring_desc){ DATA, 1, 0, 0 });
 	offer(rt, 0);
 	KUNIT_EXPECT_EQ(test, ring_start(&rt->r), 0);
-	KUNIT_EXPECT_EQ(test, ring_next(&rt->r, &rt->c), 1);
+	KUNIT_EXPECT_EQ(test, ring_next(&rt->r, &rt->c), RING_CHAIN);
 	KUNIT_EXPECT_EQ(test, ring_complete(&rt->r, &rt->c, 0), -EPROTO);
 	KUNIT_EXPECT_EQ(test, rt->r.next_avail, 0);
 }
@@ -235,7 +235,7 @@ static void ring_outside_memory(struct kunit *test)
 static void complete_one(struct kunit *test, struct ring_test *rt)
 {
 	offer(rt, 0);
-	KUNIT_EXPECT_EQ(test, ring_next(&rt->r, &rt->c), 1);
+	KUNIT_EXPECT_EQ(test, ring_next(&rt->r, &rt->c), RING_CHAIN);
 	KUNIT_EXPECT_EQ(test, ring_complete(&rt->r, &rt->c, 0), 0);
 }
 
@@ -268,10 +268,10 @@ static void asks_for_kicks(struct kunit *test)
 	rt->r.event_idx = true;
 	KUNIT_EXPECT_EQ(test, ring_start(&rt->r), 0);
 	complete_one(test, rt);
-	KUNIT_EXPECT_EQ(test, ring_arm(&rt->r), 0);
+	KUNIT_EXPECT_EQ(test, ring_arm(&rt->r), RING_EMPTY);
 	KUNIT_EXPECT_EQ(test, get16(rt, USED + 4 + NUM * 8), 1);
 	offer(rt, 0);
-	KUNIT_EXPECT_EQ(test, ring_arm(&rt->r), 1);
+	KUNIT_EXPECT_EQ(test, ring_arm(&rt->r), RING_CHAIN);
 }
 
 static void copies_across_segments(struct kunit *test)
@@ -288,7 +288,7 @@ static void copies_across_segments(struct kunit *test)
 	test_write(rt->t, DATA + 3 * PAGE_SIZE, "you.", 4);
 	KUNIT_EXPECT_EQ(test, ring_start(&rt->r), 0);
 	offer(rt, 0);
-	KUNIT_ASSERT_EQ(test, ring_next(&rt->r, &rt->c), 1);
+	KUNIT_ASSERT_EQ(test, ring_next(&rt->r, &rt->c), RING_CHAIN);
 	KUNIT_EXPECT_EQ(test, chain_copy_out(&rt->r, &rt->c, &at, out, 3), 0);
 	KUNIT_EXPECT_EQ(test, chain_copy_out(&rt->r, &rt->c, &at, out + 3, 6), 0);
 	KUNIT_EXPECT_EQ(test, memcmp(out, "helloyou.", 9), 0);
