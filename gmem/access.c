@@ -328,23 +328,25 @@ static bool cmpxchg_fn(void *va, void *arg)
  * @size: 1, 2, 4 or 8 bytes
  * @old: in: the expected value; out: what was there
  * @new: what to put there if the expectation holds
+ * @swapped: out, with 0: whether it held
  *
  * Process context, no lock held; may sleep. Makes the page private either way.
  *
- * Return: 0 if exchanged; 1 if something else was there; -EINVAL for a size or
- * alignment that cannot be; -EFAULT beyond the end; -ENOMEM; -EHWPOISON; -EINTR.
+ * Return: 0; -EINVAL for a size or alignment that cannot be; -EFAULT beyond the end; -ENOMEM;
+ * -EHWPOISON; -EINTR.
  */
-int gmem_cmpxchg(struct gmem *g, u64 pos, unsigned int size, u64 *old, u64 new)
+int gmem_cmpxchg(struct gmem *g, u64 pos, unsigned int size, u64 *old, u64 new, bool *swapped)
 {
 	struct cmpxchg_arg a = { .size = size, .old = old, .new = new };
-	int ret;
+	int err;
 
 	if (!is_power_of_2(size) || size > 8 || !IS_ALIGNED(pos, size))
 		return -EINVAL;
 	if (!in_bounds(g, pos, size))
 		return -EFAULT;
-	ret = access_private(g, pos, cmpxchg_fn, &a);
-	return ret ?: !a.swapped;
+	err = access_private(g, pos, cmpxchg_fn, &a);
+	*swapped = a.swapped;
+	return err;
 }
 
 /*

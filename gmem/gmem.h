@@ -199,7 +199,7 @@ void gmem_mark_dirty(struct gmem *g, pgoff_t off);
 int gmem_read(struct gmem *g, u64 pos, void *buf, size_t len);
 const void *gmem_peek(struct gmem *g, pgoff_t off);
 int gmem_write(struct gmem *g, u64 pos, const void *buf, size_t len);
-int gmem_cmpxchg(struct gmem *g, u64 pos, unsigned int size, u64 *old, u64 new);
+int gmem_cmpxchg(struct gmem *g, u64 pos, unsigned int size, u64 *old, u64 new, bool *swapped);
 void *gmem_pin_page(struct gmem *g, pgoff_t off, bool write);
 void gmem_unpin_page(struct gmem *g, pgoff_t off, void *va, bool dirty);
 

@@ -185,20 +185,24 @@ static void compare_exchange(struct kunit *test)
 	struct gmem *g = make(test, 2);
 	u64 old = 0, value;
 	unsigned int size;
+	bool swapped;
 
 	for (size = 1; size <= 8; size *= 2) {
 		old = 0;
-		KUNIT_EXPECT_EQ(test, gmem_cmpxchg(g, 64 * size, size, &old, 0x80 + size), 0);
+		KUNIT_EXPECT_EQ(test, gmem_cmpxchg(g, 64 * size, size, &old, 0x80 + size,
+						   &swapped), 0);
+		KUNIT_EXPECT_TRUE(test, swapped);
 		old = 1;
-		KUNIT_EXPECT_EQ(test, gmem_cmpxchg(g, 64 * size, size, &old, 5), 1);
+		KUNIT_EXPECT_EQ(test, gmem_cmpxchg(g, 64 * size, size, &old, 5, &swapped), 0);
+		KUNIT_EXPECT_FALSE(test, swapped);
 		KUNIT_EXPECT_EQ(test, old, 0x80 + size);
 		KUNIT_EXPECT_EQ(test, gmem_read(g, 64 * size, &value, 8), 0);
 		KUNIT_EXPECT_EQ(test, value, 0x80 + size);
 	}
-	KUNIT_EXPECT_EQ(test, gmem_cmpxchg(g, 4, 8, &old, 0), -EINVAL);
-	KUNIT_EXPECT_EQ(test, gmem_cmpxchg(g, 0, 3, &old, 0), -EINVAL);
-	KUNIT_EXPECT_EQ(test, gmem_cmpxchg(g, 0, 16, &old, 0), -EINVAL);
-	KUNIT_EXPECT_EQ(test, gmem_cmpxchg(g, 2 * PAGE_SIZE, 8, &old, 0), -EFAULT);
+	KUNIT_EXPECT_EQ(test, gmem_cmpxchg(g, 4, 8, &old, 0, &swapped), -EINVAL);
+	KUNIT_EXPECT_EQ(test, gmem_cmpxchg(g, 0, 3, &old, 0, &swapped), -EINVAL);
+	KUNIT_EXPECT_EQ(test, gmem_cmpxchg(g, 0, 16, &old, 0, &swapped), -EINVAL);
+	KUNIT_EXPECT_EQ(test, gmem_cmpxchg(g, 2 * PAGE_SIZE, 8, &old, 0, &swapped), -EFAULT);
 	gmem_put(g);
 }
 

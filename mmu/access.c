@@ -260,8 +260,9 @@ static int user_cmpxchg_once(void __user *ptr, void *old, const void *new, unsig
 	}
 }
 
-/* As user_cmpxchg_once(), but for -EINTR and -ENOMEM. */
-static int user_cmpxchg(void __user *ptr, void *old, const void *new, unsigned int len)
+/* 0; -EFAULT, -EINTR, -ENOMEM. */
+static int user_cmpxchg(void __user *ptr, void *old, const void *new, unsigned int len,
+			bool *swapped)
 {
 	int tries = USER_TRIES;
 	int r;
@@ -271,24 +272,29 @@ static int user_cmpxchg(void __user *ptr, void *old, const void *new, unsigned i
 		r = user_cmpxchg_once(ptr, old, new, len);
 		pagefault_enable();
 		if (likely(r >= 0))
-			return r;
+			break;
 		r = user_wait(ptr, len, true, tries--);
+		if (r > 0) {
+			r = user_cmpxchg_once(ptr, old, new, len);
+			break;
+		}
 	} while (!r);
-	return r < 0 ? r : user_cmpxchg_once(ptr, old, new, len);
+	*swapped = !r;
+	return min(r, 0);
 }
 
 static int gmem_cmpxchg_buf(const struct memslot *slot, gpa_t gpa, void *old, const void *new,
-			    unsigned int len)
+			    unsigned int len, bool *swapped)
 {
 	u64 old64 = 0, new64 = 0;
-	int r;
+	int err;
 
 	memcpy(&old64, old, len);
 	memcpy(&new64, new, len);
-	r = gmem_cmpxchg(slot->gmem, memslot_pos(slot, gpa), len, &old64, new64);
-	if (r >= 0)
+	err = gmem_cmpxchg(slot->gmem, memslot_pos(slot, gpa), len, &old64, new64, swapped);
+	if (!err)
 		memcpy(old, &old64, len);
-	return r;
+	return err;
 }
 
 /* At a kernel address that is aligned to 16; the CPU has the instruction. */
@@ -363,21 +369,22 @@ static int cmpxchg_unaligned(struct mmu *mmu, gpa_t gpa, void *old, const void *
 static int slot_cmpxchg(struct memslot *slot, gpa_t gpa, void *old, const void *new,
 			unsigned int len)
 {
-	int r;
+	bool swapped = true;
+	int err;
 
 	if (memslot_readonly(slot))
 		return -EROFS;
 	if (!slot->gmem && !user_reachable(slot))
 		return -EFAULT;
 	if (len == 16)
-		r = slot_cmpxchg_16(slot, gpa, old, new);
+		err = slot_cmpxchg_16(slot, gpa, old, new);
 	else if (slot->gmem)
-		r = gmem_cmpxchg_buf(slot, gpa, old, new, len);
+		err = gmem_cmpxchg_buf(slot, gpa, old, new, len, &swapped);
 	else
-		r = user_cmpxchg(slot_hva(slot, gpa), old, new, len);
-	if (!r)
+		err = user_cmpxchg(slot_hva(slot, gpa), old, new, len, &swapped);
+	if (!err && swapped)
 		slot_log_write(slot, gpa, len);
-	return min(r, 0);
+	return err;
 }
 
 /**
