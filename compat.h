@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Differences between the kernel versions that ditto builds for.  But for compat-bugs.h no
- * other source asks for the version.  What must be done when the module is loaded is compat.c's.
+ * Differences between the kernels that ditto builds for.  Distributions backport, so what a kernel
+ * has is asked of its headers, here or in Kbuild; its version is, where they do not say, and in
+ * compat-bugs.h.  What must be done when the module is loaded is compat.c's.
  */
 #ifndef DITTO_COMPAT_H
 #define DITTO_COMPAT_H
@@ -54,12 +55,10 @@
 #endif
 
 /* 6.12 traces reschedule IPIs from an inline function, which wants this header. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0)
 #include <trace/events/ipi.h>
-#endif
 
 /* Later headers rename the member, to remind KVM that user space writes it. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+#ifdef HINT_UNSAFE_IN_KVM
 #define compat_immediate_exit(run)	READ_ONCE((run)->immediate_exit__unsafe)
 #else
 #define compat_immediate_exit(run)	READ_ONCE((run)->immediate_exit)
@@ -272,21 +271,21 @@ struct kvm_pre_fault_memory {
 #endif
 
 /* 6.6: the ways to send IPIs are static calls. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+#ifdef DITTO_HAVE_APIC_CALLS
 #define compat_send_ipi(cpu, vector)	__apic_send_IPI_mask(cpumask_of(cpu), vector)
 #else
 #define compat_send_ipi(cpu, vector)	apic->send_IPI_mask(cpumask_of(cpu), vector)
 #endif
 
 /* 6.2: RCU finds out on which CPU it is. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+#ifdef DITTO_RCU_KNOWS_CPU
 #define compat_rcu_note_guest()	rcu_virt_note_context_switch()
 #else
 #define compat_rcu_note_guest()	rcu_virt_note_context_switch(smp_processor_id())
 #endif
 
 /* 6.2: RSS is counted per CPU. The kernel's own function traces, for itself only. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+#ifdef DITTO_RSS_PER_CPU
 #define compat_mm_rss_add(mm, n)	percpu_counter_add(&(mm)->rss_stat[MM_SHMEMPAGES], n)
 #else
 #define compat_mm_rss_add(mm, n)	atomic_long_add(n, &(mm)->rss_stat.count[MM_SHMEMPAGES])
@@ -297,16 +296,19 @@ struct kvm_pre_fault_memory {
 #endif
 
 /* 6.8: eventfds are signalled by one at a time. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+#ifdef DITTO_EVENTFD_BY_ONE
 #define compat_eventfd_signal(ctx)	eventfd_signal(ctx)
 #else
 #define compat_eventfd_signal(ctx)	eventfd_signal(ctx, 1)
 #endif
 
-/* 6.3: VMA flags are changed by helpers, inode operations take an idmap. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+/* 6.3: inode operations take an idmap. */
+#ifndef DITTO_HAVE_IDMAP
 #define mnt_idmap user_namespace
+#endif
 
+/* 6.3: VMA flags are changed by helpers. */
+#ifndef DITTO_HAVE_VM_FLAGS_SET
 static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
 {
 	vma->vm_flags |= flags;
@@ -361,11 +363,11 @@ static inline int compat_follow_pfn(struct vm_area_struct *vma, unsigned long ad
 #endif
 
 /* 6.6 and 6.7: times of inodes are set by helpers. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+#if defined(DITTO_HAVE_INODE_MTIME)
 #define compat_inode_init_times(inode)	simple_inode_init_ts(inode)
 #define compat_inode_touch(inode)						\
 	inode_set_mtime_to_ts(inode, inode_set_ctime_current(inode))
-#elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+#elif defined(DITTO_HAVE_INODE_CTIME)
 #define compat_inode_init_times(inode)						\
 	((inode)->i_atime = (inode)->i_mtime = inode_set_ctime_current(inode))
 #define compat_inode_touch(inode)	((inode)->i_mtime = inode_set_ctime_current(inode))
@@ -377,7 +379,7 @@ static inline int compat_follow_pfn(struct vm_area_struct *vma, unsigned long ad
 #endif
 
 /* 6.3: without id mapping, which our mounts do not have. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+#ifdef DITTO_HAVE_IDMAP
 #define compat_init_owner(inode, dir, mode)	inode_init_owner(&nop_mnt_idmap, inode, dir, mode)
 #define compat_is_owner(inode)	inode_owner_or_capable(&nop_mnt_idmap, inode)
 #else
@@ -386,7 +388,7 @@ static inline int compat_follow_pfn(struct vm_area_struct *vma, unsigned long ad
 #endif
 
 /* 6.5: splicing copies pages instead of lending them. Before, read_iter decides, which copies. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+#ifdef DITTO_HAVE_COPY_SPLICE
 #define compat_splice_read	copy_splice_read
 #else
 #define compat_splice_read	generic_file_splice_read
@@ -409,14 +411,14 @@ static inline int compat_follow_pfn(struct vm_area_struct *vma, unsigned long ad
 #endif
 
 /* 7.3: files are always created as with O_EXCL; before, a last parameter says so. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 3, 0)
-#define COMPAT_CREATE_EXCL
-#else
+#ifdef DITTO_CREATE_EXCL
 #define COMPAT_CREATE_EXCL		, bool excl
+#else
+#define COMPAT_CREATE_EXCL
 #endif
 
 /* 6.15: mkdir may return another dentry. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+#ifdef DITTO_MKDIR_DENTRY
 #define COMPAT_MKDIR			struct dentry *
 #define compat_mkdir_result(err)	ERR_PTR(err)
 #else
@@ -425,10 +427,10 @@ static inline int compat_follow_pfn(struct vm_area_struct *vma, unsigned long ad
 #endif
 
 /* 6.6: generic_fillattr() takes the request mask. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
-#define compat_fillattr(idmap, mask, inode, stat) generic_fillattr(idmap, inode, stat)
-#else
+#ifdef DITTO_FILLATTR_MASK
 #define compat_fillattr(idmap, mask, inode, stat) generic_fillattr(idmap, mask, inode, stat)
+#else
+#define compat_fillattr(idmap, mask, inode, stat) generic_fillattr(idmap, inode, stat)
 #endif
 
 /* How long a thread has waited for a CPU, ns; see sched_info_on(). */
@@ -439,7 +441,7 @@ static inline int compat_follow_pfn(struct vm_area_struct *vma, unsigned long ad
 #endif
 
 /* 6.4: flags of a hypercall's exit, of which the first was longmode. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+#ifndef KVM_EXIT_HYPERCALL_LONG_MODE
 #define compat_hypercall_flags(run)	((run)->hypercall.longmode)
 #define KVM_EXIT_HYPERCALL_LONG_MODE	1
 #else
@@ -462,7 +464,7 @@ static inline int compat_follow_pfn(struct vm_area_struct *vma, unsigned long ad
 #define ITER_DEST	READ
 #endif
 
-/* 6.8: vfs_iter_write() itself waits for a file system that is frozen. */
+/* 6.8: vfs_iter_write() itself waits for a file system that is frozen, which no header tells. */
 static inline ssize_t compat_iter_write(struct file *file, struct iov_iter *iter, loff_t *pos,
 					rwf_t flags)
 {
