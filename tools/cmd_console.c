@@ -4,6 +4,7 @@
  * over the connection is bytes, in packets of any length.
  */
 #include "cmd.h"
+#include "listing.h"
 #include "socket.h"
 #include "terminal.h"
 #include "util.h"
@@ -44,18 +45,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct console_client *c = state->input;
 
-	switch (key) {
-	case ARGP_KEY_ARG:
-		if (c->name)
-			argp_error(state, "unexpected argument '%s'", arg);
-		c->name = arg;
-		return 0;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "which machine?");
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
+	return parse_machine(key, arg, state, &c->name);
 }
 
 /* One byte of the terminal: what is to be sent of it; false: detach. */

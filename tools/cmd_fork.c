@@ -7,6 +7,7 @@
 #include "cmd.h"
 #include "child.h"
 #include "fork.h"
+#include "listing.h"
 #include "socket.h"
 #include "util.h"
 
@@ -76,16 +77,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'd':
 		f->dev = arg;
 		return 0;
-	case ARGP_KEY_ARG:
-		if (f->parent)
-			argp_error(state, "unexpected argument '%s'", arg);
-		f->parent = arg;
-		return 0;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "which machine?");
-		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return parse_machine(key, arg, state, &f->parent);
 	}
 }
 

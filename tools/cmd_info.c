@@ -7,6 +7,7 @@
 #include "cmd.h"
 #include "device.h"
 #include "host.h"
+#include "listing.h"
 #include "table.h"
 #include "util.h"
 #include "why.h"
@@ -94,11 +95,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'd':
 		info->dev.path = arg;
 		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "unexpected argument '%s'", arg);
-		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return parse_no_argument(key, arg, state);
 	}
 }
 
@@ -319,8 +317,7 @@ static void print_json(const struct info *info, const char *why)
 							   NULL);
 	json_object_object_add(o, "ready", json_object_new_boolean(!why));
 	json_object_object_add(o, "obstacle", why ? json_object_new_string(why) : NULL);
-	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY |
-					    JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_print(o);
 	json_object_put(o);
 }
 

@@ -9,6 +9,7 @@
  */
 #include "cmd.h"
 #include "device.h"
+#include "listing.h"
 #include "machines.h"
 #include "util.h"
 
@@ -61,8 +62,8 @@ struct metrics {
 static const struct {
 	const char *file, *name, *type, *help;
 } files[] = {
-	{ "ksm/run", "ksm_run", "gauge", "0: the merge engine stands still, 1: it merges, 2: "
-					 "unmerged" },
+	{ "ksm/run", "ksm_run", "gauge",
+	  "0: the merge engine stands still, 1: it merges, 2: unmerged" },
 	{ "ksm/workers", "ksm_workers", "gauge", "Threads of the merge engine" },
 	{ "ksm/max_cpu", "ksm_max_cpu_percent", "gauge",
 	  "Percent of one CPU that they may take, 0: no limit" },
@@ -116,11 +117,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_EXITS:
 		m->exits = arg;
 		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "unexpected argument '%s'", arg);
-		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return parse_no_argument(key, arg, state);
 	}
 }
 

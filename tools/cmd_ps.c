@@ -4,22 +4,14 @@
  * people or as JSON in plain bytes for programs.
  */
 #include "cmd.h"
-#include "device.h"
+#include "listing.h"
 #include "machines.h"
 #include "table.h"
 #include "util.h"
 
-#include <argp.h>
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-static const struct argp_option options[] = {
-	{ "json", 'j', NULL,   0, "print JSON, all sizes in bytes", 0 },
-	{ "dev",  'd', "PATH", 0, "device (default: /dev/ditto)", 0 },
-	{ 0 }
-};
 
 static const char doc[] =
 	"List the machines of this user, or with CAP_SYS_ADMIN those of everybody.\v"
@@ -28,30 +20,6 @@ static const char doc[] =
 	"without merging.\n"
 	"\n"
 	"Exit status: 0; 1 if the machines cannot be listed.";
-
-struct ps {
-	const char *dev;
-	bool json;
-};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	struct ps *ps = state->input;
-
-	switch (key) {
-	case 'j':
-		ps->json = true;
-		return 0;
-	case 'd':
-		ps->dev = arg;
-		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "unexpected argument '%s'", arg);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
 
 static struct ditto_vm_info machines_total(const struct machines *m)
 {
@@ -141,24 +109,18 @@ static void print_json(const struct machines *m)
 	json_add_sizes(total, &sum);
 	json_object_object_add(root, "machines", array);
 	json_object_object_add(root, "total", total);
-	puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY |
-					    JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_print(root);
 	json_object_put(root);
 }
 
-static int ps_print(const struct ps *ps, int fd)
+static int ps_print(const struct listing *l, int fd)
 {
 	struct machines m = { 0 };
-	int ret;
+	int ret = machines_fetch(fd, &m);
 
-	if (!device_has_gmem(fd)) {
-		complain("%s: not ditto's device: only ditto lists machines", ps->dev);
-		return 1;
-	}
-	ret = machines_fetch(fd, &m);
 	if (ret < 0)
-		complain("%s: %s", ps->dev, strerror(-ret));
-	else if (ps->json)
+		complain("%s: %s", l->dev, strerror(-ret));
+	else if (l->json)
 		print_json(&m);
 	else
 		print_table(&m);
@@ -175,15 +137,5 @@ static int ps_print(const struct ps *ps, int fd)
  */
 int cmd_ps(int argc, char **argv)
 {
-	static const struct argp argp = { options, parse, NULL, doc, NULL, NULL, NULL };
-	struct ps ps = { .dev = DITTO_DEV };
-	int fd, status;
-
-	argp_parse(&argp, argc, argv, 0, NULL, &ps);
-	fd = device_open(ps.dev);
-	if (fd < 0)
-		return 1;
-	status = ps_print(&ps, fd);
-	close(fd);
-	return status;
+	return listing_main(argc, argv, doc, ps_print);
 }

@@ -5,25 +5,18 @@
  * module. A machine whose parent is gone stands where its parent would.
  */
 #include "cmd.h"
-#include "device.h"
+#include "listing.h"
 #include "machines.h"
 #include "socket.h"
 #include "table.h"
 #include "util.h"
 
-#include <argp.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define ANSWER_MS	1000	/* for a machine that does not answer */
-
-static const struct argp_option options[] = {
-	{ "json", 'j', NULL,   0, "print JSON, all sizes in bytes", 0 },
-	{ "dev",  'd', "PATH", 0, "device (default: /dev/ditto)", 0 },
-	{ 0 }
-};
 
 static const char doc[] =
 	"List this user's machines that can be reached, each below the one it is a fork of.\v"
@@ -60,30 +53,6 @@ struct family {
 	struct table table;
 	struct json_object *array;
 };
-
-struct tree {
-	const char *dev;
-	bool json;
-};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	struct tree *t = state->input;
-
-	switch (key) {
-	case 'j':
-		t->json = true;
-		return 0;
-	case 'd':
-		t->dev = arg;
-		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "unexpected argument '%s'", arg);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
 
 static void find_vm(const struct machines *m, struct member *member)
 {
@@ -225,27 +194,22 @@ static void family_show(struct family *f)
 		table_print(&f->table, stdout);
 }
 
-static int tree_print(const struct tree *t, int fd)
+static int tree_print(const struct listing *l, int fd)
 {
-	struct family f = { .array = t->json ? json_object_new_array() : NULL };
+	struct family f = { .array = l->json ? json_object_new_array() : NULL };
 	int ret;
 
-	if (!device_has_gmem(fd)) {
-		complain("%s: not ditto's device: only ditto lists machines", t->dev);
-		return 1;
-	}
 	/* In this order: who has answered has its machine. */
 	family_ask(&f);
 	ret = machines_fetch(fd, &f.machines);
 	for (size_t i = 0; i < f.count; i++)
 		find_vm(&f.machines, &f.member[i]);
 	if (ret < 0)
-		complain("%s: %s", t->dev, strerror(-ret));
+		complain("%s: %s", l->dev, strerror(-ret));
 	else
 		family_show(&f);
 	if (f.array && !ret)
-		puts(json_object_to_json_string_ext(f.array, JSON_C_TO_STRING_PRETTY |
-						    JSON_C_TO_STRING_NOSLASHESCAPE));
+		json_print(f.array);
 	json_object_put(f.array);
 	while (f.count)
 		json_object_put(f.member[--f.count].info);
@@ -263,15 +227,5 @@ static int tree_print(const struct tree *t, int fd)
  */
 int cmd_tree(int argc, char **argv)
 {
-	static const struct argp argp = { options, parse, NULL, doc, NULL, NULL, NULL };
-	struct tree t = { .dev = DITTO_DEV };
-	int fd, status;
-
-	argp_parse(&argp, argc, argv, 0, NULL, &t);
-	fd = device_open(t.dev);
-	if (fd < 0)
-		return 1;
-	status = tree_print(&t, fd);
-	close(fd);
-	return status;
+	return listing_main(argc, argv, doc, tree_print);
 }
