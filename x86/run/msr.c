@@ -2,8 +2,8 @@
 /*
  * Model-specific registers: one table says for each what it is, whether it
  * exists, which bits it has and where it lives; the guest's RDMSR and WRMSR and
- * the VMM's KVM_GET_MSRS and KVM_SET_MSRS go through it.  The local APIC's MSRs,
- * EFER, the TSC and the clocks are other files' and are called from here.
+ * the VMM's ioctls (msr_ioctl.c) go through it.  The local APIC's MSRs, EFER, the TSC and
+ * the clocks are other files' and are called from here.
  *
  * The hard part is what to refuse: an MSR that the table does not have, or whose feature
  * the guest lacks, is #GP. But the VMM may set an MSR that it restores from elsewhere
@@ -11,8 +11,6 @@
  */
 #include <linux/kvm_para.h>
 #include <linux/nospec.h>
-#include <linux/slab.h>
-#include <linux/uaccess.h>
 #include <asm/cpufeature.h>
 #include <asm/msr.h>
 #include <asm/nospec-branch.h>
@@ -733,8 +731,6 @@ void msr_setup_passthrough(struct vcpu *vcpu)
 		msr_pass_residencies(vcpu);
 }
 
-/* ioctls */
-
 /* Does a guest on this host have it? */
 static bool msr_offered(const struct msr_desc *d)
 {
@@ -755,19 +751,9 @@ static bool msr_offered(const struct msr_desc *d)
 	}
 }
 
-static int list_to_user(struct kvm_msr_list __user *user, const u32 *indices, u32 n)
-{
-	u32 room;
-
-	if (get_user(room, &user->nmsrs) || put_user(n, &user->nmsrs))
-		return -EFAULT;
-	if (room < n)
-		return -E2BIG;
-	return copy_to_user(user->indices, indices, n * sizeof(*indices)) ? -EFAULT : 0;
-}
-
 /* Of those in the list there are ranges of two or three, and that many more MSRs than lines. */
 #define MSR_RANGES	8
+static_assert(ARRAY_SIZE(msr_table) + MSR_RANGES <= MSR_LIST_MAX);
 
 static u32 list_range(const struct msr_desc *d, u32 *list)
 {
@@ -779,27 +765,30 @@ static u32 list_range(const struct msr_desc *d, u32 *list)
 }
 
 /**
- * msr_ioctl_index_list() - KVM_GET_MSR_INDEX_LIST
- * @arg: struct kvm_msr_list
+ * msr_list_saved() - the MSRs that hold state which no other ioctl gets and sets
+ * @list: gets their indices: room for MSR_LIST_MAX
  *
- * The MSRs that hold state which no other ioctl gets and sets.
- *
- * Return: 0; -E2BIG with @arg->nmsrs set when they do not fit; -EFAULT.
+ * Return: how many they are.
  */
-int msr_ioctl_index_list(void __user *arg)
+u32 msr_list_saved(u32 *list)
 {
-	u32 list[ARRAY_SIZE(msr_table) + MSR_RANGES];
 	u32 n = 0;
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(msr_table); i++)
 		if ((msr_table[i].flags & MSR_SAVED) && msr_offered(&msr_table[i]))
 			n += list_range(&msr_table[i], &list[n]);
-	return list_to_user(arg, list, n);
+	return n;
 }
 
-/* What this host offers in an MSR; false when that is none that VMMs ask about. */
-static bool feature_msr(u32 index, u64 *val)
+/**
+ * msr_of_host() - what this host offers in an MSR
+ * @index: of the MSR
+ * @val: becomes that
+ *
+ * Return: true; false when it is none that VMMs ask about.
+ */
+bool msr_of_host(u32 index, u64 *val)
 {
 	switch (index) {
 	case MSR_IA32_ARCH_CAPABILITIES:
@@ -814,119 +803,4 @@ static bool feature_msr(u32 index, u64 *val)
 	default:
 		return false;
 	}
-}
-
-/**
- * msr_ioctl_feature_index_list() - KVM_GET_MSR_FEATURE_INDEX_LIST
- * @arg: struct kvm_msr_list
- *
- * Return: as msr_ioctl_index_list().
- */
-int msr_ioctl_feature_index_list(void __user *arg)
-{
-	static const u32 all[] = {
-		MSR_IA32_UCODE_REV, MSR_IA32_ARCH_CAPABILITIES, MSR_AMD64_DE_CFG,
-	};
-	u32 list[ARRAY_SIZE(all)];
-	u64 unused;
-	u32 n = 0;
-	int i;
-
-	for (i = 0; i < ARRAY_SIZE(all); i++)
-		if (feature_msr(all[i], &unused))
-			list[n++] = all[i];
-	return list_to_user(arg, list, n);
-}
-
-#define MAX_MSR_ENTRIES	256
-
-/* The entries of struct kvm_msrs at @user, for the caller to kvfree(). */
-static struct kvm_msr_entry *entries_from_user(struct kvm_msrs __user *user, u32 *n)
-{
-	if (get_user(*n, &user->nmsrs))
-		return ERR_PTR(-EFAULT);
-	if (*n >= MAX_MSR_ENTRIES)
-		return ERR_PTR(-E2BIG);
-	return vmemdup_user(user->entries, array_size(*n, sizeof(struct kvm_msr_entry)));
-}
-
-static int entries_to_user(struct kvm_msrs __user *user, struct kvm_msr_entry *entries, u32 n,
-			   u32 done)
-{
-	if (copy_to_user(user->entries, entries, n * sizeof(*entries)))
-		return -EFAULT;
-	return done;
-}
-
-/**
- * msr_ioctl_get_features() - KVM_GET_MSRS of the system
- * @arg: struct kvm_msrs
- *
- * Return: number of values read before the first unknown one; -E2BIG, -EFAULT, -ENOMEM.
- */
-int msr_ioctl_get_features(void __user *arg)
-{
-	struct kvm_msr_entry *entries;
-	u32 i, n;
-	int r;
-
-	entries = entries_from_user(arg, &n);
-	if (IS_ERR(entries))
-		return PTR_ERR(entries);
-	for (i = 0; i < n; i++)
-		if (!feature_msr(entries[i].index, &entries[i].data))
-			break;
-	r = entries_to_user(arg, entries, n, i);
-	kvfree(entries);
-	return r;
-}
-
-/**
- * vcpu_ioctl_get_msrs() - KVM_GET_MSRS
- * @vcpu: owned and loaded
- * @arg: struct kvm_msrs
- *
- * Return: number of values read before the first that cannot be; -E2BIG, -EFAULT, -ENOMEM.
- */
-int vcpu_ioctl_get_msrs(struct vcpu *vcpu, void __user *arg)
-{
-	struct kvm_msr_entry *entries;
-	u32 i, n;
-	int r;
-
-	entries = entries_from_user(arg, &n);
-	if (IS_ERR(entries))
-		return PTR_ERR(entries);
-	for (i = 0; i < n; i++)
-		if (msr_read(vcpu, entries[i].index, &entries[i].data, true))
-			break;
-	r = entries_to_user(arg, entries, n, i);
-	kvfree(entries);
-	return r;
-}
-
-/**
- * vcpu_ioctl_set_msrs() - KVM_SET_MSRS
- * @vcpu: owned and loaded
- * @arg: struct kvm_msrs
- *
- * Return: number of MSRs written before the first that refused; -E2BIG, -EFAULT, -ENOMEM;
- * -EINTR when a signal came before guest memory that one of them wants written.
- */
-int vcpu_ioctl_set_msrs(struct vcpu *vcpu, void __user *arg)
-{
-	enum guest_fault fault = X86_NO_FAULT;
-	struct kvm_msr_entry *entries;
-	u32 i, n;
-
-	entries = entries_from_user(arg, &n);
-	if (IS_ERR(entries))
-		return PTR_ERR(entries);
-	for (i = 0; i < n; i++) {
-		fault = msr_write(vcpu, entries[i].index, entries[i].data, true);
-		if (fault)
-			break;
-	}
-	kvfree(entries);
-	return fault == X86_INTERRUPTED ? -EINTR : i;
 }

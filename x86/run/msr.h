@@ -11,13 +11,19 @@
 
 struct vcpu;
 
+/* Room for the indices of all MSRs that a VMM saves. */
+#define MSR_LIST_MAX	128
+
 enum guest_fault msr_read(struct vcpu *vcpu, u32 index, u64 *val, bool by_vmm);
 enum guest_fault msr_write(struct vcpu *vcpu, u32 index, u64 val, bool by_vmm);
 bool msr_is_known(u32 index);
 void msr_setup_passthrough(struct vcpu *vcpu);
 void msr_reset(struct vcpu *vcpu);
 void msr_setup(void);
+bool msr_of_host(u32 index, u64 *val);
+u32 msr_list_saved(u32 *list);
 
+/* msr_ioctl.c */
 int msr_ioctl_index_list(void __user *arg);
 int msr_ioctl_feature_index_list(void __user *arg);
 int msr_ioctl_get_features(void __user *arg);
