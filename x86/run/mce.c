@@ -18,8 +18,6 @@
 #include "x86/run/mce.h"
 #include "x86/run/msr_access.h"
 
-#define HWCR_MC_STATUS_WR_EN	BIT_ULL(18)
-
 /* What SETUP_MCE may ask for besides the number of banks. */
 #define MCE_CAP_BOTH		(MCG_CTL_P | MCG_SER_P)
 #define MCE_CAP_INTEL		(MCE_CAP_BOTH | MCG_CMCI_P | MCG_LMCE_P)

@@ -10,6 +10,9 @@
 
 #include "x86/machine/fault.h"
 
+/* Of AMD's HWCR: the guest may write what its machine checks report. */
+#define HWCR_MC_STATUS_WR_EN	BIT_ULL(18)
+
 struct msr_access;
 struct vcpu;
 

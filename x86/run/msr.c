@@ -32,7 +32,6 @@
 #define UCODE_REV_AMD		0x01000065
 #define UCODE_REV_INTEL		0x100000000ULL
 #define HWCR_TSC_FREQ_SEL	BIT_ULL(24)	/* the TSC counts at the P0 frequency */
-#define HWCR_MC_STATUS_WR_EN	BIT_ULL(18)
 /* TLB cache disable, FERR disable, IGNNE emulation: nothing here depends on them. */
 #define HWCR_IGNORED		(BIT_ULL(3) | BIT_ULL(6) | BIT_ULL(8))
 /* Extended configuration space through ports 0xcf8/0xcfc: Linux switches it on. */
