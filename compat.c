@@ -2,7 +2,7 @@
 /*
  * What later kernels export for KVM's modules and for no other: found by name when ditto is
  * loaded, with symbol_get().  It goes round what the kernel's authors meant that export for;
- * Documentation/operations.md tells administrators.  Owns the names; who calls what is not
+ * Documentation/operations.md tells administrators.  Owns the names; what calls them is not
  * known here.
  *
  * The hard part is that some are called at each entry to a guest, where a call through a

@@ -66,7 +66,7 @@
 
 /*
  * Who switches virtualization on and off.  Later kernels do that themselves, counting on each
- * CPU who wants it (compat_virt_on()): then VMXON and SVME are not the hypervisor's to touch,
+ * CPU what wants it (compat_virt_on()): then VMXON and SVME are not the hypervisor's to touch,
  * and that they are on does not say that somebody else uses the CPU.
  *
  * Hypervisors tell the kernel what to call when it crashes; without, the next kernel

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Attributes: values that user space reads and writes by group and number, of /dev/ditto
- * and of vCPUs.  What they mean is their owners'; here is who has which.
+ * and of vCPUs.  What they mean is their owners'; here is which of them has which.
  */
 #include <linux/kvm.h>
 #include <linux/uaccess.h>
@@ -10,7 +10,7 @@
 #include "x86/cpu/clock.h"
 #include "x86/cpu/cpuid.h"
 
-/* Whoever has one that exists has it on every host. */
+/* One that exists does so on every host. */
 static bool attr_is(const struct kvm_device_attr *attr, u32 group, u64 nr)
 {
 	return attr->group == group && attr->attr == nr;

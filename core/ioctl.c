@@ -204,7 +204,7 @@ static int vm_set_gmem_region(struct vm *vm, struct ditto_gmem_region *r)
 	return mmu_set_gmem_region(&vm->mmu, r);
 }
 
-/* Who has a machine gets no more of its memory than the machine has. */
+/* A process that has a machine gets no more of its memory than the machine has. */
 static int vm_slot_gmem(struct vm *vm, unsigned long slot)
 {
 	bool readonly;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Standing still: all vCPUs of a VM are brought out of the guest and owned by one thread, as
- * if it had called an ioctl on each, and go on by themselves afterwards. So whoever copies a
+ * if it had called an ioctl on each, and go on by themselves afterwards. So code that copies a
  * machine sees it between two instructions, and may use whatever an ioctl may.
  *
  * A vCPU in KVM_RUN, halted or in the guest, is asked to let go (REQ_PAUSE): its thread leaves

@@ -435,7 +435,7 @@ int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
 	return 0;
 }
 
-/* For who wants to give the vCPU's thread its time. */
+/* For a thread that wants to give the vCPU's thread its time. */
 static noinline void vcpu_note_thread(struct vcpu *vcpu)
 {
 	struct pid *old = vcpu->thread;

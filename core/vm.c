@@ -271,7 +271,7 @@ struct vm *vm_alloc(unsigned long type)
 }
 
 /**
- * vm_publish() - let a VM be seen by who looks at all
+ * vm_publish() - let a VM be seen in the list of all
  * @vm: new, and complete
  */
 void vm_publish(struct vm *vm)

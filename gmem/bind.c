@@ -110,7 +110,7 @@ static bool vmas_crowded(struct gmem *g)
  *
  * The merge engine, which works for all gmems, skips such a range for now: only the gmem's
  * own users should spend the time that unmapping it takes. Stops counting at the limit;
- * waits for no lock. Who may only read is looked at by gmem_readers_crowded().
+ * waits for no lock. gmem_readers_crowded() looks at the readers.
  *
  * Return: true when there are more than GMEM_CROWD bindings of the range, or mappings
  * of the gmem in user space, or they are being changed.

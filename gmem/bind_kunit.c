@@ -244,7 +244,7 @@ static void table_before_lock(struct kunit *test)
 	fput(file);
 }
 
-/* Whoever maps a page so often that its references could overflow gets a bus error. */
+/* A process that maps a page so often that its references could overflow gets a bus error. */
 static void many_references(struct kunit *test)
 {
 	int fd = gmem_create(PAGE_SIZE, 0);

@@ -36,7 +36,7 @@
  * @chunk: likewise
  * @old_dir: one owner less has been, or is to be, counted; or NULL
  * @old_chunk: likewise
- * @spare: a page for each entry, for who must not fail: those that are used are NULL. Or NULL
+ * @spare: a page for each entry, for callers that must not fail, NULL where it is used; or NULL
  */
 struct claim {
 	struct gmem_dir *dir;
@@ -79,7 +79,7 @@ static struct gmem_holder *holder_get(struct gmem_holder *h)
 	return h;
 }
 
-/* Whoever sees the mark sees what was written before. */
+/* A CPU that sees the mark sees what was written before. */
 static void holder_mark(struct gmem_holder **place, struct gmem *g)
 {
 	struct gmem_holder *old = *place;
@@ -495,7 +495,7 @@ static bool claim_prepare(struct gmem *g, struct claim *cl, pgoff_t off, gfp_t g
 	return cl->chunk;
 }
 
-/* Pages for who must not fail although a page has too many sharers. */
+/* Pages for callers that must not fail although a page has too many sharers. */
 static void claim_spare(struct claim *cl)
 {
 	unsigned int i;
@@ -542,7 +542,7 @@ static int claim_once(struct gmem *g, pgoff_t off, gfp_t gfp, bool spare)
 }
 
 /**
- * gmem_chunk_claim() - the chunk of an offset, for who wants to change it
+ * gmem_chunk_claim() - the chunk of an offset, to be changed
  * @g: the gmem
  * @off: in it; the size reaches or reached beyond it
  * @gfp: GMEM_GFP or GMEM_GFP_MUST

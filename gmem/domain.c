@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Domains: which gmems may share pages. By default there is one per owner, that is uid and
- * user namespace; others have a name, and only who may mount gives gmems to them; and a gmem
+ * user namespace; others have a name, and only a user who may mount gives gmems to them; and a gmem
  * that shares with itself only has one that nobody finds. A domain
  * lives as long as a gmem of it, or a mount. A shared page lives only as long
  * as an entry of such a gmem points at it, so it may point at its domain without a

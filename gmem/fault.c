@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Faults: what an offset resolves to, and making an entry private. gmem_own() is the
- * one copy-on-write function: whoever writes to an entry that is not private - a
+ * one copy-on-write function: everything that writes to an entry that is not private - a
  * guest, user space, GUP, the kernel, "run = 2" - ends up there. A present private
  * entry is resolved without a lock, and fresh pages go into empty ones by
  * cmpxchg; the rest goes through the chunk's mutex. See internal.h for the races.
@@ -121,7 +121,7 @@ void gmem_quarantine(struct gmem *g, pgoff_t off)
 	struct gmem_chunk *c = gmem_chunk_claim(g, off, GMEM_GFP);
 
 	if (IS_ERR(c))
-		return;	/* who uses it meanwhile gets a machine check once more */
+		return;	/* a thread that uses it meanwhile gets a machine check once more */
 	if (gmem_chunk_enter(g, c)) {
 		mutex_lock(&c->lock);
 		quarantine_locked(g, c, off);

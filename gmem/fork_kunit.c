@@ -176,8 +176,8 @@ static void held_pages(struct kunit *test)
 }
 
 /*
- * Who has a page that he read in a fork keeps what was in it, also when the fork is gone and its
- * parent alone again.
+ * A reader that has a page that it read in a fork keeps what was in it, also when the fork is gone
+ * and its parent alone again.
  */
 static void read_references(struct kunit *test)
 {

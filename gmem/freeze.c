@@ -48,7 +48,7 @@ bool gmem_cursor_at(struct gmem_cursor *cur, struct gmem *g, pgoff_t off)
  * gmem_cursor_enter() - lock a cursor's chunk, for the engine: it waits for no fork
  * @cur: holds the chunk
  *
- * A fork of a large gmem takes its time, and whoever has one may make fork after fork.
+ * A fork of a large gmem takes its time, and its user may make fork after fork.
  *
  * Return: whether it is locked, until gmem_cursor_unlock(). If not, the chunk is marked, so that
  * the next scan looks at it again, at all that is pending.
@@ -202,9 +202,9 @@ bool gmem_cursor_shares(const struct gmem_cursor *cur)
  * @cur: its entry, the chunk's lock held
  * @page: the page
  *
- * Whoever holds a page may write to it, and nobody would hear of that (a device, into a
+ * What holds a page may write to it, and nobody would hear of that (a device, into a
  * buffer that is registered for long). So one that is held counts as written, until the
- * scan some time after it was let go. Who takes hold of it later than this does so by a
+ * scan some time after it was let go. What takes hold of it later than this does so by a
  * fault, which marks it as written.
  *
  * Return: 0; -EAGAIN: the entry has something else by now; -EBUSY: somebody holds it.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The one extended attribute of a file of gmems: user.ditto.policy, the name of what its pages
- * may be shared with. Whoever may write to the file may change it; what who mounted allows is
+ * may be shared with. A process that may write to the file may change it; what the mount allows is
  * the most (gmem/policy.c).
  */
 #include <linux/fs.h>

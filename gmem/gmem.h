@@ -2,7 +2,7 @@
 /*
  * Guest memory objects, as the rest of the module sees them.
  *
- * A gmem owns pages and knows no VM, no SPTE and no CPU. Whoever maps its pages
+ * A gmem owns pages and knows no VM, no SPTE and no CPU. What maps its pages
  * outside of the kernel's own page tables (the MMU) registers a binding, and
  * plays by the fault protocol below. Mappings made by mmap are gmem's own affair.
  *

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The page index of a gmem: directories, chunks, entries, and the pages in them.
- * Owns their allocation and lookup, and the end of what an entry said; who may change them is
- * in claim.c, what an entry's transitions mean is in internal.h, who makes them in fault.c,
+ * Owns their allocation and lookup, and the end of what an entry said; what may change them is
+ * in claim.c, what an entry's transitions mean is in internal.h, what makes them in fault.c,
  * punch.c and freeze.c. The hard
  * part is that lookups take no lock: everything reachable goes away by RCU.
  */

@@ -14,7 +14,7 @@
  *	private		address | GMEM_PRESENT: one page, of this entry alone
  *	shared		address | GMEM_PRESENT | GMEM_SHARED: read-only page, maybe
  *			in many gmems; the page counts its entries ("sharers"). With
- *			GMEM_APART (policy "secure") whoever touches it, even to read,
+ *			GMEM_APART (policy "secure") no matter what touches it, even to read,
  *			gets a copy
  * each of them plus GMEM_LOCKED while it is being changed, and with bits of the
  * merge engine's that no reader cares about (GMEM_SOFT).
@@ -54,7 +54,7 @@
  *	  two sees the other and gives way.
  *
  * 6. Why nothing stays beyond the end of a file that was made shorter (resize.c). The size
- * is changed first, and then the rest is punched, both under size_lock. Whoever turns an
+ * is changed first, and then the rest is punched, both under size_lock. Code that turns an
  * empty entry into something looks at the size again afterwards. Either it sees the new
  * size, and undoes what it did (gmem_undo(), under size_lock, so that the file is not made
  * longer meanwhile), or punching sees the entry.
@@ -355,7 +355,7 @@ struct gmem_weight {
  * @size_lock: changes of the size
  * @fork_lock: held for read by every change of an entry, and for write by a fork
  * @holder: marks what it may change; another one after each fork; changed under @fork_lock
- * @root_lock: changes of @root, and who holds its directories
+ * @root_lock: changes of @root, and of the holders of its directories
  * @rcu: after the last reference
  * @root: directories
  */
@@ -463,7 +463,7 @@ static inline struct gmem_chunk *gmem_chunk_lookup(const struct gmem *g, pgoff_t
 
 /*
  * May @g change what is in @c, and write to its private pages? What a fork has made common has
- * no holder that is anybody's now. Without fork_lock the answer may be old: whoever acts on it
+ * no holder that is anybody's now. Without fork_lock the answer may be old: code that acts on it
  * is told of the fork by what it takes away.
  */
 static inline bool gmem_chunk_held_by(const struct gmem_chunk *c, const struct gmem *g)
@@ -498,7 +498,7 @@ static inline unsigned long gmem_entry_read(const struct gmem *g, pgoff_t off)
 }
 
 /*
- * Inside an RCU section: the entry of @off, or NULL. @off is below npages. Whoever changes it, or
+ * Inside an RCU section: the entry of @off, or NULL. @off is below npages. Code that changes it, or
  * trusts what it says, sees to it that it is still @g's; else gmem_entry_read().
  */
 static inline unsigned long *gmem_entry(const struct gmem *g, pgoff_t off)
@@ -607,7 +607,7 @@ void gmem_wait_for_writes(struct gmem *g);
  */
 #define GMEM_GFP	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
-/* For who cannot fail. */
+/* For what cannot fail. */
 #define GMEM_GFP_MUST	(GFP_KERNEL_ACCOUNT | __GFP_NOFAIL)
 
 /* fork.c */

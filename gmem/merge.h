@@ -43,7 +43,7 @@ struct gmem_merge_hooks {
 /**
  * struct gmem_walk - the way through one directory of a tenant's gmem
  * @claimed: a worker has it just now, and with it all members but these two; pass->lock
- * @open: it has a directory that is not done; changed by who has it, under pass->lock
+ * @open: it has a directory that is not done; changed by the worker that has it, under pass->lock
  * @in_dir: @chunks is the directory's
  * @in_chunk: @ripe is that of the chunk at hand
  * @chunk: the chunk at hand, by number, or the first that may be next

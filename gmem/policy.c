@@ -143,7 +143,9 @@ static void policy_inherit(struct gmem_domain **place, struct gmem_domain *d)
  */
 int gmem_policy_fork(struct gmem *g, struct gmem *parent)
 {
-	/* By the time that a first write takes, a fork would tell who has written before. */
+	/*
+	 * By the time that a first write takes, a fork would tell which gmems were written before.
+	 */
 	if (parent->policy == DITTO_POLICY_SECURE)
 		return -EOPNOTSUPP;
 	if (!parent->domain)

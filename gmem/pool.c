@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Frames in no order that anybody can foresee, for gmems with the policy "secure". The kernel
- * hands out again what was freed last; so who makes a page go, and another come, chooses in
- * which frame the contents lie, and can aim at memory that errs. A pool holds some pages back,
+ * hands out again what was freed last; so a guest that makes a page go, and another come, chooses
+ * in which frame the contents lie, and can aim at memory that errs. A pool holds some pages back,
  * and gives one of them, drawn at random, for each that it is given.
  */
 #include <linux/random.h>

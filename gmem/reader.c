@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who may map a gmem only to read: each open file of that kind has an address space of its own,
- * so that the kernel finds its mappings apart from all others. When a process forks, mappings of
- * the file that it has are taken away (umap.c); in the address space of the gmem's inode that
- * would be everybody's, and who may read could make who writes take faults for ever.
+ * Processes that may map a gmem only to read: each open file of that kind has an address space of
+ * its own, so that the kernel finds its mappings apart from all others. When a process forks,
+ * mappings of the file that it has are taken away (umap.c); in the address space of the gmem's
+ * inode that would be everybody's, and a reader could make the writers take faults for ever.
  *
  * Owns those address spaces, their list, and what is done with all mappings in all of them.
- * A gmem's list has only files that were mapped, so whoever walks over it walks over no more
+ * A gmem's list has only files that were mapped, so a walk over it is over no more
  * than he would in the inode's tree of mappings. A mapping is found from its first page on: it
- * is in the list before it can fault, and who takes pages away waits for faults that are under
- * way (internal.h, point 4) before he looks.
+ * is in the list before it can fault, and code that takes pages away waits for faults that are
+ * under way (internal.h, point 4) before it looks.
  */
 #include <linux/fs.h>
 #include <linux/pagemap.h>
@@ -173,7 +173,7 @@ static bool readers_crowded(struct gmem *g)
 }
 
 /**
- * gmem_readers_crowded() - would it take long, or have to wait, to unmap who may only read?
+ * gmem_readers_crowded() - would it take long, or have to wait, to unmap the readers?
  * @g: the gmem
  *
  * For the merge engine, as gmem_crowded(). More of them are let pass, because one does not map

@@ -141,7 +141,7 @@ static void reset_too_many(struct kunit *test)
 	trio_free(test, &t);
 }
 
-/* Who reads a page that a fork has, too, without a reference: nobody writes to it in place. */
+/* A reader without a reference of a page that a fork has, too: nobody writes to it in place. */
 static void reset_read_late(struct kunit *test)
 {
 	struct gmem *fork;

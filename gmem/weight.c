@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Accounting of guest memory: for the OOM killer, in the RSS of who holds it, and for
+ * Accounting of guest memory: for the OOM killer, in the RSS of the process that holds it, and for
  * operators, in /sys/kernel/ditto/gmem/. A gmem weighs on its owner: what it weighs is added
  * to the shared-memory counter of the owner's mm. The owner is the process that created the
  * gmem, and after its end one that has it mapped or in a memslot, or the next process that
@@ -159,7 +159,7 @@ static struct mm_struct *heir_get(struct mm_struct *mm)
 }
 
 /**
- * struct heir_search - for who is going to have it in his RSS
+ * struct heir_search - for the process that is going to have it in its RSS
  * @heir: found, its structure referenced
  * @n: how many mappings were looked at
  */

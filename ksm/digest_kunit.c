@@ -4,11 +4,6 @@
  */
 #include "ksm/kunit.h"
 
-static u32 one_digest(const void *page, const hsiphash_key_t *key)
-{
-	return 12345;
-}
-
 /* All pages have one digest: only the compare tells them apart. */
 static void collisions(struct kunit *test)
 {

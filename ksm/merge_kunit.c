@@ -144,7 +144,7 @@ static unsigned int passes_after_break(struct kunit *test, struct guest *s)
 	return n;
 }
 
-/* Who breaks soon after each merge waits twice as long each time; who does not, no longer. */
+/* What breaks soon after each merge waits twice as long each time; what does not, no longer. */
 static void churn(struct kunit *test)
 {
 	struct guest a = guest_make(test, 2);

@@ -311,7 +311,7 @@ static void binding_harvest(struct gmem_binding *b, pgoff_t start, pgoff_t end,
  * @gpas: addresses in them
  * @nr: their number
  *
- * Whoever runs a table of a format that is logged reports every dirty bit that the CPU
+ * The CPU's driver of a table of a format that is logged reports every dirty bit that the CPU
  * set, with IRQs still off since the guest was left: host->collect_written() waits for that.
  */
 void mmu_note_written(struct mmu *mmu, const u64 *gpas, unsigned int nr)

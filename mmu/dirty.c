@@ -347,7 +347,7 @@ static int dirty_fetch(struct memslot *slot, void __user *to)
 	struct dirty_log *log = slot->log;
 
 	dirty_collect(slot->mmu);
-	/* Before the bits are looked at: who sets one after that says so again. */
+	/* Before the bits are looked at: code that sets one after that says so again. */
 	if (!xchg(&log->any, false))
 		return clear_user(to, size) ? -EFAULT : 0;
 	if (slot->mmu->log_manual)

@@ -144,7 +144,8 @@ int mmu_set_policy(struct mmu *mmu, unsigned long policy)
 	ret = mutex_lock_killable(&mmu->slots_lock);
 	if (ret)
 		return ret;
-	WRITE_ONCE(mmu->policy, policy);	/* who comes after the list was seen has it */
+	/* A gmem that comes after the list was seen has it. */
+	WRITE_ONCE(mmu->policy, policy);
 	while (!ret && (gmem = gmems_other(mmu, policy))) {
 		ret = gmem_limit_policy(gmem, policy);
 		gmem_put(gmem);

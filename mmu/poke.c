@@ -4,7 +4,7 @@
  * before an entry, with interrupts off.  access.c's writes may sleep; these go through a leaf
  * of the TDP tables, as the guest's own do, and only where the guest itself could write now.
  *
- * The hard part is mmu->lock: whoever holds it may be waiting for this CPU.  So it is only
+ * The hard part is mmu->lock: its holder may be waiting for this CPU.  So it is only
  * tried, and a write that does not come off has done nothing.
  */
 #include <linux/mm.h>
@@ -36,7 +36,9 @@ static u64 *poke_find(const struct mmu *mmu, gfn_t gfn, int *level, u64 **above)
 	}
 }
 
-/* As the CPU sets them. Others add bits meanwhile; only who has @lock for write takes any away. */
+/*
+ * As the CPU sets them. Others add bits meanwhile; only a holder of @lock for write takes any away.
+ */
 static void poke_set(u64 *sptep, u64 bits)
 {
 	u64 old = READ_ONCE(*sptep);

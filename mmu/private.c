@@ -5,7 +5,7 @@
  *
  * A memslot that can be private is two: the one that is found by its number and in the trees,
  * over user memory, and behind it one over a gmem, of the same gfns. Whether a gfn is private
- * says which of the two a lookup finds (private_choose()), so whoever uses a slot need not
+ * says which of the two a lookup finds (private_choose()), so code that uses a slot need not
  * know. Both may have had leaves in the TDP tables, which say nothing of that.
  *
  * The hard part is a change while vCPUs fault: the attribute is changed first, and then what

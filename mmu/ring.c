@@ -61,7 +61,7 @@ static bool ring_enter(struct dirty_ring *ring, u32 slot, u64 offset)
 static void ring_put_off(struct memslot *slot, struct dirty_log *log, u64 offset)
 {
 	set_bit(offset, log->taken);
-	/* Who sees the marks sees the bit. */
+	/* A CPU that sees the marks sees the bit. */
 	smp_mb__after_atomic();
 	WRITE_ONCE(log->any, true);
 	smp_store_release(&slot->mmu->ring_late, true);

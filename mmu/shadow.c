@@ -22,7 +22,7 @@
 #define RECLAIM_AT_ONCE	32
 
 /*
- * About so many entries can follow one leaf of 4 KiB, and of 2 MiB: whoever takes the leaf
+ * About so many entries can follow one leaf of 4 KiB, and of 2 MiB: code that takes the leaf
  * away, for the merge engine or for the host, looks at all of them with the lock held.
  */
 #define RMAP_MAX	4096
@@ -269,7 +269,7 @@ static bool zap_old(struct mmu *mmu)
  * mmu_shadow_forget() - take every shadow page away
  * @mmu: takes its lock; may sleep
  *
- * Whoever changed the guest's tables without the guest, and without guest_write(), calls it.
+ * Code that changed the guest's tables without the guest, and without guest_write(), calls it.
  * There may be very many, so others get the lock in between; vCPUs that fault meanwhile get
  * new shadow pages.
  */

@@ -18,7 +18,7 @@ struct tdp_zap;
  * struct dirty_log - which pages of a slot were written (dirty.c)
  *
  * @any: @bits may have a bit set; set after that, cleared before a look at all of them
- * @taken: as many words again, of who holds mmu->slots_lock.  With rings: the pages that
+ * @taken: as many words again, of the holder of mmu->slots_lock.  With rings: the pages that
  *	found no room in one; atomic
  * @bits: one for each page; atomic
  */

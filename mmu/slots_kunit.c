@@ -422,7 +422,7 @@ static void scattered_slots(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_check(test, t), 0);
 }
 
-/* Who found a slot before it went does not leave it to who looks afterwards. */
+/* A reader that found a slot before it went does not leave it to one that looks afterwards. */
 static void slot_hints(struct kunit *test)
 {
 	struct test_mmu *t = test_mmu_new(test);
@@ -461,7 +461,10 @@ static int run_checker(void *arg)
 	return 0;
 }
 
-/* Who holds the slots may wait for long: the checker can be killed, and found nothing wrong. */
+/*
+ * The thread that holds the slots may wait for long: the checker can be killed, and found nothing
+ * wrong.
+ */
 static void checker_killed(struct kunit *test)
 {
 	struct checker c = { .t = test_mmu_new(test) };

@@ -323,7 +323,10 @@ static void survey_of_tables(struct kunit *test)
 	*table_entry(g.t, 600) |= TEST_ACCESSED;	/* as the CPU does */
 	KUNIT_EXPECT_EQ(test, surveyed(slot, 0, NPAGES), 2);
 	KUNIT_EXPECT_EQ(test, surveyed(slot, 0, NPAGES), 0);
-	/* What is not all of the range keeps its bit, for whoever else has something there. */
+	/*
+	 * What is not all of the range keeps its bit, for the other binding that has something
+	 * there.
+	 */
 	*table_entry(g.t, 600) |= TEST_ACCESSED;
 	flushes(g.t);
 	KUNIT_EXPECT_EQ(test, surveyed(slot, 0, 600), 2);

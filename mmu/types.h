@@ -143,7 +143,7 @@ struct walk_fault {
  *	the other of the two, so that a reader that found the removed slot just before
  *	cannot store it where later readers look
  * @slots_by_hva: those that user memory backs; @lock
- * @hva_walks: who goes through them, and will again have @lock; @lock for write
+ * @hva_walks: the threads that go through them, and will again have @lock; @lock for write
  * @slots_by_id: by the VMM's number; @slots_lock
  * @gmems_lock: the next two; innermost
  * @gmems: what backs the gmem-backed ones and the windows, each once; read by RCU

@@ -3,7 +3,7 @@
  * Memory of the process that a guest can do without for a while: a thread of the kernel's
  * waits for it, and tells when it is there.  Owns those threads, and how many wait at once.
  *
- * The hard part is that whoever provides the memory (userfaultfd, a server) may never do so.
+ * The hard part is that what provides the memory (userfaultfd, a server) may never do so.
  * So nobody waits for these threads: who wanted to know forgets about one, and it ends when it
  * can, and so that all of them cannot be had by one user's guests, there are so many places
  * that each waits in a thread of its own; when all are taken, faults wait as they always did.

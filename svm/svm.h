@@ -42,7 +42,7 @@
  * @next: to give out
  * @max: the last that there is
  * @flush: a generation began, and no VMRUN since has flushed yet: it is the next that
- *	the CPU accepts which does, whoever's that is
+ *	the CPU accepts which does, no matter whose that is
  * @settled: U64_MAX while @flush, else @generation
  */
 struct svm_asids {

@@ -201,7 +201,7 @@ struct ditto_vm_list {
  * The new one has the same size and policy, and is charged to the memory cgroup of the caller.
  * The file of a mount must be open for reading, and for writing, too, unless it is the caller's
  * (-EPERM); what comes is no file of that mount. Errors:
- * -EBUSY: a page is held by somebody who may write to it, such as a device; -EOPNOTSUPP: the
+ * -EBUSY: a page is held by what may write to it, such as a device; -EOPNOTSUPP: the
  * policy is "secure"; -EINVAL: the gmem is only one machine's; -EBADF, -EMFILE, -ENFILE, -ENOMEM,
  * -EINTR.
  */

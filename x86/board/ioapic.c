@@ -5,7 +5,7 @@
  * high is active.
  *
  * The hard part is the end of a level-triggered interrupt: remote IRR is
- * cleared, whoever waits for the acknowledge may lower the line (without our
+ * cleared, a device that waits for the acknowledge may lower the line (without our
  * lock), and only then is a line that is still high sent again.
  */
 #include <linux/bits.h>

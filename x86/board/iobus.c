@@ -177,7 +177,7 @@ int iobus_register(struct iobus *bus, struct io_device *dev)
 		ret = PTR_ERR(table);
 	} else {
 		rcu_assign_pointer(bus->table, table);
-		/* After the table: who reads this number sees it. */
+		/* After the table: a CPU that reads this number sees it. */
 		smp_store_release(&bus->changes, bus->changes + 1);
 		retire_table(bus, old);
 	}

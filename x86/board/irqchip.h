@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The interrupt controllers of a VM, as who is outside of them sees them.  The local APIC
+ * The interrupt controllers of a VM, as code outside of the board sees them.  The local APIC
  * has lapic.h.
  *
  * Raising an interrupt (irqchip_set_irq, irqchip_send_msi) works from any

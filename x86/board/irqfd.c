@@ -5,7 +5,7 @@
  *
  * The hard part is the end of an irqfd: it ends by DEASSIGN, by the eventfd's
  * last close (seen in the wake-up, where nothing may sleep), or with the VM.
- * Whoever takes it off the list queues its one shutdown work; waiting for the
+ * Code that takes it off the list queues its one shutdown work; waiting for the
  * workqueue then waits for all of them.
  */
 #include <linux/atomic.h>

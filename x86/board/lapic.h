@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The local APIC of a vCPU, as who is outside of the board calls it.  What it is made of is
+ * The local APIC of a vCPU, as code outside of the board calls it.  What it is made of is
  * the board's (lapic_priv.h), but for the looks that each entry takes (lapic_look.h).
  */
 #ifndef DITTO_BOARD_LAPIC_H

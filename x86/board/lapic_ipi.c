@@ -103,7 +103,7 @@ void apicmap_remove(struct irqchip *chip, struct vlapic *apic)
 {
 	u32 id = apic->vcpu->id;
 
-	/* A vCPU that failed to be created must leave alone who has the id. */
+	/* A vCPU that failed to be created must leave the one alone that has the id. */
 	if (apicmap_get(&chip->map, id) != apic)
 		return;
 	WRITE_ONCE(chip->map.block[id / APIC_BLOCK][id % APIC_BLOCK], NULL);
@@ -159,7 +159,7 @@ static void resolve_logical(const struct apic_map *map, u32 dest, u32 base, unsi
 }
 
 /**
- * apicmap_resolve() - who gets a message
+ * apicmap_resolve() - which APICs get a message
  * @map: the map
  * @msg: the message
  * @base: of the ids that are asked about, VLAPIC_WINDOW of them: all would be too much for a
@@ -345,7 +345,7 @@ static int send_to(struct vlapic *apic, const struct apic_msg *msg, int ret)
 	return one == APIC_REFUSED ? ret : max(ret, 0) + (one == APIC_TAKEN);
 }
 
-/* To whoever is in a set of all. */
+/* To all in a set. */
 static int send_many(struct irqchip *chip, const struct apic_msg *msg)
 {
 	bool to_lowest = msg->mode == APIC_DM_LOWEST;

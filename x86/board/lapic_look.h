@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The local APIC's struct, for the board, and for who looks at it before each entry.
+ * The local APIC's struct, for the board, and for the looks at it before each entry.
  */
 #ifndef DITTO_BOARD_LAPIC_LOOK_H
 #define DITTO_BOARD_LAPIC_LOOK_H

@@ -95,7 +95,7 @@ static inline struct vlapic *apicmap_get(const struct apic_map *map, u32 id)
 {
 	struct vlapic **block = smp_load_acquire(&map->block[id / APIC_BLOCK]);
 
-	/* Whoever finds the APIC finds it complete. */
+	/* Code that finds the APIC finds it complete. */
 	return block ? smp_load_acquire(&block[id % APIC_BLOCK]) : NULL;
 }
 

@@ -117,7 +117,7 @@ static void posted_test_view(struct kunit *test)
 	view_of_modes(test, vcpu);
 }
 
-/* The PIC's interrupts are injected, whoever delivers the APIC's. */
+/* The PIC's interrupts are injected, no matter what delivers the APIC's. */
 static void posted_test_view_pic(struct kunit *test)
 {
 	struct board *b = test->priv;
@@ -194,7 +194,7 @@ static void posted_test_edge(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, view.eoi_exits[1], 0ull);
 }
 
-/* Who saves the APIC finds the trigger mode with the request. */
+/* A VMM that saves the APIC finds the trigger mode with the request. */
 static void posted_test_saved(struct kunit *test)
 {
 	struct board *b = test->priv;
@@ -208,7 +208,7 @@ static void posted_test_saved(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vlapic_ioctl_get(vcpu, state), 0);
 	KUNIT_EXPECT_EQ(test, state->regs[APIC_IRR + 0x22] & 0x10, 0x10);
 	KUNIT_EXPECT_EQ(test, state->regs[APIC_TMR + 0x22] & 0x10, 0x10);
-	/* What is collected, whoever asked, the CPU hears of. */
+	/* The CPU hears of what is collected, no matter what asked for it. */
 	vcpu->requests = 0;
 	vlapic_raise(apic, 0x53, false);
 	KUNIT_EXPECT_EQ(test, board_apic_read(vcpu, APIC_IRR + 0x20) & BIT(0x13), BIT(0x13));

@@ -3,7 +3,7 @@
  * MSR_KVM_PV_EOI_EN: a bit in guest memory that is set while the interrupt in service may be
  * ended by clearing it, at no exit.  For CPUs that do not end interrupts by themselves.
  *
- * The bit stands from just before an entry to just after the exit, so whoever looks at the
+ * The bit stands from just before an entry to just after the exit, so code that looks at the
  * APIC finds it as if the guest had written to its EOI register. It is set only where the
  * end has no consequence now: nothing else is in service or waits, and no IOAPIC wants to
  * hear of it. What comes later makes the guest exit.

@@ -113,7 +113,7 @@ static void host_sample(u64 *tsc, u64 *ns)
 }
 
 /*
- * The same by which a VM's time goes: a frozen one's stands. Who reads or sets it has vm->lock or
+ * The same by which a VM's time goes: a frozen one's stands. To read or set it takes vm->lock or
  * a vCPU, and so it is not thawed meanwhile.
  */
 static void vm_sample(const struct vm *vm, u64 *tsc, u64 *ns)

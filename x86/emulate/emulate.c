@@ -375,7 +375,7 @@ static u64 register_value(const struct emu_ctxt *c, const struct emu_opnd *o)
  * @c: context, after emu_decode() returned EMU_OK
  * @move: filled, if it is
  *
- * For an owner who knows already, by an exit, which address the access is to, and that the
+ * For an owner that knows already, by an exit, which address the access is to, and that the
  * guest may make it: it makes the access itself, and then calls emu_end_move(). Or it executes
  * the instruction as any other.
  *

@@ -29,9 +29,10 @@
  * result but EMU_IO).  An op that touched a device, replayed or not, sets c->device: a REP batch
  * then ends after that iteration, so that one log never spans two iterations.
  *
- * Whoever can change the registers, the page tables or the instruction between the two executions
- * makes it another instruction.  So the owner replays to an access only what the same access asked
- * for, and a port access that asks for more items than were answered gets as many as were.
+ * Other code that can change the registers, the page tables or the instruction between the two
+ * executions makes it another instruction.  So the owner replays to an access only what the same
+ * access asked for, and a port access that asks for more items than were answered gets as many as
+ * were.
  */
 #ifndef DITTO_EMULATE_EMULATE_H
 #define DITTO_EMULATE_EMULATE_H
@@ -366,7 +367,7 @@ struct emu_ctxt {
 	struct emu_fault fault;	/* after EMU_FAULT */
 
 	/* Results of emu_decode(). */
-	enum emu_mode decoded_mode;	/* of the caller, who may keep what was decoded */
+	enum emu_mode decoded_mode;	/* of the caller, which may keep what was decoded */
 	u8 insn_len;		/* of the whole instruction */
 	u8 fetched;		/* bytes valid in insn[], whatever the result */
 	u8 insn[EMU_INSN_MAX + 9];	/* the rest is there only so that 8 bytes can be read */

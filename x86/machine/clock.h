@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Guest time: what a VM and a vCPU know of it. Who sets it is cpu/clock.c.
+ * Guest time: what a VM and a vCPU know of it. cpu/clock.c sets it.
  */
 #ifndef DITTO_MACHINE_CLOCK_H
 #define DITTO_MACHINE_CLOCK_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A vCPU's CPUID table and what follows from it. Who makes it is cpu/cpuid.c.
+ * A vCPU's CPUID table and what follows from it. cpu/cpuid.c makes it.
  */
 #ifndef DITTO_MACHINE_CPUID_H
 #define DITTO_MACHINE_CPUID_H

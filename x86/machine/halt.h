@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How a halted vCPU waits. Who does it is run/halt.c's.
+ * How a halted vCPU waits. The waiting itself is run/halt.c's.
  */
 #ifndef DITTO_MACHINE_HALT_H
 #define DITTO_MACHINE_HALT_H

@@ -77,7 +77,7 @@ struct x86_code {
 /**
  * struct x86_state - registers of one vCPU, as the guest sees them
  *
- * All members: the vCPU's mutex, taken by whoever runs or inspects it.
+ * All members: the vCPU's mutex, held by the thread that runs or inspects it.
  *
  * @gpr: by instruction encoding: GPR_RAX ... GPR_R15
  * @rip: instruction pointer; always valid, as are the next two

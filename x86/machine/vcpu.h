@@ -115,7 +115,7 @@ enum vcpu_mode {
  * @srcu_idx: the owner's read section in vm->mmu.srcu while it runs
  * @epoch: the mmu's epoch when the TLB was last flushed; owner (DITTO_DEBUG)
  * @guest_epoch: the same while the vCPU is in the guest, else U64_MAX; written by the
- *	owner with IRQs off, read by who asks for flushes (DITTO_DEBUG)
+ *	owner with IRQs off, read by code that asks for flushes (DITTO_DEBUG)
  */
 struct vcpu {
 	struct vm *vm;

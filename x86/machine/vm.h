@@ -116,7 +116,7 @@ struct vm_enabled {
  * @flush_requests: how often its vCPUs' translations were flushed; mmu.lock for write, read
  *	without
  * @flushes: those that interrupted a vCPU; likewise
- * @paused: somebody else owns all vCPUs, or is about to: who was in KVM_RUN waits; @lock, read
+ * @paused: somebody else owns all vCPUs, or is about to: threads in KVM_RUN wait; @lock, read
  *	without
  * @resume: where they wait
  * @frozen: it is a template: its vCPUs do not run, and its time stands still; written under

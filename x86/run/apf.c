@@ -37,7 +37,7 @@ static_assert(offsetofend(struct kvm_vcpu_pv_apf_data, pad) == 64);
 /**
  * struct apf_page - a page that is waited for
  * @wait: by whom
- * @refs: of the vCPU and of who waits
+ * @refs: of the vCPU and of the thread that waits
  * @lock: @vcpu
  * @vcpu: wants to know; NULL: no more
  * @ready: the wait is over

@@ -121,7 +121,7 @@ void vcpu_copy(struct vcpu *to, struct vcpu *from)
  * vcpu_ask_again() - bring an exit again that waits for its answer since a reset
  * @vcpu: owned
  *
- * Who was about to answer an exit from before the reset may have done so since, in the same
+ * A VMM that was about to answer an exit from before the reset may have done so since, in the same
  * pages: they say what they said at the fork.
  */
 void vcpu_ask_again(struct vcpu *vcpu)
@@ -143,8 +143,8 @@ void vcpu_ask_again(struct vcpu *vcpu)
  * @base: of which it is a copy, on a machine that nobody sees
  *
  * What the VMM wants of it stays: how it is debugged, when KVM_RUN returns. If an exit waits for
- * its answer in @base, the next KVM_RUN brings it again, because whoever calls it, or is in it,
- * need not know of the reset.
+ * its answer in @base, the next KVM_RUN brings it again, because the thread that calls it, or is in
+ * it, need not know of the reset.
  */
 void vcpu_revert(struct vcpu *vcpu, struct vcpu *base)
 {

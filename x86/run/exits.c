@@ -636,7 +636,7 @@ static enum exit_outcome exit_pause(struct vcpu *vcpu, struct exit_facts *f)
 	if (unlikely(!len))
 		return exit_again(vcpu, err);
 	skip_advance(vcpu, len);
-	f->kind = EXIT_HOST_IRQ;	/* the instruction is over, and who waits may know it */
+	f->kind = EXIT_HOST_IRQ;	/* the instruction is over, as others may see */
 	srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
 	yield();
 	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->mmu.srcu);

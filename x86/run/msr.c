@@ -598,7 +598,7 @@ static const struct msr_desc *msr_find(u32 index)
 	return &msr_table[lo];
 }
 
-/* Does it exist for who asks? */
+/* Does it exist for this access? */
 static bool msr_exists(const struct msr_desc *d, const struct msr_access *a)
 {
 	if (!d)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How the table of MSRs in msr.c calls who reads or writes one of them.
+ * How the table of MSRs in msr.c calls the handlers that read or write one of them.
  */
 #ifndef DITTO_RUN_MSR_ACCESS_H
 #define DITTO_RUN_MSR_ACCESS_H

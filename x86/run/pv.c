@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KVM's paravirtual MSRs, but the clock's: who has them, and who acts on what is written.
+ * KVM's paravirtual MSRs, but the clock's: which guests have them, and what acts on a write.
  * What they do is steal.c's, apf.c's, halt.c's and board/pv_eoi.c's.
  */
 #include <linux/kvm_para.h>
@@ -13,7 +13,7 @@
 #include "x86/run/steal.h"
 
 /**
- * pv_msr_exists() - does an MSR of a paravirtual feature exist for who asks?
+ * pv_msr_exists() - does an MSR of a paravirtual feature exist for this access?
  * @a: in flight
  * @feature: KVM_FEATURE_*
  *

@@ -207,7 +207,7 @@ static __always_inline void run_guest(struct vcpu *vcpu, struct exit_facts *fact
 }
 
 /*
- * Before the vCPU counts as outside: who takes a dirty log makes vCPUs leave the guest, and
+ * Before the vCPU counts as outside: code that takes a dirty log makes vCPUs leave the guest, and
  * relies on that.
  */
 static noinline void run_note_written(struct vcpu *vcpu, const struct exit_facts *facts)
@@ -289,7 +289,7 @@ static bool run_can_run(struct vcpu *vcpu)
 	return vcpu->mp_state == KVM_MP_STATE_RUNNABLE;
 }
 
-/* As stock KVM: who is held in reset is woken by whatever ends a halt. */
+/* As stock KVM: a vCPU that is held in reset is woken by whatever ends a halt. */
 static bool run_is_halted(const struct vcpu *vcpu)
 {
 	return vcpu->mp_state == KVM_MP_STATE_HALTED ||

@@ -355,7 +355,7 @@ static void mp_state_test(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, vcpu->mp_state, (u32)KVM_MP_STATE_RUNNABLE);
 
-	/* Who is held in reset sleeps as who is halted does. */
+	/* A vCPU that is held in reset sleeps as one that is halted does. */
 	vcpu->requests = BIT(REQ_SHUTDOWN);
 	vcpu->mp_state = KVM_MP_STATE_UNINITIALIZED;
 	KUNIT_EXPECT_FALSE(test, vcpu_has_work(vcpu));
