@@ -448,13 +448,13 @@ static noinline void vcpu_note_thread(struct vcpu *vcpu)
 
 static noinline int vcpu_run_with_sigset(struct vcpu *vcpu)
 {
-	int r;
+	int err;
 
 	sigprocmask(SIG_SETMASK, &vcpu->sigset, &current->real_blocked);
-	r = vcpu_run(vcpu);
+	err = vcpu_run(vcpu);
 	sigprocmask(SIG_SETMASK, &current->real_blocked, NULL);
 	sigemptyset(&current->real_blocked);
-	return r;
+	return err;
 }
 
 /**
@@ -465,16 +465,16 @@ static noinline int vcpu_run_with_sigset(struct vcpu *vcpu)
  */
 int vcpu_ioctl_run(struct vcpu *vcpu)
 {
-	int r;
+	int err;
 
 	if (unlikely(READ_ONCE(vcpu->vm->frozen)))
 		return -EPERM;
 	if (unlikely(vcpu->thread != task_pid(current)))
 		vcpu_note_thread(vcpu);
 	vcpu_load_here(vcpu);
-	r = unlikely(vcpu->sigset_active) ? vcpu_run_with_sigset(vcpu) : vcpu_run(vcpu);
+	err = unlikely(vcpu->sigset_active) ? vcpu_run_with_sigset(vcpu) : vcpu_run(vcpu);
 	vcpu_put_here(vcpu);
-	return r;
+	return err;
 }
 
 /**
@@ -552,12 +552,12 @@ int vcpu_ioctl_set_signal_mask(struct vcpu *vcpu, void __user *arg)
 int vcpu_ioctl_pre_fault(struct vcpu *vcpu, void __user *arg)
 {
 	struct kvm_pre_fault_memory range;
-	int r;
+	int ret;
 
 	if (copy_from_user(&range, arg, sizeof(range)))
 		return -EFAULT;
 	if (range.flags)
 		return -EINVAL;
-	r = mmu_pre_fault(&vcpu->vm->mmu, &vcpu->streaks, &range.gpa, &range.size);
-	return copy_to_user(arg, &range, sizeof(range)) ? -EFAULT : r;
+	ret = mmu_pre_fault(&vcpu->vm->mmu, &vcpu->streaks, &range.gpa, &range.size);
+	return copy_to_user(arg, &range, sizeof(range)) ? -EFAULT : ret;
 }

@@ -259,15 +259,15 @@ static const struct attribute_group ksm_group = {
  */
 int merge_sysfs_add(struct kobject *parent)
 {
-	int ret;
+	int err;
 
 	ksm_kobj = kobject_create_and_add("ksm", parent);
 	if (!ksm_kobj)
 		return -ENOMEM;
-	ret = sysfs_create_group(ksm_kobj, &ksm_group);
-	if (ret)
+	err = sysfs_create_group(ksm_kobj, &ksm_group);
+	if (err)
 		kobject_put(ksm_kobj);
-	return ret;
+	return err;
 }
 
 /**

@@ -430,7 +430,7 @@ static void merge_tidy(void)
 /* With merge_knobs.lock for read, if this gives true: there is an index, and work. */
 static bool index_ready(void)
 {
-	int ret;
+	int err;
 
 	if (!gmem_tenants() || !merge_running())
 		return false;
@@ -439,9 +439,9 @@ static bool index_ready(void)
 		return true;
 	up_read(&merge_knobs.lock);
 	down_write(&merge_knobs.lock);
-	ret = merge_index_init();
+	err = merge_index_init();
 	downgrade_write(&merge_knobs.lock);
-	if (!ret)
+	if (!err)
 		return true;
 	up_read(&merge_knobs.lock);
 	return false;
@@ -522,13 +522,13 @@ void merge_thread_wake(void)
 static int unmerge_all(void)
 {
 	struct gmem *g;
-	int ret;
+	int err;
 
 	for (g = gmem_next(NULL, true); g; g = gmem_next(g, true)) {
-		ret = gmem_unshare(g);
-		if (ret) {
+		err = gmem_unshare(g);
+		if (err) {
 			gmem_put(g);
-			return ret;
+			return err;
 		}
 	}
 	return 0;
@@ -578,10 +578,10 @@ static int worker_start(unsigned int nr)
 	w->nr = nr;
 	w->task = kthread_run(worker_main, w, nr ? "ditto-ksmd/%u" : "ditto-ksmd", nr);
 	if (IS_ERR(w->task)) {
-		int ret = PTR_ERR(w->task);
+		int err = PTR_ERR(w->task);
 
 		kfree(w);
-		return ret;
+		return err;
 	}
 	workers[nr] = w;
 	return 0;
@@ -597,20 +597,20 @@ static int worker_start(unsigned int nr)
  */
 int merge_set_workers(unsigned int nr)
 {
-	int ret = 0;
+	int err = 0;
 
 	mutex_lock(&workers_lock);
 	while (merge_knobs.workers > nr) {
 		WRITE_ONCE(merge_knobs.workers, merge_knobs.workers - 1);
 		worker_stop(merge_knobs.workers);
 	}
-	while (merge_knobs.workers < nr && !ret) {
-		ret = worker_start(merge_knobs.workers);
-		if (!ret)
+	while (merge_knobs.workers < nr && !err) {
+		err = worker_start(merge_knobs.workers);
+		if (!err)
 			WRITE_ONCE(merge_knobs.workers, merge_knobs.workers + 1);
 	}
 	mutex_unlock(&workers_lock);
-	return ret;
+	return err;
 }
 
 static void merge_settle(void)
@@ -638,15 +638,15 @@ static const struct gmem_merge_hooks hooks = {
  */
 int merge_init(struct kobject *parent)
 {
-	int ret;
+	int err;
 
 	merge_digest_init();
 	gmem_set_merge_hooks(&hooks);
-	ret = merge_set_workers(1);
-	if (ret)
+	err = merge_set_workers(1);
+	if (err)
 		goto hooks;
-	ret = merge_sysfs_add(parent);
-	if (ret)
+	err = merge_sysfs_add(parent);
+	if (err)
 		goto stop;
 	return 0;
 
@@ -654,7 +654,7 @@ stop:
 	merge_set_workers(0);
 hooks:
 	gmem_set_merge_hooks(NULL);
-	return ret;
+	return err;
 }
 
 /**

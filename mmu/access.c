@@ -265,22 +265,22 @@ static int user_cmpxchg(void __user *ptr, void *old, const void *new, unsigned i
 			bool *swapped)
 {
 	int tries = USER_TRIES;
-	int r;
+	int ret;
 
 	do {
 		pagefault_disable();
-		r = user_cmpxchg_once(ptr, old, new, len);
+		ret = user_cmpxchg_once(ptr, old, new, len);
 		pagefault_enable();
-		if (likely(r >= 0))
+		if (likely(ret >= 0))
 			break;
-		r = user_wait(ptr, len, true, tries--);
-		if (r > 0) {
-			r = user_cmpxchg_once(ptr, old, new, len);
+		ret = user_wait(ptr, len, true, tries--);
+		if (ret > 0) {
+			ret = user_cmpxchg_once(ptr, old, new, len);
 			break;
 		}
-	} while (!r);
-	*swapped = !r;
-	return min(r, 0);
+	} while (!ret);
+	*swapped = !ret;
+	return min(ret, 0);
 }
 
 static int gmem_cmpxchg_buf(const struct memslot *slot, gpa_t gpa, void *old, const void *new,

@@ -226,10 +226,10 @@ static int log_cmpxchg(struct log_test *l, gpa_t gpa, u64 old, u64 new, unsigned
 {
 	u64 o[2] = { old }, n[2] = { new };
 	int idx = srcu_read_lock(&l->t->mmu.srcu);
-	int r = guest_cmpxchg(&l->t->mmu, gpa, o, n, len);
+	int err = guest_cmpxchg(&l->t->mmu, gpa, o, n, len);
 
 	srcu_read_unlock(&l->t->mmu.srcu, idx);
-	return r;
+	return err;
 }
 
 /* Whatever the kernel writes, in whichever way; what it does not, is not logged. */

@@ -468,24 +468,24 @@ static void fault_alone(const struct tdp_fault *fault)
 /* Steps 3 and 4. */
 static int fault_enter(struct mmu *mmu, struct tdp_fault *fault)
 {
-	int r = -EAGAIN;
+	int err = -EAGAIN;
 
 	read_lock(&mmu->lock);
 	if (!fault_stale(mmu, fault)) {
 		if (fault->access & MMU_WRITE)
 			memslot_log_write(fault->slot, fault->gfn);
-		r = fault_map(mmu, fault);
+		err = fault_map(mmu, fault);
 	} else {
 		fault_alone(fault);
 	}
-	if (!r)
+	if (!err)
 		fault_mark_dirty(fault);
 	read_unlock(&mmu->lock);
-	if (r == -EEXIST) {
+	if (err == -EEXIST) {
 		fault_zap_conflict(mmu, fault);
-		r = -EAGAIN;
+		err = -EAGAIN;
 	}
-	return r;
+	return err;
 }
 
 static void fault_put_pages(const struct tdp_fault *fault)
@@ -500,19 +500,19 @@ static void fault_put_pages(const struct tdp_fault *fault)
 /* Steps 1 to 4, once the slot is found; -EAGAIN: a race was lost. */
 static int fault_page(struct mmu *mmu, struct tdp_fault *fault)
 {
-	int r = fault_resolve(mmu, fault);
+	int err = fault_resolve(mmu, fault);
 
-	if (r)
-		return r;
+	if (err)
+		return err;
 	if (unlikely(fault->device && !READ_ONCE(mmu->maps_device)))
 		fault_note_device(mmu);
 	fault_between(mmu);
-	r = fault_topup(mmu, fault);
-	if (!r)
-		r = fault_enter(mmu, fault);
+	err = fault_topup(mmu, fault);
+	if (!err)
+		err = fault_enter(mmu, fault);
 	if (fault->page)
 		fault_put_pages(fault);
-	return r;
+	return err;
 }
 
 /* Steps 1 to 4; MMU_FAULT_FAILED with @err set. */

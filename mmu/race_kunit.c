@@ -27,15 +27,15 @@ static void between_once(struct mmu *mmu)
 
 static int fault_at(struct test_mmu *t, gpa_t gpa, void (*what)(void), u32 access)
 {
-	int r;
+	int ret;
 
 	between.what = what;
 	between.t = t;
 	between.tries = 0;
 	mmu_fault_between = between_once;
-	r = test_fault(t, gpa, access);
+	ret = test_fault(t, gpa, access);
 	mmu_fault_between = NULL;
-	return r;
+	return ret;
 }
 
 static int fault_with(struct test_mmu *t, void (*what)(void), u32 access)

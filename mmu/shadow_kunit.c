@@ -194,12 +194,12 @@ static int fault_in(struct shadow_test *s, gva_t gva, u32 access, gpa_t *gpa)
 {
 	int idx = srcu_read_lock(&s->t->mmu.srcu);
 	struct walk_fault fault;
-	int r;
+	int ret;
 
-	r = mmu_shadow_fault(&s->t->mmu, &s->sv, &s->t->streaks, &s->mode, gva, access, gpa,
+	ret = mmu_shadow_fault(&s->t->mmu, &s->sv, &s->t->streaks, &s->mode, gva, access, gpa,
 			     &fault);
 	srcu_read_unlock(&s->t->mmu.srcu, idx);
-	return r;
+	return ret;
 }
 
 /* No more than the guest's tables allow, and to the same page. */
@@ -222,7 +222,7 @@ static void expect_no_more(struct kunit *test, struct shadow_test *s, gva_t gva,
 static void access_one(struct kunit *test, struct shadow_test *s, gva_t gva, u32 access)
 {
 	gpa_t gpa, to = 0;
-	int tries, r, err;
+	int tries, ret, err;
 
 	if (!s->stale)
 		expect_no_more(test, s, gva, access);
@@ -235,21 +235,21 @@ static void access_one(struct kunit *test, struct shadow_test *s, gva_t gva, u32
 			return;
 		}
 		err = guest_walk(s, gva, access, &gpa);
-		r = fault_in(s, gva, access, &to);
-		if (r == MMU_FAULT_ROOT) {
+		ret = fault_in(s, gva, access, &to);
+		if (ret == MMU_FAULT_ROOT) {
 			load(test, s);
 			continue;
 		}
 		if (err) {
-			KUNIT_EXPECT_EQ(test, r, MMU_FAULT_GUEST);
+			KUNIT_EXPECT_EQ(test, ret, MMU_FAULT_GUEST);
 			return;
 		}
 		KUNIT_EXPECT_EQ(test, to, gpa);
 		if (gpa >> PAGE_SHIFT >= NPAGES) {
-			KUNIT_EXPECT_EQ(test, r, MMU_FAULT_MMIO);
+			KUNIT_EXPECT_EQ(test, ret, MMU_FAULT_MMIO);
 			return;
 		}
-		KUNIT_ASSERT_EQ_MSG(test, r, MMU_FAULT_DONE, "gva %lx, access %x", gva, access);
+		KUNIT_ASSERT_EQ_MSG(test, ret, MMU_FAULT_DONE, "gva %lx, access %x", gva, access);
 	}
 	KUNIT_FAIL(test, "gva %lx, access %x: faults for ever", gva, access);
 }

@@ -212,10 +212,10 @@ static void accesses(struct kunit *test)
 static int cmpxchg_at(struct test_mmu *t, gpa_t gpa, void *old, const void *new, int len)
 {
 	int idx = srcu_read_lock(&t->mmu.srcu);
-	int r = guest_cmpxchg(&t->mmu, gpa, old, new, len);
+	int err = guest_cmpxchg(&t->mmu, gpa, old, new, len);
 
 	srcu_read_unlock(&t->mmu.srcu, idx);
-	return r;
+	return err;
 }
 
 static void cmpxchg_one(struct kunit *test, struct test_mmu *t, gpa_t gpa, int len)

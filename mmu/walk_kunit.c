@@ -306,10 +306,10 @@ static int walk_at(struct test_mmu *t, const struct paging_mode *m, gva_t gva, u
 		   gpa_t *gpa, struct walk_fault *fault)
 {
 	int idx = srcu_read_lock(&t->mmu.srcu);
-	int r = mmu_walk(&t->mmu, m, gva, access, gpa, fault);
+	int err = mmu_walk(&t->mmu, m, gva, access, gpa, fault);
 
 	srcu_read_unlock(&t->mmu.srcu, idx);
-	return r;
+	return err;
 }
 
 static void case_run(struct kunit *test, struct test_mmu *t, const struct walk_case *c)
@@ -317,16 +317,16 @@ static void case_run(struct kunit *test, struct test_mmu *t, const struct walk_c
 	struct walk_fault fault = { 0 };
 	struct paging_mode m;
 	gpa_t gpa = 0;
-	int r;
+	int err;
 
 	case_build(test, t, c);
 	case_mode(c, &m);
-	r = walk_at(t, &m, test_gva[c->mode], c->access, &gpa, &fault);
+	err = walk_at(t, &m, test_gva[c->mode], c->access, &gpa, &fault);
 	if (c->error == OK) {
-		KUNIT_EXPECT_EQ_MSG(test, r, 0, "%s", c->name);
+		KUNIT_EXPECT_EQ_MSG(test, err, 0, "%s", c->name);
 		KUNIT_EXPECT_EQ_MSG(test, gpa, case_gpa(c), "%s", c->name);
 	} else {
-		KUNIT_EXPECT_EQ_MSG(test, r, -EFAULT, "%s", c->name);
+		KUNIT_EXPECT_EQ_MSG(test, err, -EFAULT, "%s", c->name);
 		KUNIT_EXPECT_TRUE_MSG(test, fault.valid, "%s", c->name);
 		KUNIT_EXPECT_EQ_MSG(test, fault.error, c->error, "%s", c->name);
 		KUNIT_EXPECT_EQ_MSG(test, fault.gva, test_gva[c->mode], "%s", c->name);

@@ -166,7 +166,7 @@ void iobus_destroy(struct iobus *bus)
 int iobus_register(struct iobus *bus, struct io_device *dev)
 {
 	struct iobus_table *old, *table;
-	int ret = 0;
+	int err = 0;
 
 	if (device_end(dev) < dev->addr)
 		return -EINVAL;
@@ -174,7 +174,7 @@ int iobus_register(struct iobus *bus, struct io_device *dev)
 	old = locked_table(bus);
 	table = bus->dead ? ERR_PTR(-ESHUTDOWN) : table_with(old, dev);
 	if (IS_ERR(table)) {
-		ret = PTR_ERR(table);
+		err = PTR_ERR(table);
 	} else {
 		rcu_assign_pointer(bus->table, table);
 		/* After the table: a CPU that reads this number sees it. */
@@ -182,7 +182,7 @@ int iobus_register(struct iobus *bus, struct io_device *dev)
 		retire_table(bus, old);
 	}
 	mutex_unlock(&bus->lock);
-	return ret;
+	return err;
 }
 
 static bool make_hole(struct iobus_table *table, const struct io_device *dev)
@@ -265,14 +265,14 @@ static int bus_access(struct iobus *bus, struct vcpu *vcpu, u64 addr, unsigned i
 		      void *data, bool write, bool *met)
 {
 	const struct iobus_table *table;
-	int idx, ret = -EOPNOTSUPP;
+	int idx, err = -EOPNOTSUPP;
 
 	idx = srcu_read_lock(&bus->srcu);
 	table = srcu_dereference(bus->table, &bus->srcu);
 	if (table)
-		ret = table_access(table, vcpu, addr, len, data, write, met);
+		err = table_access(table, vcpu, addr, len, data, write, met);
 	srcu_read_unlock(&bus->srcu, idx);
-	return ret;
+	return err;
 }
 
 /**

@@ -120,7 +120,7 @@ static void ioeventfd_free(struct ioeventfd *io)
 static int ioeventfd_assign(struct vm *vm, const struct ioeventfd *want)
 {
 	struct ioeventfd *io;
-	int ret;
+	int err;
 
 	list_for_each_entry(io, &vm->ioeventfds, link)
 		if (ioeventfds_collide(io, want))
@@ -128,10 +128,10 @@ static int ioeventfd_assign(struct vm *vm, const struct ioeventfd *want)
 	io = kmemdup(want, sizeof(*want), GFP_KERNEL_ACCOUNT);
 	if (!io)
 		return -ENOMEM;
-	ret = iobus_register(io->bus, &io->dev);
-	if (ret) {
+	err = iobus_register(io->bus, &io->dev);
+	if (err) {
 		kfree(io);
-		return ret;
+		return err;
 	}
 	list_add_tail(&io->link, &vm->ioeventfds);
 	return 0;
@@ -165,19 +165,19 @@ int ioeventfd_ioctl(struct vm *vm, struct kvm_ioeventfd *arg)
 {
 	bool deassign = arg->flags & KVM_IOEVENTFD_FLAG_DEASSIGN;
 	struct ioeventfd io;
-	int ret = ioeventfd_check(arg);
+	int err = ioeventfd_check(arg);
 
-	if (ret)
-		return ret;
+	if (err)
+		return err;
 	io = ioeventfd_parse(vm, arg);
 	if (IS_ERR(io.ctx))
 		return PTR_ERR(io.ctx);
 	mutex_lock(&vm->ioeventfds_lock);
-	ret = deassign ? ioeventfd_deassign(vm, &io) : ioeventfd_assign(vm, &io);
+	err = deassign ? ioeventfd_deassign(vm, &io) : ioeventfd_assign(vm, &io);
 	mutex_unlock(&vm->ioeventfds_lock);
-	if (ret || deassign)
+	if (err || deassign)
 		eventfd_ctx_put(io.ctx);
-	return ret;
+	return err;
 }
 
 /**

@@ -212,14 +212,14 @@ int irqchip_ioctl_set_chip(struct vm *vm, struct kvm_irqchip *arg)
 
 static int register_chips(struct irqchip *chip)
 {
-	int ret = chip->split ? 0 : vpic_register(chip);
+	int err = chip->split ? 0 : vpic_register(chip);
 
-	if (ret || chip->split)
-		return ret;
-	ret = vioapic_register(chip);
-	if (ret)
+	if (err || chip->split)
+		return err;
+	err = vioapic_register(chip);
+	if (err)
 		vpic_unregister(chip);
-	return ret;
+	return err;
 }
 
 static struct irqchip *chip_alloc(struct vm *vm, bool split, u32 user_gsis)
@@ -254,14 +254,14 @@ static void chip_free(struct irqchip *chip)
 static int chip_create(struct vm *vm, bool split, u32 user_gsis)
 {
 	struct irqchip *chip = chip_alloc(vm, split, user_gsis);
-	int ret;
+	int err;
 
 	if (IS_ERR(chip))
 		return PTR_ERR(chip);
-	ret = register_chips(chip);
-	if (ret) {
+	err = register_chips(chip);
+	if (err) {
 		chip_free(chip);
-		return ret;
+		return err;
 	}
 	smp_store_release(&vm->irqchip, chip);
 	return 0;

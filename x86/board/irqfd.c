@@ -124,7 +124,7 @@ static struct resampler *resampler_find(struct vm_irqfds *all, u32 gsi)
 static struct resampler *resampler_create(struct vm_irqfds *all, u32 gsi)
 {
 	struct resampler *resampler = kzalloc(sizeof(*resampler), GFP_KERNEL_ACCOUNT);
-	int ret;
+	int err;
 
 	if (!resampler)
 		return ERR_PTR(-ENOMEM);
@@ -132,10 +132,10 @@ static struct resampler *resampler_create(struct vm_irqfds *all, u32 gsi)
 	INIT_LIST_HEAD(&resampler->irqfds);
 	resampler->notifier.gsi = gsi;
 	resampler->notifier.acked = resampler_acked;
-	ret = irqchip_add_ack_notifier(all->vm, &resampler->notifier);
-	if (ret) {
+	err = irqchip_add_ack_notifier(all->vm, &resampler->notifier);
+	if (err) {
 		kfree(resampler);
-		return ERR_PTR(ret);
+		return ERR_PTR(err);
 	}
 	list_add(&resampler->link, &all->resamplers);
 	return resampler;
@@ -304,31 +304,31 @@ static int irqfd_assign_file(struct vm_irqfds *all, struct file *file,
 			     const struct kvm_irqfd *arg)
 {
 	struct irqfd *irqfd = irqfd_alloc(all, arg->gsi);
-	int ret;
+	int err;
 
 	if (!irqfd)
 		return -ENOMEM;
-	ret = irqfd_take_contexts(irqfd, file, arg);
-	if (ret)
+	err = irqfd_take_contexts(irqfd, file, arg);
+	if (err)
 		goto free;
 	mutex_lock(&all->lock);
-	ret = irqfd_exists(all, irqfd->ctx) ? -EBUSY : 0;
-	if (!ret && irqfd->resample_ctx)
-		ret = resampler_join(all, irqfd);
-	if (!ret)
+	err = irqfd_exists(all, irqfd->ctx) ? -EBUSY : 0;
+	if (!err && irqfd->resample_ctx)
+		err = resampler_join(all, irqfd);
+	if (!err)
 		irqfd_activate(all, irqfd, file);
 	mutex_unlock(&all->lock);
-	if (!ret)
+	if (!err)
 		return 0;
 free:
 	irqfd_free(irqfd);
-	return ret;
+	return err;
 }
 
 static int irqfd_assign(struct vm *vm, const struct kvm_irqfd *arg)
 {
 	struct file *file;
-	int ret;
+	int err;
 
 	if (!READ_ONCE(vm->irqchip) || arg->gsi >= IRQCHIP_MAX_ROUTES)
 		return -EINVAL;
@@ -338,9 +338,9 @@ static int irqfd_assign(struct vm *vm, const struct kvm_irqfd *arg)
 	file = fget(arg->fd);
 	if (!file)
 		return -EBADF;
-	ret = irqfd_assign_file(vm->irqfds, file, arg);
+	err = irqfd_assign_file(vm->irqfds, file, arg);
 	fput(file);
-	return ret;
+	return err;
 }
 
 static int irqfd_deassign(struct vm_irqfds *all, const struct kvm_irqfd *arg)

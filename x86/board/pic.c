@@ -430,16 +430,16 @@ void vpic_unregister(struct irqchip *chip)
 int vpic_register(struct irqchip *chip)
 {
 	struct iobus *bus = &chip->vm->pio;
-	int ret;
+	int err;
 
-	ret = iobus_register(bus, &chip->pic.master);
-	if (!ret)
-		ret = iobus_register(bus, &chip->pic.slave);
-	if (!ret)
-		ret = iobus_register(bus, &chip->pic.elcr);
-	if (ret)
+	err = iobus_register(bus, &chip->pic.master);
+	if (!err)
+		err = iobus_register(bus, &chip->pic.slave);
+	if (!err)
+		err = iobus_register(bus, &chip->pic.elcr);
+	if (err)
 		vpic_unregister(chip);
-	return ret;
+	return err;
 }
 
 /**

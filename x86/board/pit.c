@@ -477,13 +477,13 @@ void vpit_init(struct vpit *pit, struct irqchip *chip)
 static int register_ports(struct vpit *pit)
 {
 	struct iobus *bus = &pit->chip->vm->pio;
-	int ret = iobus_register(bus, &pit->dev);
+	int err = iobus_register(bus, &pit->dev);
 
-	if (!ret && pit->has_speaker)
-		ret = iobus_register(bus, &pit->speaker);
-	if (ret)
+	if (!err && pit->has_speaker)
+		err = iobus_register(bus, &pit->speaker);
+	if (err)
 		iobus_unregister(bus, &pit->dev);
-	return ret;
+	return err;
 }
 
 /**
@@ -515,7 +515,7 @@ int irqchip_ioctl_create_pit(struct vm *vm, struct kvm_pit_config *arg)
 {
 	struct irqchip *chip = irqchip_is_split(vm) ? NULL : READ_ONCE(vm->irqchip);
 	struct vpit *pit;
-	int ret;
+	int err;
 
 	if (!chip)
 		return -ENOENT;
@@ -528,10 +528,10 @@ int irqchip_ioctl_create_pit(struct vm *vm, struct kvm_pit_config *arg)
 		return -ENOMEM;
 	vpit_init(pit, chip);
 	pit->has_speaker = arg->flags & KVM_PIT_SPEAKER_DUMMY;
-	ret = register_ports(pit);
-	if (ret) {
+	err = register_ports(pit);
+	if (err) {
 		kfree(pit);
-		return ret;
+		return err;
 	}
 	irqchip_add_ack_notifier(vm, &pit->ack);
 	smp_store_release(&chip->pit, pit);

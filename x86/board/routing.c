@@ -121,7 +121,7 @@ struct irq_routing *irqchip_build_routing(const struct irqchip *chip,
 					  const struct kvm_irq_routing_entry *entries, u32 nr)
 {
 	struct irq_routing *routing;
-	int ret = 0;
+	int err = 0;
 	u32 i;
 
 	if (nr > IRQCHIP_MAX_ROUTES)
@@ -130,14 +130,14 @@ struct irq_routing *irqchip_build_routing(const struct irqchip *chip,
 	if (!routing)
 		return ERR_PTR(-ENOMEM);
 	routing->nr = nr;
-	for (i = 0; i < nr && !ret; i++)
-		ret = parse_route(chip, &entries[i], &routing->route[i]);
-	if (!ret)
-		ret = finish_routing(chip, routing);
-	if (!ret)
+	for (i = 0; i < nr && !err; i++)
+		err = parse_route(chip, &entries[i], &routing->route[i]);
+	if (!err)
+		err = finish_routing(chip, routing);
+	if (!err)
 		return routing;
 	kvfree(routing);
-	return ERR_PTR(ret);
+	return ERR_PTR(err);
 }
 
 static struct kvm_irq_routing_entry pin_entry(u32 gsi, u32 chip, u32 pin)

@@ -391,16 +391,16 @@ static bool cpuid_vcpu_has_run(struct vcpu *vcpu)
  */
 int vcpuid_set(struct vcpu *vcpu, struct kvm_cpuid_entry2 *entries, u32 nent)
 {
-	int r = -EINVAL;
+	int err = -EINVAL;
 
 	if (table_valid(entries, nent)) {
 		if (!cpuid_vcpu_has_run(vcpu))
 			return table_replace(vcpu, entries, nent);
 		if (table_same(vcpu, entries, nent))
-			r = 0;
+			err = 0;
 	}
 	kvfree(entries);
-	return r;
+	return err;
 }
 
 /**

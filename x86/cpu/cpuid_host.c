@@ -548,7 +548,7 @@ static int offer_ioctl(void __user *arg, u32 (*make)(struct kvm_cpuid_entry2 *en
 	struct kvm_cpuid2 __user *user = arg;
 	struct kvm_cpuid_entry2 *entries;
 	u32 room, nent;
-	int r = 0;
+	int err = 0;
 
 	if (get_user(room, &user->nent))
 		return -EFAULT;
@@ -557,12 +557,12 @@ static int offer_ioctl(void __user *arg, u32 (*make)(struct kvm_cpuid_entry2 *en
 		return -ENOMEM;
 	nent = make(entries);
 	if (room < nent)
-		r = -E2BIG;
+		err = -E2BIG;
 	else if (put_user(nent, &user->nent) ||
 		 copy_to_user(user->entries, entries, nent * sizeof(*entries)))
-		r = -EFAULT;
+		err = -EFAULT;
 	kvfree(entries);
-	return r;
+	return err;
 }
 
 /**

@@ -149,15 +149,15 @@ static void msr_test(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(msr_cases); i++) {
 		u32 index = msr_cases[i].index;
 		u64 val = 0x5a5a5a5aULL;
-		int r;
+		int ret;
 
-		r = msr_write(vcpu, index, msr_cases[i].val, msr_cases[i].by_vmm);
-		KUNIT_EXPECT_EQ_MSG(test, r, msr_cases[i].ok & WR_OK ? 0 : X86_FAULT,
+		ret = msr_write(vcpu, index, msr_cases[i].val, msr_cases[i].by_vmm);
+		KUNIT_EXPECT_EQ_MSG(test, ret, msr_cases[i].ok & WR_OK ? 0 : X86_FAULT,
 				    "write %llx to %x", msr_cases[i].val, index);
-		r = msr_read(vcpu, index, &val, msr_cases[i].by_vmm);
-		KUNIT_EXPECT_EQ_MSG(test, r, msr_cases[i].ok & RD_OK ? 0 : X86_FAULT,
+		ret = msr_read(vcpu, index, &val, msr_cases[i].by_vmm);
+		KUNIT_EXPECT_EQ_MSG(test, ret, msr_cases[i].ok & RD_OK ? 0 : X86_FAULT,
 				    "read %x", index);
-		KUNIT_EXPECT_EQ_MSG(test, val, r ? 0x5a5a5a5aULL : msr_cases[i].read,
+		KUNIT_EXPECT_EQ_MSG(test, val, ret ? 0x5a5a5a5aULL : msr_cases[i].read,
 				    "read %x", index);
 	}
 }

@@ -348,14 +348,14 @@ static int xsave_set(struct vcpu *vcpu, const struct xregs_state *x)
 static int xsave_to_user(struct vcpu *vcpu, void __user *arg, u32 size)
 {
 	struct xregs_state *x = xsave_get(vcpu);
-	int r = 0;
+	int err = 0;
 
 	if (!x)
 		return -ENOMEM;
 	if (copy_to_user(arg, x, size))
-		r = -EFAULT;
+		err = -EFAULT;
 	kvfree(x);
-	return r;
+	return err;
 }
 
 /**
@@ -395,13 +395,13 @@ int vcpu_ioctl_get_xsave2(struct vcpu *vcpu, void __user *arg)
 int vcpu_ioctl_set_xsave(struct vcpu *vcpu, void __user *arg)
 {
 	struct xregs_state *x = vmemdup_user(arg, vm_xsave_size());
-	int r;
+	int err;
 
 	if (IS_ERR(x))
 		return PTR_ERR(x);
-	r = xsave_set(vcpu, x);
+	err = xsave_set(vcpu, x);
 	kvfree(x);
-	return r;
+	return err;
 }
 
 #define FCW_DEFAULT	0x37f	/* after FNINIT */

@@ -100,12 +100,12 @@ static bool pdptes_valid(const struct vcpu *vcpu, const u64 pdpte[4])
 /* The four page-directory-pointer-table entries of PAE paging, whatever stands there. */
 static enum guest_fault read_raw_pdptes(struct vcpu *vcpu, u64 cr3, u64 pdpte[4])
 {
-	int idx, r;
+	int idx, err;
 
 	idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
-	r = guest_read(&vcpu->vm->mmu, cr3 & GENMASK(31, 5), pdpte, 4 * sizeof(*pdpte));
+	err = guest_read(&vcpu->vm->mmu, cr3 & GENMASK(31, 5), pdpte, 4 * sizeof(*pdpte));
 	srcu_read_unlock(&vcpu->vm->mmu.srcu, idx);
-	return r == -EINTR ? X86_INTERRUPTED : r ? X86_FAULT : X86_NO_FAULT;
+	return err == -EINTR ? X86_INTERRUPTED : err ? X86_FAULT : X86_NO_FAULT;
 }
 
 /* Read them; X86_FAULT if they are not valid. */

@@ -92,7 +92,7 @@ int msr_ioctl_get_features(void __user *arg)
 {
 	struct kvm_msr_entry *entries;
 	u32 i, n;
-	int r;
+	int ret;
 
 	entries = entries_from_user(arg, &n);
 	if (IS_ERR(entries))
@@ -100,9 +100,9 @@ int msr_ioctl_get_features(void __user *arg)
 	for (i = 0; i < n; i++)
 		if (!msr_of_host(entries[i].index, &entries[i].data))
 			break;
-	r = entries_to_user(arg, entries, n, i);
+	ret = entries_to_user(arg, entries, n, i);
 	kvfree(entries);
-	return r;
+	return ret;
 }
 
 /**
@@ -116,7 +116,7 @@ int vcpu_ioctl_get_msrs(struct vcpu *vcpu, void __user *arg)
 {
 	struct kvm_msr_entry *entries;
 	u32 i, n;
-	int r;
+	int ret;
 
 	entries = entries_from_user(arg, &n);
 	if (IS_ERR(entries))
@@ -124,9 +124,9 @@ int vcpu_ioctl_get_msrs(struct vcpu *vcpu, void __user *arg)
 	for (i = 0; i < n; i++)
 		if (msr_read(vcpu, entries[i].index, &entries[i].data, true))
 			break;
-	r = entries_to_user(arg, entries, n, i);
+	ret = entries_to_user(arg, entries, n, i);
 	kvfree(entries);
-	return r;
+	return ret;
 }
 
 /**

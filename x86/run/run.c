@@ -575,12 +575,12 @@ static int run_with_fpu(struct vcpu *vcpu)
 int vcpu_run(struct vcpu *vcpu)
 {
 	bool syncs = sync_regs_asked(vcpu);
-	int r;
+	int err;
 
 	if (unlikely(syncs)) {
-		r = sync_regs_in(vcpu);
-		if (r)
-			return r;
+		err = sync_regs_in(vcpu);
+		if (err)
+			return err;
 	}
 	if (unlikely(vcpu->user_pic)) {
 		if (!vcpu->apic && cr_set_cr8(vcpu, READ_ONCE(vcpu->run->cr8)))
@@ -591,9 +591,9 @@ int vcpu_run(struct vcpu *vcpu)
 		 */
 		vcpu_request(vcpu, REQ_EVENT);
 	}
-	r = run_with_fpu(vcpu);
+	err = run_with_fpu(vcpu);
 	run_report(vcpu);
 	if (unlikely(syncs))
 		sync_regs_out(vcpu);
-	return r;
+	return err;
 }

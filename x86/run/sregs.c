@@ -193,15 +193,15 @@ static_assert(offsetof(struct kvm_sregs2, flags) == SREGS_COMMON &&
 int vcpu_ioctl_get_sregs2(struct vcpu *vcpu, struct kvm_sregs2 *sregs2)
 {
 	struct kvm_sregs sregs;
-	int r;
+	int ret;
 
 	vcpu_ioctl_get_sregs(vcpu, &sregs);
 	memset(sregs2, 0, sizeof(*sregs2));
 	memcpy(sregs2, &sregs, SREGS_COMMON);
-	r = cr_get_pdptes(vcpu, sregs2->pdptrs);
-	if (r > 0)
+	ret = cr_get_pdptes(vcpu, sregs2->pdptrs);
+	if (ret > 0)
 		sregs2->flags = KVM_SREGS2_FLAGS_PDPTRS_VALID;
-	return min(r, 0);
+	return min(ret, 0);
 }
 
 /**
@@ -246,18 +246,18 @@ int vcpu_ioctl_translate(struct vcpu *vcpu, struct kvm_translation *tr)
 	struct paging_mode mode;
 	struct walk_fault fault;
 	gpa_t gpa = 0;
-	int idx, r;
+	int idx, err;
 
 	vcpu_need(vcpu, ST_CR);
 	walk_paging_mode(vcpu, &mode);
 	mode.cr4 &= ~(u64)X86_CR4_SMAP;		/* user pages have translations, too */
 	idx = srcu_read_lock(&mmu->srcu);
-	r = mmu_walk(mmu, &mode, tr->linear_address, MMU_READ, &gpa, &fault);
+	err = mmu_walk(mmu, &mode, tr->linear_address, MMU_READ, &gpa, &fault);
 	srcu_read_unlock(&mmu->srcu, idx);
-	if (r == -EINTR)
-		return r;
-	tr->valid = !r;
-	tr->physical_address = r ? ~0ULL : gpa;
+	if (err == -EINTR)
+		return err;
+	tr->valid = !err;
+	tr->physical_address = err ? ~0ULL : gpa;
 	tr->writeable = 1;
 	tr->usermode = 0;
 	return 0;
