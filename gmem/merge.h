@@ -240,6 +240,24 @@ static inline void gmem_cursor_unlock(struct gmem_cursor *cur)
 	up_read(cur->fork_lock);
 }
 
+/* Another entry of the same chunk. */
+static inline void gmem_cursor_move(struct gmem_cursor *cur, unsigned int nr)
+{
+	cur->nr = nr;
+}
+
+/* What digests in its domain are made with, which only the engine's cursors know. */
+static inline const hsiphash_key_t *gmem_cursor_key(const struct gmem_cursor *cur)
+{
+	return cur->key;
+}
+
+/* Whose gmems may share its page, likewise. */
+static inline struct gmem_domain *gmem_cursor_domain(const struct gmem_cursor *cur)
+{
+	return cur->domain;
+}
+
 /* Does one lock hold both? */
 static inline bool gmem_cursor_same_lock(const struct gmem_cursor *a, const struct gmem_cursor *b)
 {

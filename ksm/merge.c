@@ -43,7 +43,7 @@ static struct page *merge_pick(struct gmem_cursor *cur, u32 *digest, bool *zero)
 		merge_read_begin();
 		*zero = READ_ONCE(merge_knobs.use_zero_pages) && merge_page_zero(va);
 		if (!*zero && gmem_cursor_shares(cur))
-			*digest = merge_digest(va, cur->key);
+			*digest = merge_digest(va, gmem_cursor_key(cur));
 		merge_read_end();
 	}
 	rcu_read_unlock();
@@ -108,7 +108,7 @@ static enum merge_result merge_join_shared(struct gmem_cursor *cur, struct page 
 /* The candidate is frozen and not equal: if it changed since, it has to be seen again. */
 static enum merge_result thaw_candidate(struct merge_candidate *cand)
 {
-	u32 digest = page_digest(cand->page, cand->cur.key);
+	u32 digest = page_digest(cand->page, gmem_cursor_key(&cand->cur));
 
 	if (digest == *gmem_page_digest(cand->page)) {
 		gmem_thaw_examined(&cand->cur);
@@ -132,7 +132,7 @@ static enum merge_result merge_join_private(struct gmem_cursor *cur, struct page
 	}
 	if (!pages_equal(page, cand->page))
 		return thaw_candidate(cand);
-	merge_index_share(cand->page, cand->cur.domain);
+	merge_index_share(cand->page, gmem_cursor_domain(&cand->cur));
 	gmem_share(&cand->cur);
 	gmem_shared_add(cand->page);
 	gmem_replace(cur, cand->page);
@@ -174,7 +174,7 @@ enum merge_result merge_join_frozen(struct gmem_cursor *cur, struct page *page, 
 
 	if (ret == MERGE_SHARED)
 		return ret;
-	if (page_digest(page, cur->key) != digest) {
+	if (page_digest(page, gmem_cursor_key(cur)) != digest) {
 		gmem_thaw_changed(cur);
 		return MERGE_VOLATILE;
 	}
@@ -223,7 +223,8 @@ enum merge_result merge_keep_unique(struct gmem_cursor *cur, struct page *page, 
 	if (!gmem_cursor_has(cur, page))
 		return MERGE_NONE;
 	gmem_merge_forget(page);
-	if (gmem_cursor_shares(cur) && !merge_index_insert(page, digest, cur->domain, known))
+	if (gmem_cursor_shares(cur) &&
+	    !merge_index_insert(page, digest, gmem_cursor_domain(cur), known))
 		return MERGE_BUSY;
 	err = gmem_examined(cur, page);
 	if (err)
@@ -271,7 +272,8 @@ static enum merge_result merge_search(struct gmem_cursor *cur, struct page *page
 	if (!gmem_cursor_shares(cur))
 		return merge_unique(cur, page, digest, UINT_MAX);
 	for (tries = 0; tries < MAX_TRIES; tries++) {
-		if (!merge_index_find(cur->domain, digest, page_to_nid(page), skip, &cand)) {
+		if (!merge_index_find(gmem_cursor_domain(cur), digest, page_to_nid(page), skip,
+				      &cand)) {
 			ret = busy ? MERGE_VOLATILE : merge_unique(cur, page, digest, skip);
 			if (ret != MERGE_BUSY)
 				return ret;

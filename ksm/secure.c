@@ -32,7 +32,7 @@ static struct page *secure_find(struct gmem_cursor *cur, struct page *page, u32 
 	bool equal;
 
 	for (tries = 0; tries < MAX_TRIES; tries++) {
-		if (!merge_index_find(cur->domain, digest, nid, tries, &cand))
+		if (!merge_index_find(gmem_cursor_domain(cur), digest, nid, tries, &cand))
 			return NULL;
 		if (WARN_ON_ONCE(!cand.shared))
 			return NULL;
@@ -55,7 +55,7 @@ static enum merge_result secure_join(struct gmem_cursor *cur, struct page *page,
 	u32 digest;
 
 	merge_read_begin();
-	digest = merge_digest(page_address(page), cur->key);
+	digest = merge_digest(page_address(page), gmem_cursor_key(cur));
 	merge_read_end();
 	shared = secure_find(cur, page, digest, page_to_nid(*new));	/* where it would lie */
 	if (shared) {

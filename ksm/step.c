@@ -27,14 +27,14 @@ static void step_read(struct merge_step *s, struct gmem_cursor *cur)
 	rcu_read_lock();
 	merge_read_begin();
 	for (it = s->item; it < s->item + s->n; it++) {
-		cur->nr = it->nr;
+		gmem_cursor_move(cur, it->nr);
 		it->page = gmem_cursor_pending(cur);
 		if (!it->page)
 			continue;
 		va = page_address(it->page);
 		it->zero = READ_ONCE(merge_knobs.use_zero_pages) && merge_page_zero(va);
 		if (!it->zero && gmem_cursor_shares(cur))
-			it->digest = merge_digest(va, cur->key);
+			it->digest = merge_digest(va, gmem_cursor_key(cur));
 	}
 	merge_read_end();
 	rcu_read_unlock();
@@ -51,10 +51,10 @@ static void step_look(struct merge_step *s, struct gmem_cursor *cur)
 		it->result = MERGE_NONE;
 		if (!it->page)
 			continue;
-		cur->nr = it->nr;
+		gmem_cursor_move(cur, it->nr);
 		it->found = !it->zero && gmem_cursor_shares(cur) &&
-			    merge_index_find(cur->domain, it->digest, page_to_nid(it->page), 0,
-					     &it->cand);
+			    merge_index_find(gmem_cursor_domain(cur), it->digest,
+					     page_to_nid(it->page), 0, &it->cand);
 		if (it->zero || it->found) {
 			s->frozen[s->nr_frozen].item = it;
 			s->freeze[s->nr_frozen].page = it->page;
@@ -114,7 +114,7 @@ static void step_locked(struct merge_step *s, struct gmem_cursor *cur)
 	for (i = 0; i < s->nr_frozen; i++) {
 		struct merge_item *it = s->frozen[i].item;
 
-		cur->nr = it->nr;
+		gmem_cursor_move(cur, it->nr);
 		it->result = s->freeze[i].frozen ? step_commit(cur, it, s->frozen[i].equal) :
 						   MERGE_VOLATILE;
 	}
@@ -123,7 +123,7 @@ static void step_locked(struct merge_step *s, struct gmem_cursor *cur)
 /* What could not be settled with the first candidate looks for more. */
 static void step_settle(struct merge_item *it, struct gmem_cursor *cur)
 {
-	cur->nr = it->nr;
+	gmem_cursor_move(cur, it->nr);
 	if (it->found)
 		merge_candidate_put(&it->cand);
 	if (it->result == MERGE_MISMATCH || it->result == MERGE_STALE || it->result == MERGE_BUSY)
@@ -138,7 +138,7 @@ static unsigned int step_secure(struct merge_step *s, struct gmem_cursor *cur)
 	struct merge_item *it;
 
 	for (it = s->item; it < s->item + s->n; it++) {
-		cur->nr = it->nr;
+		gmem_cursor_move(cur, it->nr);
 		it->result = merge_one(cur);
 	}
 	return s->n;
@@ -150,7 +150,7 @@ static unsigned int step_later(struct merge_step *s, struct gmem_cursor *cur)
 	struct merge_item *it;
 
 	for (it = s->item; it < s->item + s->n; it++) {
-		cur->nr = it->nr;
+		gmem_cursor_move(cur, it->nr);
 		it->result = MERGE_VOLATILE;
 		trace_ditto_merge(cur, it->result);
 	}
