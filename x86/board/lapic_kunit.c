@@ -254,7 +254,7 @@ static void lapic_test_base(struct kunit *test)
 {
 	static const struct {
 		u64 base;
-		int err;
+		int ret;
 	} step[] = {	/* of the guest, one after the other */
 		{ 0xfee00c00, 0 },		/* xAPIC -> x2APIC */
 		{ 0xfee00800, X86_FAULT },	/* x2APIC -> xAPIC */
