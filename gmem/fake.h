@@ -168,6 +168,20 @@ static inline int fake_write(struct gmem *g, struct fake *f, pgoff_t off, u64 va
 }
 
 /* Run the checker, its words to the test's log if there is anything wrong. */
+/* A page's first word, by the kernel, past all fake MMUs. */
+static inline void fake_store(struct kunit *test, struct gmem *g, pgoff_t off, u64 value)
+{
+	KUNIT_ASSERT_EQ(test, gmem_write(g, off << PAGE_SHIFT, &value, sizeof(value)), 0);
+}
+
+static inline u64 fake_load(struct kunit *test, struct gmem *g, pgoff_t off)
+{
+	u64 value = ~0ULL;
+
+	KUNIT_EXPECT_EQ(test, gmem_read(g, off << PAGE_SHIFT, &value, sizeof(value)), 0);
+	return value;
+}
+
 static inline int fake_check_all(struct kunit *test)
 {
 	struct seq_file m = { .size = 8192 };

@@ -30,19 +30,6 @@ struct trio {
 	struct fake *f;
 };
 
-static void put(struct kunit *test, struct gmem *g, pgoff_t off, u64 value)
-{
-	KUNIT_ASSERT_EQ(test, gmem_write(g, off << PAGE_SHIFT, &value, sizeof(value)), 0);
-}
-
-static u64 get(struct kunit *test, struct gmem *g, pgoff_t off)
-{
-	u64 value = ~0ULL;
-
-	KUNIT_EXPECT_EQ(test, gmem_read(g, off << PAGE_SHIFT, &value, sizeof(value)), 0);
-	return value;
-}
-
 static void trio_make(struct kunit *test, struct trio *t)
 {
 	pgoff_t off;
@@ -51,7 +38,7 @@ static void trio_make(struct kunit *test, struct trio *t)
 	KUNIT_ASSERT_FALSE(test, IS_ERR(t->parent));
 	for (off = 0; off < FULL; off++)
 		if (first(off))
-			put(test, t->parent, off, first(off));
+			fake_store(test, t->parent, off, first(off));
 	t->base = gmem_fork(t->parent);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(t->base));
 	t->g = gmem_fork(t->base);
@@ -77,7 +64,7 @@ static void must_be_reset(struct kunit *test, struct trio *t)
 	pgoff_t off;
 
 	for (off = 0; off < PAGES; off++)
-		wrong += get(test, t->g, off) != first(off) ||
+		wrong += fake_load(test, t->g, off) != first(off) ||
 			 fake_read(t->g, t->f, off) != first(off);
 	KUNIT_EXPECT_EQ(test, wrong, 0);
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&t->g->nr_private), 0);
@@ -97,12 +84,12 @@ static void reset_written(struct kunit *test)
 	for (n = 0; n < 3; n++) {
 		KUNIT_EXPECT_EQ(test, fake_write(t.g, t.f, 1, 100), 0);
 		KUNIT_EXPECT_EQ(test, fake_write(t.g, t.f, 3, 101), 0);
-		put(test, t.g, 600, 102);
-		put(test, t.g, FULL + 1, 103);
-		put(test, t.parent, 4, 0);	/* the base has its own by then */
+		fake_store(test, t.g, 600, 102);
+		fake_store(test, t.g, FULL + 1, 103);
+		fake_store(test, t.parent, 4, 0);	/* the base has its own by then */
 		gmem_reset(t.g);
 		must_be_reset(test, &t);
-		put(test, t.parent, 4, first(4));
+		fake_store(test, t.parent, 4, first(4));
 	}
 	trio_free(test, &t);
 }
@@ -125,7 +112,7 @@ static void reset_too_many(struct kunit *test)
 	int was;
 
 	trio_make(test, &t);
-	put(test, t.g, 1, 100);
+	fake_store(test, t.g, 1, 100);
 	page = page_of(t.base, 1);
 	KUNIT_ASSERT_TRUE(test, gmem_page_is_shared(page));
 	was = atomic_read(gmem_page_sharers(page));
@@ -133,7 +120,7 @@ static void reset_too_many(struct kunit *test)
 	gmem_reset(t.g);
 	KUNIT_EXPECT_LT(test, atomic_read(gmem_page_sharers(page)), INT_MIN / 4);
 	KUNIT_EXPECT_FALSE(test, gmem_shared_get(page));
-	put(test, t.g, 1, 100);
+	fake_store(test, t.g, 1, 100);
 	KUNIT_EXPECT_LT(test, atomic_read(gmem_page_sharers(page)), INT_MIN / 4);
 	gmem_reset(t.g);
 	atomic_set(gmem_page_sharers(page), was + 1);
@@ -149,15 +136,15 @@ static void reset_read_late(struct kunit *test)
 	struct trio t;
 
 	trio_make(test, &t);
-	put(test, t.g, 1, 100);
+	fake_store(test, t.g, 1, 100);
 	fork = gmem_fork(t.g);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(fork));
 	page = page_of(t.g, 1);
 	gmem_reset(t.g);
-	put(test, fork, 1, 101);
+	fake_store(test, fork, 1, 101);
 	KUNIT_EXPECT_PTR_NE(test, page_of(fork, 1), page);
-	KUNIT_EXPECT_EQ(test, get(test, fork, 1), 101);
-	KUNIT_EXPECT_EQ(test, get(test, fork, 2), first(2));
+	KUNIT_EXPECT_EQ(test, fake_load(test, fork, 1), 101);
+	KUNIT_EXPECT_EQ(test, fake_load(test, fork, 2), first(2));
 	must_be_reset(test, &t);
 	gmem_put(fork);
 	trio_free(test, &t);
@@ -170,8 +157,8 @@ static void reset_looks_at_changes(struct kunit *test)
 	struct trio t;
 
 	trio_make(test, &t);
-	put(test, t.g, 1, 100);
-	put(test, t.g, 5, 100);
+	fake_store(test, t.g, 1, 100);
+	fake_store(test, t.g, 5, 100);
 	c = gmem_chunk_find(t.g, 0);
 	KUNIT_EXPECT_EQ(test, bitmap_weight(c->changed, GMEM_CHUNK_PAGES), 2);
 	KUNIT_EXPECT_EQ(test, bitmap_weight(c->dir->changed, GMEM_DIR_CHUNKS), 1);
@@ -194,7 +181,7 @@ static void reset_punched(struct kunit *test)
 	gmem_reset(t.g);
 	must_be_reset(test, &t);
 	KUNIT_EXPECT_EQ(test, gmem_punch(t.g, 0, PAGES), 0);
-	put(test, t.g, 9, 1);
+	fake_store(test, t.g, 9, 1);
 	KUNIT_EXPECT_EQ(test, fake_read(t.g, t.f, 10), 0);
 	gmem_reset(t.g);
 	must_be_reset(test, &t);
@@ -210,23 +197,23 @@ static void reset_forked(struct kunit *test)
 
 	trio_make(test, &t);
 	for (i = 0; i < 3; i++) {
-		put(test, t.g, 1, 100 + i);
-		put(test, t.g, 513, 200 + i);
-		put(test, t.g, FULL + 2, 300 + i);
+		fake_store(test, t.g, 1, 100 + i);
+		fake_store(test, t.g, 513, 200 + i);
+		fake_store(test, t.g, FULL + 2, 300 + i);
 		fork[i] = gmem_fork(t.g);
 		KUNIT_ASSERT_FALSE(test, IS_ERR(fork[i]));
 		if (i == 1)
-			put(test, t.g, 513, 250);
+			fake_store(test, t.g, 513, 250);
 		if (i == 2)
-			put(test, fork[i], 1, 102);
+			fake_store(test, fork[i], 1, 102);
 		gmem_reset(t.g);
 		must_be_reset(test, &t);
 	}
 	for (i = 0; i < 3; i++) {
-		KUNIT_EXPECT_EQ(test, get(test, fork[i], 1), 100 + i);
-		KUNIT_EXPECT_EQ(test, get(test, fork[i], 513), 200 + i);
-		KUNIT_EXPECT_EQ(test, get(test, fork[i], FULL + 2), 300 + i);
-		KUNIT_EXPECT_EQ(test, get(test, fork[i], 1000), first(1000));
+		KUNIT_EXPECT_EQ(test, fake_load(test, fork[i], 1), 100 + i);
+		KUNIT_EXPECT_EQ(test, fake_load(test, fork[i], 513), 200 + i);
+		KUNIT_EXPECT_EQ(test, fake_load(test, fork[i], FULL + 2), 300 + i);
+		KUNIT_EXPECT_EQ(test, fake_load(test, fork[i], 1000), first(1000));
 		gmem_put(fork[i]);
 		gmem_reset(t.g);
 		must_be_reset(test, &t);
@@ -241,13 +228,13 @@ static void reset_alone_again(struct kunit *test)
 	struct trio t;
 
 	trio_make(test, &t);
-	put(test, t.g, 1, 100);
-	put(test, t.g, 514, 100);
+	fake_store(test, t.g, 1, 100);
+	fake_store(test, t.g, 514, 100);
 	fork = gmem_fork(t.g);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(fork));
-	put(test, t.g, 2, 101);
+	fake_store(test, t.g, 2, 101);
 	gmem_put(fork);
-	put(test, t.g, 515, 101);
+	fake_store(test, t.g, 515, 101);
 	gmem_reset(t.g);
 	must_be_reset(test, &t);
 	trio_free(test, &t);
@@ -288,19 +275,19 @@ static void step(struct kunit *test, struct trio *t, struct gmem **fork, struct 
 		break;
 	case 1:
 		if (*fork)
-			put(test, *fork, off, value);
+			fake_store(test, *fork, off, value);
 		break;
 	case 2:
 		KUNIT_EXPECT_EQ(test, gmem_punch(t->g, off, min(off + value % 700, PAGES)), 0);
 		break;
 	case 3:
-		put(test, t->parent, off, value);
+		fake_store(test, t->parent, off, value);
 		break;
 	case 4:
 		fake_read(t->g, t->f, off);
 		break;
 	case 5 ... 8:
-		put(test, t->g, off, value);
+		fake_store(test, t->g, off, value);
 		break;
 	default:
 		KUNIT_EXPECT_EQ(test, fake_write(t->g, t->f, off, value), 0);

@@ -26,19 +26,6 @@ static struct gmem_space *make_space(struct kunit *test)
 	return s;
 }
 
-static void put(struct kunit *test, struct gmem *g, pgoff_t off, u64 value)
-{
-	KUNIT_ASSERT_EQ(test, gmem_write(g, off << PAGE_SHIFT, &value, sizeof(value)), 0);
-}
-
-static u64 get(struct kunit *test, struct gmem *g, pgoff_t off)
-{
-	u64 value = ~0ULL;
-
-	KUNIT_EXPECT_EQ(test, gmem_read(g, off << PAGE_SHIFT, &value, sizeof(value)), 0);
-	return value;
-}
-
 static void done(struct kunit *test, struct gmem_space *space)
 {
 	gmem_space_put(space);
@@ -51,18 +38,18 @@ static void cloned_beyond_end(struct kunit *test)
 	struct gmem_space *space = make_space(test);
 	struct gmem *from = make(test, space, 600), *to = make(test, space, 0);
 
-	put(test, from, 0, 1);
-	put(test, from, 7, 2);
-	put(test, from, 550, 3);
+	fake_store(test, from, 0, 1);
+	fake_store(test, from, 7, 2);
+	fake_store(test, from, 550, 3);
 	WRITE_ONCE(from->npages, 4);
 	KUNIT_EXPECT_EQ(test, gmem_fork_over(from, to), 0);
 	KUNIT_EXPECT_EQ(test, gmem_undo(from, 7), -EFAULT);
 	KUNIT_EXPECT_EQ(test, gmem_resize(to, 600), 0);
-	KUNIT_EXPECT_EQ(test, get(test, to, 0), 1);
-	KUNIT_EXPECT_EQ(test, get(test, to, 7), 0);
-	KUNIT_EXPECT_EQ(test, get(test, to, 550), 0);
+	KUNIT_EXPECT_EQ(test, fake_load(test, to, 0), 1);
+	KUNIT_EXPECT_EQ(test, fake_load(test, to, 7), 0);
+	KUNIT_EXPECT_EQ(test, fake_load(test, to, 550), 0);
 	gmem_put(from);
-	KUNIT_EXPECT_EQ(test, get(test, to, 0), 1);
+	KUNIT_EXPECT_EQ(test, fake_load(test, to, 0), 1);
 	gmem_put(to);
 	done(test, space);
 }
@@ -84,10 +71,10 @@ static void too_many_sharers(struct kunit *test)
 	struct gmem *a = make(test, space, 8), *b = make(test, space, 0);
 	struct page *page;
 
-	put(test, a, 0, 1);
-	put(test, a, 7, 2);
+	fake_store(test, a, 0, 1);
+	fake_store(test, a, 7, 2);
 	KUNIT_EXPECT_EQ(test, gmem_fork_over(a, b), 0);
-	put(test, a, 7, 3);	/* the chunk is copied, and its first page shared */
+	fake_store(test, a, 7, 3);	/* the chunk is copied, and its first page shared */
 	KUNIT_EXPECT_EQ(test, gmem_fork_over(a, b), 0);
 	page = page_of(b, 0);
 	KUNIT_ASSERT_TRUE(test, gmem_page_is_shared(page));
@@ -97,10 +84,10 @@ static void too_many_sharers(struct kunit *test)
 	KUNIT_EXPECT_PTR_NE(test, page_of(b, 0), page);
 	atomic_sub(GMEM_MAX_SHARERS - 8, gmem_page_sharers(page));
 	KUNIT_EXPECT_EQ(test, gmem_resize(b, 8), 0);
-	KUNIT_EXPECT_EQ(test, get(test, b, 0), 1);
-	KUNIT_EXPECT_EQ(test, get(test, b, 7), 0);
-	KUNIT_EXPECT_EQ(test, get(test, a, 0), 1);
-	KUNIT_EXPECT_EQ(test, get(test, a, 7), 3);
+	KUNIT_EXPECT_EQ(test, fake_load(test, b, 0), 1);
+	KUNIT_EXPECT_EQ(test, fake_load(test, b, 7), 0);
+	KUNIT_EXPECT_EQ(test, fake_load(test, a, 0), 1);
+	KUNIT_EXPECT_EQ(test, fake_load(test, a, 7), 3);
 	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
 	gmem_put(a);
 	gmem_put(b);
