@@ -37,12 +37,9 @@ static void runs(const void *arg)
 /* Registers and memory of two vCPUs are of one instant. */
 static void two_vcpus(const void *arg)
 {
-	struct vm *vm = vm_new(&(struct vm_config) { .vcpus = 2 }), *child;
+	struct vm *vm = counting_in_turns(), *child;
 	unsigned int i;
 
-	for (i = 0; i < 2; i++)
-		vcpu_call(&vm->vcpu[i], "g_fork_turns", i);
-	start_all(vm);
 	for (i = 0; i < 10; i++) {
 		must_count(vm);
 		child = fork_vm(vm);

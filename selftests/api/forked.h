@@ -105,6 +105,18 @@ static inline void must_count(struct vm *vm)
 		sleep_ms(1);
 }
 
+/* Two vCPUs that count in turns, so that neither is ahead by more than one. */
+static inline struct vm *counting_in_turns(void)
+{
+	struct vm *vm = vm_new(&(struct vm_config) { .vcpus = 2 });
+	unsigned int i;
+
+	for (i = 0; i < 2; i++)
+		vcpu_call(&vm->vcpu[i], "g_fork_turns", i);
+	start_all(vm);
+	return vm;
+}
+
 static inline struct vm *counting(void)
 {
 	struct vm *vm = vm_new(NULL);

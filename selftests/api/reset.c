@@ -169,12 +169,9 @@ static void running(const void *arg)
 
 static void two_vcpus(const void *arg)
 {
-	struct vm *vm = vm_new(&(struct vm_config) { .vcpus = 2 }), *child;
+	struct vm *vm = counting_in_turns(), *child;
 	unsigned int i;
 
-	for (i = 0; i < 2; i++)
-		vcpu_call(&vm->vcpu[i], "g_fork_turns", i);
-	start_all(vm);
 	must_count(vm);
 	child = fork_resettable(vm);
 	stop(vm);
