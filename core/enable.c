@@ -74,10 +74,10 @@ static int enable_x2apic_api(struct vm *vm, u64 flags)
 	return 0;
 }
 
-/* Once: what was promised to the VMM stays so. */
+/* Once, and before the first vCPU: what was promised to the VMM stays so. */
 static int enable_max_vcpu_id(struct vm *vm, u64 max)
 {
-	u32 old = vm->enabled.max_vcpu_id;
+	u32 old = vm->enabled.max_vcpu_id ?: vm->nr_vcpus ? DITTO_MAX_VCPU_IDS : 0;
 
 	if (max > DITTO_MAX_VCPU_IDS || vm->bsp_id > max || (old && old != max))
 		return -EINVAL;

@@ -368,6 +368,26 @@ static void msrs(const void *arg)
 	vm_free(vm);
 }
 
+/* What VMMs save on stock KVM says that the vCPU is not in system management mode. */
+static void no_smm(const void *arg)
+{
+	struct vm *vm = vm_new(NULL);
+	struct kvm_vcpu_events no = { .flags = KVM_VCPUEVENT_VALID_NMI_PENDING |
+					       KVM_VCPUEVENT_VALID_SHADOW | KVM_VCPUEVENT_VALID_SMM };
+	struct kvm_vcpu_events bad;
+	u32 i;
+
+	CHECKED(ioctl(vm->vcpu[0].fd, KVM_SET_VCPU_EVENTS, &no));
+	for (i = 0; tap.ditto && i < 4; i++) {
+		bad = no;
+		((u8 *)&bad.smi)[i] = 1;
+		ASSERT_ERRNO(ioctl(vm->vcpu[0].fd, KVM_SET_VCPU_EVENTS, &bad), EINVAL);
+		bad.flags &= ~KVM_VCPUEVENT_VALID_SMM;
+		CHECKED(ioctl(vm->vcpu[0].fd, KVM_SET_VCPU_EVENTS, &bad));
+	}
+	vm_free(vm);
+}
+
 static void debug_registers(const void *arg)
 {
 	struct vm *vm = vm_new(NULL);
@@ -797,6 +817,7 @@ static const struct tap_test tests[] = {
 	{ "regs", regs }, { "sregs", sregs }, { "sregs2", sregs2 }, { "old_cpuid", old_cpuid },
 	{ "cr4_pge", cr4_pge }, { "pae_pge", pae_pge }, { "fpu", fpu }, { "xsave", xsave },
 	{ "msrs", msrs }, { "debug_registers", debug_registers }, { "events", events },
+	{ "no_smm", no_smm },
 	{ "mp_state", mp_state }, { "sipi_received", sipi_received }, { "lapic", lapic },
 	{ "irqchips", irqchips }, { "pit_state", pit_state },
 	{ "clock", vm_clock }, { "tsc_frequency", tsc_frequency }, { "migrate", migrate },

@@ -204,7 +204,7 @@ int vcpu_ioctl_get_vcpu_events(struct vcpu *vcpu, struct kvm_vcpu_events *events
 }
 
 #define EVENT_FLAGS	(KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SIPI_VECTOR | \
-			 KVM_VCPUEVENT_VALID_SHADOW)
+			 KVM_VCPUEVENT_VALID_SHADOW | KVM_VCPUEVENT_VALID_SMM)
 
 static u32 event_flags(const struct vm *vm)
 {
@@ -219,6 +219,17 @@ static bool exception_waits(const struct kvm_vcpu_events *events)
 	return (events->flags & KVM_VCPUEVENT_VALID_PAYLOAD) && events->exception.pending;
 }
 
+/*
+ * Without system management mode there is one state of it, which is what every state has that
+ * a VMM saved on stock KVM.
+ */
+static bool events_in_smm(const struct kvm_vcpu_events *events)
+{
+	return (events->flags & KVM_VCPUEVENT_VALID_SMM) &&
+	       (events->smi.smm || events->smi.pending || events->smi.smm_inside_nmi ||
+		events->smi.latched_init);
+}
+
 /**
  * regs_events_usable() - will KVM_SET_VCPU_EVENTS take these?
  * @vcpu: owned
@@ -228,7 +239,7 @@ static bool exception_waits(const struct kvm_vcpu_events *events)
  */
 bool regs_events_usable(const struct vcpu *vcpu, const struct kvm_vcpu_events *events)
 {
-	if (events->flags & ~event_flags(vcpu->vm))
+	if ((events->flags & ~event_flags(vcpu->vm)) || events_in_smm(events))
 		return false;
 	if (!events->exception.injected && !exception_waits(events))
 		return true;
@@ -260,9 +271,10 @@ static void set_triple_fault_event(struct vcpu *vcpu, bool pending)
  * @vcpu: owned
  * @events: from the VMM
  *
- * Return: 0; -EINVAL for flags of capabilities that are not there (SMM) or not enabled
- * (exception payloads, triple faults), or an exception that does not exist. A SIPI's vector is that
- * of KVM_MP_STATE_SIPI_RECEIVED, set before or after; without an APIC in the kernel it is
+ * Return: 0; -EINVAL for flags of capabilities that are not enabled (exception payloads,
+ * triple faults), a vCPU in system management mode, or an exception that does not exist. A
+ * SIPI's vector is that of
+ * KVM_MP_STATE_SIPI_RECEIVED, set before or after; without an APIC in the kernel it is
  * accepted and means nothing.
  */
 int vcpu_ioctl_set_vcpu_events(struct vcpu *vcpu, struct kvm_vcpu_events *events)

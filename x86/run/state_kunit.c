@@ -293,8 +293,7 @@ static void debugregs_test(struct kunit *test)
 static void events_test(struct kunit *test)
 {
 	static const u32 bad_flags[] = {
-		KVM_VCPUEVENT_VALID_SMM, KVM_VCPUEVENT_VALID_PAYLOAD,
-		KVM_VCPUEVENT_VALID_TRIPLE_FAULT, BIT(31),
+		KVM_VCPUEVENT_VALID_PAYLOAD, KVM_VCPUEVENT_VALID_TRIPLE_FAULT, BIT(31),
 	};
 	struct vcpu *vcpu = the_vcpu(test);
 	struct kvm_vcpu_events e = {
