@@ -65,6 +65,9 @@
 /* Of CPUID. */
 #define MOVBE	(1u << 22)	/* 1, ECX */
 #define MOVDIRI	(1u << 27)	/* 7, ECX */
+#define RDPID	(1u << 22)
+#define RDTSCP	(1u << 27)	/* of 0x80000001's EDX */
+#define TSC_AUX	0xc0000103
 
 enum way { BY_CPU, BY_EMULATOR };
 
@@ -534,17 +537,16 @@ static struct kvm_cpuid_entry2 *emulated(struct kvm_cpuid2 *table, u32 function)
 	return cpuid_find(table, function, 0);
 }
 
-static u64 run_movdiri(struct vm *vm, bool has)
+/* Where the guest comes to, whose CPUID has @bit of leaf 7's ECX or not. */
+static u64 run_missing(struct vm *vm, const struct snippet *s, u32 bit, bool has)
 {
-	static const struct snippet s = { "movdiri", P64, 3, CODE_BYTES(0x0f, 0x38, 0xf9, 0x03),
-					  .data = { 1 } };
 	struct kvm_cpuid2 *cpuid = cpuid_supported();
 
 	if (has)
-		cpuid_find(cpuid, 7, 0)->ecx |= MOVDIRI;
+		cpuid_find(cpuid, 7, 0)->ecx |= bit;
 	CHECKED(ioctl(vm->vcpu[0].fd, KVM_SET_CPUID2, cpuid));
-	put_memory(vm->ram, &s, BY_CPU);
-	put_vcpu(&vm->vcpu[0], &s);
+	put_memory(vm->ram, s, BY_CPU);
+	put_vcpu(&vm->vcpu[0], s);
 	ASSERT_EQ(vcpu_enter(&vm->vcpu[0]), KVM_EXIT_IO);
 	return vcpu_regs(&vm->vcpu[0]).rip;
 }
@@ -552,6 +554,8 @@ static u64 run_movdiri(struct vm *vm, bool has)
 /* An instruction that this CPU has not: the guest has it when its CPUID says so. */
 static void missing(const void *arg)
 {
+	static const struct snippet s = { "movdiri", P64, 3, CODE_BYTES(0x0f, 0x38, 0xf9, 0x03),
+					  .data = { 1 } };
 	struct {
 		struct kvm_cpuid2 head;
 		struct kvm_cpuid_entry2 entries[16];
@@ -565,25 +569,48 @@ static void missing(const void *arg)
 	if (cpuid_find(cpuid_supported(), 7, 0)->ecx & MOVDIRI)
 		skip("this CPU has MOVDIRI");
 	vm = vm_new(&(struct vm_config){ .no_irqchip = true });
-	ASSERT_EQ(run_movdiri(vm, false), STUBS + 4 * 6);
+	ASSERT_EQ(run_missing(vm, &s, MOVDIRI, false), STUBS + 4 * 6);
 	ASSERT_EQ(vm->ram[DATA], 1);
 	vm_free(vm);
 	vm = vm_new(&(struct vm_config){ .no_irqchip = true });
-	ASSERT_EQ(run_movdiri(vm, true), CODE + 4);
+	ASSERT_EQ(run_missing(vm, &s, MOVDIRI, true), CODE + 4);
 	ASSERT_EQ(*(u32 *)(vm->ram + DATA), 0x12345678);
+	vm_free(vm);
+}
+
+/* RDPID, by the CPU or the emulator: what IA32_TSC_AUX holds. */
+static void rdpid(const void *arg)
+{
+	static const struct snippet s = { "rdpid", P64, 3, CODE_BYTES(0xf3, 0x0f, 0xc7, 0xf8) };
+	struct {
+		struct kvm_cpuid2 head;
+		struct kvm_cpuid_entry2 entries[16];
+	} table;
+	struct vm *vm;
+
+	need_ditto();
+	set_parameter("0");
+	if (!(cpuid_find(cpuid_supported(), 0x80000001, 0)->edx & RDTSCP))
+		skip("this CPU has no RDTSCP");
+	ASSERT(emulated(&table.head, 7)->ecx & RDPID);
+	vm = vm_new(&(struct vm_config){ .no_irqchip = true });
+	vcpu_set_cpuid(&vm->vcpu[0]);
+	ASSERT_EQ(vcpu_try_set_msr(&vm->vcpu[0], TSC_AUX, 0x5a17), 1);
+	ASSERT_EQ(run_missing(vm, &s, RDPID, true), CODE + 4);
+	ASSERT_EQ(vcpu_regs(&vm->vcpu[0]).rax, 0x5a17);
 	vm_free(vm);
 }
 
 int main(int argc, char **argv)
 {
-	struct tap_test tests[ARRAY_SIZE(groups) + 2] = {
-		{ "refused", refused }, { "missing", missing },
+	struct tap_test tests[ARRAY_SIZE(groups) + 3] = {
+		{ "refused", refused }, { "missing", missing }, { "rdpid", rdpid },
 	};
 	size_t i;
 	int r;
 
 	for (i = 0; i < ARRAY_SIZE(groups); i++)
-		tests[i + 2] = (struct tap_test){ groups[i].name, run_group, &groups[i], 60 };
+		tests[i + 3] = (struct tap_test){ groups[i].name, run_group, &groups[i], 60 };
 	r = tap_main(argc, argv, tests, ARRAY_SIZE(tests));
 	if (!access(PARAMETER, W_OK))
 		set_parameter("0");

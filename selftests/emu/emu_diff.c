@@ -31,6 +31,7 @@ static const struct {
 	[EMU_NEED_BMI1] = { 7, 1, 3 }, [EMU_NEED_BMI2] = { 7, 1, 8 }, [EMU_NEED_ADX] = { 7, 1, 19 },
 	[EMU_NEED_SSE3] = { 1, 2, 0 }, [EMU_NEED_AVX] = { 1, 2, 28 }, [EMU_NEED_AVX2] = { 7, 1, 5 },
 	[EMU_NEED_MOVDIRI] = { 7, 2, 27 }, [EMU_NEED_MOVDIR64B] = { 7, 2, 28 },
+	[EMU_NEED_SSE41] = { 1, 2, 19 },
 };
 
 /* Where it is not, it is BSR; CPUID may hide it, but not take it away. */

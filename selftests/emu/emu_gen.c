@@ -59,6 +59,12 @@ static void put(struct gen *g, u64 val, unsigned int n)
 	g->len += n;
 }
 
+/* Registers only; rDI says where to. */
+static bool is_maskmov(const struct template *t)
+{
+	return t->flags & T_0F && t->opcode == 0xf7;
+}
+
 static unsigned int opsize(const struct gen *g)
 {
 	if (g->t->flags & T_BYTE)
@@ -121,10 +127,10 @@ static void gen_opcode(struct gen *g)
 		return;
 	}
 
-	if (g->t->flags & (T_0F | T_0F38))
+	if (g->t->flags & (T_0F | T_0F38 | T_0F3A))
 		put(g, 0x0f, 1);
-	if (g->t->flags & T_0F38)
-		put(g, 0x38, 1);
+	if (g->t->flags & (T_0F38 | T_0F3A))
+		put(g, g->t->flags & T_0F38 ? 0x38 : 0x3a, 1);
 	if (g->t->flags & T_ZREG)
 		op |= rnd() & 7;
 	if (g->t->flags & T_COND)
@@ -241,7 +247,7 @@ static void gen_modrm(struct gen *g)
 	unsigned int full = reg | (g->rex & 4) << 1;
 	u64 val;
 
-	if (!(g->t->flags & T_MEM) && chance(3)) {
+	if (is_maskmov(g->t) || (!(g->t->flags & T_MEM) && chance(3))) {
 		put(g, 0xc0 | reg << 3 | (rnd() & 7), 1);
 		return;
 	}
@@ -285,6 +291,9 @@ static void gen_implicit(struct gen *g)
 		regs[EMU_RSP] = DATA_PAGE + (chance(50) ? 0 : 1024) + rnd() % 256;
 		regs[EMU_RBP] = DATA_PAGE + 2048 + rnd() % 256;
 	}
+	/* Whether it faults by bytes that it does not write is up to the CPU. */
+	if (is_maskmov(g->t))
+		regs[EMU_RDI] = DATA_PAGE + 1024 + rnd() % 512;
 	if (g->t->flags & T_STR) {
 		regs[EMU_RSI] = DATA_PAGE + 1024 + rnd() % 512;
 		regs[EMU_RDI] = DATA_PAGE + (chance(10) ? PAGE - 60 : 1024) + rnd() % 512;

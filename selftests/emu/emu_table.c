@@ -82,14 +82,12 @@ int main(void)
 	       "- `x`: executed in some forms: by prefix, by ModRM, in memory or in registers\n"
 	       "- `-`: its length is known and no more; `.`: not even that\n"
 	       "- `>`: a prefix, or the way to another map\n\n"
-	       "What is not executed ends the machine with KVM_EXIT_INTERNAL_ERROR in ring 0, and "
-	       "is\n"
-	       "#UD elsewhere. The last three maps are those of VEX.\n\n"
-	       "Left out on purpose: arithmetic of x87 and of SSE, which nobody does in a "
-	       "device's\n"
-	       "memory; and FLD of 32 bits, which KVM's own exit_on_emulation_failure_test takes "
-	       "for\n"
-	       "what no emulator executes.\n");
+	       "What is not executed ends the machine with KVM_EXIT_INTERNAL_ERROR in ring 0, and\n"
+	       "is #UD elsewhere. The last three maps are those of VEX.\n\n"
+	       "Left out on purpose: arithmetic of x87 and of SSE, which nobody does in a\n"
+	       "device's memory; and FLD of 32 bits, which KVM's own\n"
+	       "exit_on_emulation_failure_test takes for what no emulator executes. XSAVE and\n"
+	       "XRSTOR to a device, and everything with EVEX (AVX-512), are not executed either.\n");
 	print_map("One byte", emu_map_1);
 	print_map("0F", emu_map_0f);
 	print_map("0F 38", emu_map_0f38);

@@ -538,7 +538,8 @@ static u32 offer_emulated(struct kvm_cpuid_entry2 *entries)
 	offer_empty(&o, 1, 0, false)->ecx = F(MOVBE) | F(POPCNT);
 	e = offer_empty(&o, 7, 0, true);
 	e->ebx = F(BMI2) | F(ADX);
-	e->ecx = F(MOVDIRI) | F(MOVDIR64B);
+	/* What RDPID reads is a register that comes with RDTSCP. */
+	e->ecx = F(MOVDIRI) | F(MOVDIR64B) | (cpuid_host_has(X86_FEATURE_RDTSCP) ? F(RDPID) : 0);
 	return o.nent;
 }
 

@@ -117,8 +117,12 @@ static const struct emu_opcode group9_mem[8] = {
 	[3] = L(0, __), L(0, __), L(0, __), L(0, __), L(0, __),	/* XSAVES and kin, VMX */
 };
 
+static const struct emu_opcode group9_reg_7[4] = {
+	L(0, __), L(0, __), NEED(RDPID, WO, Rv, __, __, emu_rdpid),
+};
+
 static const struct emu_opcode group9_reg[8] = {
-	[6] = L(0, __), L(0, __),	/* RDRAND, RDSEED, RDPID */
+	[6] = L(0, __), GRP(GROUP_PFX, 0, 0, 0, group9_reg_7),	/* RDRAND, RDSEED and RDPID */
 };
 
 static const struct emu_opcode group9[2] = {
@@ -292,6 +296,29 @@ static const struct emu_opcode op_0fe7[4] = {
 
 static const struct emu_opcode op_0ff0[4] = { [3] = N(SSE | WO, Vdq, Mdq, emu_sse_mov) };
 static const struct emu_opcode op_0f382a[4] = { [1] = N(SSE | WO | AL16, Vdq, Mdq, emu_sse_mov) };
+
+/* Parts of vectors: the operand in ModRM.rm is not named, lanes.c fetches it. */
+#define LANES(name, n, ...) \
+	static const struct emu_opcode name[4] = { [1] = NEED(n, SSE | WO | NOACC, __VA_ARGS__) }
+LANES(op_widen, SSE41, Vdq, __, __, emu_lanes_widen);
+LANES(op_insert, SSE41, Vdq, __, Ib, emu_lanes_insert);
+LANES(op_insert_ps, SSE41, Vdq, __, Ib, emu_lanes_insert_ps);
+static const struct emu_opcode op_extract[4] = {
+	[1] = NEED(SSE41, SSE | RO | NOACC, Vdq, __, Ib, emu_lanes_extract),
+};
+
+static const struct emu_opcode op_0fc4[4] = {
+	L(0, Ib), ENTRY3(SSE | WO | NOACC, Vdq, __, Ib, emu_lanes_insert),
+};
+
+static const struct emu_opcode op_0ff7_reg[2] = {
+	[1] = N(SSE | RO | NOACC, Vdq, Wdq, emu_lanes_maskmov),
+};
+
+static const struct emu_opcode op_0ff7[4] = {
+	L(0, __), GRP(GROUP_MOD, 0, 0, 0, op_0ff7_reg),
+};
+
 
 static const struct emu_opcode op_0f38f0[4] = {
 	NEED(MOVBE, WO, Gv, Mv, __, emu_movbe), NEED(MOVBE, WO, Gv, Mv, __, emu_movbe),
@@ -491,7 +518,7 @@ const struct emu_opcode emu_map_0f[256] = {
 	G(GROUP_PFX, op_0fbc), G(GROUP_PFX, op_0fbd),
 	M(WO, Gv, Eb, emu_movsx), M(WO, Gv, Ew, emu_movsx),
 	[0xc0] = M(LOCK, Eb, Gb, emu_xadd), M(LOCK, Ev, Gv, emu_xadd),
-	L(MODRM, Ib), G(GROUP_PFX, op_0fc3), L(MODRM, Ib), L(MODRM, Ib), L(MODRM, Ib),
+	L(MODRM, Ib), G(GROUP_PFX, op_0fc3), G(GROUP_PFX, op_0fc4), L(MODRM, Ib), L(MODRM, Ib),
 	G(GROUP_MOD, group9),
 	REP8(0xc8, N(0, Zv, __, emu_bswap)),
 	[0xd0] = L(MODRM, __), L(MODRM, __), L(MODRM, __), L(MODRM, __), L(MODRM, __),
@@ -503,7 +530,8 @@ const struct emu_opcode emu_map_0f[256] = {
 	L(MODRM, __), L(MODRM, __), L(MODRM, __), G(GROUP_PFX, op_0feb),
 	L(MODRM, __), L(MODRM, __), L(MODRM, __), G(GROUP_PFX, op_0fef),
 	[0xf0] = G(GROUP_PFX, op_0ff0), L(MODRM, __), L(MODRM, __), L(MODRM, __),
-	REP4(0xf4, L(MODRM, __)), REP4(0xf8, L(MODRM, __)),
+	[0xf4] = L(MODRM, __), L(MODRM, __), L(MODRM, __), G(GROUP_PFX, op_0ff7),
+	REP4(0xf8, L(MODRM, __)),
 	L(MODRM, __), L(MODRM, __), L(MODRM, __), M(NOACC, __, __, emu_undefined),
 };
 
@@ -512,9 +540,11 @@ const struct emu_opcode emu_map_0f38[256] = {
 	L(MODRM, __), L(MODRM, __), L(MODRM, __), L(MODRM, __), L(MODRM, __), L(MODRM, __),
 	[0x10] = L(MODRM, __), [0x14] = L(MODRM, __), L(MODRM, __), [0x17] = L(MODRM, __),
 	[0x1c] = L(MODRM, __), L(MODRM, __), L(MODRM, __),
-	[0x20] = L(MODRM, __), L(MODRM, __), L(MODRM, __), L(MODRM, __), L(MODRM, __), L(MODRM, __),
+	[0x20] = G(GROUP_PFX, op_widen), G(GROUP_PFX, op_widen), G(GROUP_PFX, op_widen),
+	G(GROUP_PFX, op_widen), G(GROUP_PFX, op_widen), G(GROUP_PFX, op_widen),
 	[0x28] = L(MODRM, __), L(MODRM, __), G(GROUP_PFX, op_0f382a), L(MODRM, __),
-	[0x30] = L(MODRM, __), L(MODRM, __), L(MODRM, __), L(MODRM, __), L(MODRM, __), L(MODRM, __),
+	[0x30] = G(GROUP_PFX, op_widen), G(GROUP_PFX, op_widen), G(GROUP_PFX, op_widen),
+	G(GROUP_PFX, op_widen), G(GROUP_PFX, op_widen), G(GROUP_PFX, op_widen),
 	[0x37] = L(MODRM, __), REP8(0x38, L(MODRM, __)), [0x40] = L(MODRM, __), L(MODRM, __),
 	[0x80] = L(MODRM, __), L(MODRM, __), L(MODRM, __),	/* INVEPT, INVVPID, INVPCID */
 	REP4(0xc8, L(MODRM, __)), [0xcc] = L(MODRM, __), L(MODRM, __), [0xcf] = L(MODRM, __),
@@ -526,8 +556,8 @@ const struct emu_opcode emu_map_0f38[256] = {
 
 /* Every opcode of this map has ModRM and an immediate byte. */
 const struct emu_opcode emu_map_0f3a[256] = {
-	REP8(0x08, L(MODRM, Ib)), REP4(0x14, L(MODRM, Ib)),
-	[0x20] = L(MODRM, Ib), L(MODRM, Ib), L(MODRM, Ib), REP4(0x40, L(MODRM, Ib)),
+	REP8(0x08, L(MODRM, Ib)), REP4(0x14, G(GROUP_PFX, op_extract)),
+	[0x20] = G(GROUP_PFX, op_insert), G(GROUP_PFX, op_insert_ps), G(GROUP_PFX, op_insert), REP4(0x40, L(MODRM, Ib)),
 	REP4(0x60, L(MODRM, Ib)), [0xcc] = L(MODRM, Ib), [0xce] = L(MODRM, Ib), L(MODRM, Ib),
 	[0xdf] = L(MODRM, Ib),
 };

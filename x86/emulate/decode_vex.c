@@ -123,6 +123,30 @@ VEX_66(vex_eb, 0, Vdq, Wdq, Hdq, emu_sse_int_or);
 VEX_66(vex_ef, 0, Vdq, Wdq, Hdq, emu_sse_int_xor);
 VEX_66(vex_3818, NOACC, Vdq, Mdq, __, emu_vex_broadcast);
 VEX_66(vex_3a19, NOACC | RO, Wdq, Vdq, Ib, emu_vex_extract);
+/* Parts of vectors: see decode_tables.c. */
+VEX_66(vex_c4, L0 | NOACC, Vdq, Hdq, Ib, emu_lanes_insert);
+VEX_66(vex_382a, AL16, Vdq, Mdq, __, emu_lanes_load);
+VEX_66(vex_masked_load, NOACC, Vdq, Mdq, Hdq, emu_lanes_masked_load);
+VEX_66(vex_masked_store, NOACC | RO, Mdq, Vdq, Hdq, emu_lanes_masked_store);
+VEX_66(vex_widen, NOACC, Vdq, __, __, emu_lanes_widen);
+VEX_66(vex_3a14, L0 | NOACC | RO, Vdq, __, Ib, emu_lanes_extract);
+VEX_66(vex_3a18, NOACC, Vdq, Hdq, Ib, emu_lanes_insert_half);
+VEX_66(vex_3a20, L0 | NOACC, Vdq, Hdq, Ib, emu_lanes_insert);
+VEX_66(vex_3a21, L0 | NOACC, Vdq, Hdq, Ib, emu_lanes_insert_ps);
+
+#define VEX2_66(name, f, d, s, s2, fn) \
+	static const struct emu_opcode name[4] = { [1] = NEED(AVX2, SSE | WO | (f), d, s, s2, fn) }
+VEX2_66(vex_broadcast2, NOACC, Vdq, __, __, emu_lanes_broadcast);
+VEX2_66(vex_masked_load2, NOACC, Vdq, Mdq, Hdq, emu_lanes_masked_load);
+VEX2_66(vex_masked_store2, NOACC | RO, Mdq, Vdq, Hdq, emu_lanes_masked_store);
+VEX2_66(vex_3a38, NOACC, Vdq, Hdq, Ib, emu_lanes_insert_half);
+VEX2_66(vex_3a39, NOACC | RO, Wdq, Vdq, Ib, emu_vex_extract);
+
+static const struct emu_opcode vex_f7_reg[2] = {
+	[1] = AVX(L0 | NOACC | RO, Vdq, Wdq, __, emu_lanes_maskmov),
+};
+
+static const struct emu_opcode vex_f7[4] = { [1] = GRP(GROUP_MOD, 0, 0, 0, vex_f7_reg) };
 
 static const struct emu_opcode vex_0f[256] = {
 	[0x10] = G(GROUP_PFX, vex_10), G(GROUP_PFX, vex_11), G(GROUP_PFX, vex_12),
@@ -130,20 +154,36 @@ static const struct emu_opcode vex_0f[256] = {
 	[0x28] = G(GROUP_PFX, vex_28), G(GROUP_PFX, vex_29), [0x2b] = G(GROUP_PFX, vex_2b),
 	[0x54] = G(GROUP_PFX, vex_54), G(GROUP_PFX, vex_55), G(GROUP_PFX, vex_56),
 	G(GROUP_PFX, vex_57), [0x6e] = G(GROUP_PFX, vex_6e), G(GROUP_PFX, vex_6f),
-	[0x7e] = G(GROUP_PFX, vex_7e), G(GROUP_PFX, vex_7f), [0xd6] = G(GROUP_PFX, vex_d6),
+	[0x7e] = G(GROUP_PFX, vex_7e), G(GROUP_PFX, vex_7f), [0xc4] = G(GROUP_PFX, vex_c4),
+	[0xd6] = G(GROUP_PFX, vex_d6),
 	[0xdb] = G(GROUP_PFX, vex_db), [0xdf] = G(GROUP_PFX, vex_df),
 	[0xe7] = G(GROUP_PFX, vex_e7), [0xeb] = G(GROUP_PFX, vex_eb), [0xef] = G(GROUP_PFX, vex_ef),
-	[0xf0] = G(GROUP_PFX, vex_f0),
+	[0xf0] = G(GROUP_PFX, vex_f0), [0xf7] = G(GROUP_PFX, vex_f7),
 };
+
+#define WIDEN(n) \
+	[n] = G(GROUP_PFX, vex_widen), G(GROUP_PFX, vex_widen), G(GROUP_PFX, vex_widen), \
+	G(GROUP_PFX, vex_widen), G(GROUP_PFX, vex_widen), G(GROUP_PFX, vex_widen)
+
 
 static const struct emu_opcode vex_0f38[256] = {
 	[0x18] = G(GROUP_PFX, vex_3818), G(GROUP_PFX, vex_3818), G(GROUP_PFX, vex_3818),
+	WIDEN(0x20), [0x2a] = G(GROUP_PFX, vex_382a),
+	[0x2c] = G(GROUP_PFX, vex_masked_load), G(GROUP_PFX, vex_masked_load),
+	G(GROUP_PFX, vex_masked_store), G(GROUP_PFX, vex_masked_store), WIDEN(0x30),
+	[0x58] = G(GROUP_PFX, vex_broadcast2), G(GROUP_PFX, vex_broadcast2),
+	G(GROUP_PFX, vex_broadcast2), [0x78] = G(GROUP_PFX, vex_broadcast2),
+	G(GROUP_PFX, vex_broadcast2), [0x8c] = G(GROUP_PFX, vex_masked_load2),
+	[0x8e] = G(GROUP_PFX, vex_masked_store2),
 	[0xf2] = G(GROUP_PFX, vex_38f2), G(GROUP_PFX, vex_38f3),
 	[0xf5] = G(GROUP_PFX, vex_38f5), G(GROUP_PFX, vex_38f6), G(GROUP_PFX, vex_38f7),
 };
 
 static const struct emu_opcode vex_0f3a[256] = {
-	[0x19] = G(GROUP_PFX, vex_3a19), [0xf0] = G(GROUP_PFX, vex_3af0),
+	[0x14] = G(GROUP_PFX, vex_3a14), G(GROUP_PFX, vex_3a14), G(GROUP_PFX, vex_3a14),
+	G(GROUP_PFX, vex_3a14), G(GROUP_PFX, vex_3a18), G(GROUP_PFX, vex_3a19),
+	[0x20] = G(GROUP_PFX, vex_3a20), G(GROUP_PFX, vex_3a21), G(GROUP_PFX, vex_3a20),
+	[0x38] = G(GROUP_PFX, vex_3a38), G(GROUP_PFX, vex_3a39), [0xf0] = G(GROUP_PFX, vex_3af0),
 };
 
 const struct emu_opcode *const emu_vex_maps[4] = { NULL, vex_0f, vex_0f38, vex_0f3a };

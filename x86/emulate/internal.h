@@ -289,6 +289,10 @@ emu_exec_fn emu_sse_mov, emu_sse_mov_low, emu_sse_load_high, emu_sse_store_high,
 /* vex.c: what only VEX has, or does another way */
 emu_exec_fn emu_vex_mov_low, emu_vex_load_high, emu_vex_high_to_low, emu_vex_broadcast,
 	    emu_vex_extract;
+/* lanes.c: parts of vectors */
+emu_exec_fn emu_lanes_load, emu_lanes_insert, emu_lanes_insert_ps, emu_lanes_extract,
+	    emu_lanes_insert_half, emu_lanes_broadcast, emu_lanes_widen, emu_lanes_masked_load,
+	    emu_lanes_masked_store, emu_lanes_maskmov;
 /* x87.c: and MMX, which has the same registers */
 u64 emu_mmx_get(const struct emu_ctxt *c, unsigned int nr);
 enum emu_result emu_check_x87(struct emu_ctxt *c);
@@ -309,7 +313,7 @@ emu_exec_fn emu_clc, emu_stc, emu_cmc, emu_cld, emu_std, emu_cli, emu_sti;
 /* system.c: system registers */
 emu_exec_fn emu_clts, emu_invlpg, emu_wbinvd, emu_mov_to_cr, emu_mov_from_cr, emu_mov_to_dr,
 	    emu_mov_from_dr, emu_mov_from_sreg, emu_smsw, emu_lmsw,
-	    emu_undefined, emu_cpuid, emu_rdtsc, emu_rdpmc, emu_rdmsr, emu_wrmsr, emu_xgetbv,
+	    emu_undefined, emu_cpuid, emu_rdtsc, emu_rdpmc, emu_rdpid, emu_rdmsr, emu_wrmsr, emu_xgetbv,
 	    emu_xsetbv, emu_hlt, emu_monitor, emu_clac_stac;
 
 /* mov.c */

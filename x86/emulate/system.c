@@ -141,6 +141,12 @@ enum emu_result emu_rdtsc(struct emu_ctxt *c)
 	return EMU_OK;
 }
 
+enum emu_result emu_rdpid(struct emu_ctxt *c)
+{
+	c->dst.val[0] = c->ops->get_sysreg(c, EMU_TSC_AUX);
+	return EMU_OK;
+}
+
 enum emu_result emu_rdpmc(struct emu_ctxt *c)
 {
 	enum emu_result r;
