@@ -6,7 +6,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "knobs.h"
 #include "vm.h"
+
+#define IGNORE_MSRS	"/sys/module/ditto/parameters/ignore_msrs"
 
 #define LSTAR		0xc0000082	/* needs no exit */
 #define UNKNOWN		0x12345
@@ -152,6 +155,64 @@ static void reasons(const void *arg)
 	vm_free(vm);
 }
 
+/* Unknown ones are 0 where the host's operator wants that; nobody is asked about them. */
+static void ignored(const void *arg)
+{
+	struct vm *vm = vm_new(NULL);
+	struct vcpu *vcpu = &vm->vcpu[0];
+
+	need_ditto();
+	CHECKED(knob_write_text(IGNORE_MSRS, "Y"));
+	CHECKED(set_exits(vm, KVM_MSR_EXIT_REASON_UNKNOWN));
+	begin(vcpu, true, UNKNOWN, 6);
+	want_trace(vcpu, 0);
+	begin(vcpu, false, UNKNOWN, 0);
+	want_trace(vcpu, 0);
+	ASSERT_EQ(vcpu_try_set_msr(vcpu, UNKNOWN, 6), 1);
+	ASSERT_EQ(vcpu_msr(vcpu, UNKNOWN), 0);
+	/* What is known keeps its rules. */
+	ASSERT_EQ(vcpu_try_set_msr(vcpu, LSTAR, 1ull << 63), 0);
+	CHECKED(knob_write_text(IGNORE_MSRS, "N"));
+	begin(vcpu, false, UNKNOWN, 0);
+	want_exit(vcpu, KVM_EXIT_X86_RDMSR, UNKNOWN, KVM_MSR_EXIT_REASON_UNKNOWN);
+	vm_free(vm);
+}
+
+static void *change_rules(void *arg)
+{
+	struct vm *vm = arg;
+	unsigned int i;
+
+	for (i = 0; i < 300; i++) {
+		CHECKED(deny(vm, i & 1 ? KVM_MSR_FILTER_READ : 0, i & 1 ? LSTAR : 0, i & 1));
+		CHECKED(set_exits(vm, i & 2 ? KVM_MSR_EXIT_REASON_UNKNOWN : 0));
+		CHECKED(ioctl(vm->fd, KVM_ENABLE_CAP, &(struct kvm_enable_cap) {
+			.cap = KVM_CAP_DISABLE_QUIRKS2, .args[0] = i & 7 }));
+	}
+	return NULL;
+}
+
+/* The guest meets the old rule or the new one, and never something between them. */
+static void raced(const void *arg)
+{
+	struct vm *vm = vm_new(NULL);
+	struct vcpu *vcpu = &vm->vcpu[0];
+	pthread_t other;
+	u64 got;
+
+	ASSERT_EQ(vcpu_try_set_msr(vcpu, LSTAR, 0x1234), 1);
+	ASSERT_EQ(pthread_create(&other, NULL, change_rules, vm), 0);
+	do {
+		begin(vcpu, false, LSTAR, 0);
+		vm->nr_traces = 0;
+		vcpu_run_done(vcpu);
+		ASSERT_EQ(vm->nr_traces, 1);
+		got = vm->traces[0];
+		ASSERT(got == 0x1234 || got == DONE_GP);
+	} while (pthread_tryjoin_np(other, NULL));
+	vm_free(vm);
+}
+
 /* An answer to an instruction that is not there any more is dropped. */
 static void moved_on(const void *arg)
 {
@@ -174,6 +235,8 @@ static const struct tap_test tests[] = {
 	{ "denied", denied },
 	{ "answered", answered },
 	{ "reasons", reasons },
+	{ "ignored", ignored },
+	{ "raced", raced },
 	{ "moved_on", moved_on },
 };
 

@@ -581,6 +581,25 @@ void msr_reset(struct vcpu *vcpu)
 	}
 }
 
+static bool ignore_msrs;
+module_param(ignore_msrs, bool, 0644);
+MODULE_PARM_DESC(ignore_msrs, "MSRs that ditto does not know read as 0, and writes to them do nothing");
+
+static bool report_ignored_msrs = true;
+module_param(report_ignored_msrs, bool, 0644);
+MODULE_PARM_DESC(report_ignored_msrs, "Log accesses that ignore_msrs let pass");
+
+/* Of an MSR that no guest has. */
+static enum guest_fault msr_unknown(const struct msr_access *a, const char *access)
+{
+	if (!READ_ONCE(ignore_msrs))
+		return X86_FAULT;
+	if (READ_ONCE(report_ignored_msrs))
+		pr_info_ratelimited("vm %llu vcpu %u: ignored %s of MSR %#x\n", a->vcpu->vm->id,
+				    a->vcpu->id, access, a->index);
+	return X86_NO_FAULT;
+}
+
 static const struct msr_desc *msr_find(u32 index)
 {
 	u32 lo = 0, hi = ARRAY_SIZE(msr_table);
@@ -601,8 +620,6 @@ static const struct msr_desc *msr_find(u32 index)
 /* Does it exist for this access? */
 static bool msr_exists(const struct msr_desc *d, const struct msr_access *a)
 {
-	if (!d)
-		return false;
 	if (d->feature == ALWAYS)
 		return true;
 	return d->feature & PV_FEATURE ? pv_msr_exists(a, d->feature & ~PV_FEATURE) :
@@ -623,6 +640,8 @@ static u64 *msr_place(const struct msr_desc *d, const struct msr_access *a)
  * @val: set on success
  * @by_vmm: the VMM reads
  *
+ * One that no guest has is 0 where the parameter ignore_msrs says so.
+ *
  * Return: X86_NO_FAULT or X86_FAULT.
  */
 enum guest_fault msr_read(struct vcpu *vcpu, u32 index, u64 *val, bool by_vmm)
@@ -630,6 +649,10 @@ enum guest_fault msr_read(struct vcpu *vcpu, u32 index, u64 *val, bool by_vmm)
 	struct msr_access a = { .vcpu = vcpu, .index = index, .by_vmm = by_vmm };
 	const struct msr_desc *d = msr_find(index);
 
+	if (!d) {
+		*val = 0;
+		return msr_unknown(&a, "RDMSR");
+	}
 	if (!msr_exists(d, &a))
 		return X86_FAULT;
 	if (d->read) {
@@ -669,6 +692,8 @@ enum guest_fault msr_write(struct vcpu *vcpu, u32 index, u64 val, bool by_vmm)
 	struct msr_access a = { .vcpu = vcpu, .index = index, .val = val, .by_vmm = by_vmm };
 	const struct msr_desc *d = msr_find(index);
 
+	if (!d)
+		return msr_unknown(&a, "WRMSR");
 	if (!msr_exists(d, &a) || ((d->flags & MSR_READONLY) && !by_vmm))
 		return X86_FAULT;
 	if ((val & ~d->bits) || ((d->flags & MSR_CANONICAL) && !cpuid_canonical(val)))
