@@ -85,6 +85,7 @@ struct stats_item {
 
 #define AT(member)		offsetof(struct vcpu, member)
 #define HALT(member)		AT(halt.member)
+#define DONE(member)		AT(counts.member)
 #define EXITS(kind, name)	COUNT(#name "_exits", AT(exits[EXIT_##kind])),
 
 /* The first is the sum of those in vcpu->exits. Names of KVM's, where it has the same. */
@@ -106,6 +107,13 @@ static const struct stats_item stats_vcpu[] = {
 	COUNT("halt_exits", AT(exits[EXIT_HLT])),
 	COUNT("notify_window_exits", AT(exits[EXIT_NOTIFY])),
 	COUNT("hypercalls", AT(exits[EXIT_HYPERCALL])),
+	COUNT("invlpg", AT(exits[EXIT_INVLPG])),
+	COUNT("mmio_exits", DONE(mmio)),
+	COUNT("signal_exits", DONE(signals)),
+	COUNT("insn_emulation", DONE(emulated)),
+	COUNT("insn_emulation_fail", DONE(not_emulated)),
+	COUNT("irq_injections", DONE(irqs)),
+	COUNT("nmi_injections", DONE(nmis)),
 	EXIT_KINDS(EXITS, EXITS)
 };
 

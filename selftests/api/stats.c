@@ -114,6 +114,33 @@ static void halts(const void *arg)
 	ASSERT_EQ(stat_of(fd, "halt_exits", count), 1);
 	ASSERT_EQ(stat_of(fd, "halt_wakeup", count), 0);
 	ASSERT_EQ(stat_of(fd, "blocking", KVM_STATS_TYPE_INSTANT), 0);
+	ASSERT_EQ(stat_of(fd, "signal_exits", count), 1);
+	vm_free(vm);
+}
+
+/* What monitors of stock KVM ask for, by its names. */
+static void events_counted(const void *arg)
+{
+	struct vm *vm = vm_new(NULL);
+	int fd = CHECKED(ioctl(vm->vcpu[0].fd, KVM_GET_STATS_FD, 0)), n = 0;
+	const u32 count = KVM_STATS_TYPE_CUMULATIVE;
+
+	vcpu_call(&vm->vcpu[0], "g_mmio_to_register", 0);
+	while (vcpu_enter(&vm->vcpu[0]) == KVM_EXIT_MMIO)
+		n++;
+	ASSERT(n > 0);
+	ASSERT_EQ(stat_of(fd, "mmio_exits", count), n);
+	ASSERT(stat_of(fd, "insn_emulation", count) > 0);
+	ASSERT_EQ(stat_of(fd, "insn_emulation_fail", count), 0);
+	ASSERT_EQ(stat_of(fd, "nmi_injections", count), 0);
+	CHECKED(ioctl(vm->vcpu[0].fd, KVM_NMI, 0));
+	vcpu_call(&vm->vcpu[0], "g_nothing", 0);
+	vcpu_enter(&vm->vcpu[0]);
+	ASSERT_EQ(stat_of(fd, "nmi_injections", count), 1);
+	ASSERT_EQ(stat_of(fd, "irq_injections", count), 0);
+	stat_of(fd, "invlpg", count);
+	stat_of(fd, "hypercalls", count);
+	stat_of(fd, "irq_exits", count);
 	vm_free(vm);
 }
 
@@ -224,7 +251,7 @@ static void mapped_ahead(const void *arg)
 static const struct tap_test tests[] = {
 	{ "vcpu_file", vcpu_file },
 	{ "vm_file", vm_file },
-	{ "halts", halts },
+	{ "halts", halts }, { "events_counted", events_counted },
 	{ "few_tables", few_tables },
 	{ "mapped_ahead", mapped_ahead },
 };

@@ -56,6 +56,19 @@ enum vcpu_mode {
 };
 
 /**
+ * struct vcpu_counts - what a vCPU did that no kind of exit tells
+ * @emulated: instructions that the emulator executed, or parts of those that repeat
+ * @not_emulated: those that it does not know
+ * @mmio: accesses that the VMM was asked to make
+ * @signals: KVM_RUNs that a signal ended
+ * @irqs: interrupts delivered
+ * @nmis: NMIs delivered
+ */
+struct vcpu_counts {
+	u64 emulated, not_emulated, mmio, signals, irqs, nmis;
+};
+
+/**
  * struct vcpu - one virtual CPU
  *
  * "Owner" is the thread that holds @mutex.
@@ -111,6 +124,7 @@ enum vcpu_mode {
  * @sigset: KVM_SET_SIGNAL_MASK; owner
  * @sigset_active: likewise
  * @exits: per enum exit_kind, since creation; owner
+ * @counts: what else it did, since creation; owner
  * @mce: machine-check registers; owner
  * @srcu_idx: the owner's read section in vm->mmu.srcu while it runs
  * @epoch: the mmu's epoch when the TLB was last flushed; owner (DITTO_DEBUG)
@@ -164,6 +178,7 @@ struct vcpu {
 	bool sigset_active;
 	sigset_t sigset;
 	u64 exits[EXIT_NR];
+	struct vcpu_counts counts;
 	struct vcpu_mce mce;
 #ifdef DITTO_DEBUG
 	u64 epoch;

@@ -29,6 +29,7 @@ static void glue_ask_user(struct vcpu *vcpu, const struct vcpu_mmio *m, bool wri
 {
 	struct kvm_run *run = vcpu->run;
 
+	vcpu->counts.mmio++;
 	run->exit_reason = KVM_EXIT_MMIO;
 	run->mmio.phys_addr = m->gpa;
 	run->mmio.len = m->len;

@@ -130,6 +130,7 @@ static enum exit_outcome glue_unhandled(struct vcpu *vcpu)
 	const struct emu_ctxt *c = vcpu->emu;
 	struct kvm_run *run = vcpu->run;
 
+	vcpu->counts.not_emulated++;
 	if (c->cpl && !READ_ONCE(vcpu->vm->enabled.emulation_exits)) {
 		event_queue_exception(vcpu, X86_TRAP_UD);
 		return OUTCOME_ENTER;
@@ -180,6 +181,7 @@ static enum exit_outcome glue_ok(struct vcpu *vcpu)
 	struct emu_ctxt *c = vcpu->emu;
 	struct vcpu_io *io = &vcpu->io;
 
+	vcpu->counts.emulated++;
 	if (likely(!c->switched))
 		glue_commit(vcpu);
 	if (unlikely(c->halt))

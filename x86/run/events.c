@@ -277,6 +277,7 @@ static void events_inject_nmi(struct vcpu *vcpu)
 
 	vcpu->ev.nmi_injected = true;
 	vcpu->ev.nmi_masked = true;
+	vcpu->counts.nmis++;
 	events_deliver(vcpu, &nmi);
 }
 
@@ -387,6 +388,7 @@ static bool events_inject_new(struct vcpu *vcpu)
 	ev->irq_soft = false;
 	ev->irq_vector = vector;
 	ev->soft_len = 0;
+	vcpu->counts.irqs++;
 	events_inject_irq(vcpu);
 	return true;
 }

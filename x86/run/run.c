@@ -504,8 +504,10 @@ static enum exit_outcome run_loop(struct vcpu *vcpu)
 			r = run_trip(vcpu, false);
 		} while (r == OUTCOME_ENTER);
 	}
-	if (r == OUTCOME_ERROR && vcpu->error == -EINTR)
+	if (r == OUTCOME_ERROR && vcpu->error == -EINTR) {
 		vcpu->run->exit_reason = KVM_EXIT_INTR;
+		vcpu->counts.signals++;
+	}
 	return r;
 }
 
