@@ -454,6 +454,9 @@ static inline int compat_follow_pfn(struct vm_area_struct *vma, unsigned long ad
 #endif
 
 /* 6.14: a VMM may want feature MSRs to begin with 0. */
+#ifndef KVM_X86_QUIRK_SLOT_ZAP_ALL
+#define KVM_X86_QUIRK_SLOT_ZAP_ALL	(1 << 7)
+#endif
 #ifndef KVM_X86_QUIRK_STUFF_FEATURE_MSRS
 #define KVM_X86_QUIRK_STUFF_FEATURE_MSRS	(1 << 8)
 #endif

@@ -2,6 +2,7 @@
 /*
  * KVM_CHECK_EXTENSION: reports what ditto implements, and nothing else.
  */
+#include <linux/cpumask.h>
 #include <linux/kvm.h>
 #include <linux/sched/stat.h>
 
@@ -32,7 +33,6 @@ static const struct {
 	{ KVM_CAP_EXT_CPUID, 1 },
 	{ KVM_CAP_EXT_EMUL_CPUID, 1 },
 	{ KVM_CAP_CLOCKSOURCE, 1 },
-	{ KVM_CAP_NR_VCPUS, DITTO_MAX_VCPUS },
 	{ KVM_CAP_MAX_VCPUS, DITTO_MAX_VCPUS },
 	{ KVM_CAP_MAX_VCPU_ID, DITTO_MAX_VCPU_IDS },
 	{ KVM_CAP_MCE, VCPU_MCE_BANKS },
@@ -146,6 +146,8 @@ int caps_check(struct vm *vm, unsigned long cap)
 		return mmu_attributes(vm ? &vm->mmu : NULL);
 	case KVM_CAP_GUEST_MEMFD_FLAGS:
 		return mmu_guest_memfd_flags(vm ? &vm->mmu : NULL);
+	case KVM_CAP_NR_VCPUS:	/* what is recommended */
+		return min(num_online_cpus(), DITTO_MAX_VCPUS);
 	case KVM_CAP_STEAL_TIME:
 		return sched_info_on();
 	case KVM_CAP_XCRS:

@@ -228,6 +228,7 @@ static void wrong_order(const void *arg)
 	struct vcpu *vcpu;
 
 	ASSERT_ERRNO(ioctl(vm->fd, KVM_IRQ_LINE, &line), ENXIO);
+	ASSERT_ERRNO(ioctl(vm->fd, KVM_SIGNAL_MSI, &(struct kvm_msi) { }), EINVAL);
 	ASSERT_ERRNO(ioctl(vm->fd, KVM_GET_IRQCHIP, &chip), ENXIO);
 	ASSERT_ERRNO(ioctl(vm->fd, KVM_CREATE_PIT2, &pit), ENOENT);
 	ASSERT_ERRNO(ioctl(vm->fd, KVM_GET_PIT2, &state), ENXIO);
@@ -250,6 +251,57 @@ static void wrong_order(const void *arg)
 	ASSERT_ERRNO(ioctl(vm->fd, KVM_SET_IRQCHIP, &chip), EINVAL);
 	vcpu = vm_add_vcpu(vm, 0);
 	ASSERT_ERRNO(ioctl(vcpu->fd, KVM_INTERRUPT, &(struct kvm_interrupt) { 0x30 }), ENXIO);
+	vm_free(vm);
+}
+
+/* What CPUs need that cannot run real mode in a guest: below 4 GiB, before the first vCPU. */
+static void addresses(const void *arg)
+{
+	struct vm *vm = empty_vm(false);
+	u64 map = 0xfffbc000;
+
+	CHECKED(ioctl(vm->fd, KVM_SET_TSS_ADDR, 0xfffbd000ul));
+	CHECKED(ioctl(vm->fd, KVM_SET_TSS_ADDR, 0xffffd000ul));
+	ASSERT_ERRNO(ioctl(vm->fd, KVM_SET_TSS_ADDR, 0xffffe000ul), EINVAL);
+	ASSERT_ERRNO(ioctl(vm->fd, KVM_SET_TSS_ADDR, 1ul << 32), EINVAL);
+	CHECKED(ioctl(vm->fd, KVM_SET_IDENTITY_MAP_ADDR, &map));
+	ASSERT_ERRNO(ioctl(vm->fd, KVM_SET_IDENTITY_MAP_ADDR, NOWHERE), EFAULT);
+	vm_add_vcpu(vm, 0);
+	ASSERT_ERRNO(ioctl(vm->fd, KVM_SET_IDENTITY_MAP_ADDR, &map), EINVAL);
+	CHECKED(ioctl(vm->fd, KVM_SET_TSS_ADDR, 0xfffbd000ul));
+	vm_free(vm);
+}
+
+/* An edge; what became of it. */
+static int edge(struct vm *vm, u32 gsi)
+{
+	struct kvm_irq_level line = { .irq = gsi, .level = 1 }, low = { .irq = gsi };
+
+	CHECKED(ioctl(vm->fd, KVM_IRQ_LINE_STATUS, &line));
+	CHECKED(ioctl(vm->fd, KVM_IRQ_LINE_STATUS, &low));
+	return line.status;
+}
+
+#define APIC_SPIV	0xf0
+#define PIN		20
+
+static void line_status(const void *arg)
+{
+	struct vm *vm = vm_new(NULL);
+	struct kvm_irqchip chip = { .chip_id = KVM_IRQCHIP_IOAPIC };
+	struct kvm_lapic_state lapic;
+
+	ASSERT_EQ(edge(vm, 1000), -1);		/* leads nowhere */
+	ASSERT_EQ(edge(vm, PIN), -1);		/* masked */
+	CHECKED(ioctl(vm->vcpu[0].fd, KVM_GET_LAPIC, &lapic));
+	lapic.regs[APIC_SPIV + 1] |= 1;		/* software enable */
+	CHECKED(ioctl(vm->vcpu[0].fd, KVM_SET_LAPIC, &lapic));
+	CHECKED(ioctl(vm->fd, KVM_GET_IRQCHIP, &chip));
+	chip.chip.ioapic.redirtbl[PIN].bits = 0x51;
+	CHECKED(ioctl(vm->fd, KVM_SET_IRQCHIP, &chip));
+	ASSERT_EQ(edge(vm, PIN), 1);
+	ASSERT_EQ(edge(vm, PIN), 0);		/* one waits already */
+	ASSERT_ERRNO(ioctl(vm->fd, KVM_IRQ_LINE_STATUS, NOWHERE), EFAULT);
 	vm_free(vm);
 }
 
@@ -462,6 +514,7 @@ static const struct tap_test tests[] = {
 	{ "vcpu_ids", vcpu_ids },
 	{ "wrong_order", wrong_order },
 	{ "interrupt_numbers", interrupt_numbers },
+	{ "addresses", addresses }, { "line_status", line_status },
 	{ "eventfds", eventfds },
 	{ "routes", routes },
 	{ "vcpu_state", vcpu_state },

@@ -312,6 +312,12 @@ static void max_vcpu_id(const void *arg)
 	ASSERT_ERRNO(ioctl(vm->fd, KVM_CREATE_VCPU, 4), EINVAL);
 	vm_add_vcpu(vm, 3);
 	vm_free(vm);
+	/* One that is there already may be above it. */
+	vm = vm_new(&(struct vm_config) { .empty = true });
+	vm_add_vcpu(vm, 7);
+	ASSERT_ERRNO(enable(vm->fd, KVM_CAP_MAX_VCPU_ID, 4), EINVAL);
+	CHECKED(enable(vm->fd, KVM_CAP_MAX_VCPU_ID, vm_cap(vm, KVM_CAP_MAX_VCPU_ID)));
+	vm_free(vm);
 }
 
 /* Exits that only few CPUs have. */

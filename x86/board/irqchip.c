@@ -137,17 +137,17 @@ int irqchip_ioctl_irq_line(struct vm *vm, struct kvm_irq_level *arg)
 /**
  * irqchip_ioctl_signal_msi() - KVM_SIGNAL_MSI
  * @vm: any
- * @arg: the message; no flags
+ * @arg: the message; KVM_MSI_VALID_DEVID is accepted and means nothing, as in routes
  *
- * Return: > 0 when delivered, 0 when the guest blocked it, -ENXIO, -EINVAL.
+ * Return: > 0 when delivered, 0 when the guest blocked it; -EINVAL, also without irqchip.
  */
 int irqchip_ioctl_signal_msi(struct vm *vm, struct kvm_msi *arg)
 {
 	u64 address = arg->address_lo | (u64)arg->address_hi << 32;
 
-	if (!READ_ONCE(vm->irqchip))
-		return -ENXIO;
-	if (arg->flags || (READ_ONCE(vm->enabled.x2apic_ids) && (arg->address_hi & 0xff)))
+	if (!READ_ONCE(vm->irqchip) || (arg->flags & ~KVM_MSI_VALID_DEVID))
+		return -EINVAL;
+	if (READ_ONCE(vm->enabled.x2apic_ids) && (arg->address_hi & 0xff))
 		return -EINVAL;
 	return max(irqchip_send_msi(vm, address, arg->data), 0);
 }

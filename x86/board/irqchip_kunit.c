@@ -398,6 +398,11 @@ static void routing_test_validation(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, check_routes(e, 1), -EINVAL);
 	e[0] = to_msi(5, 0x41);
 	e[0].flags = KVM_MSI_VALID_DEVID;
+	KUNIT_EXPECT_EQ(test, check_routes(e, 1), 0);
+	e[0].flags = 2;
+	KUNIT_EXPECT_EQ(test, check_routes(e, 1), -EINVAL);
+	e[0] = to_pin(5, KVM_IRQCHIP_IOAPIC, 1);
+	e[0].flags = KVM_MSI_VALID_DEVID;
 	KUNIT_EXPECT_EQ(test, check_routes(e, 1), -EINVAL);
 	e[0].flags = 0;
 	e[0].type = KVM_IRQ_ROUTING_HV_SINT;
@@ -442,7 +447,11 @@ static void routing_test_msi(struct kunit *test)
 	msi.address_lo = 0xfeeff000;
 	KUNIT_EXPECT_EQ(test, irqchip_ioctl_signal_msi(&b->vm, &msi), NR_VCPUS);
 	msi.address_lo = 0xfee77000;
+	msi.flags = KVM_MSI_VALID_DEVID;
 	KUNIT_EXPECT_EQ(test, irqchip_ioctl_signal_msi(&b->vm, &msi), 0);
+	msi.flags = 2;
+	KUNIT_EXPECT_EQ(test, irqchip_ioctl_signal_msi(&b->vm, &msi), -EINVAL);
+	msi.flags = 0;
 	msi.flags = KVM_MSI_VALID_DEVID;
 	KUNIT_EXPECT_EQ(test, irqchip_ioctl_signal_msi(&b->vm, &msi), -EINVAL);
 

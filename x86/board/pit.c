@@ -506,10 +506,10 @@ void vpit_free(struct vpit *pit)
 /**
  * irqchip_ioctl_create_pit() - KVM_CREATE_PIT2
  * @vm: vm->lock held
- * @arg: flags: KVM_PIT_SPEAKER_DUMMY has port 0x61 answered here
+ * @arg: flags: KVM_PIT_SPEAKER_DUMMY has port 0x61 answered here; others mean nothing, as
+ *	under KVM
  *
- * Return: 0, -ENOENT without irqchip, -EEXIST, -EINVAL for unknown flags, -ENOMEM or
- * -ENOSPC.
+ * Return: 0, -ENOENT without irqchip, -EEXIST, -ENOMEM or -ENOSPC.
  */
 int irqchip_ioctl_create_pit(struct vm *vm, struct kvm_pit_config *arg)
 {
@@ -521,8 +521,6 @@ int irqchip_ioctl_create_pit(struct vm *vm, struct kvm_pit_config *arg)
 		return -ENOENT;
 	if (chip->pit)
 		return -EEXIST;
-	if (arg->flags & ~KVM_PIT_SPEAKER_DUMMY)
-		return -EINVAL;
 	pit = kzalloc(sizeof(*pit), GFP_KERNEL_ACCOUNT);
 	if (!pit)
 		return -ENOMEM;

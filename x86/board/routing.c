@@ -42,8 +42,10 @@ static bool msi_is_valid(const struct vm *vm, u64 address)
 static int parse_route(const struct irqchip *chip, const struct kvm_irq_routing_entry *entry,
 		       struct irq_route *route)
 {
-	/* KVM_MSI_VALID_DEVID is the only flag there is, and not for x86. */
-	if (entry->gsi >= IRQCHIP_MAX_ROUTES || entry->flags)
+	/* Who sent a message makes no difference on x86. */
+	u32 flags = entry->type == KVM_IRQ_ROUTING_MSI ? KVM_MSI_VALID_DEVID : 0;
+
+	if (entry->gsi >= IRQCHIP_MAX_ROUTES || (entry->flags & ~flags))
 		return -EINVAL;
 	route->gsi = entry->gsi;
 	switch (entry->type) {

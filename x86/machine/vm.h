@@ -24,12 +24,16 @@
 #define DITTO_MAX_VCPUS		4096
 #define DITTO_MAX_VCPU_IDS	16384	/* their ids, which are APIC ids, are below this */
 
-/* What ditto does as KVM does, and no CPU, until KVM_CAP_DISABLE_QUIRKS. */
+/*
+ * What ditto does as KVM does, and no CPU, until KVM_CAP_DISABLE_QUIRKS.  A memslot that goes
+ * takes no other's mappings with it, with and without SLOT_ZAP_ALL.
+ */
 #define VM_QUIRKS	(KVM_X86_QUIRK_LINT0_REENABLED | KVM_X86_QUIRK_CD_NW_CLEARED | \
 			 KVM_X86_QUIRK_LAPIC_MMIO_HOLE | KVM_X86_QUIRK_FIX_HYPERCALL_INSN | \
 			 KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS |			\
 			 KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT |			\
-			 KVM_X86_QUIRK_OUT_7E_INC_RIP | KVM_X86_QUIRK_STUFF_FEATURE_MSRS)
+			 KVM_X86_QUIRK_OUT_7E_INC_RIP | KVM_X86_QUIRK_SLOT_ZAP_ALL |	\
+			 KVM_X86_QUIRK_STUFF_FEATURE_MSRS)
 
 /* What KVM_CAP_EXIT_HYPERCALL can leave to the VMM: a bit for each number. */
 #define VM_EXIT_HYPERCALLS	BIT(KVM_HC_MAP_GPA_RANGE)
