@@ -112,27 +112,32 @@ u8 board_in(struct board *b, u16 port)
 {
 	u8 val = 0x5a;
 
-	iobus_access(&b->vm.pio, &b->vcpu[0], port, 1, &val, false);
+	iobus_access_note(&b->vm.pio, &b->vcpu[0].pio_miss, &b->vcpu[0], port, 1, &val, false);
 	return val;
 }
 
 void board_out(struct board *b, u16 port, u8 val)
 {
-	iobus_access(&b->vm.pio, &b->vcpu[0], port, 1, &val, true);
+	iobus_access_note(&b->vm.pio, &b->vcpu[0].pio_miss, &b->vcpu[0], port, 1, &val, true);
+}
+
+static void ioapic_access(struct board *b, u64 gpa, u32 *val, bool write)
+{
+	iobus_access_note(&b->vm.mmio, &b->vcpu[0].mmio_miss, &b->vcpu[0], gpa, 4, val, write);
 }
 
 void board_ioapic_write(struct board *b, u32 index, u32 val)
 {
-	iobus_access(&b->vm.mmio, &b->vcpu[0], IOAPIC_GPA, 4, &index, true);
-	iobus_access(&b->vm.mmio, &b->vcpu[0], IOAPIC_GPA + 0x10, 4, &val, true);
+	ioapic_access(b, IOAPIC_GPA, &index, true);
+	ioapic_access(b, IOAPIC_GPA + 0x10, &val, true);
 }
 
 u32 board_ioapic_read(struct board *b, u32 index)
 {
 	u32 val = 0xdeadbeef;
 
-	iobus_access(&b->vm.mmio, &b->vcpu[0], IOAPIC_GPA, 4, &index, true);
-	iobus_access(&b->vm.mmio, &b->vcpu[0], IOAPIC_GPA + 0x10, 4, &val, false);
+	ioapic_access(b, IOAPIC_GPA, &index, true);
+	ioapic_access(b, IOAPIC_GPA + 0x10, &val, false);
 	return val;
 }
 

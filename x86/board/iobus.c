@@ -276,8 +276,10 @@ static int bus_access(struct iobus *bus, struct vcpu *vcpu, u64 addr, unsigned i
 }
 
 /**
- * iobus_access() - let the devices on the bus answer an access
+ * iobus_access_note() - let the devices on the bus answer an access, and note where none is
  * @bus: the bus
+ * @miss: the vCPU's, for iobus_nobody(); untouched when a device is there, even
+ *	one that lets this access go
  * @vcpu: who accesses
  * @addr: port or gpa
  * @len: bytes
@@ -287,27 +289,6 @@ static int bus_access(struct iobus *bus, struct vcpu *vcpu, u64 addr, unsigned i
  * Process context; takes @bus->srcu for reading.
  *
  * Return: 0 when a device answered, else -EOPNOTSUPP: the access is user space's.
- */
-int iobus_access(struct iobus *bus, struct vcpu *vcpu, u64 addr, unsigned int len,
-		 void *data, bool write)
-{
-	bool met = false;
-
-	return bus_access(bus, vcpu, addr, len, data, write, &met);
-}
-
-/**
- * iobus_access_note() - iobus_access() that remembers an access which no device answered
- * @bus: the bus
- * @miss: the vCPU's, for iobus_nobody(); untouched when a device is there, even
- *	one that lets this access go
- * @vcpu: who accesses
- * @addr: port or gpa
- * @len: bytes
- * @data: as for iobus_access()
- * @write: likewise
- *
- * Return: as iobus_access().
  */
 int iobus_access_note(struct iobus *bus, struct iobus_miss *miss, struct vcpu *vcpu, u64 addr,
 		      unsigned int len, void *data, bool write)

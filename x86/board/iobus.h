@@ -43,8 +43,6 @@ int iobus_init(struct iobus *bus);
 void iobus_destroy(struct iobus *bus);
 int iobus_register(struct iobus *bus, struct io_device *dev);
 void iobus_unregister(struct iobus *bus, struct io_device *dev);
-int iobus_access(struct iobus *bus, struct vcpu *vcpu, u64 addr, unsigned int len,
-		 void *data, bool write);
 int iobus_access_note(struct iobus *bus, struct iobus_miss *miss, struct vcpu *vcpu, u64 addr,
 		      unsigned int len, void *data, bool write);
 

@@ -27,9 +27,10 @@ static const struct io_device_ops test_device_ops = { .access = test_access };
 
 static int probe(struct iobus *bus, u64 addr, unsigned int len)
 {
+	struct iobus_miss miss;
 	u64 data = 0;
 
-	return iobus_access(bus, NULL, addr, len, &data, true);
+	return iobus_access_note(bus, &miss, NULL, addr, len, &data, true);
 }
 
 static void iobus_test_lookup(struct kunit *test)
