@@ -24,6 +24,9 @@ u64 clock_gap(u64 before, u64 now, u64 slept_ns, u32 khz);
 /* clocksource.c */
 void clocksource_watch(void (*tell)(void));
 void clocksource_unwatch(void);
+#ifdef DITTO_KUNIT
+void clocksource_tick(bool unstable, bool told, void (*tell)(void));
+#endif
 
 void vm_clock_init(struct vm *vm);
 void vm_clock_unstable(struct vm *vm);

@@ -29,6 +29,11 @@ static void clocksource_irq(struct irq_work *work)
 }
 static struct irq_work clocksource_irq_work = IRQ_WORK_INIT(clocksource_irq);
 
+#ifdef DITTO_KUNIT
+static bool clocksource_pretended;
+#define check_tsc_unstable() (clocksource_pretended || check_tsc_unstable())
+#endif
+
 /* At each tick at the least, so the usual case is short. */
 static int clocksource_update(struct notifier_block *nb, unsigned long unused, void *timekeeper)
 {
@@ -60,3 +65,29 @@ void clocksource_unwatch(void)
 	irq_work_sync(&clocksource_irq_work);
 	cancel_work_sync(&clocksource_work);
 }
+
+#ifdef DITTO_KUNIT
+/**
+ * clocksource_tick() - what follows a tick of the kernel's
+ * @unstable: as if its TSC had turned out to be unstable
+ * @told: VMs may have been told before
+ * @tell: who tells them, instead of the other
+ *
+ * Process context; waits until they are told.
+ */
+void clocksource_tick(bool unstable, bool told, void (*tell)(void))
+{
+	void (*teller)(void) = clocksource_teller;
+
+	local_irq_disable();
+	clocksource_teller = tell;
+	clocksource_told &= told;
+	clocksource_pretended = unstable;
+	clocksource_update(&clocksource_notifier, 0, NULL);
+	clocksource_pretended = false;
+	local_irq_enable();
+	irq_work_sync(&clocksource_irq_work);
+	flush_work(&clocksource_work);
+	clocksource_teller = teller;
+}
+#endif
