@@ -374,6 +374,28 @@ static void added(const void *arg)
 	close(dev);
 }
 
+/* Which registers go in and out with KVM_RUN is for the VMM to say, and what it has put there. */
+static void asked_registers(const void *arg)
+{
+	struct vm *vm = counting(), *child = fork_resettable(vm);
+	struct kvm_run *run = child->vcpu[0].run;
+
+	run->kvm_valid_regs = KVM_SYNC_X86_REGS;
+	run->kvm_dirty_regs = KVM_SYNC_X86_EVENTS;
+	run->s.regs.regs.rax = 0x5a;
+	CHECKED(try_reset(child));
+	ASSERT_EQ(run->kvm_valid_regs, KVM_SYNC_X86_REGS);
+	ASSERT_EQ(run->kvm_dirty_regs, KVM_SYNC_X86_EVENTS);
+	ASSERT_EQ(run->s.regs.regs.rax, 0x5a);
+	run->kvm_dirty_regs = 0;
+	start_all(child);
+	must_count(child);
+	stop(child);
+	vm_free(child);
+	stop(vm);
+	vm_free(vm);
+}
+
 static const struct tap_test tests[] = {
 	{ "random_pages", random_pages, .seconds = 3600 },
 	{ "running", running, .seconds = 60 },
@@ -384,6 +406,7 @@ static const struct tap_test tests[] = {
 	{ "of_template", of_template },
 	{ "errors", errors },
 	{ "added", added },
+	{ "asked_registers", asked_registers },
 };
 
 int main(int argc, char **argv)

@@ -142,9 +142,9 @@ void vcpu_ask_again(struct vcpu *vcpu)
  * @vcpu: owned, not in KVM_RUN
  * @base: of which it is a copy, on a machine that nobody sees
  *
- * What the VMM wants of it stays: how it is debugged, when KVM_RUN returns. If an exit waits for
- * its answer in @base, the next KVM_RUN brings it again, because the thread that calls it, or is in
- * it, need not know of the reset.
+ * What the VMM wants of it stays: how it is debugged, when KVM_RUN returns, which registers go
+ * in and out with it. If an exit waits for its answer in @base, the next KVM_RUN brings it again,
+ * because the thread that calls it, or is in it, need not know of the reset.
  */
 void vcpu_revert(struct vcpu *vcpu, struct vcpu *base)
 {
@@ -155,7 +155,7 @@ void vcpu_revert(struct vcpu *vcpu, struct vcpu *base)
 		if (COPY_REQUESTS & BIT(req))
 			vcpu_take_request(vcpu, req);
 	memcpy((void *)vcpu->run + PAGE_ANSWER, (void *)base->run + PAGE_ANSWER,
-	       PAGE_SIZE - PAGE_ANSWER);
+	       PAGE_SYNC - PAGE_ANSWER);
 	memcpy(vcpu->pio_data, base->pio_data, PAGE_SIZE);
 	copy_state(vcpu, base);
 	vcpu->io.again = vcpu->io.complete;
