@@ -21,16 +21,72 @@
 #include "x86/run/copy.h"
 #include "x86/run/events.h"
 
-/* Has the VMM added nothing that the base does not have? */
-static bool reset_fits(struct vm *vm)
+static bool reset_vcpus_fit(struct vm *vm, struct vm *base)
 {
 	struct vcpu *vcpu;
 	u32 i;
 
-	if (vm->nr_vcpus != vm->base->nr_vcpus || !irqchip_fits(vm, vm->base))
+	if (vm->nr_vcpus != base->nr_vcpus)
 		return false;
 	vm_for_each_vcpu(vm, i, vcpu)
-		if (!vfpu_fits(vcpu, vm_vcpu(vm->base, i)))
+		if (!vfpu_fits(vcpu, vm_vcpu(base, i)))
+			return false;
+	return true;
+}
+
+static bool reset_irqchip_fits(struct vm *vm, struct vm *base)
+{
+	return irqchip_fits(vm, base);
+}
+
+/*
+ * Every part of a machine, in the order of struct vm, and what a reset is to it.
+ * FITS: the VMM may have given it what the base's has not, and which could not go back; so the
+ * function is asked. BACK: goes back, whatever it is. STAYS: it is the VMM's, as are files that
+ * it made and what it has chosen, or the machine's for life.
+ */
+#define RESET_PARTS(FITS, BACK, STAYS)						\
+	STAYS(ref) STAYS(bucket) STAYS(node) STAYS(id) STAYS(pid) STAYS(uid)	\
+	STAYS(name) STAYS(name_lock) STAYS(lock)				\
+	BACK(mmu)	/* if it fits: mmu_reset_begin(), whose lock is held on */ \
+	FITS(vcpus, reset_vcpus_fit)						\
+	BACK(nr_vcpus)								\
+	FITS(irqchip, reset_irqchip_fits)					\
+	STAYS(irqfds) STAYS(ioeventfds_lock) STAYS(ioeventfds)			\
+	STAYS(pio) STAYS(mmio)	/* devices: the VMM's zones, virtio's files */	\
+	BACK(coalesced)		/* what waits in the ring; zones stay */	\
+	BACK(clock)								\
+	STAYS(bsp_id) STAYS(enabled) STAYS(msr_filter)				\
+	STAYS(flush_requests) STAYS(flushes) STAYS(paused) STAYS(resume)	\
+	STAYS(frozen) STAYS(frozen_at)						\
+	BACK(blocked)								\
+	STAYS(blocks) STAYS(jumps) STAYS(base) STAYS(dead)
+
+/* A part that struct vm gets has to be named above: this would be another structure else. */
+#define PART(_member, ...) typeof_member(struct vm, _member) _member;
+struct reset_vm {
+	RESET_PARTS(PART, PART, PART)
+};
+#undef PART
+#define PART(_member, ...) \
+	static_assert(offsetof(struct reset_vm, _member) == offsetof(struct vm, _member));
+RESET_PARTS(PART, PART, PART)
+#undef PART
+static_assert(sizeof(struct reset_vm) == sizeof(struct vm));
+
+typedef bool (*reset_fits_fn)(struct vm *vm, struct vm *base);
+
+#define ASKED(_member, _fits) _fits,
+#define NOT_ASKED(_member)
+static const reset_fits_fn reset_asked[] = { RESET_PARTS(ASKED, NOT_ASKED, NOT_ASKED) };
+
+/* Has the VMM added nothing that the base does not have? */
+static bool reset_fits(struct vm *vm)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(reset_asked); i++)
+		if (!reset_asked[i](vm, vm->base))
 			return false;
 	return true;
 }
