@@ -666,6 +666,7 @@ void gmem_weight_end(struct gmem *g);
 void gmem_count_private(struct gmem *g, long n);
 void gmem_weight_pass(struct gmem *g);
 
+void gmem_weight_oom(unsigned long *freed);
 /* umap.c */
 int gmem_mmap(struct file *file, struct vm_area_struct *vma);
 
@@ -734,6 +735,7 @@ int gmem_resize(struct gmem *g, pgoff_t npages);
 int gmem_undo(struct gmem *g, pgoff_t off);
 
 /* space.c */
+void gmem_try_mappings(struct gmem *g, gmem_mapping_fn fn, void *arg);
 struct gmem_space *gmem_space_new(unsigned long max);
 void gmem_space_put(struct gmem_space *s);
 int gmem_space_limit(struct gmem_space *s, unsigned long max);

@@ -257,3 +257,23 @@ void gmem_unmap_rest(struct gmem *g, pgoff_t start)
 
 	gmem_any_mapping(g, reader_unmap, &u);
 }
+/**
+ * gmem_try_mappings() - gmem_any_mapping() that waits for nobody
+ * @g: the gmem
+ * @fn: waits for no lock, either
+ * @arg: for @fn
+ *
+ * Those of who may only read are left out while a file of theirs comes or goes.
+ */
+void gmem_try_mappings(struct gmem *g, gmem_mapping_fn fn, void *arg)
+{
+	struct address_space *mapping = g->inode->i_mapping;
+
+	if (mapping_mapped(mapping) && fn(mapping, arg))
+		return;
+	if (list_empty(&g->readers) || !down_read_trylock(&g->readers_lock))
+		return;
+	readers_any(g, fn, arg);
+	up_read(&g->readers_lock);
+}
+

@@ -173,7 +173,8 @@ static bool heir_among(struct address_space *mapping, void *arg)
 	struct heir_search *s = arg;
 	struct rb_node *node;
 
-	i_mmap_lock_read(mapping);
+	if (!i_mmap_trylock_read(mapping))
+		return false;
 	node = rb_first_cached(&mapping->i_mmap);
 	for (; node && !s->heir && s->n < GMEM_CROWD; node = rb_next(node), s->n++)
 		s->heir = heir_get(rb_entry(node, struct vm_area_struct, shared.rb)->vm_mm);
@@ -181,12 +182,15 @@ static bool heir_among(struct address_space *mapping, void *arg)
 	return s->heir || s->n == GMEM_CROWD;
 }
 
-/* Who has it mapped and lives, with a reference to the mm's structure, or NULL. */
+/*
+ * Who has it mapped and lives, with a reference to the mm's structure, or NULL. Waits for no lock,
+ * which somebody may hold as long as he likes to change mappings: the worker comes again.
+ */
 static struct mm_struct *heir_mapping(struct gmem *g)
 {
 	struct heir_search s = { 0 };
 
-	gmem_any_mapping(g, heir_among, &s);
+	gmem_try_mappings(g, heir_among, &s);
 	return s.heir;
 }
 
@@ -197,7 +201,8 @@ static struct mm_struct *heir_binding(struct gmem *g)
 	struct mm_struct *heir = NULL;
 	unsigned int n = 0;
 
-	down_read(&g->bind_lock);
+	if (!down_read_trylock(&g->bind_lock))
+		return NULL;
 	node = interval_tree_iter_first(&g->bindings, 0, ULONG_MAX);
 	for (; node && !heir && n < GMEM_CROWD; n++) {
 		heir = heir_get(container_of(node, struct gmem_binding, node)->mm);
@@ -212,7 +217,7 @@ static struct mm_struct *heir_binding(struct gmem *g)
  * @g: the gmem
  *
  * For when a mapping or a file was closed, by a process that is going perhaps. Process
- * context, no lock held but mmap_lock.
+ * context. Waits for nobody: what cannot be seen now the worker sees, in a second.
  */
 void gmem_weight_pass(struct gmem *g)
 {
@@ -338,25 +343,32 @@ bool gmem_oom_wait(unsigned int *waited, bool coming)
 	return *waited;
 }
 
-/*
- * The kernel is about to kill a process for lack of memory. If gmems are being freed
- * already, wait for them instead: the end of one machine may have made enough memory free.
- * One caller at a time: oom_lock.
+/**
+ * gmem_weight_oom() - the kernel is about to kill a process for lack of memory
+ * @freed: grows by the pages that came back: the kernel kills nobody then
+ *
+ * If gmems are being freed already, wait for them instead: the end of one machine may have
+ * made enough memory free. One caller at a time: oom_lock.
  */
-static int weight_oom(struct notifier_block *nb, unsigned long unused, void *freed)
+void gmem_weight_oom(unsigned long *freed)
 {
 	static unsigned int waited;
 	long waiting = gmem_pages_waiting();
 
 	if (!gmem_oom_wait(&waited, waiting > 0 || gmem_anyone_leaving()))
-		return NOTIFY_OK;
+		return;
 	if (waiting > 0) {
 		gmem_later_flush();
-		*(unsigned long *)freed += waiting;
+		*freed += waiting;
 	} else {
 		msleep(20);
-		++*(unsigned long *)freed;
+		++*freed;
 	}
+}
+
+static int weight_oom(struct notifier_block *nb, unsigned long unused, void *freed)
+{
+	gmem_weight_oom(freed);
 	return NOTIFY_OK;
 }
 
