@@ -4,13 +4,14 @@
  * Reads are on the exit path of vCPUs: a lookup and a copy, no lock, no reference.
  * Writers hold a page reference while they write, which makes the merge engine leave
  * the page alone, and look at the entry again once they have it (internal.h, point 5).
- * Memory that is read may be bad: what is more than a register's worth is copied so that the
- * machine check ends the copy, and not the host.
+ * Memory that is read may be bad: it is read so that the machine check ends the access, and not
+ * the host. Who writes reads nothing, but for a compare-and-exchange.
  */
 #include <linux/highmem.h>
 #include <linux/uaccess.h>
 
 #include "gmem/internal.h"
+#include "gmem/mc.h"
 #include "gmem/merge.h"
 
 static bool in_bounds(const struct gmem *g, u64 pos, size_t len)
@@ -18,6 +19,13 @@ static bool in_bounds(const struct gmem *g, u64 pos, size_t len)
 	u64 size = gmem_size(g);
 
 	return pos <= size && len <= size - pos;
+}
+
+/* Tell the kernel of memory that was found bad. */
+static noinline int access_bad(const void *va)
+{
+	memory_failure_queue(PHYS_PFN(__pa(va)), 0);
+	return -EHWPOISON;
 }
 
 #ifdef DITTO_KUNIT
@@ -42,8 +50,20 @@ int gmem_copy(void *to, const void *from, size_t len)
 #endif
 	if (likely(!copy_mc_to_kernel(to, from, len)))
 		return 0;
-	memory_failure_queue(PHYS_PFN(__pa(from)), 0);
-	return -EHWPOISON;
+	return access_bad(from);
+}
+
+/* One access, as the CPU would do it: page-table entries are read while the guest writes them. */
+static int access_load(void *to, const void *from, size_t len)
+{
+	switch (len) {
+	case 8:
+		return likely(mc_load(*(u64 *)to, (const u64 *)from)) ? 0 : access_bad(from);
+	case 4:
+		return likely(mc_load(*(u32 *)to, (const u32 *)from)) ? 0 : access_bad(from);
+	default:
+		return likely(mc_load(*(u16 *)to, (const u16 *)from)) ? 0 : access_bad(from);
+	}
 }
 
 static bool fits_register(size_t len)
@@ -51,10 +71,7 @@ static bool fits_register(size_t len)
 	return len == 8 || len == 4 || len == 2;
 }
 
-/*
- * What fits into a register goes in one access, as the CPU would do it: page-table
- * entries are read while the guest writes them.
- */
+/* A write: what fits into a register goes in one access. */
 static void access_copy(void *to, const void *from, size_t len)
 {
 	switch (len) {
@@ -86,7 +103,7 @@ static int read_in_page(struct gmem *g, u64 pos, void *buf, size_t len)
 	else if (unlikely(PageHWPoison(gmem_entry_page(v))))
 		ret = -EHWPOISON;
 	else if (fits_register(len))
-		access_copy(buf, va, len);
+		ret = access_load(buf, va, len);
 	else
 		ret = gmem_copy(buf, va, len);
 	rcu_read_unlock();
@@ -128,7 +145,7 @@ int gmem_read(struct gmem *g, u64 pos, void *buf, size_t len)
  *
  * In an RCU section (rcu_read_lock_sched() counts): the bytes may be read until it ends.
  * Before other bytes take their place, a binding that covers @off is told by a zap.
- * Allocates nothing.
+ * Allocates nothing. The bytes may be bad: mc_load() reads them.
  *
  * Return: the page's address, or NULL: gmem_read() knows why. The page is empty and
  * reads as zero, or its memory is bad, or it is beyond the end.
@@ -197,12 +214,15 @@ static DEFINE_PER_CPU(struct gmem *, access_writing);
 
 /*
  * What is written must not be seen by a fork that came first. Instead of fork_lock, which vCPUs
- * would share, each CPU says what it writes to, and a fork waits for those that do.
+ * would share, each CPU says what it writes to, and a fork waits for those that do. Process
+ * context: a CPU has one word for it.
  */
 static int access_now(struct gmem *g, u64 pos, access_fn fn, void *arg)
 {
 	int ret;
 
+	/* An interrupt's would take back what it interrupts says. */
+	VM_WARN_ON_ONCE(!in_task());
 	preempt_disable();
 	this_cpu_write(access_writing, g);
 	smp_mb();	/* pairs with gmem_wait_for_writes(): said, then the holder is looked at */
@@ -291,14 +311,18 @@ struct cmpxchg_arg {
 	unsigned int size;
 	u64 *old;
 	u64 new;
-	bool swapped;
+	bool swapped, bad;
 };
 
 static bool cmpxchg_fn(void *va, void *arg)
 {
 	struct cmpxchg_arg *a = arg;
 	u64 was = 0;
+	u8 first;
 
+	a->bad = !mc_load(first, (const u8 *)va);	/* and with it the rest, in the cache by then */
+	if (unlikely(a->bad))
+		return false;
 	switch (a->size) {
 	case 1:
 		was = cmpxchg((u8 *)va, (u8)*a->old, (u8)a->new);
@@ -346,7 +370,7 @@ int gmem_cmpxchg(struct gmem *g, u64 pos, unsigned int size, u64 *old, u64 new, 
 		return -EFAULT;
 	err = access_private(g, pos, cmpxchg_fn, &a);
 	*swapped = a.swapped;
-	return err;
+	return unlikely(!err && a.bad) ? -EHWPOISON : err;
 }
 
 /*

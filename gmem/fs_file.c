@@ -68,7 +68,7 @@ static ssize_t read_part(struct gmem *g, u64 pos, size_t n, struct iov_iter *to)
 	if (!page)
 		return iov_iter_zero(n, to);
 	if (!PageHWPoison(page))
-		ret = copy_to_iter(page_address(page) + offset_in_page(pos), n, to);
+		ret = _copy_mc_to_iter(page_address(page) + offset_in_page(pos), n, to);
 	put_page(page);
 	return ret;
 }

@@ -17,6 +17,7 @@
 #include <linux/xarray.h>
 
 #include "gmem/gmem.h"
+#include "gmem/mc.h"
 #include "gmem/page.h"
 
 /**

@@ -17,6 +17,10 @@
  * is decided once, since they give different digests. The kernel's use of vector registers
  * has a price of its own, so all reading is done between merge_read_begin() and
  * merge_read_end(), several pages at once where there are several.
+ *
+ * A page's memory may be bad. With AVX2 the machine check ends the reading: a page that cannot be
+ * read is not zero, equals none, and has some digest. Without, it ends the host; but CPUs that
+ * can go on after it have AVX2.
  */
 #include <linux/mm.h>
 #include <linux/random.h>
@@ -109,7 +113,7 @@ static nh_sum nh_words(const u64 *p)
 
 /* The two halves of each 64-bit word are a pair. The sums are in ymm0 to ymm3. */
 #define NH_VECTOR(at, sum)				\
-	"vmovdqu " #at "(%0), %%ymm4\n\t"		\
+	MC_LOAD("vmovdqu " #at "(%0), %%ymm4", 779f)	\
 	"vpaddd " #at "(%1), %%ymm4, %%ymm4\n\t"	\
 	"vpsrlq $32, %%ymm4, %%ymm5\n\t"		\
 	"vpmuludq %%ymm4, %%ymm5, %%ymm4\n\t"		\
@@ -127,7 +131,7 @@ static u64 nh_vectors(const u8 *p)
 	for (; k < end; p += 256, k += 256)
 		asm volatile(NH_VECTOR(0, 0) NH_VECTOR(32, 1) NH_VECTOR(64, 2) NH_VECTOR(96, 3)
 			     NH_VECTOR(128, 0) NH_VECTOR(160, 1) NH_VECTOR(192, 2)
-			     NH_VECTOR(224, 3) : : "r" (p), "r" (k) : "memory");
+			     NH_VECTOR(224, 3) "779:" : : "r" (p), "r" (k) : "memory");
 	asm volatile("vpaddq %%ymm1, %%ymm0, %%ymm0\n\t"
 		     "vpaddq %%ymm3, %%ymm2, %%ymm2\n\t"
 		     "vpaddq %%ymm2, %%ymm0, %%ymm0\n\t"
@@ -172,15 +176,18 @@ static bool zero_vectors(const u8 *p)
 	bool zero;
 
 	for (; p < end; p += 256) {
-		asm volatile("vmovdqu (%1), %%ymm0\n\t"
-			     "vpor 32(%1), %%ymm0, %%ymm0\n\t"
-			     "vpor 64(%1), %%ymm0, %%ymm0\n\t"
-			     "vpor 96(%1), %%ymm0, %%ymm0\n\t"
-			     "vpor 128(%1), %%ymm0, %%ymm0\n\t"
-			     "vpor 160(%1), %%ymm0, %%ymm0\n\t"
-			     "vpor 192(%1), %%ymm0, %%ymm0\n\t"
-			     "vpor 224(%1), %%ymm0, %%ymm0\n\t"
-			     "vptest %%ymm0, %%ymm0"
+		/* Not zero, if it is not known: no address is. */
+		asm volatile("test %1, %1\n\t"
+			     MC_LOAD("vmovdqu (%1), %%ymm0", 779f)
+			     MC_LOAD("vpor 32(%1), %%ymm0, %%ymm0", 779f)
+			     MC_LOAD("vpor 64(%1), %%ymm0, %%ymm0", 779f)
+			     MC_LOAD("vpor 96(%1), %%ymm0, %%ymm0", 779f)
+			     MC_LOAD("vpor 128(%1), %%ymm0, %%ymm0", 779f)
+			     MC_LOAD("vpor 160(%1), %%ymm0, %%ymm0", 779f)
+			     MC_LOAD("vpor 192(%1), %%ymm0, %%ymm0", 779f)
+			     MC_LOAD("vpor 224(%1), %%ymm0, %%ymm0", 779f)
+			     "vptest %%ymm0, %%ymm0\n\t"
+			     "779:"
 			     : "=@ccz" (zero) : "r" (p) : "memory");
 		if (!zero)
 			return false;
@@ -214,8 +221,8 @@ static bool equal_words(const u64 *p, const u64 *q)
 
 /* ymm<reg> gets the difference of 32 bytes. */
 #define DIFFER(at, reg)					\
-	"vmovdqu " #at "(%1), %%ymm" #reg "\n\t"	\
-	"vpxor " #at "(%2), %%ymm" #reg ", %%ymm" #reg "\n\t"
+	MC_LOAD("vmovdqu " #at "(%1), %%ymm" #reg, 779f)	\
+	MC_LOAD("vpxor " #at "(%2), %%ymm" #reg ", %%ymm" #reg, 779f)
 
 static bool equal_vectors(const u8 *p, const u8 *q)
 {
@@ -223,7 +230,8 @@ static bool equal_vectors(const u8 *p, const u8 *q)
 	bool equal;
 
 	for (; p < end; p += 256, q += 256) {
-		asm volatile(DIFFER(0, 0) DIFFER(32, 1) DIFFER(64, 2) DIFFER(96, 3)
+		asm volatile("test %1, %1\n\t"	/* likewise */
+			     DIFFER(0, 0) DIFFER(32, 1) DIFFER(64, 2) DIFFER(96, 3)
 			     DIFFER(128, 4) DIFFER(160, 5) DIFFER(192, 6) DIFFER(224, 7)
 			     "vpor %%ymm1, %%ymm0, %%ymm0\n\t"
 			     "vpor %%ymm3, %%ymm2, %%ymm2\n\t"
@@ -232,7 +240,8 @@ static bool equal_vectors(const u8 *p, const u8 *q)
 			     "vpor %%ymm2, %%ymm0, %%ymm0\n\t"
 			     "vpor %%ymm6, %%ymm4, %%ymm4\n\t"
 			     "vpor %%ymm4, %%ymm0, %%ymm0\n\t"
-			     "vptest %%ymm0, %%ymm0"
+			     "vptest %%ymm0, %%ymm0\n\t"
+			     "779:"
 			     : "=@ccz" (equal) : "r" (p), "r" (q) : "memory");
 		if (!equal)
 			return false;

@@ -9,6 +9,7 @@
  * A walk of the guest's tables that began before a flush is not believed after it
  * (shadow->seq).
  */
+#include "gmem/mc.h"
 #include "mmu/shadow.h"
 #include "mmu/slots.h"
 
@@ -87,7 +88,7 @@ void shadow_table_write(struct mmu *mmu, gfn_t gfn)
  * @len: 4 or 8
  * @val: filled
  *
- * Return: whether it could; false: nothing is mapped there, or it is no memory.
+ * Return: whether it could; false: nothing is mapped there, or it is no memory, or bad.
  */
 bool shadow_peek(const struct mmu *mmu, gpa_t gpa, unsigned int len, u64 *val)
 {
@@ -96,6 +97,7 @@ bool shadow_peek(const struct mmu *mmu, gpa_t gpa, unsigned int len, u64 *val)
 	kvm_pfn_t pfn;
 	const void *va;
 	u64 *leaf;
+	u32 low;
 	int level;
 
 	leaf = shadow_tdp_leaf(mmu, gfn, &level);
@@ -105,7 +107,11 @@ bool shadow_peek(const struct mmu *mmu, gpa_t gpa, unsigned int len, u64 *val)
 	if (!pfn_valid(pfn))
 		return false;
 	va = page_address(pfn_to_page(pfn)) + offset_in_page(gpa);
-	*val = len == 4 ? READ_ONCE(*(const u32 *)va) : READ_ONCE(*(const u64 *)va);
+	if (len == 8)
+		return mc_load(*val, (const u64 *)va);
+	if (!mc_load(low, (const u32 *)va))
+		return false;
+	*val = low;
 	return true;
 }
 

@@ -15,6 +15,7 @@
 #include <asm/processor-flags.h>
 #include <asm/msr-index.h>
 
+#include "gmem/mc.h"
 #include "mmu/guest.h"
 #include "mmu/memo.h"
 #include "mmu/slots.h"
@@ -179,8 +180,8 @@ static void walk_read64(struct walk *w, int level)
 
 	rcu_read_lock_sched();
 	va = walk_peek(w->mmu, gpa);
-	if (likely(va))
-		*pte = READ_ONCE(*va);
+	if (likely(va) && unlikely(!mc_load(*pte, va)))
+		va = NULL;	/* bad memory, which guest_read() tells of */
 	rcu_read_unlock_sched();
 	w->pte_va[level] = va;
 	if (likely(va))
