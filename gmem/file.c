@@ -449,6 +449,8 @@ static struct gmem *gmem_alloc(u64 size, u32 flags)
 	init_rwsem(&g->bind_lock);
 	init_rwsem(&g->readers_lock);
 	INIT_LIST_HEAD(&g->readers);
+	mutex_init(&g->reader_mutex);
+	INIT_LIST_HEAD(&g->reader_users);
 	g->bindings = RB_ROOT_CACHED;
 	return g;
 }
@@ -583,7 +585,7 @@ static struct file *gmem_new_file(struct gmem *g, const struct file_operations *
 		return file;
 	}
 	file->private_data = g;
-	ret = gmem_reader_open(file);
+	ret = gmem_reader_open(g, file);
 	if (!ret)
 		return file;
 	gmem_get(g);	/* the end of the file drops one reference, and the caller his */

@@ -23,7 +23,7 @@ static pgoff_t bytes_to_pages(u64 size)
 static int fs_open(struct inode *inode, struct file *file)
 {
 	file->private_data = inode->i_private;
-	return generic_file_open(inode, file) ?: gmem_reader_open(file);
+	return generic_file_open(inode, file) ?: gmem_reader_open(inode->i_private, file);
 }
 
 static int fs_release(struct inode *inode, struct file *file)

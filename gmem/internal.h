@@ -62,7 +62,8 @@
  * 7. Lock order: policy_lock, size_lock; mmap_lock, size_lock, fork_lock, chunk->lock, (a second
  * fork_lock and chunk->lock: trylock only), page
  * lock, bind_lock, the binder's locks; chunk->lock, readers_lock, i_mmap_rwsem; chunk->lock, the
- * merge index' bucket lock; fork_lock, root_lock. Nothing is allocated under chunk->lock. The
+ * merge index' bucket lock; fork_lock, root_lock; mmap_lock, reader_mutex, a reader's lock, all
+ * that a fault takes. Nothing is allocated under chunk->lock. The
  * page lock is never held while waiting for chunk->lock or fork_lock. Two gmems' policy_locks,
  * size_locks and fork_locks, all of them for a fork: in the order of their ids.
  *
@@ -328,6 +329,8 @@ struct gmem_weight {
  * @inode: user mappings hang off its i_mapping, but those of @readers; referenced; constant
  * @readers_lock: held for read while mappings of those are looked at
  * @readers: files open for reading only that were mapped; under @readers_lock (reader.c)
+ * @reader_mutex: one change of who has such files and how often they are mapped
+ * @reader_users: who has them; under @reader_mutex
  * @space: what its pages are counted in; referenced; constant; NULL without a mount
  * @memcg: the creator's, which pages and index are charged to; referenced; constant
  * @domain: who may share now: one of those below; NULL if nobody ever. Changed under
@@ -371,6 +374,8 @@ struct gmem {
 	struct inode *inode;
 	struct rw_semaphore readers_lock;
 	struct list_head readers;
+	struct mutex reader_mutex;
+	struct list_head reader_users;
 	struct gmem_space *space;
 	struct mem_cgroup *memcg;
 	struct gmem_domain *domain;
@@ -626,6 +631,9 @@ void gmem_thaw(struct gmem_cursor *cur, unsigned long soft);
 /* Mappings of files that are open for reading only, likewise. */
 #define GMEM_CROWD_READERS	1024
 
+/* Of these, and files, one user may have so many. */
+#define GMEM_CROWD_READER	(GMEM_CROWD_READERS / 2)
+
 /* bind.c */
 bool gmem_crowded(struct gmem *g, pgoff_t start, pgoff_t end);
 void gmem_zap(struct gmem *g, pgoff_t off, struct page *page);
@@ -658,6 +666,7 @@ bool gmem_free_later(struct gmem *g);
 
 /* weight.c */
 bool gmem_oom_wait(unsigned int *waited, bool coming);
+void gmem_weight_oom(unsigned long *freed);
 int gmem_weight_init(struct kobject *parent);
 void gmem_weight_exit(void);
 void gmem_weight_drain(void);
@@ -666,7 +675,6 @@ void gmem_weight_end(struct gmem *g);
 void gmem_count_private(struct gmem *g, long n);
 void gmem_weight_pass(struct gmem *g);
 
-void gmem_weight_oom(unsigned long *freed);
 /* umap.c */
 int gmem_mmap(struct file *file, struct vm_area_struct *vma);
 
@@ -720,10 +728,14 @@ struct gmem_fs {
 
 /* reader.c */
 typedef bool (*gmem_mapping_fn)(struct address_space *mapping, void *arg);
-int gmem_reader_open(struct file *file);
-void gmem_reader_map(struct gmem *g, struct file *file);
+int gmem_reader_open(struct gmem *g, struct file *file);
+int gmem_reader_map(struct gmem *g, struct file *file);
+void gmem_reader_count(struct gmem *g, struct file *file, int n);
+bool gmem_reader_enter(struct file *file);
+void gmem_reader_leave(struct file *file);
 void gmem_reader_close(struct gmem *g, struct file *file);
 bool gmem_any_mapping(struct gmem *g, gmem_mapping_fn fn, void *arg);
+void gmem_try_mappings(struct gmem *g, gmem_mapping_fn fn, void *arg);
 bool gmem_count_vmas(struct address_space *mapping, unsigned int *nr, unsigned int most);
 bool gmem_readers_crowded(struct gmem *g);
 void gmem_unmap_writers(struct gmem *g, pgoff_t start, pgoff_t end);
@@ -735,7 +747,6 @@ int gmem_resize(struct gmem *g, pgoff_t npages);
 int gmem_undo(struct gmem *g, pgoff_t off);
 
 /* space.c */
-void gmem_try_mappings(struct gmem *g, gmem_mapping_fn fn, void *arg);
 struct gmem_space *gmem_space_new(unsigned long max);
 void gmem_space_put(struct gmem_space *s);
 int gmem_space_limit(struct gmem_space *s, unsigned long max);

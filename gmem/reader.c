@@ -8,9 +8,16 @@
  * Owns those address spaces, their list, and what is done with all mappings in all of them.
  * A gmem's list has only files that were mapped, so a walk over it is over no more
  * than he would in the inode's tree of mappings. A mapping is found from its first page on: it
- * is in the list before it can fault, and code that takes pages away waits for faults that are
- * under way (internal.h, point 4) before it looks.
+ * is in the list before it can fault, and code that takes pages away waits for faults that are under
+ * way (internal.h, point 4) before it looks.
+ *
+ * A user who has more of them than GMEM_CROWD_READER has no page mapped by any (he is "out"), so
+ * that nobody has to look at them, and merging goes on: what he reads there is a bus error, until
+ * he has few enough. mmap() refuses him more, but processes that he forks have them, too.
+ * To put him out, his faults are waited for (@lock), then his pages are taken away, and then his
+ * files leave the list. He comes back the other way round: first the list, and then he may fault.
  */
+#include <linux/cred.h>
 #include <linux/fs.h>
 #include <linux/pagemap.h>
 #include <linux/slab.h>
@@ -18,13 +25,40 @@
 #include "gmem/internal.h"
 
 /**
+ * struct reader_user - who has such files of a gmem
+ * @node: in the gmem's @reader_users; all members under reader_mutex
+ * @uid: who; constant
+ * @files: how many are open
+ * @nr: their mappings, and those that were ever mapped
+ * @out: @nr is too many
+ * @readers: those that were ever mapped
+ */
+struct reader_user {
+	struct list_head node;
+	kuid_t uid;
+	unsigned int files;
+	unsigned int nr;
+	bool out;
+	struct list_head readers;
+};
+
+/**
  * struct gmem_reader - an open file that may not be written to
  * @mapping: where its mappings are; the file's f_mapping
- * @node: in the gmem's @readers, under readers_lock; empty until it is mapped for the first time
+ * @node: in the gmem's @readers, under readers_lock; empty until it is mapped for the first time,
+ *	and while its user is out
+ * @mate: in its user's @readers
+ * @user: who opened it; constant
+ * @lock: held for read by faults
+ * @out: no page may be mapped by way of it; under @lock
  */
 struct gmem_reader {
 	struct address_space mapping;
 	struct list_head node;
+	struct list_head mate;
+	struct reader_user *user;
+	struct rw_semaphore lock;
+	bool out;
 };
 
 static struct gmem_reader *reader_of(const struct file *file)
@@ -34,30 +68,138 @@ static struct gmem_reader *reader_of(const struct file *file)
 	return container_of(file->f_mapping, struct gmem_reader, mapping);
 }
 
-/**
- * gmem_reader_open() - give a file its own address space, if it is open for reading only
- * @file: a gmem's, not yet in use
- *
- * Return: 0 or -ENOMEM.
- */
-int gmem_reader_open(struct file *file)
+/* With reader_mutex: who opens a file, one file more; NULL without memory. */
+static struct reader_user *user_get(struct gmem *g, kuid_t uid)
 {
-	struct address_space *mapping;
+	struct reader_user *u;
+
+	list_for_each_entry(u, &g->reader_users, node)
+		if (uid_eq(u->uid, uid))
+			goto found;
+	u = kzalloc(sizeof(*u), GFP_KERNEL_ACCOUNT);
+	if (!u)
+		return NULL;
+	u->uid = uid;
+	INIT_LIST_HEAD(&u->readers);
+	list_add(&u->node, &g->reader_users);
+found:
+	u->files++;
+	return u;
+}
+
+static void user_put(struct reader_user *u)
+{
+	if (--u->files)
+		return;
+	list_del(&u->node);
+	kfree(u);
+}
+
+static void reader_set_out(struct gmem_reader *r, bool out)
+{
+	down_write(&r->lock);
+	r->out = out;
+	up_write(&r->lock);
+}
+
+/* With reader_mutex. He has as many as GMEM_CROWD_READER, and one more. */
+static void user_out(struct gmem *g, struct reader_user *u)
+{
 	struct gmem_reader *r;
 
-	if (file->f_mode & FMODE_WRITE)
-		return 0;
-	r = kmalloc(sizeof(*r), GFP_KERNEL_ACCOUNT);
+	u->out = true;
+	list_for_each_entry(r, &u->readers, mate) {
+		reader_set_out(r, true);
+		unmap_mapping_range(&r->mapping, 0, 0, 0);
+	}
+	down_write(&g->readers_lock);
+	list_for_each_entry(r, &u->readers, mate)
+		list_del_init(&r->node);
+	up_write(&g->readers_lock);
+}
+
+static void user_in(struct gmem *g, struct reader_user *u)
+{
+	struct gmem_reader *r;
+
+	u->out = false;
+	down_write(&g->readers_lock);
+	list_for_each_entry(r, &u->readers, mate)
+		list_add(&r->node, &g->readers);
+	up_write(&g->readers_lock);
+	list_for_each_entry(r, &u->readers, mate)
+		reader_set_out(r, false);
+}
+
+static void user_count(struct gmem *g, struct reader_user *u, int n)
+{
+	u->nr += n;
+	if (u->nr > GMEM_CROWD_READER && !u->out)
+		user_out(g, u);
+	else if (u->nr <= GMEM_CROWD_READER && u->out)
+		user_in(g, u);
+}
+
+static struct gmem_reader *reader_alloc(struct file *file)
+{
+	struct gmem_reader *r = kzalloc(sizeof(*r), GFP_KERNEL_ACCOUNT);
+	struct address_space *mapping;
+
 	if (!r)
-		return -ENOMEM;
+		return NULL;
 	INIT_LIST_HEAD(&r->node);
+	INIT_LIST_HEAD(&r->mate);
+	init_rwsem(&r->lock);
 	mapping = &r->mapping;
 	address_space_init_once(mapping);
 	init_rwsem(&mapping->invalidate_lock);
 	mapping->host = file_inode(file);
 	mapping->a_ops = file->f_mapping->a_ops;
 	mapping_set_gfp_mask(mapping, mapping_gfp_mask(file->f_mapping));
-	file->f_mapping = mapping;
+	return r;
+}
+
+/**
+ * gmem_reader_open() - give a file its own address space, if it is open for reading only
+ * @g: the file's gmem
+ * @file: not yet in use
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int gmem_reader_open(struct gmem *g, struct file *file)
+{
+	struct gmem_reader *r;
+
+	if (file->f_mode & FMODE_WRITE)
+		return 0;
+	r = reader_alloc(file);
+	if (!r)
+		return -ENOMEM;
+	mutex_lock(&g->reader_mutex);
+	r->user = user_get(g, file->f_cred->uid);
+	mutex_unlock(&g->reader_mutex);
+	if (!r->user) {
+		kfree(r);
+		return -ENOMEM;
+	}
+	file->f_mapping = &r->mapping;
+	return 0;
+}
+
+/* With reader_mutex: a new mapping, perhaps the file's first. */
+static int reader_map(struct gmem *g, struct gmem_reader *r)
+{
+	unsigned int n = list_empty(&r->mate) ? 2 : 1;
+
+	if (r->user->nr + n > GMEM_CROWD_READER)
+		return -ENOMEM;
+	r->user->nr += n;
+	if (n == 1)
+		return 0;
+	list_add(&r->mate, &r->user->readers);
+	down_write(&g->readers_lock);
+	list_add(&r->node, &g->readers);
+	up_write(&g->readers_lock);
 	return 0;
 }
 
@@ -66,18 +208,71 @@ int gmem_reader_open(struct file *file)
  * @g: its gmem
  * @file: the file
  *
+ * mmap_lock may be held. The end of the mapping is gmem_reader_count().
+ *
+ * Return: 0; -ENOMEM: its user has mapped the gmem too often.
+ */
+int gmem_reader_map(struct gmem *g, struct file *file)
+{
+	struct gmem_reader *r = reader_of(file);
+	int ret;
+
+	if (!r)
+		return 0;
+	mutex_lock(&g->reader_mutex);
+	ret = reader_map(g, r);
+	mutex_unlock(&g->reader_mutex);
+	return ret;
+}
+
+/**
+ * gmem_reader_count() - a file is mapped once more, by a fork or a split; or less
+ * @g: its gmem
+ * @file: the file
+ * @n: 1 or -1
+ *
  * mmap_lock may be held.
  */
-void gmem_reader_map(struct gmem *g, struct file *file)
+void gmem_reader_count(struct gmem *g, struct file *file, int n)
 {
 	struct gmem_reader *r = reader_of(file);
 
 	if (!r)
 		return;
-	down_write(&g->readers_lock);
-	if (list_empty(&r->node))
-		list_add(&r->node, &g->readers);
-	up_write(&g->readers_lock);
+	mutex_lock(&g->reader_mutex);
+	user_count(g, r->user, n);
+	mutex_unlock(&g->reader_mutex);
+}
+
+/**
+ * gmem_reader_enter() - may a page be mapped by way of a file?
+ * @file: the file; mmap_lock or the mapping's lock is held
+ *
+ * Return: whether it may, until gmem_reader_leave().
+ */
+bool gmem_reader_enter(struct file *file)
+{
+	struct gmem_reader *r = reader_of(file);
+
+	if (likely(!r))
+		return true;
+	down_read(&r->lock);
+	if (likely(!r->out))
+		return true;
+	up_read(&r->lock);
+	return false;
+}
+
+/**
+ * gmem_reader_leave() - the end of gmem_reader_enter() that said yes
+ * @file: the file
+ */
+void gmem_reader_leave(struct file *file)
+{
+	struct gmem_reader *r = reader_of(file);
+
+	if (r)
+		up_read(&r->lock);
 }
 
 /**
@@ -91,9 +286,16 @@ void gmem_reader_close(struct gmem *g, struct file *file)
 
 	if (!r)
 		return;
+	mutex_lock(&g->reader_mutex);
 	down_write(&g->readers_lock);
 	list_del(&r->node);
 	up_write(&g->readers_lock);
+	if (!list_empty(&r->mate)) {
+		list_del(&r->mate);
+		user_count(g, r->user, -1);
+	}
+	user_put(r->user);
+	mutex_unlock(&g->reader_mutex);
 	file->f_mapping = file_inode(file)->i_mapping;
 	kfree(r);
 }
@@ -132,6 +334,26 @@ bool gmem_any_mapping(struct gmem *g, gmem_mapping_fn fn, void *arg)
 	ret = readers_any(g, fn, arg);
 	up_read(&g->readers_lock);
 	return ret;
+}
+
+/**
+ * gmem_try_mappings() - gmem_any_mapping() that waits for nobody
+ * @g: the gmem
+ * @fn: waits for no lock, either
+ * @arg: for @fn
+ *
+ * Those of who may only read are left out while a file of theirs comes or goes.
+ */
+void gmem_try_mappings(struct gmem *g, gmem_mapping_fn fn, void *arg)
+{
+	struct address_space *mapping = g->inode->i_mapping;
+
+	if (mapping_mapped(mapping) && fn(mapping, arg))
+		return;
+	if (list_empty(&g->readers) || !down_read_trylock(&g->readers_lock))
+		return;
+	readers_any(g, fn, arg);
+	up_read(&g->readers_lock);
 }
 
 /**
@@ -177,7 +399,8 @@ static bool readers_crowded(struct gmem *g)
  * @g: the gmem
  *
  * For the merge engine, as gmem_crowded(). More of them are let pass, because one does not map
- * one's own memory often, but many may map what they are only to read.
+ * one's own memory often, but many may map what they are only to read. One user has half of
+ * these at most.
  *
  * Return: true when they have more than GMEM_CROWD_READERS mappings, or these are being changed.
  */
@@ -257,23 +480,3 @@ void gmem_unmap_rest(struct gmem *g, pgoff_t start)
 
 	gmem_any_mapping(g, reader_unmap, &u);
 }
-/**
- * gmem_try_mappings() - gmem_any_mapping() that waits for nobody
- * @g: the gmem
- * @fn: waits for no lock, either
- * @arg: for @fn
- *
- * Those of who may only read are left out while a file of theirs comes or goes.
- */
-void gmem_try_mappings(struct gmem *g, gmem_mapping_fn fn, void *arg)
-{
-	struct address_space *mapping = g->inode->i_mapping;
-
-	if (mapping_mapped(mapping) && fn(mapping, arg))
-		return;
-	if (list_empty(&g->readers) || !down_read_trylock(&g->readers_lock))
-		return;
-	readers_any(g, fn, arg);
-	up_read(&g->readers_lock);
-}
-

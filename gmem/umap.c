@@ -252,15 +252,13 @@ static bool umap_try(struct vm_fault *vmf, struct gmem *g, vm_fault_t *ret)
 	return true;
 }
 
-static vm_fault_t gmem_vm_fault(struct vm_fault *vmf)
+/* What gmem_vm_fault() does for one whom reader.c lets. */
+static vm_fault_t umap_fault(struct vm_fault *vmf, struct gmem *g)
 {
-	struct gmem *g = vmf->vma->vm_private_data;
 	bool done, write = umap_writes(vmf);
 	vm_fault_t ret;
 	int err;
 
-	if (umap_have_table(vmf))
-		return VM_FAULT_OOM;
 	do {
 		if (vmf->pgoff >= gmem_npages(g))
 			return VM_FAULT_SIGBUS;
@@ -273,6 +271,20 @@ static vm_fault_t gmem_vm_fault(struct vm_fault *vmf)
 	} while (!done);
 	if (ret == VM_FAULT_HWPOISON)
 		gmem_quarantine(g, vmf->pgoff);
+	return ret;
+}
+
+static vm_fault_t gmem_vm_fault(struct vm_fault *vmf)
+{
+	struct file *file = vmf->vma->vm_file;
+	vm_fault_t ret;
+
+	if (umap_have_table(vmf))
+		return VM_FAULT_OOM;
+	if (!gmem_reader_enter(file))
+		return VM_FAULT_SIGBUS;
+	ret = umap_fault(vmf, vmf->vma->vm_private_data);
+	gmem_reader_leave(file);
 	return ret;
 }
 
@@ -313,6 +325,7 @@ static vm_fault_t gmem_vm_page_mkwrite(struct vm_fault *vmf)
 /* Where a process ends its mm has no users any more. */
 static void gmem_vm_close(struct vm_area_struct *vma)
 {
+	gmem_reader_count(vma->vm_private_data, vma->vm_file, -1);
 	gmem_weight_pass(vma->vm_private_data);
 }
 
@@ -339,6 +352,7 @@ static void gmem_vm_open(struct vm_area_struct *vma)
 {
 	bool forks = vma->vm_mm != current->mm && !(vma->vm_flags & VM_WIPEONFORK);
 
+	gmem_reader_count(vma->vm_private_data, vma->vm_file, 1);
 	umap_keep_from_fork(vma);
 	if (forks)
 		unmap_mapping_pages(vma->vm_file->f_mapping, vma->vm_pgoff, vma_pages(vma), false);
@@ -397,19 +411,23 @@ struct gmem *gmem_mapped_by(const struct vm_area_struct *vma)
  * be; but of a machine's the latter, too, as under KVM. VM_DONTEXPAND: see umap_watch();
  * VM_MIXEDMAP: see umap_enter().
  *
- * Return: 0, or -EINVAL for a private mapping or one that reaches beyond the end.
+ * Return: 0; -EINVAL for a private mapping or one that reaches beyond the end; -ENOMEM: who may
+ * only read has mapped it too often.
  */
 int gmem_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct gmem *g = file->private_data;
 	bool shared = vma->vm_flags & VM_SHARED;
+	int ret;
 
 	/* Of a file that is open for reading only, a shared mapping has no VM_SHARED. */
 	if (!g->space && !g->owner && (!(vma->vm_flags & VM_MAYSHARE) ||
 				       vma->vm_pgoff > gmem_npages(g) ||
 				       vma_pages(vma) > gmem_npages(g) - vma->vm_pgoff))
 		return -EINVAL;
-	gmem_reader_map(g, file);
+	ret = gmem_reader_map(g, file);
+	if (ret)
+		return ret;
 	vm_flags_set(vma, VM_DONTEXPAND | VM_MIXEDMAP);
 	umap_keep_from_fork(vma);
 	vma->vm_private_data = g;

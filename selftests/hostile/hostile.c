@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -187,26 +188,62 @@ static void forks_again(void)
 	waitpid(child, NULL, 0);
 }
 
-/* The victim's file, mapped very often by who may only read it. */
+/* The kernel reads, so that what may not be read is an error. */
+static bool readable(const void *p)
+{
+	struct iovec to = { &(u8) { 0 }, 1 }, from = { (void *)p, 1 };
+
+	return process_vm_readv(getpid(), &to, 1, &from, 1, 0) == 1;
+}
+
+/* The victim's file, mapped as often as may be by who may only read it. */
 static void readers_begin(void)
 {
 	unsigned int i;
+	void *p;
 
 	fd = CHECKED(open(DITTO "/victim", O_RDONLY));
-	for (i = 0; i < 900; i++) {
-		mem = mmap(NULL, VICTIM_SIZE, PROT_READ, i % 2 ? MAP_SHARED : MAP_PRIVATE, fd, 0);
-		ASSERT(mem != MAP_FAILED);
-		ASSERT(mem[0] < 255);
+	for (i = 0; i < 2000; i++) {
+		p = mmap(NULL, VICTIM_SIZE, PROT_READ, i % 2 ? MAP_SHARED : MAP_PRIVATE, fd, 0);
+		if (p == MAP_FAILED)
+			break;
+		mem = p;
+		ASSERT(readable(mem));
 	}
+	ASSERT_EQ(errno, ENOMEM);
+	ASSERT(i > 500 && i < 600);
 }
 
 static void readers_again(void)
 {
-	volatile u8 *p = mem;
 	u64 off;
 
 	for (off = 0; off < VICTIM_SIZE; off += PAGE_SIZE)
-		(void)p[off];
+		ASSERT(readable(mem + off));
+}
+
+static void crowd_again(void)
+{
+	u64 off;
+
+	for (off = 0; off < VICTIM_SIZE; off += PAGE_SIZE)
+		readable(mem + off);
+}
+
+/* His children have them, too: more than anybody may have. */
+static void crowd_begin(void)
+{
+	unsigned int i;
+
+	readers_begin();
+	for (i = 0; i < 3; i++) {
+		if (CHECKED(fork()))
+			continue;
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			crowd_again();
+	}
+	ASSERT(!readable(mem));
 }
 
 /* Forks of a gmem that has much. */
@@ -286,6 +323,7 @@ static const struct attack attacks[] = {
 	{ "copies", copies_begin, copies_again },
 	{ "forks", forks_begin, forks_again },
 	{ "readers", readers_begin, readers_again },
+	{ "crowd", crowd_begin, crowd_again },
 	{ "gmem_forks", gmem_forks_begin, gmem_forks_again },
 	{ "writer", gmem_forks_begin, writer_again },
 	{ "aliases", aliases_begin, aliases_again },
