@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 #	make			ditto.ko and tools/ditto
-#	make KVER=6.1		... for Debian's kernel 6.1 (default 6.12), or KVER=debug, KVER=vmx
+#	make KVER=6.1		... for Debian's kernel 6.1 (default 6.12), or KVER=debug, KVER=vmx, quick
 #	make KDIR=/path		... for the kernel whose build directory that is
 #	make module KVER=newest	... for the two newest series that the next Debian offers, which
 #				are downloaded with their headers and compiler
@@ -22,12 +22,12 @@
 # sources are symbolic links; the module built last is also ./ditto.ko, without the
 # debugger's information that makes it 20 times as large: DEBUG_INFO=1 keeps it. With
 # DEBUG=1 the module proves TLB flushes as it does where the kernel has KASAN. With
-# KUNIT=1 the module has its KUnit tests in it, and always with KVER=debug.
+# KUNIT=1 the module has its KUnit tests in it, and always with KVER=debug and quick.
 # WERROR=0 lets a build with warnings pass.
 
 KVER   ?= 6.12
 WERROR ?= 1
-KUNIT  ?= $(if $(filter debug,$(KVER)),1)
+KUNIT  ?= $(if $(filter debug quick,$(KVER)),1)
 ROOMS  := core x86 svm vmx mmu gmem ksm virtio uapi
 
 NO_KERNEL := clean test test-all demo bench tools install uninstall install-source uninstall-source
@@ -37,7 +37,7 @@ ifndef KDIR
 ifeq ($(KVER),newest)
 NEWEST := $(shell selftests/host/newest-kernel)
 KDIR := $(if $(NEWEST),$(NEWEST)/root/usr/src/linux-headers-$(shell cat $(NEWEST)/release))
-else ifneq ($(filter debug vmx,$(KVER)),)
+else ifneq ($(filter debug quick vmx,$(KVER)),)
 KDIR := $(shell selftests/host/built-kernel $(KVER))/build
 else
 KDIR := $(shell ls -d /lib/modules/$(KVER)[.-]*-amd64/build 2>/dev/null | \
