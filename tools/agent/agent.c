@@ -157,6 +157,16 @@ static int enter_init(void)
 	return 0;
 }
 
+/* Who frees memory in need may end a command, or anything else of the guest, but not us. */
+static void set_oom_score(const char *score)
+{
+	int fd = openat(proc_fd, "self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : write(fd, score, strlen(score));
+
+	(void)n;
+	close_fd(&fd);
+}
+
 /* In the command's process. */
 static void become(const char *at, const char *end, const int *std)
 {
@@ -168,6 +178,7 @@ static void become(const char *at, const char *end, const int *std)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
 	setsid();
+	set_oom_score("0");
 	/* What it starts, as whomever, is not to speak for the agent. */
 	if (has_port)
 		ioperm(AGENT_PORT, 1, 0);
@@ -445,6 +456,7 @@ static bool set_up(void)
 	if (signal_fd < 0 || proc_fd < 0 || tty_fd < 0 || kmsg_fd < 0 || urandom_fd < 0)
 		return false;
 	lseek(kmsg_fd, 0, SEEK_END);
+	set_oom_score("-1000");
 	has_port = !ioperm(AGENT_PORT, 1, 1);
 	return set_up_port();
 }
