@@ -31,7 +31,12 @@
 
 enum { WAIT_WAKE, WAIT_TIMER, WAIT_SIGNAL, WAIT_IN, WAIT_OUT, WAIT_COUNT };
 
-static int open_signals(void)
+/**
+ * console_block_signals() - let those that end or stop us come to an fd instead
+ *
+ * Return: a signalfd, or -1 with errno.
+ */
+int console_block_signals(void)
 {
 	sigset_t set;
 
@@ -59,10 +64,11 @@ int console_create(struct console *c, struct vm *vm)
 	*c = (struct console){ .vm = vm, .attachable = vm->config->attachable, .attach_fd = -1,
 			       .peer_fd = -1 };
 	pthread_mutex_init(&c->lock, NULL);
+	pthread_mutex_init(&c->in_lock, NULL);
 	pthread_cond_init(&c->room, NULL);
 	c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	c->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	c->signal_fd = open_signals();
+	c->signal_fd = console_block_signals();
 	if (c->wake_fd >= 0 && c->timer_fd >= 0 && c->signal_fd >= 0)
 		return 0;
 	complain("console: %s", strerror(errno));
@@ -335,6 +341,7 @@ static void in_ready(struct console *c)
 			vm_stop(c->vm, VM_SIGNAL + SIGHUP);
 		return;
 	}
+	pthread_mutex_lock(&c->in_lock);
 	if (c->is_tty) {
 		for (ssize_t i = 0; i < n; i++)
 			in_key(c, bytes[i]);
@@ -342,25 +349,43 @@ static void in_ready(struct console *c)
 		memcpy(c->in + c->in_len, bytes, n);
 		c->in_len += n;
 	}
+	pthread_mutex_unlock(&c->in_lock);
 }
 
 static void in_feed(struct console *c)
 {
 	size_t n;
 
+	pthread_mutex_lock(&c->in_lock);
 	/* A template takes nothing. */
-	if (!c->in_len || c->vm->park.wanted)
-		return;
-	n = serial_receive(&c->vm->serial, c->in, c->in_len);
-	c->in_len -= n;
-	memmove(c->in, c->in + n, c->in_len);
+	if (c->in_len && !c->vm->park.wanted) {
+		n = serial_receive(&c->vm->serial, c->in, c->in_len);
+		c->in_len -= n;
+		memmove(c->in, c->in + n, c->in_len);
+	}
+	pthread_mutex_unlock(&c->in_lock);
 }
 
-static bool in_wanted(const struct console *c)
+/**
+ * console_forget() - what was typed ahead was typed for who is no more; any thread
+ * @c: the console, whose vCPUs are parked: what is typed from now on waits here
+ */
+void console_forget(struct console *c)
 {
-	if (c->eof)
-		return false;
-	return c->is_tty || sizeof(c->in) - c->in_len >= 512;
+	pthread_mutex_lock(&c->in_lock);
+	c->in_len = 0;
+	c->escape = false;
+	pthread_mutex_unlock(&c->in_lock);
+}
+
+static bool in_wanted(struct console *c)
+{
+	bool room;
+
+	pthread_mutex_lock(&c->in_lock);
+	room = sizeof(c->in) - c->in_len >= 512;
+	pthread_mutex_unlock(&c->in_lock);
+	return !c->eof && (c->is_tty || room);
 }
 
 static void pause_self(struct console *c)

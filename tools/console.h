@@ -31,10 +31,11 @@ struct vm;
  * @speak_by: main thread: when the user is told that there was none, in ms; 0: never
  * @flush: main thread: write @out now
  * @is_tty: main thread: standard input is a terminal, so Ctrl-A means something
- * @escape: main thread: Ctrl-A was the last byte
+ * @escape: Ctrl-A was the last byte
  * @eof: main thread: standard input has ended
- * @in: main thread: input that the guest has not taken
- * @in_len: main thread: how much
+ * @in_lock: protects @in, @in_len and @escape; taken before a UART's
+ * @in: input that the guest has not taken
+ * @in_len: how much
  */
 struct console {
 	struct vm *vm;
@@ -47,16 +48,19 @@ struct console {
 	int attach_fd, peer_fd;
 	int64_t speak_by;
 	bool flush, is_tty, escape, eof;
+	pthread_mutex_t in_lock;
 	uint8_t in[CONSOLE_IN];
 	size_t in_len;
 };
 
+int console_block_signals(void);
 int console_create(struct console *c, struct vm *vm);
 void console_run(struct console *c);
 void console_put(struct console *c, uint8_t byte);
 void console_attach(struct console *c, int fd);
 void console_wake(struct console *c);
 void console_close(struct console *c);
+void console_forget(struct console *c);
 int console_finish(struct console *c, bool patient);
 void console_destroy(struct console *c);
 

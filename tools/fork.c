@@ -203,6 +203,8 @@ static int reset_parked(struct vm *vm)
 {
 	if (ioctl(vm->fd, DITTO_RESET, 0) < 0)
 		return -errno;
+	/* First, so that nothing of it comes into the UART that is restored. */
+	console_forget(&vm->console);
 	if (restore(vm, vm->origin) < 0 || vmgenid_tell(&vm->vmgenid) < 0) {
 		vm_fail(vm, VM_ERROR, "reset: no new generation");
 		return -EIO;
