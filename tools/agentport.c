@@ -178,19 +178,25 @@ int agentport_greet(struct agentport *p)
  * agentport_hello() - wait until a fork's agent has seen that it is in one
  * @p: of a running fork whose agent is up; listens
  * @patience_ms: for how long, whatever else the guest says
+ * @signal_fd: a signal that comes there ends the wait, and stays there
  *
- * Return: 0, or -1 after saying why not on standard error.
+ * Return: 0; -EINTR: a signal; or -1 after saying why not on standard error.
  */
-int agentport_hello(struct agentport *p, int patience_ms)
+int agentport_hello(struct agentport *p, int patience_ms, int signal_fd)
 {
-	struct pollfd poll_fd = { .fd = p->frames[0], .events = POLLIN };
+	struct pollfd poll_fds[] = {
+		{ .fd = p->frames[0], .events = POLLIN },
+		{ .fd = signal_fd, .events = POLLIN },
+	};
 	int64_t until = socket_now_ms() + patience_ms, left;
 	uint8_t frame[AGENT_HEAD + AGENT_FRAME_MAX];
 	ssize_t n;
 
 	if (agentport_greet(p) < 0)
 		return -1;
-	while ((left = until - socket_now_ms()) > 0 && poll(&poll_fd, 1, left) > 0) {
+	while ((left = until - socket_now_ms()) > 0 && poll(poll_fds, 2, left) > 0) {
+		if (poll_fds[1].revents)
+			return -EINTR;
 		n = recv(p->frames[0], frame, sizeof(frame), 0);
 		if (n <= 0)
 			break;

@@ -41,7 +41,7 @@ void agentport_wake(void *port);
 int agentport_send(struct agentport *p, uint8_t type, const void *data, size_t len);
 void agentport_reset(struct agentport *p, bool up);
 int agentport_greet(struct agentport *p);
-int agentport_hello(struct agentport *p, int patience_ms);
+int agentport_hello(struct agentport *p, int patience_ms, int signal_fd);
 void agentport_close(struct agentport *p);
 void agentport_destroy(struct agentport *p);
 

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Asking a machine's process for what a fork of it needs. What comes is checked here and in
- * fork.c: it may be another version's.
+ * What a process needs in order to have a fork of a machine: what the machine's process gives,
+ * which is checked here and in fork.c, because it may be another version's; a name that is
+ * free; and the background.
  */
 #include "child.h"
 #include "socket.h"
 #include "util.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -56,4 +59,67 @@ int parent_ask(struct parent *parent, const char *name)
 		close(parent->template_fd);
 	complain("%s: runs another version of this program", name);
 	return -1;
+}
+
+/* The name with a number in the pattern's place; false: too long, or no name. */
+static bool child_name(const struct child_names *f, unsigned int number, char *name)
+{
+	const char *pattern = f->pattern, *at;
+	int n;
+
+	at = pattern ? strstr(pattern, "%d") : NULL;
+	if (!pattern)
+		n = snprintf(name, DITTO_NAME_LEN, "%s-%u", f->parent, number);
+	else if (!at)
+		n = snprintf(name, DITTO_NAME_LEN, "%s", pattern);
+	else
+		n = snprintf(name, DITTO_NAME_LEN, "%.*s%u%s", (int)(at - pattern), pattern, number,
+			     at + 2);
+	for (const char *p = name; *p; p++)
+		if (*p == '/' || *p < ' ' || *p > '~')
+			return false;
+	return n > 0 && n < DITTO_NAME_LEN;
+}
+
+/**
+ * child_take_name() - take the next free name; a name without a number is free or not
+ * @f: whose @next goes on
+ * @control: gets the machine's socket; as for control_bind()
+ * @vm: the machine
+ * @name: DITTO_NAME_LEN bytes, filled in
+ *
+ * Return: 0, or a negative number after saying why not on standard error.
+ */
+int child_take_name(struct child_names *f, struct control *control, struct vm *vm, char *name)
+{
+	bool numbered = !f->pattern || strstr(f->pattern, "%d");
+	int ret;
+
+	do {
+		if (!child_name(f, f->next++, name)) {
+			complain("%s: not a name of at most %d characters without '/'",
+				 f->pattern ?: f->parent, DITTO_NAME_LEN - 1);
+			return -1;
+		}
+		ret = control_bind(control, vm, name);
+	} while (ret == -EADDRINUSE && numbered && f->next <= 10 * CHILDREN_MAX);
+	if (ret < 0)
+		complain("%s: %s", name, ret == -EADDRINUSE ? "a machine of yours has that name"
+							    : strerror(-ret));
+	return ret;
+}
+
+/**
+ * child_background() - input and output are nobody's, and no terminal's signals come
+ *
+ * Standard error stays.
+ */
+void child_background(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	setsid();
+	if (chdir("/") < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
+		complain("background: %s", strerror(errno));
+	close(null);
 }

@@ -4,6 +4,8 @@
 
 #include "fork.h"
 
+#define CHILDREN_MAX	100000	/* of one command */
+
 /**
  * struct parent - what its process gave, to make forks of it
  * @state: checked
@@ -14,6 +16,19 @@ struct parent {
 	int template_fd;
 };
 
+/**
+ * struct child_names - what forks are called
+ * @parent: the parent's name
+ * @pattern: of theirs, whose first %d becomes a number; NULL: the parent's, "-" and a number
+ * @next: number to try next
+ */
+struct child_names {
+	const char *parent, *pattern;
+	unsigned int next;
+};
+
 int parent_ask(struct parent *parent, const char *name);
+int child_take_name(struct child_names *f, struct control *control, struct vm *vm, char *name);
+void child_background(void);
 
 #endif

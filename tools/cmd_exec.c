@@ -4,6 +4,9 @@
  * it, however that ends. Its agent runs the command; here is the loop between the agent's
  * frames and the standard files. What comes from the guest is checked, and written where the
  * user said; nothing else of it counts.
+ *
+ * With --keep the fork and this loop live in a process of their own, which goes into the
+ * background when the command has ended and has told this one how.
  */
 #include "child.h"
 #include "cmd.h"
@@ -20,31 +23,35 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define AGENT_SECONDS	60	/* for a machine that is still booting */
 #define STDIN_PIECE	1024
+#define KILL_MS		5000	/* for a command that is killed */
 
 /* What the exit status says when it is not the command's; as of docker run and timeout. */
 enum { EXEC_TIMEOUT = 124, EXEC_FAILED = 125, EXEC_CANNOT = 126, EXEC_NOT_FOUND = 127 };
 
-enum { OPT_CWD = 256, OPT_TIMEOUT };
+enum { OPT_CWD = 256, OPT_TIMEOUT, OPT_KEEP };
 
 static const struct argp_option options[] = {
 	{ "env",     'e',	  "NAME=VALUE", 0,
 	  "a variable of the command's environment; as often as needed", 0 },
 	{ "cwd",     OPT_CWD,	  "DIR",	0, "its directory (default: /)", 0 },
 	{ "timeout", OPT_TIMEOUT, "SECONDS",	0, "end it after that time", 0 },
+	{ "keep",    OPT_KEEP,	  "PATTERN",	OPTION_ARG_OPTIONAL,
+	  "let the fork go on afterwards, as a machine of that name: as of `ditto fork --name'", 0 },
 	{ "dev",     'd',	  "PATH",	0, "device (default: /dev/ditto)", 0 },
 	{ 0 }
 };
 
 static const char doc[] =
 	"Run a command in a fork of machine NAME, which `ditto run --agent' started, and end the "
-	"fork. Standard input, output and error are the command's, and so are SIGINT, SIGTERM, "
-	"SIGHUP and SIGQUIT. It runs as root in the guest, with the directories that the guest's "
-	"init has, and with no more environment than PATH, HOME and --env. NAME goes on, or stays "
-	"a template.\v"
+	"fork, or with --keep let it go on. Standard input, output and error are the command's, "
+	"and so are SIGINT, SIGTERM, SIGHUP and SIGQUIT. It runs as root in the guest, with the "
+	"directories that the guest's init has, and with no more environment than PATH, HOME and "
+	"--env. NAME goes on, or stays a template.\v"
 	"Exit status: the command's; 128 and a signal's number, if one ended it;\n"
 	"  124  the time was over\n"
 	"  125  there was no fork, or it ended before the command\n"
@@ -56,7 +63,8 @@ static const char doc[] =
 
 /**
  * struct exec - one command
- * @name: of whom to fork
+ * @names: of whom to fork, and what a fork that is kept is called
+ * @keep: it is
  * @dev: device
  * @cwd: directory, or ""
  * @env, @env_len: variables, each with its NUL
@@ -69,10 +77,13 @@ static const char doc[] =
  * @out, @out_len, @out_fd: what of a frame is to be written still, and where
  * @unread: who reads the standard file of that number has gone
  * @unheard: a signal was sent since output was last taken, and the guest may wait for that
+ * @ended: the command has, and how says
  * @status: exit status, or -1
  */
 struct exec {
-	const char *name, *dev, *cwd;
+	struct child_names names;
+	bool keep;
+	const char *dev, *cwd;
 	char *env;
 	size_t env_len;
 	char **argv;
@@ -80,7 +91,7 @@ struct exec {
 	int64_t deadline;
 	struct vm *vm;
 	size_t credit;
-	bool eof, unheard;
+	bool eof, unheard, ended;
 	const uint8_t *out;
 	size_t out_len;
 	int out_fd;
@@ -120,8 +131,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (!parse_uint(arg, &e->timeout) || !e->timeout)
 			argp_error(state, "--timeout: '%s' is not a number of seconds", arg);
 		return 0;
+	case OPT_KEEP:
+		e->keep = true;
+		e->names.pattern = arg;
+		return 0;
 	case ARGP_KEY_ARG:
-		e->name = arg;
+		e->names.parent = arg;
 		if (state->next == state->argc)
 			argp_error(state, "which command?");
 		/* What follows is the command's, options and all; a "--" is ours. */
@@ -131,7 +146,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		state->next = state->argc;
 		return 0;
 	case ARGP_KEY_END:
-		if (!e->name || !e->argv || !e->argv[0])
+		if (!e->names.parent || !e->argv || !e->argv[0])
 			argp_error(state, "which machine, and which command?");
 		return 0;
 	default:
@@ -148,7 +163,7 @@ static int wait_for_agent(const struct exec *e)
 	int fd;
 
 	while (!up && !none && socket_now_ms() < until) {
-		fd = machine_ask(e->name, "info", &info, NULL);
+		fd = machine_ask(e->names.parent, "info", &info, NULL);
 		if (fd < 0)
 			return -1;
 		close(fd);
@@ -160,7 +175,7 @@ static int wait_for_agent(const struct exec *e)
 	}
 	if (up)
 		return 0;
-	complain("%s: %s", e->name, none ? "has no agent (`ditto run --agent' gives it one)"
+	complain("%s: %s", e->names.parent, none ? "has no agent (`ditto run --agent' gives it one)"
 					 : "its agent is not up");
 	return -1;
 }
@@ -288,8 +303,10 @@ static void on_frame(struct exec *e)
 		e->out_len = e->unread[e->out_fd] ? 0 : n;
 	} else if (frame[0] == AGENT_TAKEN && n == 2)
 		e->credit += data[0] | data[1] << 8;
-	else if (frame[0] == AGENT_EXIT && n == 2)
+	else if (frame[0] == AGENT_EXIT && n == 2) {
+		e->ended = true;
 		e->status = exit_status(e, data);
+	}
 	/* More than there ever was is a broken agent's. */
 	if (e->credit > AGENT_CREDIT)
 		e->credit = AGENT_CREDIT;
@@ -344,13 +361,39 @@ static int failed(const struct exec *e)
 	return time_left(e) ? EXEC_FAILED : EXEC_TIMEOUT;
 }
 
+/* Who wants it ended before it has begun is heard at once. */
+static int hello(struct exec *e)
+{
+	int signal_fd = e->vm->console.signal_fd, ret;
+	struct signalfd_siginfo info;
+
+	while ((ret = agentport_hello(&e->vm->agent, patience(e), signal_fd)) == -EINTR) {
+		if (read(signal_fd, &info, sizeof(info)) != sizeof(info))
+			continue;
+		if (info.ssi_signo != SIGTSTP) {
+			e->status = 128 + info.ssi_signo;
+			return -1;
+		}
+		raise(SIGSTOP);
+	}
+	return ret;
+}
+
 /* Return: 0 when the command is on its way. */
 static int begin(struct exec *e, const struct vm_config *config, const struct parent *parent)
 {
 	if (fork_create(e->vm, config, &parent->state, parent->template_fd) < 0 ||
 	    agentport_listen(&e->vm->agent) < 0 || vm_start_threads(e->vm) < 0)
 		return -1;
-	return agentport_hello(&e->vm->agent, patience(e)) < 0 || send_command(e) < 0 ? -1 : 0;
+	return hello(e) < 0 || send_command(e) < 0 ? -1 : 0;
+}
+
+/* After the command: how it ended, if it is that which has. */
+static int result(struct exec *e)
+{
+	if (e->status == EXEC_FAILED && e->vm->status != VM_RUNNING)
+		complain("the machine ended before the command");
+	return e->status < 0 ? failed(e) : e->status;
 }
 
 static int run(struct exec *e, const struct parent *parent)
@@ -364,12 +407,133 @@ static int run(struct exec *e, const struct parent *parent)
 	e->vm = &vm;
 	if (!begin(e, &config, parent))
 		relay(e);
-	status = vm.status;
+	status = result(e);
 	vm_join(&vm);
 	vm_destroy(&vm);
-	if (e->status == EXEC_FAILED && status != VM_RUNNING)
-		complain("the machine ended before the command");
-	return e->status < 0 ? failed(e) : e->status;
+	return status;
+}
+
+/* Who does not wait for the command any more leaves a fork behind that has none. */
+static void end_command(struct exec *e)
+{
+	int status = e->status;
+
+	if (e->ended)
+		return;
+	e->unread[STDOUT_FILENO] = e->unread[STDERR_FILENO] = e->eof = true;
+	e->out_len = 0;
+	e->status = -1;
+	e->deadline = socket_now_ms() + KILL_MS;
+	send_signal(e, SIGKILL);
+	relay(e);
+	e->status = status;
+}
+
+/* The rest of the fork's life, which others can reach now. */
+static void live_on(struct exec *e, const char *name, int told_fd)
+{
+	uint8_t status = e->status;
+
+	agentport_close(&e->vm->agent);
+	if (control_start(&e->vm->control) < 0) {
+		e->status = EXEC_FAILED;
+		return;
+	}
+	if (!e->names.pattern)
+		complain("goes on as %s", name);
+	/* Who reads the command's output is to see its end. */
+	child_background();
+	dup2(STDOUT_FILENO, STDERR_FILENO);
+	/* If nobody is there any more it goes on all the same. */
+	if (write(told_fd, &status, 1) == 1)
+		close(told_fd);
+	console_run(&e->vm->console);
+}
+
+/* The process that has the fork: all of its life. */
+static int run_to_keep(struct exec *e, const struct parent *parent, int told_fd)
+{
+	static struct vm vm;
+	static char name[DITTO_NAME_LEN];
+	struct vm_config config = { .dev = e->dev, .name = name, .attachable = true, .agent = true,
+				    .cpus = parent->state.cpus,
+				    .ram_size = parent->state.ram_size };
+	struct control control;
+	int ret;
+
+	e->vm = &vm;
+	if (child_take_name(&e->names, &control, &vm, name) < 0)
+		return EXEC_FAILED;
+	ret = begin(e, &config, parent);
+	close(parent->template_fd);
+	vm.control = control;
+	if (!ret) {
+		relay(e);
+		end_command(e);
+	}
+	if (!ret && vm.status == VM_RUNNING && e->status != EXEC_FAILED)
+		live_on(e, name, told_fd);
+	control_stop(&vm.control);
+	ret = result(e);
+	vm_join(&vm);
+	console_finish(&vm.console, false);
+	vm_destroy(&vm);
+	return ret;
+}
+
+/* A terminal's signals go to both processes; others only to us. */
+static void pass_signal(int signal_fd, pid_t pid)
+{
+	struct signalfd_siginfo info;
+
+	if (read(signal_fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_code <= 0)
+		kill(pid, info.ssi_signo);
+	if (info.ssi_signo == SIGTSTP)
+		raise(SIGSTOP);
+}
+
+/* How the command ended; or how the process did that had the fork, and has it no more. */
+static int wait_for_status(pid_t pid, int told_fd, int signal_fd)
+{
+	struct pollfd p[] = {
+		{ .fd = told_fd, .events = POLLIN },
+		{ .fd = signal_fd, .events = POLLIN },
+	};
+	uint8_t status;
+	int how;
+
+	for (;;) {
+		if (poll(p, ARRAY_SIZE(p), -1) < 0)
+			continue;
+		if (p[0].revents && read(told_fd, &status, 1) == 1)
+			return status;
+		if (p[0].revents)
+			break;
+		pass_signal(signal_fd, pid);
+	}
+	waitpid(pid, &how, 0);
+	return WIFEXITED(how) ? WEXITSTATUS(how) : EXEC_FAILED;
+}
+
+static int run_and_keep(struct exec *e, const struct parent *parent)
+{
+	int told[2], signal_fd = console_block_signals();
+	pid_t pid = -1;
+
+	if (signal_fd >= 0 && pipe2(told, O_CLOEXEC) == 0)
+		pid = fork();
+	if (!pid) {
+		close(told[0]);
+		_exit(run_to_keep(e, parent, told[1]));
+	}
+	if (pid < 0) {
+		complain("--keep: %s", strerror(errno));
+		return EXEC_FAILED;
+	}
+	close(told[1]);
+	return wait_for_status(pid, told[0], signal_fd);
 }
 
 /**
@@ -383,7 +547,8 @@ int cmd_exec(int argc, char **argv)
 {
 	static const struct argp argp = { options, parse, "NAME [--] COMMAND [ARGUMENT...]",
 					  doc, NULL, NULL, NULL };
-	struct exec e = { .dev = DITTO_DEV, .cwd = "", .credit = AGENT_CREDIT, .status = -1 };
+	struct exec e = { .dev = DITTO_DEV, .cwd = "", .names.next = 1,
+			  .credit = AGENT_CREDIT, .status = -1 };
 	struct parent parent;
 	int status;
 
@@ -391,9 +556,9 @@ int cmd_exec(int argc, char **argv)
 	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &e);
 	if (e.timeout)
 		e.deadline = socket_now_ms() + e.timeout * 1000LL;
-	if (wait_for_agent(&e) < 0 || parent_ask(&parent, e.name) < 0)
+	if (wait_for_agent(&e) < 0 || parent_ask(&parent, e.names.parent) < 0)
 		return failed(&e);
-	status = run(&e, &parent);
+	status = e.keep ? run_and_keep(&e, &parent) : run(&e, &parent);
 	close(parent.template_fd);
 	free(e.env);
 	return status;

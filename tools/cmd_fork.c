@@ -19,8 +19,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CHILDREN_MAX	100000
-
 enum { OPT_NAME = 256, OPT_RESETTABLE };
 
 static const struct argp_option options[] = {
@@ -45,16 +43,15 @@ static const char doc[] =
 
 /**
  * struct forks - what is asked for
- * @parent: name
- * @pattern: of the new names
+ * @names: of the parent and of the new machines
  * @count: how many
- * @next: number to try next
  * @dev: device
  * @resettable: they can be put back
  */
 struct forks {
-	const char *parent, *pattern, *dev;
-	unsigned int count, next;
+	struct child_names names;
+	const char *dev;
+	unsigned int count;
 	bool resettable;
 };
 
@@ -69,7 +66,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 				   CHILDREN_MAX);
 		return 0;
 	case OPT_NAME:
-		f->pattern = arg;
+		f->names.pattern = arg;
 		return 0;
 	case OPT_RESETTABLE:
 		f->resettable = true;
@@ -78,28 +75,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		f->dev = arg;
 		return 0;
 	default:
-		return parse_machine(key, arg, state, &f->parent);
+		return parse_machine(key, arg, state, &f->names.parent);
 	}
-}
-
-/* The name with a number in the pattern's place; false: too long, or no name. */
-static bool child_name(const struct forks *f, unsigned int number, char *name)
-{
-	const char *pattern = f->pattern, *at;
-	int n;
-
-	at = pattern ? strstr(pattern, "%d") : NULL;
-	if (!pattern)
-		n = snprintf(name, DITTO_NAME_LEN, "%s-%u", f->parent, number);
-	else if (!at)
-		n = snprintf(name, DITTO_NAME_LEN, "%s", pattern);
-	else
-		n = snprintf(name, DITTO_NAME_LEN, "%.*s%u%s", (int)(at - pattern), pattern, number,
-			     at + 2);
-	for (const char *p = name; *p; p++)
-		if (*p == '/' || *p < ' ' || *p > '~')
-			return false;
-	return n > 0 && n < DITTO_NAME_LEN;
 }
 
 /* What the caller had open is not held for as long as the machine lives. */
@@ -114,17 +91,6 @@ static void close_others(unsigned int a, unsigned int b)
 	close_range(high + 1, ~0u, 0);
 }
 
-/* In the new process: its standard files are nobody's terminal. */
-static void go_into_background(void)
-{
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	setsid();
-	if (chdir("/") < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
-		complain("background: %s", strerror(errno));
-	close(null);
-}
-
 static void tell(int ready_fd, const char *name)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -137,26 +103,6 @@ static void tell(int ready_fd, const char *name)
 	close(ready_fd);
 }
 
-/* Take the next free name; a name without a number is free or not. */
-static int take_name(struct forks *f, struct control *control, struct vm *vm, char *name)
-{
-	bool numbered = !f->pattern || strstr(f->pattern, "%d");
-	int ret;
-
-	do {
-		if (!child_name(f, f->next++, name)) {
-			complain("--name: not a name of at most %d characters without '/'",
-				 DITTO_NAME_LEN - 1);
-			return -1;
-		}
-		ret = control_bind(control, vm, name);
-	} while (ret == -EADDRINUSE && numbered && f->next <= 10 * CHILDREN_MAX);
-	if (ret < 0)
-		complain("%s: %s", name, ret == -EADDRINUSE ? "a machine of yours has that name"
-							    : strerror(-ret));
-	return ret;
-}
-
 /* Run; where there is an agent, until it knows where it is. */
 static int greet_agent(struct vm *vm)
 {
@@ -164,7 +110,7 @@ static int greet_agent(struct vm *vm)
 		return vm_start_threads(vm);
 	if (agentport_listen(&vm->agent) < 0 || vm_start_threads(vm) < 0)
 		return -1;
-	if (agentport_hello(&vm->agent, AGENTPORT_READY_MS) < 0)
+	if (agentport_hello(&vm->agent, AGENTPORT_READY_MS, vm->console.signal_fd) < 0)
 		return -1;
 	/* It has nothing to say until somebody asks. */
 	agentport_close(&vm->agent);
@@ -184,8 +130,8 @@ static int child(struct forks *f, const struct parent *parent, int ready_fd)
 	int ret;
 
 	close_others(parent->template_fd, ready_fd);
-	go_into_background();
-	if (take_name(f, &control, &vm, name) < 0)
+	child_background();
+	if (child_take_name(&f->names, &control, &vm, name) < 0)
 		return VM_ERROR;
 	ret = fork_create(&vm, &config, &parent->state, parent->template_fd);
 	close(parent->template_fd);
@@ -216,10 +162,10 @@ static int child_started(pid_t pid, int fd, struct forks *f)
 	puts(name);
 	fflush(stdout);
 	/* The next need not try this one's number again. */
-	f->next++;
+	f->names.next++;
 	dash = strrchr(name, '-');
-	if (!f->pattern && dash)
-		f->next = strtoul(dash + 1, NULL, 10) + 1;
+	if (!f->names.pattern && dash)
+		f->names.next = strtoul(dash + 1, NULL, 10) + 1;
 	return 0;
 }
 
@@ -253,16 +199,16 @@ static int start_child(struct forks *f, const struct parent *parent)
 int cmd_fork(int argc, char **argv)
 {
 	static const struct argp argp = { options, parse, "NAME", doc, NULL, NULL, NULL };
-	struct forks f = { .count = 1, .next = 1, .dev = DITTO_DEV };
+	struct forks f = { .count = 1, .names.next = 1, .dev = DITTO_DEV };
 	struct parent parent;
 	int ret = 0;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &f);
-	if (f.count > 1 && f.pattern && !strstr(f.pattern, "%d")) {
+	if (f.count > 1 && f.names.pattern && !strstr(f.names.pattern, "%d")) {
 		complain("--name: %u machines need a %%d in their name", f.count);
 		return 1;
 	}
-	if (parent_ask(&parent, f.parent) < 0)
+	if (parent_ask(&parent, f.names.parent) < 0)
 		return 1;
 	for (unsigned int i = 0; i < f.count && !ret; i++)
 		ret = start_child(&f, &parent);
