@@ -214,24 +214,16 @@ static int vm_init_parts(struct vm *vm)
 	err = mmu_init(&vm->mmu, &vm_mmu_host);
 	if (err)
 		return err;
-	err = iobus_init(&vm->pio);
-	if (err)
-		goto free_mmu;
-	err = iobus_init(&vm->mmio);
-	if (err)
-		goto free_pio;
+	iobus_init(&vm->pio);
+	iobus_init(&vm->mmio);
 	err = vm_irqfds_init(vm);
 	if (err)
-		goto free_mmio;
+		goto free_mmu;
 	vm_ioeventfds_init(vm);
 	vm_coalesced_init(vm);
 	vm_clock_init(vm);
 	return 0;
 
-free_mmio:
-	iobus_destroy(&vm->mmio);
-free_pio:
-	iobus_destroy(&vm->pio);
 free_mmu:
 	mmu_destroy(&vm->mmu);
 	return err;
@@ -665,4 +657,5 @@ void vm_teardown(void)
 
 	for_each_possible_cpu(cpu)
 		free_cpumask_var(*per_cpu_ptr(&vm_kick_masks, cpu));
+	iobus_exit();
 }

@@ -11,11 +11,18 @@
  */
 #include <linux/overflow.h>
 #include <linux/slab.h>
+#include <linux/srcu.h>
 
 #include "compat.h"
 #include "x86/board/iobus.h"
 
 #define IOBUS_LAZY_ENTRIES	64
+
+/*
+ * One for all buses: an access takes a moment, so nobody waits long for another VM's, and a VM
+ * costs the less.
+ */
+DEFINE_STATIC_SRCU(iobus_srcu);
 
 /**
  * struct iobus_entry - one device in the table
@@ -101,10 +108,10 @@ static void retire_table(struct iobus *bus, struct iobus_table *old)
 	if (!old)
 		return;
 	if (old->nr <= IOBUS_LAZY_ENTRIES) {
-		call_srcu(&bus->srcu, &old->rcu, free_table);
+		call_srcu(&iobus_srcu, &old->rcu, free_table);
 		return;
 	}
-	synchronize_srcu_expedited(&bus->srcu);
+	synchronize_srcu_expedited(&iobus_srcu);
 	kvfree(old);
 }
 
@@ -116,14 +123,11 @@ static struct iobus_table *locked_table(struct iobus *bus)
 /**
  * iobus_init() - make an empty bus
  * @bus: zeroed
- *
- * Return: 0 or -ENOMEM.
  */
-int iobus_init(struct iobus *bus)
+void iobus_init(struct iobus *bus)
 {
 	mutex_init(&bus->lock);
 	bus->changes = 1;
-	return init_srcu_struct(&bus->srcu);
 }
 
 /**
@@ -131,7 +135,7 @@ int iobus_init(struct iobus *bus)
  * @bus: initialized; no access is in flight or will come
  *
  * Devices that are still registered are forgotten; unregistering them later is
- * allowed and costs nothing.  Takes @bus->lock; sleeps.
+ * allowed and costs nothing.  Takes @bus->lock.
  */
 void iobus_destroy(struct iobus *bus)
 {
@@ -142,13 +146,17 @@ void iobus_destroy(struct iobus *bus)
 	RCU_INIT_POINTER(bus->table, NULL);
 	bus->dead = true;
 	mutex_unlock(&bus->lock);
-
-	/* The callbacks that are queued already need no further grace period. */
-	if (table)
-		synchronize_srcu_expedited(&bus->srcu);
-	srcu_barrier(&bus->srcu);
-	cleanup_srcu_struct(&bus->srcu);
 	kvfree(table);
+}
+
+/**
+ * iobus_exit() - free what waits to be freed
+ *
+ * At unload, when there is no bus.
+ */
+void iobus_exit(void)
+{
+	srcu_barrier(&iobus_srcu);
 }
 
 /**
@@ -218,7 +226,7 @@ void iobus_unregister(struct iobus *bus, struct io_device *dev)
 	 * so it began before now and is waited for, too.
 	 */
 	if (found)
-		synchronize_srcu_expedited(&bus->srcu);
+		synchronize_srcu_expedited(&iobus_srcu);
 }
 
 /* First entry whose running end reaches @addr; table->nr when there is none. */
@@ -267,11 +275,11 @@ static int bus_access(struct iobus *bus, struct vcpu *vcpu, u64 addr, unsigned i
 	const struct iobus_table *table;
 	int idx, err = -EOPNOTSUPP;
 
-	idx = srcu_read_lock(&bus->srcu);
-	table = srcu_dereference(bus->table, &bus->srcu);
+	idx = srcu_read_lock(&iobus_srcu);
+	table = srcu_dereference(bus->table, &iobus_srcu);
 	if (table)
 		err = table_access(table, vcpu, addr, len, data, write, met);
-	srcu_read_unlock(&bus->srcu, idx);
+	srcu_read_unlock(&iobus_srcu, idx);
 	return err;
 }
 
@@ -286,7 +294,7 @@ static int bus_access(struct iobus *bus, struct vcpu *vcpu, u64 addr, unsigned i
  * @data: what is written, or where to put what is read
  * @write: direction
  *
- * Process context; takes @bus->srcu for reading.
+ * Process context; in a read section of SRCU.
  *
  * Return: 0 when a device answered, else -EOPNOTSUPP: the access is user space's.
  */

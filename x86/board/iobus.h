@@ -39,8 +39,9 @@ struct io_device {
 /* Devices on one bus; enough for every queue of every virtio device. */
 #define IOBUS_MAX_DEVICES	4096
 
-int iobus_init(struct iobus *bus);
+void iobus_init(struct iobus *bus);
 void iobus_destroy(struct iobus *bus);
+void iobus_exit(void);
 int iobus_register(struct iobus *bus, struct io_device *dev);
 void iobus_unregister(struct iobus *bus, struct io_device *dev);
 int iobus_access_note(struct iobus *bus, struct iobus_miss *miss, struct vcpu *vcpu, u64 addr,

@@ -99,7 +99,8 @@ static int iobus_kunit_init(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, bus);
 	test->priv = bus;
-	return iobus_init(bus);
+	iobus_init(bus);
+	return 0;
 }
 
 static void iobus_kunit_exit(struct kunit *test)

@@ -9,7 +9,6 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
-#include <linux/srcu.h>
 #include <linux/types.h>
 
 struct iobus_table;
@@ -18,14 +17,12 @@ struct kvm_coalesced_mmio_ring;
 /**
  * struct iobus - ports or MMIO of one VM
  * @lock: serializes changes
- * @srcu: protects @table
- * @table: sorted devices, or NULL while there are none; readers hold @srcu
+ * @table: sorted devices, or NULL while there are none; SRCU
  * @changes: registrations so far, and 1; @lock, read without
  * @dead: iobus_destroy() was called, registering fails; @lock
  */
 struct iobus {
 	struct mutex lock;
-	struct srcu_struct srcu;
 	struct iobus_table __rcu *table;
 	u64 changes;
 	bool dead;
