@@ -222,7 +222,15 @@ static int register_chips(struct irqchip *chip)
 	return err;
 }
 
-static struct irqchip *chip_alloc(struct vm *vm, bool split, u32 user_gsis)
+/* That of the controllers @like, if there are such, or what a VM begins with. */
+static struct irq_routing *chip_routing(struct irqchip *chip, struct irqchip *like)
+{
+	if (like)
+		return irqchip_copy_routing(like);
+	return chip->split ? irqchip_build_routing(chip, NULL, 0) : irqchip_default_routing(chip);
+}
+
+static struct irqchip *chip_alloc(struct vm *vm, bool split, u32 user_gsis, struct irqchip *like)
 {
 	struct irqchip *chip = kvzalloc(sizeof(*chip), GFP_KERNEL_ACCOUNT);
 	struct irq_routing *routing;
@@ -232,7 +240,7 @@ static struct irqchip *chip_alloc(struct vm *vm, bool split, u32 user_gsis)
 	chip->vm = vm;
 	chip->split = split;
 	chip->user_gsis = user_gsis;
-	routing = split ? irqchip_build_routing(chip, NULL, 0) : irqchip_default_routing(chip);
+	routing = chip_routing(chip, like);
 	if (IS_ERR(routing)) {
 		kvfree(chip);
 		return ERR_CAST(routing);
@@ -251,9 +259,9 @@ static void chip_free(struct irqchip *chip)
 	kvfree(chip);
 }
 
-static int chip_create(struct vm *vm, bool split, u32 user_gsis)
+static int chip_create(struct vm *vm, bool split, u32 user_gsis, struct irqchip *like)
 {
-	struct irqchip *chip = chip_alloc(vm, split, user_gsis);
+	struct irqchip *chip = chip_alloc(vm, split, user_gsis, like);
 	int err;
 
 	if (IS_ERR(chip))
@@ -279,7 +287,7 @@ int irqchip_create(struct vm *vm)
 		return -EEXIST;
 	if (vm->nr_vcpus)
 		return -EINVAL;
-	return chip_create(vm, false, 0);
+	return chip_create(vm, false, 0, NULL);
 }
 
 /**
@@ -297,7 +305,19 @@ int irqchip_create_split(struct vm *vm, u64 user_gsis)
 		return -EINVAL;
 	if (vm->irqchip || vm->nr_vcpus)
 		return -EEXIST;
-	return chip_create(vm, true, user_gsis);
+	return chip_create(vm, true, user_gsis, NULL);
+}
+
+/**
+ * irqchip_create_copy() - the same controllers and routes as another VM's, as after power-on
+ * @vm: nobody sees it yet
+ * @like: the other VM's
+ *
+ * Return: 0, -ENOMEM, -ENOSPC.
+ */
+int irqchip_create_copy(struct vm *vm, struct irqchip *like)
+{
+	return chip_create(vm, like->split, like->user_gsis, like);
 }
 
 /**

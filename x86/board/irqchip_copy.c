@@ -40,7 +40,7 @@ int irqchip_create_like(struct vm *to, struct vm *from)
 
 	if (!chip)
 		return 0;
-	err = chip->split ? irqchip_create_split(to, chip->user_gsis) : irqchip_create(to);
+	err = irqchip_create_copy(to, chip);
 	if (err || !chip->pit)
 		return err;
 	if (chip->pit->has_speaker)
@@ -66,18 +66,10 @@ static bool copy_has_routing(struct irqchip *to, struct irqchip *from)
 
 static int copy_routing(struct irqchip *to, struct irqchip *from)
 {
-	struct irq_routing *old, *new;
-	size_t size;
+	struct irq_routing *old, *new = irqchip_copy_routing(from);
 
-	mutex_lock(&from->lock);
-	old = rcu_dereference_protected(from->routing, lockdep_is_held(&from->lock));
-	size = struct_size(old, route, old->nr);
-	new = kvmalloc(size, GFP_KERNEL_ACCOUNT);
-	if (new)
-		memcpy(new, old, size);
-	mutex_unlock(&from->lock);
-	if (!new)
-		return -ENOMEM;
+	if (IS_ERR(new))
+		return PTR_ERR(new);
 	mutex_lock(&to->lock);
 	old = rcu_replace_pointer(to->routing, new, lockdep_is_held(&to->lock));
 	mutex_unlock(&to->lock);

@@ -53,6 +53,7 @@ struct irqchip {
 
 /* irqchip.c */
 u64 irqchip_min_period_ns(void);
+int irqchip_create_copy(struct vm *vm, struct irqchip *like);
 void irqchip_notify_ack(struct irqchip *chip, unsigned int chip_id, unsigned int pin);
 bool irqchip_wants_ack(struct irqchip *chip, unsigned int chip_id, unsigned int pin);
 

@@ -178,6 +178,27 @@ struct irq_routing *irqchip_default_routing(const struct irqchip *chip)
 	return routing;
 }
 
+/**
+ * irqchip_copy_routing() - the routes that a VM has now
+ * @chip: its controllers
+ *
+ * Return: a copy, for controllers that are alike; or ERR_PTR(-ENOMEM).
+ */
+struct irq_routing *irqchip_copy_routing(struct irqchip *chip)
+{
+	struct irq_routing *routing, *new;
+	size_t size;
+
+	mutex_lock(&chip->lock);
+	routing = rcu_dereference_protected(chip->routing, lockdep_is_held(&chip->lock));
+	size = struct_size(routing, route, routing->nr);
+	new = kvmalloc(size, GFP_KERNEL_ACCOUNT);
+	if (new)
+		memcpy(new, routing, size);
+	mutex_unlock(&chip->lock);
+	return new ?: ERR_PTR(-ENOMEM);
+}
+
 static void publish_routing(struct irqchip *chip, struct irq_routing *routing)
 {
 	struct irq_routing *old;

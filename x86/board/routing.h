@@ -56,6 +56,7 @@ struct irq_routing {
 struct irq_routing *irqchip_build_routing(const struct irqchip *chip,
 					  const struct kvm_irq_routing_entry *entries, u32 nr);
 struct irq_routing *irqchip_default_routing(const struct irqchip *chip);
+struct irq_routing *irqchip_copy_routing(struct irqchip *chip);
 int irqchip_msi_decode(const struct vm *vm, u64 address, u32 data, struct apic_msg *msg);
 
 /* A GSI that is routed to a chip's pin, or -1.  Under rcu_read_lock(). */
