@@ -139,6 +139,7 @@ struct emu_x87 {
  *	INS and OUTS then go item by item
  * @cmpxchg: atomically replace @old by @new (@len 1, 2, 4, 8 or 16); EMU_RETRY when memory no
  *	longer holds @old.  For a device: as @write of @new
+ * @want_batch: fill in c->batch_buf, if there is memory for it; NULL: it is as it is
  * @pio_in: read *@count items of @size bytes (1, 2, 4) from @port into @buf; *@count becomes how
  *	many it were, at least one and never more
  * @pio_out: write them, likewise; those that were not written are another iteration's
@@ -189,6 +190,7 @@ struct emu_ops {
 				 unsigned int access);
 	enum emu_result (*cmpxchg)(struct emu_ctxt *c, u64 gva, const void *old, const void *new,
 				   unsigned int len);
+	void (*want_batch)(struct emu_ctxt *c);
 	enum emu_result (*pio_in)(struct emu_ctxt *c, u16 port, unsigned int size, void *buf,
 				  unsigned int *count);
 	enum emu_result (*pio_out)(struct emu_ctxt *c, u16 port, unsigned int size,
@@ -278,7 +280,8 @@ struct emu_move {
  *
  * @ops: the caller's; set before emu_decode(), as are the next six
  * @owner: for the ops
- * @batch_buf: bounce buffer for REP INS/OUTS, or NULL: one item at a time
+ * @batch_buf: bounce buffer for REP INS/OUTS, or NULL: one item at a time, unless @want_batch
+ *	gives one
  * @batch_bytes: its size, at most 4096
  * @rep_limit: most REP iterations per emu_execute(); 0: EMU_REP_DEFAULT
  * @mode: of the CPU

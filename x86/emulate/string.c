@@ -125,11 +125,15 @@ static unsigned int pio_size(const struct emu_ctxt *c)
 /*
  * The most items that could be done at once: upwards, within one page, as the bounce buffer holds.
  */
-static u64 batch_limit(const struct emu_ctxt *c, u64 ea, unsigned int size, u64 gva)
+static u64 batch_limit(struct emu_ctxt *c, u64 ea, unsigned int size, u64 gva)
 {
 	u64 n = min_t(u64, string_reg(c, EMU_RCX), c->rep_limit ?: EMU_REP_DEFAULT);
 
-	if (!c->rep || !c->batch_buf || c->rflags & (X86_EFLAGS_DF | X86_EFLAGS_TF))
+	if (!c->rep || c->rflags & (X86_EFLAGS_DF | X86_EFLAGS_TF))
+		return 1;
+	if (!c->batch_buf && c->ops->want_batch)
+		c->ops->want_batch(c);
+	if (!c->batch_buf)
 		return 1;
 	n = min_t(u64, n, c->batch_bytes / size);
 	n = min_t(u64, n, (4096 - (gva & 4095)) / size);

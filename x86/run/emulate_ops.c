@@ -209,12 +209,19 @@ static enum emu_result glue_wbinvd(struct emu_ctxt *c)
 	return EMU_OK;
 }
 
+/* Few guests use REP INS and OUTS. */
+static void glue_want_batch(struct emu_ctxt *c)
+{
+	c->batch_buf = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+}
+
 const struct emu_ops glue_ops = {
 	.fetch = glue_fetch,
 	.read = glue_read,
 	.write = glue_write,
 	.probe = glue_probe,
 	.cmpxchg = glue_cmpxchg,
+	.want_batch = glue_want_batch,
 	.pio_in = glue_pio_in,
 	.pio_out = glue_pio_out,
 	.has = glue_has,

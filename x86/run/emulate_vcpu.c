@@ -31,11 +31,6 @@ int emulator_init(struct vcpu *vcpu)
 
 	if (!g)
 		return -ENOMEM;
-	g->c.batch_buf = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	if (!g->c.batch_buf) {
-		kfree(g);
-		return -ENOMEM;
-	}
 	g->c.batch_bytes = PAGE_SIZE;
 	g->c.ops = &glue_ops;
 	g->c.regs = vcpu->st.gpr;
