@@ -25,27 +25,40 @@ bool svm_pages_unsafe(unsigned long pfn)
 	return IS_ALIGNED(pfn, PTRS_PER_PMD);
 }
 
-/**
- * svm_pages_alloc() - 2^order pages in a row, for the CPU's use
- * @gfp: may have __GFP_ZERO and __GFP_ACCOUNT, must be able to sleep
- * @order: at most that of eight pages
- *
- * Of twice as many the half is returned that is safe; each page counts for itself.
- *
- * Return: the first page, or NULL when there is no memory.
- */
-struct page *svm_pages_alloc(gfp_t gfp, unsigned int order)
+/* Of twice as many the half that is safe. */
+static struct page *pages_alloc_twice(gfp_t gfp, unsigned int order)
 {
 	struct page *all = alloc_pages(gfp, order + 1), *unused;
-	unsigned int i, nr = 1 << order;
+	unsigned int nr = 1 << order;
 
 	if (!all)
 		return NULL;
 	split_page(all, order + 1);
 	unused = svm_pages_unsafe(page_to_pfn(all)) ? all : all + nr;
-	for (i = 0; i < nr; i++)
-		__free_page(unused + i);
+	svm_pages_free(unused, order);
 	return unused == all ? all + nr : all;
+}
+
+/**
+ * svm_pages_alloc() - 2^order pages in a row, for the CPU's use
+ * @gfp: may have __GFP_ZERO and __GFP_ACCOUNT, must be able to sleep
+ * @order: at most that of eight pages
+ *
+ * They are safe; each page counts for itself.
+ *
+ * Return: the first page, or NULL when there is no memory.
+ */
+struct page *svm_pages_alloc(gfp_t gfp, unsigned int order)
+{
+	struct page *page = alloc_pages(gfp, order);
+
+	if (!page)
+		return NULL;
+	split_page(page, order);
+	if (likely(!svm_pages_unsafe(page_to_pfn(page))))
+		return page;
+	svm_pages_free(page, order);
+	return pages_alloc_twice(gfp, order);
 }
 
 /**
