@@ -19,7 +19,10 @@
  *    entry has GMEM_ZMAP.
  * 4. What is marked as changed since the base was made is so in a copy, too, unless what is
  *    copied is the base's: then nothing has changed yet.
- * 5. Who is alone again writes in place. References to pages that were taken through another
+ * 5. A page that somebody may write to without asking (a device) stays its gmem's. A fork, which
+ *    nobody uses yet, lets go of the chunk that has it at once, for a copy in which there is
+ *    another page. So the gmem is alone with it, and nothing of 6. can be in it.
+ * 6. Who is alone again writes in place. References to pages that were taken through another
  *    index, for reading, may be there still; such pages are shared instead (adopt_held()).
  */
 #include <linux/highmem.h>
@@ -37,6 +40,7 @@
  * @old_dir: one owner less has been, or is to be, counted; or NULL
  * @old_chunk: likewise
  * @spare: a page for each entry, for callers that must not fail, NULL where it is used; or NULL
+ * @held: @spare has pages only for those that are held, and their contents
  */
 struct claim {
 	struct gmem_dir *dir;
@@ -44,6 +48,7 @@ struct claim {
 	struct gmem_dir *old_dir;
 	struct gmem_chunk *old_chunk;
 	struct page **spare;
+	bool held;
 };
 
 /**
@@ -340,14 +345,17 @@ static bool page_fits(struct page *page)
 	return n >= 0 && n < GMEM_MAX_SHARERS - (int)GMEM_CHUNK_PAGES;
 }
 
-/* A page of an entry's own, equal to the shared one that it had. 0: that one cannot be read. */
-static unsigned long entry_own(struct gmem *g, struct claim *cl, unsigned int nr, struct page *old)
+static bool page_copied(struct page *page, struct page *old)
+{
+	return !PageHWPoison(old) &&
+	       !copy_mc_to_kernel(page_address(page), page_address(old), PAGE_SIZE);
+}
+
+/* A spare page, which is equal to the shared one that an entry had, becomes the entry's own. */
+static unsigned long entry_take(struct gmem *g, struct claim *cl, unsigned int nr)
 {
 	struct page *page = cl->spare[nr];
 
-	if (PageHWPoison(old) ||
-	    copy_mc_to_kernel(page_address(page), page_address(old), PAGE_SIZE))
-		return 0;
 	cl->spare[nr] = NULL;
 	gmem_page_adopt(page, cl->chunk, nr);
 	gmem_count_shared(g, -1);
@@ -355,20 +363,28 @@ static unsigned long entry_own(struct gmem *g, struct claim *cl, unsigned int nr
 	return gmem_entry_make(page, GMEM_DIRTY);
 }
 
+/* 0: the shared page cannot be read. */
+static unsigned long entry_own(struct gmem *g, struct claim *cl, unsigned int nr, struct page *old)
+{
+	return page_copied(cl->spare[nr], old) ? entry_take(g, cl, nr) : 0;
+}
+
 /*
- * What an entry of a common chunk is in its copy; counts one sharer more. Where that would be too
- * many the copy gets a page of its own, if there is one.
+ * What an entry of a common chunk, which is @v, is in its copy; counts one sharer more. Where
+ * that would be too many the copy gets a page of its own, if there is one.
  */
 static unsigned long entry_copy(struct gmem *g, struct claim *cl, struct gmem_chunk *c,
-				unsigned int nr)
+				unsigned int nr, unsigned long v)
 {
-	unsigned long own = 0, v = READ_ONCE(c->entry[nr]);
+	unsigned long own = 0;
 
 	if (!(v & GMEM_PRESENT))
 		return (v & ~GMEM_SOFT) | GMEM_ZMAP;
+	if (cl->held && cl->spare[nr])
+		return entry_take(g, cl, nr);
 	if (gmem_entry_private(v))
 		v = entry_share(g, c, nr);
-	if (cl->spare && !page_fits(gmem_entry_page(v)))
+	if (cl->spare && !cl->held && !page_fits(gmem_entry_page(v)))
 		own = entry_own(g, cl, nr, gmem_entry_page(v));
 	if (own)
 		return own;
@@ -395,12 +411,16 @@ static int chunk_copy(struct gmem *g, struct claim *cl, struct gmem_dir *dir,
 		      struct gmem_chunk *c)
 {
 	struct gmem_chunk *new = cl->chunk;
+	unsigned long v;
 	unsigned int i;
 
-	if (!cl->spare && !chunk_fits(c))
+	if ((!cl->spare || cl->held) && !chunk_fits(c))
 		return -ENOMEM;
-	for (i = 0; i < GMEM_CHUNK_PAGES; i++)
-		new->entry[i] = entry_copy(g, cl, c, i);
+	for (i = 0; i < GMEM_CHUNK_PAGES; i++) {
+		/* Most have never been anything. */
+		v = READ_ONCE(c->entry[i]);
+		new->entry[i] = v ? entry_copy(g, cl, c, i, v) : GMEM_ZMAP;
+	}
 	cl->chunk = NULL;
 	new->dir = dir;
 	new->holder = holder_get(g->holder);
@@ -538,6 +558,64 @@ static int claim_once(struct gmem *g, pgoff_t off, gfp_t gfp, bool spare)
 	}
 	set_active_memcg(memcg);
 	claim_finish(g, &cl);
+	return ret;
+}
+
+/* For each page of a chunk that somebody may write to, another one with the same contents. */
+static int claim_held_pages(struct claim *cl, struct gmem_chunk *c)
+{
+	unsigned int i;
+
+	cl->held = true;
+	cl->spare = kcalloc(GMEM_CHUNK_PAGES, sizeof(*cl->spare), GMEM_GFP);
+	for (i = 0; cl->spare && i < GMEM_CHUNK_PAGES; i++) {
+		unsigned long v = READ_ONCE(c->entry[i]);
+
+		if (!gmem_entry_private(v) || !gmem_page_held(gmem_entry_page(v)))
+			continue;
+		cl->spare[i] = alloc_page(GMEM_GFP);
+		if (!cl->spare[i])
+			return -ENOMEM;
+		if (!page_copied(cl->spare[i], gmem_entry_page(v)))
+			return -EHWPOISON;
+	}
+	return cl->spare ? 0 : -ENOMEM;
+}
+
+/* @c is referenced. */
+static int claim_held(struct gmem *g, struct claim *cl, struct gmem_chunk *c)
+{
+	int ret = claim_prepare(g, cl, c->base, GMEM_GFP) ? claim_held_pages(cl, c) : -ENOMEM;
+	struct gmem_dir *dir;
+
+	if (ret)
+		return ret;
+	dir = claim_dir(g, cl, c->base);
+	mutex_lock(&c->lock);
+	ret = chunk_copy(g, cl, dir, c);
+	mutex_unlock(&c->lock);
+	return ret;
+}
+
+/**
+ * gmem_chunk_leave_held() - a fork lets go of a chunk, for whose held pages it gets copies
+ * @g: the fork, which nobody uses yet; its parent's fork_lock is held for write
+ * @off: of the chunk, which is the parent's alone but for @g
+ *
+ * Process context.
+ *
+ * Return: 0; -ENOMEM; -EHWPOISON: a page cannot be read.
+ */
+int gmem_chunk_leave_held(struct gmem *g, pgoff_t off)
+{
+	struct mem_cgroup *memcg = set_active_memcg(g->memcg);
+	struct gmem_chunk *c = gmem_chunk_find(g, off);
+	struct claim cl = { 0 };
+	int ret = claim_held(g, &cl, c);
+
+	set_active_memcg(memcg);
+	claim_finish(g, &cl);
+	gmem_chunk_put(c);
 	return ret;
 }
 

@@ -12,8 +12,8 @@
  *    process's holds fork_lock for read until the page is in the page table.
  * 3. Devices, and the kernel on behalf of others, write through references that they took by
  *    way of a mapping, or by gmem_pin_page(). Where such may be is marked (gmem_note_held()).
- *    The references are looked for after 2., so that no more can come, and if there is one the
- *    fork is refused.
+ *    The references are looked for after 2., so that no more can come. A page that has one
+ *    stays the parent's, and the child gets a copy of what is in it, as by fork(2).
  */
 #include <linux/delay.h>
 #include <linux/mm.h>
@@ -50,6 +50,49 @@ static bool dir_held(struct gmem_dir *dir)
 		cond_resched();
 	}
 	return false;
+}
+
+/*
+ * The child gets copies of a directory's held pages, and is in none of the chunks that have any
+ * more, so those stay marked. What is not held now is not until it is claimed.
+ */
+static int dir_copy_held(struct gmem *child, struct gmem_dir *dir)
+{
+	struct gmem_chunk *c;
+	unsigned int nr;
+	bool any = false;
+	int ret;
+
+	for_each_set_bit(nr, dir->held, GMEM_DIR_CHUNKS) {
+		c = rcu_dereference_protected(dir->chunk[nr], true);
+		if (!chunk_held(c)) {
+			clear_bit(nr, dir->held);
+			continue;
+		}
+		any = true;
+		ret = gmem_chunk_leave_held(child, c->base);
+		if (ret)
+			return ret;
+		cond_resched();
+	}
+	WRITE_ONCE(dir->any_held, any);
+	return 0;
+}
+
+/* After fork_share(). */
+static int fork_copy_held(struct gmem *parent, struct gmem *child)
+{
+	struct gmem_root *root = gmem_root_stable(parent);
+	struct gmem_dir *dir;
+	unsigned long i;
+	int ret = 0;
+
+	for (i = 0; i < root->nr && !ret; i++) {
+		dir = root->dir[i];
+		if (dir && dir->any_held)
+			ret = dir_copy_held(child, dir);
+	}
+	return ret;
 }
 
 /* What is not held now is not until it is claimed. */
@@ -115,22 +158,25 @@ static bool fork_parted(const struct gmem *g)
 	return refcount_read(&g->holder->refs) == 1;
 }
 
-/* With the parent's fork_lock for write. Takes over *@h, if it is needed. */
-static int fork_locked(struct gmem *parent, struct gmem *child, struct gmem_holder **h)
+/* With the parent's fork_lock for write: it stands still. Takes over *@h, if it is needed. */
+static void fork_stop(struct gmem *parent, struct gmem_holder **h)
 {
-	if (!fork_parted(parent)) {
-		fork_part(parent, *h);
-		*h = NULL;
-		gmem_wait_for_writes(parent);
-		gmem_wrprotect_all(parent);
-	}
-	if (fork_held(parent))
-		return -EBUSY;
-	fork_share(parent, child);
-	return 0;
+	if (fork_parted(parent))
+		return;
+	fork_part(parent, *h);
+	*h = NULL;
+	gmem_wait_for_writes(parent);
+	gmem_wrprotect_all(parent);
 }
 
-static int fork_once(struct gmem *parent, struct gmem *child)
+static int fork_locked(struct gmem *parent, struct gmem *child, struct gmem_holder **h)
+{
+	fork_stop(parent, h);
+	fork_share(parent, child);
+	return fork_copy_held(parent, child);
+}
+
+static int fork_into(struct gmem *parent, struct gmem *child)
 {
 	struct gmem_holder *h = gmem_holder_new(parent);
 	int ret;
@@ -146,32 +192,65 @@ static int fork_once(struct gmem *parent, struct gmem *child)
 	return ret;
 }
 
-static int fork_into(struct gmem *parent, struct gmem *child)
+/* Where neither policy nor size of the parent change. */
+static int fork_lock(struct gmem *parent)
 {
-	unsigned int tries;
-	int ret;
-
-	for (tries = 0; ; tries++) {
-		ret = fork_once(parent, child);
-		if (ret != -EBUSY || tries == HELD_PATIENCE)
-			return ret;
-		usleep_range(1000, 2000);
-	}
+	if (mutex_lock_killable(&parent->policy_lock))
+		return -EINTR;
+	mutex_lock(&parent->size_lock);
+	return 0;
 }
 
-/* Where neither policy nor size of the parent change. */
-static struct gmem *fork_new(struct gmem *parent)
+static void fork_unlock(struct gmem *parent)
 {
-	struct gmem *child = gmem_create_like(parent);
-	int ret;
+	mutex_unlock(&parent->size_lock);
+	mutex_unlock(&parent->policy_lock);
+}
 
-	if (IS_ERR(child))
-		return child;
-	ret = fork_into(parent, child);
-	if (!ret)
-		return child;
-	gmem_put(child);
-	return ERR_PTR(ret);
+/* Is @child what a fork of @parent, which is locked, would be made as? */
+static bool fork_fits(const struct gmem *parent, const struct gmem *child)
+{
+	return child->npages == parent->npages && child->policy == parent->policy &&
+	       child->domain == parent->domain && child->self == parent->self;
+}
+
+/**
+ * gmem_fork_prepare() - what of a fork takes time or memory, and can be done before
+ * @parent: the gmem, in whatever use
+ *
+ * Process context, no lock held.
+ *
+ * Return: an empty gmem, for gmem_fork_commit(); or as gmem_fork().
+ */
+struct gmem *gmem_fork_prepare(struct gmem *parent)
+{
+	struct gmem *child;
+	int ret = fork_lock(parent);
+
+	if (ret)
+		return ERR_PTR(ret);
+	child = gmem_create_like(parent);
+	fork_unlock(parent);
+	return child;
+}
+
+/**
+ * gmem_fork_commit() - the moment of a fork
+ * @parent: as for gmem_fork()
+ * @child: of gmem_fork_prepare(); nobody uses it
+ *
+ * Return: 0; -ESTALE: the parent's policy or size has changed since, and @child is of no use;
+ * or as gmem_fork().
+ */
+int gmem_fork_commit(struct gmem *parent, struct gmem *child)
+{
+	int ret = fork_lock(parent);
+
+	if (ret)
+		return ret;
+	ret = fork_fits(parent, child) ? fork_into(parent, child) : -ESTALE;
+	fork_unlock(parent);
+	return ret;
 }
 
 /**
@@ -186,43 +265,40 @@ static struct gmem *fork_new(struct gmem *parent)
  * at one by one.
  *
  * Mappings of the parent stay, and fault in again when they are written to. A page that
- * somebody holds for longer, in order to write to it (a device's buffer, pinned by VFIO, RDMA
- * or io_uring; gmem_pin_page()), cannot be shared: the fork is refused, and nothing has
- * happened but that mappings fault in again.
+ * somebody holds, in order to write to it (a device's buffer, pinned by VFIO, RDMA or io_uring;
+ * gmem_pin_page()), stays the parent's, and the child has a copy of it.
  *
  * Return: the child, with a reference for the caller and no file; it has no bindings, and is in
- * no mount. Or ERR_PTR: -EBUSY: a page is held; -EOPNOTSUPP: the policy is "secure"; -ENOMEM;
- * -EINTR: a fatal signal came.
+ * no mount. Or ERR_PTR: -EOPNOTSUPP: the policy is "secure"; -EHWPOISON: a page that is held
+ * cannot be read; -ENOMEM; -EINTR: a fatal signal came.
  */
 struct gmem *gmem_fork(struct gmem *parent)
 {
 	struct gmem *child;
+	int ret;
 
-	if (mutex_lock_killable(&parent->policy_lock))
-		return ERR_PTR(-EINTR);
-	mutex_lock(&parent->size_lock);
-	child = fork_new(parent);
-	mutex_unlock(&parent->size_lock);
-	mutex_unlock(&parent->policy_lock);
-	return child;
+	do {
+		child = gmem_fork_prepare(parent);
+		if (IS_ERR(child))
+			return child;
+		ret = gmem_fork_commit(parent, child);
+		if (!ret)
+			return child;
+		gmem_put(child);
+	} while (ret == -ESTALE);
+	return ERR_PTR(ret);
 }
 
 /**
- * gmem_fork_guest() - gmem_fork() of a gmem that only a machine sees, for another machine
+ * gmem_fork_own() - a fork of a gmem that only a machine sees is another machine's alone, too
+ * @child: of gmem_fork(), or for gmem_fork_commit()
  * @parent: of gmem_create_guest()
  * @owner: a number, not 0, that the other machine has and no other ever had
- *
- * Return: as gmem_fork(); only that machine can bind it.
  */
-struct gmem *gmem_fork_guest(struct gmem *parent, u64 owner)
+void gmem_fork_own(struct gmem *child, const struct gmem *parent, u64 owner)
 {
-	struct gmem *child = gmem_fork(parent);
-
-	if (!IS_ERR(child)) {
-		child->owner = owner;
-		child->guest = parent->guest;
-	}
-	return child;
+	child->owner = owner;
+	child->guest = parent->guest;
 }
 
 /* Two gmems of the same kind, in the order in which their locks are taken. */
@@ -242,19 +318,20 @@ static int over_locked(struct gmem *from, struct gmem *to, struct gmem_holder **
 	unsigned long pages = atomic_long_read(&from->nr_private) +
 			      atomic_long_read(&from->nr_shared) +
 			      atomic_long_read(&from->nr_zeroed);
-	int ret;
 
 	if (atomic_long_read(&to->nr_chunks))
 		return -EAGAIN;
 	if (!gmem_space_take(to, pages))
 		return -ENOSPC;
-	gmem_index_clear(to);
-	ret = fork_locked(from, to, h);
-	if (ret)
+	fork_stop(from, h);
+	if (fork_held(from)) {
 		gmem_space_give(to, pages);
-	else
-		smp_store_release(&to->npages, from->npages);
-	return ret;
+		return -EBUSY;
+	}
+	gmem_index_clear(to);
+	fork_share(from, to);
+	smp_store_release(&to->npages, from->npages);
+	return 0;
 }
 
 /* Nothing is mapped of what has no chunk; who is about to fill it waits. */
@@ -316,7 +393,7 @@ static int over_sized(struct gmem *from, struct gmem *to)
  * shared pages stay in one domain.
  *
  * Return: 0; -EOPNOTSUPP: they have not, or it is "secure"; -ENOSPC: the mount has no room for
- * the pages; or as gmem_fork(). After an error @to may be empty.
+ * the pages; -EBUSY: a page of @from is held; or as gmem_fork(). After an error @to may be empty.
  */
 int gmem_fork_over(struct gmem *from, struct gmem *to)
 {

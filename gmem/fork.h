@@ -10,7 +10,9 @@
 struct gmem;
 
 struct gmem *gmem_fork(struct gmem *parent);
-struct gmem *gmem_fork_guest(struct gmem *parent, u64 owner);
+struct gmem *gmem_fork_prepare(struct gmem *parent);
+int gmem_fork_commit(struct gmem *parent, struct gmem *child);
+void gmem_fork_own(struct gmem *child, const struct gmem *parent, u64 owner);
 void gmem_fork_base(struct gmem *child, struct gmem *base);
 bool gmem_has_base(const struct gmem *g, const struct gmem *base);
 void gmem_reset(struct gmem *g);

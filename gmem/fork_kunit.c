@@ -153,26 +153,50 @@ static void mappings(struct kunit *test)
 	gmem_put(b);
 }
 
-/* A page that may be written through a reference is in no fork. */
+/* A page that may be written through a reference stays its gmem's; each fork has a copy. */
 static void held_pages(struct kunit *test)
 {
-	struct gmem *a = make(test, 512, 0), *b;
-	u64 *pin;
+	struct gmem *a = make(test, 1024, 0), *b, *d, *e;
+	u64 *pin, *far;
 
+	put(test, a, 8, 80);
 	put(test, a, 9, 1);
+	put(test, a, 700, 70);
 	pin = gmem_pin_page(a, 9, true);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(pin));
-	KUNIT_EXPECT_EQ(test, PTR_ERR(gmem_fork(a)), -EBUSY);
+	far = gmem_pin_page(a, 700, true);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(pin) || IS_ERR(far));
+	b = fork_of(test, a);
+	KUNIT_EXPECT_EQ(test, private(b), 2);
 	clean(test);
 	*pin = 2;
-	gmem_unpin_page(a, 9, pin, true);
-	b = fork_of(test, a);
-	KUNIT_EXPECT_EQ(test, get(test, b, 9), 2);
+	KUNIT_EXPECT_EQ(test, get(test, a, 9), 2);
+	KUNIT_EXPECT_EQ(test, get(test, b, 9), 1);
+	KUNIT_EXPECT_EQ(test, get(test, b, 8), 80);
+	/* Nothing but the device has written since: the next fork, and one of a fork. */
+	d = fork_of(test, a);
+	gmem_unpin_page(a, 700, far, true);
 	put(test, a, 9, 3);
-	KUNIT_EXPECT_EQ(test, get(test, b, 9), 2);
+	KUNIT_EXPECT_EQ(test, *pin, 3);
+	e = fork_of(test, a);
+	*pin = 4;
+	put(test, a, 8, 81);
+	clean(test);
+	KUNIT_EXPECT_EQ(test, get(test, a, 9), 4);
+	KUNIT_EXPECT_EQ(test, get(test, b, 9), 1);
+	KUNIT_EXPECT_EQ(test, get(test, d, 9), 2);
+	KUNIT_EXPECT_EQ(test, get(test, e, 9), 3);
+	KUNIT_EXPECT_EQ(test, get(test, e, 700), 70);
+	KUNIT_EXPECT_EQ(test, get(test, d, 8), 80);
+	gmem_put(b);
+	gmem_put(d);
+	put(test, a, 9, 5);
+	KUNIT_EXPECT_EQ(test, *pin, 5);
+	gmem_unpin_page(a, 9, pin, true);
 	clean(test);
 	gmem_put(a);
-	gmem_put(b);
+	KUNIT_EXPECT_EQ(test, get(test, e, 9), 3);
+	clean(test);
+	gmem_put(e);
 }
 
 /*
@@ -201,10 +225,10 @@ static void read_references(struct kunit *test)
 	put_page(virt_to_page(pin));
 	KUNIT_EXPECT_EQ(test, gmem_shared_pages(), 0);
 
-	/* But a page that is written through a reference stays, whatever forks are refused. */
+	/* But a page that is written through a reference stays, whatever forks there are. */
 	own = gmem_pin_page(a, 4, true);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(own));
-	KUNIT_EXPECT_EQ(test, PTR_ERR(gmem_fork(a)), -EBUSY);
+	gmem_put(fork_of(test, a));
 	put(test, a, 4, 81);
 	KUNIT_EXPECT_EQ(test, *own, 81);
 	*own = 82;

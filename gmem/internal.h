@@ -599,6 +599,7 @@ void gmem_note_held(struct gmem_chunk *c);
 struct gmem_dir *gmem_dir_claim(struct gmem *g, pgoff_t off);
 void gmem_chunk_disown(struct gmem *g, struct gmem_chunk *c);
 void gmem_chunk_part(struct gmem *g, struct gmem_chunk *c);
+int gmem_chunk_leave_held(struct gmem *g, pgoff_t off);
 void gmem_index_clear(struct gmem *g);
 void gmem_index_free(struct gmem *g);
 

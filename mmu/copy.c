@@ -4,8 +4,9 @@
  * that back them. Owns the plan of such a copy, which is made and carried out in three steps,
  * so that vCPUs have to stand still for the middle one only:
  *
- * 1. mmu_copy_begin(): what is to be copied, and whether it can be. User-backed slots cannot,
- *    but those that are one window (window.c): the copy has a gmem-backed slot there.
+ * 1. mmu_copy_begin(): what is to be copied, and whether it can be, and what the forks of the
+ *    gmems take. User-backed slots cannot, but those that are one window (window.c): the copy
+ *    has a gmem-backed slot there.
  * 2. mmu_copy_fork(), with the vCPUs at rest: each gmem is forked, once however many slots are
  *    over it.
  * 3. mmu_copy_slots(): the slots. Their dirty logs have at least the bits that were set in 2,
@@ -16,6 +17,8 @@
  * is copied all the same, as if it had ended after the fork.
  */
 #include <linux/bitmap.h>
+#include <linux/hash.h>
+#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 
@@ -25,10 +28,12 @@
 
 /**
  * struct gmem_copy - a gmem and its fork
+ * @node: among those of a copy whose gmems' addresses are alike
  * @from: with a reference
- * @to: likewise, or NULL before step 2
+ * @to: likewise; empty before step 2
  */
 struct gmem_copy {
+	struct hlist_node node;
 	struct gmem *from, *to;
 };
 
@@ -48,23 +53,23 @@ struct slot_copy {
  * struct mmu_copy - a copy that is being made
  * @from: the original
  * @locked: its slots_lock is held
- * @gmems: struct gmem_copy, by address of the original
+ * @gmem: the gmems; room for one of each slot's
+ * @nr_gmems: how many there are
+ * @hash: they, by address of the original
+ * @hash_bits: of its size
  * @nr: slots
  * @slot: they
  */
 struct mmu_copy {
 	struct mmu *from;
 	bool locked;
-	struct xarray gmems;
+	struct gmem_copy *gmem;
+	unsigned int nr_gmems;
+	struct hlist_head *hash;
+	unsigned int hash_bits;
 	unsigned int nr;
 	struct slot_copy slot[] __counted_by(nr);
 };
-
-/* A gmem's address, shifted so that the xarray is as flat as can be. */
-static unsigned long gmem_key(const struct gmem *gmem)
-{
-	return (unsigned long)gmem / sizeof(long);
-}
 
 /* The window that a user-backed slot is, with a reference to its gmem; or NULL. */
 static struct gmem *copy_window(struct memslot *slot, u64 *pos)
@@ -92,20 +97,25 @@ static struct gmem *copy_window(struct memslot *slot, u64 *pos)
 /* Takes over the reference to @gmem. */
 static struct gmem_copy *copy_find_gmem(struct mmu_copy *copy, struct gmem *gmem)
 {
-	struct gmem_copy *found = xa_load(&copy->gmems, gmem_key(gmem));
+	struct hlist_head *bucket = &copy->hash[hash_ptr(gmem, copy->hash_bits)];
+	struct gmem_copy *found;
+	struct gmem *fork;
 
-	if (found) {
-		gmem_put(gmem);
-		return found;
+	hlist_for_each_entry(found, bucket, node) {
+		if (found->from == gmem) {
+			gmem_put(gmem);
+			return found;
+		}
 	}
-	found = kzalloc(sizeof(*found), GFP_KERNEL_ACCOUNT);
-	if (found)
-		found->from = gmem;
-	if (!found || xa_err(xa_store(&copy->gmems, gmem_key(gmem), found, GFP_KERNEL_ACCOUNT))) {
+	fork = gmem_fork_prepare(gmem);
+	if (IS_ERR(fork)) {
 		gmem_put(gmem);
-		kfree(found);
-		return NULL;
+		return ERR_CAST(fork);
 	}
+	found = &copy->gmem[copy->nr_gmems++];
+	found->from = gmem;
+	found->to = fork;
+	hlist_add_head(&found->node, bucket);
 	return found;
 }
 
@@ -120,8 +130,8 @@ static int copy_plan_slot(struct mmu_copy *copy, struct memslot *slot)
 	if (!gmem)
 		return -EBUSY;
 	s->gmem = copy_find_gmem(copy, gmem);
-	if (!s->gmem)
-		return -ENOMEM;
+	if (IS_ERR(s->gmem))
+		return PTR_ERR(s->gmem);
 	copy->nr++;
 	return 0;
 }
@@ -137,6 +147,22 @@ static unsigned int copy_count_slots(struct mmu *mmu)
 	return nr;
 }
 
+/* A plan without anything in it, with room for so many slots. */
+static struct mmu_copy *copy_alloc(unsigned int nr)
+{
+	struct mmu_copy *copy = kvzalloc(struct_size(copy, slot, nr), GFP_KERNEL_ACCOUNT);
+
+	if (!copy)
+		return NULL;
+	copy->hash_bits = ilog2(nr | 2);
+	copy->hash = kvcalloc(1 << copy->hash_bits, sizeof(*copy->hash), GFP_KERNEL_ACCOUNT);
+	copy->gmem = kvcalloc(nr | 1, sizeof(*copy->gmem), GFP_KERNEL_ACCOUNT);
+	if (copy->hash && copy->gmem)
+		return copy;
+	mmu_copy_end(copy);
+	return NULL;
+}
+
 /**
  * mmu_copy_begin() - plan the copy of an address space
  * @from: the original; its memslots do not change until mmu_copy_end(). If it has user-backed
@@ -145,11 +171,10 @@ static unsigned int copy_count_slots(struct mmu *mmu)
  * May sleep; takes mmap_lock.
  *
  * Return: what to give to the others; ERR_PTR of -EOPNOTSUPP where memory can be private,
- * -EBUSY for user-backed memory that is not one mapping of a gmem, -ENOMEM.
+ * -EBUSY for user-backed memory that is not one mapping of a gmem, or as gmem_fork_prepare().
  */
 struct mmu_copy *mmu_copy_begin(struct mmu *from)
 {
-	unsigned int nr = copy_count_slots(from);
 	struct mmu_copy *copy;
 	struct memslot *slot;
 	unsigned long id;
@@ -157,11 +182,10 @@ struct mmu_copy *mmu_copy_begin(struct mmu *from)
 
 	if (from->private_mem)
 		return ERR_PTR(-EOPNOTSUPP);
-	copy = kvzalloc(struct_size(copy, slot, nr), GFP_KERNEL_ACCOUNT);
+	copy = copy_alloc(copy_count_slots(from));
 	if (!copy)
 		return ERR_PTR(-ENOMEM);
 	copy->from = from;
-	xa_init_flags(&copy->gmems, XA_FLAGS_ACCOUNT);
 	xa_for_each(&from->slots_by_id, id, slot) {
 		err = copy_plan_slot(copy, slot);
 		if (err) {
@@ -173,10 +197,19 @@ struct mmu_copy *mmu_copy_begin(struct mmu *from)
 	return copy;
 }
 
-/* A guest_memfd that cannot be mapped is only where memory can be private. */
-static struct gmem *copy_gmem(struct gmem *gmem, u64 owner)
+static int copy_gmem(struct gmem_copy *gmem)
 {
-	return gmem_guest_is_mappable(gmem) ? gmem_fork_guest(gmem, owner) : gmem_fork(gmem);
+	struct gmem *fork;
+	int err = gmem_fork_commit(gmem->from, gmem->to);
+
+	if (err != -ESTALE)
+		return err;
+	fork = gmem_fork(gmem->from);
+	if (IS_ERR(fork))
+		return PTR_ERR(fork);
+	gmem_put(gmem->to);
+	gmem->to = fork;
+	return 0;
 }
 
 /**
@@ -192,20 +225,23 @@ static struct gmem *copy_gmem(struct gmem *gmem, u64 owner)
 int mmu_copy_fork(struct mmu_copy *copy, struct mmu *to, bool resettable)
 {
 	struct gmem_copy *gmem;
-	unsigned long key;
+	unsigned int i;
+	int err;
 
 	/* Its holder may be waiting for user space. */
 	if (mutex_lock_killable(&copy->from->slots_lock))
 		return -EINTR;
 	copy->locked = true;
-	xa_for_each(&copy->gmems, key, gmem) {
-		struct gmem *fork = copy_gmem(gmem->from, to->owner);
-
-		if (IS_ERR(fork))
-			return PTR_ERR(fork);
+	for (i = 0; i < copy->nr_gmems; i++) {
+		gmem = &copy->gmem[i];
+		err = copy_gmem(gmem);
+		if (err)
+			return err;
+		/* One that cannot be mapped is only where memory can be private. */
+		if (gmem_guest_is_mappable(gmem->from))
+			gmem_fork_own(gmem->to, gmem->from, to->owner);
 		if (resettable)
-			gmem_fork_base(fork, gmem->from);
-		gmem->to = fork;
+			gmem_fork_base(gmem->to, gmem->from);
 	}
 	return 0;
 }
@@ -278,18 +314,16 @@ int mmu_copy_slots(struct mmu_copy *copy, struct mmu *to)
  */
 void mmu_copy_end(struct mmu_copy *copy)
 {
-	struct gmem_copy *gmem;
-	unsigned long key;
+	unsigned int i;
 
 	if (copy->locked)
 		mutex_unlock(&copy->from->slots_lock);
-	xa_for_each(&copy->gmems, key, gmem) {
-		if (gmem->to)
-			gmem_put(gmem->to);
-		gmem_put(gmem->from);
-		kfree(gmem);
+	for (i = 0; i < copy->nr_gmems; i++) {
+		gmem_put(copy->gmem[i].to);
+		gmem_put(copy->gmem[i].from);
 	}
-	xa_destroy(&copy->gmems);
+	kvfree(copy->gmem);
+	kvfree(copy->hash);
 	kvfree(copy);
 }
 

@@ -200,10 +200,10 @@ struct ditto_vm_list {
  * the two writes to them, so the time and the memory that it takes hardly depend on the size.
  * The new one has the same size and policy, and is charged to the memory cgroup of the caller.
  * The file of a mount must be open for reading, and for writing, too, unless it is the caller's
- * (-EPERM); what comes is no file of that mount. Errors:
- * -EBUSY: a page is held by what may write to it, such as a device; -EOPNOTSUPP: the
- * policy is "secure"; -EINVAL: the gmem is only one machine's; -EBADF, -EMFILE, -ENFILE, -ENOMEM,
- * -EINTR.
+ * (-EPERM); what comes is no file of that mount. A page that is held by somebody who may write
+ * to it, such as a device, stays this one's, and the new one has a copy. Errors: -EHWPOISON: such
+ * a page cannot be read; -EOPNOTSUPP: the policy is "secure"; -EINVAL: the gmem is only one
+ * machine's; -EBADF, -EMFILE, -ENFILE, -ENOMEM, -EINTR.
  */
 #define DITTO_GMEM_FORK		_IO(DITTO_IO, 0x07)
 

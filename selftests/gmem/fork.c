@@ -155,6 +155,90 @@ static void pipes(const void *arg)
 	ASSERT_EQ(knob_violations(), 0);
 }
 
+/* A page to which somebody has a reference stays the parent's; the child has a copy of it. */
+static void held(const void *arg)
+{
+	struct iovec iov;
+	u64 *p, *q, got;
+	int a, b, fd[2];
+
+	need_ditto();
+	a = gmem_new(SIZE, 0);
+	p = map_gmem(a);
+	*word(p, 5) = 1;
+	*word(p, 6) = 6;
+	CHECKED(pipe(fd));
+	iov.iov_base = (void *)word(p, 5);
+	iov.iov_len = sizeof(got);
+	ASSERT_EQ(vmsplice(fd[1], &iov, 1, 0), sizeof(got));
+	b = fork_gmem(a);
+	q = map_gmem(b);
+	ASSERT_EQ(stats_of(b).private_bytes, PAGE_SIZE);
+	ASSERT_EQ(stats_of(b).shared_bytes, PAGE_SIZE);
+	*word(p, 5) = 2;
+	ASSERT_EQ(*word(q, 5), 1);
+	ASSERT_EQ(*word(q, 6), 6);
+	close(fork_gmem(a));
+	*word(p, 5) = 3;
+	ASSERT_EQ(read(fd[0], &got, sizeof(got)), sizeof(got));
+	ASSERT_EQ(got, 3);
+	*word(q, 5) = 4;
+	ASSERT_EQ(*word(p, 5), 3);
+	ASSERT_EQ(knob_violations(), 0);
+	close(fd[0]);
+	close(fd[1]);
+	munmap(p, SIZE);
+	munmap(q, SIZE);
+	close(a);
+	close(b);
+	ASSERT_EQ(knob_violations(), 0);
+}
+
+#define APART	16	/* pages that both sides write to */
+
+static void write_pages(u64 *p, u64 value)
+{
+	unsigned long i, j;
+
+	for (i = 0; i < APART; i++)
+		for (j = 0; j < WORDS; j++)
+			word(p, i)[j] = value + i;
+}
+
+/* What a fork and its parent wrote, and is equal again, is merged as anything else. */
+static void merged_again(const void *arg)
+{
+	u64 *p, *q;
+	int a, b;
+
+	need_ditto();
+	a = gmem_new(SIZE, 0);
+	p = map_gmem(a);
+	write_pages(p, 1000);
+	b = fork_gmem(a);
+	q = map_gmem(b);
+	write_pages(p, 2000);
+	write_pages(q, 3000);
+	ASSERT_EQ(stats_of(a).shared_bytes + stats_of(b).shared_bytes, 0);
+	CHECKED(knob_write(DITTO_KSM "pages_to_scan", 100000));
+	CHECKED(knob_write(DITTO_KSM "sleep_millisecs", 1));
+	CHECKED(knob_write(DITTO_KSM "run", 1));
+	write_pages(q, 2000);
+	while (stats_of(a).private_bytes || stats_of(b).private_bytes)
+		usleep(10000);
+	CHECKED(knob_write(DITTO_KSM "run", 0));
+	ASSERT_EQ(stats_of(a).shared_bytes, APART * PAGE_SIZE);
+	ASSERT_EQ(stats_of(b).shared_bytes, APART * PAGE_SIZE);
+	ASSERT_EQ(stats_of(b).charged_bytes, APART * PAGE_SIZE / 2);
+	*word(q, 0) = 1;
+	ASSERT_EQ(*word(p, 0), 2000);
+	ASSERT_EQ(knob_violations(), 0);
+	munmap(p, SIZE);
+	munmap(q, SIZE);
+	close(a);
+	close(b);
+}
+
 static u64 read_word(int fd, unsigned long page)
 {
 	u64 value = ~0ull;
@@ -353,6 +437,8 @@ static const struct tap_test tests[] = {
 	{ "refused", refused },
 	{ "readers", readers },
 	{ "pipes", pipes },
+	{ "held", held },
+	{ "merged_again", merged_again },
 	{ "clone", clones },
 	{ "clone-limit", clone_limit },
 	{ "storm", storm },
