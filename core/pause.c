@@ -10,6 +10,7 @@
  * being entered.
  */
 #include <linux/sched/signal.h>
+#include <linux/timekeeping.h>
 #include <linux/wait.h>
 
 #include "core/vm.h"
@@ -46,6 +47,8 @@ static void pause_end(struct vm *vm, u32 nr)
 		if (i < nr)
 			pause_disown(vcpu);
 	}
+	WRITE_ONCE(vm->pauses, vm->pauses + 1);
+	WRITE_ONCE(vm->pause_ns, vm->pause_ns + ktime_get_ns() - vm->pause_began);
 	wake_up_all(&vm->resume);
 }
 
@@ -63,6 +66,7 @@ int vm_pause(struct vm *vm)
 	u32 i;
 
 	lockdep_assert_held(&vm->lock);
+	vm->pause_began = ktime_get_ns();
 	WRITE_ONCE(vm->paused, true);
 	vm_for_each_vcpu(vm, i, vcpu) {
 		vcpu_request(vcpu, REQ_PAUSE);

@@ -122,10 +122,12 @@ static const struct stats_item stats_vcpu[] = {
  * @info: of its memory
  * @flush_requests: see struct vm
  * @flushes: likewise
+ * @pauses: likewise
+ * @pause_ns: likewise
  */
 struct stats_vm_values {
 	struct ditto_vm_info info;
-	u64 flush_requests, flushes;
+	u64 flush_requests, flushes, pauses, pause_ns;
 };
 
 #define VM_AT(member)		offsetof(struct stats_vm_values, member)
@@ -137,6 +139,8 @@ static const struct stats_item stats_vm[] = {
 	BYTES("saved", VM_AT(info.saved_bytes)),
 	COUNT("remote_tlb_flush", VM_AT(flushes)),
 	COUNT("remote_tlb_flush_requests", VM_AT(flush_requests)),
+	COUNT("pauses", VM_AT(pauses)),
+	NSEC("pause_ns", VM_AT(pause_ns)),
 };
 
 static unsigned int stats_values(const struct stats_item *items, unsigned int nr)
@@ -223,6 +227,7 @@ static ssize_t stats_read_vm(struct file *file, char __user *user, size_t count,
 	struct vm *vm = file->private_data;
 	struct stats_vm_values values = {
 		.flush_requests = READ_ONCE(vm->flush_requests), .flushes = READ_ONCE(vm->flushes),
+		.pauses = READ_ONCE(vm->pauses), .pause_ns = READ_ONCE(vm->pause_ns),
 	};
 	struct stats *s;
 	ssize_t r;

@@ -147,7 +147,7 @@ static void events_counted(const void *arg)
 static void vm_file(const void *arg)
 {
 	struct vm *vm = vm_new(NULL);
-	int fd = CHECKED(ioctl(vm->fd, KVM_GET_STATS_FD, 0));
+	int fd = CHECKED(ioctl(vm->fd, KVM_GET_STATS_FD, 0)), vcpu;
 	char id[64], want[64], byte, *volatile nowhere = (char *)8;
 
 	id_of(fd, id);
@@ -159,6 +159,17 @@ static void vm_file(const void *arg)
 	}
 	stat_of(fd, "remote_tlb_flush", KVM_STATS_TYPE_CUMULATIVE);
 	stat_of(fd, "remote_tlb_flush_requests", KVM_STATS_TYPE_CUMULATIVE);
+	if (tap.ditto) {
+		struct ditto_fork args = { .capacity = 1, .vcpu_fds = (uintptr_t)&vcpu };
+		u64 ns = stat_of(fd, "pause_ns", KVM_STATS_TYPE_CUMULATIVE);
+
+		ASSERT_EQ(ns, 0);
+		CHECKED(ioctl(vm->fd, DITTO_FORK, &args));
+		ASSERT_EQ(stat_of(fd, "pauses", KVM_STATS_TYPE_CUMULATIVE), 1);
+		ASSERT(stat_of(fd, "pause_ns", KVM_STATS_TYPE_CUMULATIVE) > 0);
+		close(vcpu);
+		close(args.vm_fd);
+	}
 	/* Behind its end, at nowhere, and what no reader does. */
 	ASSERT_EQ(pread(fd, &byte, 1, 1 << 20), 0);
 	ASSERT_ERRNO(pread(fd, &byte, 1, -1), EINVAL);

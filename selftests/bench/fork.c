@@ -5,6 +5,8 @@
  *	fork_SIZE_ioctl		DITTO_FORK of a machine with one vCPU and so much memory
  *	fork_SIZE_first		from its begin to the child's first exit, whose guest does no more
  *				than one instruction
+ *	fork_SIZE_pause		of that, what the parent's vCPU had to wait for, if it ran; in such
+ *				a host a nanosecond is an instruction, too
  *	fork_SIZE_gap		the longest time that the running parent was out of the guest
  *				meanwhile; with one CPU in the host that is the whole ioctl
  *	reset_SIZE_0		DITTO_RESET of a machine that has written nothing since the last
@@ -72,13 +74,37 @@ static void measure(const struct size *size)
 	close(gmem);
 }
 
+/* What KVM_GET_STATS_FD's file says of a name. */
+static u64 stat_of(int fd, const char *name)
+{
+	struct kvm_stats_header h;
+	struct {
+		struct kvm_stats_desc desc;
+		char name[64];
+	} d;
+	u64 value;
+	u32 i;
+
+	ASSERT_EQ(pread(fd, &h, sizeof(h), 0), sizeof(h));
+	for (i = 0; i < h.num_desc; i++) {
+		ASSERT(pread(fd, &d, sizeof(d.desc) + h.name_size,
+			     h.desc_offset + i * (sizeof(d.desc) + h.name_size)) > 0);
+		if (strcmp(d.name, name))
+			continue;
+		ASSERT_EQ(pread(fd, &value, sizeof(value), h.data_offset + d.desc.offset),
+			  sizeof(value));
+		return value;
+	}
+	fail("there is no %s", name);
+}
+
 static void measure_gap(const struct size *size)
 {
 	struct vm *vm = vm_new(NULL);
 	int gmem = gmem_new(size->more, 0);
-	u64 gap, best = 0;
+	u64 gap, best = 0, paused, pause = 0;
 	unsigned int i;
-	int fd;
+	int fd, stats = CHECKED(ioctl(vm->fd, KVM_GET_STATS_FD, 0));
 
 	CHECKED(vm_set_gmem_slot(vm, 1, 0, 4 * GIB, size->more, gmem, 0));
 	vcpu_call(&vm->vcpu[0], "g_fork_gaps", 0);
@@ -88,7 +114,9 @@ static void measure_gap(const struct size *size)
 
 		usleep(20000);
 		vm_var(vm, u64, "g_fork_gap") = 0;
+		paused = stat_of(stats, "pause_ns");
 		CHECKED(ioctl(vm->fd, DITTO_FORK, &args));
+		pause = least(pause, stat_of(stats, "pause_ns") - paused);
 		usleep(100);
 		gap = vm_var(vm, u64, "g_fork_gap");
 		best = least(best, gap);
@@ -98,6 +126,8 @@ static void measure_gap(const struct size *size)
 	vm_var(vm, u32, "g_fork_stop") = 1;
 	vcpu_join(&vm->vcpu[0]);
 	printf("fork_%s_gap %lu\n", size->name, best);
+	printf("fork_%s_pause %lu\n", size->name, pause);
+	close(stats);
 	vm_free(vm);
 	close(gmem);
 }

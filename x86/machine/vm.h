@@ -123,6 +123,9 @@ struct vm_enabled {
  * @paused: somebody else owns all vCPUs, or is about to: threads in KVM_RUN wait; @lock, read
  *	without
  * @resume: where they wait
+ * @pauses: how often that was; @lock, read without
+ * @pause_ns: how long, together; likewise
+ * @pause_began: when the one under way began; @lock
  * @frozen: it is a template: its vCPUs do not run, and its time stands still; written under
  *	@lock and with all vCPUs owned
  * @frozen_at: since when
@@ -160,6 +163,7 @@ struct vm {
 	bool paused;
 	wait_queue_head_t resume;
 	bool frozen;
+	u64 pauses, pause_ns, pause_began;
 	struct clock_instant frozen_at;
 	bool blocked, blocks;
 	bool jumps;
