@@ -6,7 +6,7 @@
  * 0. For DITTO_FORK_RESETTABLE the parent is forked twice: what this page says makes the base, a
  *    frozen machine without files, and then the child, whose parent is the base.
  * 1. With the parent running: whatever may fail for want of memory, fds or for what the parent
- *    is. The child is a complete machine, as after power-on, that nobody sees.
+ *    is. The child is a machine that nobody sees, complete but for what is in it.
  * 2. With the parent's vCPUs at rest (pause.c): its state is copied and its memory forked. So
  *    the child is what the parent was between two instructions of each vCPU.
  * 3. With the parent running again: the child's memslots.
@@ -16,8 +16,10 @@
  * may be write-protected for a fork that is no more, which its next writes undo.
  */
 #include <linux/anon_inodes.h>
+#include <linux/capability.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -25,6 +27,7 @@
 #include "core/ioctl.h"
 #include "core/vcpu.h"
 #include "core/vm.h"
+#include "gmem/fork.h"
 #include "mmu/copy.h"
 #include "mmu/ring.h"
 #include "x86/board/coalesced.h"
@@ -39,6 +42,10 @@
 
 #define FORK_FLAGS	(DITTO_FORK_FROZEN | DITTO_FORK_RESETTABLE | DITTO_FORK_BLOCKED | \
 			 DITTO_FORK_JUMP)
+
+static unsigned int max_forks = 10000;
+module_param(max_forks, uint, 0644);
+MODULE_PARM_DESC(max_forks, "how many machines made by forks a user may have (0: any number)");
 
 /**
  * struct fork_file - a file of the child's
@@ -295,12 +302,29 @@ static void fork_end(struct fork *f)
 	vm_put(f->child);
 }
 
+/* A fork costs so little that other limits come late. */
+static int fork_count(struct vm *child)
+{
+	struct gmem_tenant *t;
+
+	t = gmem_tenant_count(capable(CAP_SYS_RESOURCE) ? 0 : READ_ONCE(max_forks));
+	if (IS_ERR(t))
+		return PTR_ERR(t);
+	child->forker = t;
+	return 0;
+}
+
 /* vm->lock of the parent is held. After an error there may be a child all the same. */
 static int fork_child(struct fork *f)
 {
+	int err;
+
 	f->child = vm_alloc(KVM_X86_DEFAULT_VM);
 	if (IS_ERR(f->child))
 		return PTR_ERR(f->child);
+	err = fork_count(f->child);
+	if (err)
+		return err;
 	f->child->frozen = f->args.flags & DITTO_FORK_FROZEN;
 	f->child->blocked = f->child->blocks = f->args.flags & DITTO_FORK_BLOCKED;
 	f->child->jumps = f->args.flags & DITTO_FORK_JUMP;

@@ -58,9 +58,10 @@ static bool reset_irqchip_fits(struct vm *vm, struct vm *base)
 	BACK(clock)								\
 	STAYS(bsp_id) STAYS(enabled) STAYS(msr_filter)				\
 	STAYS(flush_requests) STAYS(flushes) STAYS(paused) STAYS(resume)	\
+	STAYS(pauses) STAYS(pause_ns) STAYS(pause_began)			\
 	STAYS(frozen) STAYS(frozen_at)						\
 	BACK(blocked)								\
-	STAYS(blocks) STAYS(jumps) STAYS(base) STAYS(dead)
+	STAYS(blocks) STAYS(jumps) STAYS(base) STAYS(forker) STAYS(dead)
 
 /* A part that struct vm gets has to be named above: this would be another structure else. */
 #define PART(_member, ...) typeof_member(struct vm, _member) _member;

@@ -20,6 +20,7 @@
 #include "core/ioctl.h"
 #include "core/vcpu.h"
 #include "core/vm.h"
+#include "gmem/fork.h"
 #include "mmu/mmu.h"
 #include "mmu/ring.h"
 #include "x86/board/coalesced.h"
@@ -180,6 +181,7 @@ static void vm_free(struct vm *vm)
 	msr_filter_free(vm);
 	if (vm->base)
 		vm_put(vm->base);
+	gmem_tenant_uncount(vm->forker);
 	put_pid(vm->pid);
 	kfree(vm);
 }
@@ -655,7 +657,7 @@ void vm_teardown(void)
 {
 	int cpu;
 
+	iobus_exit();
 	for_each_possible_cpu(cpu)
 		free_cpumask_var(*per_cpu_ptr(&vm_kick_masks, cpu));
-	iobus_exit();
 }

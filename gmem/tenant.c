@@ -14,6 +14,7 @@
 #include <linux/user_namespace.h>
 #include <linux/xarray.h>
 
+#include "gmem/fork.h"
 #include "gmem/internal.h"
 #include "gmem/merge.h"
 
@@ -113,6 +114,39 @@ void gmem_tenant_put(struct gmem_tenant *t)
 	kfree(t);
 	if (atomic_dec_and_test(&nr_tenants))
 		gmem_merge_idle();
+}
+
+/**
+ * gmem_tenant_count() - the current user has one more of what has gmems
+ * @max: as many as may be; 0: any number
+ *
+ * For who makes things that live by a user's gmems, and not by his processes. May sleep.
+ *
+ * Return: who is counted, for gmem_tenant_uncount(); ERR_PTR of -EAGAIN: there are @max, or of
+ * -ENOMEM.
+ */
+struct gmem_tenant *gmem_tenant_count(unsigned int max)
+{
+	struct gmem_tenant *t = gmem_tenant_get(current_euid(), current_user_ns());
+
+	if (!t)
+		return ERR_PTR(-ENOMEM);
+	if (atomic_inc_return(&t->counted) <= (max ? min(max, (unsigned int)INT_MAX) : INT_MAX))
+		return t;
+	gmem_tenant_uncount(t);
+	return ERR_PTR(-EAGAIN);
+}
+
+/**
+ * gmem_tenant_uncount() - and one less
+ * @t: of gmem_tenant_count(), or NULL
+ */
+void gmem_tenant_uncount(struct gmem_tenant *t)
+{
+	if (!t)
+		return;
+	atomic_dec(&t->counted);
+	gmem_tenant_put(t);
 }
 
 /**

@@ -253,8 +253,10 @@ struct ditto_fork {
  * one; in the new machine both kinds are backed by forks of the gmems.
  *
  * Errors, with nothing changed: -E2BIG: @capacity is too small, and @count says what is needed;
- * -EBUSY: a memslot is the process's own memory, or a device holds a page; -EOPNOTSUPP: memory
- * of this machine can be private, or its policy is "secure"; -EINVAL, -EFAULT, -EINTR, -EMFILE,
+ * -EBUSY: a memslot is the process's own memory; -EHWPOISON: a page that a device holds, of which
+ * the new machine gets a copy, cannot be read; -EOPNOTSUPP: memory of this machine can be
+ * private, or its policy is "secure"; -EAGAIN: the caller's user has as many forks as he may (the
+ * module's parameter max_forks; not with CAP_SYS_RESOURCE); -EINVAL, -EFAULT, -EINTR, -EMFILE,
  * -ENFILE, -ENOMEM.
  */
 #define DITTO_FORK		_IOWR(DITTO_IO, 0x10, struct ditto_fork)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "forked.h"
+#include "knobs.h"
 
 /* A guest that runs all the time does so in both, and neither sees what the other writes. */
 static void runs(const void *arg)
@@ -450,6 +451,46 @@ static void errors(const void *arg)
 	vm_free(vm);
 }
 
+#define MAX_FORKS	"/sys/module/ditto/parameters/max_forks"
+#define NOBODY		65534
+
+/* A user has no more of them than he may; who may have any number is not refused. */
+static void limit(const void *arg)
+{
+	struct vm *vm = vm_new(NULL), *first, *second;
+	int fd;
+	struct ditto_fork good = { .capacity = 1, .vcpu_fds = (uintptr_t)&fd }, args = good;
+	long old = knob_read(MAX_FORKS);
+	unsigned int before, i;
+
+	CHECKED(knob_write(MAX_FORKS, 2));
+	CHECKED(seteuid(NOBODY));
+	first = fork_vm(vm);
+	for (i = 0; i < 3; i++) {
+		second = fork_vm(vm);
+		before = open_fds();
+		ASSERT_ERRNO(try_fork(vm, &args), EAGAIN);
+		ASSERT_ERRNO(try_fork(second, &args), EAGAIN);
+		ASSERT_EQ(open_fds(), before);
+		vm_free(second);
+		/* With what it can be put back to it would be two. */
+		args.flags = DITTO_FORK_RESETTABLE;
+		ASSERT_ERRNO(try_fork(vm, &args), EAGAIN);
+		args = good;
+	}
+	second = fork_vm(vm);
+	CHECKED(seteuid(0));
+	vm_free(fork_vm(vm));
+	CHECKED(knob_write(MAX_FORKS, 0));
+	CHECKED(seteuid(NOBODY));
+	vm_free(fork_vm(vm));
+	CHECKED(seteuid(0));
+	CHECKED(knob_write(MAX_FORKS, old));
+	vm_free(second);
+	vm_free(first);
+	vm_free(vm);
+}
+
 /* A slot over the VMM's mapping of a gmem: the child's is over a fork of that. */
 static void window(const void *arg)
 {
@@ -680,6 +721,7 @@ static const struct tap_test tests[] = {
 	{ "blocked_again", blocked_again },
 	{ "hypercall", hypercall },
 	{ "errors", errors },
+	{ "limit", limit },
 	{ "window", window },
 	{ "readonly", readonly },
 	{ "rings", rings, .seconds = 120 },

@@ -134,6 +134,7 @@ struct vm_enabled {
  * @jumps: what passes while its time stands still has passed when it goes on; constant
  * @base: what DITTO_RESET puts it back to: a machine that nobody else knows, with a reference;
  *	or NULL; constant
+ * @forker: whom it counts for, if it is a fork; constant
  * @dead: an internal error ended this VM: every ioctl gives -EIO
  */
 struct vm {
@@ -162,12 +163,13 @@ struct vm {
 	u64 flush_requests, flushes;
 	bool paused;
 	wait_queue_head_t resume;
-	bool frozen;
 	u64 pauses, pause_ns, pause_began;
+	bool frozen;
 	struct clock_instant frozen_at;
 	bool blocked, blocks;
 	bool jumps;
 	struct vm *base;
+	struct gmem_tenant *forker;
 	bool dead;
 };
 
