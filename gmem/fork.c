@@ -134,22 +134,30 @@ static void fork_part(struct gmem *g, struct gmem_holder *h)
 	gmem_count_private(g, -n);	/* the last: then both are weighed */
 }
 
-/* The child, which nobody uses yet, has all that the parent has. */
-static void fork_share(struct gmem *parent, struct gmem *child)
+/*
+ * The child, which nobody uses yet, has all that the parent has. Whether pages of that may be
+ * held; the parent's root may have many places, nearly all of them empty.
+ */
+static bool fork_share(struct gmem *parent, struct gmem *child)
 {
 	struct gmem_root *from = gmem_root_stable(parent), *to = gmem_root_stable(child);
-	unsigned long i;
+	unsigned long i, nr = min(from->nr, to->nr);
+	struct gmem_dir *dir;
+	bool held = false;
 
-	for (i = 0; i < min(from->nr, to->nr); i++) {
-		if (!from->dir[i])
+	for (i = 0; i < nr; i++) {
+		dir = from->dir[i];
+		if (!dir)
 			continue;
-		atomic_inc(&from->dir[i]->owners);
-		smp_store_release(&to->dir[i], from->dir[i]);
+		held |= dir->any_held;
+		atomic_inc(&dir->owners);
+		smp_store_release(&to->dir[i], dir);
 		atomic_long_inc(&child->nr_dirs);
 	}
 	atomic_long_set(&child->nr_chunks, atomic_long_read(&parent->nr_chunks));
 	atomic_long_set(&child->nr_zeroed, atomic_long_read(&parent->nr_zeroed));
 	gmem_count_shared(child, atomic_long_read(&parent->nr_shared));
+	return held;
 }
 
 /* Is there nothing that a gmem could change without a claim? With fork_lock for write. */
@@ -172,8 +180,7 @@ static void fork_stop(struct gmem *parent, struct gmem_holder **h)
 static int fork_locked(struct gmem *parent, struct gmem *child, struct gmem_holder **h)
 {
 	fork_stop(parent, h);
-	fork_share(parent, child);
-	return fork_copy_held(parent, child);
+	return fork_share(parent, child) ? fork_copy_held(parent, child) : 0;
 }
 
 static int fork_into(struct gmem *parent, struct gmem *child)
