@@ -205,6 +205,8 @@ void gmem_unpin_page(struct gmem *g, pgoff_t off, void *va, bool dirty);
 
 /* Punching (punch.c). */
 int gmem_punch(struct gmem *g, pgoff_t start, pgoff_t end);
+int gmem_give_back(struct gmem *g, pgoff_t start, pgoff_t end, unsigned long *given,
+		   unsigned long *held);
 
 /* The from-scratch checker (check.c). */
 int gmem_check_all(struct seq_file *m);

@@ -657,6 +657,7 @@ int gmem_later_init(void);
 void gmem_later_exit(void);
 void gmem_later_flush(void);
 void gmem_put_page_later(struct page *page);
+void gmem_put_pages_later(struct page *first, struct page *last, unsigned int n);
 long gmem_pages_waiting(void);
 void gmem_leaving(int n);
 bool gmem_anyone_leaving(void);

@@ -103,6 +103,21 @@ void gmem_put_page_later(struct page *page)
 }
 
 /**
+ * gmem_put_pages_later() - the same of many
+ * @first: linked by gmem_page_waits() to the next, and so on
+ * @last: the end of it
+ * @n: how many
+ */
+void gmem_put_pages_later(struct page *first, struct page *last, unsigned int n)
+{
+	struct later *l = raw_cpu_ptr(&laters);
+
+	atomic_long_add(n, &l->pages);
+	llist_add_batch(gmem_page_waits(first), gmem_page_waits(last), &l->next);
+	later_arm(l);
+}
+
+/**
  * gmem_pages_waiting() - count pages on their way back
  *
  * Return: how many there are.
