@@ -54,6 +54,16 @@
 #define compat_syscore_unregister	unregister_syscore_ops
 #endif
 
+/* Has a process ever pinned pages of its own? */
+static inline bool compat_mm_has_pinned(struct mm_struct *mm)
+{
+#ifdef DITTO_HAVE_MM_FLAGS_TEST
+	return mm_flags_test(MMF_HAS_PINNED, mm);
+#else
+	return test_bit(MMF_HAS_PINNED, &mm->flags);
+#endif
+}
+
 /* 6.12 traces reschedule IPIs from an inline function, which wants this header. */
 #include <trace/events/ipi.h>
 

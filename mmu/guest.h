@@ -14,6 +14,19 @@ int guest_write(struct mmu *mmu, gpa_t gpa, const void *buf, unsigned int len);
 int guest_cmpxchg(struct mmu *mmu, gpa_t gpa, void *old, const void *new, unsigned int len);
 int guest_mark(struct mmu *mmu, gpa_t gpa, void *old, const void *new, unsigned int len);
 
+/**
+ * struct mmu_discarded - what became of pages that were to be given back
+ * @given: had memory, which is the host's again. Of a process's memory: may have had
+ * @kept: had to stay
+ * @refused: are in no memslot, or in one that is read-only
+ */
+struct mmu_discarded {
+	u64 given, kept, refused;
+};
+
+/* discard.c: memory that the guest has no use for */
+int guest_discard(struct mmu *mmu, gfn_t gfn, u64 npages, struct mmu_discarded *n);
+
 /* poke.c: the same of one byte, where nothing may sleep */
 bool guest_poke(struct mmu *mmu, gpa_t gpa, u8 val);
 
