@@ -70,11 +70,15 @@ static int queue_start(struct virtio *v, unsigned int index)
 	struct virtio_queue *q = &v->queue[index];
 	struct vhost_vring_state num = { .index = index, .num = q->num };
 	struct vhost_vring_state base = { .index = index }, on = { .index = index, .num = 1 };
+	bool packed = v->accepted >> VIRTIO_F_RING_PACKED & 1;
 	struct vhost_vring_addr addr = {
 		.index = index, .desc_user_addr = q->desc, .avail_user_addr = q->avail,
 		.used_user_addr = q->used,
 	};
 
+	/* A packed ring begins with both wrap counters set. */
+	if (packed)
+		base.num = 1u << 15 | 1u << 31;
 	if (ioctl(v->fd, VHOST_SET_VRING_NUM, &num) < 0 ||
 	    ioctl(v->fd, VHOST_SET_VRING_BASE, &base) < 0 ||
 	    ioctl(v->fd, VHOST_SET_VRING_ADDR, &addr) < 0 ||

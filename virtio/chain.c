@@ -26,39 +26,66 @@ struct chain_table {
 	bool indirect;
 };
 
-static u16 desc_flags(const struct vring_desc *desc)
-{
-	return __virtio16_to_cpu(true, desc->flags);
-}
+/**
+ * struct chain_desc - the copy of a descriptor, of either kind of ring
+ * @addr: where its bytes are
+ * @len: how many
+ * @flags: VRING_DESC_F_*
+ * @link: the next one's number, or, in a packed ring, the buffer's id
+ */
+struct chain_desc {
+	u64 addr;
+	u32 len;
+	u16 flags, link;
+};
+
+/* They differ in the order of the last two members. */
+#define DESC_SIZE	sizeof(struct vring_desc)
+static_assert(sizeof(struct vring_packed_desc) == DESC_SIZE);
+static_assert(offsetof(struct vring_packed_desc, len) == offsetof(struct vring_desc, len));
 
 static int chain_read_desc(struct ring *r, const struct chain_table *t, u32 index,
-			   struct vring_desc *desc)
+			   struct chain_desc *desc)
 {
-	return ring_read(r, t->at + (u64)index * sizeof(*desc), desc, sizeof(*desc));
+	union {
+		struct vring_desc split;
+		struct vring_packed_desc packed;
+	} d;
+	int err = ring_read(r, t->at + (u64)index * DESC_SIZE, &d, sizeof(d));
+
+	if (err)
+		return err;
+	*desc = (struct chain_desc){
+		.addr = __virtio64_to_cpu(true, d.split.addr),
+		.len = __virtio32_to_cpu(true, d.split.len),
+		.flags = r->packed ? le16_to_cpu(d.packed.flags) :
+			 __virtio16_to_cpu(true, d.split.flags),
+		.link = r->packed ? le16_to_cpu(d.packed.id) :
+			__virtio16_to_cpu(true, d.split.next),
+	};
+	return 0;
 }
 
 /* From here on @t is the table that @desc points at. */
-static int chain_enter(struct ring *r, struct chain_table *t, const struct vring_desc *desc)
+static int chain_enter(struct ring *r, struct chain_table *t, const struct chain_desc *desc)
 {
-	u32 len = __virtio32_to_cpu(true, desc->len);
 	u64 end;
 
-	if (!r->indirect || t->indirect || (desc_flags(desc) & VRING_DESC_F_NEXT))
+	if (!r->indirect || t->indirect || (desc->flags & VRING_DESC_F_NEXT))
 		return ring_break(r, DITTO_VIRTIO_ERR_INDIRECT);
-	if (!len || len % sizeof(*desc) ||
-	    check_add_overflow(__virtio64_to_cpu(true, desc->addr), (u64)len, &end))
+	if (!desc->len || desc->len % DESC_SIZE ||
+	    check_add_overflow(desc->addr, (u64)desc->len, &end))
 		return ring_break(r, DITTO_VIRTIO_ERR_INDIRECT);
-	t->at = __virtio64_to_cpu(true, desc->addr);
-	t->nr = len / sizeof(*desc);
+	t->at = desc->addr;
+	t->nr = desc->len / DESC_SIZE;
 	t->indirect = true;
 	return 0;
 }
 
-static int chain_add(struct ring *r, struct ring_chain *c, const struct vring_desc *desc)
+static int chain_add(struct ring *r, struct ring_chain *c, const struct chain_desc *desc)
 {
-	bool write = desc_flags(desc) & VRING_DESC_F_WRITE;
-	struct ring_segment seg = { .addr = __virtio64_to_cpu(true, desc->addr),
-				    .len = __virtio32_to_cpu(true, desc->len) };
+	struct ring_segment seg = { .addr = desc->addr, .len = desc->len };
+	bool write = desc->flags & VRING_DESC_F_WRITE;
 	u64 end;
 
 	if (c->nr == c->max)
@@ -78,8 +105,16 @@ static int chain_add(struct ring *r, struct ring_chain *c, const struct vring_de
 	return c->in_len + c->out_len > U32_MAX ? ring_break(r, DITTO_VIRTIO_ERR_LENGTH) : 0;
 }
 
+static void chain_begin(struct ring_chain *c, u16 head)
+{
+	c->head = head;
+	c->places = 1;
+	c->nr = c->nr_out = 0;
+	c->in_len = c->out_len = 0;
+}
+
 /**
- * chain_take() - copy and vet a chain
+ * chain_take() - copy and vet a chain of a split ring
  * @r: the ring
  * @head: its first descriptor; unchecked
  * @c: filled in
@@ -91,33 +126,84 @@ static int chain_add(struct ring *r, struct ring_chain *c, const struct vring_de
 int chain_take(struct ring *r, u16 head, struct ring_chain *c)
 {
 	struct chain_table t = { .at = r->desc, .nr = r->num };
-	struct vring_desc desc;
+	struct chain_desc desc;
 	u32 index = head;
 	int err;
 
 	if (head >= r->num)
 		return ring_break(r, DITTO_VIRTIO_ERR_HEAD);
-	c->head = head;
-	c->nr = c->nr_out = 0;
-	c->in_len = c->out_len = 0;
+	chain_begin(c, head);
 	for (;;) {
 		err = chain_read_desc(r, &t, index, &desc);
 		if (err)
 			return err;
-		if (desc_flags(&desc) & VRING_DESC_F_INDIRECT) {
+		if (desc.flags & VRING_DESC_F_INDIRECT) {
 			err = chain_enter(r, &t, &desc);
 			index = 0;
 		} else {
 			err = chain_add(r, c, &desc);
-			if (!err && !(desc_flags(&desc) & VRING_DESC_F_NEXT))
+			if (!err && !(desc.flags & VRING_DESC_F_NEXT))
 				return 0;
-			index = __virtio16_to_cpu(true, desc.next);
+			index = desc.link;
 		}
 		if (err)
 			return err;
 		if (index >= t.nr)
 			return ring_break(r, DITTO_VIRTIO_ERR_NEXT);
 	}
+}
+
+/* All of an indirect table, in its order: in packed rings nothing links them. */
+static int chain_take_table(struct ring *r, const struct chain_table *t, struct ring_chain *c)
+{
+	struct chain_desc desc;
+	int err = 0;
+	u32 i;
+
+	for (i = 0; i < t->nr && !err; i++) {
+		err = chain_read_desc(r, t, i, &desc);
+		if (!err && (desc.flags & VRING_DESC_F_INDIRECT))
+			err = ring_break(r, DITTO_VIRTIO_ERR_INDIRECT);
+		if (!err)
+			err = chain_add(r, c, &desc);
+	}
+	return err;
+}
+
+/**
+ * chain_take_packed() - copy and vet a chain of a packed ring
+ * @r: the ring
+ * @index: its first descriptor, which the driver made available; below @r->num
+ * @c: filled in
+ *
+ * Process context; sleeps. Reads at most @c->max + 1 descriptors.
+ *
+ * Return: as chain_take().
+ */
+int chain_take_packed(struct ring *r, u16 index, struct ring_chain *c)
+{
+	struct chain_table t = { .at = r->desc, .nr = r->num };
+	struct chain_desc desc;
+	int err;
+
+	for (chain_begin(c, 0); c->places <= r->num; c->places++) {
+		err = chain_read_desc(r, &t, index, &desc);
+		if (err)
+			return err;
+		/* The last one's counts. */
+		c->head = desc.link;
+		if (desc.flags & VRING_DESC_F_INDIRECT) {
+			if (c->places > 1)
+				return ring_break(r, DITTO_VIRTIO_ERR_INDIRECT);
+			err = chain_enter(r, &t, &desc);
+			return err ?: chain_take_table(r, &t, c);
+		}
+		err = chain_add(r, c, &desc);
+		if (err || !(desc.flags & VRING_DESC_F_NEXT))
+			return err;
+		index = index + 1 < r->num ? index + 1 : 0;
+	}
+	return ring_break(r, DITTO_VIRTIO_ERR_LONG);
 }
 
 /**

@@ -74,10 +74,32 @@ int queue_set_num(struct virtio_dev *dev, struct vhost_vring_state *args)
 	return 0;
 }
 
+/* As vhost has it: either half of @base is a place in the ring, and its wrap counter on top. */
+#define PACKED_WRAP	BIT(VRING_PACKED_EVENT_F_WRAP_CTR)
+
+static void queue_set_packed_base(struct ring *r, u32 base)
+{
+	u16 avail = base & U16_MAX, used = base >> 16;
+
+	r->next_avail = avail & ~PACKED_WRAP;
+	r->avail_wrap = avail & PACKED_WRAP;
+	r->next_used = used & ~PACKED_WRAP;
+	r->used_wrap = used & PACKED_WRAP;
+}
+
+static u32 queue_packed_base(const struct ring *r)
+{
+	u32 avail = READ_ONCE(r->next_avail) | (READ_ONCE(r->avail_wrap) ? PACKED_WRAP : 0);
+	u32 used = READ_ONCE(r->next_used) | (READ_ONCE(r->used_wrap) ? PACKED_WRAP : 0);
+
+	return avail | used << 16;
+}
+
 /**
  * queue_set_base() - VHOST_SET_VRING_BASE
- * @dev: locked
- * @args: unchecked; the number of the chain that is taken next
+ * @dev: locked, its features set if they have packed rings
+ * @args: unchecked; the number of the chain that is taken next; of a packed ring, where in the
+ *	ring that is, and where the next used element, as in vhost
  *
  * Return: 0; -ENOBUFS, -EBUSY, -EINVAL as queue_set_num().
  */
@@ -87,6 +109,10 @@ int queue_set_base(struct virtio_dev *dev, struct vhost_vring_state *args)
 
 	if (IS_ERR(vq))
 		return PTR_ERR(vq);
+	if (dev->features & BIT_ULL(VIRTIO_F_RING_PACKED)) {
+		queue_set_packed_base(&vq->ring, args->num);
+		return 0;
+	}
 	if (args->num > U16_MAX)
 		return -EINVAL;
 	vq->ring.next_avail = args->num;
@@ -106,7 +132,8 @@ int queue_get_base(struct virtio_dev *dev, struct vhost_vring_state *args)
 
 	if (!vq)
 		return -ENOBUFS;
-	args->num = READ_ONCE(vq->ring.next_avail);
+	args->num = dev->features & BIT_ULL(VIRTIO_F_RING_PACKED) ? queue_packed_base(&vq->ring) :
+		    READ_ONCE(vq->ring.next_avail);
 	return 0;
 }
 
@@ -369,6 +396,13 @@ static int queue_start_thread(struct virtio_queue *vq)
 	return 0;
 }
 
+/* Its parts are aligned otherwise, and what SET_VRING_BASE said must be in it. */
+static bool queue_packed_valid(const struct ring *r)
+{
+	return IS_ALIGNED(r->avail, sizeof(struct vring_packed_desc_event)) &&
+	       r->next_avail < r->num && r->next_used < r->num;
+}
+
 static int queue_enable(struct virtio_queue *vq)
 {
 	struct ring *r = &vq->ring;
@@ -376,6 +410,9 @@ static int queue_enable(struct virtio_queue *vq)
 	int err;
 
 	if (!r->num || !features || !r->used)
+		return -EINVAL;
+	r->packed = features & BIT_ULL(VIRTIO_F_RING_PACKED);
+	if (r->packed && !queue_packed_valid(r))
 		return -EINVAL;
 	r->event_idx = features & BIT_ULL(VIRTIO_RING_F_EVENT_IDX);
 	r->indirect = features & BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC);

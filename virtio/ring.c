@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Split rings: taking what the driver made available, giving it back, and who tells whom. It
- * owns the indices; what a chain may look like is chain.c's.
+ * Rings, and split ones in particular (packed ones are packed.c's): taking what the driver made
+ * available, giving it back, and who tells whom. It owns the indices; what a chain may look like
+ * is chain.c's.
  *
  * The hard part is the order of accesses to memory that the guest reads and writes at the
  * same time. Each barrier below names the accesses of the driver that it pairs with.
@@ -77,7 +78,18 @@ int ring_read(struct ring *r, gpa_t gpa, void *buf, u32 len)
 	return ring_result(r, err);
 }
 
-static int ring_write(struct ring *r, gpa_t gpa, const void *buf, u32 len)
+/**
+ * ring_write() - write a part of a ring
+ * @r: the ring
+ * @gpa: where
+ * @buf: kernel memory
+ * @len: bytes
+ *
+ * Process context; sleeps.
+ *
+ * Return: as ring_read().
+ */
+int ring_write(struct ring *r, gpa_t gpa, const void *buf, u32 len)
 {
 	int idx = srcu_read_lock(&r->mmu->srcu);
 	int err = guest_write(r->mmu, gpa, buf, len);
@@ -105,9 +117,10 @@ static int ring_write16(struct ring *r, gpa_t gpa, u16 val)
 
 /**
  * ring_start() - before the first ring_next()
- * @r: everything but @called, @next_used and @error is set
+ * @r: everything but @called and @error is set, of a split ring also but @next_used
  *
- * A device goes on where the used ring says that one before it ended. Process context; sleeps.
+ * With a split ring a device goes on where the used ring says that one before it ended. Process
+ * context; sleeps.
  *
  * Return: 0, -EINTR, or -EPROTO.
  */
@@ -115,6 +128,8 @@ int ring_start(struct ring *r)
 {
 	r->error = 0;
 	r->called_valid = false;
+	if (r->packed)
+		return packed_start(r);
 	return ring_read16(r, used_at(r, offsetof(struct vring_used, idx)), &r->next_used);
 }
 
@@ -157,9 +172,12 @@ enum ring_result ring_next(struct ring *r, struct ring_chain *c)
 {
 	size_t entry = offsetof(struct vring_avail, ring) +
 		       (r->next_avail & (r->num - 1)) * sizeof(__virtio16);
-	int ret = ring_waiting(r);
 	u16 head;
+	int ret;
 
+	if (r->packed)
+		return packed_next(r, c);
+	ret = ring_waiting(r);
 	if (ret <= 0)
 		return ret ? ring_failed(ret) : RING_EMPTY;
 	/* Entries and descriptors after the index, which the driver writes last. */
@@ -186,8 +204,11 @@ int ring_complete(struct ring *r, const struct ring_chain *c, u32 len)
 				     .len = __cpu_to_virtio32(true, len) };
 	size_t entry = offsetof(struct vring_used, ring) +
 		       (r->next_used & (r->num - 1)) * sizeof(e);
-	int err = ring_write(r, used_at(r, entry), &e, sizeof(e));
+	int err;
 
+	if (r->packed)
+		return packed_complete(r, c, len);
+	err = ring_write(r, used_at(r, entry), &e, sizeof(e));
 	if (err)
 		return err;
 	/*
@@ -215,6 +236,8 @@ bool ring_wants_call(struct ring *r)
 	u16 old = r->called, val;
 	bool valid = r->called_valid;
 
+	if (r->packed)
+		return packed_wants_call(r);
 	/*
 	 * The index before the driver's wish, which it writes before it looks at the index again.
 	 */
@@ -240,6 +263,8 @@ enum ring_result ring_arm(struct ring *r)
 {
 	int ret = 0;
 
+	if (r->packed)
+		return packed_arm(r);
 	if (r->event_idx)
 		ret = ring_write16(r, avail_event_at(r), r->next_avail);
 	if (ret)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The driver's side of a disk: see ring.h. What the tests are is in blk.c.
+ * The driver's side of a device: see ring.h. What the tests are is in blk.c and its neighbours.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -34,17 +34,23 @@ int file_new(u64 size)
 	return fd;
 }
 
+struct disk device_new(struct vm *vm, const struct ditto_create_virtio *args)
+{
+	struct disk d = { .vm = vm, .file = args->fd, .num = 64, .queues = args->queues };
+
+	d.fd = CHECKED(ioctl(vm->fd, DITTO_CREATE_VIRTIO, args));
+	CHECKED(ioctl(d.fd, VHOST_SET_OWNER));
+	return d;
+}
+
 struct disk disk_new(struct vm *vm, int file, u32 flags, u32 queues)
 {
 	struct ditto_create_virtio args = {
 		.type = VIRTIO_ID_BLOCK, .flags = flags, .fd = file, .queues = queues,
 		.serial = "serial-of-the-disk",
 	};
-	struct disk d = { .vm = vm, .file = file, .num = 64, .queues = queues };
 
-	d.fd = CHECKED(ioctl(vm->fd, DITTO_CREATE_VIRTIO, &args));
-	CHECKED(ioctl(d.fd, VHOST_SET_OWNER));
-	return d;
+	return device_new(vm, &args);
 }
 
 static void give_eventfd(struct disk *d, u32 queue, unsigned long cmd, int *fd)
@@ -57,7 +63,8 @@ static void give_eventfd(struct disk *d, u32 queue, unsigned long cmd, int *fd)
 
 void disk_set_up(struct disk *d, u32 queue, u64 features)
 {
-	struct vhost_vring_state num = { .index = queue, .num = d->num }, base = { .index = queue };
+	struct vhost_vring_state num = { .index = queue, .num = d->num };
+	struct vhost_vring_state base = { .index = queue, .num = d->base };
 	u64 at = RING_AT + queue * QUEUE_ROOM;
 	struct vhost_vring_addr addr = {
 		.index = queue, .desc_user_addr = at, .avail_user_addr = at + 0x4000,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The driver's side of a disk, played by the test: rings in guest memory, written by hand, and
- * vhost's ioctls. What guest memory looks like, from RING_AT on, for queue 0; others follow
+ * The driver's side of a device, a disk or another, played by the test: rings in guest memory,
+ * written by hand, and vhost's ioctls. What guest memory looks like, from RING_AT on, for queue 0; others follow
  * QUEUE_ROOM behind one another:
  *	+0 descriptors	+0x4000 available	+0x6000 used	+0x9000 indirect table
  *	DATA_AT: for the tests
@@ -17,6 +17,7 @@
 
 #include "vm.h"
 
+#define QUEUES_MAX	5
 #define RING_AT		0x400000ul
 #define QUEUE_ROOM	0x10000ul
 #define DATA_AT		0x800000ul
@@ -25,26 +26,28 @@
 			 1ull << VIRTIO_RING_F_INDIRECT_DESC)
 
 /**
- * struct disk - a disk, and the driver's state
+ * struct disk - a disk or another device, and the driver's state
  * @vm: its machine
  * @fd: the device
  * @file: what is on it
  * @num: entries of each queue
+ * @base: where they begin: VHOST_SET_VRING_BASE
  * @kick, @call, @err: eventfds, one per queue
  * @avail, @used: indices
  */
 struct disk {
 	struct vm *vm;
 	int fd, file;
-	u32 num, queues;
-	int kick[4], call[4], err[4];
-	u16 avail[4], used[4];
+	u32 num, base, queues;
+	int kick[QUEUES_MAX], call[QUEUES_MAX], err[QUEUES_MAX];
+	u16 avail[QUEUES_MAX], used[QUEUES_MAX];
 };
 
 /* A file of @size bytes, with a pattern; it has no name any more. */
 int file_new(u64 size);
 u8 file_byte(u64 pos);
-/* A disk whose queues are not enabled yet. */
+/* A device, and a disk, whose queues are not enabled yet. */
+struct disk device_new(struct vm *vm, const struct ditto_create_virtio *args);
 struct disk disk_new(struct vm *vm, int file, u32 flags, u32 queues);
 void disk_set_up(struct disk *d, u32 queue, u64 features);
 int disk_enable(struct disk *d, u32 queue, u32 on);
