@@ -445,7 +445,9 @@ BY_STRUCT(vdev_get_device_id)
 BY_STRUCT(vdev_get_vring_max)
 BY_STRUCT(vdev_get_config_size)
 BY_USER(vdev_get_config)
+BY_USER(vdev_set_config)
 BY_STRUCT(vdev_state)
+BY_STRUCT(vdev_balloon)
 
 static struct ioctl_entry virtio_ioctls[] __ro_after_init = {
 	{ VHOST_GET_FEATURES, OUT, do_vdev_get_features },
@@ -464,7 +466,9 @@ static struct ioctl_entry virtio_ioctls[] __ro_after_init = {
 	{ VHOST_VDPA_GET_VRING_NUM, OUT, do_vdev_get_vring_max },
 	{ VHOST_VDPA_GET_CONFIG_SIZE, OUT, do_vdev_get_config_size },
 	{ VHOST_VDPA_GET_CONFIG, USER, do_vdev_get_config },
+	{ VHOST_VDPA_SET_CONFIG, USER | LOCK, do_vdev_set_config },
 	{ DITTO_VIRTIO_STATE, IN | OUT | LOCK, do_vdev_state },
+	{ DITTO_BALLOON, IN | OUT | LOCK, do_vdev_balloon },
 };
 
 static int ioctl_cmp(const void *a, const void *b)

@@ -323,12 +323,14 @@ struct ditto_fork {
 
 /**
  * struct ditto_create_virtio - arguments of DITTO_CREATE_VIRTIO
- * @type: of the device, as <linux/virtio_ids.h> numbers them; VIRTIO_ID_BLOCK
- * @flags: DITTO_VIRTIO_READONLY or 0
+ * @type: of the device, as <linux/virtio_ids.h> numbers them; VIRTIO_ID_BLOCK or
+ *	VIRTIO_ID_BALLOON
+ * @flags: of a disk: DITTO_VIRTIO_READONLY or 0; of a balloon: 0
  * @fd: what is on the disk: a regular file or a block device, opened for reading, and for
- *	writing unless the disk is read-only; not with O_APPEND
- * @queues: 1 to DITTO_VIRTIO_MAX_QUEUES; each has a thread of its own
- * @serial: what the guest reads as the disk's serial number; NUL-padded
+ *	writing unless the disk is read-only; not with O_APPEND. Of a balloon: -1
+ * @queues: of a disk: 1 to DITTO_VIRTIO_MAX_QUEUES; of a balloon: DITTO_BALLOON_QUEUES; each has a
+ *	thread of its own while it is enabled
+ * @serial: what the guest reads as the disk's serial number; NUL-padded. Of a balloon: zeroes
  * @reserved: must be 0
  */
 struct ditto_create_virtio {
@@ -381,5 +383,55 @@ struct ditto_virtio_state {
  * queue.
  */
 #define DITTO_VIRTIO_STATE	_IOWR(DITTO_IO, 0x21, struct ditto_virtio_state)
+
+/* Queues of a balloon: inflate, deflate, statistics, one that is not used, and reports. */
+#define DITTO_BALLOON_QUEUES	5
+#define DITTO_BALLOON_STATS	32
+
+/* struct ditto_balloon: @target is to be the size; the VMM tells the driver by an interrupt. */
+#define DITTO_BALLOON_SET_TARGET	(1u << 0)
+/* The guest shall tell its statistics; @told grows when it has. */
+#define DITTO_BALLOON_ASK		(1u << 1)
+
+/**
+ * struct ditto_balloon - arguments of DITTO_BALLOON; sizes in pages of 4 KiB
+ * @flags: in: DITTO_BALLOON_* or 0; unknown bits are -EINVAL
+ * @target: in, with DITTO_BALLOON_SET_TARGET; out: how large the balloon should be
+ * @actual: out: how large the driver says it is
+ * @poison: out: what the driver says that its free pages contain
+ * @inflated: out: pages that came into it since the device was made
+ * @deflated: out: that were taken out of it
+ * @reported: out: that the guest reported free
+ * @given: out: that had memory, which is the host's again
+ * @kept: out: that had to stay what they were, because somebody holds them, or their memory is
+ *	not of a kind that can be given back, or the guest's free pages are not zero
+ * @refused: out: that are in no memslot, or in a read-only one
+ * @told: out: how often the guest told statistics
+ * @known: out: bit n: @stats[n] was told last time
+ * @stats: out: by tag, VIRTIO_BALLOON_S_* of <linux/virtio_balloon.h>
+ * @reserved: must be 0
+ */
+struct ditto_balloon {
+	__u32 flags;
+	__u32 target;
+	__u32 actual;
+	__u32 poison;
+	__u64 inflated;
+	__u64 deflated;
+	__u64 reported;
+	__u64 given;
+	__u64 kept;
+	__u64 refused;
+	__u64 told;
+	__u64 known;
+	__u64 stats[DITTO_BALLOON_STATS];
+	__u64 reserved[4];
+};
+
+/**
+ * DITTO_BALLOON - virtio: of a balloon: set its target, ask for statistics, see what it did.
+ * Errors: -EPERM: not the owner; -ENODEV: it is no balloon; -EINVAL.
+ */
+#define DITTO_BALLOON		_IOWR(DITTO_IO, 0x22, struct ditto_balloon)
 
 #endif

@@ -86,6 +86,8 @@ struct virtio_dev *vdev_create(struct mmu *mmu, const struct ditto_create_virtio
 		return ERR_PTR(-EINVAL);
 	if (args->type == VIRTIO_ID_BLOCK)
 		return blk_create(mmu, args);
+	if (args->type == VIRTIO_ID_BALLOON)
+		return balloon_create(mmu, args);
 	return ERR_PTR(-ENODEV);
 }
 
@@ -259,6 +261,32 @@ int vdev_get_config(struct virtio_dev *dev, void __user *arg)
 	if (copy_to_user(arg + sizeof(head), dev->config + head.off, head.len))
 		return -EFAULT;
 	return 0;
+}
+
+/* What a driver writes at once: no field of a configuration space is longer. */
+#define CONFIG_FIELD_MAX	8u
+
+/**
+ * vdev_set_config() - VHOST_VDPA_SET_CONFIG: the driver wrote a field
+ * @dev: locked
+ * @arg: a struct vhost_vdpa_config
+ *
+ * Return: 0; -EOPNOTSUPP: there is nothing to write; -EINVAL: no such field is; -EFAULT.
+ */
+int vdev_set_config(struct virtio_dev *dev, void __user *arg)
+{
+	struct vhost_vdpa_config head;
+	u8 field[CONFIG_FIELD_MAX];
+
+	if (!dev->ops->set_config)
+		return -EOPNOTSUPP;
+	if (copy_from_user(&head, arg, sizeof(head)))
+		return -EFAULT;
+	if (!head.len || head.len > sizeof(field))
+		return -EINVAL;
+	if (copy_from_user(field, arg + sizeof(head), head.len))
+		return -EFAULT;
+	return dev->ops->set_config(dev, head.off, field, head.len);
 }
 
 /**

@@ -67,10 +67,12 @@ struct virtio_queue {
  * @type: VIRTIO_ID_*
  * @config_size: bytes of its configuration space
  * @name: of the threads
- * @alloc: give a queue its @buf; 0 or -ENOMEM
+ * @alloc: give a queue its @buf; 0, -ENOMEM; -EINVAL: with these features there is no such queue
  * @free: take it away
  * @serve: carry out the queue's chain. Bytes written, from the first writable one on; -EINTR:
- *	nothing was told to the guest, and it can be done again; -EPROTO. In the thread
+ *	nothing was told to the guest, and it can be done again; -EAGAIN: likewise, after
+ *	queue_wake(); -EPROTO. In the thread
+ * @set_config: the driver writes to the configuration space; 0 or -EINVAL. NULL: it may not
  * @destroy: free the device, whose queues are not enabled
  */
 struct virtio_ops {
@@ -80,6 +82,7 @@ struct virtio_ops {
 	int (*alloc)(struct virtio_queue *vq);
 	void (*free)(struct virtio_queue *vq);
 	s64 (*serve)(struct virtio_queue *vq);
+	int (*set_config)(struct virtio_dev *dev, u32 off, const void *buf, u32 len);
 	void (*destroy)(struct virtio_dev *dev);
 };
 
@@ -88,7 +91,7 @@ struct virtio_ops {
  * @ops: its kind; constant
  * @vm: for core/, which keeps it; constant
  * @mmu: the guest's memory; constant
- * @config: configuration space; constant
+ * @config: configuration space; changes under @lock, if ever; read without
  * @offered: features; constant
  * @lock: of everything that ioctls change; sleeps while a queue stops
  * @mm: the owner's address space, or NULL; @lock
@@ -128,6 +131,7 @@ int vdev_get_device_id(struct virtio_dev *dev, u32 *id);
 int vdev_get_vring_max(struct virtio_dev *dev, u16 *num);
 int vdev_get_config_size(struct virtio_dev *dev, u32 *size);
 int vdev_get_config(struct virtio_dev *dev, void __user *arg);
+int vdev_set_config(struct virtio_dev *dev, void __user *arg);
 int vdev_state(struct virtio_dev *dev, struct ditto_virtio_state *state);
 
 /* queue.c */
@@ -142,8 +146,13 @@ int queue_set_call(struct virtio_dev *dev, struct vhost_vring_file *args);
 int queue_set_err(struct virtio_dev *dev, struct vhost_vring_file *args);
 int queue_set_enable(struct virtio_dev *dev, struct vhost_vring_state *args);
 struct virtio_queue *queue_find(struct virtio_dev *dev, u32 index);
+void queue_wake(struct virtio_queue *vq);
 
 /* blk.c */
 struct virtio_dev *blk_create(struct mmu *mmu, const struct ditto_create_virtio *args);
+
+/* balloon.c */
+struct virtio_dev *balloon_create(struct mmu *mmu, const struct ditto_create_virtio *args);
+int vdev_balloon(struct virtio_dev *dev, struct ditto_balloon *args);
 
 #endif

@@ -254,8 +254,13 @@ static void queue_signal(struct virtio_queue *vq, struct eventfd_ctx **one)
 	spin_unlock(&vq->call_lock);
 }
 
-/* Any context. */
-static void queue_kick(struct virtio_queue *vq)
+/**
+ * queue_wake() - there may be something to do, as if the driver had kicked
+ * @vq: enabled or not
+ *
+ * Any context.
+ */
+void queue_wake(struct virtio_queue *vq)
 {
 	unsigned long flags;
 
@@ -270,7 +275,7 @@ static void queue_kick(struct virtio_queue *vq)
 static int queue_wakeup(wait_queue_entry_t *wait, unsigned int mode, int sync, void *key)
 {
 	if (key_to_poll(key) & EPOLLIN)
-		queue_kick(container_of(wait, struct virtio_queue, wait));
+		queue_wake(container_of(wait, struct virtio_queue, wait));
 	return 0;
 }
 
@@ -290,6 +295,8 @@ static enum ring_result queue_serve_one(struct virtio_queue *vq)
 	if (result != RING_CHAIN)
 		return result == RING_EMPTY ? ring_arm(r) : result;
 	len = vq->dev->ops->serve(vq);
+	if (len == -EAGAIN)
+		return RING_HELD;
 	err = len < 0 ? len : ring_complete(r, &vq->chain, len);
 	if (err)
 		return ring_failed(err);
@@ -300,8 +307,8 @@ static enum ring_result queue_serve_one(struct virtio_queue *vq)
 }
 
 /*
- * Until nothing is there, or the thread has to hear a signal: then what was begun is begun
- * anew, if the thread lives on.
+ * Until nothing is there, or the device wants to be woken for the chain that is the next, or the
+ * thread has to hear a signal: then what was begun is begun anew, if the thread lives on.
  */
 static void queue_serve(struct virtio_queue *vq)
 {
@@ -313,7 +320,7 @@ static void queue_serve(struct virtio_queue *vq)
 	}
 	if (result == RING_BROKEN)
 		queue_signal(vq, &vq->err);
-	else if (result != RING_EMPTY)
+	else if (result == RING_AGAIN)
 		WRITE_ONCE(vq->kicked, true);
 }
 
@@ -450,7 +457,8 @@ static void queue_disable(struct virtio_queue *vq)
  * To stop it waits for the request that is being carried out.
  *
  * Return: 0; -ENOBUFS; -EINVAL: another number, or no features, size or address were set;
- * -EBUSY: it is enabled; -EFAULT: the ring is not in memory; -ENOMEM, -EAGAIN, -EINTR.
+ * or they do not fit, or the device has no use for the queue; -EBUSY: it is enabled; -EFAULT: the
+ * ring is not in memory; -ENOMEM, -EAGAIN, -EINTR.
  */
 int queue_set_enable(struct virtio_dev *dev, struct vhost_vring_state *args)
 {

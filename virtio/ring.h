@@ -61,12 +61,14 @@ struct ring_segment {
  * @RING_EMPTY: nothing that the driver made available
  * @RING_CHAIN: a chain
  * @RING_AGAIN: a signal comes first; to be looked at again
+ * @RING_HELD: a chain that the device answers later: it wakes the queue for it
  * @RING_BROKEN: what no driver does (struct ring says what); the ring stands still
  */
 enum ring_result {
 	RING_EMPTY,
 	RING_CHAIN,
 	RING_AGAIN,
+	RING_HELD,
 	RING_BROKEN,
 };
 

@@ -525,12 +525,20 @@ static void bend_create_virtio(struct world *w, struct rng *r, void *arg)
 	};
 }
 
+static void bend_create_balloon(struct world *w, struct rng *r, void *arg)
+{
+	*(struct ditto_create_virtio *)arg = (struct ditto_create_virtio) {
+		.type = VIRTIO_ID_BALLOON, .flags = rng_one_in(r, 16), .fd = -1,
+		.queues = rng_one_in(r, 16) ? rng_interesting(r) : DITTO_BALLOON_QUEUES,
+	};
+}
+
 static void bend_vring_state(struct world *w, struct rng *r, void *arg)
 {
-	static const u32 nums[] = { 0, 0, 1, 1, 1, 4, 64, 1024 };
+	static const u32 nums[] = { 0, 0, 1, 1, 1, 4, 64, 1024, 0x80008000 };
 
 	*(struct vhost_vring_state *)arg = (struct vhost_vring_state) {
-		.index = rng_below(r, 5), .num = nums[rng_below(r, ARRAY_SIZE(nums))],
+		.index = rng_below(r, 6), .num = nums[rng_below(r, ARRAY_SIZE(nums))],
 	};
 }
 
@@ -555,6 +563,7 @@ static void bend_vring_file(struct world *w, struct rng *r, void *arg)
 static void bend_features(struct world *w, struct rng *r, void *arg)
 {
 	*(u64 *)arg = 1ull << 32 | (u64)rng_below(r, 2) << 28 | (u64)rng_below(r, 2) << 29 |
+		      (u64)rng_below(r, 2) << 34 | (rng_one_in(r, 2) ? 0x36 : 0) |
 		      (rng_one_in(r, 16) ? rng_interesting(r) : 0);
 }
 
@@ -568,6 +577,23 @@ static void bend_config(struct world *w, struct rng *r, void *arg)
 	*(struct vhost_vdpa_config *)arg = (struct vhost_vdpa_config) {
 		.off = rng_one_in(r, 4) ? rng_interesting(r) : rng_below(r, 64),
 		.len = rng_one_in(r, 4) ? rng_interesting(r) : rng_below(r, 64),
+	};
+}
+
+static void bend_set_config(struct world *w, struct rng *r, void *arg)
+{
+	struct vhost_vdpa_config *c = arg;
+
+	bend_config(w, r, arg);
+	if (rng_one_in(r, 2))
+		*c = (struct vhost_vdpa_config) { .off = 4 + 8 * rng_below(r, 2), .len = 4 };
+}
+
+static void bend_balloon(struct world *w, struct rng *r, void *arg)
+{
+	*(struct ditto_balloon *)arg = (struct ditto_balloon) {
+		.flags = rng_one_in(r, 8) ? rng_interesting(r) : rng_below(r, 4),
+		.target = rng_interesting(r), .reserved[2] = rng_one_in(r, 16),
 	};
 }
 
@@ -652,6 +678,7 @@ static const struct call calls[] = {
 	NUMBER(KVM_REINJECT_CONTROL, VM),
 	NUMBER(KVM_GET_STATS_FD, VM),
 	TAKES(DITTO_CREATE_VIRTIO, VM, bend_create_virtio),
+	TAKES(DITTO_CREATE_VIRTIO, VM, bend_create_balloon),
 
 	PAIR(KVM_SET_REGS, KVM_GET_REGS, VCPU),
 	PAIR(KVM_SET_SREGS, KVM_GET_SREGS, VCPU),
@@ -711,7 +738,9 @@ static const struct call calls[] = {
 	GETS(VHOST_VDPA_GET_VRING_NUM, DISK),
 	GETS(VHOST_VDPA_GET_CONFIG_SIZE, DISK),
 	SIZED(VHOST_VDPA_GET_CONFIG, DISK, bend_config, 256),
+	SIZED(VHOST_VDPA_SET_CONFIG, DISK, bend_set_config, 256),
 	TAKES(DITTO_VIRTIO_STATE, DISK, bend_disk_state),
+	TAKES(DITTO_BALLOON, DISK, bend_balloon),
 };
 
 static int target_fd(struct world *w, struct rng *r, enum target target)
