@@ -211,7 +211,7 @@ static void virtio_device(struct aml *a, unsigned int index)
 	char name[] = "VIO0";
 	size_t device, crs;
 
-	name[3] += index;
+	name[3] = "0123456789ABCDEF"[index];
 	device = aml_device_begin(a, name);
 	aml_name(a, "_HID");
 	aml_string(a, "LNRO0005");
@@ -220,7 +220,7 @@ static void virtio_device(struct aml *a, unsigned int index)
 	aml_name(a, "_CRS");
 	crs = aml_resources_begin(a);
 	aml_memory(a, VIRTIO_MMIO + index * VIRTIO_MMIO_SIZE, VIRTIO_MMIO_SIZE);
-	aml_interrupt(a, VIRTIO_GSI + index);
+	aml_interrupt(a, virtio_gsi(index));
 	aml_resources_end(a, crs);
 	aml_end(a, device);
 }
@@ -273,6 +273,8 @@ static void dsdt_body(struct aml *a, const struct acpi_machine *machine)
 	generation_device(a);
 	for (unsigned int i = 0; i < machine->disks; i++)
 		virtio_device(a, i);
+	if (machine->balloon)
+		virtio_device(a, VIRTIO_BALLOON);
 	aml_end(a, scope);
 	generation_event(a);
 }

@@ -10,12 +10,13 @@
  * struct acpi_machine - what the tables tell of
  * @cpus: 1 to 64; vCPU i has APIC id i
  * @disks: at most DISKS_MAX
+ * @balloon: there is one
  * @agent: there is a second serial port
  */
 struct acpi_machine {
 	unsigned int cpus;
 	unsigned int disks;
-	bool agent;
+	bool balloon, agent;
 };
 
 int acpi_load(const struct ram *ram, const struct acpi_machine *machine);

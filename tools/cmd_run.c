@@ -22,7 +22,7 @@
 #define RAM_MAX		(1ULL << 40)
 #define RAM_DEFAULT	(256 * MIB)
 
-enum { OPT_BACKING = 256, OPT_MERGE, OPT_DISK, OPT_AGENT };
+enum { OPT_BACKING = 256, OPT_MERGE, OPT_DISK, OPT_BALLOON, OPT_AGENT };
 
 static const struct argp_option options[] = {
 	{ "kernel",  'k', "FILE", 0, "Linux kernel (bzImage, 64-bit); required", 1 },
@@ -33,6 +33,8 @@ static const struct argp_option options[] = {
 	{ "disk", OPT_DISK, "FILE[,ro][,serial=TEXT]", 0,
 	  "a disk (/dev/vda, /dev/vdb, ...): what is in FILE, a raw image or a block device; `ro': "
 	  "the guest cannot write. May be given eight times", 2 },
+	{ "balloon", OPT_BALLOON, NULL, 0,
+	  "memory that the guest frees is the host's again, and `ditto balloon' takes more of it", 2 },
 	{ "name",    'n', "NAME", 0, "what `ditto ps' calls it (at most 31 printable characters, "
 				     "no '/')", 2 },
 	{ "agent", OPT_AGENT, NULL, 0,
@@ -179,6 +181,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_DISK:
 		parse_disk(run, arg, state);
 		break;
+	case OPT_BALLOON:
+		run->config.balloon = true;
+		break;
 	case OPT_AGENT:
 		run->config.agent = true;
 		break;
@@ -193,6 +198,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_error(state, "--kernel is required");
 		if (run->config.agent && !run->initrd)
 			argp_error(state, "--agent: needs an --initrd to be put into");
+		if (run->config.balloon && run->config.backing == RAM_BACKING_ANON)
+			argp_error(state, "--balloon: anonymous memory cannot be given back; "
+				   "use --backing gmem");
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;

@@ -5,6 +5,7 @@
  * that do not fit at once are not sent, and when there are more clients than places the one that
  * has been silent longest loses its own.
  */
+#include "balloon.h"
 #include "control.h"
 #include "fork.h"
 #include "socket.h"
@@ -23,12 +24,13 @@
 /**
  * struct request - a command that is being carried out
  * @client: who asked
+ * @message: what was asked
  * @answer: gets members
  * @pass_fd: goes with the answer, and is closed; or -1
  */
 struct request {
 	struct control_client *client;
-	struct json_object *answer;
+	struct json_object *message, *answer;
 	int pass_fd;
 };
 
@@ -97,6 +99,11 @@ static int do_kill(struct vm *vm, struct request *r)
 	return 0;
 }
 
+static int do_balloon(struct vm *vm, struct request *r)
+{
+	return balloon_control(&vm->balloon, r->message, r->answer);
+}
+
 /* The client is the console's from now on, when it has been told so. */
 static int do_console(struct vm *vm, struct request *r)
 {
@@ -121,6 +128,7 @@ static const struct {
 	{ "thaw", do_thaw },
 	{ "reset", do_reset },
 	{ "kill", do_kill },
+	{ "balloon", do_balloon },
 	{ "console", do_console },
 };
 
@@ -150,6 +158,7 @@ static void client_ready(struct control *c, struct control_client *client)
 		return;
 	}
 	client->since = socket_now_ms();
+	r.message = message;
 	r.answer = json_object_new_object();
 	ret = carry_out(c->vm, message_string(message, "command"), &r);
 	if (ret < 0)

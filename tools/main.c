@@ -35,6 +35,7 @@ static const struct command commands[] = {
 	{ "reset", cmd_reset },
 	{ "kill", cmd_kill },
 	{ "console", cmd_console },
+	{ "balloon", cmd_balloon },
 	{ "ksm",  cmd_ksm },
 	{ "info", cmd_info },
 	{ "metrics", cmd_metrics },
@@ -55,6 +56,7 @@ static const char doc[] =
 	"  reset    put a fork back to what it was when it was made\n"
 	"  kill     end a machine\n"
 	"  console  attach to the console of a machine in the background\n"
+	"  balloon  take memory from a machine, give it back, and see what it does with it\n"
 	"  ksm      show and set the knobs of the merge engine\n"
 	"  info     say what this host can do, and why not\n"
 	"  metrics  print all figures for Prometheus\n"

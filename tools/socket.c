@@ -372,6 +372,22 @@ struct json_object *message_new(const char *key, const char *value)
 	return message;
 }
 
+static int call(int fd, struct json_object *request, struct json_object **answer, int *passed_fd)
+{
+	struct json_object *error;
+	int ret = socket_send(fd, request, -1);
+
+	if (!ret)
+		ret = socket_receive(fd, answer, passed_fd);
+	if (ret == -EAGAIN)
+		ret = -ETIMEDOUT;
+	if (ret < 0 || !json_object_object_get_ex(*answer, "errno", &error))
+		return ret;
+	ret = json_object_get_int(error);
+	json_object_put(*answer);
+	return ret > 0 && ret < 4096 ? -ret : -EPROTO;
+}
+
 /**
  * machine_call() - ask a machine for something, and wait for the answer
  * @fd: of socket_connect()
@@ -383,19 +399,11 @@ struct json_object *message_new(const char *key, const char *value)
  */
 int machine_call(int fd, const char *command, struct json_object **answer, int *passed_fd)
 {
-	struct json_object *request = message_new("command", command), *error;
-	int ret = socket_send(fd, request, -1);
+	struct json_object *request = message_new("command", command);
+	int ret = call(fd, request, answer, passed_fd);
 
 	json_object_put(request);
-	if (!ret)
-		ret = socket_receive(fd, answer, passed_fd);
-	if (ret == -EAGAIN)
-		ret = -ETIMEDOUT;
-	if (ret < 0 || !json_object_object_get_ex(*answer, "errno", &error))
-		return ret;
-	ret = json_object_get_int(error);
-	json_object_put(*answer);
-	return ret > 0 && ret < 4096 ? -ret : -EPROTO;
+	return ret;
 }
 
 static void explain(const char *name, const char *command, int err)
@@ -410,6 +418,9 @@ static void explain(const char *name, const char *command, int err)
 			 "its console, or its agent has not answered since a reset",
 			 name, command);
 		break;
+	case ENODEV:
+		complain("%s: %s: it was not started with --%s", name, command, command);
+		break;
 	case EOPNOTSUPP:
 		complain("%s: %s: this machine cannot do that", name, command);
 		break;
@@ -419,31 +430,46 @@ static void explain(const char *name, const char *command, int err)
 }
 
 /**
- * machine_ask() - find a machine, and ask it for something
+ * machine_request() - find a machine, and ask it for something
  * @name: the machine's
- * @command: what
+ * @request: "command" says what; the reference is taken over
  * @answer: as for machine_call(); NULL: not wanted
  * @passed_fd: as for socket_receive()
  *
  * Return: the connection, or -1 after saying why not on standard error.
  */
-int machine_ask(const char *name, const char *command, struct json_object **answer,
-		int *passed_fd)
+int machine_request(const char *name, struct json_object *request, struct json_object **answer,
+		    int *passed_fd)
 {
 	int fd = socket_connect(name, TIMEOUT_MS), ret = fd;
 	struct json_object *got = NULL;
 
 	if (fd >= 0)
-		ret = machine_call(fd, command, &got, passed_fd);
+		ret = call(fd, request, &got, passed_fd);
 	if (ret < 0) {
-		explain(name, command, -ret);
+		explain(name, message_string(request, "command"), -ret);
 		if (fd >= 0)
 			close(fd);
-		return -1;
-	}
-	if (answer)
+	} else if (answer) {
 		*answer = got;
-	else
+	} else {
 		json_object_put(got);
-	return fd;
+	}
+	json_object_put(request);
+	return ret < 0 ? -1 : fd;
+}
+
+/**
+ * machine_ask() - the same, where the command is all there is to say
+ * @name: the machine's
+ * @command: what
+ * @answer: as for machine_call(); NULL: not wanted
+ * @passed_fd: as for socket_receive()
+ *
+ * Return: as machine_request().
+ */
+int machine_ask(const char *name, const char *command, struct json_object **answer,
+		int *passed_fd)
+{
+	return machine_request(name, message_new("command", command), answer, passed_fd);
 }

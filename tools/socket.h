@@ -23,6 +23,8 @@ int socket_receive(int fd, struct json_object **message, int *passed_fd);
 const char *message_string(struct json_object *message, const char *key);
 struct json_object *message_new(const char *key, const char *value);
 int machine_call(int fd, const char *command, struct json_object **answer, int *passed_fd);
+int machine_request(const char *name, struct json_object *request, struct json_object **answer,
+		    int *passed_fd);
 int machine_ask(const char *name, const char *command, struct json_object **answer,
 		int *passed_fd);
 

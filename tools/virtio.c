@@ -207,6 +207,35 @@ static void write_register(struct virtio *v, unsigned int offset, uint32_t value
 	}
 }
 
+static int read_config(struct virtio *v)
+{
+	union {
+		struct vhost_vdpa_config head;
+		uint8_t room[sizeof(struct vhost_vdpa_config) + CONFIG_MAX];
+	} config = { .head = { .off = 0 } };
+
+	if (ioctl(v->fd, GET_CONFIG_SIZE, &config.head.len) < 0)
+		return -1;
+	errno = EINVAL;
+	if (config.head.len > CONFIG_MAX || ioctl(v->fd, VHOST_VDPA_GET_CONFIG, &config) < 0)
+		return -1;
+	memcpy(v->page + VIRTIO_MMIO_CONFIG, config.room + sizeof(config.head), config.head.len);
+	return 0;
+}
+
+/* The driver writes a field: the module knows which it may. */
+static void write_config(struct virtio *v, unsigned int offset, const void *data, unsigned int len)
+{
+	struct {
+		struct vhost_vdpa_config head;
+		uint8_t field[8];
+	} config = { .head = { .off = offset - VIRTIO_MMIO_CONFIG, .len = len } };
+
+	memcpy(config.field, data, len);
+	if (!ioctl(v->fd, VHOST_VDPA_SET_CONFIG, &config))
+		read_config(v);
+}
+
 /**
  * virtio_mmio() - carry out a KVM_EXIT_MMIO in a device's page
  * @v: the device
@@ -219,12 +248,37 @@ void virtio_mmio(struct virtio *v, struct kvm_run *run, unsigned int offset)
 
 	pthread_mutex_lock(&v->lock);
 	memcpy(&value, run->mmio.data, sizeof(value));
-	/* Registers are words; the configuration space cannot be written. */
-	if (run->mmio.is_write && run->mmio.len == sizeof(value) && offset < VIRTIO_MMIO_CONFIG)
+	/* Registers are words. */
+	if (run->mmio.is_write && offset >= VIRTIO_MMIO_CONFIG)
+		write_config(v, offset, run->mmio.data, run->mmio.len);
+	else if (run->mmio.is_write && run->mmio.len == sizeof(value))
 		write_register(v, offset, value);
 	else if (!run->mmio.is_write && offset + run->mmio.len <= VIRTIO_MMIO_SIZE)
 		memcpy(run->mmio.data, v->page + offset, run->mmio.len);
 	pthread_mutex_unlock(&v->lock);
+}
+
+/**
+ * virtio_config_changed() - the module changed the configuration space: the driver is told
+ * @v: the device; any thread
+ *
+ * From now on its interrupt says that this may be why, which costs the driver a look at most.
+ *
+ * Return: 0, or -1 with errno.
+ */
+int virtio_config_changed(struct virtio *v)
+{
+	int ret;
+
+	pthread_mutex_lock(&v->lock);
+	ret = read_config(v);
+	if (!ret) {
+		put(v, VIRTIO_MMIO_CONFIG_GENERATION, get(v, VIRTIO_MMIO_CONFIG_GENERATION) + 1);
+		put(v, VIRTIO_MMIO_INTERRUPT_STATUS, VIRTIO_MMIO_INT_VRING | VIRTIO_MMIO_INT_CONFIG);
+		eventfd_write(v->call_fd, 1);
+	}
+	pthread_mutex_unlock(&v->lock);
+	return ret;
 }
 
 /**
@@ -238,8 +292,8 @@ void virtio_broken(struct virtio *v)
 		struct ditto_virtio_state state = { .queue = i };
 
 		if (!ioctl(v->fd, DITTO_VIRTIO_STATE, &state) && state.error)
-			complain("disk %u: the guest broke queue %u (error %u); it has to reset it",
-				 v->index, i, state.error);
+			complain("%s %u: the guest broke queue %u (error %u); it has to reset it",
+				 v->kind, v->index, i, state.error);
 	}
 	need_reset(v);
 	pthread_mutex_unlock(&v->lock);
@@ -282,7 +336,7 @@ static int connect_queue(struct virtio *v, unsigned int index)
 
 static int connect_events(struct virtio *v)
 {
-	struct kvm_irqfd irq = { .gsi = VIRTIO_GSI + v->index };
+	struct kvm_irqfd irq = { .gsi = virtio_gsi(v->index) };
 
 	if (eventfd_new(&v->call_fd) < 0 || eventfd_new(&v->err_fd) < 0 ||
 	    eventfd_new(&v->ack_fd) < 0)
@@ -294,22 +348,6 @@ static int connect_events(struct virtio *v)
 	for (unsigned int i = 0; i < v->queues; i++)
 		if (connect_queue(v, i) < 0)
 			return -1;
-	return 0;
-}
-
-static int read_config(struct virtio *v)
-{
-	union {
-		struct vhost_vdpa_config head;
-		uint8_t room[sizeof(struct vhost_vdpa_config) + CONFIG_MAX];
-	} config = { .head = { .off = 0 } };
-
-	if (ioctl(v->fd, GET_CONFIG_SIZE, &config.head.len) < 0)
-		return -1;
-	errno = EINVAL;
-	if (config.head.len > CONFIG_MAX || ioctl(v->fd, VHOST_VDPA_GET_CONFIG, &config) < 0)
-		return -1;
-	memcpy(v->page + VIRTIO_MMIO_CONFIG, config.room + sizeof(config.head), config.head.len);
 	return 0;
 }
 
@@ -352,6 +390,7 @@ int virtio_create(struct virtio *v, struct vm *vm, unsigned int index,
 		  const struct ditto_create_virtio *args)
 {
 	*v = (struct virtio){ .vm = vm, .index = index, .queues = args->queues,
+			      .kind = args->type == VIRTIO_ID_BALLOON ? "balloon" : "disk",
 			      .call_fd = -1, .err_fd = -1, .ack_fd = -1 };
 	for (unsigned int i = 0; i < VIRTIO_QUEUES_MAX; i++)
 		v->queue[i].kick_fd = -1;

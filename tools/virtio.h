@@ -13,6 +13,10 @@
 #define VIRTIO_GSI		16
 #define VIRTIO_QUEUES_MAX	8
 
+/* The balloon's number. Disks have those from 0 on; pin 10 is no ISA device's here. */
+#define VIRTIO_BALLOON	15
+#define VIRTIO_BALLOON_GSI	10
+
 struct ditto_create_virtio;
 struct kvm_run;
 struct vm;
@@ -36,6 +40,7 @@ struct virtio_queue {
  * struct virtio - a device as the guest sees it
  * @vm: its machine
  * @index: of the device
+ * @kind: what it is, for messages
  * @fd: the module's device
  * @call_fd: an interrupt
  * @err_fd: a queue is broken
@@ -52,6 +57,7 @@ struct virtio_queue {
 struct virtio {
 	struct vm *vm;
 	unsigned int index;
+	const char *kind;
 	int fd, call_fd, err_fd, ack_fd;
 	uint8_t *page;
 	pthread_mutex_t lock;
@@ -61,9 +67,16 @@ struct virtio {
 	unsigned int queues;
 };
 
+/* Its interrupt. */
+static inline unsigned int virtio_gsi(unsigned int index)
+{
+	return index == VIRTIO_BALLOON ? VIRTIO_BALLOON_GSI : VIRTIO_GSI + index;
+}
+
 int virtio_create(struct virtio *v, struct vm *vm, unsigned int index,
 		  const struct ditto_create_virtio *args);
 void virtio_mmio(struct virtio *v, struct kvm_run *run, unsigned int offset);
+int virtio_config_changed(struct virtio *v);
 void virtio_broken(struct virtio *v);
 void virtio_destroy(struct virtio *v);
 

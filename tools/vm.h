@@ -3,6 +3,7 @@
 #define DITTO_VM_H
 
 #include "agentport.h"
+#include "balloon.h"
 #include "boot.h"
 #include "console.h"
 #include "control.h"
@@ -48,6 +49,7 @@ enum vm_status {
  * @policy: what it may be shared with, DITTO_POLICY_*, or 0 for the module's default
  * @disk: its disks, open
  * @disks: how many
+ * @balloon: it has a balloon
  * @agent: it has a second serial port, for the agent
  * @resettable: a fork that can be put back
  * @attachable: its console is whoever attaches, not standard input and output
@@ -61,7 +63,7 @@ struct vm_config {
 	uint32_t policy;
 	struct disk_config disk[DISKS_MAX];
 	unsigned int disks;
-	bool agent, resettable, attachable;
+	bool balloon, agent, resettable, attachable;
 };
 
 /**
@@ -75,6 +77,7 @@ struct vm_config {
  * @serial, @rtc, @i8042, @pm, @vmgenid: the devices; they lock themselves
  * @serial2, @agent: the agent's port and its other end, if there is one; likewise
  * @disks: they lock themselves
+ * @balloon: if it has one; locks itself
  * @console: the other end of @serial; locks itself
  * @vcpu: the CPUs
  * @vcpus: how many were created
@@ -105,6 +108,7 @@ struct vm {
 	struct serial serial2;
 	struct agentport agent;
 	struct disks disks;
+	struct balloon balloon;
 	struct console console;
 	struct vcpu vcpu[VM_CPUS_MAX];
 	unsigned int vcpus;
