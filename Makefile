@@ -12,6 +12,7 @@
 #	make test-all		everything, also what is too slow in the emulator of Intel's VMX
 #	make demo		four Debian guests, merged; HOST=native uses this machine
 #	make bench		instructions per exit and per merged page
+#	make docs		the documents as HTML, in build/html
 #	make install		the command, its manual pages, udev rule, units; DESTDIR, prefix
 #	make install-module	the module itself, for the kernel it was built for
 #	make install-source	the module's source, for DKMS
@@ -30,7 +31,7 @@ WERROR ?= 1
 KUNIT  ?= $(if $(filter debug quick,$(KVER)),1)
 ROOMS  := core x86 svm vmx mmu gmem ksm virtio uapi
 
-NO_KERNEL := clean test test-all demo bench tools install uninstall install-source uninstall-source
+NO_KERNEL := clean test test-all demo bench tools docs install uninstall install-source uninstall-source
 
 ifneq ($(filter-out $(NO_KERNEL),$(or $(MAKECMDGOALS),all)),)
 ifndef KDIR
@@ -60,7 +61,7 @@ KMAKE  = $(MAKE) -C $(KDIR) M=$(CURDIR)/$(BUILD) W=1 \
 	 KCFLAGS="$(if $(filter-out 0,$(WERROR)),-Werror) $(NO_INFO)" \
 	 $(if $(KUNIT),DITTO_KUNIT=y) $(if $(DEBUG),DITTO_DEBUG=y)
 
-.PHONY: all module tools tree sparse kernel-doc test test-all demo bench clean
+.PHONY: all module tools tree sparse kernel-doc test test-all demo bench docs clean
 .PHONY: install install-module uninstall install-source uninstall-source
 all: module tools
 	@cmp -s $(BUILD)/ditto.ko ditto.ko || cp $(BUILD)/ditto.ko ditto.ko
@@ -119,6 +120,10 @@ bench:
 	+$(MAKE) -s module tools KVER=6.12
 	+$(MAKE) -s -C selftests
 	selftests/bench/run
+
+docs:
+	selftests/setup docs
+	Documentation/html build/html
 
 install: tools
 	+$(MAKE) -C packaging install
