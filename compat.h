@@ -325,6 +325,27 @@ static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
 }
 #endif
 
+/* 6.4: a mapping has a lock of its own, by which pages are faulted in without mmap_lock. */
+#ifdef CONFIG_PER_VMA_LOCK
+#define compat_vma_start_write(vma)	vma_start_write(vma)
+#else
+#define compat_vma_start_write(vma)	((void)(vma))
+#endif
+
+/* 6.10: memory whose mapping cannot be changed. */
+#ifdef VM_SEALED
+#define COMPAT_VM_SEALED		VM_SEALED
+#else
+#define COMPAT_VM_SEALED		0
+#endif
+
+/* Where the mapping's pages are to come from, if it says so. */
+#ifdef CONFIG_NUMA
+#define compat_vma_policy(vma)		((vma)->vm_policy)
+#else
+#define compat_vma_policy(vma)		NULL
+#endif
+
 /*
  * 6.2: get_user_pages() can be told to give up when a signal comes.  The build asks
  * the header.

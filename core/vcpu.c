@@ -471,6 +471,7 @@ int vcpu_ioctl_run(struct vcpu *vcpu)
 		return -EPERM;
 	if (unlikely(vcpu->thread != task_pid(current)))
 		vcpu_note_thread(vcpu);
+	mmu_adopt(&vcpu->vm->mmu);
 	vcpu_load_here(vcpu);
 	err = unlikely(vcpu->sigset_active) ? vcpu_run_with_sigset(vcpu) : vcpu_run(vcpu);
 	vcpu_put_here(vcpu);

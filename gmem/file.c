@@ -73,6 +73,7 @@ static void gmem_free(struct work_struct *work)
 	gmem_space_put(g->space);
 	gmem_tenant_put(g->tenant);
 	gmem_policy_end(g);
+	gmem_adopt_free(g);
 	mem_cgroup_put(g->memcg);
 	iput(g->inode);
 	if (g->base)
@@ -309,8 +310,16 @@ int gmem_punch_bytes(struct gmem *g, u64 pos, u64 len)
 	return ret;
 }
 
-/* fallocate: only PUNCH_HOLE. */
-static long gmem_file_fallocate(struct file *file, int mode, loff_t offset, loff_t len)
+/**
+ * gmem_file_fallocate() - fallocate: only PUNCH_HOLE
+ * @file: the file
+ * @mode: FALLOC_FL_*
+ * @offset: first byte
+ * @len: how many
+ *
+ * Return: 0, -EOPNOTSUPP, or as gmem_punch_bytes().
+ */
+long gmem_file_fallocate(struct file *file, int mode, loff_t offset, loff_t len)
 {
 	if (mode != (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE))
 		return -EOPNOTSUPP;
@@ -570,8 +579,15 @@ struct gmem *gmem_create_like(struct gmem *parent)
 	return g;
 }
 
-/* A file for a new gmem; it takes over the caller's reference. */
-static struct file *gmem_new_file(struct gmem *g, const struct file_operations *fops, int mode)
+/**
+ * gmem_new_file() - a file for a new gmem
+ * @g: the gmem; on success the file takes over the caller's reference
+ * @fops: what can be done with it
+ * @mode: O_RDWR or O_RDONLY
+ *
+ * Return: the file, or ERR_PTR().
+ */
+struct file *gmem_new_file(struct gmem *g, const struct file_operations *fops, int mode)
 {
 	struct file *file;
 	int ret;
@@ -775,6 +791,7 @@ index:
 void gmem_exit(void)
 {
 	kern_unmount(gmem_mnt);
+	gmem_adopt_exit();
 	gmem_weight_exit();
 	gmem_later_exit();
 	gmem_index_exit();

@@ -326,6 +326,7 @@ struct gmem_weight {
  * @guest: GMEM_GUEST_*, where @owner is not 0; constant likewise
  * @base: what gmem_reset() puts back, referenced; constant once it has a file; NULL: cannot be
  * @is_base: it is that of another, and nobody changes it; constant likewise
+ * @adoptee: it was memory of a process's (adopt.c); constant once it has a file; or NULL
  * @inode: user mappings hang off its i_mapping, but those of @readers; referenced; constant
  * @readers_lock: held for read while mappings of those are looked at
  * @readers: files open for reading only that were mapped; under @readers_lock (reader.c)
@@ -371,6 +372,7 @@ struct gmem {
 	u32 guest;
 	struct gmem *base;
 	bool is_base;
+	struct gmem_adoptee *adoptee;
 	struct inode *inode;
 	struct rw_semaphore readers_lock;
 	struct list_head readers;
@@ -681,6 +683,7 @@ void gmem_weight_pass(struct gmem *g);
 int gmem_mmap(struct file *file, struct vm_area_struct *vma);
 
 /* punch.c */
+void gmem_punch_surely(struct gmem *g, pgoff_t start, pgoff_t end);
 void gmem_punch_rest(struct gmem *g, pgoff_t start);
 
 /* file.c */
@@ -689,9 +692,11 @@ struct gmem *gmem_create_in(u64 size, u32 flags, struct gmem_space *space,
 			    struct gmem_domain *domain);
 struct gmem *gmem_create_like(struct gmem *parent);
 extern const struct file_operations gmem_fops;
+struct file *gmem_new_file(struct gmem *g, const struct file_operations *fops, int mode);
 int gmem_new_fd(struct gmem *g, const struct file_operations *fops, int flags);
 int gmem_file_flush(struct file *file, fl_owner_t id);
 int gmem_file_release(struct inode *inode, struct file *file);
+long gmem_file_fallocate(struct file *file, int mode, loff_t offset, loff_t len);
 long gmem_file_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 int gmem_zero_part(struct gmem *g, u64 pos, u64 end);
 int gmem_punch_bytes(struct gmem *g, u64 pos, u64 len);
@@ -743,6 +748,24 @@ bool gmem_readers_crowded(struct gmem *g);
 void gmem_unmap_writers(struct gmem *g, pgoff_t start, pgoff_t end);
 void gmem_unmap_user(struct gmem *g, pgoff_t start, pgoff_t end);
 void gmem_unmap_rest(struct gmem *g, pgoff_t start);
+
+/* adopt.c */
+
+/**
+ * struct gmem_unmapper - gmem is taking page tables away
+ * @task: in which
+ * @node: among those of the gmem
+ */
+struct gmem_unmapper {
+	struct task_struct *task;
+	struct list_head node;
+};
+
+void gmem_unmap_begin(struct gmem *g, struct gmem_unmapper *u);
+void gmem_unmap_end(struct gmem *g, struct gmem_unmapper *u);
+void gmem_adopted_close(struct vm_area_struct *vma);
+void gmem_adopt_free(struct gmem *g);
+void gmem_adopt_exit(void);
 
 /* resize.c */
 int gmem_resize(struct gmem *g, pgoff_t npages);

@@ -287,6 +287,22 @@ int gmem_give_back(struct gmem *g, pgoff_t start, pgoff_t end, unsigned long *gi
 }
 
 /**
+ * gmem_punch_surely() - gmem_punch() that does not fail
+ * @g: the gmem
+ * @start: first offset
+ * @end: offset after the last, not beyond the size
+ *
+ * Waits for memory, if part of the range is another gmem's, too.
+ */
+void gmem_punch_surely(struct gmem *g, pgoff_t start, pgoff_t end)
+{
+	struct punch p = { .must = true };
+
+	trace_ditto_punch(g->id, start, end);
+	WARN_ON_ONCE(punch_range(g, start, end, &p));
+}
+
+/**
  * gmem_punch_rest() - make everything from an offset on empty
  * @g: the gmem, its size_lock held
  * @start: first offset

@@ -451,8 +451,11 @@ void gmem_unmap_user(struct gmem *g, pgoff_t start, pgoff_t end)
 		.start = (loff_t)start << PAGE_SHIFT,
 		.len = end ? (loff_t)(end - start) << PAGE_SHIFT : 0,
 	};
+	struct gmem_unmapper mark;
 
+	gmem_unmap_begin(g, &mark);
 	gmem_any_mapping(g, reader_unmap, &u);
+	gmem_unmap_end(g, &mark);
 }
 
 /**
@@ -465,8 +468,12 @@ void gmem_unmap_user(struct gmem *g, pgoff_t start, pgoff_t end)
  */
 void gmem_unmap_writers(struct gmem *g, pgoff_t start, pgoff_t end)
 {
+	struct gmem_unmapper mark;
+
+	gmem_unmap_begin(g, &mark);
 	unmap_mapping_range(g->inode->i_mapping, (loff_t)start << PAGE_SHIFT,
 			    (loff_t)(end - start) << PAGE_SHIFT, 0);
+	gmem_unmap_end(g, &mark);
 }
 
 /**
@@ -477,6 +484,9 @@ void gmem_unmap_writers(struct gmem *g, pgoff_t start, pgoff_t end)
 void gmem_unmap_rest(struct gmem *g, pgoff_t start)
 {
 	struct unmapping u = { .start = (loff_t)start << PAGE_SHIFT, .copies = true };
+	struct gmem_unmapper mark;
 
+	gmem_unmap_begin(g, &mark);
 	gmem_any_mapping(g, reader_unmap, &u);
+	gmem_unmap_end(g, &mark);
 }

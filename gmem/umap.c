@@ -326,6 +326,7 @@ static vm_fault_t gmem_vm_page_mkwrite(struct vm_fault *vmf)
 static void gmem_vm_close(struct vm_area_struct *vma)
 {
 	gmem_reader_count(vma->vm_private_data, vma->vm_file, -1);
+	gmem_adopted_close(vma);
 	gmem_weight_pass(vma->vm_private_data);
 }
 
@@ -340,6 +341,27 @@ static void umap_keep_from_fork(struct vm_area_struct *vma)
 		vm_flags_set(vma, VM_WIPEONFORK);
 }
 
+static vm_fault_t gmem_apart_fault(struct vm_fault *vmf)
+{
+	return VM_FAULT_SIGBUS;
+}
+
+/* A forked child's mapping of adopted memory: it was private, and is its parent's. */
+static const struct vm_operations_struct gmem_apart_ops = {
+	.fault = gmem_apart_fault,
+};
+
+/* Not MADV_DONTNEED, which adopted memory would take it for. */
+static void umap_take_away(struct vm_area_struct *vma)
+{
+	struct gmem *g = vma->vm_private_data;
+	struct gmem_unmapper mark;
+
+	gmem_unmap_begin(g, &mark);
+	unmap_mapping_pages(vma->vm_file->f_mapping, vma->vm_pgoff, vma_pages(vma), false);
+	gmem_unmap_end(g, &mark);
+}
+
 /*
  * Of a fork, or of a mapping that is split or moved, whose process keeps what it has: anybody
  * who may read can do that as often as he likes, so it takes nothing from others. Of forks
@@ -351,11 +373,14 @@ static void umap_keep_from_fork(struct vm_area_struct *vma)
 static void gmem_vm_open(struct vm_area_struct *vma)
 {
 	bool forks = vma->vm_mm != current->mm && !(vma->vm_flags & VM_WIPEONFORK);
+	struct gmem *g = vma->vm_private_data;
 
 	gmem_reader_count(vma->vm_private_data, vma->vm_file, 1);
 	umap_keep_from_fork(vma);
+	if (g->adoptee && vma->vm_mm != current->mm)
+		vma->vm_ops = &gmem_apart_ops;
 	if (forks)
-		unmap_mapping_pages(vma->vm_file->f_mapping, vma->vm_pgoff, vma_pages(vma), false);
+		umap_take_away(vma);
 }
 
 /*

@@ -157,7 +157,7 @@ int mmu_set_policy(struct mmu *mmu, unsigned long policy)
 /**
  * mmu_stats() - fill in the bytes of a struct ditto_vm_info
  * @mmu: kept by the caller; process context
- * @info: zeroed; only the *_bytes members are written
+ * @info: zeroed; only the *_bytes members and unadopted are written
  *
  * A gmem that several slots map is counted once.  Reads counters, and the page tables of
  * user-backed memory, and waits for nobody: what they say belongs together only when nothing
@@ -169,6 +169,7 @@ void mmu_stats(struct mmu *mmu, struct ditto_vm_info *info)
 	struct mmu_gmem *user;
 
 	info->ram_bytes = READ_ONCE(mmu->nr_pages) << PAGE_SHIFT;
+	info->unadopted = READ_ONCE(mmu->unadopted);
 	info->resident_bytes = mmu_user_pages(mmu) << PAGE_SHIFT;
 	rcu_read_lock();
 	list_for_each_entry_rcu(user, &mmu->gmems, list) {

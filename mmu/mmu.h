@@ -7,6 +7,7 @@
 #ifndef DITTO_MMU_MMU_H
 #define DITTO_MMU_MMU_H
 
+#include <linux/jiffies.h>
 #include <linux/sched.h>
 
 #include "mmu/types.h"
@@ -67,6 +68,21 @@ int mmu_set_user_region2(struct mmu *mmu, const struct kvm_userspace_memory_regi
 int mmu_set_max_tables(struct mmu *mmu, unsigned long nr);
 int mmu_set_gmem_region(struct mmu *mmu, const struct ditto_gmem_region *r);
 struct gmem *mmu_slot_gmem(struct mmu *mmu, unsigned long id, bool *readonly);
+
+/* adopt.c */
+void mmu_adopt_look(struct mmu *mmu);
+
+/**
+ * mmu_adopt() - see to memory that the VMM has marked since the last time
+ * @mmu: its process calls, in no read section; no lock but the vCPU's is held
+ *
+ * On the way of each KVM_RUN: a comparison. May sleep, when it is time.
+ */
+static inline void mmu_adopt(struct mmu *mmu)
+{
+	if (unlikely(time_after_eq(jiffies, READ_ONCE(mmu->adopt_due))))
+		mmu_adopt_look(mmu);
+}
 
 /* dirty.c */
 int mmu_set_log_manual(struct mmu *mmu, u64 manual);

@@ -312,6 +312,8 @@ static int memslot_attach(struct memslot *slot)
 	slot->hva_node.start = slot->hva;
 	slot->hva_node.last = slot->hva + (slot->npages << PAGE_SHIFT) - 1;
 	err = notifier_attach(slot->mmu);
+	if (!err)
+		mmu_adopt_soon(slot->mmu);
 	return err || !slot->private ? err : memslot_attach_gmem(slot->private);
 }
 
@@ -714,6 +716,7 @@ int mmu_init(struct mmu *mmu, const struct mmu_host *host)
 	mutex_init(&mmu->gmems_lock);
 	INIT_LIST_HEAD(&mmu->gmems);
 	windows_init(mmu);
+	mmu_adopt_init(mmu);
 	INIT_LIST_HEAD(&mmu->hva_walks);
 	private_init(mmu);
 	mmu->max_tables = tdp_max_tables(0, totalram_pages());

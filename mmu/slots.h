@@ -116,6 +116,10 @@ bool dirty_unguard(struct mmu *mmu, gfn_t gfn);
 void ring_log_write(struct memslot *slot, struct dirty_log *log, gfn_t gfn);
 void dirty_log_stop(struct memslot *slot);
 
+/* When their memory moves into gmems (adopt.c). */
+void mmu_adopt_soon(struct mmu *mmu);
+void mmu_adopt_init(struct mmu *mmu);
+
 /* What is there of user-backed slots (resident.c). */
 u64 mmu_user_pages(struct mmu *mmu);
 

@@ -164,6 +164,10 @@ struct walk_fault {
  * @max_tables: limit for @nr_tables; @slots_lock, read without
  * @asked_tables: the VMM's limit for them, or 0; @slots_lock
  * @maps_device: a device's memory was ever mapped; written under @lock, read without
+ * @adopt_due: when to look next whether memory of @mm is to be adopted, in jiffies (adopt.c)
+ * @adopt_lock: one looks
+ * @adopt_wait: how long until the look after the next, if that finds nothing; @adopt_lock
+ * @unadopted: what the last look found, as ditto_vm_info.unadopted; likewise, read without
  * @private_mem: gfns can be private; constant once there is a memslot
  * @owner: the number of guest_memfds of this machine; constant likewise
  * @privates: which gfns are; written under @slots_lock, read by RCU
@@ -190,6 +194,7 @@ struct mmu {
 	struct shadow *shadow;
 	struct mm_struct *mm;
 	bool private_mem;
+	unsigned long adopt_due;
 
 	struct mutex slots_lock ____cacheline_aligned_in_smp;
 	struct srcu_struct srcu;
@@ -204,6 +209,9 @@ struct mmu {
 	struct rb_root gmems_tree;
 	struct work_struct windows_work;
 	u64 nr_pages;
+	struct mutex adopt_lock;
+	unsigned long adopt_wait;
+	u32 unadopted;
 	struct mmu_notifier notifier;
 	struct maple_tree privates;
 	u64 owner;

@@ -142,13 +142,38 @@ struct ditto_vm_name {
  */
 #define DITTO_SET_NAME		_IOW(DITTO_IO, 0x03, struct ditto_vm_name)
 
+/*
+ * Why memory of a machine is its process's own, as the last look found (ditto_vm_info). It is
+ * looked at when the machine runs.
+ */
+#define DITTO_UNADOPTED_NONE		0	/* it is not */
+#define DITTO_UNADOPTED_NOTHING		1	/* nothing is mapped there */
+#define DITTO_UNADOPTED_OFF		2	/* the parameter "adopt" is off */
+#define DITTO_UNADOPTED_UNMARKED	3	/* no MADV_MERGEABLE */
+#define DITTO_UNADOPTED_FORK		4	/* no MADV_DONTFORK */
+#define DITTO_UNADOPTED_LOCKED		5	/* mlock() */
+#define DITTO_UNADOPTED_UFFD		6	/* registered with userfaultfd */
+#define DITTO_UNADOPTED_RIGHTS		7	/* other than readable and writable */
+#define DITTO_UNADOPTED_POLICY		8	/* mbind() */
+#define DITTO_UNADOPTED_HUGE		9	/* hugetlb */
+#define DITTO_UNADOPTED_KIND		10	/* a file, shared memory, a device's, sealed */
+#define DITTO_UNADOPTED_SMALL		11	/* a mapping of less than 2 MiB */
+#define DITTO_UNADOPTED_BUSY		12	/* pages are held, for I/O perhaps */
+#define DITTO_UNADOPTED_MEMORY		13	/* out of memory, or the memory cgroup is */
+#define DITTO_UNADOPTED_POISON		14	/* pages are bad */
+#define DITTO_UNADOPTED_PRIVATE		15	/* the machine has guest_memfds */
+#define DITTO_UNADOPTED_KINDS		16
+#define DITTO_UNADOPTED_SHIFT		8
+#define DITTO_UNADOPTED_MASK		0xff
+
 /**
  * struct ditto_vm_info - one machine, as DITTO_LIST_VMS describes it
  * @id: unique since the module was loaded
  * @pid: of the process that created the VM, in the reader's pid namespace, or 0
  * @vcpus: created
  * @uid: of the owner, in the reader's user namespace
- * @reserved: 0
+ * @unadopted: how much of its memory is its process's own although the module is there, and why:
+ *	MiB, rounded up, above DITTO_UNADOPTED_SHIFT, and DITTO_UNADOPTED_* of most of it
  * @ram_bytes: sum of the memslots' sizes
  * @resident_bytes: of its gmems, offsets that have a page, shared ones included; of memory
  *	that is its process's own, what that process's page tables map
@@ -162,7 +187,7 @@ struct ditto_vm_info {
 	__u32 pid;
 	__u32 vcpus;
 	__u32 uid;
-	__u32 reserved;
+	__u32 unadopted;
 	__u64 ram_bytes;
 	__u64 resident_bytes;
 	__u64 shared_bytes;
