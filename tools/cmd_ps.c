@@ -17,9 +17,43 @@ static const char doc[] =
 	"List the machines of this user, or with CAP_SYS_ADMIN those of everybody.\v"
 	"RAM is what the machine was promised, RESIDENT what is there of it, SHARED the part of "
 	"that which reads from a page shared by merging, SAVED what SHARED would cost more "
-	"without merging.\n"
+	"without merging. UNADOPTED is memory that cannot be shared because it is the VMM's own, "
+	"and why; - where there is none.\n"
 	"\n"
 	"Exit status: 0; 1 if the machines cannot be listed.";
+
+static uint64_t unadopted_bytes(const struct ditto_vm_info *v)
+{
+	return (uint64_t)(v->unadopted >> DITTO_UNADOPTED_SHIFT) << 20;
+}
+
+static const char *unadopted_why(const struct ditto_vm_info *v)
+{
+	static const char *const words[DITTO_UNADOPTED_KINDS] = {
+		[DITTO_UNADOPTED_NONE] = "", [DITTO_UNADOPTED_NOTHING] = "unmapped",
+		[DITTO_UNADOPTED_OFF] = "off", [DITTO_UNADOPTED_UNMARKED] = "unmarked",
+		[DITTO_UNADOPTED_FORK] = "fork", [DITTO_UNADOPTED_LOCKED] = "locked",
+		[DITTO_UNADOPTED_UFFD] = "uffd", [DITTO_UNADOPTED_RIGHTS] = "rights",
+		[DITTO_UNADOPTED_POLICY] = "mbind", [DITTO_UNADOPTED_HUGE] = "hugetlb",
+		[DITTO_UNADOPTED_KIND] = "other", [DITTO_UNADOPTED_SMALL] = "small",
+		[DITTO_UNADOPTED_BUSY] = "pinned", [DITTO_UNADOPTED_MEMORY] = "memory",
+		[DITTO_UNADOPTED_POISON] = "poison", [DITTO_UNADOPTED_PRIVATE] = "private",
+	};
+	uint32_t why = v->unadopted & DITTO_UNADOPTED_MASK;
+
+	return why < ARRAY_SIZE(words) ? words[why] : "unknown";
+}
+
+static void add_unadopted(struct table *t, const struct ditto_vm_info *v)
+{
+	char buf[16];
+
+	if (unadopted_bytes(v))
+		table_add(t, "%s %s", format_size(unadopted_bytes(v), buf, sizeof(buf)),
+			  unadopted_why(v));
+	else
+		table_add(t, "-");
+}
 
 static struct ditto_vm_info machines_total(const struct machines *m)
 {
@@ -48,11 +82,11 @@ static void add_sizes(struct table *t, const struct ditto_vm_info *v)
 static void print_table(const struct machines *m)
 {
 	static const char *const heads[] = { "ID", "NAME", "PID", "UID", "CPUS", "RAM",
-					     "RESIDENT", "SHARED", "SAVED" };
+					     "RESIDENT", "SHARED", "SAVED", "UNADOPTED" };
 	struct ditto_vm_info sum = machines_total(m);
 	struct table t;
 
-	table_init(&t, "rlrrrrrrr");
+	table_init(&t, "rlrrrrrrrl");
 	for (size_t i = 0; i < ARRAY_SIZE(heads); i++)
 		table_add(&t, "%s", heads[i]);
 	for (uint32_t i = 0; i < m->count; i++) {
@@ -64,6 +98,7 @@ static void print_table(const struct machines *m)
 		table_add(&t, "%u", v->uid);
 		table_add(&t, "%u", v->vcpus);
 		add_sizes(&t, v);
+		add_unadopted(&t, v);
 	}
 	table_add(&t, "%s", "");
 	table_add(&t, "total %u", m->count);
@@ -71,6 +106,7 @@ static void print_table(const struct machines *m)
 	table_add(&t, "%s", "");
 	table_add(&t, "%u", sum.vcpus);
 	add_sizes(&t, &sum);
+	table_add(&t, "%s", "");
 	table_print(&t, stdout);
 }
 
@@ -93,6 +129,8 @@ static struct json_object *machine_json(const struct ditto_vm_info *v)
 	json_object_object_add(o, "pid", json_object_new_int64(v->pid));
 	json_object_object_add(o, "uid", json_object_new_int64(v->uid));
 	json_add_sizes(o, v);
+	json_object_object_add(o, "unadopted_bytes", json_object_new_uint64(unadopted_bytes(v)));
+	json_object_object_add(o, "unadopted", json_object_new_string(unadopted_why(v)));
 	return o;
 }
 
