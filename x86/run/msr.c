@@ -583,7 +583,7 @@ void msr_reset(struct vcpu *vcpu)
 
 static bool ignore_msrs;
 module_param(ignore_msrs, bool, 0644);
-MODULE_PARM_DESC(ignore_msrs, "MSRs that ditto does not know read as 0, and writes to them do nothing");
+MODULE_PARM_DESC(ignore_msrs, "Unknown MSRs read as 0, and writes to them do nothing");
 
 static bool report_ignored_msrs = true;
 module_param(report_ignored_msrs, bool, 0644);

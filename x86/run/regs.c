@@ -272,10 +272,9 @@ static void set_triple_fault_event(struct vcpu *vcpu, bool pending)
  * @events: from the VMM
  *
  * Return: 0; -EINVAL for flags of capabilities that are not enabled (exception payloads,
- * triple faults), a vCPU in system management mode, or an exception that does not exist. A
- * SIPI's vector is that of
- * KVM_MP_STATE_SIPI_RECEIVED, set before or after; without an APIC in the kernel it is
- * accepted and means nothing.
+ * triple faults), a vCPU in system management mode, or an exception that does not exist.
+ * A SIPI's vector is that of KVM_MP_STATE_SIPI_RECEIVED, set before or after; without an APIC
+ * in the kernel it is accepted and means nothing.
  */
 int vcpu_ioctl_set_vcpu_events(struct vcpu *vcpu, struct kvm_vcpu_events *events)
 {
