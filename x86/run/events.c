@@ -277,7 +277,6 @@ static void events_inject_nmi(struct vcpu *vcpu)
 
 	vcpu->ev.nmi_injected = true;
 	vcpu->ev.nmi_masked = true;
-	vcpu->counts.nmis++;
 	events_deliver(vcpu, &nmi);
 }
 
@@ -376,6 +375,7 @@ static bool events_inject_new(struct vcpu *vcpu)
 		return false;
 	if (ev->nmi_pending && events_nmi_open(vcpu)) {
 		ev->nmi_pending--;
+		vcpu->counts.nmis++;
 		events_inject_nmi(vcpu);
 		return true;
 	}
