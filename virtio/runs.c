@@ -11,6 +11,16 @@
 
 #include "virtio/runs.h"
 
+static bool run_extend(struct run *run, gfn_t gfn)
+{
+	if (gfn + 1 == run->gfn)
+		run->gfn--;
+	else if (gfn != run->gfn + run->npages)
+		return false;
+	run->npages++;
+	return true;
+}
+
 /**
  * runs_add() - one more page
  * @runs: begins with @nr 0
@@ -20,17 +30,8 @@
  */
 bool runs_add(struct runs *runs, gfn_t gfn)
 {
-	struct run *last = &runs->run[runs->nr - 1];
-
-	if (runs->nr && gfn == last->gfn + last->npages) {
-		last->npages++;
+	if (runs->nr && run_extend(&runs->run[runs->nr - 1], gfn))
 		return true;
-	}
-	if (runs->nr && gfn + 1 == last->gfn) {
-		last->gfn--;
-		last->npages++;
-		return true;
-	}
 	if (runs->nr == RUNS_MAX)
 		return false;
 	runs->run[runs->nr++] = (struct run){ .gfn = gfn, .npages = 1 };
