@@ -271,10 +271,8 @@ static void dsdt_body(struct aml *a, const struct acpi_machine *machine)
 		isa_device(a, "COM2", "PNP0501", 2, SERIAL2_PORT, SERIAL_PORTS, SERIAL2_IRQ);
 	isa_device(a, "RTC0", "PNP0B00", 1, RTC_PORT, RTC_PORTS, 0);
 	generation_device(a);
-	for (unsigned int i = 0; i < machine->disks; i++)
+	for (unsigned int i = 0; i < machine->virtio; i++)
 		virtio_device(a, i);
-	if (machine->balloon)
-		virtio_device(a, VIRTIO_BALLOON);
 	aml_end(a, scope);
 	generation_event(a);
 }

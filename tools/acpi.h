@@ -9,14 +9,13 @@
 /**
  * struct acpi_machine - what the tables tell of
  * @cpus: 1 to 64; vCPU i has APIC id i
- * @disks: at most DISKS_MAX
- * @balloon: there is one
+ * @virtio: how many virtio devices
  * @agent: there is a second serial port
  */
 struct acpi_machine {
 	unsigned int cpus;
-	unsigned int disks;
-	bool balloon, agent;
+	unsigned int virtio;
+	bool agent;
 };
 
 int acpi_load(const struct ram *ram, const struct acpi_machine *machine);

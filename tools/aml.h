@@ -11,7 +11,7 @@
  * @len: how much
  */
 struct aml {
-	uint8_t bytes[1024];
+	uint8_t bytes[2048];
 	size_t len;
 };
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The balloon: how large it should be, what it and the guest's statistics say,
- * and the thread that hears when its guest broke it. How the guest sees it is
- * virtio.c's; memory goes back to the host in the module.
+ * The balloon: how large it should be, and what it and the guest's statistics say. How
+ * the guest sees it is virtio.c's; memory goes back to the host in the module.
  */
 #include "balloon.h"
 #include "vm.h"
@@ -12,11 +11,9 @@
 
 #include <errno.h>
 #include <linux/virtio_balloon.h>
-#include <poll.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
 
 /* What the guest's statistics are called, by tag; those of pages and bytes are all in bytes. */
 static const char *const stat_names[] = {
@@ -32,32 +29,6 @@ static const char *const stat_names[] = {
 	[VIRTIO_BALLOON_S_HTLB_PGFAIL] = "hugetlb_failures",
 };
 
-static void *balloon_watch(void *arg)
-{
-	struct balloon *b = arg;
-	struct pollfd fds[] = { { .fd = b->virtio.err_fd, .events = POLLIN },
-				{ .fd = b->stop_fd, .events = POLLIN } };
-	eventfd_t count;
-
-	while (!fds[1].revents) {
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
-			break;
-		if (fds[0].revents && !eventfd_read(fds[0].fd, &count))
-			virtio_broken(&b->virtio);
-	}
-	return NULL;
-}
-
-static int balloon_start_watch(struct balloon *b)
-{
-	b->stop_fd = eventfd(0, EFD_CLOEXEC);
-	if (b->stop_fd < 0)
-		return -1;
-	errno = pthread_create(&b->watcher, NULL, balloon_watch, b);
-	b->watching = !errno;
-	return errno ? -1 : 0;
-}
-
 /**
  * balloon_create() - give a machine its balloon, if it was configured with one
  * @b: zeroed; balloon_destroy() it whatever is returned
@@ -71,37 +42,14 @@ int balloon_create(struct balloon *b, struct vm *vm)
 		.type = VIRTIO_ID_BALLOON, .fd = -1, .queues = DITTO_BALLOON_QUEUES,
 	};
 
-	b->stop_fd = -1;
 	if (!vm->config->balloon)
 		return 0;
-	if (virtio_create(&b->virtio, vm, VIRTIO_BALLOON, &args) < 0) {
+	snprintf(b->device.label, sizeof(b->device.label), "balloon");
+	b->present = !module_device_create(&b->device, vm, &args);
+	if (!b->present)
 		complain("balloon: %s",
 			 errno == ENOTTY ? "only ditto's device has it" : strerror(errno));
-		return -1;
-	}
-	b->present = true;
-	if (balloon_start_watch(b) < 0) {
-		complain("balloon: %s", strerror(errno));
-		return -1;
-	}
-	return 0;
-}
-
-/**
- * balloon_mmio() - carry out a KVM_EXIT_MMIO, if it is the balloon's
- * @b: the machine's
- * @run: the vCPU's
- *
- * Return: false if it is not.
- */
-bool balloon_mmio(struct balloon *b, struct kvm_run *run)
-{
-	uint64_t at = run->mmio.phys_addr - (VIRTIO_MMIO + VIRTIO_BALLOON * VIRTIO_MMIO_SIZE);
-
-	if (!b->present || at >= VIRTIO_MMIO_SIZE)
-		return false;
-	virtio_mmio(&b->virtio, run, at);
-	return true;
+	return b->present ? 0 : -1;
 }
 
 static void add_number(struct json_object *o, const char *key, uint64_t value)
@@ -158,14 +106,14 @@ int balloon_control(struct balloon *b, struct json_object *request, struct json_
 	if (json_object_object_get_ex(request, "target", &target)) {
 		uint64_t bytes = json_object_get_uint64(target);
 
-		if (bytes > b->virtio.vm->config->ram_size)
+		if (bytes > b->device.virtio.vm->config->ram_size)
 			return -EINVAL;
 		state.flags |= DITTO_BALLOON_SET_TARGET;
 		state.target = bytes / PAGE_BYTES;
 	}
-	if (ioctl(b->virtio.fd, DITTO_BALLOON, &state) < 0)
+	if (ioctl(b->device.fd, DITTO_BALLOON, &state) < 0)
 		return -errno;
-	if ((state.flags & DITTO_BALLOON_SET_TARGET) && virtio_config_changed(&b->virtio) < 0)
+	if ((state.flags & DITTO_BALLOON_SET_TARGET) && virtio_config_changed(&b->device.virtio) < 0)
 		return -errno;
 	balloon_tell(&state, answer);
 	return 0;
@@ -173,18 +121,11 @@ int balloon_control(struct balloon *b, struct json_object *request, struct json_
 
 /**
  * balloon_destroy() - close everything
- * @b: from balloon_create(), or zeroed; no vCPU runs
+ * @b: from balloon_create(), or zeroed; the bus is stopped
  */
 void balloon_destroy(struct balloon *b)
 {
-	if (!b->present)
-		return;
-	if (b->watching) {
-		eventfd_write(b->stop_fd, 1);
-		pthread_join(b->watcher, NULL);
-	}
-	if (b->stop_fd >= 0)
-		close(b->stop_fd);
-	virtio_destroy(&b->virtio);
-	b->present = b->watching = false;
+	if (b->present)
+		module_device_destroy(&b->device);
+	b->present = false;
 }

@@ -22,7 +22,13 @@
 #define RAM_MAX		(1ULL << 40)
 #define RAM_DEFAULT	(256 * MIB)
 
-enum { OPT_BACKING = 256, OPT_MERGE, OPT_DISK, OPT_BALLOON, OPT_AGENT };
+enum { OPT_BACKING = 256, OPT_MERGE, OPT_DISK, OPT_NET, OPT_BALLOON, OPT_AGENT };
+
+#ifdef HAVE_SLIRP
+#define NET_USER	""
+#else
+#define NET_USER	" (not in this build, which had no libslirp)"
+#endif
 
 static const struct argp_option options[] = {
 	{ "kernel",  'k', "FILE", 0, "Linux kernel (bzImage, 64-bit); required", 1 },
@@ -33,6 +39,10 @@ static const struct argp_option options[] = {
 	{ "disk", OPT_DISK, "FILE[,ro][,serial=TEXT]", 0,
 	  "a disk (/dev/vda, /dev/vdb, ...): what is in FILE, a raw image or a block device; `ro': "
 	  "the guest cannot write. May be given eight times", 2 },
+	{ "net", OPT_NET, "user[,fwd=[ADDRESS:]PORT:PORT][,mac=MAC]|tap=INTERFACE[,mac=MAC]|none", 0,
+	  "a network device: `user', a network of this process's own" NET_USER ", with TCP ports "
+	  "of the host that are the guest's; or `tap', an interface of the host, through "
+	  "vhost-net. May be given four times (default: none)", 2 },
 	{ "balloon", OPT_BALLOON, NULL, 0,
 	  "memory that the guest frees is the host's again, and `ditto balloon' takes more of it", 2 },
 	{ "name",    'n', "NAME", 0, "what `ditto ps' calls it (at most 31 printable characters, "
@@ -149,6 +159,21 @@ static void parse_disk(struct run *run, const char *arg, struct argp_state *stat
 	config->disks++;
 }
 
+static void parse_net(struct run *run, const char *arg, struct argp_state *state)
+{
+	struct vm_config *config = &run->config;
+	const char *wrong;
+
+	if (!strcmp(arg, "none"))
+		return;
+	if (config->nets == NETS_MAX)
+		argp_error(state, "--net: at most %d", NETS_MAX);
+	wrong = net_parse(&config->net[config->nets], arg);
+	if (wrong)
+		argp_error(state, "--net: '%s': %s", arg, wrong);
+	config->nets++;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct run *run = state->input;
@@ -183,6 +208,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		break;
 	case OPT_BALLOON:
 		run->config.balloon = true;
+		break;
+	case OPT_NET:
+		parse_net(run, arg, state);
 		break;
 	case OPT_AGENT:
 		run->config.agent = true;
@@ -236,6 +264,9 @@ static int run_prepare(struct run *run)
 		return VM_ERROR;
 	for (unsigned int i = 0; i < run->config.disks; i++)
 		if (disk_open(&run->config.disk[i]) < 0)
+			return VM_ERROR;
+	for (unsigned int i = 0; i < run->config.nets; i++)
+		if (net_open(&run->config.net[i]) < 0)
 			return VM_ERROR;
 	return boot_plan(boot) < 0 ? VM_ERROR : 0;
 }
@@ -312,6 +343,8 @@ int cmd_run(int argc, char **argv)
 	if (!status)
 		status = run_machine(&run);
 	run_close_files(&run);
+	while (run.config.nets)
+		net_close(&run.config.net[--run.config.nets]);
 	while (run.config.disks)
 		disk_close(&run.config.disk[--run.config.disks]);
 	return status;

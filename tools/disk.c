@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Disks: what --disk says, their files, and the thread that hears of those
- * that their guest broke. How the guest sees them is virtio.c's; what is read
- * and written never comes here, but goes through the module.
+ * Disks: what --disk says, and their files. How the guest sees them is virtio.c's;
+ * what is read and written never comes here, but goes through the module.
  */
 #include "disk.h"
 #include "vm.h"
@@ -10,10 +9,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -92,37 +90,9 @@ void disk_close(struct disk_config *disk)
 	disk->path = NULL;
 }
 
-static void *disks_watch(void *arg)
-{
-	struct disks *disks = arg;
-	struct pollfd fds[DISKS_MAX + 1];
-	eventfd_t count;
-
-	for (unsigned int i = 0; i < disks->count; i++)
-		fds[i] = (struct pollfd){ .fd = disks->disk[i].err_fd, .events = POLLIN };
-	fds[disks->count] = (struct pollfd){ .fd = disks->stop_fd, .events = POLLIN };
-	while (!fds[disks->count].revents) {
-		if (poll(fds, disks->count + 1, -1) < 0 && errno != EINTR)
-			break;
-		for (unsigned int i = 0; i < disks->count; i++)
-			if (fds[i].revents && !eventfd_read(fds[i].fd, &count))
-				virtio_broken(&disks->disk[i]);
-	}
-	return NULL;
-}
-
-static int disks_start_watch(struct disks *disks)
-{
-	disks->stop_fd = eventfd(0, EFD_CLOEXEC);
-	if (disks->stop_fd < 0)
-		return -1;
-	errno = pthread_create(&disks->watcher, NULL, disks_watch, disks);
-	disks->watching = !errno;
-	return errno ? -1 : 0;
-}
-
 static int disk_create(struct disks *disks, struct vm *vm, const struct disk_config *config)
 {
+	struct module_device *disk = &disks->disk[disks->count];
 	struct ditto_create_virtio args = {
 		.type = VIRTIO_ID_BLOCK, .fd = config->fd, .queues = vm->config->cpus,
 		.flags = config->readonly ? DITTO_VIRTIO_READONLY : 0,
@@ -131,7 +101,8 @@ static int disk_create(struct disks *disks, struct vm *vm, const struct disk_con
 	if (args.queues > VIRTIO_QUEUES_MAX)
 		args.queues = VIRTIO_QUEUES_MAX;
 	memcpy(args.serial, config->serial, sizeof(args.serial));
-	if (virtio_create(&disks->disk[disks->count], vm, disks->count, &args) < 0) {
+	snprintf(disk->label, sizeof(disk->label), "disk %u", disks->count);
+	if (module_device_create(disk, vm, &args) < 0) {
 		complain("%s: %s", config->path,
 			 errno == ENOTTY ? "only ditto's device has disks" : strerror(errno));
 		return -1;
@@ -149,48 +120,18 @@ static int disk_create(struct disks *disks, struct vm *vm, const struct disk_con
  */
 int disks_create(struct disks *disks, struct vm *vm)
 {
-	disks->stop_fd = -1;
 	for (unsigned int i = 0; i < vm->config->disks; i++)
 		if (disk_create(disks, vm, &vm->config->disk[i]) < 0)
 			return -1;
-	if (disks->count && disks_start_watch(disks) < 0) {
-		complain("disks: %s", strerror(errno));
-		return -1;
-	}
 	return 0;
 }
 
 /**
- * disks_mmio() - carry out a KVM_EXIT_MMIO, if it is a disk's
- * @disks: the machine's
- * @run: the vCPU's
- *
- * Return: false if it is not.
- */
-bool disks_mmio(struct disks *disks, struct kvm_run *run)
-{
-	uint64_t at = run->mmio.phys_addr;
-	unsigned int index = (at - VIRTIO_MMIO) / PAGE_BYTES;
-
-	if (at < VIRTIO_MMIO || index >= disks->count)
-		return false;
-	virtio_mmio(&disks->disk[index], run, at % PAGE_BYTES);
-	return true;
-}
-
-/**
  * disks_destroy() - close everything; waits for what the module is writing
- * @disks: from disks_create(), or zeroed; no vCPU runs
+ * @disks: from disks_create(), or zeroed; the bus is stopped
  */
 void disks_destroy(struct disks *disks)
 {
-	if (disks->watching) {
-		eventfd_write(disks->stop_fd, 1);
-		pthread_join(disks->watcher, NULL);
-		disks->watching = false;
-	}
-	if (disks->count && disks->stop_fd >= 0)
-		close(disks->stop_fd);
 	for (; disks->count; disks->count--)
-		virtio_destroy(&disks->disk[disks->count - 1]);
+		module_device_destroy(&disks->disk[disks->count - 1]);
 }

@@ -2,16 +2,13 @@
 #ifndef DITTO_DISK_H
 #define DITTO_DISK_H
 
-#include "virtio.h"
+#include "module_device.h"
 
 #include "ditto.h"
-
-#include <pthread.h>
 
 #define DISKS_MAX	8
 
 struct vm;
-struct kvm_run;
 
 /**
  * struct disk_config - what the user asked for
@@ -29,25 +26,18 @@ struct disk_config {
 
 /**
  * struct disks - a machine's disks; constant once vCPUs run
- * @disk: their transports
+ * @disk: they are on its bus
  * @count: how many were created
- * @watching: @watcher runs
- * @watcher: waits for those that their guest broke
- * @stop_fd: an eventfd that ends it, or -1
  */
 struct disks {
-	struct virtio disk[DISKS_MAX];
+	struct module_device disk[DISKS_MAX];
 	unsigned int count;
-	bool watching;
-	pthread_t watcher;
-	int stop_fd;
 };
 
 bool disk_parse(struct disk_config *disk, const char *arg);
 int disk_open(struct disk_config *disk);
 void disk_close(struct disk_config *disk);
 int disks_create(struct disks *disks, struct vm *vm);
-bool disks_mmio(struct disks *disks, struct kvm_run *run);
 void disks_destroy(struct disks *disks);
 
 #endif

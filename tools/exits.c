@@ -57,8 +57,7 @@ static void fail_with_dump(struct vcpu *vcpu, int status, const char *why)
 /* Where nothing is, all bits are ones. */
 static void exit_mmio(struct vm *vm, struct kvm_run *run)
 {
-	if (!disks_mmio(&vm->disks, run) && !balloon_mmio(&vm->balloon, run) &&
-	    !run->mmio.is_write)
+	if (!bus_mmio(&vm->bus, run) && !run->mmio.is_write)
 		memset(run->mmio.data, 0xff, sizeof(run->mmio.data));
 }
 

@@ -85,6 +85,12 @@ static int fork_vm(int vm_fd, uint32_t flags, unsigned int cpus, int *fds)
 	return -EINVAL;
 }
 
+/* A connection has one end, and it is the parent's; so are the device's queues. */
+static bool has_network(const struct vm *vm)
+{
+	return vm->nets.count;
+}
+
 /**
  * fork_template() - what somebody needs who wants to fork this machine; the control thread
  * @vm: runs, or is frozen
@@ -97,7 +103,7 @@ int fork_template(struct vm *vm, struct vm_state *state)
 	int fds[VM_CPUS_MAX], fd;
 
 	/* After a reset: half of what its agent is told would be lost. */
-	if (vm->agent.greeted)
+	if (has_network(vm) || vm->agent.greeted)
 		return -EBUSY;
 	if (vm->frozen) {
 		*state = *vm->frozen;
@@ -165,7 +171,7 @@ int fork_freeze(struct vm *vm)
 
 	if (vm->frozen)
 		return 0;
-	if (vm->agent.greeted)
+	if (has_network(vm) || vm->agent.greeted)
 		return -EBUSY;
 	ret = park_all(vm);
 	if (ret < 0)

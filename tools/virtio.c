@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A virtio device over MMIO (virtio 1.2, chapter 4.2): negotiation here, data
- * in the module. The registers are a page of this process that the guest sees
+ * A virtio device over MMIO (virtio 1.2, chapter 4.2): negotiation is here, and who
+ * serves the queues is struct virtio_ops's: the module, Linux's vhost, or a thread of
+ * this program. The registers are a page of this process that the guest sees
  * as a read-only memslot: reading them exits nowhere. Of writes, notifications
  * are ioeventfds, and so are acknowledgements of interrupts, which nobody has
  * to see: the interrupt is an edge, and its status register says always that
- * a queue may have news. So only negotiation leaves the kernel.
+ * a queue may have news. So only negotiation comes to a vCPU's thread.
  */
 #include "virtio.h"
 #include "vm.h"
 #include "util.h"
 
-#include "ditto.h"
-
+#include <assert.h>
 #include <errno.h>
-#include <linux/vhost.h>
+#include <linux/kvm.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
 #include <stdlib.h>
@@ -28,7 +28,6 @@
 #define MAGIC		0x74726976u
 #define VENDOR		0x4f545444u	/* "DTTO" */
 #define CONFIG_MAX	(VIRTIO_MMIO_SIZE - VIRTIO_MMIO_CONFIG)
-#define GET_CONFIG_SIZE	_IOR(VHOST_VIRTIO, 0x79, uint32_t)
 
 static void put(struct virtio *v, unsigned int offset, uint32_t value)
 {
@@ -42,7 +41,7 @@ static uint32_t get(const struct virtio *v, unsigned int offset)
 
 static struct virtio_queue *selected(struct virtio *v)
 {
-	return v->queue_sel < v->queues ? &v->queue[v->queue_sel] : NULL;
+	return v->queue_sel < v->kind.queues ? &v->queue[v->queue_sel] : NULL;
 }
 
 /* Registers that follow from what was selected. */
@@ -51,40 +50,23 @@ static void show_selected(struct virtio *v)
 	struct virtio_queue *q = selected(v);
 
 	put(v, VIRTIO_MMIO_DEVICE_FEATURES,
-	    v->features_sel < 2 ? v->features >> (32 * v->features_sel) : 0);
-	put(v, VIRTIO_MMIO_QUEUE_NUM_MAX, q ? 256 : 0);
+	    v->features_sel < 2 ? v->kind.features >> (32 * v->features_sel) : 0);
+	put(v, VIRTIO_MMIO_QUEUE_NUM_MAX, q ? VIRTIO_QUEUE_LEN : 0);
 	put(v, VIRTIO_MMIO_QUEUE_READY, q && q->ready);
 }
 
 static void queue_stop(struct virtio *v, unsigned int index)
 {
-	struct vhost_vring_state state = { .index = index, .num = 0 };
-
 	if (v->queue[index].enabled)
-		ioctl(v->fd, VHOST_VDPA_SET_VRING_ENABLE, &state);
+		v->kind.ops->stop(v, index);
 	v->queue[index].enabled = false;
 }
 
 static int queue_start(struct virtio *v, unsigned int index)
 {
-	struct virtio_queue *q = &v->queue[index];
-	struct vhost_vring_state num = { .index = index, .num = q->num };
-	struct vhost_vring_state base = { .index = index }, on = { .index = index, .num = 1 };
-	bool packed = v->accepted >> VIRTIO_F_RING_PACKED & 1;
-	struct vhost_vring_addr addr = {
-		.index = index, .desc_user_addr = q->desc, .avail_user_addr = q->avail,
-		.used_user_addr = q->used,
-	};
-
-	/* A packed ring begins with both wrap counters set. */
-	if (packed)
-		base.num = 1u << 15 | 1u << 31;
-	if (ioctl(v->fd, VHOST_SET_VRING_NUM, &num) < 0 ||
-	    ioctl(v->fd, VHOST_SET_VRING_BASE, &base) < 0 ||
-	    ioctl(v->fd, VHOST_SET_VRING_ADDR, &addr) < 0 ||
-	    ioctl(v->fd, VHOST_VDPA_SET_VRING_ENABLE, &on) < 0)
+	if (v->kind.ops->start(v, index) < 0)
 		return -1;
-	q->enabled = true;
+	v->queue[index].enabled = true;
 	return 0;
 }
 
@@ -98,7 +80,7 @@ static void need_reset(struct virtio *v)
 
 static void reset(struct virtio *v)
 {
-	for (unsigned int i = 0; i < v->queues; i++) {
+	for (unsigned int i = 0; i < v->kind.queues; i++) {
 		int kick_fd = v->queue[i].kick_fd;
 
 		queue_stop(v, i);
@@ -111,6 +93,11 @@ static void reset(struct virtio *v)
 	show_selected(v);
 }
 
+static bool features_refused(struct virtio *v)
+{
+	return v->accepted & ~v->kind.features || v->kind.ops->accept(v) < 0;
+}
+
 static void write_status(struct virtio *v, uint32_t status)
 {
 	uint32_t old = get(v, VIRTIO_MMIO_STATUS), new = status & ~old;
@@ -120,13 +107,12 @@ static void write_status(struct virtio *v, uint32_t status)
 		return;
 	}
 	status |= old & VIRTIO_CONFIG_S_NEEDS_RESET;
-	if ((new & VIRTIO_CONFIG_S_FEATURES_OK) &&
-	    ioctl(v->fd, VHOST_SET_FEATURES, &v->accepted) < 0)
+	if ((new & VIRTIO_CONFIG_S_FEATURES_OK) && features_refused(v))
 		status &= ~VIRTIO_CONFIG_S_FEATURES_OK;
 	put(v, VIRTIO_MMIO_STATUS, status);
 	if (!(new & VIRTIO_CONFIG_S_DRIVER_OK))
 		return;
-	for (unsigned int i = 0; i < v->queues; i++) {
+	for (unsigned int i = 0; i < v->kind.queues; i++) {
 		if (v->queue[i].ready && queue_start(v, i) < 0) {
 			need_reset(v);
 			return;
@@ -148,8 +134,7 @@ static void write_ready(struct virtio *v, uint32_t value)
 
 static void set_half(uint64_t *to, bool high, uint32_t value)
 {
-	*to = high ? (*to & UINT32_MAX) | (uint64_t)value << 32
-		   : (*to & ~(uint64_t)UINT32_MAX) | value;
+	*to = high ? (*to & UINT32_MAX) | (uint64_t)value << 32 : (*to & ~(uint64_t)UINT32_MAX) | value;
 }
 
 static void write_queue(struct virtio *v, unsigned int offset, uint32_t value)
@@ -207,33 +192,24 @@ static void write_register(struct virtio *v, unsigned int offset, uint32_t value
 	}
 }
 
-static int read_config(struct virtio *v)
+static int show_config(struct virtio *v)
 {
-	union {
-		struct vhost_vdpa_config head;
-		uint8_t room[sizeof(struct vhost_vdpa_config) + CONFIG_MAX];
-	} config = { .head = { .off = 0 } };
+	uint8_t config[CONFIG_MAX];
+	size_t len;
 
-	if (ioctl(v->fd, GET_CONFIG_SIZE, &config.head.len) < 0)
+	if (v->kind.ops->read_config(v, config, &len) < 0)
 		return -1;
-	errno = EINVAL;
-	if (config.head.len > CONFIG_MAX || ioctl(v->fd, VHOST_VDPA_GET_CONFIG, &config) < 0)
-		return -1;
-	memcpy(v->page + VIRTIO_MMIO_CONFIG, config.room + sizeof(config.head), config.head.len);
+	memcpy(v->page + VIRTIO_MMIO_CONFIG, config, len);
 	return 0;
 }
 
-/* The driver writes a field: the module knows which it may. */
-static void write_config(struct virtio *v, unsigned int offset, const void *data, unsigned int len)
+/* The driver writes a field: who serves the device knows which it may. */
+static void write_config(struct virtio *v, unsigned int offset, const void *data, size_t len)
 {
-	struct {
-		struct vhost_vdpa_config head;
-		uint8_t field[8];
-	} config = { .head = { .off = offset - VIRTIO_MMIO_CONFIG, .len = len } };
+	const struct virtio_ops *ops = v->kind.ops;
 
-	memcpy(config.field, data, len);
-	if (!ioctl(v->fd, VHOST_VDPA_SET_CONFIG, &config))
-		read_config(v);
+	if (ops->write_config && !ops->write_config(v, offset - VIRTIO_MMIO_CONFIG, data, len))
+		show_config(v);
 }
 
 /**
@@ -259,8 +235,8 @@ void virtio_mmio(struct virtio *v, struct kvm_run *run, unsigned int offset)
 }
 
 /**
- * virtio_config_changed() - the module changed the configuration space: the driver is told
- * @v: the device; any thread
+ * virtio_config_changed() - the configuration space is another: the driver is told; any thread
+ * @v: a device that has one which changes
  *
  * From now on its interrupt says that this may be why, which costs the driver a look at most.
  *
@@ -271,7 +247,7 @@ int virtio_config_changed(struct virtio *v)
 	int ret;
 
 	pthread_mutex_lock(&v->lock);
-	ret = read_config(v);
+	ret = show_config(v);
 	if (!ret) {
 		put(v, VIRTIO_MMIO_CONFIG_GENERATION, get(v, VIRTIO_MMIO_CONFIG_GENERATION) + 1);
 		put(v, VIRTIO_MMIO_INTERRUPT_STATUS, VIRTIO_MMIO_INT_VRING | VIRTIO_MMIO_INT_CONFIG);
@@ -281,22 +257,64 @@ int virtio_config_changed(struct virtio *v)
 	return ret;
 }
 
+/* False: the driver has reset the device since. */
+static bool tell_errors(struct virtio *v)
+{
+	const struct virtio_ops *ops = v->kind.ops;
+	bool told = false;
+
+	if (!ops->error) {
+		complain("%s: the guest broke a queue; it has to reset it", v->kind.label);
+		return true;
+	}
+	for (unsigned int i = 0; i < v->kind.queues; i++) {
+		const char *why = ops->error(v, i);
+
+		if (why)
+			complain("%s: the guest broke queue %u: %s; it has to reset it",
+				 v->kind.label, i, why);
+		told |= !!why;
+	}
+	return told;
+}
+
 /**
- * virtio_broken() - the module found that the guest broke a queue; any thread
+ * virtio_broken() - who serves it found that the guest broke a queue; any thread
  * @v: the device
  */
 void virtio_broken(struct virtio *v)
 {
 	pthread_mutex_lock(&v->lock);
-	for (unsigned int i = 0; i < v->queues; i++) {
-		struct ditto_virtio_state state = { .queue = i };
+	if (tell_errors(v))
+		need_reset(v);
+	pthread_mutex_unlock(&v->lock);
+}
 
-		if (!ioctl(v->fd, DITTO_VIRTIO_STATE, &state) && state.error)
-			complain("%s %u: the guest broke queue %u (error %u); it has to reset it",
-				 v->kind, v->index, i, state.error);
-	}
+/**
+ * virtio_lost() - the process that served it is gone; any thread
+ * @v: the device
+ */
+void virtio_lost(struct virtio *v)
+{
+	pthread_mutex_lock(&v->lock);
+	v->kind.ops->lost(v);
 	need_reset(v);
 	pthread_mutex_unlock(&v->lock);
+}
+
+/**
+ * virtio_gsi() - which interrupt a device has
+ * @index: of the device
+ *
+ * First the pins of the IOAPIC that no PIC has, then those of the PICs where a PC has nothing
+ * that this machine has. They are edges, as the others.
+ */
+unsigned int virtio_gsi(unsigned int index)
+{
+	static const unsigned int isa[] = { 10, 11, 5, 7, 14, 15 };
+
+	static_assert(VIRTIO_DEVICES_MAX == 8 + sizeof(isa) / sizeof(isa[0]), "a pin for each");
+	return index < 8 ? VIRTIO_GSI + index : isa[index - 8];
 }
 
 static int eventfd_new(int *fd)
@@ -318,40 +336,28 @@ static int on_write(struct virtio *v, unsigned int offset, int fd, const unsigne
 
 static int connect_queue(struct virtio *v, unsigned int index)
 {
-	struct virtio_queue *q = &v->queue[index];
-	struct vhost_vring_file file = { .index = index };
+	int *fd = &v->queue[index].kick_fd;
 
-	if (eventfd_new(&q->kick_fd) < 0 ||
-	    on_write(v, VIRTIO_MMIO_QUEUE_NOTIFY, q->kick_fd, &index) < 0)
-		return -1;
-	file.fd = q->kick_fd;
-	if (ioctl(v->fd, VHOST_SET_VRING_KICK, &file) < 0)
-		return -1;
-	file.fd = v->call_fd;
-	if (ioctl(v->fd, VHOST_SET_VRING_CALL, &file) < 0)
-		return -1;
-	file.fd = v->err_fd;
-	return ioctl(v->fd, VHOST_SET_VRING_ERR, &file);
+	return eventfd_new(fd) < 0 ? -1 : on_write(v, VIRTIO_MMIO_QUEUE_NOTIFY, *fd, &index);
 }
 
 static int connect_events(struct virtio *v)
 {
 	struct kvm_irqfd irq = { .gsi = virtio_gsi(v->index) };
 
-	if (eventfd_new(&v->call_fd) < 0 || eventfd_new(&v->err_fd) < 0 ||
-	    eventfd_new(&v->ack_fd) < 0)
+	if (eventfd_new(&v->call_fd) < 0 || eventfd_new(&v->err_fd) < 0 || eventfd_new(&v->ack_fd) < 0)
 		return -1;
 	irq.fd = v->call_fd;
 	if (ioctl(v->vm->fd, KVM_IRQFD, &irq) < 0 ||
 	    on_write(v, VIRTIO_MMIO_INTERRUPT_ACK, v->ack_fd, NULL) < 0)
 		return -1;
-	for (unsigned int i = 0; i < v->queues; i++)
+	for (unsigned int i = 0; i < v->kind.queues; i++)
 		if (connect_queue(v, i) < 0)
 			return -1;
 	return 0;
 }
 
-static int create_registers(struct virtio *v, uint32_t type)
+static int create_registers(struct virtio *v)
 {
 	struct kvm_userspace_memory_region r = {
 		.slot = SLOT_FIRST + v->index, .flags = KVM_MEM_READONLY,
@@ -366,14 +372,13 @@ static int create_registers(struct virtio *v, uint32_t type)
 	v->page = page;
 	put(v, VIRTIO_MMIO_MAGIC_VALUE, MAGIC);
 	put(v, VIRTIO_MMIO_VERSION, 2);
-	put(v, VIRTIO_MMIO_DEVICE_ID, type);
+	put(v, VIRTIO_MMIO_DEVICE_ID, v->kind.type);
 	put(v, VIRTIO_MMIO_VENDOR_ID, VENDOR);
 	put(v, VIRTIO_MMIO_SHM_LEN_LOW, UINT32_MAX);
 	put(v, VIRTIO_MMIO_SHM_LEN_HIGH, UINT32_MAX);
 	reset(v);
+	memcpy(v->page + VIRTIO_MMIO_CONFIG, v->kind.config, v->kind.config_len);
 	r.userspace_addr = (uintptr_t)page;
-	if (read_config(v) < 0)
-		return -1;
 	return ioctl(v->vm->fd, KVM_SET_USER_MEMORY_REGION, &r);
 }
 
@@ -381,26 +386,25 @@ static int create_registers(struct virtio *v, uint32_t type)
  * virtio_create() - make a device
  * @v: filled in
  * @vm: its machine, which has interrupt controllers
- * @index: of the device
- * @args: what it is; at most VIRTIO_QUEUES_MAX queues
+ * @index: of the device, below VIRTIO_DEVICES_MAX
+ * @kind: what it is
  *
  * Return: 0, or -1 with errno; nothing is left then.
  */
 int virtio_create(struct virtio *v, struct vm *vm, unsigned int index,
-		  const struct ditto_create_virtio *args)
+		  const struct virtio_kind *kind)
 {
-	*v = (struct virtio){ .vm = vm, .index = index, .queues = args->queues,
-			      .kind = args->type == VIRTIO_ID_BALLOON ? "balloon" : "disk",
+	*v = (struct virtio){ .vm = vm, .index = index, .kind = *kind,
 			      .call_fd = -1, .err_fd = -1, .ack_fd = -1 };
 	for (unsigned int i = 0; i < VIRTIO_QUEUES_MAX; i++)
 		v->queue[i].kick_fd = -1;
 	pthread_mutex_init(&v->lock, NULL);
-	v->fd = ioctl(vm->fd, DITTO_CREATE_VIRTIO, args);
-	if (v->fd < 0)
-		return -1;
-	if (!ioctl(v->fd, VHOST_SET_OWNER) && !ioctl(v->fd, VHOST_GET_FEATURES, &v->features) &&
-	    !create_registers(v, args->type) && !connect_events(v))
+	errno = EINVAL;
+	if (kind->config_len <= CONFIG_MAX && kind->queues <= VIRTIO_QUEUES_MAX &&
+	    !create_registers(v) && !connect_events(v)) {
+		v->kind.config = NULL;
 		return 0;
+	}
 	index = errno;
 	virtio_destroy(v);
 	errno = index;
@@ -414,12 +418,13 @@ static void close_if_open(int fd)
 }
 
 /**
- * virtio_destroy() - stop and close it; waits for what the module is writing
+ * virtio_destroy() - stop its queues and close it
  * @v: created; no vCPU runs
  */
 void virtio_destroy(struct virtio *v)
 {
-	close(v->fd);
+	for (unsigned int i = 0; i < v->kind.queues; i++)
+		queue_stop(v, i);
 	for (unsigned int i = 0; i < VIRTIO_QUEUES_MAX; i++)
 		close_if_open(v->queue[i].kick_fd);
 	close_if_open(v->call_fd);

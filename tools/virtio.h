@@ -5,6 +5,7 @@
 #include <linux/virtio_ids.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Where device n has its page of registers, and its interrupt: pins that no ISA device has. */
@@ -12,21 +13,62 @@
 #define VIRTIO_MMIO_SIZE	0x1000
 #define VIRTIO_GSI		16
 #define VIRTIO_QUEUES_MAX	8
+#define VIRTIO_QUEUE_LEN	256
+#define VIRTIO_DEVICES_MAX	14
 
-/* The balloon's number. Disks have those from 0 on; pin 10 is no ISA device's here. */
-#define VIRTIO_BALLOON	15
-#define VIRTIO_BALLOON_GSI	10
-
-struct ditto_create_virtio;
 struct kvm_run;
+struct virtio;
 struct vm;
+
+/**
+ * struct virtio_ops - who serves a device's queues; called with its lock held
+ * @accept: the driver chose its features, or nothing of it runs any more; 0, or -1 to refuse
+ * @start: serve a queue whose addresses are in it; 0 or -1
+ * @stop: serve a queue no more; what it has begun is over when this returns
+ * @error: what was wrong with a queue, for the user, or NULL; may be absent
+ * @read_config, @write_config: the configuration space as it is now, and a field that the
+ *	driver writes; 0, or -1: nothing changed. Absent if it is constant
+ * @lost: @peer of its kind is gone; absent if there is none
+ */
+struct virtio_ops {
+	int (*accept)(struct virtio *v);
+	int (*start)(struct virtio *v, unsigned int index);
+	void (*stop)(struct virtio *v, unsigned int index);
+	const char *(*error)(struct virtio *v, unsigned int index);
+	int (*read_config)(struct virtio *v, void *config, size_t *len);
+	int (*write_config)(struct virtio *v, unsigned int offset, const void *data, size_t len);
+	void (*lost)(struct virtio *v);
+};
+
+/**
+ * struct virtio_kind - what a device is
+ * @ops: who serves it
+ * @owner: for @ops
+ * @peer: a socket to the process that serves it, if @ops has @lost
+ * @label: what to call it when its guest breaks it, as in "disk 0"
+ * @type: VIRTIO_ID_*
+ * @queues: how many, at most VIRTIO_QUEUES_MAX
+ * @features: offered
+ * @config, @config_len: its configuration space; copied
+ */
+struct virtio_kind {
+	const struct virtio_ops *ops;
+	void *owner;
+	int peer;
+	const char *label;
+	uint32_t type;
+	unsigned int queues;
+	uint64_t features;
+	const void *config;
+	size_t config_len;
+};
 
 /**
  * struct virtio_queue - what the driver wrote about a queue
  * @num: entries
  * @desc, @avail, @used: where its parts are
  * @ready: it may be used
- * @enabled: the module serves it
+ * @enabled: it is served
  * @kick_fd: the driver's notification
  */
 struct virtio_queue {
@@ -39,45 +81,37 @@ struct virtio_queue {
 /**
  * struct virtio - a device as the guest sees it
  * @vm: its machine
- * @index: of the device
- * @kind: what it is, for messages
- * @fd: the module's device
+ * @index: of the device on its bus
+ * @kind: what it is; @kind.config is not kept
  * @call_fd: an interrupt
  * @err_fd: a queue is broken
  * @ack_fd: the driver's acknowledgement, which needs no answer
  * @page: registers as the guest reads them; written here, under @lock
  * @lock: of the rest
- * @features: offered
- * @accepted: by the driver
+ * @accepted: features that the driver chose
  * @features_sel, @accepted_sel: which half a register shows
  * @queue_sel: which queue
  * @queue: the queues
- * @queues: how many
  */
 struct virtio {
 	struct vm *vm;
 	unsigned int index;
-	const char *kind;
-	int fd, call_fd, err_fd, ack_fd;
+	struct virtio_kind kind;
+	int call_fd, err_fd, ack_fd;
 	uint8_t *page;
 	pthread_mutex_t lock;
-	uint64_t features, accepted;
+	uint64_t accepted;
 	uint32_t features_sel, accepted_sel, queue_sel;
 	struct virtio_queue queue[VIRTIO_QUEUES_MAX];
-	unsigned int queues;
 };
 
-/* Its interrupt. */
-static inline unsigned int virtio_gsi(unsigned int index)
-{
-	return index == VIRTIO_BALLOON ? VIRTIO_BALLOON_GSI : VIRTIO_GSI + index;
-}
-
+unsigned int virtio_gsi(unsigned int index);
 int virtio_create(struct virtio *v, struct vm *vm, unsigned int index,
-		  const struct ditto_create_virtio *args);
+		  const struct virtio_kind *kind);
 void virtio_mmio(struct virtio *v, struct kvm_run *run, unsigned int offset);
-int virtio_config_changed(struct virtio *v);
 void virtio_broken(struct virtio *v);
+int virtio_config_changed(struct virtio *v);
+void virtio_lost(struct virtio *v);
 void virtio_destroy(struct virtio *v);
 
 #endif

@@ -276,7 +276,8 @@ int vm_create(struct vm *vm, const struct vm_config *config)
 	if (vm_set_policy(vm) < 0)
 		return -1;
 	if (vm_create_board(vm) < 0 || vm_create_ram(vm, has_gmem) < 0 ||
-	    disks_create(&vm->disks, vm) < 0 || balloon_create(&vm->balloon, vm) < 0)
+	    disks_create(&vm->disks, vm) < 0 || nets_create(&vm->nets, vm) < 0 ||
+	    balloon_create(&vm->balloon, vm) < 0 || bus_start(&vm->bus) < 0)
 		return -1;
 	vm_attach_devices(vm);
 	return vm_create_vcpus(vm);
@@ -291,8 +292,7 @@ int vm_create(struct vm *vm, const struct vm_config *config)
  */
 int vm_start(struct vm *vm, const struct boot *boot)
 {
-	struct acpi_machine machine = { .cpus = vm->vcpus, .disks = vm->disks.count,
-				       .balloon = vm->config->balloon,
+	struct acpi_machine machine = { .cpus = vm->vcpus, .virtio = vm->bus.count,
 				       .agent = vm->config->agent };
 
 	if (boot_load(boot, &vm->ram) < 0 || acpi_load(&vm->ram, &machine) < 0)
@@ -394,7 +394,9 @@ void vm_destroy(struct vm *vm)
 	free(vm->cpuid);
 	free(vm->frozen);
 	free(vm->origin);
+	bus_stop(&vm->bus);
 	balloon_destroy(&vm->balloon);
+	nets_destroy(&vm->nets);
 	disks_destroy(&vm->disks);
 	if (vm->fd >= 0)
 		close(vm->fd);

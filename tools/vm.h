@@ -5,12 +5,14 @@
 #include "agentport.h"
 #include "balloon.h"
 #include "boot.h"
+#include "bus.h"
 #include "console.h"
 #include "control.h"
 #include "disk.h"
 #include "guest_cpuid.h"
 #include "i8042.h"
 #include "ioports.h"
+#include "net.h"
 #include "park.h"
 #include "pm.h"
 #include "ram.h"
@@ -49,6 +51,8 @@ enum vm_status {
  * @policy: what it may be shared with, DITTO_POLICY_*, or 0 for the module's default
  * @disk: its disks, open
  * @disks: how many
+ * @net: its network devices
+ * @nets: how many
  * @balloon: it has a balloon
  * @agent: it has a second serial port, for the agent
  * @resettable: a fork that can be put back
@@ -63,6 +67,8 @@ struct vm_config {
 	uint32_t policy;
 	struct disk_config disk[DISKS_MAX];
 	unsigned int disks;
+	struct net_config net[NETS_MAX];
+	unsigned int nets;
 	bool balloon, agent, resettable, attachable;
 };
 
@@ -76,7 +82,8 @@ struct vm_config {
  * @ports: who answers which port
  * @serial, @rtc, @i8042, @pm, @vmgenid: the devices; they lock themselves
  * @serial2, @agent: the agent's port and its other end, if there is one; likewise
- * @disks: they lock themselves
+ * @bus: the virtio devices; they lock themselves
+ * @disks, @nets: whose they are
  * @balloon: if it has one; locks itself
  * @console: the other end of @serial; locks itself
  * @vcpu: the CPUs
@@ -107,7 +114,9 @@ struct vm {
 	struct vmgenid vmgenid;
 	struct serial serial2;
 	struct agentport agent;
+	struct bus bus;
 	struct disks disks;
+	struct nets nets;
 	struct balloon balloon;
 	struct console console;
 	struct vcpu vcpu[VM_CPUS_MAX];
