@@ -14,7 +14,7 @@ struct vm;
  * @device: each is its owner's
  * @count: how many there are
  * @watching: @watcher runs
- * @watcher: waits for those that their guest broke
+ * @watcher: waits for those that their guest broke, or that lose their process
  * @stop_fd: an eventfd that ends it, or -1
  */
 struct bus {

@@ -5,6 +5,7 @@
  */
 #include "agent.h"
 #include "cmd.h"
+#include "config.h"
 #include "terminal.h"
 #include "vm.h"
 #include "util.h"
@@ -16,13 +17,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define RAM_MAX		(1ULL << 40)
 #define RAM_DEFAULT	(256 * MIB)
 
-enum { OPT_BACKING = 256, OPT_MERGE, OPT_DISK, OPT_NET, OPT_BALLOON, OPT_AGENT };
+enum { OPT_BACKING = 256, OPT_MERGE, OPT_DISK, OPT_BALLOON, OPT_NET, OPT_VSOCK, OPT_SHARE, OPT_RNG,
+       OPT_AGENT, OPT_CONFIG, OPT_PRINT_CONFIG };
 
 #ifdef HAVE_SLIRP
 #define NET_USER	""
@@ -37,28 +41,37 @@ static const struct argp_option options[] = {
 	{ "memory",  'm', "SIZE", 0, "RAM, as in 512M or 4G (default: 256M)", 2 },
 	{ "cpus",    'c', "N",    0, "virtual CPUs, 1 to 64 (default: 1)", 2 },
 	{ "disk", OPT_DISK, "FILE[,ro][,serial=TEXT]", 0,
-	  "a disk (/dev/vda, /dev/vdb, ...): what is in FILE, a raw image or a block device; `ro': "
-	  "the guest cannot write. May be given eight times", 2 },
-	{ "net", OPT_NET, "user[,fwd=[ADDRESS:]PORT:PORT][,mac=MAC]|tap=INTERFACE[,mac=MAC]|none", 0,
-	  "a network device: `user', a network of this process's own" NET_USER ", with TCP ports "
-	  "of the host that are the guest's; or `tap', an interface of the host, through "
-	  "vhost-net. May be given four times (default: none)", 2 },
+	  "a disk (/dev/vda, /dev/vdb, ...): what is in FILE, a raw image or a block device; `ro': the "
+	  "guest cannot write. May be given eight times", 2 },
 	{ "balloon", OPT_BALLOON, NULL, 0,
 	  "memory that the guest frees is the host's again, and `ditto balloon' takes more of it", 2 },
+	{ "net", OPT_NET, "user[,fwd=[ADDRESS:]PORT:PORT][,mac=MAC]|tap=INTERFACE[,mac=MAC]|none", 0,
+	  "a network device: `user', a network of this process's own" NET_USER ", with TCP ports of "
+	  "the host that are the guest's; or `tap', an interface of the host, through vhost-net. May "
+	  "be given four times (default: none)", 2 },
+	{ "vsock", OPT_VSOCK, "CID", 0,
+	  "sockets between guest and host (AF_VSOCK), through vhost-vsock: the guest's number, from "
+	  "3 on", 2 },
+	{ "share", OPT_SHARE, "DIR[:TAG][,ro]", 0,
+	  "a folder of this host, which the guest mounts (mount -t virtiofs TAG; default `share'), "
+	  "through virtiofsd; `ro': the guest cannot write. May be given four times", 2 },
+	{ "rng", OPT_RNG, NULL, 0, "a source of random numbers, which are the host's", 2 },
 	{ "name",    'n', "NAME", 0, "what `ditto ps' calls it (at most 31 printable characters, "
 				     "no '/')", 2 },
 	{ "agent", OPT_AGENT, NULL, 0,
-	  "put an agent into the initial RAM file system, so that `ditto exec' runs commands in "
-	  "forks of the machine; it has the second serial port (ttyS1)", 2 },
-	{ "dev",     'd', "PATH", 0, "device (default: /dev/ditto); /dev/kvm runs on stock KVM",
-	  3 },
+	  "put an agent into the initial RAM file system, so that `ditto exec' runs commands in forks "
+	  "of the machine; it has the second serial port (ttyS1)", 2 },
+	{ "config", OPT_CONFIG, "FILE", 0,
+	  "take options from FILE, a JSON object with their long names; what follows on the command "
+	  "line counts more", 2 },
+	{ "print-config", OPT_PRINT_CONFIG, NULL, 0, "print such a file, and boot nothing", 2 },
+	{ "dev",     'd', "PATH", 0, "device (default: /dev/ditto); /dev/kvm runs on stock KVM", 3 },
 	{ "backing", OPT_BACKING, "KIND", 0,
-	  "make RAM of a `gmem' or of `anon'ymous memory (default: gmem where the device has it)",
-	  3 },
+	  "make RAM of a `gmem' or of `anon'ymous memory (default: gmem where the device has it)", 3 },
 	{ "merge", OPT_MERGE, "POLICY", 0,
-	  "what its memory may be shared with: nothing (`off'), only zero pages given back "
-	  "(`zero'), it`self', any other of this policy, unnoticeably (`secure'), or its owner's "
-	  "other machines (`domain'); default: the module's", 3 },
+	  "what its memory may be shared with: nothing (`off'), only zero pages given back (`zero'), "
+	  "it`self', any other of this policy, unnoticeably (`secure'), or its owner's other "
+	  "machines (`domain'); default: the module's", 3 },
 	{ 0 }
 };
 
@@ -87,22 +100,48 @@ static const char doc[] =
  * @kernel: path
  * @initrd: path, or NULL
  * @boot: what to boot
+ * @options: all that were given, by name
+ * @where: the file and line that an option is from, or NULL: the command line
+ * @state: the parser's
+ * @print: print @options
  */
 struct run {
 	struct vm_config config;
 	const char *kernel;
 	const char *initrd;
 	struct boot boot;
+	struct json_object *options;
+	const char *where;
+	struct argp_state *state;
+	bool print;
 };
+
+/* Say what is wrong with an option, and where it is, and exit. */
+static void __attribute__((noreturn, format(printf, 2, 3)))
+wrong(struct argp_state *state, const char *fmt, ...)
+{
+	const struct run *run = state->input;
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (run->where)
+		complain("%s: %s", run->where, text);
+	else
+		argp_error(state, "%s", text);
+	exit(EXIT_FAILURE);
+}
 
 static void parse_memory(struct run *run, const char *arg, struct argp_state *state)
 {
 	uint64_t size;
 
 	if (!parse_size(arg, &size))
-		argp_error(state, "--memory: '%s' is not a size (as in 512M)", arg);
+		wrong(state, "--memory: '%s' is not a size (as in 512M)", arg);
 	if (size > RAM_MAX || size % PAGE_BYTES || !size)
-		argp_error(state, "--memory: %s: must be a multiple of 4K, at most 1T", arg);
+		wrong(state, "--memory: %s: must be a multiple of 4K, at most 1T", arg);
 	run->config.ram_size = size;
 }
 
@@ -110,16 +149,16 @@ static void parse_cpus(struct run *run, const char *arg, struct argp_state *stat
 {
 	if (!parse_uint(arg, &run->config.cpus) || !run->config.cpus ||
 	    run->config.cpus > VM_CPUS_MAX)
-		argp_error(state, "--cpus: '%s' is not a number from 1 to %d", arg, VM_CPUS_MAX);
+		wrong(state, "--cpus: '%s' is not a number from 1 to %d", arg, VM_CPUS_MAX);
 }
 
 static void parse_name(struct run *run, const char *arg, struct argp_state *state)
 {
 	for (const char *p = arg; *p; p++)
 		if (*p == '/' || *p < ' ' || *p > '~')
-			argp_error(state, "--name: only printable ASCII without '/'");
+			wrong(state, "--name: only printable ASCII without '/'");
 	if (strlen(arg) >= DITTO_NAME_LEN)
-		argp_error(state, "--name: at most %d characters", DITTO_NAME_LEN - 1);
+		wrong(state, "--name: at most %d characters", DITTO_NAME_LEN - 1);
 	run->config.name = arg;
 }
 
@@ -130,7 +169,7 @@ static void parse_backing(struct run *run, const char *arg, struct argp_state *s
 	else if (!strcmp(arg, "anon"))
 		run->config.backing = RAM_BACKING_ANON;
 	else
-		argp_error(state, "--backing: '%s' is neither gmem nor anon", arg);
+		wrong(state, "--backing: '%s' is neither gmem nor anon", arg);
 }
 
 static void parse_merge(struct run *run, const char *arg, struct argp_state *state)
@@ -145,7 +184,7 @@ static void parse_merge(struct run *run, const char *arg, struct argp_state *sta
 		if (names[i] && !strcmp(arg, names[i]))
 			run->config.policy = i;
 	if (!run->config.policy)
-		argp_error(state, "--merge: '%s' is none of off, zero, self, secure, domain", arg);
+		wrong(state, "--merge: '%s' is none of off, zero, self, secure, domain", arg);
 }
 
 static void parse_disk(struct run *run, const char *arg, struct argp_state *state)
@@ -153,28 +192,88 @@ static void parse_disk(struct run *run, const char *arg, struct argp_state *stat
 	struct vm_config *config = &run->config;
 
 	if (config->disks == DISKS_MAX)
-		argp_error(state, "--disk: at most %d", DISKS_MAX);
+		wrong(state, "--disk: at most %d", DISKS_MAX);
 	if (!disk_parse(&config->disk[config->disks], arg))
-		argp_error(state, "--disk: '%s' names no file", arg);
+		wrong(state, "--disk: '%s' names no file", arg);
 	config->disks++;
 }
 
 static void parse_net(struct run *run, const char *arg, struct argp_state *state)
 {
 	struct vm_config *config = &run->config;
-	const char *wrong;
+	const char *why;
 
 	if (!strcmp(arg, "none"))
 		return;
 	if (config->nets == NETS_MAX)
-		argp_error(state, "--net: at most %d", NETS_MAX);
-	wrong = net_parse(&config->net[config->nets], arg);
-	if (wrong)
-		argp_error(state, "--net: '%s': %s", arg, wrong);
+		wrong(state, "--net: at most %d", NETS_MAX);
+	why = net_parse(&config->net[config->nets], arg);
+	if (why)
+		wrong(state, "--net: '%s': %s", arg, why);
 	config->nets++;
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static void parse_share(struct run *run, const char *arg, struct argp_state *state)
+{
+	struct vm_config *config = &run->config;
+	const char *why;
+
+	if (config->shares == SHARES_MAX)
+		wrong(state, "--share: at most %d", SHARES_MAX);
+	why = share_parse(&config->share[config->shares], arg);
+	if (why)
+		wrong(state, "--share: '%s': %s", arg, why);
+	config->shares++;
+}
+
+static void check_devices(const struct vm_config *config, struct argp_state *state)
+{
+	if (config->disks + config->nets + config->shares + !!config->vsock.cid + config->rng +
+	    config->balloon > VIRTIO_DEVICES_MAX)
+		wrong(state, "a machine has at most %d disks, networks and other devices",
+			   VIRTIO_DEVICES_MAX);
+}
+
+/* Devices; false if the option is none. */
+static bool parse_device(struct run *run, int key, char *arg, struct argp_state *state)
+{
+	switch (key) {
+	case OPT_DISK:
+		parse_disk(run, arg, state);
+		return true;
+	case OPT_NET:
+		parse_net(run, arg, state);
+		return true;
+	case OPT_VSOCK:
+		if (!vsock_parse(&run->config.vsock, arg))
+			wrong(state, "--vsock: '%s' is not a number from 3 to 4294967294", arg);
+		return true;
+	case OPT_SHARE:
+		parse_share(run, arg, state);
+		return true;
+	case OPT_RNG:
+		run->config.rng = true;
+		return true;
+	case OPT_BALLOON:
+		run->config.balloon = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void parse_end(const struct run *run, struct argp_state *state)
+{
+	if (!run->kernel)
+		wrong(state, "--kernel is required");
+	if (run->config.agent && !run->initrd)
+		wrong(state, "--agent: needs an --initrd to be put into");
+	if (run->config.balloon && run->config.backing == RAM_BACKING_ANON)
+		wrong(state, "--balloon: anonymous memory cannot be given back; use --backing gmem");
+	check_devices(&run->config, state);
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct run *run = state->input;
 
@@ -203,15 +302,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_BACKING:
 		parse_backing(run, arg, state);
 		break;
-	case OPT_DISK:
-		parse_disk(run, arg, state);
-		break;
-	case OPT_BALLOON:
-		run->config.balloon = true;
-		break;
-	case OPT_NET:
-		parse_net(run, arg, state);
-		break;
 	case OPT_AGENT:
 		run->config.agent = true;
 		break;
@@ -219,21 +309,46 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		parse_merge(run, arg, state);
 		break;
 	case ARGP_KEY_ARG:
-		argp_error(state, "unexpected argument '%s'", arg);
-		break;
+		wrong(state, "unexpected argument '%s'", arg);
 	case ARGP_KEY_END:
-		if (!run->kernel)
-			argp_error(state, "--kernel is required");
-		if (run->config.agent && !run->initrd)
-			argp_error(state, "--agent: needs an --initrd to be put into");
-		if (run->config.balloon && run->config.backing == RAM_BACKING_ANON)
-			argp_error(state, "--balloon: anonymous memory cannot be given back; "
-				   "use --backing gmem");
+		parse_end(run, state);
 		break;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return parse_device(run, key, arg, state) ? 0 : ARGP_ERR_UNKNOWN;
 	}
 	return 0;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state);
+
+static void set_from_file(void *owner, int key, char *value, const char *where)
+{
+	struct run *run = owner;
+
+	run->where = where;
+	if (key == OPT_CONFIG || key == OPT_PRINT_CONFIG)
+		wrong(run->state, "a file has no such option");
+	parse(key, value, run->state);
+	run->where = NULL;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct run *run = state->input;
+
+	switch (key) {
+	case OPT_CONFIG:
+		run->state = state;
+		config_read(arg, options, set_from_file, run);
+		return 0;
+	case OPT_PRINT_CONFIG:
+		run->print = true;
+		return 0;
+	default:
+		config_record(run->options, options, key, arg,
+			      key == OPT_DISK || key == OPT_NET || key == OPT_SHARE);
+		return parse_option(key, arg, state);
+	}
 }
 
 /* A machine whose console goes nowhere is a mistake, and > /dev/null is easily said. */
@@ -268,6 +383,11 @@ static int run_prepare(struct run *run)
 	for (unsigned int i = 0; i < run->config.nets; i++)
 		if (net_open(&run->config.net[i]) < 0)
 			return VM_ERROR;
+	for (unsigned int i = 0; i < run->config.shares; i++)
+		if (share_check(&run->config.share[i]) < 0)
+			return VM_ERROR;
+	if (vsock_open(&run->config.vsock) < 0)
+		return VM_ERROR;
 	return boot_plan(boot) < 0 ? VM_ERROR : 0;
 }
 
@@ -333,16 +453,25 @@ int cmd_run(int argc, char **argv)
 {
 	static const struct argp argp = { options, parse, NULL, doc, NULL, NULL, NULL };
 	struct run run = {
-		.config = { .dev = DITTO_DEV, .name = "", .ram_size = RAM_DEFAULT, .cpus = 1 },
+		.config = { .dev = DITTO_DEV, .name = "", .ram_size = RAM_DEFAULT, .cpus = 1,
+			    .vsock.fd = -1 },
 		.boot.cmdline = "console=ttyS0",
+		.options = json_object_new_object(),
 	};
 	int status;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &run);
+	if (run.print) {
+		config_print(run.options);
+		return EXIT_SUCCESS;
+	}
 	status = run_prepare(&run);
 	if (!status)
 		status = run_machine(&run);
 	run_close_files(&run);
+	while (run.config.shares)
+		share_forget(&run.config.share[--run.config.shares]);
+	vsock_close(&run.config.vsock);
 	while (run.config.nets)
 		net_close(&run.config.net[--run.config.nets]);
 	while (run.config.disks)

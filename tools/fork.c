@@ -85,10 +85,11 @@ static int fork_vm(int vm_fd, uint32_t flags, unsigned int cpus, int *fds)
 	return -EINVAL;
 }
 
-/* A connection has one end, and it is the parent's; so are the device's queues. */
-static bool has_network(const struct vm *vm)
+/* A connection has one other end, and that is not forked with it; nor are such devices. */
+static bool has_peers(const struct vm *vm)
 {
-	return vm->nets.count;
+	return vm->nets.count || vm->vsock.created || vm->shares.count ||
+	       vm->rng.created;
 }
 
 /**
@@ -103,7 +104,7 @@ int fork_template(struct vm *vm, struct vm_state *state)
 	int fds[VM_CPUS_MAX], fd;
 
 	/* After a reset: half of what its agent is told would be lost. */
-	if (has_network(vm) || vm->agent.greeted)
+	if (has_peers(vm) || vm->agent.greeted)
 		return -EBUSY;
 	if (vm->frozen) {
 		*state = *vm->frozen;
@@ -171,7 +172,7 @@ int fork_freeze(struct vm *vm)
 
 	if (vm->frozen)
 		return 0;
-	if (has_network(vm) || vm->agent.greeted)
+	if (has_peers(vm) || vm->agent.greeted)
 		return -EBUSY;
 	ret = park_all(vm);
 	if (ret < 0)

@@ -75,7 +75,8 @@ static bool chain_add(struct ring *r, struct chain *chain, const struct vring_de
 		return ring_fail(r, "a readable descriptor behind a writable one");
 	at = d->len ? ram_at(r->ram, d->addr, d->len) : NULL;
 	if (!at)
-		return ring_fail(r, d->len ? "an address without memory" : "a descriptor of no bytes");
+		return ring_fail(r, d->len ? "an address without memory"
+					   : "a descriptor of no bytes");
 	chain->buffer[count] = (struct iovec){ .iov_base = at, .iov_len = d->len };
 	if (d->flags & VRING_DESC_F_WRITE)
 		chain->writable++;

@@ -162,12 +162,14 @@ static void right_chains(void)
 		ok &= chain_read(&chain, copy, sizeof(copy)) == sizeof(text);
 		ok &= !memcmp(copy, text, sizeof(text)) && chain_room(&chain) == 103;
 		ok &= chain_write(&chain, 2, text, sizeof(text)) == sizeof(text);
-		ok &= ram.host[DATA + 66] == 'w' && !memcmp(ram.host + RAM_BYTES - 100, text + 1, 20);
+		ok &= ram.host[DATA + 66] == 'w';
+		ok &= !memcmp(ram.host + RAM_BYTES - 100, text + 1, 20);
 		ok &= chain_write(&chain, 100, text, sizeof(text)) == 3;
 		ok &= chain_read(&chain, copy, 2) == sizeof(text);
 		ring_complete(&ring, chain.head, i);
 		ok &= ring.parts.used->idx == (uint16_t)(i + 1) && !ring_next(&ring, &chain);
-		ok &= ring.parts.used->ring[i % NUM].id == 3 && ring.parts.used->ring[i % NUM].len == i;
+		ok &= ring.parts.used->ring[i % NUM].id == 3;
+		ok &= ring.parts.used->ring[i % NUM].len == i;
 	}
 	result(ok && !ring.error, "chains around the end of the index");
 	ring.parts.avail->flags = VRING_AVAIL_F_NO_INTERRUPT;

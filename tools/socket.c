@@ -414,9 +414,9 @@ static void explain(const char *name, const char *command, int err)
 		complain("%s: no such machine of yours (`ditto tree' lists them)", name);
 		break;
 	case EBUSY:
-		complain("%s: %s: busy: it has a disk, a network device, a balloon or other memory "
-			 "than ditto's, nobody reads its console, or its agent has not answered "
-			 "since a reset",
+		complain("%s: %s: busy: it has a disk, a balloon, a network device, a folder or "
+			 "other memory than ditto's, nobody reads its console, or its agent has "
+			 "not answered since a reset",
 			 name, command);
 		break;
 	case ENODEV:

@@ -276,7 +276,9 @@ int vm_create(struct vm *vm, const struct vm_config *config)
 	if (vm_set_policy(vm) < 0)
 		return -1;
 	if (vm_create_board(vm) < 0 || vm_create_ram(vm, has_gmem) < 0 ||
+	    shares_create(&vm->shares, vm) < 0 ||	/* it forks: before threads */
 	    disks_create(&vm->disks, vm) < 0 || nets_create(&vm->nets, vm) < 0 ||
+	    vsock_create(&vm->vsock, vm) < 0 || rng_create(&vm->rng, vm) < 0 ||
 	    balloon_create(&vm->balloon, vm) < 0 || bus_start(&vm->bus) < 0)
 		return -1;
 	vm_attach_devices(vm);
@@ -396,8 +398,11 @@ void vm_destroy(struct vm *vm)
 	free(vm->origin);
 	bus_stop(&vm->bus);
 	balloon_destroy(&vm->balloon);
+	rng_destroy(&vm->rng);
+	vsock_destroy(&vm->vsock);
 	nets_destroy(&vm->nets);
 	disks_destroy(&vm->disks);
+	shares_destroy(&vm->shares);
 	if (vm->fd >= 0)
 		close(vm->fd);
 	ram_destroy(&vm->ram);

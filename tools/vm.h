@@ -16,10 +16,13 @@
 #include "park.h"
 #include "pm.h"
 #include "ram.h"
+#include "rng.h"
 #include "rtc.h"
 #include "serial.h"
+#include "share.h"
 #include "vcpu.h"
 #include "vmgenid.h"
+#include "vsock.h"
 
 #include "ditto.h"
 
@@ -54,6 +57,10 @@ enum vm_status {
  * @net: its network devices
  * @nets: how many
  * @balloon: it has a balloon
+ * @vsock: its socket device
+ * @share: its folders
+ * @shares: how many
+ * @rng: it has a source of random numbers
  * @agent: it has a second serial port, for the agent
  * @resettable: a fork that can be put back
  * @attachable: its console is whoever attaches, not standard input and output
@@ -69,7 +76,10 @@ struct vm_config {
 	unsigned int disks;
 	struct net_config net[NETS_MAX];
 	unsigned int nets;
-	bool balloon, agent, resettable, attachable;
+	struct vsock_config vsock;
+	struct share_config share[SHARES_MAX];
+	unsigned int shares;
+	bool balloon, rng, agent, resettable, attachable;
 };
 
 /**
@@ -83,8 +93,7 @@ struct vm_config {
  * @serial, @rtc, @i8042, @pm, @vmgenid: the devices; they lock themselves
  * @serial2, @agent: the agent's port and its other end, if there is one; likewise
  * @bus: the virtio devices; they lock themselves
- * @disks, @nets: whose they are
- * @balloon: if it has one; locks itself
+ * @disks, @nets, @vsock, @shares, @rng, @balloon: whose they are
  * @console: the other end of @serial; locks itself
  * @vcpu: the CPUs
  * @vcpus: how many were created
@@ -118,6 +127,9 @@ struct vm {
 	struct disks disks;
 	struct nets nets;
 	struct balloon balloon;
+	struct vsock vsock;
+	struct shares shares;
+	struct rng rng;
 	struct console console;
 	struct vcpu vcpu[VM_CPUS_MAX];
 	unsigned int vcpus;
