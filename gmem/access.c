@@ -320,7 +320,8 @@ static bool cmpxchg_fn(void *va, void *arg)
 	u64 was = 0;
 	u8 first;
 
-	a->bad = !mc_load(first, (const u8 *)va);	/* and with it the rest, in the cache by then */
+	/* And with it the rest, which is in the cache by then. */
+	a->bad = !mc_load(first, (const u8 *)va);
 	if (unlikely(a->bad))
 		return false;
 	switch (a->size) {

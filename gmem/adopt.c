@@ -167,7 +167,7 @@ static int copy_page_in(struct gmem *g, pgoff_t off, struct page *page)
 	return ret;
 }
 
-static int copy_pages(struct adoption *m)
+static int adopt_copy_pages(struct adoption *m)
 {
 	pgoff_t off = m->pos >> PAGE_SHIFT;
 	unsigned long i;
@@ -239,7 +239,7 @@ static int move_freeze(struct adoption *m)
 	ret = freeze_pages(m, vma);
 	if (ret)
 		return ret;
-	ret = copy_pages(m);
+	ret = adopt_copy_pages(m);
 	if (ret) {
 		move_thaw(m);
 		return ret;
@@ -542,7 +542,8 @@ static bool spot_joins(struct adopt_spot *s, struct vm_area_struct *vma)
 	if (s->base > s->start || s->end - s->base > gmem_size(g))
 		return false;
 	/* What was there may have been moved elsewhere. */
-	if (gmem_adoptee_mapped(g, (s->start - s->base) >> PAGE_SHIFT, (s->end - s->base) >> PAGE_SHIFT))
+	if (gmem_adoptee_mapped(g, (s->start - s->base) >> PAGE_SHIFT,
+				(s->end - s->base) >> PAGE_SHIFT))
 		return false;
 	s->file = get_file(vma->vm_file);
 	return true;

@@ -8,8 +8,8 @@
  * Owns those address spaces, their list, and what is done with all mappings in all of them.
  * A gmem's list has only files that were mapped, so a walk over it is over no more
  * than he would in the inode's tree of mappings. A mapping is found from its first page on: it
- * is in the list before it can fault, and code that takes pages away waits for faults that are under
- * way (internal.h, point 4) before it looks.
+ * is in the list before it can fault, and code that takes pages away waits for faults that are
+ * under way (internal.h, point 4) before it looks.
  *
  * A user who has more of them than GMEM_CROWD_READER has no page mapped by any (he is "out"), so
  * that nobody has to look at them, and merging goes on: what he reads there is a bus error, until

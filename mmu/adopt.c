@@ -75,7 +75,7 @@ static int look_all(struct mmu *mmu, struct adopt_look *look)
 }
 
 /* What DITTO_LIST_VMS says. */
-static u32 look_result(const struct adopt_look *look)
+static u32 adopt_look_result(const struct adopt_look *look)
 {
 	u32 why, most = DITTO_UNADOPTED_NONE;
 	u64 sum = 0;
@@ -92,7 +92,7 @@ static u32 look_result(const struct adopt_look *look)
 
 static void look_finish(struct mmu *mmu, const struct adopt_look *look)
 {
-	WRITE_ONCE(mmu->unadopted, look_result(look));
+	WRITE_ONCE(mmu->unadopted, adopt_look_result(look));
 	if (look->moved)
 		mmu->adopt_wait = LOOK_FIRST;
 	WRITE_ONCE(mmu->adopt_due, jiffies + mmu->adopt_wait);

@@ -113,7 +113,8 @@ int balloon_control(struct balloon *b, struct json_object *request, struct json_
 	}
 	if (ioctl(b->device.fd, DITTO_BALLOON, &state) < 0)
 		return -errno;
-	if ((state.flags & DITTO_BALLOON_SET_TARGET) && virtio_config_changed(&b->device.virtio) < 0)
+	if ((state.flags & DITTO_BALLOON_SET_TARGET) &&
+	    virtio_config_changed(&b->device.virtio) < 0)
 		return -errno;
 	balloon_tell(&state, answer);
 	return 0;

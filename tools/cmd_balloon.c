@@ -22,7 +22,8 @@ static const char doc[] =
 	"Show the balloon of machine NAME, which was started with `ditto run --balloon', and what "
 	"its guest says about its memory. With SIZE, as in 512M, that is how much memory the guest "
 	"is to do without from now on; 0 gives it back. The guest follows as it can.\v"
-	"`target' is what was asked for, `actual' how far the guest has come, `returned' what became "
+	"`target' is what was asked for, `actual' how far the guest has come, `returned' what "
+	"became "
 	"the host's, of that and of what the guest freed by itself (`reported').\n"
 	"\n"
 	"Exit status: 0; 1 if it cannot be done.";

@@ -41,16 +41,22 @@ static const struct argp_option options[] = {
 	{ "memory",  'm', "SIZE", 0, "RAM, as in 512M or 4G (default: 256M)", 2 },
 	{ "cpus",    'c', "N",    0, "virtual CPUs, 1 to 64 (default: 1)", 2 },
 	{ "disk", OPT_DISK, "FILE[,ro][,serial=TEXT]", 0,
-	  "a disk (/dev/vda, /dev/vdb, ...): what is in FILE, a raw image or a block device; `ro': the "
+	  "a disk (/dev/vda, /dev/vdb, ...): what is in FILE, a raw image or a block device; "
+	  "`ro': the "
 	  "guest cannot write. May be given eight times", 2 },
 	{ "balloon", OPT_BALLOON, NULL, 0,
-	  "memory that the guest frees is the host's again, and `ditto balloon' takes more of it", 2 },
-	{ "net", OPT_NET, "user[,fwd=[ADDRESS:]PORT:PORT][,mac=MAC]|tap=INTERFACE[,mac=MAC]|none", 0,
-	  "a network device: `user', a network of this process's own" NET_USER ", with TCP ports of "
-	  "the host that are the guest's; or `tap', an interface of the host, through vhost-net. May "
+	  "memory that the guest frees is the host's again, and `ditto balloon' takes more of "
+	  "it", 2 },
+	{ "net", OPT_NET,
+	  "user[,fwd=[ADDRESS:]PORT:PORT][,mac=MAC]|tap=INTERFACE[,mac=MAC]|none", 0,
+	  "a network device: `user', a network of this process's own" NET_USER ", with TCP ports "
+	  "of "
+	  "the host that are the guest's; or `tap', an interface of the host, through vhost-net. "
+	  "May "
 	  "be given four times (default: none)", 2 },
 	{ "vsock", OPT_VSOCK, "CID", 0,
-	  "sockets between guest and host (AF_VSOCK), through vhost-vsock: the guest's number, from "
+	  "sockets between guest and host (AF_VSOCK), through vhost-vsock: the guest's number, "
+	  "from "
 	  "3 on", 2 },
 	{ "share", OPT_SHARE, "DIR[:TAG][,ro]", 0,
 	  "a folder of this host, which the guest mounts (mount -t virtiofs TAG; default `share'), "
@@ -59,17 +65,22 @@ static const struct argp_option options[] = {
 	{ "name",    'n', "NAME", 0, "what `ditto ps' calls it (at most 31 printable characters, "
 				     "no '/')", 2 },
 	{ "agent", OPT_AGENT, NULL, 0,
-	  "put an agent into the initial RAM file system, so that `ditto exec' runs commands in forks "
+	  "put an agent into the initial RAM file system, so that `ditto exec' runs commands in "
+	  "forks "
 	  "of the machine; it has the second serial port (ttyS1)", 2 },
 	{ "config", OPT_CONFIG, "FILE", 0,
-	  "take options from FILE, a JSON object with their long names; what follows on the command "
+	  "take options from FILE, a JSON object with their long names; what follows on the "
+	  "command "
 	  "line counts more", 2 },
 	{ "print-config", OPT_PRINT_CONFIG, NULL, 0, "print such a file, and boot nothing", 2 },
-	{ "dev",     'd', "PATH", 0, "device (default: /dev/ditto); /dev/kvm runs on stock KVM", 3 },
+	{ "dev",     'd', "PATH", 0,
+	  "device (default: /dev/ditto); /dev/kvm runs on stock KVM", 3 },
 	{ "backing", OPT_BACKING, "KIND", 0,
-	  "make RAM of a `gmem' or of `anon'ymous memory (default: gmem where the device has it)", 3 },
+	  "make RAM of a `gmem' or of `anon'ymous memory (default: gmem where the device has "
+	  "it)", 3 },
 	{ "merge", OPT_MERGE, "POLICY", 0,
-	  "what its memory may be shared with: nothing (`off'), only zero pages given back (`zero'), "
+	  "what its memory may be shared with: nothing (`off'), only zero pages given back "
+	  "(`zero'), "
 	  "it`self', any other of this policy, unnoticeably (`secure'), or its owner's other "
 	  "machines (`domain'); default: the module's", 3 },
 	{ 0 }
@@ -269,7 +280,8 @@ static void parse_end(const struct run *run, struct argp_state *state)
 	if (run->config.agent && !run->initrd)
 		wrong(state, "--agent: needs an --initrd to be put into");
 	if (run->config.balloon && run->config.backing == RAM_BACKING_ANON)
-		wrong(state, "--balloon: anonymous memory cannot be given back; use --backing gmem");
+		wrong(state, "--balloon: anonymous memory cannot be given back; use --backing "
+		"gmem");
 	check_devices(&run->config, state);
 }
 

@@ -134,7 +134,8 @@ static void write_ready(struct virtio *v, uint32_t value)
 
 static void set_half(uint64_t *to, bool high, uint32_t value)
 {
-	*to = high ? (*to & UINT32_MAX) | (uint64_t)value << 32 : (*to & ~(uint64_t)UINT32_MAX) | value;
+	*to = high ? (*to & UINT32_MAX) | (uint64_t)value << 32
+		   : (*to & ~(uint64_t)UINT32_MAX) | value;
 }
 
 static void write_queue(struct virtio *v, unsigned int offset, uint32_t value)
@@ -250,7 +251,8 @@ int virtio_config_changed(struct virtio *v)
 	ret = show_config(v);
 	if (!ret) {
 		put(v, VIRTIO_MMIO_CONFIG_GENERATION, get(v, VIRTIO_MMIO_CONFIG_GENERATION) + 1);
-		put(v, VIRTIO_MMIO_INTERRUPT_STATUS, VIRTIO_MMIO_INT_VRING | VIRTIO_MMIO_INT_CONFIG);
+		put(v, VIRTIO_MMIO_INTERRUPT_STATUS,
+		    VIRTIO_MMIO_INT_VRING | VIRTIO_MMIO_INT_CONFIG);
 		eventfd_write(v->call_fd, 1);
 	}
 	pthread_mutex_unlock(&v->lock);
@@ -345,7 +347,8 @@ static int connect_events(struct virtio *v)
 {
 	struct kvm_irqfd irq = { .gsi = virtio_gsi(v->index) };
 
-	if (eventfd_new(&v->call_fd) < 0 || eventfd_new(&v->err_fd) < 0 || eventfd_new(&v->ack_fd) < 0)
+	if (eventfd_new(&v->call_fd) < 0 || eventfd_new(&v->err_fd) < 0 ||
+	    eventfd_new(&v->ack_fd) < 0)
 		return -1;
 	irq.fd = v->call_fd;
 	if (ioctl(v->vm->fd, KVM_IRQFD, &irq) < 0 ||

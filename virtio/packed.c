@@ -64,7 +64,8 @@ static int packed_waiting(struct ring *r)
 	if (err)
 		return err;
 	flags = le16_to_cpu(le);
-	return !!(flags & PACKED_AVAIL) == r->avail_wrap && !!(flags & PACKED_USED) != r->avail_wrap;
+	return !!(flags & PACKED_AVAIL) == r->avail_wrap &&
+	       !!(flags & PACKED_USED) != r->avail_wrap;
 }
 
 /**
@@ -120,7 +121,9 @@ int packed_complete(struct ring *r, const struct ring_chain *c, u32 len)
 
 	if (err)
 		return err;
-	/* The element, and what the device wrote, before its flags, which the driver reads first. */
+	/*
+	 * The element, and what the device wrote, before its flags, which the driver reads first.
+	 */
 	smp_wmb();
 	err = ring_write(r, at + last, &desc.flags, sizeof(desc.flags));
 	if (err)

@@ -373,7 +373,8 @@ static void no_smm(const void *arg)
 {
 	struct vm *vm = vm_new(NULL);
 	struct kvm_vcpu_events no = { .flags = KVM_VCPUEVENT_VALID_NMI_PENDING |
-					       KVM_VCPUEVENT_VALID_SHADOW | KVM_VCPUEVENT_VALID_SMM };
+					       KVM_VCPUEVENT_VALID_SHADOW |
+					       KVM_VCPUEVENT_VALID_SMM };
 	struct kvm_vcpu_events bad;
 	u32 i;
 

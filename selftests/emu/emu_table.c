@@ -87,7 +87,8 @@ int main(void)
 	       "Left out on purpose: arithmetic of x87 and of SSE, which nobody does in a\n"
 	       "device's memory; and FLD of 32 bits, which KVM's own\n"
 	       "exit_on_emulation_failure_test takes for what no emulator executes. XSAVE and\n"
-	       "XRSTOR to a device, and everything with EVEX (AVX-512), are not executed either.\n");
+	       "XRSTOR to a device, and everything with EVEX (AVX-512), are not executed\n"
+	       "either.\n");
 	print_map("One byte", emu_map_1);
 	print_map("0F", emu_map_0f);
 	print_map("0F 38", emu_map_0f38);

@@ -46,9 +46,12 @@
 #define AVX2(name, op, f) \
 	{ name, T_VEX | T_MODRM | T_NO66 | T_NOREP | (f), op, -1, 0x66, U_NONE, EMU_NEED_AVX2 }
 #define AVX2_WIDEN(name, op) \
-	AVX2("vpmov" name "bw", op, T_0F38 | T_L), AVX2("vpmov" name "bd", (op) + 1, T_0F38 | T_L), \
-	AVX2("vpmov" name "bq", (op) + 2, T_0F38 | T_L), AVX2("vpmov" name "wd", (op) + 3, T_0F38 | T_L), \
-	AVX2("vpmov" name "wq", (op) + 4, T_0F38 | T_L), AVX2("vpmov" name "dq", (op) + 5, T_0F38 | T_L)
+	AVX2("vpmov" name "bw", op, T_0F38 | T_L), \
+	AVX2("vpmov" name "bd", (op) + 1, T_0F38 | T_L), \
+	AVX2("vpmov" name "bq", (op) + 2, T_0F38 | T_L), \
+	AVX2("vpmov" name "wd", (op) + 3, T_0F38 | T_L), \
+	AVX2("vpmov" name "wq", (op) + 4, T_0F38 | T_L), \
+	AVX2("vpmov" name "dq", (op) + 5, T_0F38 | T_L)
 #define AVX(name, op, pfx, f) \
 	{ name, T_VEX | T_MODRM | T_NO66 | T_NOREP | (f), op, -1, pfx, U_NONE, EMU_NEED_AVX }
 
@@ -238,14 +241,16 @@ const struct template templates[] = {
 	SSE41("pinsrb", 0x20, T_0F3A | T_IMM8), SSE41("insertps", 0x21, T_0F3A | T_IMM8),
 	SSE41("pinsrd/q", 0x22, T_0F3A | T_IMM8), SSE41("pextrb", 0x14, T_0F3A | T_IMM8),
 	SSE41("pextrw", 0x15, T_0F3A | T_IMM8), SSE41("pextrd/q", 0x16, T_0F3A | T_IMM8),
-	SSE41("extractps", 0x17, T_0F3A | T_IMM8), SSE41("movntdqa", 0x2a, T_0F38 | T_MEM | T_ALIGN),
+	SSE41("extractps", 0x17, T_0F3A | T_IMM8),
+	SSE41("movntdqa", 0x2a, T_0F38 | T_MEM | T_ALIGN),
 	SSE41_WIDEN("sx", 0x20), SSE41_WIDEN("zx", 0x30),
 	AVX("vpinsrw", 0xc4, 0x66, T_0F | T_V3 | T_IMM8), AVX("vmaskmovdqu", 0xf7, 0x66, T_0F),
 	AVX("vpinsrb", 0x20, 0x66, T_0F3A | T_V3 | T_IMM8),
 	AVX("vinsertps", 0x21, 0x66, T_0F3A | T_V3 | T_IMM8),
 	AVX("vpinsrd/q", 0x22, 0x66, T_0F3A | T_V3 | T_IMM8),
 	AVX("vpextrb", 0x14, 0x66, T_0F3A | T_IMM8), AVX("vpextrw", 0x15, 0x66, T_0F3A | T_IMM8),
-	AVX("vpextrd/q", 0x16, 0x66, T_0F3A | T_IMM8), AVX("vextractps", 0x17, 0x66, T_0F3A | T_IMM8),
+	AVX("vpextrd/q", 0x16, 0x66, T_0F3A | T_IMM8),
+	AVX("vextractps", 0x17, 0x66, T_0F3A | T_IMM8),
 	AVX("vinsertf128", 0x18, 0x66, T_0F3A | T_L | T_V3 | T_IMM8),
 	AVX("vmaskmovps V,M", 0x2c, 0x66, T_0F38 | T_L | T_V3 | T_MEM),
 	AVX("vmaskmovpd V,M", 0x2d, 0x66, T_0F38 | T_L | T_V3 | T_MEM),

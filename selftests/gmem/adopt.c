@@ -290,7 +290,8 @@ static void writers_check(const struct writer *w, u32 nr, u8 *p)
 			if (w[i].write == write_atomically)
 				atomic += w[i].rounds;
 			else if (w[i].write != write_directly)
-				ASSERT_EQ(*(u32 *)(p + page * PAGE_SIZE + w[i].offset), w[i].rounds);
+				ASSERT_EQ(*(u32 *)(p + page * PAGE_SIZE + w[i].offset),
+					  w[i].rounds);
 		}
 		ASSERT_EQ(*(u32 *)(p + page * PAGE_SIZE + 128), atomic);
 	}
@@ -618,8 +619,10 @@ static void *hostile_run(void *arg)
 			madvise(page, 8 * PAGE_SIZE, MADV_DONTNEED);
 			break;
 		case 1:
-			mremap(page, 8 * PAGE_SIZE, 8 * PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, q);
-			mremap(q, 8 * PAGE_SIZE, 8 * PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, page);
+			mremap(page, 8 * PAGE_SIZE, 8 * PAGE_SIZE,
+			       MREMAP_MAYMOVE | MREMAP_FIXED, q);
+			mremap(q, 8 * PAGE_SIZE, 8 * PAGE_SIZE,
+			       MREMAP_MAYMOVE | MREMAP_FIXED, page);
 			break;
 		case 2:
 			mprotect(page, 8 * PAGE_SIZE, PROT_READ);

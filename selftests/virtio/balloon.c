@@ -471,7 +471,8 @@ static void endless_reports(const void *arg)
 
 	for (u32 i = 0; i < 60; i++)
 		ring_table(&d, REPORTS)[i] = (struct vring_desc){
-			RAM, 64 * MIB, VRING_DESC_F_WRITE | (i < 59 ? VRING_DESC_F_NEXT : 0), i + 1 };
+			RAM, 64 * MIB,
+			VRING_DESC_F_WRITE | (i < 59 ? VRING_DESC_F_NEXT : 0), i + 1 };
 	ring_desc(&d, REPORTS)[0] = (struct vring_desc){
 		RING_AT + REPORTS * QUEUE_ROOM + 0x9000, 60 * 16, VRING_DESC_F_INDIRECT, 0 };
 	for (u32 i = 0; i < d.num; i++)
@@ -528,11 +529,12 @@ static void reports_by_other_queues(const void *arg)
 {
 	need_gmem();
 	for (u32 queue = STATS; queue <= REPORTS; queue++) {
-		struct disk d = device_new(vm_new(&(struct vm_config){ .ram = RAM }), &balloon_args);
+		struct vm *vm = vm_new(&(struct vm_config){ .ram = RAM });
+		struct disk d = device_new(vm, &balloon_args);
 
 		*(u8 *)data_at(&d, 16 * MIB) = 1;
-		disk_set_up(&d, queue, BALLOON & ~(queue == STATS ? 1ull << VIRTIO_BALLOON_F_STATS_VQ
-						   : 0));
+		disk_set_up(&d, queue, queue != STATS ? BALLOON :
+				       BALLOON & ~(1ull << VIRTIO_BALLOON_F_STATS_VQ));
 		CHECKED(disk_enable(&d, queue, 1));
 		give(&d, queue, 16 * MIB, MIB, VRING_DESC_F_WRITE);
 		ASSERT_EQ(*(u8 *)data_at(&d, 16 * MIB), 0);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The driver's side of a device, a disk or another, played by the test: rings in guest memory,
- * written by hand, and vhost's ioctls. What guest memory looks like, from RING_AT on, for queue 0; others follow
- * QUEUE_ROOM behind one another:
+ * written by hand, and vhost's ioctls. What guest memory looks like, from RING_AT on, for queue 0;
+ * others follow QUEUE_ROOM behind one another:
  *	+0 descriptors	+0x4000 available	+0x6000 used	+0x9000 indirect table
  *	DATA_AT: for the tests
  */

@@ -557,7 +557,8 @@ const struct emu_opcode emu_map_0f38[256] = {
 /* Every opcode of this map has ModRM and an immediate byte. */
 const struct emu_opcode emu_map_0f3a[256] = {
 	REP8(0x08, L(MODRM, Ib)), REP4(0x14, G(GROUP_PFX, op_extract)),
-	[0x20] = G(GROUP_PFX, op_insert), G(GROUP_PFX, op_insert_ps), G(GROUP_PFX, op_insert), REP4(0x40, L(MODRM, Ib)),
+	[0x20] = G(GROUP_PFX, op_insert), G(GROUP_PFX, op_insert_ps), G(GROUP_PFX, op_insert),
+	REP4(0x40, L(MODRM, Ib)),
 	REP4(0x60, L(MODRM, Ib)), [0xcc] = L(MODRM, Ib), [0xce] = L(MODRM, Ib), L(MODRM, Ib),
 	[0xdf] = L(MODRM, Ib),
 };

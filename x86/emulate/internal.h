@@ -313,8 +313,8 @@ emu_exec_fn emu_clc, emu_stc, emu_cmc, emu_cld, emu_std, emu_cli, emu_sti;
 /* system.c: system registers */
 emu_exec_fn emu_clts, emu_invlpg, emu_wbinvd, emu_mov_to_cr, emu_mov_from_cr, emu_mov_to_dr,
 	    emu_mov_from_dr, emu_mov_from_sreg, emu_smsw, emu_lmsw,
-	    emu_undefined, emu_cpuid, emu_rdtsc, emu_rdpmc, emu_rdpid, emu_rdmsr, emu_wrmsr, emu_xgetbv,
-	    emu_xsetbv, emu_hlt, emu_monitor, emu_clac_stac;
+	    emu_undefined, emu_cpuid, emu_rdtsc, emu_rdpmc, emu_rdpid, emu_rdmsr, emu_wrmsr,
+	    emu_xgetbv, emu_xsetbv, emu_hlt, emu_monitor, emu_clac_stac;
 
 /* mov.c */
 bool emu_condition(u64 rflags, u8 opcode);
