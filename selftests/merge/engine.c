@@ -5,7 +5,6 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -156,42 +155,6 @@ static void knobs_workers(const void *arg)
 	scan_soon("sleep_millisecs", 20);
 }
 
-/* Some ends of a round after a knob was set the advisor has chosen so many pages. */
-static void advisor_chooses(long least, long most, const char *after)
-{
-	double begin = now();
-	long pages;
-
-	while ((pages = counter("pages_to_scan")) < least || pages > most) {
-		if (now() - begin > 4 * SOON)
-			fail("pages_to_scan is %ld %.1f s after %s", pages, 4 * SOON, after);
-		usleep(20000);
-	}
-}
-
-/* The advisor goes by its knobs at the end of each round, which takes 1.5 s here. */
-static void knobs_advisor(const void *arg)
-{
-	make(0);
-	engine_on();
-	knob("pages_to_scan", 1000);
-	knob("advisor_max_pages_to_scan", 100000);
-	knob("advisor_min_pages_to_scan", 1000);
-	knob("advisor_target_scan_time", 1000);
-	knob("sleep_millisecs", 1500);
-	CHECKED(knob_write_text(DITTO_KSM "advisor_mode", "scan-time"));
-	advisor_chooses(1000, 1000, "advisor_target_scan_time = 1000");
-	/* A round takes longer than it should: more pages. */
-	knob("advisor_target_scan_time", 1);
-	advisor_chooses(1300, LONG_MAX, "advisor_target_scan_time = 1");
-	knob("advisor_max_pages_to_scan", 1100);
-	advisor_chooses(1100, 1100, "advisor_max_pages_to_scan = 1100");
-	knob("advisor_max_pages_to_scan", 30000);
-	CHECKED(knob_write_text(DITTO_KSM "advisor_mode", "none"));
-	knob("advisor_min_pages_to_scan", 500);
-	knob("advisor_target_scan_time", 200);
-}
-
 #define BUSY_SIZE (24 * MIB)
 
 /* Wait until there is no scan for a second: the engine makes up for much work in a short time. */
@@ -211,39 +174,6 @@ static void wait_for_pause(u8 *p)
 		}
 	}
 	fail("max_cpu = 1 stops nothing");
-}
-
-/* What is written all the time takes more of a CPU than the advisor is let: fewer pages. */
-static void knobs_advisor_cpu(const void *arg)
-{
-	u8 *p;
-	pid_t child;
-	u64 i, n;
-
-	make(0);
-	p = gmem_map(gmem_new(BUSY_SIZE, 0), BUSY_SIZE);
-	engine_on();
-	knob("pages_to_scan", 20000);
-	knob("advisor_min_pages_to_scan", 100);
-	knob("advisor_max_cpu", 100);
-	knob("advisor_target_scan_time", 1);
-	knob("sleep_millisecs", 1000);
-	child = fork();
-	for (n = 0; !child; n++)
-		for (i = 0; i < BUSY_SIZE / PAGE_SIZE; i++)
-			fill(p + i * PAGE_SIZE, (n << 20) + i + 1);
-	CHECKED(knob_write_text(DITTO_KSM "advisor_mode", "scan-time"));
-	sleep(3);
-	ASSERT(counter("pages_to_scan") > 5000);
-	knob("advisor_max_cpu", 1);
-	advisor_chooses(100, 2500, "advisor_max_cpu = 1");
-	kill(child, SIGKILL);
-	CHECKED(waitpid(child, NULL, 0));
-	CHECKED(knob_write_text(DITTO_KSM "advisor_mode", "none"));
-	knob("advisor_max_cpu", 70);
-	knob("advisor_min_pages_to_scan", 500);
-	knob("advisor_target_scan_time", 200);
-	knob("run", 0);
 }
 
 /* Nor does a sleep go on that only max_cpu has made long. */
@@ -565,8 +495,6 @@ static const struct tap_test tests[] = {
 	{ "bad_knobs", bad_knobs }, { "knobs_at_once", knobs_at_once, .seconds = 60 },
 	{ "knobs_next_page", knobs_next_page, .seconds = 60 },
 	{ "knobs_workers", knobs_workers, .seconds = 60 },
-	{ "knobs_advisor", knobs_advisor, .seconds = 60 },
-	{ "knobs_advisor_cpu", knobs_advisor_cpu, .seconds = 60 },
 	{ "max_cpu_at_once", max_cpu_at_once, .seconds = 100 },
 	{ "advised", advised, .seconds = 60 }, { "workers", workers, .seconds = 60 },
 	{ "budget", budget, .seconds = 60 }, { "counters", counters, .seconds = 60 },

@@ -600,6 +600,15 @@ static enum guest_fault msr_unknown(const struct msr_access *a, const char *acce
 	return X86_NO_FAULT;
 }
 
+static enum guest_fault msr_read_unknown(const struct msr_access *a, u64 *val)
+{
+	enum guest_fault fault = msr_unknown(a, "RDMSR");
+
+	if (fault == X86_NO_FAULT)
+		*val = 0;
+	return fault;
+}
+
 static const struct msr_desc *msr_find(u32 index)
 {
 	u32 lo = 0, hi = ARRAY_SIZE(msr_table);
@@ -649,10 +658,8 @@ enum guest_fault msr_read(struct vcpu *vcpu, u32 index, u64 *val, bool by_vmm)
 	struct msr_access a = { .vcpu = vcpu, .index = index, .by_vmm = by_vmm };
 	const struct msr_desc *d = msr_find(index);
 
-	if (!d) {
-		*val = 0;
-		return msr_unknown(&a, "RDMSR");
-	}
+	if (!d)
+		return msr_read_unknown(&a, val);
 	if (!msr_exists(d, &a))
 		return X86_FAULT;
 	if (d->read) {
