@@ -233,6 +233,7 @@ static void crowd_again(void)
 /* His children have them, too: more than anybody may have. */
 static void crowd_begin(void)
 {
+	pid_t self = getpid();
 	unsigned int i;
 
 	readers_begin();
@@ -240,8 +241,9 @@ static void crowd_begin(void)
 		if (CHECKED(fork()))
 			continue;
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		for (;;)
+		while (getppid() == self)
 			crowd_again();
+		_exit(0);
 	}
 	ASSERT(!readable(mem));
 }
@@ -459,6 +461,7 @@ static void suffer(const void *arg)
 	shared = gmem_map(file, VICTIM_SIZE);
 	memset(shared, 1, VICTIM_SIZE);
 	vm = vm_new(NULL);
+	CHECKED(prctl(PR_SET_CHILD_SUBREAPER, 1));
 	pid = start(a);
 	CHECKED(sched_setscheduler(0, SCHED_FIFO, &first));
 	taken = -faults();
@@ -468,7 +471,8 @@ static void suffer(const void *arg)
 	first.sched_priority = 0;
 	CHECKED(sched_setscheduler(0, SCHED_OTHER, &first));
 	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
+	while (wait(NULL) > 0)		/* and its children */
+		;
 	note("%s: held up for %llu us at most, %ld faults, merged in %llu ms", a->name,
 	     (unsigned long long)ns / 1000, taken, (unsigned long long)merge / 1000000);
 	if (ns >= LIMIT)
