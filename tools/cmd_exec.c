@@ -41,8 +41,8 @@ static const struct argp_option options[] = {
 	{ "cwd",     OPT_CWD,	  "DIR",	0, "its directory (default: /)", 0 },
 	{ "timeout", OPT_TIMEOUT, "SECONDS",	0, "end it after that time", 0 },
 	{ "keep",    OPT_KEEP,	  "PATTERN",	OPTION_ARG_OPTIONAL,
-	  "let the fork go on afterwards, as a machine of that name: as of `ditto fork --name'",
-	  0 },
+	  "let the fork go on afterwards, as a machine in the background; PATTERN is its name, as "
+	  "of `ditto fork --name' (default: NAME-%d)", 0 },
 	{ "dev",     'd',	  "PATH",	0, "device (default: /dev/ditto)", 0 },
 	{ 0 }
 };

@@ -42,22 +42,17 @@ static const struct argp_option options[] = {
 	{ "cpus",    'c', "N",    0, "virtual CPUs, 1 to 64 (default: 1)", 2 },
 	{ "disk", OPT_DISK, "FILE[,ro][,serial=TEXT]", 0,
 	  "a disk (/dev/vda, /dev/vdb, ...): what is in FILE, a raw image or a block device; "
-	  "`ro': the "
-	  "guest cannot write. May be given eight times", 2 },
+	  "`ro': the guest cannot write. May be given eight times", 2 },
 	{ "balloon", OPT_BALLOON, NULL, 0,
-	  "memory that the guest frees is the host's again, and `ditto balloon' takes more of "
-	  "it", 2 },
-	{ "net", OPT_NET,
-	  "user[,fwd=[ADDRESS:]PORT:PORT][,mac=MAC]|tap=INTERFACE[,mac=MAC]|none", 0,
-	  "a network device: `user', a network of this process's own" NET_USER ", with TCP ports "
-	  "of "
-	  "the host that are the guest's; or `tap', an interface of the host, through vhost-net. "
-	  "May "
-	  "be given four times (default: none)", 2 },
+	  "memory that the guest frees is the host's again, and `ditto balloon' takes more", 2 },
+	{ "net", OPT_NET, "KIND", 0,
+	  "a network device: `user[,fwd=[ADDRESS:]PORT:PORT]...', a network of this process's own"
+	  NET_USER ", where connections to the first PORT, of the host, go to the second, of the "
+	  "guest; or `tap=INTERFACE', an interface of the host, through vhost-net. With "
+	  "`,mac=MAC' that is its address. May be given four times (default: none)", 2 },
 	{ "vsock", OPT_VSOCK, "CID", 0,
 	  "sockets between guest and host (AF_VSOCK), through vhost-vsock: the guest's number, "
-	  "from "
-	  "3 on", 2 },
+	  "from 3 on", 2 },
 	{ "share", OPT_SHARE, "DIR[:TAG][,ro]", 0,
 	  "a folder of this host, which the guest mounts (mount -t virtiofs TAG; default `share'), "
 	  "through virtiofsd; `ro': the guest cannot write. May be given four times", 2 },
@@ -66,12 +61,10 @@ static const struct argp_option options[] = {
 				     "no '/')", 2 },
 	{ "agent", OPT_AGENT, NULL, 0,
 	  "put an agent into the initial RAM file system, so that `ditto exec' runs commands in "
-	  "forks "
-	  "of the machine; it has the second serial port (ttyS1)", 2 },
+	  "forks of the machine; it has the second serial port (ttyS1)", 2 },
 	{ "config", OPT_CONFIG, "FILE", 0,
 	  "take options from FILE, a JSON object with their long names; what follows on the "
-	  "command "
-	  "line counts more", 2 },
+	  "command line counts more", 2 },
 	{ "print-config", OPT_PRINT_CONFIG, NULL, 0, "print such a file, and boot nothing", 2 },
 	{ "dev",     'd', "PATH", 0,
 	  "device (default: /dev/ditto); /dev/kvm runs on stock KVM", 3 },
@@ -80,8 +73,7 @@ static const struct argp_option options[] = {
 	  "it)", 3 },
 	{ "merge", OPT_MERGE, "POLICY", 0,
 	  "what its memory may be shared with: nothing (`off'), only zero pages given back "
-	  "(`zero'), "
-	  "it`self', any other of this policy, unnoticeably (`secure'), or its owner's other "
+	  "(`zero'), it`self', any other of this policy, unnoticeably (`secure'), or its owner's other "
 	  "machines (`domain'); default: the module's", 3 },
 	{ 0 }
 };

@@ -75,12 +75,12 @@ static void set_value(const struct file *file, const struct argp_option *option,
 	char *where;
 
 	if (option->arg && type != json_type_string && type != json_type_int)
-		refuse(file, option->name, "a text or a number, or a list of them, is wanted");
+		refuse(file, option->name, "must be a string or a number, or a list of them");
 	if (!option->arg && type != json_type_boolean)
-		refuse(file, option->name, "true or false is wanted");
+		refuse(file, option->name, "must be true or false");
 	if (option->arg && type == json_type_string &&
 	    strlen(json_object_get_string(value)) != (size_t)json_object_get_string_len(value))
-		refuse(file, option->name, "a zero byte is in the text");
+		refuse(file, option->name, "has a zero byte");
 	if (!option->arg && !json_object_get_boolean(value))
 		return;
 	if (asprintf(&where, "%s:%u", file->path, line_of_member(file->text, option->name)) < 0)
@@ -118,7 +118,7 @@ static struct json_object *parse_text(const char *path, const char *text)
 	if (error != json_tokener_success || !json_object_is_type(object, json_type_object)) {
 		complain("%s:%u: %s", path,
 			 line_of(text, json_tokener_get_parse_end(tokener)),
-			 error == json_tokener_success ? "is no object of options"
+			 error == json_tokener_success ? "is not an object of options"
 						       : json_tokener_error_desc(error));
 		exit(EXIT_FAILURE);
 	}

@@ -414,13 +414,17 @@ static void explain(const char *name, const char *command, int err)
 		complain("%s: no such machine of yours (`ditto tree' lists them)", name);
 		break;
 	case EBUSY:
-		complain("%s: %s: busy: it has a disk, a balloon, a network device, a folder or "
-			 "other memory than ditto's, nobody reads its console, or its agent has "
-			 "not answered since a reset",
+		complain("%s: %s: busy: it has disks, a network or other virtio devices, or other "
+			 "memory than ditto's; or nobody reads its console, or its agent has not "
+			 "answered since a reset",
 			 name, command);
 		break;
 	case ENODEV:
 		complain("%s: %s: it was not started with --%s", name, command, command);
+		break;
+	case EACCES:
+		complain("%s: the folder of the machines' sockets is another user's; set "
+			 "XDG_RUNTIME_DIR to a folder of your own", name);
 		break;
 	case EOPNOTSUPP:
 		complain("%s: %s: this machine cannot do that", name, command);
