@@ -73,8 +73,8 @@ static const struct argp_option options[] = {
 	  "it)", 3 },
 	{ "merge", OPT_MERGE, "POLICY", 0,
 	  "what its memory may be shared with: nothing (`off'), only zero pages given back "
-	  "(`zero'), it`self', any other of this policy, unnoticeably (`secure'), or its owner's other "
-	  "machines (`domain'); default: the module's", 3 },
+	  "(`zero'), it`self', any other of this policy, unnoticeably (`secure'), or its owner's "
+	  "other machines (`domain'); default: the module's", 3 },
 	{ 0 }
 };
 

@@ -246,8 +246,13 @@ int fork_reset(struct vm *vm)
 
 static int refuse(const char *what, int err)
 {
-	complain("fork: %s: %s%s", what, strerror(err),
-		 err == EBUSY ? " (a disk, or other memory than ditto's)" : "");
+	const char *why = "";
+
+	if (err == EBUSY)
+		why = " (a disk, or other memory than ditto's)";
+	else if (err == EAGAIN)
+		why = " (you have as many forks as the module's parameter max_forks allows)";
+	complain("fork: %s: %s%s", what, strerror(err), why);
 	return -1;
 }
 

@@ -406,6 +406,17 @@ int machine_call(int fd, const char *command, struct json_object **answer, int *
 	return ret;
 }
 
+static const char *why_unsupported(const char *command)
+{
+	if (!strcmp(command, "reset"))
+		return ": it is not a fork made with --resettable, or has been frozen since";
+	if (!strcmp(command, "console"))
+		return ": its console is where `ditto run' was started";
+	if (!strcmp(command, "fork") || !strcmp(command, "freeze"))
+		return ": its memory has the policy `secure'";
+	return "";
+}
+
 static void explain(const char *name, const char *command, int err)
 {
 	switch (err) {
@@ -422,12 +433,20 @@ static void explain(const char *name, const char *command, int err)
 	case ENODEV:
 		complain("%s: %s: it was not started with --%s", name, command, command);
 		break;
+	case ENOTTY:
+		complain("%s: %s: only machines on ditto's device can do that", name, command);
+		break;
 	case EACCES:
 		complain("%s: the folder of the machines' sockets is another user's; set "
 			 "XDG_RUNTIME_DIR to a folder of your own", name);
 		break;
 	case EOPNOTSUPP:
-		complain("%s: %s: this machine cannot do that", name, command);
+		complain("%s: %s: this machine cannot do that%s", name, command,
+			 why_unsupported(command));
+		break;
+	case EAGAIN:
+		complain("%s: %s: %s: perhaps you have as many forks as the module's parameter "
+			 "max_forks allows", name, command, strerror(err));
 		break;
 	default:
 		complain("%s: %s: %s", name, command, strerror(err));
