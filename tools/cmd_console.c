@@ -19,8 +19,8 @@
 #define CTRL_A		0x01
 
 static const char doc[] =
-	"Attach to the console of machine NAME, which runs in the background; whoever was attached is "
-	"detached. What it said since somebody last listened comes first, as far as it was kept "
+	"Attach to the console of machine NAME, which runs in the background; whoever was attached "
+	"is detached. What it said since somebody last listened comes first, as far as it was kept "
 	"(64 KiB).\v"
 	"On a terminal, Ctrl-A x detaches and Ctrl-A a sends Ctrl-A. The console of a machine that "
 	"`ditto run' started is where that was started.\n"
