@@ -286,7 +286,9 @@ static int share_create(struct share *share, struct vm *vm, const struct share_c
 
 	memcpy(space.tag, config->tag, sizeof(space.tag));
 	if (server_start(share, config) < 0 || vhost_user_begin(&share->user, &vm->ram) < 0) {
-		complain("--share %s: virtiofsd: %s%s", config->dir, strerror(errno),
+		const char *why = strerror(errno);
+
+		complain("--share %s: virtiofsd: %s%s", config->dir, why,
 			 geteuid() && server_find()->escape ?
 			 " (the one of Debian 12 works for root only)" : "");
 		return -1;

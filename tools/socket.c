@@ -419,6 +419,10 @@ static const char *why_unsupported(const char *command)
 
 static void explain(const char *name, const char *command, int err)
 {
+	if (err == EINVAL && !strcmp(command, "balloon")) {
+		complain("%s: balloon: the size is more than the machine's RAM", name);
+		return;
+	}
 	switch (err) {
 	case ENOENT:
 	case ECONNREFUSED:
