@@ -93,9 +93,18 @@ static void reset(struct virtio *v)
 	show_selected(v);
 }
 
+static bool any_enabled(const struct virtio *v)
+{
+	for (unsigned int i = 0; i < v->kind.queues; i++)
+		if (v->queue[i].enabled)
+			return true;
+	return false;
+}
+
+/* Who serves queues is not told of others in the middle of it. */
 static bool features_refused(struct virtio *v)
 {
-	return v->accepted & ~v->kind.features || v->kind.ops->accept(v) < 0;
+	return any_enabled(v) || v->accepted & ~v->kind.features || v->kind.ops->accept(v) < 0;
 }
 
 static void write_status(struct virtio *v, uint32_t status)
@@ -113,7 +122,7 @@ static void write_status(struct virtio *v, uint32_t status)
 	if (!(new & VIRTIO_CONFIG_S_DRIVER_OK))
 		return;
 	for (unsigned int i = 0; i < v->kind.queues; i++) {
-		if (v->queue[i].ready && queue_start(v, i) < 0) {
+		if (v->queue[i].ready && !v->queue[i].enabled && queue_start(v, i) < 0) {
 			need_reset(v);
 			return;
 		}
@@ -126,9 +135,9 @@ static void write_ready(struct virtio *v, uint32_t value)
 
 	if (!q)
 		return;
-	if (!value)
-		queue_stop(v, v->queue_sel);
 	q->ready = value & 1;
+	if (!q->ready)
+		queue_stop(v, v->queue_sel);
 	show_selected(v);
 }
 
@@ -175,7 +184,9 @@ static void write_register(struct virtio *v, unsigned int offset, uint32_t value
 		v->accepted_sel = value;
 		break;
 	case VIRTIO_MMIO_DRIVER_FEATURES:
-		if (v->accepted_sel < 2)
+		/* What was agreed on does not change. */
+		if (v->accepted_sel < 2 &&
+		    !(get(v, VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_FEATURES_OK))
 			set_half(&v->accepted, v->accepted_sel, value);
 		break;
 	case VIRTIO_MMIO_QUEUE_SEL:

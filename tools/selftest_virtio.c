@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Self-test of virtio.c, with nothing of a machine (ioctls succeed): drivers that do what none
+ * does, and registers written at random in all sizes. TAP on standard output; "make check" runs it.
+ */
+#include "util.h"
+#include "vm.h"
+
+#include <linux/kvm.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_mmio.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define QUEUES		3
+#define FEATURES	(1ULL << VIRTIO_F_VERSION_1 | 1)
+#define CONFIG_BYTES	20
+#define WRITES		2000000
+
+int __wrap_ioctl(int fd, unsigned long request, ...);
+
+int __wrap_ioctl(int fd, unsigned long request, ...)
+{
+	(void)fd, (void)request;
+	return 0;
+}
+
+static struct vm vm;
+static struct virtio device;
+static bool runs[QUEUES], wrong;
+static uint64_t agreed;
+static uint8_t space[CONFIG_BYTES];
+static unsigned int tests, failed;
+
+static void result(bool ok, const char *name)
+{
+	printf("%sok %u - %s\n", ok ? "" : "not ", ++tests, name);
+	failed += !ok;
+}
+
+static int on_accept(struct virtio *v)
+{
+	for (unsigned int i = 0; i < QUEUES; i++)
+		wrong |= runs[i];
+	agreed = v->accepted;
+	return v->accepted >> VIRTIO_F_VERSION_1 & 1 ? 0 : -1;
+}
+
+static int on_start(struct virtio *v, unsigned int index)
+{
+	wrong |= index >= QUEUES || runs[index];
+	if (v->queue[index].num > VIRTIO_QUEUE_LEN)
+		return -1;
+	runs[index] = true;
+	return 0;
+}
+
+static void on_stop(struct virtio *v, unsigned int index)
+{
+	(void)v;
+	wrong |= index >= QUEUES || !runs[index];
+	runs[index] = false;
+}
+
+static int on_read_config(struct virtio *v, void *config, size_t *len)
+{
+	(void)v;
+	memcpy(config, space, sizeof(space));
+	*len = sizeof(space);
+	return 0;
+}
+
+static int on_write_config(struct virtio *v, unsigned int offset, const void *data, size_t len)
+{
+	(void)v;
+	if (offset >= sizeof(space) || len > sizeof(space) - offset)
+		return -1;
+	memcpy(space + offset, data, len);
+	return 0;
+}
+
+static const struct virtio_ops ops = {
+	.accept = on_accept, .start = on_start, .stop = on_stop, .read_config = on_read_config,
+	.write_config = on_write_config,
+};
+
+static void write_bytes(unsigned int offset, const void *data, unsigned int len)
+{
+	struct kvm_run run = { .mmio = { .is_write = 1, .len = len } };
+
+	memcpy(run.mmio.data, data, len);
+	virtio_mmio(&device, &run, offset);
+	for (unsigned int i = 0; i < QUEUES; i++)
+		wrong |= runs[i] && !device.queue[i].ready;
+}
+
+static void write_word(unsigned int offset, uint32_t value)
+{
+	write_bytes(offset, &value, sizeof(value));
+}
+
+static void negotiate(void)
+{
+	write_word(VIRTIO_MMIO_STATUS, 0);
+	write_word(VIRTIO_MMIO_DRIVER_FEATURES_SEL, 1);
+	write_word(VIRTIO_MMIO_DRIVER_FEATURES, 1);
+	write_word(VIRTIO_MMIO_STATUS, VIRTIO_CONFIG_S_FEATURES_OK);
+	write_word(VIRTIO_MMIO_QUEUE_SEL, 1);
+	write_word(VIRTIO_MMIO_QUEUE_NUM, 8);
+	write_word(VIRTIO_MMIO_QUEUE_READY, 1);
+	write_word(VIRTIO_MMIO_STATUS, VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK);
+}
+
+static void wrong_drivers(void)
+{
+	bool ok;
+
+	negotiate();
+	ok = runs[1];
+	write_word(VIRTIO_MMIO_STATUS, VIRTIO_CONFIG_S_FEATURES_OK);
+	write_word(VIRTIO_MMIO_STATUS, VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK);
+	result(ok && runs[1] && !wrong, "a queue that runs is not started again");
+	wrong = false;
+	write_word(VIRTIO_MMIO_STATUS, VIRTIO_CONFIG_S_DRIVER_OK);
+	write_word(VIRTIO_MMIO_STATUS, VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK);
+	result(!wrong, "features are not chosen while a queue runs");
+	wrong = false;
+	negotiate();
+	write_word(VIRTIO_MMIO_DRIVER_FEATURES, 7);
+	result(device.accepted == agreed, "features do not change after they were chosen");
+	write_word(VIRTIO_MMIO_QUEUE_READY, 2);
+	result(!runs[1] && !wrong, "a queue that is not ready does not run");
+	wrong = false;
+}
+
+static void random_drivers(void)
+{
+	static const uint16_t often[] = {
+		VIRTIO_MMIO_QUEUE_SEL, VIRTIO_MMIO_QUEUE_READY, VIRTIO_MMIO_STATUS,
+		VIRTIO_MMIO_QUEUE_NUM, VIRTIO_MMIO_DRIVER_FEATURES,
+		VIRTIO_MMIO_DRIVER_FEATURES_SEL,
+	};
+	uint8_t before[CONFIG_BYTES];
+
+	for (unsigned int i = 0; i < WRITES; i++) {
+		unsigned int offset = random() % 8 ? often[random() % ARRAY_SIZE(often)]
+						   : random() % VIRTIO_MMIO_SIZE;
+		uint64_t data = random() % 2 ? (uint64_t)random() % 16
+					     : (uint64_t)random() << 33 ^ (uint64_t)random();
+
+		write_bytes(offset, &data, random() % 4 ? 4 : 1 + random() % 8);
+	}
+	memcpy(before, device.page + VIRTIO_MMIO_CONFIG, sizeof(before));
+	result(!wrong && !memcmp(before, space, sizeof(space)), "registers written at random");
+	write_word(VIRTIO_MMIO_STATUS, 0);
+	result(!runs[0] && !runs[1] && !runs[2], "a reset stops all");
+}
+
+int main(void)
+{
+	static const struct virtio_kind kind = {
+		.ops = &ops, .label = "test", .type = 1, .queues = QUEUES, .features = FEATURES,
+		.config = space, .config_len = sizeof(space),
+	};
+
+	if (virtio_create(&device, &vm, 0, &kind) < 0)
+		abort();
+	wrong_drivers();
+	random_drivers();
+	virtio_destroy(&device);
+	printf("1..%u\n", tests);
+	return !!failed;
+}
