@@ -1,17 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Self-test of virtio.c, with nothing of a machine (ioctls succeed): drivers that do what none
- * does, and registers written at random in all sizes. TAP on standard output; "make check" runs it.
+ * Self-test of virtio.c and vhost_user.c, with nothing of a machine (ioctls succeed): drivers that
+ * do what none does, registers written at random in all sizes, and a device in another process that
+ * answers late, wrong, in pieces or never. TAP on standard output; "make check" runs it.
  */
 #include "util.h"
+#include "vhost_user.h"
 #include "vm.h"
 
 #include <linux/kvm.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
 
 #define QUEUES		3
 #define FEATURES	(1ULL << VIRTIO_F_VERSION_1 | 1)
@@ -157,18 +164,106 @@ static void random_drivers(void)
 	result(!runs[0] && !runs[1] && !runs[2], "a reset stops all");
 }
 
+/**
+ * struct peer - how the other process answers GET_VRING_BASE
+ * @fd: its end
+ * @before_us: so late
+ * @each_us: between two bytes, or 0: all at once
+ * @bytes, @len: what it says
+ */
+struct peer {
+	int fd;
+	unsigned int before_us, each_us;
+	uint32_t bytes[8];
+	size_t len;
+};
+
+static void *peer_thread(void *arg)
+{
+	const struct peer *p = arg;
+	char question[64];
+
+	if (recv(p->fd, question, sizeof(question), 0) <= 0)
+		return NULL;
+	usleep(p->before_us);
+	for (size_t i = 0; i < p->len; i += p->each_us ? 1 : p->len) {
+		if (send(p->fd, (const char *)p->bytes + i, p->each_us ? 1 : p->len,
+			 MSG_NOSIGNAL) < 0)
+			break;
+		usleep(p->each_us);
+	}
+	return NULL;
+}
+
+/* Whether it has said that it stopped, and how long that took. */
+static int ask(struct peer *p, unsigned int *ms)
+{
+	struct vhost_user u;
+	struct timespec from, to;
+	pthread_t thread;
+	int fds[2], ret;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0)
+		abort();
+	u = (struct vhost_user){ .fd = fds[0] };
+	p->fd = fds[1];
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	if (pthread_create(&thread, NULL, peer_thread, p))
+		abort();
+	ret = vhost_user_stop(&u, 1);
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	*ms = (to.tv_sec - from.tv_sec) * 1000 + (to.tv_nsec - from.tv_nsec) / 1000000;
+	close(fds[0]);
+	pthread_join(thread, NULL);
+	close(fds[1]);
+	return ret;
+}
+
+#define ANSWER	{ 11, 1 | 4, 8, 1, 0 }
+
+static void peers(void)
+{
+	struct peer good = { .bytes = ANSWER, .len = 20 };
+	struct peer late = { .bytes = ANSWER, .len = 20, .before_us = 200000 };
+	struct peer slow = { .bytes = ANSWER, .len = 20, .each_us = 600000 };
+	struct peer silent = { .len = 0 };
+	struct peer longer = { .bytes = { 11, 5, 0xffffffff, 1 }, .len = 20 };
+	struct peer other = { .bytes = { 1, 5, 8, 1 }, .len = 20 };
+	struct itimerval tick = { { 0, 20000 }, { 0, 20000 } }, none = { { 0, 0 }, { 0, 0 } };
+	unsigned int ms;
+	bool ok;
+
+	result(!ask(&good, &ms), "an answer");
+	ok = ask(&longer, &ms) < 0;
+	ok &= ask(&other, &ms) < 0;
+	result(ok, "answers that are none");
+	setitimer(ITIMER_REAL, &tick, NULL);
+	result(!ask(&late, &ms), "signals while an answer is waited for");
+	setitimer(ITIMER_REAL, &none, NULL);
+	result(ask(&silent, &ms) < 0 && ms < 5000, "no answer");
+	result(ask(&slow, &ms) < 0 && ms < 5000, "an answer that takes for ever");
+}
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+}
+
 int main(void)
 {
 	static const struct virtio_kind kind = {
 		.ops = &ops, .label = "test", .type = 1, .queues = QUEUES, .features = FEATURES,
 		.config = space, .config_len = sizeof(space),
 	};
+	const struct sigaction sa = { .sa_handler = on_alarm };
 
+	sigaction(SIGALRM, &sa, NULL);
 	if (virtio_create(&device, &vm, 0, &kind) < 0)
 		abort();
 	wrong_drivers();
 	random_drivers();
 	virtio_destroy(&device);
+	peers();
 	printf("1..%u\n", tests);
 	return !!failed;
 }

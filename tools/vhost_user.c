@@ -16,9 +16,12 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
-#define PATIENCE_MS	10000
+#ifndef PATIENCE_MS
+#define PATIENCE_MS	10000	/* for all of an answer */
+#endif
 #define VERSION		1u
 #define IS_REPLY	(1u << 2)
 #define WANT_REPLY	(1u << 3)
@@ -83,17 +86,39 @@ static int message_send(const struct vhost_user *u, struct message *m, const int
 	return -1;
 }
 
-static int receive(const struct vhost_user *u, void *to, size_t len)
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+/* Something can be received. Signals, as a vCPU's thread gets, are no reason to give up. */
+static int receive_wait(const struct vhost_user *u, int64_t until)
 {
 	struct pollfd p = { .fd = u->fd, .events = POLLIN };
+	int64_t left;
 
+	while ((left = until - now_ms()) > 0) {
+		int ret = poll(&p, 1, left);
+
+		if (ret > 0)
+			return 0;
+		if (ret < 0 && errno != EINTR)
+			return -1;
+	}
+	errno = ETIMEDOUT;
+	return -1;
+}
+
+static int receive(const struct vhost_user *u, void *to, size_t len, int64_t until)
+{
 	for (size_t done = 0; done < len;) {
 		ssize_t n;
 
-		if (poll(&p, 1, PATIENCE_MS) <= 0) {
-			errno = ETIMEDOUT;
+		if (receive_wait(u, until) < 0)
 			return -1;
-		}
 		n = recv(u->fd, (char *)to + done, len - done, 0);
 		if (n <= 0) {
 			errno = n ? errno : ECONNRESET;
@@ -108,10 +133,12 @@ static int receive(const struct vhost_user *u, void *to, size_t len)
 static int message_receive(const struct vhost_user *u, struct message *m, uint32_t request,
 			   uint32_t size)
 {
-	if (receive(u, m, HEAD) < 0)
+	int64_t until = now_ms() + PATIENCE_MS;
+
+	if (receive(u, m, HEAD, until) < 0)
 		return -1;
 	if (m->request == request && m->flags & IS_REPLY && m->size == size)
-		return receive(u, &m->number, size);
+		return receive(u, &m->number, size, until);
 	errno = EPROTO;
 	return -1;
 }
