@@ -51,13 +51,22 @@ static const char *net_parse_forward(struct net_config *net, char *text)
 	return NULL;
 }
 
+/* Six pairs of digits: sscanf() takes spaces, signs and more for parts of a number. */
+static bool is_mac(const char *text)
+{
+	for (int i = 0; i < 17; i++)
+		if (i % 3 == 2 ? text[i] != ':' : !isxdigit((unsigned char)text[i]))
+			return false;
+	return !text[17];
+}
+
 static const char *net_parse_mac(struct net_config *net, const char *text)
 {
 	unsigned int byte[ETH_ALEN], any = 0;
-	int end = 0;
 
-	if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &byte[0], &byte[1], &byte[2], &byte[3],
-		   &byte[4], &byte[5], &end) != ETH_ALEN || text[end] || end != 17)
+	if (!is_mac(text) ||
+	    sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x", &byte[0], &byte[1], &byte[2], &byte[3],
+		   &byte[4], &byte[5]) != ETH_ALEN)
 		return "not an address as in mac=02:00:00:00:00:01";
 	for (int i = 0; i < ETH_ALEN; i++) {
 		net->mac[i] = byte[i];
