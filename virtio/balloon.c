@@ -186,15 +186,13 @@ static bool balloon_may_clear(const struct balloon *b)
 static int balloon_report_segment(struct virtio_queue *vq, const struct ring_segment *seg,
 				  u64 *pages)
 {
-	gfn_t gfn = PFN_UP(seg->addr), end = PFN_DOWN(seg->addr + seg->len);
+	struct run run = run_within(seg->addr, seg->len);
 	struct balloon_queue *bq = vq->buf;
 
-	if (gfn >= end)
-		return 0;
-	*pages += end - gfn;
+	*pages += run.npages;
 	if (balloon_may_clear(queue_balloon(vq)))
-		return balloon_discard(vq, gfn, end - gfn);
-	bq->done.kept += end - gfn;
+		return balloon_discard(vq, run.gfn, run.npages);
+	bq->done.kept += run.npages;
 	return 0;
 }
 

@@ -7,6 +7,7 @@
  * there are at most RUNS_MAX.
  */
 #include <linux/minmax.h>
+#include <linux/mm.h>
 #include <linux/sort.h>
 
 #include "virtio/runs.h"
@@ -19,6 +20,23 @@ static bool run_extend(struct run *run, gfn_t gfn)
 		return false;
 	run->npages++;
 	return true;
+}
+
+/**
+ * run_within() - the pages that are wholly in a range
+ * @addr: its first byte
+ * @len: its length; it does not wrap
+ *
+ * The end of all addresses is in no page: rounding up there would begin at 0.
+ *
+ * Return: the run, which may have no pages.
+ */
+struct run run_within(gpa_t addr, u64 len)
+{
+	gfn_t gfn = (addr >> PAGE_SHIFT) + !!offset_in_page(addr);
+	gfn_t end = (addr + len) >> PAGE_SHIFT;
+
+	return (struct run){ .gfn = gfn, .npages = end > gfn ? end - gfn : 0 };
 }
 
 /**

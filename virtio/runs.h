@@ -14,7 +14,7 @@
 /**
  * struct run - a run of pages
  * @gfn: the first
- * @npages: how many, at least one
+ * @npages: how many; of those in struct runs at least one
  */
 struct run {
 	gfn_t gfn;
@@ -31,6 +31,7 @@ struct runs {
 	struct run run[RUNS_MAX];
 };
 
+struct run run_within(gpa_t addr, u64 len);
 bool runs_add(struct runs *runs, gfn_t gfn);
 void runs_merge(struct runs *runs);
 

@@ -105,10 +105,38 @@ static void runs_have_an_end(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, runs->nr, RUNS_MAX);
 }
 
+static void run_within_a_range(struct kunit *test)
+{
+	static const struct {
+		u64 addr, len;
+		struct run run;
+	} ranges[] = {
+		{ 0, 0x1000, { 0, 1 } },
+		{ 0, 0xfff, { 0, 0 } },
+		{ 1, 0x1000, { 1, 0 } },
+		{ 1, 0x1fff, { 1, 1 } },
+		{ 0x1800, 0x2000, { 2, 1 } },
+		{ 0xfffffffffffff000, 0xfff, { 0xfffffffffffff, 0 } },
+		{ 0xfffffffffffff001, 1, { 0x10000000000000, 0 } },
+		{ 0xffffffffffffefff, 0x1000, { 0xfffffffffffff, 0 } },
+		{ 0xffffffffffffe001, 0x1ffe, { 0xfffffffffffff, 0 } },
+		{ 0xffffffffffffdfff, 0x2000, { 0xffffffffffffe, 1 } },
+	};
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(ranges); i++) {
+		struct run run = run_within(ranges[i].addr, ranges[i].len);
+
+		KUNIT_EXPECT_EQ_MSG(test, run.gfn, ranges[i].run.gfn, "range %u", i);
+		KUNIT_EXPECT_EQ_MSG(test, run.npages, ranges[i].run.npages, "range %u", i);
+	}
+}
+
 static struct kunit_case runs_cases[] = {
 	KUNIT_CASE(runs_of_known_orders),
 	KUNIT_CASE(runs_of_random_pages),
 	KUNIT_CASE(runs_have_an_end),
+	KUNIT_CASE(run_within_a_range),
 	{}
 };
 
