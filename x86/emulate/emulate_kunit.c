@@ -522,6 +522,43 @@ static void emu_test_xmm(struct kunit *test)
 
 #define FXRSTOR	CODE_BYTES(0x0f, 0xae, 0x0b), .in = { R(RBX, 0x2000) }
 
+/* VMASKMOVPS: alignment is checked nowhere, segments and pages only where the mask is set. */
+static void emu_test_masked(struct kunit *test)
+{
+	static const struct emu_case stores[] = {
+		{ "unaligned", EMU_PROT64, 3, CODE_BYTES(0xc4, 0xe2, 0x75, 0x2e, 0x13),
+		  .in = { R(RBX, 0x2002) }, .flags_in = X86_EFLAGS_AC, .cr0 = X86_CR0_AM,
+		  .cr4 = X86_CR4_OSFXSR | X86_CR4_OSXSAVE, .addr = 0x2002 },
+		{ "up to a hole", EMU_PROT64, 3, CODE_BYTES(0xc4, 0xe2, 0x75, 0x2e, 0x13),
+		  .in = { R(RBX, HOLE - 8) }, .cr4 = X86_CR4_OSFXSR | X86_CR4_OSXSAVE,
+		  .addr = HOLE - 8 },
+		{ "up to the limit", EMU_PROT32, 3, CODE_BYTES(0xc4, 0xe2, 0x75, 0x2e, 0x13),
+		  .in = { R(RBX, 0x2ff8) }, .cr4 = X86_CR4_OSFXSR | X86_CR4_OSXSAVE,
+		  .addr = 0x2ff8, .seg_nr = EMU_DS,
+		  .seg = { .limit = 0x2fff, .type = 3, .present = 1, .db = 1 } },
+	};
+	struct machine *m = machine_alloc(test);
+	static const u64 ones = 0x1111111122222222;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(stores); i++) {
+		machine_reset(m, &stores[i]);
+		memset(m->ymm[1], 0xff, 8);
+		memcpy(m->ymm[2], &ones, 8);
+		KUNIT_EXPECT_EQ_MSG(test, machine_step(m), EMU_OK, "%s", stores[i].name);
+		KUNIT_EXPECT_MEMEQ(test, m->mem + stores[i].addr, &ones, 8);
+		/* One lane more. */
+		machine_reset(m, &stores[i]);
+		memset(m->ymm[1], 0xff, 12);
+		KUNIT_EXPECT_EQ_MSG(test, machine_step(m), i ? EMU_FAULT : EMU_OK, "%s",
+				    stores[i].name);
+	}
+	/* One lane, whose four bytes begin at 2 modulo 4. */
+	machine_reset(m, &stores[0]);
+	memset(m->ymm[1], 0xff, 4);
+	KUNIT_EXPECT_EQ(test, machine_step(m), EMU_OK);
+}
+
 static void fxrstor_case(struct kunit *test, struct machine *m, const struct emu_case *t,
 			 unsigned int used)
 {
@@ -557,6 +594,7 @@ static void emu_test_fxrstor(struct kunit *test)
 static struct kunit_case emu_kunit_cases[] = {
 	KUNIT_CASE(emu_test_cases),
 	KUNIT_CASE(emu_test_xmm),
+	KUNIT_CASE(emu_test_masked),
 	KUNIT_CASE(emu_test_fxrstor),
 	{}
 };

@@ -168,14 +168,24 @@ enum emu_result emu_lanes_widen(struct emu_ctxt *c)
 
 enum lanes_way { LANES_READ, LANES_PROBE, LANES_WRITE };
 
+/* Whether a segment has both ends of a run; how it is aligned is never a fault. */
+static enum emu_result lanes_linear(struct emu_ctxt *c, u64 ea, unsigned int len,
+				    unsigned int access, u64 *gva)
+{
+	enum emu_result r;
+
+	ea &= emu_mask(c->adsize);
+	r = emu_linear(c, c->seg, ea + len - 1, 1, access, gva);
+	return r == EMU_OK ? emu_linear(c, c->seg, ea, 1, access, gva) : r;
+}
+
 static enum emu_result lanes_access(struct emu_ctxt *c, u64 ea, u8 *val, unsigned int len,
 				    enum lanes_way way)
 {
 	enum emu_result r;
 	u64 gva;
 
-	r = emu_linear(c, c->seg, ea & emu_mask(c->adsize), len,
-		       way == LANES_READ ? 0 : EMU_ACC_WRITE, &gva);
+	r = lanes_linear(c, ea, len, way == LANES_READ ? 0 : EMU_ACC_WRITE, &gva);
 	if (r != EMU_OK)
 		return r;
 	if (way == LANES_READ)
