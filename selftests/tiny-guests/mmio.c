@@ -66,6 +66,7 @@ static const struct guest_test tests[] = {
 	{ .name = "g_mmio_stack" },
 	{ .name = "g_mmio_crossing" },
 	{ .name = "g_mmio_crossing_fault" },
+	{ .name = "g_mmio_masked" },
 	{ .name = "g_mmio_sse" },
 	{ .name = "g_mmio_mmx" },
 	{ .name = "g_mmio_x87" },

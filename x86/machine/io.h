@@ -13,8 +13,11 @@ struct vcpu;
 
 /* Device reads that one iteration of an instruction can make: 64 bytes, or 32 across pages. */
 #define VCPU_IO_LOG	8
-/* Device writes likewise. */
-#define VCPU_IO_WRITES	8
+/*
+ * Device writes likewise; and of every other of 16 bytes (MASKMOVDQU) seven at most, and two
+ * beside one another, across pages.
+ */
+#define VCPU_IO_WRITES	9
 
 /**
  * struct vcpu_mmio - one access to a device in memory

@@ -330,6 +330,25 @@ void g_mmio_crossing_fault(void)
 	CHECK_EQ(U32(M + 0xffc), 0);
 }
 
+/* As many pieces as an instruction can write: two of them are one run across pages. */
+void g_mmio_masked(void)
+{
+	static const u8 mask[16] __attribute__((aligned(16))) = {
+		0x80, 0x80, 0, 0x80, 0, 0x80, 0, 0x80, 0, 0x80, 0, 0x80, 0, 0x80, 0, 0x80,
+	};
+	static u8 in[16] __attribute__((aligned(16)));
+	int i;
+
+	for (i = 0; i < 16; i++) {
+		in[i] = 0x50 + i;
+		U8(M + 0xfff + i) = 0xee;
+	}
+	asm volatile("movdqa (%0), %%xmm3\n\tmovdqa (%1), %%xmm4\n\tmaskmovdqu %%xmm4, %%xmm3"
+		     :: "r"(in), "r"(mask), "D"((u64)M + 0xfff) : "memory");
+	for (i = 0; i < 16; i++)
+		CHECK_EQ(U8(M + 0xfff + i), mask[i] ? 0x50 + i : 0xee);
+}
+
 void g_mmio_sse(void)
 {
 	static u64 in[2] __attribute__((aligned(16))) = { 0x1111111122222222, 0x3333333344444444 };
