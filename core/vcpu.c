@@ -446,12 +446,25 @@ static noinline void vcpu_note_thread(struct vcpu *vcpu)
 	put_pid(old);
 }
 
+static int vcpu_run_here(struct vcpu *vcpu)
+{
+	int err;
+
+	/* Takes long, and ends early only by a signal: who wants to be back at once has said so. */
+	if (likely(!compat_immediate_exit(vcpu->run)))
+		mmu_adopt(&vcpu->vm->mmu);
+	vcpu_load_here(vcpu);
+	err = vcpu_run(vcpu);
+	vcpu_put_here(vcpu);
+	return err;
+}
+
 static noinline int vcpu_run_with_sigset(struct vcpu *vcpu)
 {
 	int err;
 
 	sigprocmask(SIG_SETMASK, &vcpu->sigset, &current->real_blocked);
-	err = vcpu_run(vcpu);
+	err = vcpu_run_here(vcpu);
 	sigprocmask(SIG_SETMASK, &current->real_blocked, NULL);
 	sigemptyset(&current->real_blocked);
 	return err;
@@ -465,17 +478,11 @@ static noinline int vcpu_run_with_sigset(struct vcpu *vcpu)
  */
 int vcpu_ioctl_run(struct vcpu *vcpu)
 {
-	int err;
-
 	if (unlikely(READ_ONCE(vcpu->vm->frozen)))
 		return -EPERM;
 	if (unlikely(vcpu->thread != task_pid(current)))
 		vcpu_note_thread(vcpu);
-	mmu_adopt(&vcpu->vm->mmu);
-	vcpu_load_here(vcpu);
-	err = unlikely(vcpu->sigset_active) ? vcpu_run_with_sigset(vcpu) : vcpu_run(vcpu);
-	vcpu_put_here(vcpu);
-	return err;
+	return unlikely(vcpu->sigset_active) ? vcpu_run_with_sigset(vcpu) : vcpu_run_here(vcpu);
 }
 
 /**

@@ -707,6 +707,24 @@ static void merges(const void *arg)
 		done(vm[i]);
 }
 
+/* A VMM that wants KVM_RUN to end at once does not wait for its memory to be moved. */
+static void at_once(const void *arg)
+{
+	u8 *p = anonymous(SMALL);
+	struct vm *vm;
+	u32 n;
+
+	mark(p, SMALL);
+	vm = guest(p, SMALL, "g_write_forever");
+	vm->vcpu[0].run->immediate_exit = 1;
+	ASSERT_EQ(vcpu_enter(&vm->vcpu[0]), -EINTR);
+	ASSERT_EQ(adopted(p, SMALL, &n), 0);
+	vm->vcpu[0].run->immediate_exit = 0;
+	ASSERT_EQ(traced(vm), 0);
+	ASSERT(is_adopted(p, SMALL));
+	done(vm);
+}
+
 static void off(const void *arg)
 {
 	static const char knob[] = "/sys/module/ditto/parameters/adopt";
@@ -747,6 +765,7 @@ static const struct tap_test tests[] = {
 	{ "refuses_pinned", refuses, &refusals[5] },
 	{ "hostile", hostile, NULL, 900 },
 	{ "merges", merges, NULL, 60 },
+	{ "at_once", at_once },
 	{ "off", off },
 };
 
