@@ -10,7 +10,8 @@
  * making does not look itself: a VMM that registers its memory with userfaultfd before the guest
  * runs, as the target of a migration does, finds it as it was.
  *
- * One thread looks, the first that comes; vCPUs that come meanwhile go on.
+ * One thread looks, the first that comes; vCPUs that come meanwhile go on. When a signal ends the
+ * look the guest runs for a while before it goes on: signals may come as often as they like.
  */
 #include <linux/jiffies.h>
 #include <linux/mm.h>
@@ -20,6 +21,7 @@
 
 #define LOOK_FIRST	HZ
 #define LOOK_LAST	(60 * HZ)
+#define LOOK_ON		(HZ / 10)
 
 /**
  * struct adopt_look - a look at all user-backed memory
@@ -95,8 +97,31 @@ static void look_finish(struct mmu *mmu, const struct adopt_look *look)
 	WRITE_ONCE(mmu->unadopted, adopt_look_result(look));
 	if (look->moved)
 		mmu->adopt_wait = LOOK_FIRST;
-	WRITE_ONCE(mmu->adopt_due, jiffies + mmu->adopt_wait);
-	mmu->adopt_wait = min_t(unsigned long, 2 * mmu->adopt_wait, LOOK_LAST);
+}
+
+/* When to look next. */
+static unsigned long look_wait(struct mmu *mmu)
+{
+	unsigned long wait = mmu->adopt_wait;
+
+	mmu->adopt_wait = min_t(unsigned long, 2 * wait, LOOK_LAST);
+	return wait;
+}
+
+/* Returns how long to wait then. */
+static unsigned long look_now(struct mmu *mmu)
+{
+	struct adopt_look look = { 0 };
+
+	/* The caller may have come when there was no process yet. */
+	if (!READ_ONCE(mmu->mm) || mmu_is_foreign(mmu))
+		return LOOK_LAST;
+	if (mmu->private_mem)
+		look.bytes[DITTO_UNADOPTED_PRIVATE] = READ_ONCE(mmu->nr_pages) << PAGE_SHIFT;
+	else if (look_all(mmu, &look))
+		return LOOK_ON;
+	look_finish(mmu, &look);
+	return look_wait(mmu);
 }
 
 /**
@@ -107,22 +132,20 @@ static void look_finish(struct mmu *mmu, const struct adopt_look *look)
  */
 void mmu_adopt_look(struct mmu *mmu)
 {
-	struct adopt_look look = { 0 };
+	unsigned long late = jiffies + LOOK_LAST, wait;
 
 	if (!mutex_trylock(&mmu->adopt_lock))
 		return;
-	if (!READ_ONCE(mmu->mm))
-		WRITE_ONCE(mmu->adopt_due, jiffies + LOOK_LAST);
-	else if (mmu->private_mem)
-		look.bytes[DITTO_UNADOPTED_PRIVATE] = READ_ONCE(mmu->nr_pages) << PAGE_SHIFT;
-	if (READ_ONCE(mmu->mm) && (mmu->private_mem || !look_all(mmu, &look)))
-		look_finish(mmu, &look);
+	WRITE_ONCE(mmu->adopt_due, late);
+	wait = look_now(mmu);
+	/* Of a slot that has come meanwhile somebody has said so: it may not have been seen. */
+	cmpxchg(&mmu->adopt_due, late, jiffies + wait);
 	mutex_unlock(&mmu->adopt_lock);
 }
 
 /**
  * mmu_adopt_soon() - there is a new user-backed slot: look at the next KVM_RUN
- * @mmu: slots_lock held
+ * @mmu: slots_lock held; the slot is found
  */
 void mmu_adopt_soon(struct mmu *mmu)
 {

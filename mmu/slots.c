@@ -312,8 +312,6 @@ static int memslot_attach(struct memslot *slot)
 	slot->hva_node.start = slot->hva;
 	slot->hva_node.last = slot->hva + (slot->npages << PAGE_SHIFT) - 1;
 	err = notifier_attach(slot->mmu);
-	if (!err)
-		mmu_adopt_soon(slot->mmu);
 	return err || !slot->private ? err : memslot_attach_gmem(slot->private);
 }
 
@@ -370,6 +368,8 @@ static int slots_create(struct mmu *mmu, const struct memslot *tmpl, struct mems
 		goto release;
 	xa_store(&mmu->slots_by_id, new->id, new, GFP_NOWAIT);
 	slots_commit(mmu, old, new);
+	if (!new->gmem)
+		mmu_adopt_soon(mmu);
 	return 0;
 
 release:
