@@ -494,7 +494,7 @@ static int adopt_into(struct file *file, unsigned long start, unsigned long end,
 	return ret;
 }
 
-/* An empty gmem for [start, end), chunk by chunk aligned as the addresses are, and its file. */
+/* An empty gmem, and its file. */
 static struct file *adopt_file(unsigned long size)
 {
 	struct gmem_adoptee *a = gmem_adoptee_new();
@@ -584,14 +584,18 @@ static u32 adopt_error(int err)
 	}
 }
 
-static int adopt_spot(struct adopt_spot *s)
+/* A new gmem has its policy before there is anything in it. */
+static int adopt_spot(struct adopt_spot *s, u32 policy)
 {
 	struct file *file = s->file ?: adopt_file(s->end - s->base);
-	int ret;
+	int ret = 0;
 
 	if (IS_ERR(file))
 		return PTR_ERR(file);
-	ret = adopt_into(file, s->start, s->end, s->base);
+	if (!s->file && policy)
+		ret = gmem_limit_policy(file->private_data, policy);
+	if (!ret)
+		ret = adopt_into(file, s->start, s->end, s->base);
 	fput(file);
 	return ret;
 }
@@ -599,6 +603,7 @@ static int adopt_spot(struct adopt_spot *s)
 /**
  * gmem_adopt() - move a mapping of the calling process into a gmem, if it may be
  * @hva: in it
+ * @policy: DITTO_POLICY_* of a new gmem, as of gmem_limit_policy(); or 0: what every new one has
  * @next: set to where the next mapping, or gap between mappings, begins
  * @why: DITTO_UNADOPTED_*: what speaks against it; NONE: it is a gmem's already, or is now
  *
@@ -606,7 +611,7 @@ static int adopt_spot(struct adopt_spot *s)
  *
  * Return: whether something has moved; -EINTR: a signal came first, look again.
  */
-int gmem_adopt(unsigned long hva, unsigned long *next, u32 *why)
+int gmem_adopt(unsigned long hva, u32 policy, unsigned long *next, u32 *why)
 {
 	struct adopt_spot s = { 0 };
 	int ret;
@@ -617,7 +622,7 @@ int gmem_adopt(unsigned long hva, unsigned long *next, u32 *why)
 	mmap_read_unlock(current->mm);
 	if (*why != DITTO_UNADOPTED_BUSY)
 		return 0;
-	ret = adopt_spot(&s);
+	ret = adopt_spot(&s, policy);
 	if (ret == -EINTR)
 		return ret;
 	*why = ret ? adopt_error(ret) : DITTO_UNADOPTED_NONE;

@@ -190,7 +190,7 @@ void gmem_unbind(struct gmem *g, struct gmem_binding *b);
 struct gmem *gmem_mapped_by(const struct vm_area_struct *vma);
 
 /* Memory of a process's that becomes a gmem (adopt.c). */
-int gmem_adopt(unsigned long hva, unsigned long *next, u32 *why);
+int gmem_adopt(unsigned long hva, u32 policy, unsigned long *next, u32 *why);
 
 /* Faults of binders (fault.c). */
 int gmem_fault(struct gmem *g, pgoff_t off, bool write, struct gmem_mapping *out);

@@ -49,17 +49,44 @@ static bool slots_next_hva(struct mmu *mmu, unsigned long hva, unsigned long *st
 	return n;
 }
 
+/*
+ * What is adopted gets its window at once, not when the guest touches it: what the machine's policy
+ * becomes meanwhile shall hold for it (gmems.c).
+ */
+static void look_window(struct mmu *mmu, unsigned long hva)
+{
+	struct interval_tree_node *n;
+	struct memslot *slot = NULL;
+	int idx = srcu_read_lock(&mmu->srcu);
+	gfn_t gfn;
+
+	read_lock(&mmu->lock);
+	n = interval_tree_iter_first(&mmu->slots_by_hva, hva, hva);
+	if (n)
+		slot = container_of(n, struct memslot, hva_node);
+	read_unlock(&mmu->lock);
+	if (slot) {
+		gfn = slot->base + ((hva - slot->hva) >> PAGE_SHIFT);
+		if (window_choose(slot, gfn) == slot)
+			window_make(slot, gfn);
+	}
+	srcu_read_unlock(&mmu->srcu, idx);
+}
+
 /* 0, or -EINTR. */
-static int look_range(struct adopt_look *look, unsigned long hva, unsigned long end)
+static int look_range(struct mmu *mmu, struct adopt_look *look, unsigned long hva,
+		      unsigned long end)
 {
 	unsigned long next;
 	u32 why;
 	int ret;
 
 	for (; hva < end; hva = next) {
-		ret = gmem_adopt(hva, &next, &why);
+		ret = gmem_adopt(hva, READ_ONCE(mmu->policy), &next, &why);
 		if (ret < 0)
 			return ret;
+		if (ret)
+			look_window(mmu, hva);
 		look->moved |= ret;
 		look->bytes[why] += min(next, end) - hva;
 	}
@@ -72,7 +99,7 @@ static int look_all(struct mmu *mmu, struct adopt_look *look)
 	int ret = 0;
 
 	while (!ret && slots_next_hva(mmu, end, &start, &end))
-		ret = look_range(look, start, end);
+		ret = look_range(mmu, look, start, end);
 	return ret;
 }
 

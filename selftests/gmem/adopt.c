@@ -725,6 +725,37 @@ static void at_once(const void *arg)
 	done(vm);
 }
 
+/* A machine's policy, whether it comes before or after, is that of memory that no guest touches. */
+static void policy(const void *arg)
+{
+	bool after = arg;
+	struct vm *vm;
+	u8 *p, *q;
+	u32 i;
+
+	p = anonymous(SMALL);
+	q = anonymous(SMALL);
+	mark(p, SMALL);
+	mark(q, SMALL);
+	memset(q, 0x5b, SMALL);
+	vm = guest(p, SMALL, "g_write_forever");
+	CHECKED(vm_set_slot(vm, 2, 0, 2 * SLOT_GPA, SMALL, q));
+	if (!after)
+		CHECKED(ioctl(vm->fd, DITTO_SET_POLICY, DITTO_POLICY_OFF));
+	ASSERT_EQ(traced(vm), 0);
+	ASSERT(is_adopted(p, SMALL) && is_adopted(q, SMALL));
+	if (after)
+		CHECKED(ioctl(vm->fd, DITTO_SET_POLICY, DITTO_POLICY_OFF));
+	CHECKED(knob_write(DITTO_KSM "sleep_millisecs", 10));
+	CHECKED(knob_write(DITTO_KSM "run", 1));
+	for (i = 0; i < 20; i++) {
+		ASSERT_EQ(knob_read(DITTO_KSM "pages_sharing"), 0);
+		usleep(100000);
+	}
+	CHECKED(knob_write(DITTO_KSM "run", 0));
+	done(vm);
+}
+
 static void off(const void *arg)
 {
 	static const char knob[] = "/sys/module/ditto/parameters/adopt";
@@ -766,6 +797,8 @@ static const struct tap_test tests[] = {
 	{ "hostile", hostile, NULL, 900 },
 	{ "merges", merges, NULL, 60 },
 	{ "at_once", at_once },
+	{ "policy_before", policy, NULL, 60 },
+	{ "policy_after", policy, "after", 60 },
 	{ "off", off },
 };
 
