@@ -305,9 +305,11 @@ static void fork_end(struct fork *f)
 /* A fork costs so little that other limits come late. */
 static int fork_count(struct vm *child)
 {
-	struct gmem_tenant *t;
+	struct gmem_tenant *t = gmem_tenant_count(READ_ONCE(max_forks));
 
-	t = gmem_tenant_count(capable(CAP_SYS_RESOURCE) ? 0 : READ_ONCE(max_forks));
+	/* Asked last: the security module hears of who has it not, and may log that. */
+	if (t == ERR_PTR(-EAGAIN) && capable(CAP_SYS_RESOURCE))
+		t = gmem_tenant_count(0);
 	if (IS_ERR(t))
 		return PTR_ERR(t);
 	child->forker = t;
