@@ -53,7 +53,7 @@ int console_block_signals(void)
 
 /**
  * console_create() - open what the loop waits for, block the signals it handles
- * @c: filled in
+ * @c: zeroes, and filled in
  * @vm: its machine
  *
  * Before any thread is created, as threads inherit the signal mask.
@@ -61,8 +61,9 @@ int console_block_signals(void)
  */
 int console_create(struct console *c, struct vm *vm)
 {
-	*c = (struct console){ .vm = vm, .attachable = vm->config->attachable, .attach_fd = -1,
-			       .peer_fd = -1 };
+	c->vm = vm;
+	c->attachable = vm->config->attachable;
+	c->attach_fd = c->peer_fd = -1;
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_mutex_init(&c->in_lock, NULL);
 	pthread_cond_init(&c->room, NULL);

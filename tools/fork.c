@@ -285,7 +285,7 @@ static int adopt_ram(struct vm *vm, uint64_t size)
 
 /**
  * fork_create() - make a machine of a template; vm_start_threads() makes it run
- * @vm: filled in; vm_destroy() it whatever is returned
+ * @vm: zeroes, and filled in; vm_destroy() it whatever is returned
  * @config: kept; its device, its name, who has its console, and whether it can be reset
  *	count; and it has an agent's port if @state has
  * @state: valid

@@ -13,6 +13,7 @@
 #include "ditto.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,8 @@
 #define PIC_PINS		8
 #define IOAPIC_PINS		24
 #define TIMER_PIN		2	/* where ISA interrupt 0 arrives; the MADT says so */
+
+#define STACK_BYTES		(256 * 1024)	/* of each thread */
 
 /**
  * vm_has() - ask for a capability
@@ -234,17 +237,37 @@ static int vm_create_vcpus(struct vm *vm)
 	return 0;
 }
 
+/*
+ * There may be thousands of these processes. With one heap and small stacks side by side a
+ * thread needs no page tables of its own; none here nests deeply, or keeps much on its stack.
+ */
+static void keep_small(void)
+{
+	pthread_attr_t attr;
+
+	mallopt(M_ARENA_MAX, 1);
+	if (pthread_attr_init(&attr))
+		return;
+	if (!pthread_attr_setstacksize(&attr, STACK_BYTES))
+		pthread_setattr_default_np(&attr);
+	pthread_attr_destroy(&attr);
+}
+
 /**
  * vm_open() - what a machine has before it is one: the device and the console
- * @vm: filled in; vm_destroy() it whatever is returned
+ * @vm: zeroes, and filled in; vm_destroy() it whatever is returned
  * @config: kept
+ *
+ * The console's and the agent's buffers are in it: what is not written takes no memory.
  *
  * Return: 0, or -1 after saying why not on standard error.
  */
 int vm_open(struct vm *vm, const struct vm_config *config)
 {
-	*vm = (struct vm){ .config = config, .dev_fd = -1, .fd = -1, .status = VM_RUNNING,
-			   .ram.gmem_fd = -1 };
+	keep_small();
+	vm->config = config;
+	vm->dev_fd = vm->fd = vm->ram.gmem_fd = -1;
+	vm->status = VM_RUNNING;
 	pthread_mutex_init(&vm->report_lock, NULL);
 	park_init(&vm->park);
 	vm->control.listen_fd = vm->control.stop_fd = -1;
@@ -256,7 +279,7 @@ int vm_open(struct vm *vm, const struct vm_config *config)
 
 /**
  * vm_create() - make a machine that has everything but contents
- * @vm: filled in; vm_destroy() it whatever is returned
+ * @vm: zeroes, and filled in; vm_destroy() it whatever is returned
  * @config: kept
  *
  * Return: 0, or -1 after saying why not on standard error.
