@@ -164,6 +164,26 @@ static void random_drivers(void)
 	result(!runs[0] && !runs[1] && !runs[2], "a reset stops all");
 }
 
+/* Standard error is a pipe meanwhile. */
+static void complaints(void)
+{
+	int fds[2], old = dup(STDERR_FILENO);
+	unsigned int lines = 0;
+	char c;
+
+	if (old < 0 || pipe(fds) < 0 || dup2(fds[1], STDERR_FILENO) < 0)
+		abort();
+	close(fds[1]);
+	for (int i = 0; i < 200; i++)
+		virtio_broken(&device);
+	dup2(old, STDERR_FILENO);
+	close(old);
+	while (read(fds[0], &c, 1) == 1)
+		lines += c == '\n';
+	close(fds[0]);
+	result(lines && lines < 100, "a guest does not fill the log");
+}
+
 /**
  * struct peer - how the other process answers GET_VRING_BASE
  * @fd: its end
@@ -262,6 +282,7 @@ int main(void)
 		abort();
 	wrong_drivers();
 	random_drivers();
+	complaints();
 	virtio_destroy(&device);
 	peers();
 	printf("1..%u\n", tests);

@@ -17,6 +17,7 @@
 #include <linux/kvm.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_mmio.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -27,6 +28,7 @@
 #define SLOT_FIRST	8	/* memslots below are RAM's */
 #define MAGIC		0x74726976u
 #define VENDOR		0x4f545444u	/* "DTTO" */
+#define COMPLAINTS_MAX	16
 #define CONFIG_MAX	(VIRTIO_MMIO_SIZE - VIRTIO_MMIO_CONFIG)
 
 static void put(struct virtio *v, unsigned int offset, uint32_t value)
@@ -270,6 +272,16 @@ int virtio_config_changed(struct virtio *v)
 	return ret;
 }
 
+/* The guest decides how often: whose log it would fill is not its affair. */
+static void tell_error(struct virtio *v, const char *which, const char *why)
+{
+	if (v->complaints == COMPLAINTS_MAX)
+		return;
+	complain("%s: the guest broke %s%s%s; it has to reset it%s", v->kind.label, which,
+		 *why ? ": " : "", why,
+		 ++v->complaints == COMPLAINTS_MAX ? "; no more is told of it" : "");
+}
+
 /* False: the driver has reset the device since. */
 static bool tell_errors(struct virtio *v)
 {
@@ -277,15 +289,16 @@ static bool tell_errors(struct virtio *v)
 	bool told = false;
 
 	if (!ops->error) {
-		complain("%s: the guest broke a queue; it has to reset it", v->kind.label);
+		tell_error(v, "a queue", "");
 		return true;
 	}
 	for (unsigned int i = 0; i < v->kind.queues; i++) {
 		const char *why = ops->error(v, i);
+		char which[32];
 
+		snprintf(which, sizeof(which), "queue %u", i);
 		if (why)
-			complain("%s: the guest broke queue %u: %s; it has to reset it",
-				 v->kind.label, i, why);
+			tell_error(v, which, why);
 		told |= !!why;
 	}
 	return told;

@@ -92,6 +92,7 @@ struct virtio_queue {
  * @features_sel, @accepted_sel: which half a register shows
  * @queue_sel: which queue
  * @queue: the queues
+ * @complaints: how often the user was told of a broken queue
  */
 struct virtio {
 	struct vm *vm;
@@ -103,6 +104,7 @@ struct virtio {
 	uint64_t accepted;
 	uint32_t features_sel, accepted_sel, queue_sel;
 	struct virtio_queue queue[VIRTIO_QUEUES_MAX];
+	unsigned int complaints;
 };
 
 unsigned int virtio_gsi(unsigned int index);
