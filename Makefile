@@ -11,6 +11,7 @@
 #	make test HOST=native	on this machine, on its own SVM or VMX, as root
 #	make test-all		everything, also what is too slow in the emulator of Intel's VMX
 #	make demo		four Debian guests, merged; HOST=native uses this machine
+#	make demo-fork		100 forks of one Debian guest run a test each; likewise
 #	make bench		instructions per exit and per merged page
 #	make docs		the documents as HTML, in build/html
 #	make install		the command, its manual pages, udev rule, units; DESTDIR, prefix
@@ -31,7 +32,7 @@ WERROR ?= 1
 KUNIT  ?= $(if $(filter debug quick,$(KVER)),1)
 ROOMS  := core x86 svm vmx mmu gmem ksm virtio uapi
 
-NO_KERNEL := clean test test-all demo bench tools docs install uninstall install-source uninstall-source
+NO_KERNEL := clean test test-all demo demo-fork bench tools docs install uninstall install-source uninstall-source
 
 ifneq ($(filter-out $(NO_KERNEL),$(or $(MAKECMDGOALS),all)),)
 ifndef KDIR
@@ -61,7 +62,7 @@ KMAKE  = $(MAKE) -C $(KDIR) M=$(CURDIR)/$(BUILD) W=1 \
 	 KCFLAGS="$(if $(filter-out 0,$(WERROR)),-Werror) $(NO_INFO)" \
 	 $(if $(KUNIT),DITTO_KUNIT=y) $(if $(DEBUG),DITTO_DEBUG=y)
 
-.PHONY: all module tools tree sparse kernel-doc test test-all demo bench docs clean
+.PHONY: all module tools tree sparse kernel-doc test test-all demo demo-fork bench docs clean
 .PHONY: install install-module uninstall install-source uninstall-source
 all: module tools
 	@cmp -s $(BUILD)/ditto.ko ditto.ko || cp $(BUILD)/ditto.ko ditto.ko
@@ -114,6 +115,9 @@ test-all:
 
 demo:
 	selftests/demo/run
+
+demo-fork:
+	selftests/demo/run forks
 
 bench:
 	selftests/setup build host
