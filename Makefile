@@ -11,7 +11,7 @@
 #	make test HOST=native	on this machine, on its own SVM or VMX, as root
 #	make test-all		everything, also what is too slow in the emulator of Intel's VMX
 #	make demo		four Debian guests, merged; HOST=native uses this machine
-#	make demo-fork		100 forks of one Debian guest run a test each; likewise
+#	make demo-fork		ten forks of one Debian guest run a test each (CHILDREN=); likewise
 #	make bench		instructions per exit and per merged page
 #	make docs		the documents as HTML, in build/html
 #	make install		the command, its manual pages, udev rule, units; DESTDIR, prefix
