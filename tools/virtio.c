@@ -28,7 +28,7 @@
 #define SLOT_FIRST	8	/* memslots below are RAM's */
 #define MAGIC		0x74726976u
 #define VENDOR		0x4f545444u	/* "DTTO" */
-#define COMPLAINTS_MAX	16
+#define COMPLAINTS_MAX	64
 #define CONFIG_MAX	(VIRTIO_MMIO_SIZE - VIRTIO_MMIO_CONFIG)
 
 static void put(struct virtio *v, unsigned int offset, uint32_t value)
