@@ -6,9 +6,10 @@
  *
  * A VMM marks memory with madvise(), of which the kernel tells nobody. So KVM_RUN looks: for the
  * first time after a slot has been made, then after a second, and after twice as long each time
- * that nothing was found, up to a minute. The way of KVM_RUN has one comparison for that. A slot's
- * making does not look itself: a VMM that registers its memory with userfaultfd before the guest
- * runs, as the target of a migration does, finds it as it was.
+ * that nothing was found, up to a minute; while the parameter forbids it, after a second. The way
+ * of KVM_RUN has one comparison for that. A slot's making does not look itself: a VMM that
+ * registers its memory with userfaultfd before the guest runs, as the target of a migration does,
+ * finds it as it was.
  *
  * One thread looks, the first that comes; vCPUs that come meanwhile go on. When a signal ends the
  * look the guest runs for a while before it goes on: signals may come as often as they like.
@@ -148,7 +149,8 @@ static unsigned long look_now(struct mmu *mmu)
 	else if (look_all(mmu, &look))
 		return LOOK_ON;
 	look_finish(mmu, &look);
-	return look_wait(mmu);
+	/* The parameter may change at any time, and is to hold soon. */
+	return look.bytes[DITTO_UNADOPTED_OFF] ? LOOK_FIRST : look_wait(mmu);
 }
 
 /**

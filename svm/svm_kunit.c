@@ -66,7 +66,7 @@ static void asid_run_out(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, b.asid, 1);
 }
 
-/* Refused: the flush of all is due at the next VMRUN, no matter whose,, and at no other. */
+/* Refused: the flush of all is due at the next VMRUN, no matter whose, and at no other. */
 static void asid_refused_flush_is_the_cpus(struct kunit *test)
 {
 	struct svm_asids asids = fresh(8);
