@@ -28,6 +28,8 @@
 #define SIZE		(40 * MIB)
 #define PAGES		(SIZE / PAGE_SIZE)
 #define SMALL		(4 * MIB)
+/* What is moved at once, and is left alone when one of its pages cannot be. */
+#define PIECE		(32 * MIB)
 
 static u32 at(const u8 *p, u32 page)
 {
@@ -40,6 +42,20 @@ static u8 *anonymous(size_t size)
 
 	ASSERT(p != MAP_FAILED);
 	CHECKED(madvise(p, size, MADV_NOHUGEPAGE));
+	return p;
+}
+
+/* SMALL bytes, @before of them before the end of a piece: all, or the rest is in the next. */
+static u8 *in_pieces(size_t before)
+{
+	u8 *hole = mmap(NULL, 3 * PIECE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *p;
+
+	ASSERT(hole != MAP_FAILED);
+	CHECKED(munmap(hole, 3 * PIECE));
+	p = (u8 *)(((uintptr_t)hole + 2 * PIECE) / PIECE * PIECE - before);
+	ASSERT_EQ(mmap(p, SMALL, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0), p);
+	CHECKED(madvise(p, SMALL, MADV_NOHUGEPAGE));
 	return p;
 }
 
@@ -598,7 +614,7 @@ static const struct refusal refusals[] = {
 static void refuses(const void *arg)
 {
 	const struct refusal *r = arg;
-	u8 *p = anonymous(SMALL);
+	u8 *p = in_pieces(SMALL);
 	struct vm *vm;
 	u32 n, i;
 
@@ -616,6 +632,22 @@ static void refuses(const void *arg)
 	ASSERT_EQ(unadopted() >> DITTO_UNADOPTED_SHIFT, SMALL / MIB);
 	for (i = 0; i < GUEST_PAGES; i++)
 		ASSERT_EQ(at(p, i), 0);
+	done(vm);
+}
+
+/* A page that is pinned keeps its own piece from being adopted, and no other. */
+static void refuses_piece(const void *arg)
+{
+	u8 *p = in_pieces(MIB / 2);
+	struct vm *vm;
+	u32 n;
+
+	mark(p, SMALL);
+	make_pinned(p);
+	vm = guest(p, SMALL, "g_write_forever");
+	ASSERT_EQ(traced(vm), 0);
+	ASSERT_EQ(adopted(p, SMALL, &n), MIB / 2);
+	ASSERT_EQ(adopted(p, MIB / 2, &n), MIB / 2);
 	done(vm);
 }
 
@@ -819,6 +851,7 @@ static const struct tap_test tests[] = {
 	{ "refuses_policy", refuses, &refusals[3] },
 	{ "refuses_uffd", refuses, &refusals[4] },
 	{ "refuses_pinned", refuses, &refusals[5] },
+	{ "refuses_piece", refuses_piece },
 	{ "hostile", hostile, NULL, 900 },
 	{ "merges", merges, NULL, 60 },
 	{ "at_once", at_once },
