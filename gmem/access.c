@@ -10,6 +10,7 @@
 #include <linux/highmem.h>
 #include <linux/uaccess.h>
 
+#include "gmem/fault.h"
 #include "gmem/internal.h"
 #include "gmem/mc.h"
 #include "gmem/merge.h"

@@ -67,6 +67,7 @@
 #include "compat.h"
 #include "gmem/adopt.h"
 #include "gmem/merge.h"
+#include "gmem/punch.h"
 
 static bool adopt_on = true;
 module_param_named(adopt, adopt_on, bool, 0644);

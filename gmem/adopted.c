@@ -12,6 +12,8 @@
 #include <linux/slab.h>
 
 #include "gmem/adopt.h"
+#include "gmem/adoptee.h"
+#include "gmem/punch.h"
 
 /**
  * gmem_unmap_begin() - gmem takes page tables away: MADV_DONTNEED it is not

@@ -7,7 +7,9 @@
 #include <linux/pagemap.h>
 #include <linux/sched/mm.h>
 
+#include "gmem/bind.h"
 #include "gmem/internal.h"
+#include "gmem/reader.h"
 
 /* bind_lock held for write. */
 static int bind_insert(struct gmem *g, struct gmem_binding *b)

@@ -13,6 +13,7 @@
 #include <linux/pagemap.h>
 #include <linux/uaccess.h>
 
+#include "gmem/bind.h"
 #include "gmem/internal.h"
 #include "gmem/merge.h"
 

@@ -11,8 +11,10 @@
 #include <linux/slab.h>
 #include <linux/xarray.h>
 
+#include "gmem/bind.h"
 #include "gmem/internal.h"
 #include "gmem/merge.h"
+#include "gmem/reader.h"
 
 /**
  * struct check_domain - a domain, recounted

@@ -8,8 +8,11 @@
  */
 #include <linux/highmem.h>
 
+#include "gmem/bind.h"
+#include "gmem/fault.h"
 #include "gmem/internal.h"
 #include "gmem/merge.h"
+#include "gmem/punch.h"
 
 /* No mapping of the zero page can exist here, so one cmpxchg makes the entry private. */
 static bool fill_quick(struct gmem *g, struct gmem_chunk *c, unsigned int nr,

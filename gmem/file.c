@@ -19,8 +19,11 @@
 #include <ditto.h>
 
 #include "compat.h"
+#include "gmem/adoptee.h"
 #include "gmem/internal.h"
+#include "gmem/later.h"
 #include "gmem/merge.h"
+#include "gmem/reader.h"
 
 /* Where the inodes are; between init and exit. */
 static struct vfsmount *gmem_mnt;

@@ -20,8 +20,10 @@
 #include <linux/slab.h>
 #include <ditto.h>
 
+#include "gmem/bind.h"
 #include "gmem/internal.h"
 #include "gmem/merge.h"
+#include "gmem/punch.h"
 
 /* References that are held for a moment only are waited for so often, 1 ms each time. */
 #define HELD_PATIENCE	8

@@ -8,8 +8,11 @@
 #include <linux/pagemap.h>
 #include <ditto.h>
 
+#include "gmem/bind.h"
 #include "gmem/internal.h"
+#include "gmem/later.h"
 #include "gmem/merge.h"
+#include "gmem/reader.h"
 
 static void cursor_set(struct gmem_cursor *cur, struct gmem *g, struct gmem_chunk *c)
 {

@@ -13,7 +13,10 @@
 #include <linux/xattr.h>
 
 #include "compat.h"
+#include "gmem/fault.h"
 #include "gmem/internal.h"
+#include "gmem/punch.h"
+#include "gmem/reader.h"
 
 static pgoff_t bytes_to_pages(u64 size)
 {

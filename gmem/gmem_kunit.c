@@ -8,7 +8,9 @@
 #include <linux/user_namespace.h>
 #include <ditto.h>
 
+#include "gmem/bind.h"
 #include "gmem/fake.h"
+#include "gmem/later.h"
 
 static struct gmem *make(struct kunit *test, u64 pages)
 {

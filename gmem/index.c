@@ -14,6 +14,7 @@
 #include <linux/slab.h>
 
 #include "gmem/internal.h"
+#include "gmem/later.h"
 #include "gmem/merge.h"
 
 static struct kmem_cache *chunk_cache;

@@ -625,46 +625,6 @@ int gmem_fork_over(struct gmem *from, struct gmem *to);
 unsigned long gmem_cursor_entry(const struct gmem_cursor *cur);
 void gmem_thaw(struct gmem_cursor *cur, unsigned long soft);
 
-/*
- * Bindings of one range, or mappings of one gmem in user space, that the merge engine
- * goes through at most.
- */
-#define GMEM_CROWD	64
-
-/* Mappings of files that are open for reading only, likewise. */
-#define GMEM_CROWD_READERS	1024
-
-/* Of these, and files, one user may have so many. */
-#define GMEM_CROWD_READER	(GMEM_CROWD_READERS / 2)
-
-/* bind.c */
-bool gmem_crowded(struct gmem *g, pgoff_t start, pgoff_t end);
-void gmem_zap(struct gmem *g, pgoff_t off, struct page *page);
-void gmem_zap_bindings(struct gmem *g, pgoff_t start, pgoff_t end);
-void gmem_zap_some(struct gmem *g, pgoff_t base, const unsigned long *set);
-void gmem_survey_bindings(struct gmem *g, pgoff_t start, pgoff_t end, unsigned long *chunks);
-void gmem_wrprotect_bindings(struct gmem *g, pgoff_t start, pgoff_t end);
-void gmem_wrprotect_all(struct gmem *g);
-void gmem_harvest_bindings(struct gmem *g, pgoff_t start, pgoff_t end, unsigned long *bitmap);
-void gmem_revoke_bindings(struct gmem *g, pgoff_t start, pgoff_t end);
-void gmem_check_bindings(struct gmem *g, gmem_check_fn fn, void *ctx);
-
-/* fault.c */
-int gmem_own(struct gmem *g, pgoff_t off);
-int gmem_settle(struct gmem *g, pgoff_t off);
-void gmem_quarantine(struct gmem *g, pgoff_t off);
-
-/* later.c */
-int gmem_later_init(void);
-void gmem_later_exit(void);
-void gmem_later_flush(void);
-void gmem_put_page_later(struct page *page);
-void gmem_put_pages_later(struct page *first, struct page *last, unsigned int n);
-long gmem_pages_waiting(void);
-void gmem_leaving(int n);
-bool gmem_anyone_leaving(void);
-bool gmem_free_later(struct gmem *g);
-
 /* How many times to wait for gmems that are being freed before the kernel may go on and kill. */
 #define OOM_PATIENCE	100
 
@@ -681,10 +641,6 @@ void gmem_weight_pass(struct gmem *g);
 
 /* umap.c */
 int gmem_mmap(struct file *file, struct vm_area_struct *vma);
-
-/* punch.c */
-void gmem_punch_surely(struct gmem *g, pgoff_t start, pgoff_t end);
-void gmem_punch_rest(struct gmem *g, pgoff_t start);
 
 /* file.c */
 unsigned long gmem_overhead(struct gmem *g);
@@ -732,44 +688,6 @@ struct gmem_fs {
 	kgid_t gid;
 	umode_t mode;
 };
-
-/* reader.c */
-typedef bool (*gmem_mapping_fn)(struct address_space *mapping, void *arg);
-int gmem_reader_open(struct gmem *g, struct file *file);
-int gmem_reader_map(struct gmem *g, struct file *file);
-void gmem_reader_count(struct gmem *g, struct file *file, int n);
-bool gmem_reader_enter(struct file *file);
-void gmem_reader_leave(struct file *file);
-void gmem_reader_close(struct gmem *g, struct file *file);
-bool gmem_any_mapping(struct gmem *g, gmem_mapping_fn fn, void *arg);
-void gmem_try_mappings(struct gmem *g, gmem_mapping_fn fn, void *arg);
-bool gmem_count_vmas(struct address_space *mapping, unsigned int *nr, unsigned int most);
-bool gmem_readers_crowded(struct gmem *g);
-void gmem_unmap_writers(struct gmem *g, pgoff_t start, pgoff_t end);
-void gmem_unmap_user(struct gmem *g, pgoff_t start, pgoff_t end);
-void gmem_unmap_rest(struct gmem *g, pgoff_t start);
-
-/* adopt.c */
-
-/**
- * struct gmem_unmapper - gmem is taking page tables away
- * @task: in which
- * @node: among those of the gmem
- */
-struct gmem_unmapper {
-	struct task_struct *task;
-	struct list_head node;
-};
-
-void gmem_unmap_begin(struct gmem *g, struct gmem_unmapper *u);
-void gmem_unmap_end(struct gmem *g, struct gmem_unmapper *u);
-void gmem_adopted_close(struct vm_area_struct *vma);
-void gmem_adopt_free(struct gmem *g);
-void gmem_adopt_exit(void);
-
-/* resize.c */
-int gmem_resize(struct gmem *g, pgoff_t npages);
-int gmem_undo(struct gmem *g, pgoff_t off);
 
 /* space.c */
 struct gmem_space *gmem_space_new(unsigned long max);

@@ -12,6 +12,7 @@
 #include <linux/workqueue.h>
 
 #include "gmem/internal.h"
+#include "gmem/later.h"
 
 /* A gmem with more chunks than these is not freed by a kernel thread. */
 #define QUICK_CHUNKS	8

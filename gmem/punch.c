@@ -12,10 +12,14 @@
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
 
+#include "gmem/bind.h"
 #include "gmem/internal.h"
+#include "gmem/later.h"
 #include "gmem/merge.h"
 
 #define CREATE_TRACE_POINTS
+#include "gmem/punch.h"
+#include "gmem/reader.h"
 #include "gmem/trace.h"
 
 /**

@@ -22,7 +22,9 @@
 #include <linux/pagemap.h>
 #include <linux/slab.h>
 
+#include "gmem/adoptee.h"
 #include "gmem/internal.h"
+#include "gmem/reader.h"
 
 /**
  * struct reader_user - who has such files of a gmem

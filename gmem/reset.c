@@ -16,9 +16,11 @@
  */
 #include <linux/mm.h>
 
+#include "gmem/bind.h"
 #include "gmem/fork.h"
 #include "gmem/internal.h"
 #include "gmem/merge.h"
+#include "gmem/reader.h"
 
 /**
  * gmem_fork_base() - a gmem can be reset

@@ -13,8 +13,11 @@
 #include <linux/sched/signal.h>
 #include <ditto.h>
 
+#include "gmem/bind.h"
+#include "gmem/fault.h"
 #include "gmem/internal.h"
 #include "gmem/merge.h"
+#include "gmem/reader.h"
 
 #ifdef DITTO_KUNIT
 unsigned long gmem_stamp_skew;

@@ -8,6 +8,7 @@
 
 #include "gmem/fake.h"
 #include "gmem/merge.h"
+#include "gmem/punch.h"
 
 static struct gmem *make(struct kunit *test, struct gmem_space *space, pgoff_t npages)
 {

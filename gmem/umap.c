@@ -18,7 +18,11 @@
 #include <linux/pagemap.h>
 
 #include "compat.h"
+#include "gmem/adoptee.h"
+#include "gmem/bind.h"
+#include "gmem/fault.h"
 #include "gmem/internal.h"
+#include "gmem/reader.h"
 
 /* What is at @off, with a reference, and the entry it was in; or NULL. In RCU. */
 static struct page *umap_peek(struct gmem *g, pgoff_t off, unsigned long **e, unsigned long *v)

@@ -29,8 +29,11 @@
 #include <linux/workqueue.h>
 
 #include "compat.h"
+#include "gmem/bind.h"
 #include "gmem/internal.h"
+#include "gmem/later.h"
 #include "gmem/merge.h"
+#include "gmem/reader.h"
 
 static struct percpu_counter nr_private_pages;
 static atomic_long_t nr_gmems;

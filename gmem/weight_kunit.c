@@ -7,6 +7,7 @@
 #include <linux/kthread.h>
 
 #include "gmem/fake.h"
+#include "gmem/later.h"
 
 static struct gmem *make(struct kunit *test, pgoff_t npages)
 {
