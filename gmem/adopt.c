@@ -66,6 +66,7 @@
 #include <ditto.h>
 #include "compat.h"
 #include "gmem/adopt.h"
+#include "gmem/file.h"
 #include "gmem/merge.h"
 #include "gmem/punch.h"
 

@@ -16,6 +16,7 @@
 #include "gmem/bind.h"
 #include "gmem/internal.h"
 #include "gmem/merge.h"
+#include "gmem/space.h"
 
 static int harvests;
 

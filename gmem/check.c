@@ -12,9 +12,12 @@
 #include <linux/xarray.h>
 
 #include "gmem/bind.h"
+#include "gmem/domain.h"
+#include "gmem/hooks.h"
 #include "gmem/internal.h"
 #include "gmem/merge.h"
 #include "gmem/reader.h"
+#include "gmem/space.h"
 
 /**
  * struct check_domain - a domain, recounted

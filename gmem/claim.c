@@ -30,8 +30,11 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#include "gmem/domain.h"
+#include "gmem/hooks.h"
 #include "gmem/internal.h"
 #include "gmem/merge.h"
+#include "gmem/weight.h"
 
 /**
  * struct claim - what a claim may need, and what it leaves behind

@@ -12,6 +12,7 @@
 #include <linux/slab.h>
 #include <linux/user_namespace.h>
 
+#include "gmem/domain.h"
 #include "gmem/internal.h"
 
 static DEFINE_HASHTABLE(domains, 8);

@@ -11,7 +11,11 @@
 #include <linux/seq_file.h>
 #include <linux/spinlock.h>
 
+#include "gmem/cursor.h"
+#include "gmem/domain.h"
+#include "gmem/hooks.h"
 #include "gmem/internal.h"
+#include "gmem/later.h"
 #include "gmem/merge.h"
 
 #define FAKE_PAGES	2048

@@ -20,10 +20,17 @@
 
 #include "compat.h"
 #include "gmem/adoptee.h"
+#include "gmem/domain.h"
+#include "gmem/file.h"
+#include "gmem/fs.h"
 #include "gmem/internal.h"
 #include "gmem/later.h"
 #include "gmem/merge.h"
+#include "gmem/policy.h"
 #include "gmem/reader.h"
+#include "gmem/space.h"
+#include "gmem/tenant.h"
+#include "gmem/weight.h"
 
 /* Where the inodes are; between init and exit. */
 static struct vfsmount *gmem_mnt;

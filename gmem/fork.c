@@ -21,9 +21,14 @@
 #include <ditto.h>
 
 #include "gmem/bind.h"
+#include "gmem/domain.h"
+#include "gmem/file.h"
+#include "gmem/fs.h"
 #include "gmem/internal.h"
 #include "gmem/merge.h"
 #include "gmem/punch.h"
+#include "gmem/space.h"
+#include "gmem/weight.h"
 
 /* References that are held for a moment only are waited for so often, 1 ms each time. */
 #define HELD_PATIENCE	8

@@ -9,10 +9,13 @@
 #include <ditto.h>
 
 #include "gmem/bind.h"
+#include "gmem/cursor.h"
+#include "gmem/domain.h"
 #include "gmem/internal.h"
 #include "gmem/later.h"
 #include "gmem/merge.h"
 #include "gmem/reader.h"
+#include "gmem/weight.h"
 
 static void cursor_set(struct gmem_cursor *cur, struct gmem *g, struct gmem_chunk *c)
 {

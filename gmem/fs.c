@@ -19,7 +19,11 @@
 #include <ditto.h>
 
 #include "compat.h"
+#include "gmem/domain.h"
+#include "gmem/fs.h"
 #include "gmem/internal.h"
+#include "gmem/policy.h"
+#include "gmem/space.h"
 
 #define GMEM_FS_MAGIC	0x6469746f
 

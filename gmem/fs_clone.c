@@ -7,6 +7,7 @@
 #include <linux/fs.h>
 
 #include "compat.h"
+#include "gmem/fs.h"
 #include "gmem/internal.h"
 
 /* Of regular files of one mount, opened for it: the kernel has looked. Their inodes are locked. */

@@ -11,6 +11,8 @@
 #include <ditto.h>
 
 #include "compat.h"
+#include "gmem/file.h"
+#include "gmem/fs.h"
 #include "gmem/internal.h"
 
 static const struct inode_operations fs_dir_iops;

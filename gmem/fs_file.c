@@ -14,9 +14,12 @@
 
 #include "compat.h"
 #include "gmem/fault.h"
+#include "gmem/file.h"
+#include "gmem/fs.h"
 #include "gmem/internal.h"
 #include "gmem/punch.h"
 #include "gmem/reader.h"
+#include "gmem/space.h"
 
 static pgoff_t bytes_to_pages(u64 size)
 {

@@ -9,7 +9,9 @@
 #include <linux/xattr.h>
 
 #include "compat.h"
+#include "gmem/fs.h"
 #include "gmem/internal.h"
+#include "gmem/policy.h"
 
 /* Longest name of a policy that anybody could mean, with its NUL. */
 #define POLICY_LEN	16

@@ -9,8 +9,12 @@
 #include <ditto.h>
 
 #include "gmem/bind.h"
+#include "gmem/cursor.h"
+#include "gmem/domain.h"
 #include "gmem/fake.h"
 #include "gmem/later.h"
+#include "gmem/tenant.h"
+#include "gmem/weight.h"
 
 static struct gmem *make(struct kunit *test, u64 pages)
 {

@@ -11,6 +11,8 @@
 #include <linux/module.h>
 
 #include <ditto.h>
+#include "gmem/file.h"
+#include "gmem/fs.h"
 #include "gmem/internal.h"
 
 static long guest_allocate(struct gmem *g, u64 pos, u64 len)

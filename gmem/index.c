@@ -13,9 +13,12 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#include "gmem/domain.h"
+#include "gmem/hooks.h"
 #include "gmem/internal.h"
 #include "gmem/later.h"
 #include "gmem/merge.h"
+#include "gmem/weight.h"
 
 static struct kmem_cache *chunk_cache;
 static atomic_long_t nr_shared_pages;

@@ -99,18 +99,16 @@
 #include <linux/kref.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
-#include <linux/percpu_counter.h>
 #include <linux/rcupdate.h>
 #include <linux/refcount.h>
 #include <linux/rwsem.h>
-#include <linux/siphash.h>
 #include <linux/spinlock.h>
-#include <linux/uidgid.h>
 #include <linux/workqueue.h>
 
 #include "gmem/fork.h"
 #include "gmem/gmem.h"
 #include "gmem/page.h"
+#include "gmem/weight.h"
 
 #define GMEM_ROOT_SHIFT		(GMEM_CHUNK_SHIFT + GMEM_DIR_SHIFT)
 #define GMEM_MAX_SIZE		(1ULL << 46)
@@ -251,68 +249,6 @@ struct gmem_root {
 	struct rcu_head rcu;
 	unsigned long nr;
 	struct gmem_dir *dir[];
-};
-
-/* Longest name of a domain, with its NUL. */
-#define GMEM_DOMAIN_NAME	32
-
-/**
- * struct gmem_domain - gmems that may share pages with one another
- * @refs: of the gmems in it, and of a mount
- * @name: if it has one, or empty: then it is an owner's; constant
- * @uid: owner; constant
- * @ns: owner's user namespace, referenced; constant; NULL with a name
- * @secure: of gmems with that policy; constant
- * @key: of digests, so that none can be guessed; constant
- * @nr_shared: sum of the same of its gmems
- * @nr_shared_pages: shared pages that those entries point at
- * @nr_weighed: how many of them are in somebody's RSS (weight.c)
- * @node: in the table of domains; under its lock, read by RCU
- * @rcu: after the last reference
- */
-struct gmem_domain {
-	refcount_t refs;
-	char name[GMEM_DOMAIN_NAME];
-	kuid_t uid;
-	struct user_namespace *ns;
-	bool secure;
-	hsiphash_key_t key;
-	atomic_long_t nr_shared;
-	atomic_long_t nr_shared_pages;
-	atomic_long_t nr_weighed;
-	struct hlist_node node;
-	struct rcu_head rcu;
-};
-
-/**
- * struct gmem_space - how many pages the files of a mount may have
- * @refs: of the mount and of its gmems
- * @max: limit, 0 for none; changed by a remount, read without
- * @used: entries that were written, whatever merging made of them since
- */
-struct gmem_space {
-	refcount_t refs;
-	unsigned long max;
-	struct percpu_counter used;
-};
-
-/* Pages by which a gmem's weight may be wrong for a second. */
-#define GMEM_WEIGHT_STEP	64
-
-/**
- * struct gmem_weight - a gmem in the RSS of its owner (weight.c)
- * @lock: all of this
- * @mm: the owner's, its structure referenced; NULL while there is none
- * @domain: whose shared pages @shared are; the gmem has a reference; NULL while it is 0
- * @private: how many of the gmem's private pages are in the owner's RSS
- * @shared: how many shared pages are there besides
- */
-struct gmem_weight {
-	spinlock_t lock;
-	struct mm_struct *mm;
-	struct gmem_domain *domain;
-	long private;
-	long shared;
 };
 
 /**
@@ -584,11 +520,6 @@ void gmem_page_free(struct page *page);
 struct page *gmem_zero_page(struct gmem *g);
 void gmem_entry_drop(struct gmem *g, unsigned long v);
 void gmem_page_drop(struct page *page);
-void gmem_merge_share(struct page *page, struct gmem_domain *d);
-int gmem_merge_check(struct seq_file *m);
-void gmem_merge_settle(void);
-void gmem_merge_idle(void);
-void gmem_count_shared_page(struct gmem_domain *d, long n);
 
 /* claim.c */
 struct gmem_holder *gmem_holder_new(struct gmem *g);
@@ -618,122 +549,9 @@ void gmem_wait_for_writes(struct gmem *g);
 /* For what cannot fail. */
 #define GMEM_GFP_MUST	(GFP_KERNEL_ACCOUNT | __GFP_NOFAIL)
 
-/* fork.c */
-int gmem_fork_over(struct gmem *from, struct gmem *to);
-
-/* freeze.c */
-unsigned long gmem_cursor_entry(const struct gmem_cursor *cur);
-void gmem_thaw(struct gmem_cursor *cur, unsigned long soft);
-
-/* How many times to wait for gmems that are being freed before the kernel may go on and kill. */
-#define OOM_PATIENCE	100
-
-/* weight.c */
-bool gmem_oom_wait(unsigned int *waited, bool coming);
-void gmem_weight_oom(unsigned long *freed);
-int gmem_weight_init(struct kobject *parent);
-void gmem_weight_exit(void);
-void gmem_weight_drain(void);
-void gmem_weight_begin(struct gmem *g);
-void gmem_weight_end(struct gmem *g);
-void gmem_count_private(struct gmem *g, long n);
-void gmem_weight_pass(struct gmem *g);
-
-/* umap.c */
-int gmem_mmap(struct file *file, struct vm_area_struct *vma);
-
-/* file.c */
-unsigned long gmem_overhead(struct gmem *g);
-struct gmem *gmem_create_in(u64 size, u32 flags, struct gmem_space *space,
-			    struct gmem_domain *domain);
-struct gmem *gmem_create_like(struct gmem *parent);
-extern const struct file_operations gmem_fops;
-struct file *gmem_new_file(struct gmem *g, const struct file_operations *fops, int mode);
-int gmem_new_fd(struct gmem *g, const struct file_operations *fops, int flags);
-int gmem_file_flush(struct file *file, fl_owner_t id);
-int gmem_file_release(struct inode *inode, struct file *file);
-long gmem_file_fallocate(struct file *file, int mode, loff_t offset, loff_t len);
-long gmem_file_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
-int gmem_zero_part(struct gmem *g, u64 pos, u64 end);
-int gmem_punch_bytes(struct gmem *g, u64 pos, u64 len);
-
-/* fs_file.c, fs_dir.c, fs_xattr.c: a file system of gmems */
-int gmem_allocate(struct gmem *g, pgoff_t start, pgoff_t end);
-loff_t gmem_fs_clone(struct file *in, loff_t pos_in, struct file *out, loff_t pos_out,
-		     loff_t len, unsigned int flags);
-extern const struct file_operations gmem_fs_fops;
-extern const struct inode_operations gmem_fs_file_iops;
-extern const struct xattr_handler *gmem_fs_xattrs[];
-struct inode *gmem_fs_inode(struct super_block *sb, struct inode *dir, umode_t mode);
-void gmem_fs_drop(struct inode *inode);
-
-/**
- * struct gmem_fs - a mount
- * @space: its files' pages, referenced
- * @domain: its files', referenced; NULL: each its owner's
- * @policy: its files', DITTO_POLICY_*, which may not have a greater one; 0: the default
- * @max_inodes: limit, 0 for none; changed by a remount, read without
- * @inodes: how many there are
- * @uid: owner of the top directory; constant, as all that follows
- * @gid: its group
- * @mode: its mode
- */
-struct gmem_fs {
-	struct gmem_space *space;
-	struct gmem_domain *domain;
-	u32 policy;
-	unsigned long max_inodes;
-	atomic_long_t inodes;
-	kuid_t uid;
-	kgid_t gid;
-	umode_t mode;
-};
-
-/* space.c */
-struct gmem_space *gmem_space_new(unsigned long max);
-void gmem_space_put(struct gmem_space *s);
-int gmem_space_limit(struct gmem_space *s, unsigned long max);
-bool gmem_space_take(struct gmem *g, unsigned long n);
-void gmem_space_give(struct gmem *g, unsigned long n);
-
-/* An entry of @g begins (1) or ceases (-1) to point at a shared page. */
-static inline void gmem_count_shared(struct gmem *g, long n)
-{
-	atomic_long_add(n, &g->nr_shared);
-	atomic_long_add(n, &g->domain->nr_shared);
-}
-
-/* domain.c */
-struct gmem_domain *gmem_domain_get(kuid_t uid, struct user_namespace *ns);
-struct gmem_domain *gmem_domain_named(const char *name);
-struct gmem_domain *gmem_domain_alone(void);
-struct gmem_domain *gmem_domain_secure(const struct gmem_domain *home);
-void gmem_domain_put(struct gmem_domain *d);
-
-/* policy.c */
-const char *gmem_policy_name(u32 policy);
-u32 gmem_policy_by_name(const char *name);
-int gmem_policy_begin(struct gmem *g, u32 policy);
-int gmem_policy_fork(struct gmem *g, struct gmem *parent);
-void gmem_policy_end(struct gmem *g);
-
 /* pool.c */
 struct gmem_pool *gmem_pool_new(struct gmem *g);
 void gmem_pool_free(struct gmem_pool *pool);
 struct page *gmem_pool_swap(struct gmem_pool *pool, struct page *page);
-
-/* scan.c */
-int gmem_undo_merging(struct gmem *g, bool zeroed);
-
-/* tenant.c */
-struct gmem_tenant *gmem_tenant_get(kuid_t uid, struct user_namespace *ns);
-struct gmem *gmem_search(u64 *id, unsigned int n, bool (*wanted)(struct gmem *g));
-int gmem_register(struct gmem *g);
-void gmem_unregister(struct gmem *g);
-
-#ifdef DITTO_KUNIT
-/* Called by the checker when it has seen all entries. */
-extern void (*gmem_check_between)(void);
-#endif
 
 #endif

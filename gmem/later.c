@@ -13,6 +13,7 @@
 
 #include "gmem/internal.h"
 #include "gmem/later.h"
+#include "gmem/weight.h"
 
 /* A gmem with more chunks than these is not freed by a kernel thread. */
 #define QUICK_CHUNKS	8

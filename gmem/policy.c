@@ -14,8 +14,10 @@
 #include <linux/string.h>
 #include <ditto.h>
 
+#include "gmem/domain.h"
 #include "gmem/internal.h"
 #include "gmem/merge.h"
+#include "gmem/policy.h"
 
 static const char *const policy_names[] = {
 	[DITTO_POLICY_OFF] = "off",

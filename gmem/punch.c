@@ -20,7 +20,9 @@
 #define CREATE_TRACE_POINTS
 #include "gmem/punch.h"
 #include "gmem/reader.h"
+#include "gmem/space.h"
 #include "gmem/trace.h"
+#include "gmem/weight.h"
 
 /**
  * struct punch - a range that is being made empty

@@ -17,6 +17,7 @@
 #include <linux/mm.h>
 
 #include "gmem/bind.h"
+#include "gmem/domain.h"
 #include "gmem/fork.h"
 #include "gmem/internal.h"
 #include "gmem/merge.h"

@@ -17,6 +17,7 @@
 #include "gmem/fault.h"
 #include "gmem/internal.h"
 #include "gmem/merge.h"
+#include "gmem/policy.h"
 #include "gmem/reader.h"
 
 #ifdef DITTO_KUNIT

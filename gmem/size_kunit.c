@@ -7,8 +7,11 @@
 #include <ditto.h>
 
 #include "gmem/fake.h"
+#include "gmem/file.h"
+#include "gmem/fs.h"
 #include "gmem/merge.h"
 #include "gmem/punch.h"
+#include "gmem/space.h"
 
 static struct gmem *make(struct kunit *test, struct gmem_space *space, pgoff_t npages)
 {

@@ -8,6 +8,7 @@
 #include <linux/slab.h>
 
 #include "gmem/internal.h"
+#include "gmem/space.h"
 
 /**
  * gmem_space_new() - a new mount's

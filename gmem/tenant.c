@@ -14,9 +14,12 @@
 #include <linux/user_namespace.h>
 #include <linux/xarray.h>
 
+#include "gmem/file.h"
 #include "gmem/fork.h"
+#include "gmem/hooks.h"
 #include "gmem/internal.h"
 #include "gmem/merge.h"
+#include "gmem/tenant.h"
 
 static DEFINE_XARRAY(gmems);		/* by id */
 static DEFINE_XARRAY(tenants);		/* by uid */

@@ -21,8 +21,10 @@
 #include "gmem/adoptee.h"
 #include "gmem/bind.h"
 #include "gmem/fault.h"
+#include "gmem/file.h"
 #include "gmem/internal.h"
 #include "gmem/reader.h"
+#include "gmem/weight.h"
 
 /* What is at @off, with a reference, and the entry it was in; or NULL. In RCU. */
 static struct page *umap_peek(struct gmem *g, pgoff_t off, unsigned long **e, unsigned long *v)

@@ -30,10 +30,13 @@
 
 #include "compat.h"
 #include "gmem/bind.h"
+#include "gmem/domain.h"
 #include "gmem/internal.h"
 #include "gmem/later.h"
 #include "gmem/merge.h"
 #include "gmem/reader.h"
+#include "gmem/tenant.h"
+#include "gmem/weight.h"
 
 static struct percpu_counter nr_private_pages;
 static atomic_long_t nr_gmems;

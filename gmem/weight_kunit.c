@@ -8,6 +8,7 @@
 
 #include "gmem/fake.h"
 #include "gmem/later.h"
+#include "gmem/weight.h"
 
 static struct gmem *make(struct kunit *test, pgoff_t npages)
 {

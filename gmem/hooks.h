@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What gmem tells the merge engine (index.c), and a test of the checker.
+ */
+#ifndef DITTO_GMEM_HOOKS_H
+#define DITTO_GMEM_HOOKS_H
+
+struct gmem_domain;
+struct page;
+struct seq_file;
+
+void gmem_merge_share(struct page *page, struct gmem_domain *d);
+int gmem_merge_check(struct seq_file *m);
+void gmem_merge_settle(void);
+void gmem_merge_idle(void);
+
+#ifdef DITTO_KUNIT
+/* Called by the checker when it has seen all entries. */
+extern void (*gmem_check_between)(void);
+#endif
+
+#endif
