@@ -10,7 +10,10 @@
 #include <linux/highmem.h>
 #include <linux/uaccess.h>
 
+#include "gmem/claim.h"
+#include "gmem/entry.h"
 #include "gmem/fault.h"
+#include "gmem/index.h"
 #include "gmem/internal.h"
 #include "gmem/mc.h"
 #include "gmem/merge.h"

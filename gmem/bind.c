@@ -8,6 +8,7 @@
 #include <linux/sched/mm.h>
 
 #include "gmem/bind.h"
+#include "gmem/index.h"
 #include "gmem/internal.h"
 #include "gmem/reader.h"
 

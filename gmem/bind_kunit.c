@@ -14,6 +14,8 @@
 #include <linux/uaccess.h>
 
 #include "gmem/bind.h"
+#include "gmem/entry.h"
+#include "gmem/index.h"
 #include "gmem/internal.h"
 #include "gmem/merge.h"
 #include "gmem/space.h"

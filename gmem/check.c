@@ -12,8 +12,11 @@
 #include <linux/xarray.h>
 
 #include "gmem/bind.h"
+#include "gmem/claim.h"
 #include "gmem/domain.h"
+#include "gmem/entry.h"
 #include "gmem/hooks.h"
+#include "gmem/index.h"
 #include "gmem/internal.h"
 #include "gmem/merge.h"
 #include "gmem/reader.h"

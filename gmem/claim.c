@@ -30,8 +30,12 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#include "gmem/claim.h"
 #include "gmem/domain.h"
+#include "gmem/entry.h"
+#include "gmem/frame.h"
 #include "gmem/hooks.h"
+#include "gmem/index.h"
 #include "gmem/internal.h"
 #include "gmem/merge.h"
 #include "gmem/weight.h"

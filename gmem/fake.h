@@ -11,9 +11,13 @@
 #include <linux/seq_file.h>
 #include <linux/spinlock.h>
 
+#include "gmem/claim.h"
 #include "gmem/cursor.h"
 #include "gmem/domain.h"
+#include "gmem/entry.h"
+#include "gmem/frame.h"
 #include "gmem/hooks.h"
+#include "gmem/index.h"
 #include "gmem/internal.h"
 #include "gmem/later.h"
 #include "gmem/merge.h"

@@ -9,7 +9,11 @@
 #include <linux/highmem.h>
 
 #include "gmem/bind.h"
+#include "gmem/claim.h"
+#include "gmem/entry.h"
 #include "gmem/fault.h"
+#include "gmem/frame.h"
+#include "gmem/index.h"
 #include "gmem/internal.h"
 #include "gmem/merge.h"
 #include "gmem/punch.h"

@@ -21,9 +21,14 @@
 #include <ditto.h>
 
 #include "gmem/bind.h"
+#include "gmem/claim.h"
 #include "gmem/domain.h"
+#include "gmem/entry.h"
 #include "gmem/file.h"
+#include "gmem/fork.h"
+#include "gmem/frame.h"
 #include "gmem/fs.h"
+#include "gmem/index.h"
 #include "gmem/internal.h"
 #include "gmem/merge.h"
 #include "gmem/punch.h"

@@ -8,6 +8,8 @@
 #include <ditto.h>
 
 #include "gmem/fake.h"
+#include "gmem/fork.h"
+#include "gmem/index.h"
 
 static struct gmem *make(struct kunit *test, u64 pages, u32 flags)
 {

@@ -13,9 +13,11 @@
 #include <linux/xattr.h>
 
 #include "compat.h"
+#include "gmem/entry.h"
 #include "gmem/fault.h"
 #include "gmem/file.h"
 #include "gmem/fs.h"
+#include "gmem/index.h"
 #include "gmem/internal.h"
 #include "gmem/punch.h"
 #include "gmem/reader.h"

@@ -9,9 +9,12 @@
 #include <ditto.h>
 
 #include "gmem/bind.h"
+#include "gmem/claim.h"
 #include "gmem/cursor.h"
 #include "gmem/domain.h"
+#include "gmem/entry.h"
 #include "gmem/fake.h"
+#include "gmem/index.h"
 #include "gmem/later.h"
 #include "gmem/tenant.h"
 #include "gmem/weight.h"

@@ -15,6 +15,7 @@
 #include <ditto.h>
 
 #include "gmem/domain.h"
+#include "gmem/frame.h"
 #include "gmem/internal.h"
 #include "gmem/merge.h"
 #include "gmem/policy.h"

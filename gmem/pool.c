@@ -9,6 +9,7 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 
+#include "gmem/frame.h"
 #include "gmem/internal.h"
 
 #define POOL_PAGES	128

@@ -13,6 +13,10 @@
 #include <linux/sched/signal.h>
 
 #include "gmem/bind.h"
+#include "gmem/claim.h"
+#include "gmem/entry.h"
+#include "gmem/frame.h"
+#include "gmem/index.h"
 #include "gmem/internal.h"
 #include "gmem/later.h"
 #include "gmem/merge.h"

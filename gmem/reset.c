@@ -17,8 +17,11 @@
 #include <linux/mm.h>
 
 #include "gmem/bind.h"
+#include "gmem/claim.h"
 #include "gmem/domain.h"
+#include "gmem/entry.h"
 #include "gmem/fork.h"
+#include "gmem/index.h"
 #include "gmem/internal.h"
 #include "gmem/merge.h"
 #include "gmem/reader.h"

@@ -6,7 +6,10 @@
 #include <linux/prandom.h>
 #include <ditto.h>
 
+#include "gmem/entry.h"
 #include "gmem/fake.h"
+#include "gmem/fork.h"
+#include "gmem/index.h"
 #include "gmem/merge.h"
 
 #define PAGES	2048	/* four chunks, of which the last is empty at first */

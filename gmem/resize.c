@@ -5,6 +5,7 @@
  */
 #include <linux/mm.h>
 
+#include "gmem/index.h"
 #include "gmem/internal.h"
 #include "gmem/punch.h"
 #include "gmem/reader.h"

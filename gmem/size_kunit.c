@@ -6,9 +6,11 @@
 #include <linux/slab.h>
 #include <ditto.h>
 
+#include "gmem/entry.h"
 #include "gmem/fake.h"
 #include "gmem/file.h"
 #include "gmem/fs.h"
+#include "gmem/index.h"
 #include "gmem/merge.h"
 #include "gmem/punch.h"
 #include "gmem/space.h"

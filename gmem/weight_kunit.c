@@ -7,6 +7,7 @@
 #include <linux/kthread.h>
 
 #include "gmem/fake.h"
+#include "gmem/index.h"
 #include "gmem/later.h"
 #include "gmem/weight.h"
 

@@ -7,6 +7,7 @@
 #include <ditto.h>
 
 #include "gmem/fake.h"
+#include "gmem/fork.h"
 
 #define FORKS	300
 
