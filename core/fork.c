@@ -307,7 +307,7 @@ static int fork_count(struct vm *child)
 {
 	struct gmem_tenant *t = gmem_tenant_count(READ_ONCE(max_forks));
 
-	/* Asked last: the security module hears of who has it not, and may log that. */
+	/* Asked last: a security module sees every refusal, and may log it. */
 	if (t == ERR_PTR(-EAGAIN) && capable(CAP_SYS_RESOURCE))
 		t = gmem_tenant_count(0);
 	if (IS_ERR(t))
@@ -316,7 +316,7 @@ static int fork_count(struct vm *child)
 	return 0;
 }
 
-/* vm->lock of the parent is held. After an error there may be a child all the same. */
+/* vm->lock of the parent is held. Even after an error there may be a child. */
 static int fork_child(struct fork *f)
 {
 	int err;

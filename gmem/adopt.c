@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Adoption: private anonymous memory of the calling process becomes a gmem that is mapped, shared,
- * at the same address. Owns the move and what the mapping still owes to who knew it as anonymous
- * memory. When to move what is for others to say (mmu/adopt.c).
+ * at the same address. Owns the move, and afterwards what programs expect of that memory because it
+ * was anonymous. When to move what is decided elsewhere (mmu/adopt.c).
  *
  * 1. The whole mapping becomes one gmem, in pieces of PIECE, so that memory is not held twice and
  *    mmap_lock not held for long. A piece is one vm_mmap() over it. The kernel calls our

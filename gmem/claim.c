@@ -105,9 +105,9 @@ static void holder_mark(struct gmem_holder **place, struct gmem *g)
  * @g: the gmem
  * @c: of it, referenced
  *
- * No fork comes before gmem_chunk_leave(). Take @c's lock after this, if at all.
+ * Until gmem_chunk_leave() there is no fork. Whoever needs @c's lock takes it after this.
  *
- * Return: false if @g may not, any more or yet: claim it, or start again.
+ * Return: false if @g may no longer change it, or not yet: claim it, or start again.
  */
 bool gmem_chunk_enter(struct gmem *g, struct gmem_chunk *c)
 {
@@ -304,8 +304,8 @@ void gmem_chunk_part(struct gmem *g, struct gmem_chunk *c)
 }
 
 /*
- * A page of a chunk that others had, too, may be referenced still by who read it there: a pipe,
- * or a device on its way. They shall not see what @g writes from now on, so it writes to a copy.
+ * Where a chunk was shared with others, somebody who read a page there may still hold a reference:
+ * a pipe, or a device. They must not see what @g writes from now on, so it writes to a copy.
  * But where the chunk was marked no fork has succeeded since, and the references are @g's own.
  */
 static void adopt_held(struct gmem *g, struct gmem_dir *dir, struct gmem_chunk *c)

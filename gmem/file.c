@@ -378,8 +378,8 @@ static long file_fork(struct file *file)
  * @cmd: which
  * @arg: its argument
  *
- * Return: 0, an fd, -ENOTTY, -EFAULT; or as gmem_set_policy() or gmem_fork(), and -EBADF: the
- * file is not open for that; -EPERM: nor is it the caller's; -EINVAL: it is one machine's.
+ * Return: 0, an fd, -ENOTTY, -EFAULT; or as gmem_set_policy() or gmem_fork(). Also -EBADF if the
+ * file is not open for that, -EPERM if it is not the caller's, -EINVAL if it is one machine's.
  */
 long gmem_file_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {

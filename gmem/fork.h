@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Forks of guest memory objects, for who forks a machine (fork.c).
+ * Forks of guest memory objects, as code that forks a machine sees them (fork.c).
  */
 #ifndef DITTO_GMEM_FORK_H
 #define DITTO_GMEM_FORK_H

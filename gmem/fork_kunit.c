@@ -284,7 +284,7 @@ static int bad_copy(void *to, const void *from, size_t len)
 	return -EHWPOISON;
 }
 
-/* Memory that is found bad by a copy is an error of who wanted it, and nobody's else. */
+/* When a copy finds bad memory, only the caller who asked for the copy gets an error. */
 static void bad_memory(struct kunit *test)
 {
 	struct gmem *a = make(test, 512, 0), *b;

@@ -97,7 +97,8 @@ struct gmem_pass {
 
 /**
  * struct gmem_tenant - whose gmems are scanned in turns with those of others
- * @refs: of gmems, until they have let go of their pages, of who counts, and of the engine
+ * @refs: of gmems, until they have let go of their pages; of each gmem_tenant_count(); and of the
+ *	engine
  * @uid: which user's; constant
  * @counted: of what a user may have so many only (gmem_tenant_count())
  * @gmems: by id

@@ -344,7 +344,7 @@ bool gmem_any_mapping(struct gmem *g, gmem_mapping_fn fn, void *arg)
  * @fn: waits for no lock, either
  * @arg: for @fn
  *
- * Those of who may only read are left out while a file of theirs comes or goes.
+ * Mappings of read-only files are left out while such a file is being opened or closed.
  */
 void gmem_try_mappings(struct gmem *g, gmem_mapping_fn fn, void *arg)
 {

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Resets: a gmem goes back to its base, the fork that it was made from. Owns the way back; what
- * has changed since is marked by who changes it (gmem_note_changed()), so that nothing else is
- * looked at. Cannot fail.
+ * Resets: a gmem goes back to its base, the fork that it was made from. Owns the way back. Code
+ * that changes an entry marks it (gmem_note_changed()), so only those are looked at. Cannot fail.
  *
- * 1. The base claims nothing and lives as long as the gmem. So all that is in its index is common
- *    for ever, and does not change; only that of a copied chunk the pages become shared ones.
+ * 1. The base claims nothing and lives as long as the gmem. So all that is in its index stays
+ *    common and does not change, except that when a chunk is copied its pages become shared.
  * 2. A directory that is the gmem's own stays. One that a fork of it made common is claimed.
  * 3. A chunk that is its own stays: it was copied from the base's, whose pages are all shared
  *    therefore, or there is none in the base. Its changed entries become what the base's are. One

@@ -376,8 +376,8 @@ static void umap_take_away(struct vm_area_struct *vma)
  * who may read can do that as often as he likes, so it takes nothing from others. Of forks
  * some kernels copy the tables before they call this and some afterwards, and madvise() may
  * have taken the flag away. Both are settled by taking our pages out of all mappings here: the
- * new one has them no more, or finds none. All are those of who may write, or of this file, if
- * it may only be read (reader.c).
+ * new one has lost them, or finds none. "All" are the mappings of files that may be written, or,
+ * if this file may only be read, those of this file (reader.c).
  */
 static void gmem_vm_open(struct vm_area_struct *vma)
 {

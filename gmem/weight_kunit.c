@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit tests of what the kernel hears before it kills for lack of memory, and of who waits for
- * whom when it is found out on whom a gmem weighs.
+ * KUnit tests of what the kernel is told before it kills for lack of memory, and of the locks that
+ * are waited for while it is determined whose RSS a gmem counts in.
  */
 #include <linux/completion.h>
 #include <linux/kthread.h>

@@ -62,7 +62,7 @@ static void free_between(void)
 	gmem_punch(freed_between->g, 0, 2);
 }
 
-/* A shared page that is freed while the checker runs is an error of who called it, no more. */
+/* A shared page that is freed while the checker runs is the caller's mistake, not a violation. */
 static void checked_while_freed(struct kunit *test)
 {
 	struct guest a = guest_make(test, 2);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Merging without a channel, for gmems with the policy "secure", which may be anybody's. It is
- * the method of VUsion: what happens to a page that is calm, and to who touches it then, does
- * not depend on whether there is an equal one.
+ * the method of VUsion: what happens to a calm page, and what its next access costs, does not
+ * depend on whether there is an equal one.
  *
  *	1. Every calm page is taken away from its gmem, whether it has an equal or not: its entry
  *	   points at a shared page that is mapped nowhere ("apart"), with many sharers or one.

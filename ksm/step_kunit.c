@@ -11,7 +11,7 @@
 
 #define STEP_PAGES	4
 
-static struct merge_step together;	/* of who has merge_knobs.lock for write */
+static struct merge_step together;	/* used with merge_knobs.lock held for write */
 
 static struct gmem *make(struct kunit *test)
 {

@@ -13,8 +13,8 @@
  *    with. Each has passes of its own, so none waits for the end of another's.
  * 3. In a turn a worker has one of the tenant's walks, and with it a directory (1 GiB). The
  *    walk stays when the turn ends, and the worker that has the tenant's next turn goes on with it.
- *    So workers do not meet but where pages of theirs are equal; there the locks of chunks
- *    and of the index decide (merge.c).
+ *    So workers meet only where they find equal pages; there the locks of chunks and of the
+ *    index decide (merge.c).
  * 4. A turn is steps of a few pages, one chunk, or one directory. No step takes long. After
  *    each the batch ends if the engine is to stop, a knob has changed, or the system suspends.
  *

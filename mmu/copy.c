@@ -9,12 +9,12 @@
  *    has a gmem-backed slot there.
  * 2. mmu_copy_fork(), with the vCPUs at rest: each gmem is forked, once however many slots are
  *    over it.
- * 3. mmu_copy_slots(): the slots. Their dirty logs have at least the bits that were set in 2,
- *    and what they have, the next reset of a dirty ring tells of.
+ * 3. mmu_copy_slots(): the slots. Their dirty logs have at least the bits that were set in 2.
+ *    Where there are dirty rings, the next reset of one reports these bits.
  *
  * The memslots of the original do not change meanwhile, because the caller holds what keeps
  * ioctls that change them out (the owner's vm->lock). Mappings may: a window that ends after 1
- * is copied all the same, as if it had ended after the fork.
+ * is still copied, as if it had ended after the fork.
  */
 #include <linux/bitmap.h>
 #include <linux/hash.h>

@@ -41,7 +41,7 @@ static bool ring_enter(struct dirty_ring *ring, u32 slot, u64 offset)
 	u32 used;
 
 	spin_lock(&ring->lock);
-	/* Pairs with the release of who gives entries back, and is done with them. */
+	/* Pairs with the release by which user space gives entries back. */
 	used = ring->entered - smp_load_acquire(&ring->reset);
 	if (used < ring->size) {
 		entry = &ring->entries[ring->entered % ring->size];

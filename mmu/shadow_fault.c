@@ -431,7 +431,7 @@ enum mmu_fault_result mmu_shadow_fault(struct mmu *mmu, struct shadow_vcpu *sv,
 	int err;
 
 	do {
-		/* Pairs with the lock of who flushes: no entry that is read now is older. */
+		/* Pairs with the lock that a flush takes: what is read now is not older. */
 		f.seq = smp_load_acquire(&mmu->shadow->seq);
 		err = mmu_walk_path(mmu, mode, gva, access & ~MMU_ASYNC, &f.path, fault);
 		if (err == -EFAULT && fault->valid)

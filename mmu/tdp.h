@@ -94,7 +94,7 @@ static inline u64 tdp_dirty_bits(const struct tdp_format *f)
 /**
  * struct tdp_zap - entries on their way out
  *
- * Lives on the stack of who zaps: tdp_zap_init(); then under mmu->lock for write any
+ * Lives on the caller's stack. First tdp_zap_init(); then, with mmu->lock held for write, any
  * number of tdp_zap_range(), and tdp_zap_flush(); then, without it, tdp_zap_finish().
  *
  * @tables: detached tables, linked through their struct page, which also has
@@ -153,7 +153,7 @@ static inline void fault_between(struct mmu *mmu)
 static inline void mmu_invalidated(struct mmu *mmu)
 {
 	lockdep_assert_held_write(&mmu->lock);
-	/* Pairs with the acquire of who faults: a new number means new slots, too. */
+	/* Pairs with the acquire in a fault: who sees the new number sees the new slots, too. */
 	smp_store_release(&mmu->inv_seq, mmu->inv_seq + 1);
 }
 

@@ -83,8 +83,8 @@ struct tdp_format {
  * @check_epoch: does no vCPU run on translations that are older than this epoch?
  *	Called in debug builds before what was taken away is used again; any locks
  *	held.  May be NULL.
- * @ring_full: a ring has no more room than is reserved; called by who writes to the guest,
- *	spinlocks held
+ * @ring_full: a ring has no more room than is reserved; called while the guest's memory is
+ *	written to, spinlocks held
  */
 struct mmu_host {
 	const struct tdp_format *format;

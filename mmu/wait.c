@@ -4,9 +4,9 @@
  * waits for it, and tells when it is there.  Owns those threads, and how many wait at once.
  *
  * The hard part is that what provides the memory (userfaultfd, a server) may never do so.
- * So nobody waits for these threads: who wanted to know forgets about one, and it ends when it
- * can, and so that all of them cannot be had by one user's guests, there are so many places
- * that each waits in a thread of its own; when all are taken, faults wait as they always did.
+ * So nobody waits for these threads: whoever started one can forget it, and it ends when it can.
+ * There are at most WAITS_MAX, each in a thread of its own, so that none is behind another one;
+ * when all are taken, faults wait as they do without this file.
  */
 #include <linux/module.h>
 #include <linux/sched/mm.h>

@@ -67,7 +67,7 @@ static void look_for_magic(struct agentport *p)
  * @port: struct agentport
  * @byte: the byte
  *
- * Waits for who reads the frames.
+ * Waits until the reader of the frames has room.
  */
 void agentport_put(void *port, uint8_t byte)
 {
@@ -213,7 +213,7 @@ int agentport_hello(struct agentport *p, int patience_ms, int signal_fd)
 }
 
 /**
- * agentport_close() - let nobody wait for who reads the frames; any thread
+ * agentport_close() - stop waiting for the reader of the frames; any thread
  * @p: the port
  */
 void agentport_close(struct agentport *p)

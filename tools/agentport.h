@@ -16,8 +16,8 @@ struct serial;
 /**
  * struct agentport - the other end of the agent's serial port
  * @serial: constant; the port
- * @frames: a pair of sockets, through which the agent's frames come to who reads the first,
- *	who is waited for; or -1: nobody wants them
+ * @frames: a pair of sockets: the agent's frames can be read from the first, and a slow reader
+ *	is waited for; or -1: nobody wants them
  * @up: the agent has said that it listens; a fork's agent listens, too
  * @greeted: it has not answered a HELLO yet
  * @in, @in_len: vCPU threads, @in_lock: a frame that is not complete, or what may be the magic

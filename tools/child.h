@@ -19,7 +19,7 @@ struct parent {
 /**
  * struct child_names - what forks are called
  * @parent: the parent's name
- * @pattern: of theirs, whose first %d becomes a number; NULL: the parent's, "-" and a number
+ * @pattern: of the names, whose first %d becomes a number; NULL: the parent's, "-" and a number
  * @next: number to try next
  */
 struct child_names {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * `ditto balloon`: how much memory a machine is to do without, and what it says about the rest.
+ * `ditto balloon`: how much memory a machine has to give back, and what it says about the rest.
  */
 #include "cmd.h"
 #include "socket.h"
@@ -20,8 +20,8 @@ static const struct argp_option options[] = {
 
 static const char doc[] =
 	"Show the balloon of machine NAME, which was started with `ditto run --balloon', and what "
-	"its guest says about its memory. With SIZE, as in 512M, that is how much memory the guest "
-	"is to do without from now on; 0 gives it back. The guest follows as it can.\v"
+	"its guest says about its memory. With SIZE, as in 512M, the guest has to give up that "
+	"much memory from now on; 0 returns all of it. The guest follows as it can.\v"
 	"`target' is what was asked for, `actual' how far the guest has come, `returned' what "
 	"became "
 	"the host's, of that and of what the guest freed by itself (`reported').\n"

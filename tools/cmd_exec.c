@@ -389,7 +389,7 @@ static int begin(struct exec *e, const struct vm_config *config, const struct pa
 	return hello(e) < 0 || send_command(e) < 0 ? -1 : 0;
 }
 
-/* After the command: how it ended, if it is that which has. */
+/* How the command ended, if it is the command that has ended. */
 static int result(struct exec *e)
 {
 	if (e->status == EXEC_FAILED && e->vm->status != VM_RUNNING)
@@ -445,7 +445,7 @@ static void live_on(struct exec *e, const char *name, int told_fd)
 	/* Who reads the command's output is to see its end. */
 	child_background();
 	dup2(STDOUT_FILENO, STDERR_FILENO);
-	/* If nobody is there any more it goes on all the same. */
+	/* It goes on even if nobody reads this any more. */
 	if (write(told_fd, &status, 1) == 1)
 		close(told_fd);
 	console_run(&e->vm->console);

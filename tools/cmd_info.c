@@ -249,7 +249,7 @@ static void print_text(const struct info *info, const char *why)
 		printf("\nMachines can run here.\n");
 }
 
-/* Sentences for who wants machines to run; what is odd enough gets the short verdict. */
+/* Full sentences for users whose machines do not run; @why where they have none for the cause. */
 static void print_why(const struct info *info, const char *why)
 {
 	if (!why)

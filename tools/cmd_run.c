@@ -407,7 +407,7 @@ static bool was_told_to_end(int status)
 	return status > VM_SIGNAL;
 }
 
-/* Without a directory for sockets there is none, and the machine runs all the same. */
+/* Without a directory for sockets there is none, and the machine runs without. */
 static int run_control(struct vm *vm)
 {
 	int ret = control_bind(&vm->control, vm, vm->config->name);

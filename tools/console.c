@@ -92,7 +92,7 @@ void console_destroy(struct console *c)
 }
 
 /**
- * console_attach() - let somebody have the console, instead of who had it; the control thread
+ * console_attach() - give the console to a new user, instead of the last one; the control thread
  * @c: one that is attachable
  * @fd: a socket of packets; owned
  */
@@ -112,7 +112,7 @@ void console_attach(struct console *c, int fd)
  */
 void console_wake(struct console *c)
 {
-	/* Full is as good as written: the loop has a reason to wake already. */
+	/* If it is full, the loop has a reason to wake already. */
 	if (eventfd_write(c->wake_fd, 1) < 0 && errno != EAGAIN)
 		complain("eventfd: %s", strerror(errno));
 }
@@ -368,7 +368,7 @@ static void in_feed(struct console *c)
 }
 
 /**
- * console_forget() - what was typed ahead was typed for who is no more; any thread
+ * console_forget() - drop what was typed ahead for a machine that is no more; any thread
  * @c: the console, whose vCPUs are parked: what is typed from now on waits here
  */
 void console_forget(struct console *c)

@@ -171,7 +171,7 @@ static void client_ready(struct control *c, struct control_client *client)
 	json_object_put(message);
 }
 
-/* A free place, or that of who has been silent longest. */
+/* A free place, or that of the client which has been silent longest. */
 static struct control_client *client_place(struct control *c)
 {
 	struct control_client *oldest = &c->client[0];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Network devices: what --net says, and what both kinds have in common. What is behind them
- * is in net_user.c (a network of this process, for who has no rights) and net_tap.c (an
+ * is in net_user.c (a network inside this process, which needs no rights) and net_tap.c (an
  * interface of the host, served by its kernel).
  */
 #include "net.h"

@@ -121,8 +121,8 @@ void vdev_unlock(struct virtio_dev *dev)
  * @dev: nobody else has it
  *
  * How long requests take is the owner's affair: its memory may be provided by userfaultfd, and
- * its file by FUSE. Who merely has the last reference, and be it a worker of the kernel that
- * closes what was on its way between processes, must not wait for that.
+ * its file by FUSE. A task that merely drops the last reference must not wait for that: it may be
+ * a worker of the kernel which closes an fd that was on its way between processes.
  *
  * Return: whether there is no owner, or the caller is of its process, also when that ends.
  */

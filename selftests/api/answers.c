@@ -156,7 +156,7 @@ static void ins_to_device(const void *arg)
 	vm_free(vm);
 }
 
-/* An answer of one port is none of another, nor of items of another size. */
+/* The answer to one port's exit is not taken for another port's, or for another size's. */
 static void ins_of_another_port(const void *arg)
 {
 	struct vm *vm = vm_new(NULL);

@@ -140,7 +140,7 @@ static double cpu_seconds(void)
 	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
-/* As nap(), after a kick: the vCPU sleeps all the same, and its next halt ends at once. */
+/* As nap(), after a kick: the vCPU still sleeps, and its next halt ends at once. */
 static void nap_kicked(const void *arg)
 {
 	struct stuck s = stuck("g_apf_nap_kicked");

@@ -30,8 +30,8 @@ static void version(const void *arg)
 }
 
 /*
- * Who calls an ioctl without an argument leaves in the register what lies there.  Stock
- * KVM has a few that want a 0 all the same.
+ * A caller of an ioctl without an argument leaves any value in the register.  Stock KVM has a
+ * few that insist on a 0.
  */
 static void no_argument(const void *arg)
 {

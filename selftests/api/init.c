@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a vCPU did just before an INIT: its VMM hears of it all the same, and before it. A
- * step over the instruction lets the INIT come between that and the next entry.
+ * What a vCPU did just before an INIT: its VMM still hears of it, and before the INIT. A step
+ * over the instruction lets the INIT come between that and the next entry.
  */
 #include <stdlib.h>
 #include <sys/ioctl.h>

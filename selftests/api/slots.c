@@ -629,7 +629,7 @@ static void *get_pointers(void *arg)
 	return (void *)(long)(ioctl(vcpu->fd, KVM_GET_SREGS2, &sregs) ? -errno : 0);
 }
 
-/* A look at the guest's page tables, by who asks for it outside of KVM_RUN. */
+/* A walk of the guest's page tables for an ioctl other than KVM_RUN. */
 static void kicked_in_look(void *(*look)(void *vcpu))
 {
 	struct stuck s;
@@ -663,7 +663,7 @@ static void *delete_slot(void *arg)
 	return NULL;
 }
 
-/* Whoever lists machines waits neither for the vCPU nor for who waits for that. */
+/* Listing machines waits neither for the vCPU nor for a thread that waits for the vCPU. */
 static void listed_while_stuck(const void *arg)
 {
 	struct ditto_vm_info info[64];

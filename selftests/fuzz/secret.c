@@ -44,7 +44,7 @@ bool secret_is_all(const void *buffer, size_t size)
 	return true;
 }
 
-/* The bytes may begin at any of theirs, as in the middle of a long run of them. */
+/* A run of the secret may begin in the middle of it, so any rotation of its bytes counts. */
 static bool is_secret(const u8 *p)
 {
 	const u8 *start = memchr(hidden, p[0] ^ 0xff, SECRET_SIZE);

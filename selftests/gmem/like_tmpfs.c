@@ -362,7 +362,7 @@ static void like_tmpfs(const void *arg)
 	end();
 }
 
-/* Pages of a file, seen by who may write to it and by two who may only read it. */
+/* Pages of a file as one open for writing sees them, and two open for reading only. */
 struct views {
 	volatile u8 *writer, *shared, *copies;
 };

@@ -196,7 +196,7 @@ static bool readable(const void *p)
 	return process_vm_readv(getpid(), &to, 1, &from, 1, 0) == 1;
 }
 
-/* The victim's file, mapped as often as may be by who may only read it. */
+/* The victim's file, mapped as often as allowed by a user who may only read it. */
 static void readers_begin(void)
 {
 	unsigned int i;

@@ -203,8 +203,8 @@ static void direct_io_writes(const void *arg)
 
 /*
  * A page that the kernel holds (a pipe does) cannot be frozen, and stays mapped. What is
- * written to it through that mapping has to be noticed all the same. It is taken for a
- * candidate after it was written, and before its own chunk is scanned again.
+ * written to it through that mapping has to be noticed nevertheless. The page becomes a
+ * candidate after the write, and before its own chunk is scanned again.
  */
 static void writes_while_held(const void *arg)
 {

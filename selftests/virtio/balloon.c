@@ -290,7 +290,7 @@ static void statistics_when_asked(const void *arg)
 		b = wait_told(&d, 1 + i);
 		ASSERT_EQ(b.stats[VIRTIO_BALLOON_S_MEMFREE], 100 + i);
 	}
-	/* A queue that is stopped gives the chain to who starts it. */
+	/* The chain that a stopped queue has waits for whoever starts it again. */
 	CHECKED(disk_enable(&d, STATS, 0));
 	ASSERT_EQ(ring_used(&d, STATS)->idx, 3);
 	CHECKED(disk_enable(&d, STATS, 1));

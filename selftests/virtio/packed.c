@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The disk in the kernel by a packed ring; the test is the driver. What a request does is blk.c's
- * to show: here it is that rings turn, stop and go on where they stopped, and that one whose
- * descriptors change while they are read does no more than stop.
+ * The kernel's disk with a packed ring; the test is the driver. blk.c tests what requests do. This
+ * file tests that rings wrap, stop, and go on where they stopped, and that a ring whose descriptors
+ * change while they are read does nothing worse than stop.
  */
 #include <pthread.h>
 #include <stdlib.h>

@@ -258,7 +258,7 @@ static long module_uses(void)
 	return uses;
 }
 
-/* Who closes the last reference does not wait for the memory of who made the device. */
+/* Closing the last reference does not wait for the memory of the process that made the device. */
 static void last_reference_elsewhere(const void *arg)
 {
 	long uses = module_uses();

@@ -5,8 +5,8 @@
  * own init. The copy lives in a mount namespace of its own, so that the guest may do with its
  * root what it likes; a command is started in init's.
  *
- * It never waits for who listens: what a command says is read only when the serial port has
- * taken what it said before. Input is passed on as far as `ditto` was given credit for it.
+ * It never waits for a reader: a command's output is read only when the serial port has taken the
+ * output before it. Input is passed on as far as `ditto` was given credit for it.
  */
 #include "protocol.h"
 
@@ -330,7 +330,7 @@ static void read_host(void)
 	}
 }
 
-/* What a command does not want is as good as taken. */
+/* Input that a command no longer reads counts as taken. */
 static void pass_input(void)
 {
 	uint8_t taken[2];

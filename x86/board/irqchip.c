@@ -293,8 +293,8 @@ int irqchip_create(struct vm *vm)
 /**
  * irqchip_create_split() - KVM_CAP_SPLIT_IRQCHIP is enabled
  * @vm: vm->lock held
- * @user_gsis: as many GSIs, from 0 on, are routed as the pins of the VMM's IOAPICs are
- *	programmed; it is told when an interrupt of theirs ends
+ * @user_gsis: that many GSIs, from 0 on, are pins of the VMM's IOAPICs: it routes them, and is told
+ *	when one of their interrupts ends
  *
  * Return: 0, -EINVAL for more GSIs than there can be, -EEXIST when there are controllers or
  * vCPUs already, -ENOMEM.

@@ -5,7 +5,7 @@
  * messages in lapic_ipi.c, the timer in lapic_timer.c, save and restore in
  * lapic_state.c.
  *
- * The hard part is to do without locks. Other threads only post vectors. The IRR, the ISR
+ * The hard part is that there are no locks. Other threads only post vectors. The IRR, the ISR
  * and the TPR, and so the decision which interrupt comes next, belong to the owner, or to
  * its CPU while that runs the guest.
  */
@@ -627,8 +627,8 @@ void vlapic_set_cr8(struct vcpu *vcpu, u64 cr8)
  * vlapic_get_base() - read MSR_IA32_APICBASE
  * @vcpu: owned by the caller
  *
- * Without in-kernel APIC it is kept, and checked when it is written, all the same: the VMM,
- * whose APIC it moves, reads it in kvm_run and in struct kvm_sregs.
+ * Without in-kernel APIC it is kept, too, and checked when it is written: the VMM, whose APIC it
+ * moves, reads it in kvm_run and in struct kvm_sregs.
  *
  * Return: the MSR's value.
  */

@@ -382,7 +382,7 @@ int irqchip_set_irq(struct vm *vm, enum irq_source source, u32 gsi, bool level)
  *
  * As on hardware all IOAPICs hear of it, whichever sent the vector.
  *
- * Return: whether a pin of theirs is routed to that vector.
+ * Return: whether one of their pins is routed to that vector.
  */
 bool irqchip_user_wants_end(const struct irqchip *chip, u8 vector)
 {

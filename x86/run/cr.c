@@ -154,8 +154,8 @@ static enum guest_fault load_pdptes(struct vcpu *vcpu, u64 cr3)
  * cr_reload_pdptes() - REQ_PDPTES: the VMM has set the registers that lead to them
  * @vcpu: owned; process context
  *
- * Entries that the instruction would refuse are as good as not present.  Where a signal
- * came before memory the request stands again.
+ * Entries that the instruction would refuse count as not present.  If a signal ends the wait for
+ * their memory, the request is made again.
  */
 void cr_reload_pdptes(struct vcpu *vcpu)
 {
