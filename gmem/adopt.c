@@ -110,7 +110,7 @@ static int freeze_once(struct adoption *m, struct vm_area_struct *vma)
 {
 	unsigned long i, n = (m->end - m->start) >> PAGE_SHIFT;
 	struct migrate_vma *f = &m->freeze;
-	int ret;
+	int err;
 
 	if (!ADOPT_POSSIBLE)
 		return -EOPNOTSUPP;
@@ -119,9 +119,9 @@ static int freeze_once(struct adoption *m, struct vm_area_struct *vma)
 	f->end = m->end;
 	f->flags = MIGRATE_VMA_SELECT_SYSTEM;
 	bitmap_zero(m->odd, n);
-	ret = migrate_vma_setup(f);
-	if (ret)
-		return ret;
+	err = migrate_vma_setup(f);
+	if (err)
+		return err;
 	for (i = 0; i < n; i++)
 		if (i >= f->npages || !page_frozen(vma, f->src[i]))
 			set_bit(i, m->odd);
@@ -150,39 +150,39 @@ static int fault_in_odd(struct adoption *m, struct vm_area_struct *vma)
 
 static int freeze_pages(struct adoption *m, struct vm_area_struct *vma)
 {
-	int ret = freeze_once(m, vma);
+	int err = freeze_once(m, vma);
 
-	if (ret == -EAGAIN)
-		ret = fault_in_odd(m, vma) ?: freeze_once(m, vma);
-	return ret == -EAGAIN ? -EBUSY : ret;
+	if (err == -EAGAIN)
+		err = fault_in_odd(m, vma) ?: freeze_once(m, vma);
+	return err == -EAGAIN ? -EBUSY : err;
 }
 
 static int copy_page_in(struct gmem *g, pgoff_t off, struct page *page)
 {
 	void *va = gmem_pin_page(g, off, true);
-	int ret;
+	int err;
 
 	if (IS_ERR(va))
 		return PTR_ERR(va);
-	ret = PageHWPoison(page) ? -EHWPOISON : gmem_copy(va, page_address(page), PAGE_SIZE);
+	err = PageHWPoison(page) ? -EHWPOISON : gmem_copy(va, page_address(page), PAGE_SIZE);
 	gmem_unpin_page(g, off, va, true);
-	return ret;
+	return err;
 }
 
 static int adopt_copy_pages(struct adoption *m)
 {
 	pgoff_t off = m->pos >> PAGE_SHIFT;
 	unsigned long i;
-	int ret = 0;
+	int err = 0;
 
-	for (i = 0; i < m->freeze.npages && !ret; i++) {
+	for (i = 0; i < m->freeze.npages && !err; i++) {
 		struct page *page = migrate_pfn_to_page(m->freeze.src[i]);
 
 		if (page)
-			ret = copy_page_in(m->g, off + i, page);
+			err = copy_page_in(m->g, off + i, page);
 		cond_resched();
 	}
-	return ret;
+	return err;
 }
 
 /* Nothing of the piece has changed, and nothing of it is in the gmem. */
@@ -231,20 +231,20 @@ static int move_freeze(struct adoption *m)
 	struct vm_area_struct *vma = vma_lookup(current->mm, m->start);
 	pgoff_t first = m->pos >> PAGE_SHIFT;
 	pgoff_t end = first + ((m->end - m->start) >> PAGE_SHIFT);
-	int ret;
+	int err;
 
 	if (!vma || vma->vm_end < m->end || vma_why(vma) || gmem_adoptee_mapped(m->g, first, end))
 		return -EBUSY;
 	compat_vma_start_write(vma);
 	gmem_punch_surely(m->g, first, end);	/* of a mapping that was there before */
 	m->flags = vma->vm_flags & VM_DONTDUMP;
-	ret = freeze_pages(m, vma);
-	if (ret)
-		return ret;
-	ret = adopt_copy_pages(m);
-	if (ret) {
+	err = freeze_pages(m, vma);
+	if (err)
+		return err;
+	err = adopt_copy_pages(m);
+	if (err) {
 		move_thaw(m);
-		return ret;
+		return err;
 	}
 	m->anon = vma->anon_vma;
 	anon_hold(m->anon);
@@ -311,30 +311,30 @@ static unsigned long adopt_get_unmapped_area(struct file *file, unsigned long ad
 					     unsigned long flags)
 {
 	struct adoption *m = adoption_now(file->private_data);
-	int ret;
+	int err;
 
 	if (!m)
 		return flags & MAP_FIXED ? addr : -ENODEV;
 	if (m->unmapped)
-		ret = find_vma_intersection(current->mm, m->start, m->end) ? -EEXIST : 0;
+		err = find_vma_intersection(current->mm, m->start, m->end) ? -EEXIST : 0;
 	else
-		ret = m->join ? join_check(m) : move_freeze(m);
-	return ret ?: addr;
+		err = m->join ? join_check(m) : move_freeze(m);
+	return err ?: addr;
 }
 
 static int adopt_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct adoption *m = adoption_now(file->private_data);
-	int ret;
+	int err;
 
 	if (!m)
 		return -ENODEV;
 	if (WARN_ON_ONCE(!m->unmapped))
 		return -EFAULT;
-	ret = gmem_mmap(file, vma);
-	if (!ret)
+	err = gmem_mmap(file, vma);
+	if (!err)
 		vm_flags_set(vma, VM_DONTCOPY | m->flags);
-	return ret;
+	return err;
 }
 
 static int adopt_release(struct inode *inode, struct file *file)
@@ -390,13 +390,13 @@ static int adoption_map(struct adoption *m, struct file *file)
 static int adopt_piece(struct adoption *m, struct file *file)
 {
 	unsigned int tries = 0;
-	int ret;
+	int err;
 
 	do {
-		ret = adoption_map(m, file);
+		err = adoption_map(m, file);
 		cond_resched();
-	} while (ret == -EBUSY && ++tries < PIECE_TRIES && !signal_pending(current));
-	return ret;
+	} while (err == -EBUSY && ++tries < PIECE_TRIES && !signal_pending(current));
+	return err;
 }
 
 /* All pieces of [start, end), as far as they can be had. */
@@ -478,22 +478,22 @@ static int adopt_into(struct file *file, unsigned long start, unsigned long end,
 	struct gmem *g = file->private_data;
 	struct gmem_adopter *ad = g->adoptee->adopter;
 	struct adoption *m = &ad->now;
-	int ret;
+	int err;
 
 	if (mutex_lock_interruptible(&ad->lock))
 		return -EINTR;
-	ret = adoption_alloc(m);
-	if (!ret) {
+	err = adoption_alloc(m);
+	if (!err) {
 		m->g = g;
 		WRITE_ONCE(ad->task, current);
-		ret = adopt_pieces(m, file, start, end, base);
-		if (ret != -EINTR)
+		err = adopt_pieces(m, file, start, end, base);
+		if (err != -EINTR)
 			adopt_join(m, file, base);
 		WRITE_ONCE(ad->task, NULL);
 	}
 	adoption_free(m);
 	mutex_unlock(&ad->lock);
-	return ret;
+	return err;
 }
 
 /* An empty gmem, and its file. */
@@ -590,16 +590,16 @@ static u32 adopt_error(int err)
 static int adopt_spot(struct adopt_spot *s, u32 policy)
 {
 	struct file *file = s->file ?: adopt_file(s->end - s->base);
-	int ret = 0;
+	int err = 0;
 
 	if (IS_ERR(file))
 		return PTR_ERR(file);
 	if (!s->file && policy)
-		ret = gmem_limit_policy(file->private_data, policy);
-	if (!ret)
-		ret = adopt_into(file, s->start, s->end, s->base);
+		err = gmem_limit_policy(file->private_data, policy);
+	if (!err)
+		err = adopt_into(file, s->start, s->end, s->base);
 	fput(file);
-	return ret;
+	return err;
 }
 
 /**
@@ -616,7 +616,7 @@ static int adopt_spot(struct adopt_spot *s, u32 policy)
 int gmem_adopt(unsigned long hva, u32 policy, unsigned long *next, u32 *why)
 {
 	struct adopt_spot s = { 0 };
-	int ret;
+	int err;
 
 	if (mmap_read_lock_killable(current->mm))
 		return -EINTR;
@@ -624,9 +624,9 @@ int gmem_adopt(unsigned long hva, u32 policy, unsigned long *next, u32 *why)
 	mmap_read_unlock(current->mm);
 	if (*why != DITTO_UNADOPTED_BUSY)
 		return 0;
-	ret = adopt_spot(&s, policy);
-	if (ret == -EINTR)
-		return ret;
-	*why = ret ? adopt_error(ret) : DITTO_UNADOPTED_NONE;
-	return !ret;
+	err = adopt_spot(&s, policy);
+	if (err == -EINTR)
+		return err;
+	*why = err ? adopt_error(err) : DITTO_UNADOPTED_NONE;
+	return !err;
 }

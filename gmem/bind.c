@@ -37,7 +37,7 @@ static int bind_insert(struct gmem *g, struct gmem_binding *b)
 int gmem_bind(struct gmem *g, struct gmem_binding *b, pgoff_t start, pgoff_t end,
 	      const struct gmem_binding_ops *ops)
 {
-	int ret;
+	int err;
 
 	if (start >= end || end > gmem_npages(g))
 		return -EINVAL;
@@ -46,11 +46,11 @@ int gmem_bind(struct gmem *g, struct gmem_binding *b, pgoff_t start, pgoff_t end
 	b->ops = ops;
 	b->mm = current->mm;
 	down_write(&g->bind_lock);
-	ret = bind_insert(g, b);
-	if (!ret && b->mm)
+	err = bind_insert(g, b);
+	if (!err && b->mm)
 		mmgrab(b->mm);
 	up_write(&g->bind_lock);
-	return ret;
+	return err;
 }
 
 /**

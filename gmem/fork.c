@@ -73,7 +73,7 @@ static int dir_copy_held(struct gmem *child, struct gmem_dir *dir)
 	struct gmem_chunk *c;
 	unsigned int nr;
 	bool any = false;
-	int ret;
+	int err;
 
 	for_each_set_bit(nr, dir->held, GMEM_DIR_CHUNKS) {
 		c = rcu_dereference_protected(dir->chunk[nr], true);
@@ -82,9 +82,9 @@ static int dir_copy_held(struct gmem *child, struct gmem_dir *dir)
 			continue;
 		}
 		any = true;
-		ret = gmem_chunk_leave_held(child, c->base);
-		if (ret)
-			return ret;
+		err = gmem_chunk_leave_held(child, c->base);
+		if (err)
+			return err;
 		cond_resched();
 	}
 	WRITE_ONCE(dir->any_held, any);
@@ -97,14 +97,14 @@ static int fork_copy_held(struct gmem *parent, struct gmem *child)
 	struct gmem_root *root = gmem_root_stable(parent);
 	struct gmem_dir *dir;
 	unsigned long i;
-	int ret = 0;
+	int err = 0;
 
-	for (i = 0; i < root->nr && !ret; i++) {
+	for (i = 0; i < root->nr && !err; i++) {
 		dir = root->dir[i];
 		if (dir && dir->any_held)
-			ret = dir_copy_held(child, dir);
+			err = dir_copy_held(child, dir);
 	}
-	return ret;
+	return err;
 }
 
 /* What is not held now is not until it is claimed. */
@@ -198,17 +198,17 @@ static int fork_locked(struct gmem *parent, struct gmem *child, struct gmem_hold
 static int fork_into(struct gmem *parent, struct gmem *child)
 {
 	struct gmem_holder *h = gmem_holder_new(parent);
-	int ret;
+	int err;
 
 	if (!h)
 		return -ENOMEM;
-	ret = down_write_killable(&parent->fork_lock);
-	if (!ret) {
-		ret = fork_locked(parent, child, &h);
+	err = down_write_killable(&parent->fork_lock);
+	if (!err) {
+		err = fork_locked(parent, child, &h);
 		up_write(&parent->fork_lock);
 	}
 	gmem_holder_put(h);
-	return ret;
+	return err;
 }
 
 /* Where neither policy nor size of the parent change. */
@@ -244,10 +244,10 @@ static bool fork_fits(const struct gmem *parent, const struct gmem *child)
 struct gmem *gmem_fork_prepare(struct gmem *parent)
 {
 	struct gmem *child;
-	int ret = fork_lock(parent);
+	int err = fork_lock(parent);
 
-	if (ret)
-		return ERR_PTR(ret);
+	if (err)
+		return ERR_PTR(err);
 	child = gmem_create_like(parent);
 	fork_unlock(parent);
 	return child;
@@ -263,13 +263,13 @@ struct gmem *gmem_fork_prepare(struct gmem *parent)
  */
 int gmem_fork_commit(struct gmem *parent, struct gmem *child)
 {
-	int ret = fork_lock(parent);
+	int err = fork_lock(parent);
 
-	if (ret)
-		return ret;
-	ret = fork_fits(parent, child) ? fork_into(parent, child) : -ESTALE;
+	if (err)
+		return err;
+	err = fork_fits(parent, child) ? fork_into(parent, child) : -ESTALE;
 	fork_unlock(parent);
-	return ret;
+	return err;
 }
 
 /**
@@ -294,18 +294,18 @@ int gmem_fork_commit(struct gmem *parent, struct gmem *child)
 struct gmem *gmem_fork(struct gmem *parent)
 {
 	struct gmem *child;
-	int ret;
+	int err;
 
 	do {
 		child = gmem_fork_prepare(parent);
 		if (IS_ERR(child))
 			return child;
-		ret = gmem_fork_commit(parent, child);
-		if (!ret)
+		err = gmem_fork_commit(parent, child);
+		if (!err)
 			return child;
 		gmem_put(child);
-	} while (ret == -ESTALE);
-	return ERR_PTR(ret);
+	} while (err == -ESTALE);
+	return ERR_PTR(err);
 }
 
 /**
@@ -357,50 +357,50 @@ static int over_locked(struct gmem *from, struct gmem *to, struct gmem_holder **
 static int over_once(struct gmem *from, struct gmem *to)
 {
 	struct gmem_holder *h = gmem_holder_new(from);
-	int ret;
+	int err;
 
 	if (!h)
 		return -ENOMEM;
 	gmem_punch_rest(to, 0);
 	down_write(&fork_first(from, to)->fork_lock);
 	down_write_nested(&fork_second(from, to)->fork_lock, SINGLE_DEPTH_NESTING);
-	ret = over_locked(from, to, &h);
+	err = over_locked(from, to, &h);
 	up_write(&fork_second(from, to)->fork_lock);
 	up_write(&fork_first(from, to)->fork_lock);
 	gmem_holder_put(h);
-	return ret;
+	return err;
 }
 
 /* With size_locks and policy_locks. */
 static int over_tries(struct gmem *from, struct gmem *to)
 {
 	unsigned int tries;
-	int ret;
+	int err;
 
 	if (from->policy == DITTO_POLICY_SECURE || from->policy != to->policy || !from->domain ||
 	    from->domain != to->domain)
 		return -EOPNOTSUPP;
-	ret = gmem_root_grow(to, from->npages);
-	for (tries = 0; !ret; tries++) {
-		ret = over_once(from, to);
-		if ((ret != -EBUSY && ret != -EAGAIN) || tries == HELD_PATIENCE)
+	err = gmem_root_grow(to, from->npages);
+	for (tries = 0; !err; tries++) {
+		err = over_once(from, to);
+		if ((err != -EBUSY && err != -EAGAIN) || tries == HELD_PATIENCE)
 			break;
 		usleep_range(1000, 2000);
-		ret = 0;
+		err = 0;
 	}
-	return ret == -EAGAIN ? -EBUSY : ret;
+	return err == -EAGAIN ? -EBUSY : err;
 }
 
 static int over_sized(struct gmem *from, struct gmem *to)
 {
-	int ret;
+	int err;
 
 	mutex_lock(&fork_first(from, to)->size_lock);
 	mutex_lock_nested(&fork_second(from, to)->size_lock, SINGLE_DEPTH_NESTING);
-	ret = over_tries(from, to);
+	err = over_tries(from, to);
 	mutex_unlock(&fork_second(from, to)->size_lock);
 	mutex_unlock(&fork_first(from, to)->size_lock);
-	return ret;
+	return err;
 }
 
 /**
@@ -416,13 +416,13 @@ static int over_sized(struct gmem *from, struct gmem *to)
  */
 int gmem_fork_over(struct gmem *from, struct gmem *to)
 {
-	int ret = mutex_lock_killable(&fork_first(from, to)->policy_lock);
+	int err = mutex_lock_killable(&fork_first(from, to)->policy_lock);
 
-	if (ret)
-		return ret;
+	if (err)
+		return err;
 	mutex_lock_nested(&fork_second(from, to)->policy_lock, SINGLE_DEPTH_NESTING);
-	ret = over_sized(from, to);
+	err = over_sized(from, to);
 	mutex_unlock(&fork_second(from, to)->policy_lock);
 	mutex_unlock(&fork_first(from, to)->policy_lock);
-	return ret;
+	return err;
 }

@@ -27,14 +27,14 @@ static int clone_locked(struct file *file_in, struct file *file_out, loff_t pos_
 			loff_t pos_out, loff_t len)
 {
 	struct inode *in = file_inode(file_in), *out = file_inode(file_out);
-	int ret = clone_check(in, out, pos_in, pos_out, len);
+	int err = clone_check(in, out, pos_in, pos_out, len);
 
-	if (ret || !i_size_read(in))
-		return ret;
-	ret = file_modified(file_out) ?: gmem_fork_over(in->i_private, out->i_private);
-	if (!ret)
+	if (err || !i_size_read(in))
+		return err;
+	err = file_modified(file_out) ?: gmem_fork_over(in->i_private, out->i_private);
+	if (!err)
 		i_size_write(out, i_size_read(in));
-	return ret;
+	return err;
 }
 
 /**
@@ -53,13 +53,13 @@ loff_t gmem_fs_clone(struct file *in, loff_t pos_in, struct file *out, loff_t po
 		     loff_t len, unsigned int flags)
 {
 	loff_t size;
-	int ret;
+	int err;
 
 	if (flags & ~REMAP_FILE_ADVISORY)
 		return -EINVAL;
 	lock_two_nondirectories(file_inode(in), file_inode(out));
 	size = i_size_read(file_inode(in));
-	ret = clone_locked(in, out, pos_in, pos_out, len);
+	err = clone_locked(in, out, pos_in, pos_out, len);
 	unlock_two_nondirectories(file_inode(in), file_inode(out));
-	return ret ?: size;
+	return err ?: size;
 }

@@ -268,16 +268,16 @@ static int allocate_check(struct gmem *g, pgoff_t start, pgoff_t end)
 int gmem_allocate(struct gmem *g, pgoff_t start, pgoff_t end)
 {
 	pgoff_t off;
-	int ret = 0;
+	int err = 0;
 
-	for (off = start; off < end && !ret; off++) {
+	for (off = start; off < end && !err; off++) {
 		if (signal_pending(current))
 			return -EINTR;
 		if (!entry_used(g, off))
-			ret = gmem_own(g, off);
+			err = gmem_own(g, off);
 		cond_resched();
 	}
-	return ret;
+	return err;
 }
 
 /*
@@ -288,38 +288,38 @@ static int fs_allocate(struct inode *inode, bool keep_size, u64 pos, u64 len)
 {
 	struct gmem *g = inode->i_private;
 	u64 end = pos + len;
-	int ret;
+	int err;
 
 	if (keep_size && bytes_to_pages(end) > gmem_npages(g))
 		return -EOPNOTSUPP;
-	ret = inode_newsize_ok(inode, max_t(u64, end, i_size_read(inode)));
-	if (!ret)
-		ret = size_reach(g, end);
-	if (ret)
-		return ret;
-	ret = allocate_check(g, pos >> PAGE_SHIFT, bytes_to_pages(end)) ?:
+	err = inode_newsize_ok(inode, max_t(u64, end, i_size_read(inode)));
+	if (!err)
+		err = size_reach(g, end);
+	if (err)
+		return err;
+	err = allocate_check(g, pos >> PAGE_SHIFT, bytes_to_pages(end)) ?:
 	      gmem_allocate(g, pos >> PAGE_SHIFT, bytes_to_pages(end));
-	if (!ret && !keep_size && end > i_size_read(inode))
+	if (!err && !keep_size && end > i_size_read(inode))
 		i_size_write(inode, end);
 	size_settle(inode);
-	return ret;
+	return err;
 }
 
 static long fs_fallocate(struct file *file, int mode, loff_t pos, loff_t len)
 {
 	struct inode *inode = file_inode(file);
-	long ret;
+	long err;
 
 	if (mode & ~(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE))
 		return -EOPNOTSUPP;
 	inode_lock(inode);
-	ret = file_modified(file);
-	if (!ret && mode & FALLOC_FL_PUNCH_HOLE)
-		ret = gmem_punch_bytes(inode->i_private, pos, len);
-	else if (!ret)
-		ret = fs_allocate(inode, mode & FALLOC_FL_KEEP_SIZE, pos, len);
+	err = file_modified(file);
+	if (!err && mode & FALLOC_FL_PUNCH_HOLE)
+		err = gmem_punch_bytes(inode->i_private, pos, len);
+	else if (!err)
+		err = fs_allocate(inode, mode & FALLOC_FL_KEEP_SIZE, pos, len);
 	inode_unlock(inode);
-	return ret;
+	return err;
 }
 
 const struct file_operations gmem_fs_fops = {
@@ -358,16 +358,16 @@ static int fs_set_size(struct inode *inode, u64 size)
 {
 	struct gmem *g = inode->i_private;
 	u64 old = i_size_read(inode);
-	int ret = 0;
+	int err = 0;
 
 	if (size == old)
 		return 0;
 	if (size < old && !PAGE_ALIGNED(size))
-		ret = gmem_zero_part(g, size, round_up(size, PAGE_SIZE));
-	if (!ret && size > old)
-		ret = gmem_resize(g, bytes_to_pages(size));
-	if (ret)
-		return ret;
+		err = gmem_zero_part(g, size, round_up(size, PAGE_SIZE));
+	if (!err && size > old)
+		err = gmem_resize(g, bytes_to_pages(size));
+	if (err)
+		return err;
 	i_size_write(inode, size);
 	size_settle(inode);
 	compat_inode_touch(inode);
@@ -377,13 +377,13 @@ static int fs_set_size(struct inode *inode, u64 size)
 static int fs_setattr(struct mnt_idmap *idmap, struct dentry *dentry, struct iattr *attr)
 {
 	struct inode *inode = d_inode(dentry);
-	int ret = setattr_prepare(idmap, dentry, attr);
+	int err = setattr_prepare(idmap, dentry, attr);
 
-	if (!ret && attr->ia_valid & ATTR_SIZE)
-		ret = fs_set_size(inode, attr->ia_size);
-	if (!ret)
+	if (!err && attr->ia_valid & ATTR_SIZE)
+		err = fs_set_size(inode, attr->ia_size);
+	if (!err)
 		setattr_copy(idmap, inode, attr);
-	return ret;
+	return err;
 }
 
 const struct inode_operations gmem_fs_file_iops = {

@@ -180,20 +180,20 @@ static int policy_change(struct gmem *g, u32 policy)
 {
 	struct gmem_domain *d = policy_domain(g, policy);
 	u32 old = g->policy;
-	int ret;
+	int err;
 
 	if (!d)
 		return -ENOMEM;
 	WRITE_ONCE(g->policy, DITTO_POLICY_OFF);
 	/* Under "secure" an emptied entry would be told from others by the time of an access. */
-	ret = gmem_undo_merging(g, policy == DITTO_POLICY_OFF || policy == DITTO_POLICY_SECURE);
-	if (ret)
+	err = gmem_undo_merging(g, policy == DITTO_POLICY_OFF || policy == DITTO_POLICY_SECURE);
+	if (err)
 		policy = old;
 	else
 		WRITE_ONCE(g->domain, d);
 	smp_wmb();	/* pairs with cursor_set(): the policy, then its domain */
 	WRITE_ONCE(g->policy, policy);
-	return ret;
+	return err;
 }
 
 /**
@@ -209,7 +209,7 @@ static int policy_change(struct gmem *g, u32 policy)
  */
 int gmem_set_policy(struct gmem *g, u32 policy)
 {
-	int ret;
+	int err;
 
 	if (!gmem_policy_name(policy))
 		return -EINVAL;
@@ -219,13 +219,13 @@ int gmem_set_policy(struct gmem *g, u32 policy)
 		return 0;	/* off, for good */
 	if (g->base && policy != g->policy)
 		return -EBUSY;
-	ret = mutex_lock_killable(&g->policy_lock);
-	if (ret)
-		return ret;
+	err = mutex_lock_killable(&g->policy_lock);
+	if (err)
+		return err;
 	if (g->policy != policy)
-		ret = policy_change(g, policy);
+		err = policy_change(g, policy);
 	mutex_unlock(&g->policy_lock);
-	return ret;
+	return err;
 }
 
 /**

@@ -217,14 +217,14 @@ static int reader_map(struct gmem *g, struct gmem_reader *r)
 int gmem_reader_map(struct gmem *g, struct file *file)
 {
 	struct gmem_reader *r = reader_of(file);
-	int ret;
+	int err;
 
 	if (!r)
 		return 0;
 	mutex_lock(&g->reader_mutex);
-	ret = reader_map(g, r);
+	err = reader_map(g, r);
 	mutex_unlock(&g->reader_mutex);
-	return ret;
+	return err;
 }
 
 /**

@@ -42,17 +42,17 @@ static int resize_grow(struct gmem *g, pgoff_t npages)
  */
 int gmem_resize(struct gmem *g, pgoff_t npages)
 {
-	int ret = 0;
+	int err = 0;
 
 	mutex_lock(&g->size_lock);
 	if (npages < g->npages)
 		resize_cut(g, npages);
 	else
-		ret = resize_grow(g, npages);
-	if (!ret)
+		err = resize_grow(g, npages);
+	if (!err)
 		smp_store_release(&g->npages, npages);	/* after the longer root */
 	mutex_unlock(&g->size_lock);
-	return ret;
+	return err;
 }
 
 /**

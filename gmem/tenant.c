@@ -272,20 +272,20 @@ struct gmem *gmem_search(u64 *id, unsigned int n, bool (*wanted)(struct gmem *g)
  */
 int gmem_register(struct gmem *g)
 {
-	int ret;
+	int err;
 
 	g->id = atomic64_inc_return(&last_id);
 	/* Once it is in @gmems others hold references: nothing may fail after that. */
 	if (g->tenant && xa_reserve(&g->tenant->gmems, g->id, GFP_KERNEL_ACCOUNT))
 		return -ENOMEM;
-	ret = xa_err(xa_store(&gmems, g->id, g, GFP_KERNEL_ACCOUNT));
+	err = xa_err(xa_store(&gmems, g->id, g, GFP_KERNEL_ACCOUNT));
 	if (!g->tenant)
-		return ret;
-	if (ret)
+		return err;
+	if (err)
 		xa_release(&g->tenant->gmems, g->id);
 	else
 		xa_store(&g->tenant->gmems, g->id, g, GFP_KERNEL_ACCOUNT);
-	return ret;
+	return err;
 }
 
 /**

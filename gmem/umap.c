@@ -315,7 +315,7 @@ static bool umap_allow_now(struct vm_fault *vmf, struct gmem *g)
 static vm_fault_t gmem_vm_page_mkwrite(struct vm_fault *vmf)
 {
 	struct gmem *g = vmf->vma->vm_private_data;
-	int ret;
+	int err;
 
 	if (vmf->pgoff >= gmem_npages(g))
 		return VM_FAULT_SIGBUS;
@@ -327,8 +327,8 @@ static vm_fault_t gmem_vm_page_mkwrite(struct vm_fault *vmf)
 	if (umap_allow_now(vmf, g))
 		return VM_FAULT_LOCKED;
 	unlock_page(vmf->page);
-	ret = gmem_own(g, vmf->pgoff);
-	return ret ? to_vm_fault(ret) : VM_FAULT_NOPAGE;
+	err = gmem_own(g, vmf->pgoff);
+	return err ? to_vm_fault(err) : VM_FAULT_NOPAGE;
 }
 
 /* Where a process ends its mm has no users any more. */
@@ -452,16 +452,16 @@ int gmem_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct gmem *g = file->private_data;
 	bool shared = vma->vm_flags & VM_SHARED;
-	int ret;
+	int err;
 
 	/* Of a file that is open for reading only, a shared mapping has no VM_SHARED. */
 	if (!g->space && !g->owner && (!(vma->vm_flags & VM_MAYSHARE) ||
 				       vma->vm_pgoff > gmem_npages(g) ||
 				       vma_pages(vma) > gmem_npages(g) - vma->vm_pgoff))
 		return -EINVAL;
-	ret = gmem_reader_map(g, file);
-	if (ret)
-		return ret;
+	err = gmem_reader_map(g, file);
+	if (err)
+		return err;
 	vm_flags_set(vma, VM_DONTEXPAND | VM_MIXEDMAP);
 	umap_keep_from_fork(vma);
 	vma->vm_private_data = g;

@@ -409,15 +409,15 @@ static const struct attribute_group gmem_group = {
 
 static int weight_sysfs_add(struct kobject *parent)
 {
-	int ret;
+	int err;
 
 	gmem_kobj = kobject_create_and_add("gmem", parent);
 	if (!gmem_kobj)
 		return -ENOMEM;
-	ret = sysfs_create_group(gmem_kobj, &gmem_group);
-	if (ret)
+	err = sysfs_create_group(gmem_kobj, &gmem_group);
+	if (err)
 		kobject_put(gmem_kobj);
-	return ret;
+	return err;
 }
 
 /**
@@ -428,15 +428,15 @@ static int weight_sysfs_add(struct kobject *parent)
  */
 int gmem_weight_init(struct kobject *parent)
 {
-	int ret = percpu_counter_init(&nr_private_pages, 0, GFP_KERNEL);
+	int err = percpu_counter_init(&nr_private_pages, 0, GFP_KERNEL);
 
-	if (ret)
-		return ret;
-	ret = weight_sysfs_add(parent);
-	if (ret)
+	if (err)
+		return err;
+	err = weight_sysfs_add(parent);
+	if (err)
 		goto counter;
-	ret = register_oom_notifier(&weight_oom_nb);
-	if (ret)
+	err = register_oom_notifier(&weight_oom_nb);
+	if (err)
 		goto sysfs;
 	return 0;
 
@@ -445,7 +445,7 @@ sysfs:
 	kobject_put(gmem_kobj);
 counter:
 	percpu_counter_destroy(&nr_private_pages);
-	return ret;
+	return err;
 }
 
 /**
