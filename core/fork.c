@@ -6,7 +6,7 @@
  * 0. For DITTO_FORK_RESETTABLE the parent is forked twice: what this page says makes the base, a
  *    frozen machine without files, and then the child, whose parent is the base.
  * 1. With the parent running: whatever may fail for want of memory, fds or for what the parent
- *    is. The child is a machine that nobody sees, complete but for what is in it.
+ *    is. The child is a machine that nobody sees, complete except for what is in it.
  * 2. With the parent's vCPUs at rest (pause.c): its state is copied and its memory forked. So
  *    the child is what the parent was between two instructions of each vCPU.
  * 3. With the parent running again: the child's memslots.

@@ -174,7 +174,7 @@ static void stats_put(struct stats *s, u32 i, const struct stats_item *item, con
 		to[j] = READ_ONCE(from[j]);
 }
 
-/* The file, but for its name; NULL without memory. */
+/* The file, except for its name; NULL without memory. */
 static struct stats *stats_new(const struct stats_item *items, unsigned int nr, const void *object)
 {
 	struct stats *s = kzalloc(stats_size(items, nr), GFP_KERNEL_ACCOUNT);

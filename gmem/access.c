@@ -5,7 +5,7 @@
  * Writers hold a page reference while they write, which makes the merge engine leave
  * the page alone, and look at the entry again once they have it (internal.h, point 5).
  * Memory that is read may be bad: it is read so that the machine check ends the access, and not
- * the host. Who writes reads nothing, but for a compare-and-exchange.
+ * the host. A write reads nothing, except for a compare-and-exchange.
  */
 #include <linux/highmem.h>
 #include <linux/uaccess.h>

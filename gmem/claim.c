@@ -607,7 +607,7 @@ static int claim_held(struct gmem *g, struct claim *cl, struct gmem_chunk *c)
 /**
  * gmem_chunk_leave_held() - a fork lets go of a chunk, for whose held pages it gets copies
  * @g: the fork, which nobody uses yet; its parent's fork_lock is held for write
- * @off: of the chunk, which is the parent's alone but for @g
+ * @off: of the chunk, which is the parent's alone except for @g
  *
  * Process context.
  *

@@ -119,7 +119,7 @@
  * struct gmem - a guest memory object
  * @ref: of the file, of memslots, of a scan
  * @id: counts up in the order of creation, from 1; constant
- * @npages: size; constant but for files of a mount: there under @size_lock, read without
+ * @npages: size; constant except for files of a mount: there under @size_lock, read without
  * @flags: DITTO_GMEM_*; constant
  * @owner: the number of the only machine that may bind it, each offset once; 0: anybody may;
  *	constant once it has a file

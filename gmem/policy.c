@@ -244,7 +244,7 @@ bool gmem_policy_valid(u32 policy)
  * @g: the gmem
  * @policy: DITTO_POLICY_*; where it is more than @g may have, it gets the most that it may
  *
- * Return: as gmem_set_policy(), but for -EPERM.
+ * Return: as gmem_set_policy(), except for -EPERM.
  */
 int gmem_limit_policy(struct gmem *g, u32 policy)
 {

@@ -48,7 +48,7 @@ bool gmem_has_base(const struct gmem *g, const struct gmem *base)
 	return g->base && g->base == base;
 }
 
-/* What the entry is to be, but for bits of the merge engine's. */
+/* What the entry is to be, except for bits of the merge engine's. */
 static unsigned long base_entry(struct gmem_chunk *base, unsigned int nr)
 {
 	unsigned long v = base ? READ_ONCE(base->entry[nr]) : 0;

@@ -264,7 +264,7 @@ struct gmem *gmem_search(u64 *id, unsigned int n, bool (*wanted)(struct gmem *g)
 
 /**
  * gmem_register() - a new gmem can be found from now on
- * @g: complete but for its id; its tenant is known if it takes part in merging
+ * @g: complete except for its id; its tenant is known if it takes part in merging
  *
  * May sleep.
  *

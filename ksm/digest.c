@@ -8,7 +8,7 @@
  *
  *	1. The page goes through NH (the hash inside of UMAC): words are added to secret ones
  *	   and multiplied in pairs, the full products summed up. Whatever two pages are
- *	   chosen, if they differ so do their sums, but for one secret in 2^32 (which is what
+ *	   chosen, if they differ so do their sums, except for one secret in 2^32 (which is what
  *	   32 bits can tell apart) or, without vectors, in 2^64.
  *	2. SipHash, with the domain's key, makes 32 bits of the sum. So the digests of one
  *	   domain tell nothing of another's.

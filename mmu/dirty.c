@@ -392,7 +392,7 @@ int mmu_get_dirty_log(struct mmu *mmu, const struct kvm_dirty_log *args)
 	return err;
 }
 
-/* Does the ioctl name pages of the slot, by whole words but for the last? */
+/* Does the ioctl name pages of the slot, by whole words except for the last? */
 static bool dirty_range_ok(const struct memslot *slot, const struct kvm_clear_dirty_log *args)
 {
 	u64 left = slot->npages - args->first_page;

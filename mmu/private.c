@@ -234,7 +234,7 @@ u64 mmu_guest_memfd_flags(const struct mmu *mmu)
  * @mmu: takes its slots_lock; may sleep
  * @a: a private copy of the caller's
  *
- * Takes as long for a large range as for a small one, but for what is mapped there and for the
+ * Takes as long for a large range as for a small one, except for what is mapped there and for the
  * ranges that were set before. The guest has no access to what was mapped when it returns.
  * A change of very much goes in steps, from low gfns to high. With -ENOMEM, and with -EINTR
  * (for a killed caller only, so that none needs to go on), the first of them may be done:

@@ -252,7 +252,7 @@ static u64 leaf_guest_bits(const struct shadow_fault *f, bool *write)
 	bits = (rights & WALK_USER ? SPTE_USER : 0) | (rights & WALK_EXEC ? 0 : SPTE_NX);
 	if (*write || !(f->access & MMU_WRITE))
 		return bits;
-	/* The walk would have refused it, but for CR0.WP. */
+	/* A write with CR0.WP clear: else the walk would have refused it. */
 	*write = true;
 	if (role.smep_nowp && (bits & SPTE_USER))
 		bits |= SPTE_NX;

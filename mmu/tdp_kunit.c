@@ -376,7 +376,7 @@ static void harvest_by_faults(struct kunit *test)
 	harvest_of(test, 0);
 }
 
-/* What the CPU does when the guest writes, but for the log. */
+/* What the CPU does when the guest writes, except for the log. */
 static bool make_dirty(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, void *arg)
 {
 	*sptep |= TEST_DIRTY;

@@ -153,7 +153,7 @@ int svm_check_cpu(u64 efer, const char **why)
 }
 
 /*
- * The CPU walks shadow tables, whose entries have these bits but for @_PAGE_USER; what a page
+ * The CPU walks shadow tables, whose entries have these bits except for @_PAGE_USER; what a page
  * may be cached as the host's PAT says then. In the TDP tables, which no CPU walks, nobody
  * would set accessed and dirty bits.
  */

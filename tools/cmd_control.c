@@ -152,7 +152,7 @@ int cmd_thaw(int argc, char **argv)
 int cmd_reset(int argc, char **argv)
 {
 	return ask_all(argc, argv, "Let machines that `ditto fork --resettable' made be again what "
-		       "they were when they were made, memory and all, but for a new generation; "
+		       "they were when they were made, memory and all, with a new generation; "
 		       "where there is an agent, wait until it has seen that.\v" STATUS, "reset",
 		       THEN_READY);
 }

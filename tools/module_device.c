@@ -124,7 +124,7 @@ static int module_device_add(struct module_device *d, struct vm *vm,
 
 /**
  * module_device_create() - make a device and put it onto the machine's bus
- * @d: filled in, but for its label, which is there
+ * @d: filled in, except for its label, which is there
  * @vm: has its board
  * @args: what it is; at most VIRTIO_QUEUES_MAX queues
  *

@@ -122,7 +122,7 @@ int vdev_lock(struct virtio_dev *dev);
 void vdev_unlock(struct virtio_dev *dev);
 bool vdev_may_wait(const struct virtio_dev *dev);
 
-/* Ioctls: vdev_lock() is held, but for those that say otherwise. */
+/* Ioctls: vdev_lock() is held, except for those that say otherwise. */
 int vdev_get_features(struct virtio_dev *dev, u64 *features);
 int vdev_set_features(struct virtio_dev *dev, u64 *features);
 int vdev_set_owner(struct virtio_dev *dev);

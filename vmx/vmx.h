@@ -160,7 +160,7 @@ struct vmx_written {
  * @ready: the VMCS was filled
  * @vpid: 0 when it has none; constant
  * @eptp: EPT pointer
- * @cpu2: secondary controls but for "virtualize x2APIC mode"; constant
+ * @cpu2: secondary controls except for "virtualize x2APIC mode"; constant
  * @cpu_ctl: processor-based controls that the next entry wants
  * @exceptions: vectors that it wants to exit, a bit each
  * @flush: the next entry begins with INVEPT

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The local APIC of a vCPU, as code outside of the board calls it.  What it is made of is
- * the board's (lapic_priv.h), but for the looks that each entry takes (lapic_look.h).
+ * the board's (lapic_priv.h), except for the looks that each entry takes (lapic_look.h).
  */
 #ifndef DITTO_BOARD_LAPIC_H
 #define DITTO_BOARD_LAPIC_H

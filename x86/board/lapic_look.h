@@ -26,7 +26,7 @@ enum vlapic_lvt {
 };
 
 /**
- * struct vlapic_timer - the APIC timer; owner, but for @expired
+ * struct vlapic_timer - the APIC timer; owner, except for @expired
  *
  * Where the CPU can end the guest in time, vcpu->exit_tsc is set, too, and the hrtimer
  * runs only while the vCPU is halted.

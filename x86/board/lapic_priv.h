@@ -24,7 +24,7 @@ struct vm;
 #define VLAPIC_WINDOW		4096	/* ids that are looked at at once; see apicmap_resolve() */
 #define VLAPIC_XAPIC_IDS	256	/* those that have 8 bits */
 #define VLAPIC_FIRST_VECTOR	16	/* lower ones are illegal in messages */
-/* An integrated APIC with no directed EOI (SDM 11.4.8), but for the number of LVT entries. */
+/* An integrated APIC with no directed EOI (SDM 11.4.8), except for the number of LVT entries. */
 #define VLAPIC_VERSION		0x14
 #define VLAPIC_SVR_WRITABLE	(APIC_VECTOR_MASK | APIC_SPIV_APIC_ENABLED | \
 				 APIC_SPIV_FOCUS_DISABLED)

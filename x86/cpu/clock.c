@@ -508,7 +508,7 @@ static bool tscs_match(struct vm *vm, u64 offset)
 /**
  * vclock_time_info() - what the vCPU's time page should say
  * @vcpu: owned
- * @info: filled, but for the version
+ * @info: filled, except for the version
  */
 void vclock_time_info(struct vcpu *vcpu, struct pvclock_vcpu_time_info *info)
 {
@@ -557,7 +557,7 @@ int vm_ioctl_get_clock(struct vm *vm, struct kvm_clock_data *data)
 }
 
 /**
- * vm_ioctl_set_clock() - KVM_SET_CLOCK, but for the pages
+ * vm_ioctl_set_clock() - KVM_SET_CLOCK, except for the pages
  * @vm: any
  * @data: from the VMM; with KVM_CLOCK_REALTIME, the time since then is added
  *

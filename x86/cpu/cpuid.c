@@ -312,7 +312,7 @@ static void entry_live(struct vcpu *vcpu, struct kvm_cpuid_entry2 *e)
 	e->edx = r.edx;
 }
 
-/* The same but for the bits that follow other registers? */
+/* The same except for the bits that follow other registers? */
 static bool table_same(struct vcpu *vcpu, const struct kvm_cpuid_entry2 *entries, u32 nent)
 {
 	u32 i;

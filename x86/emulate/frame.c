@@ -107,7 +107,7 @@ static enum emu_result inner_legacy(struct emu_ctxt *c, struct emu_frame *f)
 /**
  * emu_frame_begin_inner() - begin a frame on a stack of the TSS
  * @c: context
- * @f: filled, but for its size
+ * @f: filled, except for its size
  * @cpl: whose
  * @ist: in long mode: a number of the interrupt stack table instead, or 0
  *

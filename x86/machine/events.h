@@ -12,7 +12,7 @@
 /**
  * struct vcpu_events - events on their way to the guest
  *
- * Owner's, but for @nmi_asked.
+ * Owner's, except for @nmi_asked.
  *
  * @exc_pending: found, not yet given to the CPU (payload not yet applied)
  * @exc_injected: given to the CPU, delivery not yet complete

@@ -6,7 +6,7 @@
  * the parts that the guest may have changed when somebody asks for them
  * (vcpu_need), and pushes the parts that were changed here (vcpu_changed)
  * before it enters the guest.  General registers, rip, rflags, the interrupt
- * shadow and cr8 are always valid; cr0 and efer too, and cr4 but for PGE, because
+ * shadow and cr8 are always valid; cr0 and efer too, and cr4 except for PGE, because
  * the guest cannot change them without an exit.
  */
 #ifndef DITTO_MACHINE_STATE_H
@@ -82,7 +82,7 @@ struct x86_code {
  * @gpr: by instruction encoding: GPR_RAX ... GPR_R15
  * @rip: instruction pointer; always valid, as are the next two
  * @rflags: flags
- * @cr0: always valid, because a write exits; so are efer, and cr4 but for PGE
+ * @cr0: always valid, because a write exits; so are efer, and cr4 except for PGE
  * @cr2: moves with ST_CR
  * @cr3: moves with ST_CR
  * @cr4: see @cr0; PGE, which some CPUs let the guest change, moves with ST_CR

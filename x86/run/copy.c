@@ -68,7 +68,7 @@ static void copy_pages(struct vcpu *to, const struct vcpu *from)
 	memcpy(to->pio_data, from->pio_data, PAGE_SIZE);
 }
 
-/* How the last exit was, but for a log that the CPU keeps. */
+/* How the last exit was, except for a log that the CPU keeps. */
 static void copy_facts(struct exit_facts *to, const struct exit_facts *from)
 {
 	*to = *from;
