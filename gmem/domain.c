@@ -13,7 +13,6 @@
 #include <linux/user_namespace.h>
 
 #include "gmem/domain.h"
-#include "gmem/internal.h"
 
 static DEFINE_HASHTABLE(domains, 8);
 static DEFINE_SPINLOCK(domains_lock);

@@ -8,7 +8,6 @@
 
 #include "compat.h"
 #include "gmem/fs.h"
-#include "gmem/internal.h"
 
 /* Of regular files of one mount, opened for it: the kernel has looked. Their inodes are locked. */
 static int clone_check(struct inode *in, struct inode *out, loff_t pos_in, loff_t pos_out,

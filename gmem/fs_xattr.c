@@ -10,7 +10,7 @@
 
 #include "compat.h"
 #include "gmem/fs.h"
-#include "gmem/internal.h"
+#include "gmem/gmem.h"
 #include "gmem/policy.h"
 
 /* Longest name of a policy that anybody could mean, with its NUL. */
