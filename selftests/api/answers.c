@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Accesses that wait for the VMM's answer, while the VMM or another vCPU changes
- * registers, page tables, the instruction or kvm_run: nobody gets more than was
- * asked for, and no answer serves another access than its own.
+ * registers, page tables, the instruction or kvm_run: no access gets more than it
+ * asked for, and none gets the answer to another one.
  */
 #include <sys/ioctl.h>
 

@@ -2,7 +2,7 @@
 /*
  * States that no CPU can be in, or that one vendor's CPUs refuse: the VMM is told,
  * by the ioctl or by KVM_EXIT_FAIL_ENTRY, and the same vCPU runs on once it has a
- * state that is good. What AMD's CPUs do not check is for Intel's only.
+ * state that is good. What AMD's CPUs do not check is tried on Intel's only.
  */
 #include <signal.h>
 #include <sys/ioctl.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KVM_PRE_FAULT_MEMORY: what it refuses, how far it says that it came, that a signal ends it,
- * and that it may race with everything. Stock KVM passes, too.
+ * KVM_PRE_FAULT_MEMORY: what it refuses, how much it reports as done, that a signal ends it, and
+ * that races with other ioctls and with guests do no harm. Stock KVM passes, too.
  */
 #include <pthread.h>
 #include <signal.h>

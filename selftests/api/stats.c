@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The files of KVM_GET_STATS_FD: they describe themselves, count, and outlive who made them.
- * And what only they can show: how few page tables a machine has.
+ * The files of KVM_GET_STATS_FD: they describe themselves, count, and outlive the process that made
+ * them. And what only they can show: how few page tables a machine has.
  */
 #include <signal.h>
 #include <stdio.h>

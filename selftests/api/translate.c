@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KVM_TRANSLATE, which debuggers of a VMM's own live on: what it says in each kind of paging,
+ * KVM_TRANSLATE, which a VMM's built-in debugger relies on: what it says in each kind of paging,
  * of pages that are there, of holes, and of a program's pages under SMAP.
  */
 #include <sys/ioctl.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KVM_TPR_ACCESS_REPORTING and KVM_SET_VAPIC_ADDR: what of a guest's task priority the VMM
- * hears of, and a priority that is in the guest's memory.
+ * KVM_TPR_ACCESS_REPORTING and KVM_SET_VAPIC_ADDR: which accesses to a guest's task priority the
+ * VMM is told of, and a priority that is in the guest's memory.
  */
 #include <signal.h>
 #include <sys/ioctl.h>

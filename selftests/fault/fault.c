@@ -5,8 +5,8 @@
  * failure must be a clean errno, and the operation must work again afterwards.
  * Needs a kernel with failslab and fail_page_alloc (/proc/self/fail-nth).
  *
- * The kernel counts all that can fail in a thread, and so copies from and to user
- * space where those can. They are taken out, reading the count among them.
+ * The kernel counts everything in a thread that can be made to fail, which on some kernels
+ * includes copies from and to user space. Those are subtracted, and so is reading the count.
  */
 #include <fcntl.h>
 #include <linux/vhost.h>

@@ -2,7 +2,7 @@
 /*
  * Sixteen random bytes that show a leak. They are left in freed pages and freed
  * kernel objects, and fill a neighbour's memory; whoever finds them in an answer of the
- * kernel or in its guest has been given what was never his. The process itself keeps
+ * kernel or in its guest has read memory that was not theirs. The process itself keeps
  * only their complement, so no pointer into it can find them.
  */
 #include <stdlib.h>

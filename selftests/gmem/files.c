@@ -2,7 +2,7 @@
 /*
  * The file system of gmems: its options and limits; and guests whose memory is a file, which
  * grows shorter, is punched, is unlinked, and whose mount has no room. Runs as root; ditto
- * only. That files are files: like_tmpfs.c.
+ * only. like_tmpfs.c tests that they behave as files do.
  */
 #include <fcntl.h>
 #include <sched.h>

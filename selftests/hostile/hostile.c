@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What an unprivileged tenant can do to others: a process of another user makes as much of one
- * thing as it is let, and works on it without a pause, while a victim, at a real-time priority,
- * wakes up every millisecond, enters its guest once or touches its memory, and takes the time
- * from when it wanted to wake up. The longest of these is what the host's kernel held up, by a
- * lock or by not letting others run. Then the victim's memory, in which all pages are equal by
- * now, is to be merged, and that must not take long either. In a host with --icount a nanosecond
- * is an instruction.
+ * thing as it is allowed to, and works on it without a pause, while a victim, at a real-time
+ * priority, wakes up every millisecond, enters its guest once or touches its memory, and measures
+ * the time since it should have woken up. The longest of these is how long the host's kernel
+ * delayed it, by a lock or by not scheduling. Then the victim's memory, in which all pages are
+ * equal by now, has to be merged, and that must not take long either. In a host with --icount
+ * a nanosecond is an instruction.
  */
 #include <fcntl.h>
 #include <sched.h>

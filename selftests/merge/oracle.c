@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * oracle FILE...: how far merging whole pages could get with what is in these files.
- * Prints "pages N zero Z distinct D": pages that are no holes, those of them that are all
- * zero, and how many different ones the others are. Files that change meanwhile give a
- * figure of no meaning.
+ * Prints "pages N zero Z distinct D": pages that are not holes, how many of them are all zero,
+ * and how many different ones there are among the others. If a file changes meanwhile, the
+ * figures mean nothing.
  *
  * Pages are found by a hash and compared byte by byte.
  */

@@ -5,7 +5,8 @@
  * engine has been over them, each page is touched once, and the TSC ticks of that are put
  * into two samples, of merged pages and of others. The samples are compared by the greatest
  * distance between their distributions (Kolmogorov and Smirnov). For a host with --icount,
- * where a tick is an instruction. That the comparison can tell is shown by "domain".
+ * where a tick is an instruction. The policy "domain" shows that the comparison can see a
+ * difference.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tiny guests: asynchronous page faults. Who calls them is api/apf.c, which has the memory
- * that is waited for.
+ * Tiny guests: asynchronous page faults. api/apf.c calls them, and provides the memory that they
+ * wait for.
  */
 #include "guest.h"
 

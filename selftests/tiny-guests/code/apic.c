@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Tiny guests: the local APIC in both of its modes. Each test runs as an xAPIC and
- * as an x2APIC, where a CPU may do by itself what else the hypervisor does.
+ * as an x2APIC, where some CPUs do by themselves what the hypervisor does on others.
  */
 #include "guest.h"
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tiny guests: KVM's paravirtual features. Who calls them is api/pv.c, which knows what has
- * to come of it.
+ * Tiny guests: KVM's paravirtual features. api/pv.c calls them, and says what they must find.
  */
 #include "guest.h"
 
