@@ -5,15 +5,17 @@
  * itself is part of this one.
  */
 #include "agent.h"
+#include "cpio.h"
 #include "util.h"
+
+#include "agent/protocol.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PLACE		".ditto"
-#define ALIGN		512	/* archives that follow each other begin at 4; tools like 512 */
+#define PLACE		AGENT_PLACE
 
 __asm__(".section .rodata\n"
 	"agent_program:\n"
@@ -23,20 +25,6 @@ __asm__(".section .rodata\n"
 
 extern const char agent_program[], agent_program_end[];
 
-/* The "newc" format: a head in hexadecimal, the name, the contents; each padded to 4 bytes. */
-static void put_entry(FILE *f, const char *name, unsigned int mode, const void *data, size_t len)
-{
-	static const char zeroes[4];
-	size_t name_len = strlen(name) + 1;
-
-	fprintf(f, "070701%08x%08x%08x%08x%08x%08x%08zx%08x%08x%08x%08x%08zx%08x", 0, mode, 0, 0, 1,
-		0, len, 0, 0, 0, 0, name_len, 0);
-	fwrite(name, 1, name_len, f);
-	fwrite(zeroes, 1, -(110 + name_len) & 3, f);
-	fwrite(data, 1, len, f);
-	fwrite(zeroes, 1, -len & 3, f);
-}
-
 static int make_archive(struct boot *boot)
 {
 	char *archive = NULL;
@@ -45,11 +33,11 @@ static int make_archive(struct boot *boot)
 
 	if (!f)
 		return -1;
-	put_entry(f, PLACE, 040755, "", 0);
-	put_entry(f, PLACE "/agent", 0100755, agent_program, agent_program_end - agent_program);
-	put_entry(f, "TRAILER!!!", 0, "", 0);
-	while (ftell(f) % ALIGN)
-		fputc(0, f);
+	cpio_put(f, &(struct cpio_entry){ .name = PLACE, .mode = 040755 });
+	cpio_put(f, &(struct cpio_entry){ .name = PLACE "/agent", .mode = 0100755,
+					  .data = agent_program,
+					  .len = agent_program_end - agent_program });
+	cpio_end(f);
 	if (fclose(f))
 		return -1;
 	boot->before = archive;

@@ -123,3 +123,20 @@ void child_background(void)
 		complain("background: %s", strerror(errno));
 	close(null);
 }
+
+/**
+ * child_tell() - say to who waits for it that the machine runs, and nothing from then on
+ * @told_fd: a pipe's end, which is closed
+ * @name: of the machine
+ */
+void child_tell(int told_fd, const char *name)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (write(told_fd, name, strlen(name)) < 0)
+		complain("%s: %s", name, strerror(errno));
+	/* Who started it is not to see, or to wait for, what it says from now on. */
+	dup2(null, STDERR_FILENO);
+	close(null);
+	close(told_fd);
+}

@@ -30,5 +30,6 @@ struct child_names {
 int parent_ask(struct parent *parent, const char *name);
 int child_take_name(struct child_names *f, struct control *control, struct vm *vm, char *name);
 void child_background(void);
+void child_tell(int told_fd, const char *name);
 
 #endif

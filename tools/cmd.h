@@ -18,6 +18,7 @@ int cmd_exec(int argc, char **argv);
 int cmd_freeze(int argc, char **argv);
 int cmd_thaw(int argc, char **argv);
 int cmd_reset(int argc, char **argv);
+int cmd_stop(int argc, char **argv);
 int cmd_kill(int argc, char **argv);
 int cmd_balloon(int argc, char **argv);
 int cmd_console(int argc, char **argv);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The commands that ask one machine for one thing: `ditto freeze`, `ditto thaw`, `ditto
- * reset`, `ditto kill`.
+ * reset`, `ditto stop`, `ditto kill`.
  */
 #include "cmd.h"
 #include "socket.h"
@@ -9,6 +9,7 @@
 
 #include <argp.h>
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -57,14 +58,20 @@ static int server_of(int fd)
 }
 
 /* That it has ended already is why there may be no fd. */
-static int wait_for_end(const char *name, int pid_fd)
+static bool has_ended(int pid_fd, int patience_ms)
 {
 	struct pollfd p = { .fd = pid_fd, .events = POLLIN };
-	int n = poll(&p, 1, 10000);
+
+	return pid_fd < 0 || poll(&p, 1, patience_ms) > 0;
+}
+
+static int wait_for_end(const char *name, int pid_fd)
+{
+	bool ended = has_ended(pid_fd, 10000);
 
 	if (pid_fd >= 0)
 		close(pid_fd);
-	if (pid_fd < 0 || n > 0)
+	if (ended)
 		return 0;
 	complain("%s: has not ended after 10 seconds", name);
 	return -1;
@@ -168,4 +175,81 @@ int cmd_kill(int argc, char **argv)
 {
 	return ask_all(argc, argv, "End machines at once, as if their power failed, and wait until "
 		       "they are gone. Forks of them go on.\v" STATUS, "kill", THEN_ENDS);
+}
+
+/**
+ * struct stop - what to end in order
+ * @target: of which machine
+ * @timeout: seconds until it is ended otherwise
+ */
+struct stop {
+	struct target target;
+	unsigned int timeout;
+};
+
+static const struct argp_option stop_options[] = {
+	{ "timeout", 't', "SECONDS", 0, "until it is ended as by `ditto kill' (default: 10)", 0 },
+	{ 0 }
+};
+
+static error_t parse_stop(int key, char *arg, struct argp_state *state)
+{
+	struct stop *stop = state->input;
+
+	if (key == ARGP_KEY_INIT)
+		state->child_inputs[0] = &stop->target;
+	if (key != 't')
+		return ARGP_ERR_UNKNOWN;
+	if (!parse_uint(arg, &stop->timeout) || stop->timeout > INT_MAX / 1000)
+		argp_error(state, "--timeout: '%s' is not a number of seconds", arg);
+	return 0;
+}
+
+static int stop_one(const char *name, unsigned int timeout)
+{
+	int fd = machine_ask(name, "stop", NULL, NULL), pid_fd, ret = 0;
+
+	if (fd < 0)
+		return -1;
+	pid_fd = server_of(fd);
+	close(fd);
+	if (has_ended(pid_fd, timeout * 1000)) {
+		if (pid_fd >= 0)
+			close(pid_fd);
+		return 0;
+	}
+	fd = machine_ask(name, "kill", NULL, NULL);
+	if (fd >= 0)
+		close(fd);
+	ret = wait_for_end(name, pid_fd);
+	return ret;
+}
+
+/**
+ * cmd_stop() - `ditto stop`
+ * @argc: as for main()
+ * @argv: as for main()
+ *
+ * Return: the exit status.
+ */
+int cmd_stop(int argc, char **argv)
+{
+	static const struct argp names = { NULL, parse, NULL, NULL, NULL, NULL, NULL };
+	static const struct argp_child children[] = { { &names, 0, NULL, 0 }, { 0 } };
+	static const struct argp argp = {
+		stop_options, parse_stop, "NAME...",
+		"Let machines end in order, and wait until they are gone: a container's command "
+		"gets its stop signal (SIGTERM, or what the image says), and the processes of a "
+		"machine that was started with --agent end before it is powered off; who is not "
+		"gone after some time is ended as by `ditto kill'.\v" STATUS,
+		children, NULL, NULL
+	};
+	struct stop stop = { .timeout = 10 };
+	int status = 0;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &stop);
+	for (int i = 0; i < stop.target.count; i++)
+		if (stop_one(stop.target.names[i], stop.timeout) < 0)
+			status = 1;
+	return status;
 }

@@ -91,18 +91,6 @@ static void close_others(unsigned int a, unsigned int b)
 	close_range(high + 1, ~0u, 0);
 }
 
-static void tell(int ready_fd, const char *name)
-{
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	if (write(ready_fd, name, strlen(name)) < 0)
-		complain("%s: %s", name, strerror(errno));
-	/* Who started it is not to see, or to wait for, what it says from now on. */
-	dup2(null, STDERR_FILENO);
-	close(null);
-	close(ready_fd);
-}
-
 /* Run; where there is an agent, until it knows where it is. */
 static int greet_agent(struct vm *vm)
 {
@@ -137,7 +125,7 @@ static int child(struct forks *f, const struct parent *parent, int ready_fd)
 	close(parent->template_fd);
 	vm.control = control;
 	if (!ret && !greet_agent(&vm) && !control_start(&vm.control)) {
-		tell(ready_fd, name);
+		child_tell(ready_fd, name);
 		console_run(&vm.console);
 	}
 	control_stop(&vm.control);

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * `ditto run`: options, then the order of things. Files are opened, checked
- * and placed before the device is touched, so a mistake starts nothing.
+ * and placed before the device is touched, so a mistake starts nothing. With --detach all of
+ * it happens in a new process, which this one waits for until the machine runs.
  */
 #include "agent.h"
+#include "child.h"
 #include "cmd.h"
 #include "config.h"
+#include "container.h"
+#include "run_container.h"
 #include "terminal.h"
 #include "vm.h"
 #include "util.h"
@@ -21,12 +25,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define RAM_MAX		(1ULL << 40)
 #define RAM_DEFAULT	(256 * MIB)
+#define CONTAINER_RAM_MIN (64 * MIB)	/* of the kernel, the agent, and a small command */
 
 enum { OPT_BACKING = 256, OPT_MERGE, OPT_DISK, OPT_BALLOON, OPT_NET, OPT_VSOCK, OPT_SHARE, OPT_RNG,
-       OPT_AGENT, OPT_CONFIG, OPT_PRINT_CONFIG };
+       OPT_AGENT, OPT_CONFIG, OPT_PRINT_CONFIG, OPT_ROOTFS, OPT_IMAGE, OPT_DETACH };
 
 #ifdef HAVE_SLIRP
 #define NET_USER	""
@@ -35,10 +43,26 @@ enum { OPT_BACKING = 256, OPT_MERGE, OPT_DISK, OPT_BALLOON, OPT_NET, OPT_VSOCK, 
 #endif
 
 static const struct argp_option options[] = {
-	{ "kernel",  'k', "FILE", 0, "Linux kernel (bzImage, 64-bit); required", 1 },
+	{ "kernel",  'k', "FILE", 0,
+	  "Linux kernel (bzImage, 64-bit); required, but for a container, "
+	  "whose default is the host's own (/boot/vmlinuz-RELEASE)", 1 },
 	{ "initrd",  'i', "FILE", 0, "initial RAM file system", 1 },
 	{ "append",  'a', "TEXT", 0, "kernel command line (default: console=ttyS0)", 1 },
-	{ "memory",  'm', "SIZE", 0, "RAM, as in 512M or 4G (default: 256M)", 2 },
+	{ "rootfs", OPT_ROOTFS, "DIR", 0,
+	  "run COMMAND in a copy of folder DIR, in a machine that ends with it", 1 },
+	{ "image", OPT_IMAGE, "IMAGE", 0,
+	  "likewise in a container's image: `oci:DIR[:NAME]', a folder in OCI's layout, or "
+	  "`docker-archive:FILE', as `docker save' makes it; without COMMAND, the image's", 1 },
+	{ "env", 'e', "NAME=VALUE", 0,
+	  "a variable of the command's environment; as often as needed", 1 },
+	{ "workdir", 'w', "DIR", 0,
+	  "its directory, which is made if it is not there (default: the image's, or /)", 1 },
+	{ "user", 'u', "USER[:GROUP]", 0,
+	  "its user, by a name of the container's or a number (default: the image's, or root)",
+	  1 },
+	{ "tty", 't', NULL, 0, "give it a terminal, and this one's input as it is typed", 1 },
+	{ "memory",  'm', "SIZE", 0,
+	  "RAM, as in 512M or 4G (default: 256M, and twice a container's files)", 2 },
 	{ "cpus",    'c', "N",    0, "virtual CPUs, 1 to 64 (default: 1)", 2 },
 	{ "disk", OPT_DISK, "FILE[,ro][,serial=TEXT]", 0,
 	  "a disk (/dev/vda, /dev/vdb, ...): what is in FILE, a raw image or a block device; "
@@ -59,6 +83,9 @@ static const struct argp_option options[] = {
 	{ "rng", OPT_RNG, NULL, 0, "a source of random numbers, which are the host's", 2 },
 	{ "name",    'n', "NAME", 0, "what `ditto ps' calls it (at most 31 printable characters, "
 				     "no '/')", 2 },
+	{ "detach", OPT_DETACH, NULL, 0,
+	  "go into the background when the machine, or its command, runs, and print its name; "
+	  "`ditto console' has its console, and `ditto stop' and `ditto kill' end it", 2 },
 	{ "agent", OPT_AGENT, NULL, 0,
 	  "put an agent into the initial RAM file system, so that `ditto exec' runs commands in "
 	  "forks of the machine; it has the second serial port (ttyS1)", 2 },
@@ -80,7 +107,8 @@ static const struct argp_option options[] = {
 
 static const char doc[] =
 	"Boot a Linux kernel in a new machine, with its first serial port (ttyS0) on "
-	"standard input and output.\v"
+	"standard input and output; or with --rootfs or --image run a command in a machine of its "
+	"own, whose standard files are this one's.\v"
 	"On a terminal, Ctrl-A x quits and Ctrl-A a sends Ctrl-A; everything else goes to the "
 	"guest. Input from a pipe is passed on unchanged, and its end is no error.\n"
 	"\n"
@@ -93,9 +121,16 @@ static const char doc[] =
 	"  5    the hypervisor could not go on; registers on standard error\n"
 	"  6    the guest reported a crash\n"
 	"  129, 130, 131, 143   ended by SIGHUP, SIGINT or Ctrl-A x, SIGQUIT, SIGTERM\n"
+	"With --rootfs or --image, the command's; 128 and a signal's number, if one ended it;\n"
+	"  1    wrong usage\n"
+	"  125  there was no machine, or it ended before the command\n"
+	"  126  the command could not be started\n"
+	"  127  there is no such command\n"
+	"With --detach 0 when it runs, or else the same.\n"
 	"\n"
-	"Example:\n"
-	"  ditto run --kernel /boot/vmlinuz --initrd initrd.img --memory 512M --cpus 2";
+	"Examples:\n"
+	"  ditto run --kernel /boot/vmlinuz --initrd initrd.img --memory 512M --cpus 2\n"
+	"  ditto run --image docker-archive:python.tar -- python3 -c 'print(6 * 7)'";
 
 /**
  * struct run - what `ditto run` was asked for
@@ -103,6 +138,8 @@ static const char doc[] =
  * @kernel: path
  * @initrd: path, or NULL
  * @boot: what to boot
+ * @container: what to run in it, if that is a container
+ * @told_fd: in the background: says to who waits that it runs; else -1
  * @options: all that were given, by name
  * @where: the file and line that an option is from, or NULL: the command line
  * @state: the parser's
@@ -113,6 +150,8 @@ struct run {
 	const char *kernel;
 	const char *initrd;
 	struct boot boot;
+	struct container container;
+	int told_fd;
 	struct json_object *options;
 	const char *where;
 	struct argp_state *state;
@@ -265,16 +304,82 @@ static bool parse_device(struct run *run, int key, char *arg, struct argp_state 
 	}
 }
 
-static void parse_end(const struct run *run, struct argp_state *state)
+static void parse_env(struct run *run, const char *arg, struct argp_state *state)
 {
-	if (!run->kernel)
+	if (!strchr(arg, '=') || *arg == '=')
+		wrong(state, "--env: '%s' is not NAME=VALUE", arg);
+	if (strings_add(&run->container.env, arg) < 0)
+		wrong(state, "--env: %s", strerror(ENOMEM));
+}
+
+/* What a container is; false if the option says nothing of it. */
+static bool parse_container(struct run *run, int key, char *arg, struct argp_state *state)
+{
+	switch (key) {
+	case OPT_ROOTFS:
+		run->container.rootfs = arg;
+		return true;
+	case OPT_IMAGE:
+		run->container.image = arg;
+		return true;
+	case 'e':
+		parse_env(run, arg, state);
+		return true;
+	case 'w':
+		if (*arg != '/')
+			wrong(state, "--workdir: '%s' does not begin with /", arg);
+		run->container.workdir = arg;
+		return true;
+	case 'u':
+		run->container.user = arg;
+		return true;
+	case 't':
+		run->container.tty = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void check_container(struct run *run, struct argp_state *state)
+{
+	const struct container *c = &run->container;
+
+	if (c->rootfs && c->image)
+		wrong(state, "--rootfs and --image: only one of them");
+	if (!container_wanted(c)) {
+		if (c->args)
+			wrong(state, "unexpected argument '%s'", *c->args);
+		if (c->env.len || c->workdir || c->user || c->tty)
+			wrong(state, "--env, --workdir, --user and --tty: only with --rootfs or "
+			      "--image");
+		return;
+	}
+	if (run->initrd || run->config.agent)
+		wrong(state, "--initrd and --agent: not with --rootfs or --image");
+	if (c->rootfs && !c->args)
+		wrong(state, "--rootfs: which command?");
+	run->config.agent = run->config.container = run->config.attachable = true;
+}
+
+static void parse_end(struct run *run, struct argp_state *state)
+{
+	check_container(run, state);
+	if (!run->kernel && !run->config.container)
 		wrong(state, "--kernel is required");
-	if (run->config.agent && !run->initrd)
+	if (run->config.agent && !run->initrd && !run->config.container)
 		wrong(state, "--agent: needs an --initrd to be put into");
 	if (run->config.balloon && run->config.backing == RAM_BACKING_ANON)
 		wrong(state, "--balloon: anonymous memory cannot be given back; use --backing "
 		"gmem");
 	check_devices(&run->config, state);
+}
+
+/* All that follows is the command's, options and all. */
+static void take_command(struct run *run, struct argp_state *state)
+{
+	run->container.args = state->argv + state->next - 1;
+	state->next = state->argc;
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -312,13 +417,18 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case OPT_MERGE:
 		parse_merge(run, arg, state);
 		break;
+	case OPT_DETACH:
+		run->config.detached = run->config.attachable = true;
+		break;
 	case ARGP_KEY_ARG:
-		wrong(state, "unexpected argument '%s'", arg);
+		take_command(run, state);
+		break;
 	case ARGP_KEY_END:
 		parse_end(run, state);
 		break;
 	default:
-		return parse_device(run, key, arg, state) ? 0 : ARGP_ERR_UNKNOWN;
+		return parse_device(run, key, arg, state) ||
+		       parse_container(run, key, arg, state) ? 0 : ARGP_ERR_UNKNOWN;
 	}
 	return 0;
 }
@@ -350,7 +460,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	default:
 		config_record(run->options, options, key, arg,
-			      key == OPT_DISK || key == OPT_NET || key == OPT_SHARE);
+			      key == OPT_DISK || key == OPT_NET || key == OPT_SHARE ||
+			      key == 'e');
 		return parse_option(key, arg, state);
 	}
 }
@@ -366,33 +477,78 @@ static int check_stdout(void)
 	return -1;
 }
 
+/* A container says little of the kernel that it is to run on. */
+static int open_kernel(struct run *run)
+{
+	static char path[sizeof("/boot/vmlinuz-") + sizeof(((struct utsname *)0)->release)];
+	struct utsname names;
+
+	if (!run->kernel && !uname(&names)) {
+		snprintf(path, sizeof(path), "/boot/vmlinuz-%s", names.release);
+		run->kernel = path;
+		if (access(path, R_OK) < 0) {
+			complain("%s: %s: say by --kernel which kernel to boot", path,
+				 strerror(errno));
+			return -1;
+		}
+	}
+	return image_open(&run->boot.kernel.file, run->kernel);
+}
+
+/* Its files are there twice while Linux unpacks them, and may fill half of what there is. */
+static int prepare_container(struct run *run)
+{
+	struct container *c = &run->container;
+	uint64_t need;
+	char have[16], text[16];
+
+	if (container_prepare(c, &run->boot) < 0)
+		return -1;
+	need = align_up(2 * c->bytes, MIB);
+	if (!run->config.ram_size)
+		run->config.ram_size = RAM_DEFAULT + need;
+	run->config.stop_signal = c->stop_signal;
+	if (run->config.ram_size >= need + CONTAINER_RAM_MIN)
+		return 0;
+	complain("--memory %s is too small: the container's files need %s to be unpacked",
+		 format_size(run->config.ram_size, have, sizeof(have)),
+		 format_size(need + CONTAINER_RAM_MIN, text, sizeof(text)));
+	return -1;
+}
+
+static int open_devices(struct run *run)
+{
+	for (unsigned int i = 0; i < run->config.disks; i++)
+		if (disk_open(&run->config.disk[i]) < 0)
+			return -1;
+	for (unsigned int i = 0; i < run->config.nets; i++)
+		if (net_open(&run->config.net[i]) < 0)
+			return -1;
+	for (unsigned int i = 0; i < run->config.shares; i++)
+		if (share_check(&run->config.share[i]) < 0)
+			return -1;
+	return vsock_open(&run->config.vsock);
+}
+
 /* Nothing but reading: the order makes the exit status say what is wrong first. */
 static int run_prepare(struct run *run)
 {
 	struct boot *boot = &run->boot;
 
 	boot->kernel.file.fd = boot->initrd.fd = -1;
-	boot->ram_size = run->config.ram_size;
-	if (check_stdout() < 0 || image_open(&boot->kernel.file, run->kernel) < 0)
+	if (check_stdout() < 0 || open_kernel(run) < 0)
 		return VM_ERROR;
 	if (kernel_check(&boot->kernel) < 0)
 		return VM_BAD_KERNEL;
 	if (run->initrd && image_open(&boot->initrd, run->initrd) < 0)
 		return VM_ERROR;
-	if (run->config.agent && agent_add(boot) < 0)
+	if (run->config.container ? prepare_container(run) < 0
+				  : run->config.agent && agent_add(boot) < 0)
 		return VM_ERROR;
-	for (unsigned int i = 0; i < run->config.disks; i++)
-		if (disk_open(&run->config.disk[i]) < 0)
-			return VM_ERROR;
-	for (unsigned int i = 0; i < run->config.nets; i++)
-		if (net_open(&run->config.net[i]) < 0)
-			return VM_ERROR;
-	for (unsigned int i = 0; i < run->config.shares; i++)
-		if (share_check(&run->config.share[i]) < 0)
-			return VM_ERROR;
-	if (vsock_open(&run->config.vsock) < 0)
-		return VM_ERROR;
-	return boot_plan(boot) < 0 ? VM_ERROR : 0;
+	if (!run->config.ram_size)
+		run->config.ram_size = RAM_DEFAULT;
+	boot->ram_size = run->config.ram_size;
+	return open_devices(run) < 0 || boot_plan(boot) < 0 ? VM_ERROR : 0;
 }
 
 static void run_close_files(struct run *run)
@@ -417,9 +573,19 @@ static int run_control(struct vm *vm)
 		complain("--name %s: another machine of yours has that name", vm->config->name);
 		return -1;
 	}
-	if (ret < 0 && *vm->config->name)
+	if (ret < 0 && (*vm->config->name || vm->config->detached))
 		complain("no control socket: %s", strerror(-ret));
-	return 0;
+	return ret < 0 && vm->config->detached ? -1 : 0;
+}
+
+/* Whoever waits for it is told that it runs. */
+static void go_into_background(int told_fd, const char *name)
+{
+	char pid[16];
+
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	child_background();
+	child_tell(told_fd, *name ? name : pid);
 }
 
 static int run_machine(struct run *run)
@@ -430,6 +596,8 @@ static int run_machine(struct run *run)
 	if (!vm_create(&vm, &run->config) && !run_control(&vm) && !vm_start(&vm, &run->boot) &&
 	    !control_start(&vm.control)) {
 		run_close_files(run);
+		if (run->told_fd >= 0)
+			go_into_background(run->told_fd, vm.config->name);
 		console_run(&vm.console);
 	}
 	control_stop(&vm.control);
@@ -446,6 +614,94 @@ static int run_machine(struct run *run)
 	return status;
 }
 
+/* All of a container's life. */
+static int run_command(struct run *run)
+{
+	static struct vm vm;
+	struct command command = { .vm = &vm, .argv = run->container.argv,
+				   .env = run->container.all_env,
+				   .tty = run->container.tty && !run->config.detached,
+				   .status = -1 };
+	bool background = false;
+	int status = COMMAND_FAILED;
+
+	if (!vm_create(&vm, &run->config) && !run_control(&vm) && !agentport_listen(&vm.agent) &&
+	    !vm_start(&vm, &run->boot) && !control_start(&vm.control)) {
+		run_close_files(run);
+		status = container_start(&run->container, &command);
+		background = status < 0 && run->told_fd >= 0;
+	}
+	if (background) {
+		agentport_close(&vm.agent);
+		go_into_background(run->told_fd, vm.config->name);
+		console_run(&vm.console);
+	} else if (status < 0) {
+		status = container_relay(&command);
+	}
+	control_stop(&vm.control);
+	vm_join(&vm);
+	if (status == COMMAND_FAILED)
+		container_tell_console(&vm.console);
+	console_finish(&vm.console, false);
+	vm_destroy(&vm);
+	return status;
+}
+
+static int run_here(struct run *run)
+{
+	int status = run_prepare(run);
+
+	if (!status)
+		status = run->config.container ? run_command(run) : run_machine(run);
+	else if (run->config.container)
+		status = COMMAND_FAILED;
+	run_close_files(run);
+	while (run->config.shares)
+		share_forget(&run->config.share[--run->config.shares]);
+	vsock_close(&run->config.vsock);
+	while (run->config.nets)
+		net_close(&run->config.net[--run->config.nets]);
+	while (run->config.disks)
+		disk_close(&run->config.disk[--run->config.disks]);
+	container_destroy(&run->container);
+	return status;
+}
+
+/* What the new process says is the machine's name; nothing: it has said why, and its status. */
+static int wait_for_name(pid_t pid, int fd)
+{
+	char name[DITTO_NAME_LEN + 1];
+	ssize_t n = read(fd, name, sizeof(name) - 1);
+	int how;
+
+	if (n > 0) {
+		name[n] = '\0';
+		puts(name);
+		return EXIT_SUCCESS;
+	}
+	if (waitpid(pid, &how, 0) < 0 || !WIFEXITED(how) || !WEXITSTATUS(how))
+		return EXIT_FAILURE;
+	return WEXITSTATUS(how);
+}
+
+static int run_detached(struct run *run)
+{
+	int told[2] = { -1, -1 };
+	pid_t pid = pipe2(told, O_CLOEXEC) < 0 ? -1 : fork();
+
+	if (!pid) {
+		close(told[0]);
+		run->told_fd = told[1];
+		_exit(run_here(run));
+	}
+	if (pid < 0) {
+		complain("--detach: %s", strerror(errno));
+		return EXIT_FAILURE;
+	}
+	close(told[1]);
+	return wait_for_name(pid, told[0]);
+}
+
 /**
  * cmd_run() - `ditto run`
  * @argc: as for main()
@@ -455,30 +711,19 @@ static int run_machine(struct run *run)
  */
 int cmd_run(int argc, char **argv)
 {
-	static const struct argp argp = { options, parse, NULL, doc, NULL, NULL, NULL };
+	static const struct argp argp = { options, parse, "[[--] COMMAND [ARGUMENT...]]", doc,
+					  NULL, NULL, NULL };
 	struct run run = {
-		.config = { .dev = DITTO_DEV, .name = "", .ram_size = RAM_DEFAULT, .cpus = 1,
-			    .vsock.fd = -1 },
+		.config = { .dev = DITTO_DEV, .name = "", .cpus = 1, .vsock.fd = -1 },
 		.boot.cmdline = "console=ttyS0",
+		.told_fd = -1,
 		.options = json_object_new_object(),
 	};
-	int status;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &run);
+	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &run);
 	if (run.print) {
 		config_print(run.options);
 		return EXIT_SUCCESS;
 	}
-	status = run_prepare(&run);
-	if (!status)
-		status = run_machine(&run);
-	run_close_files(&run);
-	while (run.config.shares)
-		share_forget(&run.config.share[--run.config.shares]);
-	vsock_close(&run.config.vsock);
-	while (run.config.nets)
-		net_close(&run.config.net[--run.config.nets]);
-	while (run.config.disks)
-		disk_close(&run.config.disk[--run.config.disks]);
-	return status;
+	return run.config.detached ? run_detached(&run) : run_here(&run);
 }

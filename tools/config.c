@@ -5,6 +5,7 @@
  * is one, the command knows; here is which option it is, and in which line.
  */
 #include "config.h"
+#include "json.h"
 #include "util.h"
 
 #include <errno.h>
@@ -28,15 +29,6 @@ struct file {
 	void *owner;
 };
 
-static unsigned int line_of(const char *text, size_t offset)
-{
-	unsigned int line = 1;
-
-	for (size_t i = 0; i < offset && text[i]; i++)
-		line += text[i] == '\n';
-	return line;
-}
-
 /* Where a member is: its name in quotes, which are escaped in all else, and a colon. */
 static unsigned int line_of_member(const char *text, const char *name)
 {
@@ -48,7 +40,7 @@ static unsigned int line_of_member(const char *text, const char *name)
 		const char *behind = at + strlen(quoted);
 
 		if (behind[strspn(behind, " \t\r\n")] == ':')
-			return line_of(text, at - text);
+			return json_line_of(text, at - text);
 		at = behind;
 	}
 	return 1;
@@ -105,27 +97,6 @@ static void set_member(const struct file *file, const char *name, struct json_ob
 		set_value(file, option, json_object_array_get_idx(value, i));
 }
 
-static struct json_object *parse_text(const char *path, const char *text)
-{
-	struct json_tokener *tokener = json_tokener_new();
-	struct json_object *object;
-	enum json_tokener_error error;
-
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
-	/* With the byte that ends the text, so that it cannot seem to go on. */
-	object = json_tokener_parse_ex(tokener, text, strlen(text) + 1);
-	error = json_tokener_get_error(tokener);
-	if (error != json_tokener_success || !json_object_is_type(object, json_type_object)) {
-		complain("%s:%u: %s", path,
-			 line_of(text, json_tokener_get_parse_end(tokener)),
-			 error == json_tokener_success ? "is not an object of options"
-						       : json_tokener_error_desc(error));
-		exit(EXIT_FAILURE);
-	}
-	json_tokener_free(tokener);
-	return object;
-}
-
 /* All of a file that is no longer than such a file is. */
 static void read_text(const char *path, char *text, size_t room)
 {
@@ -169,7 +140,9 @@ void config_read(const char *path, const struct argp_option *options, config_opt
 	struct json_object *object;
 
 	read_text(path, text, sizeof(text));
-	object = parse_text(path, text);
+	object = json_parse_object(path, text, "options");
+	if (!object)
+		exit(EXIT_FAILURE);
 	json_object_object_foreach(object, name, value)
 		set_member(&file, name, value);
 	json_object_put(object);

@@ -53,7 +53,8 @@ static int do_info(struct vm *vm, struct request *r)
 {
 	add_string(r, "name", vm->config->name);
 	add_string(r, "state", vm->frozen ? "frozen" : "running");
-	add_string(r, "agent", !vm->config->agent ? "none" :
+	add_string(r, "agent", vm->config->container ? "container" :
+		   !vm->config->agent ? "none" :
 		   vm->agent.up && !vm->agent.greeted ? "up" : "not up");
 	add_hex(r, "generation", vm->vmgenid.generation, GENERATION_BYTES);
 	add_hex(r, "parent", vm->parent, GENERATION_BYTES);
@@ -99,6 +100,17 @@ static int do_kill(struct vm *vm, struct request *r)
 	return 0;
 }
 
+/* A kept fork's agent may have a command of its own, and hears this all the same. */
+static int do_stop(struct vm *vm, struct request *r)
+{
+	uint8_t sig = vm->config->stop_signal;
+
+	(void)r;
+	if (!vm->config->agent || !vm->agent.up || vm->frozen)
+		return -EOPNOTSUPP;
+	return agentport_send(&vm->agent, AGENT_STOP, &sig, 1);
+}
+
 static int do_balloon(struct vm *vm, struct request *r)
 {
 	return balloon_control(&vm->balloon, r->message, r->answer);
@@ -108,7 +120,9 @@ static int do_balloon(struct vm *vm, struct request *r)
 static int do_console(struct vm *vm, struct request *r)
 {
 	struct json_object *answer = json_object_new_object();
-	int ret = vm->console.attachable ? socket_send(r->client->fd, answer, -1) : -EOPNOTSUPP;
+	/* While a container's command has this process's files, nobody has its console. */
+	bool can = vm->console.attachable && (!vm->config->container || vm->config->detached);
+	int ret = can ? socket_send(r->client->fd, answer, -1) : -EOPNOTSUPP;
 
 	json_object_put(answer);
 	if (ret < 0)
@@ -128,6 +142,7 @@ static const struct {
 	{ "thaw", do_thaw },
 	{ "reset", do_reset },
 	{ "kill", do_kill },
+	{ "stop", do_stop },
 	{ "balloon", do_balloon },
 	{ "console", do_console },
 };

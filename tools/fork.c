@@ -85,11 +85,14 @@ static int fork_vm(int vm_fd, uint32_t flags, unsigned int cpus, int *fds)
 	return -EINVAL;
 }
 
-/* A connection has one other end, and that is not forked with it; nor are such devices. */
+/*
+ * A connection has one other end, and that is not forked with it; nor are such devices, nor who
+ * waits for a container's command.
+ */
 static bool has_peers(const struct vm *vm)
 {
 	return vm->nets.count || vm->vsock.created || vm->shares.count ||
-	       vm->rng.created;
+	       vm->rng.created || vm->config->container;
 }
 
 /**

@@ -33,6 +33,7 @@ static const struct command commands[] = {
 	{ "freeze", cmd_freeze },
 	{ "thaw", cmd_thaw },
 	{ "reset", cmd_reset },
+	{ "stop", cmd_stop },
 	{ "kill", cmd_kill },
 	{ "console", cmd_console },
 	{ "balloon", cmd_balloon },
@@ -46,7 +47,7 @@ const char *argp_program_version = "ditto " DITTO_VERSION;
 static const char doc[] =
 	"Run virtual machines whose identical memory is held once.\v"
 	"Commands:\n"
-	"  run      boot a Linux kernel in a new machine\n"
+	"  run      boot a Linux kernel, or a container, in a new machine\n"
 	"  ps       list machines: RAM, resident, shared and saved memory\n"
 	"  tree     list machines that are forks below those they were forked from\n"
 	"  fork     make machines that begin as what another one is\n"
@@ -54,6 +55,7 @@ static const char doc[] =
 	"  freeze   let a machine become a template, which stands still\n"
 	"  thaw     let it go on\n"
 	"  reset    put a fork back to what it was when it was made\n"
+	"  stop     let a machine end in order\n"
 	"  kill     end a machine\n"
 	"  console  attach to the console of a machine in the background\n"
 	"  balloon  take memory from a machine, give it back, and see what it does with it\n"

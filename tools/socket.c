@@ -414,6 +414,9 @@ static const char *why_unsupported(const char *command)
 		return ": its console is where `ditto run' was started";
 	if (!strcmp(command, "fork") || !strcmp(command, "freeze"))
 		return ": its memory has the policy `secure'";
+	if (!strcmp(command, "stop"))
+		return ": it has no agent, or its agent is not up, or it is frozen; `ditto kill' "
+		       "ends it";
 	return "";
 }
 
@@ -429,9 +432,9 @@ static void explain(const char *name, const char *command, int err)
 		complain("%s: no such machine of yours (`ditto tree' lists them)", name);
 		break;
 	case EBUSY:
-		complain("%s: %s: busy: it has disks, a network or other virtio devices, or other "
-			 "memory than ditto's; or nobody reads its console, or its agent has not "
-			 "answered since a reset",
+		complain("%s: %s: busy: it is a container, or has disks, a network or other "
+			 "virtio devices, or other memory than ditto's; or nobody reads its "
+			 "console, or its agent has not answered since a reset",
 			 name, command);
 		break;
 	case ENODEV:

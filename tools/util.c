@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What every command needs and nobody owns: one-line error reports, sizes
- * read and written in the units people use, and the contents of small files
- * such as sysfs attributes.
+ * read and written in the units people use, the contents of small files
+ * such as sysfs attributes, and lists of strings.
  */
 #include "util.h"
 
@@ -155,5 +155,25 @@ int read_small_file(const char *path, char *buf, size_t len)
 	buf[n] = '\0';
 	if (n && buf[n - 1] == '\n')
 		buf[n - 1] = '\0';
+	return 0;
+}
+
+/**
+ * strings_add() - one more
+ * @s: the strings
+ * @text: copied
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int strings_add(struct strings *s, const char *text)
+{
+	size_t len = strlen(text) + 1;
+	char *bigger = realloc(s->text, s->len + len);
+
+	if (!bigger)
+		return -ENOMEM;
+	s->text = bigger;
+	memcpy(s->text + s->len, text, len);
+	s->len += len;
 	return 0;
 }

@@ -22,10 +22,20 @@ static inline uint64_t align_down(uint64_t v, uint64_t to)
 	return v / to * to;
 }
 
+/**
+ * struct strings - some strings, each with its NUL
+ * @text, @len: all of them; to be freed
+ */
+struct strings {
+	char *text;
+	size_t len;
+};
+
 void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 bool parse_size(const char *text, uint64_t *bytes);
 bool parse_uint(const char *text, unsigned int *value);
 char *format_size(uint64_t bytes, char *buf, size_t len);
 int read_small_file(const char *path, char *buf, size_t len);
+int strings_add(struct strings *s, const char *text);
 
 #endif

@@ -64,6 +64,9 @@ enum vm_status {
  * @agent: it has a second serial port, for the agent
  * @resettable: a fork that can be put back
  * @attachable: its console is whoever attaches, not standard input and output
+ * @container: it is a command's, which the agent runs
+ * @detached: it is in the background
+ * @stop_signal: how a container's command is told to end
  */
 struct vm_config {
 	const char *dev;
@@ -79,7 +82,8 @@ struct vm_config {
 	struct vsock_config vsock;
 	struct share_config share[SHARES_MAX];
 	unsigned int shares;
-	bool balloon, rng, agent, resettable, attachable;
+	bool balloon, rng, agent, resettable, attachable, container, detached;
+	int stop_signal;
 };
 
 /**

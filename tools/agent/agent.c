@@ -3,11 +3,13 @@
  * The agent: a process of the guest that runs commands for `ditto exec`. The kernel starts it
  * as the first process of the initramfs; it leaves a copy of itself and becomes the guest's
  * own init. The copy lives in a mount namespace of its own, so that the guest may do with its
- * root what it likes; a command is started in init's.
+ * root what it likes; a command is started in init's. In a guest that is a container there is no
+ * init but itself (container.c).
  *
  * It never waits for a reader: a command's output is read only when the serial port has taken the
  * output before it. Input is passed on as far as `ditto` was given credit for it.
  */
+#include "container.h"
 #include "protocol.h"
 
 #include <errno.h>
@@ -23,6 +25,7 @@
 #include <sys/io.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/reboot.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -30,7 +33,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#define PLACE		"/.ditto"
+#define PLACE		"/" AGENT_PLACE
 #define FORK_MESSAGE	"reseeded due to virtual machine fork"
 #define FORK_SECONDS	10
 #define PIECE		2048	/* bytes of a command's output in a frame */
@@ -48,6 +51,10 @@ static bool has_port;
 /* From the host: a frame that is not complete. */
 static uint8_t in[AGENT_HEAD + AGENT_FRAME_MAX];
 static size_t in_len;
+
+/* The guest is a container; and its command has the console, which is this. */
+static bool is_container;
+static int console_fd = -1;
 
 /* The command: its process, or 0; its pipes, or -1; and input that it has not taken. */
 static pid_t command;
@@ -167,12 +174,34 @@ static void set_oom_score(const char *score)
 	close_fd(&fd);
 }
 
-/* In the command's process. */
-static void become(const char *at, const char *end, const int *std)
+static void set_env(char **vars, const struct run *run)
+{
+	clearenv();
+	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
+	if (!run)
+		setenv("HOME", "/root", 1);
+	for (char **v = vars; *v; v++)
+		putenv(*v);
+}
+
+/* Return: 0, or an errno. */
+static int enter(const char *dir)
+{
+	if (enter_init() < 0)
+		return errno;
+	/* Not what says that there is no such command. */
+	if (chdir(*dir ? dir : "/") < 0)
+		return errno == ENOENT ? ENOTDIR : errno;
+	return 0;
+}
+
+/* In the command's process. Return: why it could not: an errno, or NO_SUCH_USER. */
+static int become(const char *at, const char *end, const int *std, const struct run *run)
 {
 	static char *args[ARGS_MAX], *vars[ARGS_MAX];
 	const char *dir = at;
 	sigset_t none;
+	int err;
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -184,36 +213,26 @@ static void become(const char *at, const char *end, const int *std)
 		ioperm(AGENT_PORT, 1, 0);
 	for (int i = 0; i < 3; i++)
 		if (dup2(std[i], i) < 0)
-			return;
+			return errno;
 	at += strlen(at) + 1;
 	take_strings(&at, end, vars, true);
-	if (!take_strings(&at, end, args, false)) {
-		errno = EINVAL;
-		return;
-	}
-	clearenv();
-	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
-	setenv("HOME", "/root", 1);
-	for (char **v = vars; *v; v++)
-		putenv(*v);
-	if (enter_init() < 0)
-		return;
-	if (chdir(*dir ? dir : "/") < 0) {
-		/* Not what says that there is no such command. */
-		if (errno == ENOENT)
-			errno = ENOTDIR;
-		return;
-	}
+	if (!take_strings(&at, end, args, false))
+		return EINVAL;
+	set_env(vars, run);
+	err = run ? container_enter(run, dir) : enter(dir);
+	if (err)
+		return err;
 	execvp(args[0], args);
+	return errno;
 }
 
-static bool open_pipes(int std[3])
+static int open_pipes(int std[3])
 {
 	int pipes[3][2] = { { -1, -1 }, { -1, -1 }, { -1, -1 } };
 
 	for (int i = 0; i < 3; i++)
 		if (pipe2(pipes[i], O_CLOEXEC) < 0)
-			return false;
+			return errno;
 	std[0] = pipes[0][0];
 	std[1] = pipes[1][1];
 	std[2] = pipes[2][1];
@@ -223,7 +242,20 @@ static bool open_pipes(int std[3])
 	fcntl(input_fd, F_SETFL, O_NONBLOCK);
 	fcntl(output_fd[0], F_SETFL, O_NONBLOCK);
 	fcntl(output_fd[1], F_SETFL, O_NONBLOCK);
-	return true;
+	return 0;
+}
+
+static int open_files(int std[3], const struct run *run)
+{
+	int err;
+
+	if (!run || !strcmp(run->files, AGENT_PIPES))
+		return open_pipes(std);
+	if (!strcmp(run->files, AGENT_TTY))
+		return container_open_tty(std, &input_fd, &output_fd[0]);
+	err = container_open_console(std);
+	console_fd = err ? -1 : fcntl(std[0], F_DUPFD_CLOEXEC, 0);
+	return err;
 }
 
 static void close_pipes(void)
@@ -234,16 +266,17 @@ static void close_pipes(void)
 }
 
 /* The errno with which it did not start, or 0: told by a pipe that an exec closes. */
-static int start(const char *at, const char *end)
+static int start(const char *at, const char *end, const struct run *run)
 {
-	int std[3], told[2], err = 0;
+	int std[3], told[2], err = open_files(std, run);
 
-	if (!open_pipes(std) || pipe2(told, O_CLOEXEC) < 0)
+	if (err)
+		return err;
+	if (pipe2(told, O_CLOEXEC) < 0)
 		return errno;
 	command = fork();
 	if (!command) {
-		become(at, end, std);
-		err = errno;
+		err = become(at, end, std, run);
 		_exit(write(told[1], &err, sizeof(err)) < 0);
 	}
 	if (command < 0)
@@ -257,7 +290,19 @@ static int start(const char *at, const char *end)
 	return err;
 }
 
-static void on_exec(const char *at, size_t len)
+static void not_started(int err)
+{
+	if (command > 0)
+		waitpid(command, NULL, 0);
+	command = 0;
+	close_pipes();
+	if (err == NO_SUCH_USER)
+		send_exit(AGENT_NO_USER, 0);
+	else
+		send_exit(AGENT_FAILED, err);
+}
+
+static void on_exec(const char *at, size_t len, const struct run *run)
 {
 	int err = EINVAL;
 
@@ -267,14 +312,70 @@ static void on_exec(const char *at, size_t len)
 	input_ends = false;
 	/* Every string ends within the frame. */
 	if (len && !at[len - 1])
-		err = start(at, at + len);
-	if (!err)
+		err = start(at, at + len, run);
+	if (err)
+		not_started(err);
+	else if (run)
+		send_frame(AGENT_STARTED, "", 0);
+}
+
+static void on_run(const char *at, size_t len)
+{
+	const char *end = at + len, *words[3];
+	struct run run;
+
+	if (!is_container || !len || end[-1])
 		return;
-	if (command > 0)
-		waitpid(command, NULL, 0);
-	command = 0;
-	close_pipes();
-	send_exit(AGENT_FAILED, err);
+	for (int i = 0; i < 3; i++) {
+		words[i] = at;
+		at += at < end ? strlen(at) + 1 : 0;
+	}
+	run = (struct run){ .files = words[0], .user = words[1], .host = words[2] };
+	if (sethostname(run.host, strlen(run.host)) < 0)
+		run.host = "";
+	on_exec(at, end - at, &run);
+}
+
+static void on_window(const uint8_t *data)
+{
+	struct winsize size = { .ws_row = data[0] | data[1] << 8,
+				.ws_col = data[2] | data[3] << 8 };
+
+	if (output_fd[0] >= 0)
+		ioctl(output_fd[0], TIOCSWINSZ, &size);
+}
+
+/*
+ * Who has systemd is told in its way. Any other guest's processes get two seconds, and its disks
+ * what is to be written to them.
+ */
+static void end_guest(void)
+{
+	int sysrq = openat(proc_fd, "sysrq-trigger", O_WRONLY | O_CLOEXEC);
+	ssize_t n = 0;
+
+	if (!faccessat(proc_fd, "1/root/run/systemd/system", F_OK, 0)) {
+		kill(1, SIGRTMIN + 4);
+		close_fd(&sysrq);
+		return;
+	}
+	kill(-1, SIGTERM);
+	sleep(2);
+	kill(-1, SIGKILL);
+	sync();
+	if (sysrq >= 0)
+		n = write(sysrq, "u", 1);
+	if (n == 1)
+		sleep(1);
+	reboot(RB_POWER_OFF);
+}
+
+static void on_stop(int sig)
+{
+	if (!is_container)
+		end_guest();
+	else if (command > 0)
+		kill(-command, sig);
 }
 
 static void on_stdin(const uint8_t *data, size_t len)
@@ -294,7 +395,18 @@ static void on_frame(uint8_t type, const uint8_t *data, size_t len)
 		on_hello(data, len);
 		break;
 	case AGENT_EXEC:
-		on_exec((const char *)data, len);
+		on_exec((const char *)data, len, NULL);
+		break;
+	case AGENT_RUN:
+		on_run((const char *)data, len);
+		break;
+	case AGENT_WINDOW:
+		if (len == 4)
+			on_window(data);
+		break;
+	case AGENT_STOP:
+		if (len == 1)
+			on_stop(data[0]);
 		break;
 	case AGENT_STDIN:
 		on_stdin(data, len);
@@ -387,6 +499,11 @@ static void on_child(void)
 			drain();
 	}
 	close_pipes();
+	if (console_fd >= 0) {
+		tcdrain(console_fd);
+		sync();
+		reboot(RB_POWER_OFF);
+	}
 	if (WIFSIGNALED(status))
 		send_exit(AGENT_KILLED, WTERMSIG(status));
 	else
@@ -435,6 +552,15 @@ static bool set_up_port(void)
 	return tcsetattr(tty_fd, TCSAFLUSH, &t) == 0;
 }
 
+static int own_proc(void)
+{
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return -1;
+	mkdir(PLACE "/proc", 0700);
+	mount("proc", PLACE "/proc", "proc", 0, NULL);
+	return open(PLACE "/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
 static bool set_up(void)
 {
 	sigset_t set;
@@ -445,11 +571,7 @@ static bool set_up(void)
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return false;
-	mkdir(PLACE "/proc", 0700);
-	mount("proc", PLACE "/proc", "proc", 0, NULL);
-	proc_fd = open(PLACE "/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	proc_fd = is_container ? open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : own_proc();
 	tty_fd = node(PLACE "/port", 4, 65, O_RDWR | O_NONBLOCK);
 	kmsg_fd = node(PLACE "/kmsg", 1, 11, O_RDONLY | O_NONBLOCK);
 	urandom_fd = node(PLACE "/urandom", 1, 9, O_RDWR);
@@ -458,6 +580,8 @@ static bool set_up(void)
 	lseek(kmsg_fd, 0, SEEK_END);
 	set_oom_score("-1000");
 	has_port = !ioperm(AGENT_PORT, 1, 1);
+	if (is_container)
+		container_clean();
 	return set_up_port();
 }
 
@@ -475,12 +599,26 @@ static void agent(void)
 		serve();
 }
 
+/* What no process waits for any more is the first one's. */
+static void be_first(void)
+{
+	if (!container_mount())
+		_exit(1);
+	if (!fork())
+		agent();
+	for (;;)
+		wait(NULL);
+}
+
 int main(int argc, char **argv)
 {
 	const char *init = getenv("DITTO_INIT");
 	char path[256];
 
 	(void)argc;
+	is_container = getenv(AGENT_CONTAINER);
+	if (is_container)
+		be_first();
 	strncpy(path, init && *init ? init : "/init", sizeof(path) - 1);
 	path[sizeof(path) - 1] = '\0';
 	unsetenv("DITTO_INIT");
