@@ -42,12 +42,15 @@ enum { OPT_BACKING = 256, OPT_MERGE, OPT_DISK, OPT_BALLOON, OPT_NET, OPT_VSOCK, 
 #define NET_USER	" (not in this build, which had no libslirp)"
 #endif
 
+static const char default_cmdline[] = "console=ttyS0";
+
 static const struct argp_option options[] = {
 	{ "kernel",  'k', "FILE", 0,
 	  "Linux kernel (bzImage, 64-bit); required, but for a container, "
 	  "whose default is the host's own (/boot/vmlinuz-RELEASE)", 1 },
 	{ "initrd",  'i', "FILE", 0, "initial RAM file system", 1 },
-	{ "append",  'a', "TEXT", 0, "kernel command line (default: console=ttyS0)", 1 },
+	{ "append",  'a', "TEXT", 0,
+	  "kernel command line (default: console=ttyS0, and for a container quiet)", 1 },
 	{ "rootfs", OPT_ROOTFS, "DIR", 0,
 	  "run COMMAND in a copy of folder DIR, in a machine that ends with it", 1 },
 	{ "image", OPT_IMAGE, "IMAGE", 0,
@@ -502,6 +505,8 @@ static int prepare_container(struct run *run)
 	uint64_t need;
 	char have[16], text[16];
 
+	if (run->boot.cmdline == default_cmdline)
+		run->boot.cmdline = "console=ttyS0 quiet";
 	if (container_prepare(c, &run->boot) < 0)
 		return -1;
 	need = align_up(2 * c->bytes, MIB);
@@ -715,7 +720,7 @@ int cmd_run(int argc, char **argv)
 					  NULL, NULL, NULL };
 	struct run run = {
 		.config = { .dev = DITTO_DEV, .name = "", .cpus = 1, .vsock.fd = -1 },
-		.boot.cmdline = "console=ttyS0",
+		.boot.cmdline = default_cmdline,
 		.told_fd = -1,
 		.options = json_object_new_object(),
 	};

@@ -145,11 +145,12 @@ int container_files(struct container *c, FILE *f)
 	return ret < 0 ? -1 : 0;
 }
 
+/* A kernel that cannot go on is not waited for. */
 static int add_cmdline(struct boot *boot)
 {
 	char *line;
 
-	if (asprintf(&line, AGENT_CONTAINER "=1 %s", boot->cmdline) < 0)
+	if (asprintf(&line, AGENT_CONTAINER "=1 panic=-1 %s", boot->cmdline) < 0)
 		return -1;
 	boot->cmdline = line;
 	return agent_add(boot);

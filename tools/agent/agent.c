@@ -607,7 +607,8 @@ static void be_first(void)
 	if (!fork())
 		agent();
 	for (;;)
-		wait(NULL);
+		if (wait(NULL) < 0)
+			pause();
 }
 
 int main(int argc, char **argv)
