@@ -207,7 +207,7 @@ static error_t parse_stop(int key, char *arg, struct argp_state *state)
 
 static int stop_one(const char *name, unsigned int timeout)
 {
-	int fd = machine_ask(name, "stop", NULL, NULL), pid_fd, ret = 0;
+	int fd = machine_ask(name, "stop", NULL, NULL), pid_fd;
 
 	if (fd < 0)
 		return -1;
@@ -221,8 +221,7 @@ static int stop_one(const char *name, unsigned int timeout)
 	fd = machine_ask(name, "kill", NULL, NULL);
 	if (fd >= 0)
 		close(fd);
-	ret = wait_for_end(name, pid_fd);
-	return ret;
+	return wait_for_end(name, pid_fd);
 }
 
 /**
