@@ -19,6 +19,8 @@
 /**
  * complain() - one line on standard error, with the program's name before it
  * @fmt: as for printf, without a newline
+ *
+ * Some of it may be what others wrote, as into an image: it does nothing to a terminal.
  */
 void complain(const char *fmt, ...)
 {
@@ -31,6 +33,9 @@ void complain(const char *fmt, ...)
 	va_end(ap);
 	if (ret < 0)
 		return;
+	for (char *p = line; *p; p++)
+		if (iscntrl((unsigned char)*p) && !strchr("\t\r\n", *p))
+			*p = '?';
 	fprintf(stderr, "ditto: %s\n", line);
 	free(line);
 }
