@@ -89,7 +89,7 @@ static DECLARE_WAIT_QUEUE_HEAD(thread_wait);
 /* Under @turns: */
 static DEFINE_MUTEX(turns);
 static unsigned long turn_uid;		/* the tenant who had the last turn */
-static u64 round_began, round_busy;	/* in nanoseconds: when, and how long at work */
+static u64 round_began, round_busy;	/* in nanoseconds: when, 0: not yet; how long at work */
 static unsigned long round = 1;		/* of all tenants: each has ended a pass */
 
 static atomic_t round_ended;		/* tenants who have, as far as it is known */
@@ -370,9 +370,28 @@ static void count_round(void)
 	WRITE_ONCE(merge_knobs.full_scans, merge_knobs.full_scans + 1);
 	WRITE_ONCE(round, round + 1);
 	atomic_set(&round_ended, 0);
-	merge_advise(now - round_began, round_busy);
+	if (round_began)
+		merge_advise(now - round_began, round_busy);
 	round_began = now;
 	round_busy = 0;
+}
+
+/* While there is nothing to do, or it is not to be done, no round takes any time. */
+static void round_rest(void)
+{
+	mutex_lock(&turns);
+	round_began = 0;
+	mutex_unlock(&turns);
+}
+
+static void round_goes_on(u64 now)
+{
+	mutex_lock(&turns);
+	if (!round_began) {
+		round_began = now;
+		round_busy = 0;
+	}
+	mutex_unlock(&turns);
 }
 
 /* Account for the batch until now. */
@@ -458,8 +477,11 @@ static u64 worker_batch(struct merge_worker *w)
 	w->counted = began;
 	if (!w->nr)
 		merge_tidy();
-	if (!index_ready())
+	if (!index_ready()) {
+		round_rest();
 		return 0;
+	}
+	round_goes_on(began);
 	batch_run(w);
 	up_read(&merge_knobs.lock);
 	batch_count(w);

@@ -382,6 +382,13 @@ static void bad_knobs(const void *arg)
 	ASSERT_EQ(counter("run"), 0);
 }
 
+/* However long it takes. */
+static void reach(const char *name, long want)
+{
+	while (counter(name) != want)
+		usleep(20000);
+}
+
 /* With the advisor, pages_to_scan comes to what it may be at least, and all is merged. */
 static void advised(const void *arg)
 {
@@ -392,13 +399,76 @@ static void advised(const void *arg)
 	knob("advisor_target_scan_time", 1000);
 	CHECKED(knob_write_text(DITTO_KSM "advisor_mode", "scan-time"));
 	settle("pages_sharing", PAGES * (COUNT - 1));
-	while (counter("pages_to_scan") > 600)
-		usleep(20000);
-	ASSERT_EQ(counter("pages_to_scan"), 600);
+	reach("pages_to_scan", 600);
 	CHECKED(knob_write_text(DITTO_KSM "advisor_mode", "none"));
 	knob("advisor_min_pages_to_scan", 500);
 	knob("advisor_target_scan_time", 200);
 	verify_equal();
+}
+
+#define MUCH	(64 * MIB)
+
+/* The advisor's other knobs, one after the other. */
+static void advised_limits(const void *arg)
+{
+	u8 *much;
+
+	make(0);
+	much = gmem_map(gmem_new(MUCH, 0), MUCH);
+	memset(much, 1, MUCH);
+	knob("sleep_millisecs", 150);	/* so a round takes longer than a second */
+	knob("pages_to_scan", 18000);
+	knob("advisor_max_cpu", 100);
+	knob("advisor_target_scan_time", 1);
+	knob("advisor_max_pages_to_scan", 18100);
+	knob("advisor_min_pages_to_scan", 1000);
+	CHECKED(knob_write_text(DITTO_KSM "advisor_mode", "scan-time"));
+	knob("run", 1);
+	reach("pages_to_scan", 18100);
+	knob("advisor_max_pages_to_scan", 18200);
+	reach("pages_to_scan", 18200);
+	memset(much, 2, MUCH);
+	scans(4);
+	ASSERT_EQ(counter("pages_to_scan"), 18200);
+
+	/* All that takes more than a hundredth of a CPU's time. */
+	knob("advisor_max_cpu", 1);
+	memset(much, 3, MUCH);
+	while (counter("pages_to_scan") == 18200)
+		usleep(20000);
+	knob("advisor_max_cpu", 100);
+
+	knob("advisor_target_scan_time", 1000);
+	reach("pages_to_scan", 1000);
+	CHECKED(knob_write_text(DITTO_KSM "advisor_mode", "none"));
+	knob("advisor_max_cpu", 70);
+	knob("advisor_max_pages_to_scan", 30000);
+	knob("advisor_min_pages_to_scan", 500);
+	knob("advisor_target_scan_time", 200);
+	munmap(much, MUCH);
+}
+
+/* A rest is no part of a round, however long it was. */
+static void advised_after_rest(const void *arg)
+{
+	unsigned int i;
+
+	make(0);
+	keep_scanning();
+	knob("sleep_millisecs", 20);
+	knob("advisor_target_scan_time", 3);
+	CHECKED(knob_write_text(DITTO_KSM "advisor_mode", "scan-time"));
+	knob("run", 1);
+	reach("pages_to_scan", 500);
+	knob("run", 0);
+	sleep(8);
+	knob("run", 1);
+	for (i = 0; i < 100; i++) {
+		ASSERT_EQ(counter("pages_to_scan"), 500);
+		usleep(10000);
+	}
+	CHECKED(knob_write_text(DITTO_KSM "advisor_mode", "none"));
+	knob("advisor_target_scan_time", 200);
 }
 
 /* Several threads merge what there is, and go again. */
@@ -496,7 +566,10 @@ static const struct tap_test tests[] = {
 	{ "knobs_next_page", knobs_next_page, .seconds = 60 },
 	{ "knobs_workers", knobs_workers, .seconds = 60 },
 	{ "max_cpu_at_once", max_cpu_at_once, .seconds = 100 },
-	{ "advised", advised, .seconds = 60 }, { "workers", workers, .seconds = 60 },
+	{ "advised", advised, .seconds = 60 },
+	{ "advised_limits", advised_limits, .seconds = 100 },
+	{ "advised_after_rest", advised_after_rest, .seconds = 60 },
+	{ "workers", workers, .seconds = 60 },
 	{ "budget", budget, .seconds = 60 }, { "counters", counters, .seconds = 60 },
 	{ "crowd_of_objects", crowd_of_objects, .seconds = 90 },
 	{ "crowd_of_mappings", crowd_of_mappings, .seconds = 90 },
