@@ -5,7 +5,9 @@
  * that fork once more, into a machine that there is.
  *
  * Everything that can fail comes first. The vCPUs are owned (pause.c), so nothing runs while
- * state and memory change, and those that were in KVM_RUN go on from the base's state.
+ * state and memory change, and those that were in KVM_RUN go on from the base's state. Memory may
+ * take long, and who waits for it be killed: then the machine, which is neither what it was nor
+ * what it is to be, has ended, for all who have it.
  */
 #include <asm/tsc.h>
 
@@ -122,7 +124,11 @@ static int reset_state(struct vm *vm)
 	vm->blocked = vm->blocks;
 	vm_for_each_vcpu(vm, i, vcpu)
 		reset_vcpu(vcpu, vm_vcpu(vm->base, i), &gone);
-	mmu_reset_memory(&vm->mmu);
+	err = mmu_reset_memory(&vm->mmu);
+	if (err) {
+		vm_kill(vm);
+		return err;
+	}
 	fork_start_timers(vm);
 	return 0;
 }
@@ -145,7 +151,8 @@ static int reset_at_rest(struct vm *vm)
  * vm_ioctl_reset() - DITTO_RESET
  * @vm: vm->lock held
  *
- * Return: 0; -EINVAL: it has no base; -EBUSY: it is not what it was made as; -EINTR, -ENOMEM.
+ * Return: 0; -EINVAL: it has no base; -EBUSY: it is not what it was made as; -ENOMEM; -EINTR: a
+ * fatal signal came, in the middle of memory, which ends the machine, or before anything changed.
  */
 int vm_ioctl_reset(struct vm *vm)
 {

@@ -18,7 +18,7 @@ int gmem_fork_commit(struct gmem *parent, struct gmem *child);
 void gmem_fork_own(struct gmem *child, const struct gmem *parent, u64 owner);
 void gmem_fork_base(struct gmem *child, struct gmem *base);
 bool gmem_has_base(const struct gmem *g, const struct gmem *base);
-void gmem_reset(struct gmem *g);
+int gmem_reset(struct gmem *g);
 int gmem_open(struct gmem *g, int mode);
 
 #endif

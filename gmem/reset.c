@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Resets: a gmem goes back to its base, the fork that it was made from. Owns the way back. Code
- * that changes an entry marks it (gmem_note_changed()), so only those are looked at. Cannot fail.
+ * that changes an entry marks it (gmem_note_changed()), so only those are looked at. Nothing but a
+ * fatal signal ends it early; what is still marked then is for the next.
  *
  * 1. The base claims nothing and lives as long as the gmem. So all that is in its index stays
  *    common and does not change, except that when a chunk is copied its pages become shared.
@@ -14,6 +15,7 @@
  * way. Guests' faults may be: entries are locked while mappings are taken away.
  */
 #include <linux/mm.h>
+#include <linux/sched/signal.h>
 
 #include "gmem/bind.h"
 #include "gmem/claim.h"
@@ -168,7 +170,8 @@ static void reset_chunk(struct gmem *g, struct gmem_dir *dir, unsigned int nr, p
 		chunk_replace(g, &dir->chunk[nr], c, base, off);
 }
 
-static void reset_dir(struct gmem *g, struct gmem_dir *dir, pgoff_t off)
+/* When it is ended early, the marks of what is done stay, too: there is nothing left to do. */
+static int reset_dir(struct gmem *g, struct gmem_dir *dir, pgoff_t off)
 {
 	unsigned int nr;
 
@@ -176,9 +179,12 @@ static void reset_dir(struct gmem *g, struct gmem_dir *dir, pgoff_t off)
 		dir = gmem_dir_claim(g, off);
 	for_each_set_bit(nr, dir->changed, GMEM_DIR_CHUNKS) {
 		reset_chunk(g, dir, nr, off + ((pgoff_t)nr << GMEM_CHUNK_SHIFT));
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		cond_resched();
 	}
 	bitmap_zero(dir->changed, GMEM_DIR_CHUNKS);
+	return 0;
 }
 
 /**
@@ -188,19 +194,25 @@ static void reset_dir(struct gmem *g, struct gmem_dir *dir, pgoff_t off)
  * Process context, no lock held. Takes time for what has changed, and some for each GiB. Who
  * writes meanwhile writes before or after. Pages that somebody holds live on until they are
  * released, no longer part of the gmem, as after gmem_punch().
+ *
+ * Return: 0; -EINTR: a fatal signal came. Then some chunks are what they were and the others as
+ * they are, and another reset does the rest.
  */
-void gmem_reset(struct gmem *g)
+int gmem_reset(struct gmem *g)
 {
 	struct gmem_root *root;
 	struct gmem_dir *dir;
 	unsigned long i;
+	int err = down_write_killable(&g->fork_lock);
 
-	down_write(&g->fork_lock);
+	if (err)
+		return err;
 	root = gmem_root_stable(g);
-	for (i = 0; i < root->nr; i++) {
+	for (i = 0; i < root->nr && !err; i++) {
 		dir = root->dir[i];
 		if (dir && dir != gmem_root_stable(g->base)->dir[i])
-			reset_dir(g, dir, i << GMEM_ROOT_SHIFT);
+			err = reset_dir(g, dir, i << GMEM_ROOT_SHIFT);
 	}
 	up_write(&g->fork_lock);
+	return err;
 }

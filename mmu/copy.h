@@ -15,7 +15,7 @@ int mmu_copy_slots(struct mmu_copy *copy, struct mmu *to);
 void mmu_copy_end(struct mmu_copy *copy);
 void mmu_copy_settings(struct mmu *to, const struct mmu *from);
 int mmu_reset_begin(struct mmu *mmu, struct mmu *base);
-void mmu_reset_memory(struct mmu *mmu);
+int mmu_reset_memory(struct mmu *mmu);
 void mmu_reset_end(struct mmu *mmu);
 
 #endif

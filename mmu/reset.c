@@ -58,14 +58,21 @@ int mmu_reset_begin(struct mmu *mmu, struct mmu *base)
  * @mmu: between mmu_reset_begin() and mmu_reset_end()
  *
  * May sleep. A gmem behind several slots has nothing left to do for the second.
+ *
+ * Return: 0; -EINTR: a fatal signal came, and only part of it is what it was.
  */
-void mmu_reset_memory(struct mmu *mmu)
+int mmu_reset_memory(struct mmu *mmu)
 {
 	struct memslot *slot;
 	unsigned long id;
+	int err;
 
-	xa_for_each(&mmu->slots_by_id, id, slot)
-		gmem_reset(slot->gmem);
+	xa_for_each(&mmu->slots_by_id, id, slot) {
+		err = gmem_reset(slot->gmem);
+		if (err)
+			return err;
+	}
+	return 0;
 }
 
 /**

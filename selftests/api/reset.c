@@ -3,6 +3,9 @@
  * DITTO_RESET: a machine is again what it was when it was forked, as often as one likes, whatever
  * its vCPUs are doing. RESETS in the environment says how often.
  */
+#include <signal.h>
+#include <sys/wait.h>
+
 #include "forked.h"
 
 #define RAM		(64 * MIB)
@@ -396,6 +399,61 @@ static void asked_registers(const void *arg)
 	vm_free(vm);
 }
 
+#define LARGE	(16ul << 30)
+
+static void dirty_everywhere(struct vm *vm)
+{
+	u64 at;
+
+	for (at = 0; at < LARGE; at += 2 * MIB)
+		vm->ram[at] = 1;
+}
+
+/* A process that has the machine, too, resets it, and is killed after a while. */
+static void reset_and_die(struct vm *vm, unsigned int us)
+{
+	int status;
+	pid_t pid;
+
+	pid = CHECKED(fork());
+	if (!pid)
+		_exit(!!try_reset(vm));
+	usleep(us);
+	kill(pid, SIGKILL);
+	CHECKED(waitpid(pid, &status, 0));
+}
+
+/* Who waits for much memory to come back can be killed, which ends the machine for all. */
+static void killed(const void *arg)
+{
+	struct vm *vm = vm_new(&(struct vm_config) { .ram = LARGE });
+	struct vm *child = fork_resettable(vm);
+	struct kvm_regs regs;
+	unsigned int i;
+	u64 begin, ms;
+
+	dirty_everywhere(child);
+	begin = now_ms();
+	CHECKED(try_reset(child));
+	ms = now_ms() - begin;
+	note("a reset takes %lu ms", ms);
+	for (i = 1; i <= 20; i++) {
+		dirty_everywhere(child);
+		reset_and_die(child, ms * 1000 / (2 * i));
+		if (ioctl(child->vcpu[0].fd, KVM_GET_REGS, &regs))
+			break;
+	}
+	ASSERT(i <= 20);
+	ASSERT_EQ(errno, EIO);
+	ASSERT_ERRNO(ioctl(child->vcpu[0].fd, KVM_RUN), EIO);
+	ASSERT_ERRNO(try_reset(child), EIO);
+	vm_free(child);
+	child = fork_resettable(vm);
+	CHECKED(try_reset(child));
+	vm_free(child);
+	vm_free(vm);
+}
+
 static const struct tap_test tests[] = {
 	{ "random_pages", random_pages, .seconds = 3600 },
 	{ "running", running, .seconds = 60 },
@@ -407,6 +465,7 @@ static const struct tap_test tests[] = {
 	{ "errors", errors },
 	{ "added", added },
 	{ "asked_registers", asked_registers },
+	{ "killed", killed, .seconds = 120 },
 };
 
 int main(int argc, char **argv)
