@@ -248,7 +248,8 @@ static int allocate_check(struct gmem *g, pgoff_t start, pgoff_t end)
 		return 0;
 	if (end - start > max)
 		return -ENOSPC;
-	for (off = start; off < end; off++) {
+	/* Whoever is being killed gets nothing anyway. */
+	for (off = start; off < end && !fatal_signal_pending(current); off++) {
 		wanted += !entry_used(g, off);
 		cond_resched();
 	}

@@ -18,6 +18,7 @@
 #include <sys/statfs.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "mount.h"
@@ -197,6 +198,35 @@ static void space(const void *arg)
 }
 
 /* What was merged is still counted, so it can be written again. */
+static double seconds(void)
+{
+	struct timespec ts;
+
+	CHECKED(clock_gettime(CLOCK_MONOTONIC, &ts));
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+/* Whether there is room for much is looked at page by page: that can be ended. */
+static void allocate_killed(const void *arg)
+{
+	double killed;
+	int fd;
+	pid_t pid;
+
+	begin("size=1T");
+	fd = open_file("a", PAGE_SIZE);
+	pid = CHECKED(fork());
+	if (!pid)
+		_exit(fallocate(fd, 0, 0, 1l << 39) ? errno : 0);
+	usleep(100000);
+	killed = seconds();
+	kill(pid, SIGKILL);
+	CHECKED(waitpid(pid, NULL, 0));
+	ASSERT(seconds() - killed < 3);
+	close(fd);
+	end();
+}
+
 static void space_merged(const void *arg)
 {
 	struct statfs sf;
@@ -560,6 +590,7 @@ static const struct tap_test tests[] = {
 	{ "options", options }, { "policies", policies }, { "remount", remount },
 	{ "namespaces", namespaces },
 	{ "busy", busy }, { "space", space }, { "space_merged", space_merged },
+	{ "allocate_killed", allocate_killed, NULL, 60 },
 	{ "inodes", inodes }, { "private_mapping", private_mapping }, { "large", large },
 	{ "domains", domains, NULL, 60 },
 	{ "guest_truncate", guest_truncate, &by_fd },
