@@ -5,8 +5,9 @@
  * by page, after having found in it what it wrote last, with its clocks going forward;
  * they hand each other a token, which takes interrupts between CPUs, and sleep, which
  * takes a timer's. Says "CHECK <rounds>" every second of the guest's, "CHECK FAILED" and
- * why, and after the line "end" on its input "CHECK END <rounds>". Any other line is a
- * command, which it has a shell run, between "CHECK RUN" and "CHECK STATUS <status>".
+ * why, and after the line "end" on its input "CHECK END <rounds>"; after "where" it says
+ * "CHECK AT <address>" of check_float(), for debuggers. Any other line is a command, which it
+ * has a shell run, between "CHECK RUN" and "CHECK STATUS <status>".
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -96,7 +97,7 @@ static void check_time(int cpu, double *last, uint64_t *tsc)
 }
 
 /* Arithmetic whose operands stay in the registers of the FPU while others run. */
-static void check_float(int cpu)
+static __attribute__((noipa)) void check_float(int cpu)
 {
 	volatile double sum = 0;
 
@@ -175,6 +176,11 @@ static bool told_to_end(void)
 		return false;
 	if (!strncmp(line, "end", 3))
 		return true;
+	if (!strncmp(line, "where", 5)) {
+		printf("CHECK AT %lx\n", (unsigned long)check_float);
+		fflush(stdout);
+		return false;
+	}
 	printf("CHECK RUN\n");
 	fflush(stdout);
 	printf("\nCHECK STATUS %d\n", system(line));
