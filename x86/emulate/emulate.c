@@ -289,6 +289,7 @@ static void execute_start(struct emu_ctxt *c)
 	c->next_segs = 0;
 	c->nr_staged = 0;
 	c->ext = 0;
+	c->push_error = false;
 	c->fault.valid = false;
 	c->next_cpl = c->cpl;
 	c->next_rip = c->rip + c->insn_len;
@@ -342,6 +343,29 @@ enum emu_result emu_execute(struct emu_ctxt *c)
 	if (r != EMU_OK)
 		return r;
 	r = c->flags & EMU_F_STRING ? emu_run_string(c) : execute_one(c);
+	if (r == EMU_OK)
+		commit_insn(c);
+	return r;
+}
+
+/**
+ * emu_deliver() - an event goes to its handler, through real mode's vectors or through the IDT
+ * @c: context, its first group set; what was decoded in it is lost
+ * @e: the event
+ *
+ * Return: as emu_execute(), and what it says of registers. A fault is one of the delivery.
+ */
+enum emu_result emu_deliver(struct emu_ctxt *c, const struct emu_event *e)
+{
+	enum emu_result r;
+
+	c->insn_len = e->insn_len;
+	execute_start(c);
+	c->next_rflags = c->rflags;	/* a fault pushes RF */
+	c->ext = !e->insn_len;
+	c->push_error = e->has_error;
+	c->error = e->error;
+	r = emu_raise(c, e->vector);
 	if (r == EMU_OK)
 		commit_insn(c);
 	return r;

@@ -22,6 +22,8 @@
  *	EMU_RETRY	copy regs back and enter the guest: it executes the instruction anew
  *	EMU_UNHANDLED	report c->insn[0 .. c->fetched) with KVM_EXIT_INTERNAL_ERROR
  *
+ * An event that comes between two instructions is emu_deliver()'s, with the same results.
+ *
  * Re-execution.  An instruction commits nothing until its last access has succeeded, and the
  * sequence of ops calls depends only on the registers and on what the ops returned.  So the owner
  * keeps a log of the device accesses that user space completed: a repeated call replays the log,
@@ -107,6 +109,20 @@ struct emu_fault {
 	bool has_error;
 	u32 error;
 	u64 cr2;
+};
+
+/**
+ * struct emu_event - an interrupt or exception, on its way to the guest's handler
+ * @vector: its number
+ * @insn_len: of the instruction at rip that raised it and is over (INT n, INT3, INTO), else 0
+ * @has_error: an error code is pushed
+ * @error: it
+ */
+struct emu_event {
+	u8 vector;
+	u8 insn_len;
+	bool has_error;
+	u32 error;
 };
 
 /**
@@ -302,6 +318,7 @@ struct emu_move {
  * @next_segs: which of @next_seg will be loaded: a bit for each
  * @nr_staged: registers in @staged
  * @ext: 1: error codes say that the event was not the program's
+ * @push_error: the frame of the event ends with @error
  * @fault: after EMU_FAULT
  * @decoded_mode: the caller's: @mode of what was decoded, where it may be used again
  * @insn_len: after emu_decode(): bytes of the whole instruction
@@ -334,6 +351,7 @@ struct emu_move {
  * @next_rflags: likewise
  * @next_seg: segment registers that will be loaded
  * @next_cpl: the privilege level that will be
+ * @error: code of the event that is delivered
  * @x87: loaded for instructions that want it
  * @staged: register writes, in the order in which they are committed
  */
@@ -367,6 +385,7 @@ struct emu_ctxt {
 	u8 next_segs;
 	u8 nr_staged;
 	u8 ext;
+	bool push_error;
 
 	struct emu_fault fault;	/* after EMU_FAULT */
 
@@ -404,6 +423,7 @@ struct emu_ctxt {
 	u64 next_rflags;
 	struct kvm_segment next_seg[EMU_NR_SEGS];
 	u8 next_cpl;
+	u32 error;
 	struct emu_x87 x87;
 	struct emu_staged {
 		u8 reg;
@@ -417,6 +437,7 @@ struct emu_ctxt {
 
 enum emu_result emu_decode(struct emu_ctxt *c, unsigned int prefetched);
 enum emu_result emu_execute(struct emu_ctxt *c);
+enum emu_result emu_deliver(struct emu_ctxt *c, const struct emu_event *e);
 enum emu_need emu_needs(const struct emu_ctxt *c);
 bool emu_is_move(struct emu_ctxt *c, struct emu_move *move);
 void emu_end_move(struct emu_ctxt *c, u64 val);

@@ -361,6 +361,45 @@ static void far_test_no_memory(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, m->regs[EMU_RSP], (u64)STACK);
 }
 
+/* Events between two instructions: rip as it is, and what their frames have beside. */
+static void far_test_events(struct kunit *test)
+{
+	static const struct far_case real = { "real", EMU_REAL, .flags = IF,
+		PUSHED(2, CODE, 0, 0x202) };
+	static const struct far_case plain = { "irq", EMU_PROT32, 3, .flags = IF,
+		PUSHED(4, CODE, C32_3, 0x202, STACK, DATA_3) };
+	static const struct far_case coded = { "error", EMU_PROT64, 0, .flags = X86_EFLAGS_RF,
+		PUSHED(8, 0x123, CODE, C64_0, 0x10002, STACK, DATA_0) };
+	static const struct far_case soft = { "int3", EMU_PROT32, 3,
+		PUSHED(4, NEXT(1), C32_3, 2, STACK, DATA_3) };
+	struct far_machine *m = far_alloc(test);
+
+	far_reset(m, &real);
+	KUNIT_EXPECT_EQ(test, (int)emu_deliver(&m->c, &(struct emu_event){ 0x30 }), (int)EMU_OK);
+	KUNIT_EXPECT_EQ(test, m->c.rip, 0x2222ull);
+	KUNIT_EXPECT_EQ(test, m->c.rflags, (u64)FIXED);
+	far_check_pushed(test, m);
+	/* Whose gate need not be one for level 3. */
+	far_reset(m, &plain);
+	KUNIT_EXPECT_EQ(test, (int)emu_deliver(&m->c, &(struct emu_event){ 0x32 }), (int)EMU_OK);
+	KUNIT_EXPECT_EQ(test, m->c.cpl, 0);
+	far_check_pushed(test, m);
+	far_reset(m, &coded);
+	KUNIT_EXPECT_EQ(test, (int)emu_deliver(&m->c, &(struct emu_event){
+			0x30, .has_error = true, .error = 0x123 }), (int)EMU_OK);
+	KUNIT_EXPECT_EQ(test, m->c.rflags, (u64)FIXED);
+	far_check_pushed(test, m);
+	far_reset(m, &soft);
+	KUNIT_EXPECT_EQ(test, (int)emu_deliver(&m->c, &(struct emu_event){ 3, 1 }), (int)EMU_OK);
+	far_check_pushed(test, m);
+	/* And the error code of one that has no gate says whose fault it is not. */
+	far_reset(m, &plain);
+	KUNIT_EXPECT_EQ(test, (int)emu_deliver(&m->c, &(struct emu_event){ 0x40 }),
+			(int)EMU_FAULT);
+	KUNIT_EXPECT_EQ(test, m->c.fault.error, 0x40u * 8 + 3);
+	KUNIT_EXPECT_EQ(test, m->c.rip, (u64)CODE);
+}
+
 /* INT clears TF, so that no step's trap is due; after RET it is. */
 static void far_test_steps(struct kunit *test)
 {
@@ -442,6 +481,7 @@ static struct kunit_case far_kunit_cases[] = {
 	KUNIT_CASE(far_test_dropped),
 	KUNIT_CASE(far_test_bad_stacks),
 	KUNIT_CASE(far_test_no_memory),
+	KUNIT_CASE(far_test_events),
 	KUNIT_CASE(far_test_steps),
 	KUNIT_CASE(far_test_tasks),
 	KUNIT_CASE(far_test_amd_pointer),

@@ -252,6 +252,8 @@ enum emu_result emu_pop_value(struct emu_ctxt *c, u64 *val);
 /* io.c */
 enum emu_result emu_io_allowed(struct emu_ctxt *c, u16 port, unsigned int size);
 
+/* interrupt.c */
+enum emu_result emu_raise(struct emu_ctxt *c, u8 vector);
 /* string.c */
 enum emu_result emu_run_string(struct emu_ctxt *c);
 /* emulate.c */

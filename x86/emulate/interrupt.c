@@ -4,7 +4,8 @@
  *
  * Owns their checks, in the order of the SDM's pseudo-code (vol. 2), and the frames: those of
  * 16, 32 and 64 bits, on the present stack, on the TSS's or an IST's, and that of
- * virtual-8086 mode. Exceptions and interrupts of devices are the CPU's to deliver.
+ * virtual-8086 mode. Exceptions and interrupts of devices, which come here where no CPU runs the
+ * guest, differ in what they push.
  */
 #include "x86/emulate/descriptor.h"
 
@@ -187,6 +188,8 @@ static void int_push(struct emu_ctxt *c, const struct int_gate *g, struct emu_fr
 	emu_frame_push(f, c->next_rflags);
 	push_selector(c, f, EMU_CS);
 	emu_frame_push(f, c->next_rip);
+	if (c->push_error)
+		emu_frame_push(f, c->error);
 }
 
 /* Selectors of virtual-8086 mode mean nothing to the handler. */
@@ -275,6 +278,18 @@ enum emu_result emu_int(struct emu_ctxt *c)
 	u8 vector = c->src.val[0];
 
 	return c->mode == EMU_VM86 ? int_vm86(c, vector) : int_deliver(c, vector);
+}
+
+/**
+ * emu_raise() - an event of emu_deliver()
+ * @c: context; ext, push_error and error are set
+ * @vector: of the event
+ *
+ * Return: as emu_execute().
+ */
+enum emu_result emu_raise(struct emu_ctxt *c, u8 vector)
+{
+	return int_deliver(c, vector);
 }
 
 enum emu_result emu_int3(struct emu_ctxt *c)

@@ -256,7 +256,9 @@ enum emu_result glue_task_switch(struct emu_ctxt *c, u16 selector, enum emu_task
 
 	if (source == EMU_TASK_GATE)
 		req.event = (struct x86_event) {
-			.type = c->ext ? EVENT_SOFT_EXC : EVENT_SOFT_INT, .vector = via,
+			.type = c->push_error ? EVENT_EXCEPTION :
+				c->ext ? EVENT_SOFT_EXC : EVENT_SOFT_INT,
+			.vector = via, .has_error = c->push_error, .error = c->error,
 		};
 	r = task_switch_by(glue_of(c)->vcpu, &req);
 	c->switched = req.switched;
