@@ -231,6 +231,9 @@ struct apic_view {
  * @shadow: the CPU walks shadow tables, which @set_tdp_root names, instead; with CR0.PG and
  *	CR0.WP, CR4.PAE and EFER.NX set, whatever the guest has there.  #PF exits, and so does
  *	each access to CR3, and INVLPG
+ * @restricted: the CPU refuses to enter a guest in real mode, and one whose segments protected
+ *	mode would not have loaded; shared code executes those in software.  None of the
+ *	abilities from @irq_delivery on is there
  * @max_asid: for information
  * @hypercall: the instruction that is one
  * @tsc_scaling: a guest may have its own TSC frequency
@@ -254,7 +257,7 @@ struct apic_view {
  */
 struct backend_caps {
 	struct tdp_format tdp;
-	bool shadow;
+	bool shadow, restricted;
 	u32 max_asid;
 	u8 hypercall[HYPERCALL_LEN];
 	bool tsc_scaling;

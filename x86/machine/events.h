@@ -9,6 +9,8 @@
 #include <linux/atomic.h>
 #include <linux/types.h>
 
+struct x86_event;
+
 /**
  * struct vcpu_events - events on their way to the guest
  *
@@ -32,6 +34,7 @@
  * @nmi_pending: NMIs accepted, at most 2
  * @nmi_asked: NMIs that other threads sent; added to @nmi_pending before entry
  * @user_irq: KVM_INTERRUPT's vector where vcpu->user_pic, or -1
+ * @taken: gets what would be delivered, where the guest goes on in software; else NULL
  */
 struct vcpu_events {
 	bool exc_pending, exc_injected;
@@ -48,6 +51,7 @@ struct vcpu_events {
 	u8 nmi_pending;
 	atomic_t nmi_asked;
 	int user_irq;
+	struct x86_event *taken;
 };
 
 #endif

@@ -381,3 +381,38 @@ enum exit_outcome emulate_vcpu(struct vcpu *vcpu, const struct exit_facts *f)
 	return glue_emulate(vcpu, f->kind == EXIT_TDP_FAULT ? f->tdp.gpa >> PAGE_SHIFT :
 			    GLUE_NO_PAGE);
 }
+
+/**
+ * emulate_event() - deliver an event to the guest in software
+ * @vcpu: as for emulate_vcpu()
+ * @e: the event, which has been taken as one that goes in
+ *
+ * Return: as exit_handle(). Where memory must be waited for the event stays to be had again.
+ */
+enum exit_outcome emulate_event(struct vcpu *vcpu, const struct x86_event *e)
+{
+	const struct emu_event event = {
+		.vector = e->vector, .insn_len = e->insn_len,
+		.has_error = e->has_error, .error = e->error,
+	};
+	const struct exit_facts f = { .vectoring = *e };
+	struct glue *g = glue_begin(vcpu);
+	enum emu_result r;
+
+	vcpu->io.log_len = 0;
+	vcpu->io.pio_answered = false;
+	vcpu->emu_decoded = false;
+	r = emu_deliver(&g->c, &event);
+	if (r == EMU_RETRY)
+		return OUTCOME_ENTER;
+	if (r != EMU_OK && r != EMU_FAULT) {
+		vcpu->io.complete = NULL;
+		return g->err ? vcpu_fails(vcpu, g->err) : glue_delivery_error(vcpu, &f);
+	}
+	events_taken(vcpu, e, r == EMU_FAULT);
+	if (r == EMU_FAULT)
+		event_queue_fault(vcpu, &g->c.fault);
+	else if (likely(!g->c.switched))
+		glue_commit(vcpu);
+	return OUTCOME_ENTER;
+}

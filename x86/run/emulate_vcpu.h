@@ -27,6 +27,7 @@ struct insn_peek {
 
 struct exit_facts;
 struct vcpu;
+struct x86_event;
 
 int emulator_init(struct vcpu *vcpu);
 void emulator_free(struct vcpu *vcpu);
@@ -35,5 +36,6 @@ bool emulate_fix_hypercall(struct vcpu *vcpu, enum exit_outcome *outcome);
 bool emulate_undefined(struct vcpu *vcpu, enum exit_outcome *outcome);
 bool emulate_peek_insn(struct vcpu *vcpu, struct insn_peek *insn);
 enum exit_outcome emulate_vcpu(struct vcpu *vcpu, const struct exit_facts *facts);
+enum exit_outcome emulate_event(struct vcpu *vcpu, const struct x86_event *e);
 
 #endif

@@ -209,7 +209,10 @@ void events_taken(struct vcpu *vcpu, const struct x86_event *e, bool faulted)
 static void events_deliver(struct vcpu *vcpu, const struct x86_event *e)
 {
 	trace_ditto_inject(vcpu, e);
-	backend->inject(vcpu, e);
+	if (unlikely(vcpu->ev.taken))
+		*vcpu->ev.taken = *e;
+	else
+		backend->inject(vcpu, e);
 }
 
 /*
@@ -310,7 +313,7 @@ static bool events_reinject(struct vcpu *vcpu)
 	return true;
 }
 
-static bool events_irq_open(struct vcpu *vcpu)
+static bool events_irq_open(const struct vcpu *vcpu)
 {
 	return (vcpu->st.rflags & X86_EFLAGS_IF) && !vcpu->st.shadow;
 }
@@ -470,6 +473,37 @@ void events_inject(struct vcpu *vcpu)
 		vlapic_show(vcpu);
 	if (unlikely(vcpu->pv.eoi_msr & KVM_MSR_ENABLED))
 		vlapic_arm_pv_eoi(vcpu);
+}
+
+/**
+ * events_take() - choose what a guest that goes on in software gets next
+ * @vcpu: owned and loaded; process context
+ * @e: set; EVENT_NONE: nothing
+ *
+ * As events_inject() otherwise. Any instruction may let in what waits, so it is asked before each.
+ */
+void events_take(struct vcpu *vcpu, struct x86_event *e)
+{
+	e->type = EVENT_NONE;
+	local_irq_disable();
+	vcpu_take_request(vcpu, REQ_EVENT);
+	vcpu->ev.taken = e;
+	events_inject(vcpu);
+	vcpu->ev.taken = NULL;
+	local_irq_enable();
+	/* The CPU, when it has the guest again, has its windows to be armed for. */
+	vcpu_request(vcpu, REQ_EVENT);
+}
+
+/**
+ * events_open() - does the guest take interrupts just now?
+ * @vcpu: owned
+ *
+ * Return: whether it does.
+ */
+bool events_open(const struct vcpu *vcpu)
+{
+	return events_irq_open(vcpu);
 }
 
 /**

@@ -35,6 +35,7 @@
 #include "x86/run/msr.h"
 #include "x86/run/reset.h"
 #include "x86/run/run.h"
+#include "x86/run/software.h"
 #include "x86/run/steal.h"
 #include "x86/run/sync.h"
 #include "x86/run/walk.h"
@@ -464,12 +465,32 @@ static __always_inline enum exit_outcome run_trip(struct vcpu *vcpu, bool attend
 /* Something must be looked at around each trip. */
 static bool run_is_attended(const struct vcpu *vcpu)
 {
-	return vcpu->debug.control || vcpu->vapic || vcpu->vm->enabled.bus_lock_exits;
+	return vcpu->debug.control || vcpu->vapic || vcpu->vm->enabled.bus_lock_exits ||
+	       backend->caps->restricted;
+}
+
+/* A trip of a guest that this CPU does not take. */
+static enum exit_outcome run_in_software(struct vcpu *vcpu)
+	__must_hold(&vcpu->vm->mmu.srcu)
+{
+	enum exit_outcome r;
+
+	if (!run_can_run(vcpu) || run_must_wait(vcpu))
+		return run_prepare(vcpu);
+	/* Which would end the guest if the CPU ran it. */
+	if (vcpu->exit_tsc && rdtsc_ordered() >= vcpu->exit_tsc)
+		vlapic_timer_exit(vcpu);
+	r = software_step(vcpu);
+	if (vcpu->vapic)
+		vlapic_from_vapic(vcpu);
+	if (unlikely(vcpu->pv.eoi_armed))
+		vlapic_take_pv_eoi(vcpu);
+	return r;
 }
 
 /*
- * The loop for guests that are debugged, have their TPR in memory, or whose bus locks are told;
- * others pay nothing.
+ * The loop for guests that are debugged, have their TPR in memory, or whose bus locks are told,
+ * and on CPUs that do not take every guest; others pay nothing.
  */
 static noinline enum exit_outcome run_attended(struct vcpu *vcpu)
 	__must_hold(&vcpu->vm->mmu.srcu)
@@ -482,7 +503,10 @@ static noinline enum exit_outcome run_attended(struct vcpu *vcpu)
 			break;
 		if (vcpu->vapic)
 			vlapic_to_vapic(vcpu);
-		r = run_trip(vcpu, true);
+		if (backend->caps->restricted && software_needed(vcpu))
+			r = run_in_software(vcpu);
+		else
+			r = run_trip(vcpu, true);
 		if (vcpu->debug.control)
 			r = debug_end(vcpu, r);
 		if (vcpu->facts.bus_lock)

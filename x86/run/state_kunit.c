@@ -37,10 +37,15 @@ static void fake_fetch(struct vcpu *vcpu, u32 parts)
 	WARN_ONCE(1, "tests keep all state valid");
 }
 
+static void fake_set_window(struct vcpu *vcpu, u32 windows)
+{
+}
+
 static const struct tdp_format fake_format = { .levels = 4, .max_level = 1 };
 struct backend_caps state_fake_caps = { .tdp = { .levels = 4, .max_level = 1 } };
 static const struct backend_ops fake_backend = {
 	.name = "fake", .caps = &state_fake_caps, .fetch = fake_fetch, .pass_msr = fake_pass_msr,
+	.set_window = fake_set_window,
 };
 static const struct backend_ops *real_backend;
 
