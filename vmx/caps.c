@@ -20,6 +20,11 @@ static bool vpid = true;
 module_param(vpid, bool, 0444);
 MODULE_PARM_DESC(vpid, "VMX: tag translations with the vCPU they belong to");
 
+static bool ept = true;
+module_param(ept, bool, 0444);
+MODULE_PARM_DESC(ept, "Intel: use nested paging where the CPU has all that it takes; "
+		 "0: shadow paging");
+
 static bool ept_ad = true;
 module_param(ept_ad, bool, 0444);
 MODULE_PARM_DESC(ept_ad, "VMX: let the CPU set accessed and dirty bits in EPT");
@@ -74,6 +79,7 @@ MODULE_PARM_DESC(pml, "VMX: let the CPU log which pages the guest writes to");
 
 struct vmx_caps vmx_caps;
 struct backend_caps vmx_backend_caps;
+DEFINE_STATIC_KEY_FALSE(vmx_shadow);
 
 /*
  * CPUs whose preemption timer does not count as it should, or does not end the guest:
@@ -118,9 +124,6 @@ struct vmx_control {
 
 /* Without these we cannot run a guest; the first that is missing is named. */
 static const struct vmx_control vmx_required[] = {
-	{ VMX_CPU, CPU_BASED_ACTIVATE_SECONDARY_CONTROLS, "secondary controls" },
-	{ VMX_CPU2, SECONDARY_EXEC_ENABLE_EPT, "EPT" },
-	{ VMX_CPU2, SECONDARY_EXEC_UNRESTRICTED_GUEST, "unrestricted guests" },
 	{ VMX_PIN, PIN_BASED_EXT_INTR_MASK, "external-interrupt exiting" },
 	{ VMX_PIN, PIN_BASED_NMI_EXITING, "NMI exiting" },
 	{ VMX_PIN, PIN_BASED_VIRTUAL_NMIS, "virtual NMIs" },
@@ -137,13 +140,24 @@ static const struct vmx_control vmx_required[] = {
 	{ VMX_CPU, CPU_BASED_USE_TSC_OFFSETTING, "TSC offsetting" },
 	{ VMX_EXIT, VM_EXIT_HOST_ADDR_SPACE_SIZE, "64-bit hosts" },
 	{ VMX_EXIT, VM_EXIT_SAVE_DEBUG_CONTROLS, "saving of debug controls" },
-	{ VMX_EXIT, VM_EXIT_LOAD_IA32_PAT, "loading of PAT on exit" },
-	{ VMX_EXIT, VM_EXIT_LOAD_IA32_EFER, "loading of EFER on exit" },
 	{ VMX_ENTRY, VM_ENTRY_LOAD_DEBUG_CONTROLS, "loading of debug controls" },
-	{ VMX_ENTRY, VM_ENTRY_LOAD_IA32_PAT, "loading of PAT on entry" },
-	{ VMX_ENTRY, VM_ENTRY_LOAD_IA32_EFER, "loading of EFER on entry" },
 	{ VMX_ENTRY, VM_ENTRY_IA32E_MODE, "64-bit guests" },
 };
+
+/* Nor these under nested paging; which of them are there, CPUs have together. */
+static const struct vmx_control vmx_for_ept[] = {
+	{ VMX_CPU2, SECONDARY_EXEC_ENABLE_EPT, "EPT" },
+	{ VMX_CPU2, SECONDARY_EXEC_UNRESTRICTED_GUEST, "unrestricted guests" },
+	{ VMX_EXIT, VM_EXIT_LOAD_IA32_PAT, "loading of PAT on exit" },
+	{ VMX_EXIT, VM_EXIT_LOAD_IA32_EFER, "loading of EFER on exit" },
+	{ VMX_ENTRY, VM_ENTRY_LOAD_IA32_PAT, "loading of PAT on entry" },
+	{ VMX_ENTRY, VM_ENTRY_LOAD_IA32_EFER, "loading of EFER on entry" },
+};
+
+/* Without those there are shadow tables, for which these exits are needed. */
+#define VMX_NESTED	(SECONDARY_EXEC_ENABLE_EPT | SECONDARY_EXEC_UNRESTRICTED_GUEST)
+#define VMX_SHADOW	(CPU_BASED_CR3_LOAD_EXITING | CPU_BASED_CR3_STORE_EXITING | \
+			 CPU_BASED_INVLPG_EXITING)
 
 /* Must be possible; whether they are set is decided at each entry. */
 static const u32 vmx_dynamic[VMX_NR_WORDS] = {
@@ -176,11 +190,16 @@ static u32 vmx_wanted(enum vmx_word word)
 		return (preemption_timer ? PIN_BASED_VMX_PREEMPTION_TIMER : 0) |
 		       (posted_interrupts ? PIN_BASED_POSTED_INTR : 0);
 	case VMX_EXIT:
-		return posted_interrupts ? VM_EXIT_ACK_INTR_ON_EXIT : 0;
+		return VM_EXIT_LOAD_IA32_PAT | VM_EXIT_LOAD_IA32_EFER |
+		       (posted_interrupts ? VM_EXIT_ACK_INTR_ON_EXIT : 0);
+	case VMX_ENTRY:
+		return VM_ENTRY_LOAD_IA32_PAT | VM_ENTRY_LOAD_IA32_EFER;
 	case VMX_CPU:
-		return tpr_shadow ? CPU_BASED_TPR_SHADOW : 0;
+		return CPU_BASED_ACTIVATE_SECONDARY_CONTROLS |
+		       (tpr_shadow ? CPU_BASED_TPR_SHADOW : 0);
 	case VMX_CPU2:
-		return SECONDARY_EXEC_ENABLE_RDTSCP | SECONDARY_EXEC_ENABLE_INVPCID |
+		return (ept ? VMX_NESTED : 0) |
+		       SECONDARY_EXEC_ENABLE_RDTSCP | SECONDARY_EXEC_ENABLE_INVPCID |
 		       SECONDARY_EXEC_WBINVD_EXITING | SECONDARY_EXEC_ENCLS_EXITING |
 		       (virtual_interrupts ? SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY : 0) |
 		       SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE |
@@ -214,6 +233,15 @@ static u64 vmx_cap_msr(u64 basic, enum vmx_word word)
 	return cap;
 }
 
+/* Load controls go in pairs: what an entry loads, an exit has to load again. */
+static void vmx_pair(u32 *exit, u32 exit_bit, u32 *entry, u32 entry_bit)
+{
+	if ((*exit & exit_bit) && (*entry & entry_bit))
+		return;
+	*exit &= ~exit_bit;
+	*entry &= ~entry_bit;
+}
+
 static const char *vmx_missing(enum vmx_word word, u64 cap)
 {
 	int i;
@@ -245,6 +273,10 @@ static const char *vmx_probe_controls(struct vmx_caps *caps)
 		vmx_adjust(cap, required & ~vmx_dynamic[word], vmx_wanted(word),
 			   &caps->control[word]);
 	}
+	vmx_pair(&caps->control[VMX_EXIT], VM_EXIT_LOAD_IA32_PAT,
+		 &caps->control[VMX_ENTRY], VM_ENTRY_LOAD_IA32_PAT);
+	vmx_pair(&caps->control[VMX_EXIT], VM_EXIT_LOAD_IA32_EFER,
+		 &caps->control[VMX_ENTRY], VM_ENTRY_LOAD_IA32_EFER);
 	return NULL;
 }
 
@@ -258,24 +290,56 @@ static const char *vmx_probe_instructions(const struct vmx_caps *caps)
 
 	if (boot_cpu_has(X86_FEATURE_RDTSCP) && !(cpu2 & SECONDARY_EXEC_ENABLE_RDTSCP))
 		return "RDTSCP in guests";
-	if (boot_cpu_has(X86_FEATURE_INVPCID) && !(cpu2 & SECONDARY_EXEC_ENABLE_INVPCID))
+	/* With shadow tables it is not. */
+	if (boot_cpu_has(X86_FEATURE_INVPCID) && !caps->no_ept &&
+	    !(cpu2 & SECONDARY_EXEC_ENABLE_INVPCID))
 		return "INVPCID in guests";
 	return NULL;
 }
 
-static const char *vmx_probe_ept(struct vmx_caps *caps)
+/**
+ * vmx_lacks_for_ept() - what is not there that nested paging takes
+ * @caps: its control and ept_vpid
+ *
+ * Return: a name, or NULL.
+ */
+const char *vmx_lacks_for_ept(const struct vmx_caps *caps)
 {
-	u64 cap;
+	u64 cap = caps->ept_vpid;
+	int i;
 
-	if (rdmsrl_safe(MSR_IA32_VMX_EPT_VPID_CAP, &cap))
-		return "EPT";
-	caps->ept_vpid = cap;
+	for (i = 0; i < ARRAY_SIZE(vmx_for_ept); i++)
+		if (!(caps->control[vmx_for_ept[i].word] & vmx_for_ept[i].bit))
+			return vmx_for_ept[i].name;
 	if (!(cap & VMX_EPT_PAGE_WALK_4_BIT))
 		return "4-level EPT";
 	if (!(cap & VMX_EPTP_WB_BIT))
 		return "write-back EPT";
 	if (!(cap & VMX_EPT_INVEPT_BIT) || !(cap & VMX_EPT_EXTENT_GLOBAL_BIT))
 		return "INVEPT";
+	return NULL;
+}
+
+/* Nested paging, or what shadow tables take; NULL, or the name of what is missing. */
+static const char *vmx_probe_paging(struct vmx_caps *caps)
+{
+	u64 may = vmx_cap_msr(caps->basic, VMX_CPU) >> 32;
+
+	/* Which is of VPIDs, too; none where there is neither. */
+	rdmsrl_safe(MSR_IA32_VMX_EPT_VPID_CAP, &caps->ept_vpid);
+	caps->no_ept = vmx_lacks_for_ept(caps);
+	if (!caps->no_ept)
+		return NULL;
+	if ((may & VMX_SHADOW) != VMX_SHADOW)
+		return "exits for CR3 and INVLPG";
+	if (!boot_cpu_has(X86_FEATURE_NX))
+		return "NX beside it";
+	caps->control[VMX_CPU] |= VMX_SHADOW;
+	/* INVPCID would not exit but be executed. The log is one of EPT's. */
+	caps->control[VMX_CPU2] &= ~(VMX_NESTED | SECONDARY_EXEC_ENABLE_INVPCID |
+				     SECONDARY_EXEC_ENABLE_PML);
+	/* The CPU always translates, and write protection counts for the kernel, too. */
+	caps->cr0_set |= X86_CR0_PE | X86_CR0_PG | X86_CR0_WP;
 	return NULL;
 }
 
@@ -306,7 +370,7 @@ static const char *vmx_read_caps(struct vmx_caps *caps)
 	const char *missing;
 
 	memset(caps, 0, sizeof(*caps));
-	missing = vmx_probe_basic(caps) ?: vmx_probe_controls(caps) ?: vmx_probe_ept(caps);
+	missing = vmx_probe_basic(caps) ?: vmx_probe_controls(caps) ?: vmx_probe_paging(caps);
 	if (!missing && vmx_timer_broken(cpuid_eax(1)))
 		caps->control[VMX_PIN] &= ~PIN_BASED_VMX_PREEMPTION_TIMER;
 	return missing;
@@ -415,7 +479,8 @@ static void vmx_choose_apic(void)
 	struct backend_caps *caps = &vmx_backend_caps;
 	bool x2apic = *ctl & SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE;
 
-	if (vmx_uses(VMX_CPU, CPU_BASED_TPR_SHADOW)) {
+	/* A guest that is executed in software has its interrupts from there. */
+	if (vmx_uses(VMX_CPU, CPU_BASED_TPR_SHADOW) && !vmx_caps.no_ept) {
 		caps->irq_delivery = *ctl & SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY;
 		caps->x2apic_reads = x2apic && (*ctl & SECONDARY_EXEC_APIC_REGISTER_VIRT);
 		caps->x2apic_writes = x2apic && caps->irq_delivery && virtual_eoi;
@@ -456,9 +521,28 @@ static bool vmx_large_pages(void)
 	return !boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT) || cpu_mitigations_off();
 }
 
-static void vmx_choose_tdp(void)
+/*
+ * The CPU walks shadow tables, whose entries have these bits but for @_PAGE_USER; what a page may
+ * be cached as the host's PAT says then. In the TDP tables, which no CPU walks, nobody would set
+ * accessed and dirty bits.
+ */
+static void vmx_choose_shadow(struct tdp_format *tdp)
 {
-	struct tdp_format *tdp = &vmx_backend_caps.tdp;
+	tdp->levels = 4;
+	tdp->max_level = 2;
+	tdp->table = _PAGE_PRESENT | _PAGE_RW | _PAGE_USER | _PAGE_ACCESSED;
+	tdp->leaf = _PAGE_PRESENT;
+	tdp->device = _PAGE_PRESENT | _PAGE_PCD | _PAGE_PWT;
+	tdp->writable = _PAGE_RW;
+	tdp->exec = 0;
+	tdp->nx = _PAGE_NX;
+	tdp->accessed = 0;
+	tdp->dirty = 0;
+	tdp->large = _PAGE_PSE;
+}
+
+static void vmx_choose_ept(struct tdp_format *tdp)
+{
 	bool ad = ept_ad && (vmx_caps.ept_vpid & VMX_EPT_AD_BIT);
 
 	tdp->levels = 4;
@@ -495,6 +579,20 @@ static void vmx_choose_timer(void)
 				 vmx_uses(VMX_PIN, PIN_BASED_VMX_PREEMPTION_TIMER);
 }
 
+static void vmx_choose_tdp(void)
+{
+	vmx_backend_caps.shadow = vmx_caps.no_ept;
+	/* The CPU has them as registers, but reads them at each entry if it has no EPT. */
+	vmx_backend_caps.pdptes = !vmx_caps.no_ept;
+	if (!vmx_caps.no_ept) {
+		vmx_choose_ept(&vmx_backend_caps.tdp);
+		return;
+	}
+	vmx_choose_shadow(&vmx_backend_caps.tdp);
+	vmx_backend_caps.restricted = true;
+	static_branch_enable(&vmx_shadow);
+}
+
 static void vmx_choose(void)
 {
 	vmx_backend_caps.exits_off = KVM_X86_DISABLE_EXITS_PAUSE | KVM_X86_DISABLE_EXITS_MWAIT |
@@ -510,7 +608,6 @@ static void vmx_choose(void)
 				    VMX_NR_VPIDS - 1 : 0;
 	vmx_backend_caps.xsaves = vmx_uses(VMX_CPU2, SECONDARY_EXEC_ENABLE_XSAVES);
 	memcpy(vmx_backend_caps.hypercall, "\x0f\x01\xc1", HYPERCALL_LEN);	/* VMCALL */
-	vmx_backend_caps.pdptes = true;
 	vmx_backend_caps.tsc_scaling = vmx_uses(VMX_CPU2, SECONDARY_EXEC_TSC_SCALING);
 }
 
@@ -544,6 +641,8 @@ int vmx_probe(const char **why)
 		*why = phrase;
 		return -ENODEV;
 	}
+	/* As the parameter says then. */
+	ept = !vmx_first.no_ept;
 	vmx_caps = vmx_first;
 	vmx_choose();
 	return 0;

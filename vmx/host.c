@@ -22,6 +22,7 @@ static const u32 vmx_msr_index[VMX_NR_MSRS] = {
 	[VMX_LSTAR] = MSR_LSTAR,
 	[VMX_CSTAR] = MSR_CSTAR,
 	[VMX_SFMASK] = MSR_SYSCALL_MASK,
+	[VMX_EFER] = MSR_EFER,
 	[VMX_TSC_AUX] = MSR_TSC_AUX,
 };
 
@@ -48,10 +49,14 @@ void vmx_host_constant(void)
 	vmcs_write(HOST_IA32_SYSENTER_CS, val);
 	rdmsrl(MSR_IA32_SYSENTER_EIP, val);
 	vmcs_write(HOST_IA32_SYSENTER_EIP, val);
-	rdmsrl(MSR_IA32_CR_PAT, val);
-	vmcs_write(HOST_IA32_PAT, val);
-	rdmsrl(MSR_EFER, val);
-	vmcs_write(HOST_IA32_EFER, val);
+	if (vmx_uses(VMX_EXIT, VM_EXIT_LOAD_IA32_PAT)) {
+		rdmsrl(MSR_IA32_CR_PAT, val);
+		vmcs_write(HOST_IA32_PAT, val);
+	}
+	if (vmx_uses(VMX_EXIT, VM_EXIT_LOAD_IA32_EFER)) {
+		rdmsrl(MSR_EFER, val);
+		vmcs_write(HOST_IA32_EFER, val);
+	}
 }
 
 /**

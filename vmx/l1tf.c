@@ -40,15 +40,19 @@ static bool l1tf_skip(void)
  * vmx_l1tf_decide() - when to empty the L1D
  * @bug: the CPU has L1TF
  * @skip: the hypervisor below us does it, or the CPU need not
+ * @shadow: no guest has page tables of its own that the CPU walks
  * @wanted: enum l1tf_mitigations: what the kernel's "l1tf=" says
  * @report: what the kernel's sysfs has to say of it
  *
  * Return: when.
  */
-enum vmx_l1tf vmx_l1tf_decide(bool bug, bool skip, int wanted, int *report)
+enum vmx_l1tf vmx_l1tf_decide(bool bug, bool skip, bool shadow, int wanted, int *report)
 {
 	*report = VMENTER_L1D_FLUSH_NOT_REQUIRED;
 	if (!bug || skip)
+		return L1TF_NEVER;
+	*report = VMENTER_L1D_FLUSH_EPT_DISABLED;
+	if (shadow)
 		return L1TF_NEVER;
 	*report = VMENTER_L1D_FLUSH_NEVER;
 	if (wanted == L1TF_MITIGATION_OFF)
@@ -86,7 +90,7 @@ int vmx_l1tf_setup(void)
 	int report;
 
 	l1tf_mode = vmx_l1tf_decide(boot_cpu_has_bug(X86_BUG_L1TF), l1tf_skip(),
-				    compat_l1tf_wanted(), &report);
+				    vmx_backend_caps.shadow, compat_l1tf_wanted(), &report);
 	compat_report_l1tf(report);
 	if (l1tf_mode == L1TF_COND && sched_smt_active())
 		pr_warn("L1TF: a guest may read what the other thread of its core caches "

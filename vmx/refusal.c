@@ -318,15 +318,15 @@ static void vmx_read_segs(struct vmx_image *g)
 		};
 }
 
-static void vmx_read_image(struct vmx_image *g)
+static void vmx_read_image(struct vmx_vcpu *vmx, struct vmx_image *g)
 {
 	int i;
 
 	*g = (struct vmx_image) {
 		.cr0 = vmcs_read(GUEST_CR0), .cr4 = vmcs_read(GUEST_CR4),
 		.cr0_set = vmx_caps.cr0_set, .cr4_set = vmx_caps.cr4_set,
-		.dr7 = vmcs_read(GUEST_DR7), .pat = vmcs_read(GUEST_IA32_PAT),
-		.efer = vmcs_read(GUEST_IA32_EFER),
+		.dr7 = vmcs_read(GUEST_DR7),
+		.efer = vmx->vcpu.st.efer & EFER_LMA ? EFER_LMA | EFER_LME : 0,
 		.sysenter_esp = vmcs_read(GUEST_SYSENTER_ESP),
 		.sysenter_eip = vmcs_read(GUEST_SYSENTER_EIP),
 		.gdtr_base = vmcs_read(GUEST_GDTR_BASE),
@@ -338,7 +338,13 @@ static void vmx_read_image(struct vmx_image *g)
 		.event = vmcs_read(VM_ENTRY_INTR_INFO_FIELD),
 		.interruptibility = vmcs_read(GUEST_INTERRUPTIBILITY_INFO),
 	};
-	for (i = 0; i < ARRAY_SIZE(g->pdpte); i++)
+	/* Without a field for them, entry does not look at them. */
+	if (vmx_uses(VMX_ENTRY, VM_ENTRY_LOAD_IA32_PAT))
+		g->pat = vmcs_read(GUEST_IA32_PAT);
+	if (vmx_uses(VMX_ENTRY, VM_ENTRY_LOAD_IA32_EFER))
+		g->efer = vmcs_read(GUEST_IA32_EFER);
+	/* Without EPT they are read from memory. */
+	for (i = 0; i < ARRAY_SIZE(g->pdpte) && !vmx_backend_caps.shadow; i++)
 		g->pdpte[i] = vmcs_read(GUEST_PDPTR0 + 2 * i);
 	vmx_read_segs(g);
 }
@@ -356,7 +362,7 @@ void vmx_report_refusal(struct vmx_vcpu *vmx, u32 reason)
 
 	if (!__ratelimit(&limit))
 		return;
-	vmx_read_image(&g);
+	vmx_read_image(vmx, &g);
 	what = vmx_first_refused(&g);
 	pr_warn("vm %llu vcpu %u: VM entry refused (reason %#x, qualification %llu): %s\n",
 		vmx->vcpu.vm->id, vmx->vcpu.id, reason, vmcs_read(EXIT_QUALIFICATION),

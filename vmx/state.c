@@ -137,6 +137,16 @@ static void vmx_fetch_msrs(struct vmx_vcpu *vmx)
 	m->sysenter_eip = vmcs_read(GUEST_SYSENTER_EIP);
 }
 
+/* Of shadow tables' entries it says what the host means. */
+static void vmx_push_pat(u64 pat)
+{
+	if (!vmx_uses(VMX_ENTRY, VM_ENTRY_LOAD_IA32_PAT))
+		return;
+	if (static_branch_unlikely(&vmx_shadow))
+		pat = vmcs_read(HOST_IA32_PAT);
+	vmcs_write(GUEST_IA32_PAT, pat);
+}
+
 static void vmx_push_msrs(struct vmx_vcpu *vmx)
 {
 	const struct x86_switched_msrs *m = &vmx->vcpu.st.msrs;
@@ -150,7 +160,7 @@ static void vmx_push_msrs(struct vmx_vcpu *vmx)
 	vmcs_write(GUEST_SYSENTER_CS, m->sysenter_cs);
 	vmcs_write(GUEST_SYSENTER_ESP, m->sysenter_esp);
 	vmcs_write(GUEST_SYSENTER_EIP, m->sysenter_eip);
-	vmcs_write(GUEST_IA32_PAT, m->pat);
+	vmx_push_pat(m->pat);
 	vmcs_write(GUEST_IA32_DEBUGCTL, m->debugctl);
 }
 
@@ -184,7 +194,8 @@ void vmx_fetch(struct vcpu *vcpu, u32 parts)
 		st->idt.limit = vmcs_read(GUEST_IDTR_LIMIT);
 	}
 	if (parts & ST_CR) {
-		st->cr3 = vmcs_read(GUEST_CR3);
+		if (!static_branch_unlikely(&vmx_shadow))
+			st->cr3 = vmcs_read(GUEST_CR3);
 		st->cr4 = (st->cr4 & ~VMX_CR4_OF_GUEST) |
 			  (vmcs_read(GUEST_CR4) & VMX_CR4_OF_GUEST);
 	}
@@ -208,18 +219,57 @@ static void vmx_long_mode_task(void)
 		vmcs_write(GUEST_TR_AR_BYTES, rights | VMX_AR_TYPE_BUSY_64_TSS);
 }
 
+/* What the CPU gets where that is not what the guest has. */
+struct vmx_cr {
+	u64 cr3, cr4, efer;
+};
+
+/*
+ * The CPU translates whatever the guest does, in long mode or by PAE paging.  With paging off,
+ * the guest knows no SMEP and no SMAP, and is not about to enter long mode.
+ */
+static void vmx_shadow_cr(const struct vmx_vcpu *vmx, struct vmx_cr *cr)
+{
+	const struct x86_state *st = &vmx->vcpu.st;
+
+	cr->cr3 = vmx->shadow_root;
+	cr->cr4 |= X86_CR4_PAE;
+	if (!(st->cr0 & X86_CR0_PG))
+		cr->cr4 &= ~(u64)(X86_CR4_SMEP | X86_CR4_SMAP | X86_CR4_LA57);
+	cr->efer |= EFER_NX;
+	if (!(st->efer & EFER_LMA))
+		cr->efer &= ~(u64)EFER_LME;
+}
+
+/*
+ * Without a field in the VMCS the host's stays, with the guest's SYSCALL: of the rest, NX is set
+ * for both, and entry and exit switch LME and LMA (27.3.2.1).
+ */
+static void vmx_push_efer(struct vmx_vcpu *vmx, u64 efer)
+{
+	u64 host = this_cpu_ptr(&vmx_cpus)->msr[VMX_EFER];
+
+	if (vmx_uses(VMX_ENTRY, VM_ENTRY_LOAD_IA32_EFER))
+		vmcs_write(GUEST_IA32_EFER, efer);
+	else
+		vmx_load_msr(vmx, VMX_EFER, (host & ~(u64)EFER_SCE) | (efer & EFER_SCE));
+}
+
 /* The guest sees the shadows; the CPU wants some bits set that it may not have. */
 static void vmx_push_cr(struct vmx_vcpu *vmx)
 {
 	const struct x86_state *st = &vmx->vcpu.st;
+	struct vmx_cr cr = { .cr3 = st->cr3, .cr4 = st->cr4, .efer = st->efer };
 	u32 entry_ctl = vmx_caps.control[VMX_ENTRY];
 
+	if (static_branch_unlikely(&vmx_shadow))
+		vmx_shadow_cr(vmx, &cr);
 	vmcs_write(GUEST_CR0, st->cr0 | vmx_caps.cr0_set);
 	vmcs_write(CR0_READ_SHADOW, st->cr0);
-	vmcs_write(GUEST_CR3, st->cr3);
-	vmcs_write(GUEST_CR4, st->cr4 | vmx_caps.cr4_set);
+	vmcs_write(GUEST_CR3, cr.cr3);
+	vmcs_write(GUEST_CR4, cr.cr4 | vmx_caps.cr4_set);
 	vmcs_write(CR4_READ_SHADOW, st->cr4);
-	vmcs_write(GUEST_IA32_EFER, st->efer);
+	vmx_push_efer(vmx, cr.efer);
 	if (st->efer & EFER_LMA) {
 		entry_ctl |= VM_ENTRY_IA32E_MODE;
 		vmx_long_mode_task();
@@ -262,7 +312,7 @@ void vmx_push(struct vmx_vcpu *vmx)
 	}
 	if (st->dirty & ST_CR)
 		vmx_push_cr(vmx);
-	if (st->dirty & ST_PDPTE)
+	if ((st->dirty & ST_PDPTE) && vmx_backend_caps.pdptes)
 		vmx_push_pdptes(st);
 	if (st->dirty & ST_DR)
 		vmcs_write(GUEST_DR7, st->dr7);

@@ -4,8 +4,10 @@
  *
  * With EPT the CPU keeps guest-physical mappings, tagged with the EPT root, and
  * combined ones, tagged with the root and the VPID; INVEPT of a root takes
- * both.  A vCPU that comes to another CPU begins there with an invalidation,
- * as that CPU may have run it, or an earlier owner of its root or VPID, before.
+ * both.  With shadow tables it keeps linear mappings, tagged with the VPID, which
+ * INVVPID takes; without VPID each entry and each exit forgets them.  A vCPU that comes
+ * to another CPU begins there with an invalidation, as that CPU may have run it, or an
+ * earlier owner of its root or VPID, before.
  */
 #include <linux/bitmap.h>
 #include <linux/spinlock.h>
@@ -95,9 +97,18 @@ failed:
  */
 void vmx_invalidate_all(void)
 {
-	vmx_invept(VMX_EPT_EXTENT_GLOBAL, 0);
+	if (!vmx_backend_caps.shadow)
+		vmx_invept(VMX_EPT_EXTENT_GLOBAL, 0);
 	if (vmx_uses(VMX_CPU2, SECONDARY_EXEC_ENABLE_VPID))
 		vmx_invvpid(VMX_VPID_EXTENT_ALL_CONTEXT, 0);
+}
+
+static void vmx_invalidate_ept(const struct vmx_vcpu *vmx)
+{
+	if (vmx_caps.ept_vpid & VMX_EPT_EXTENT_CONTEXT_BIT)
+		vmx_invept(VMX_EPT_EXTENT_CONTEXT, vmx->eptp);
+	else
+		vmx_invept(VMX_EPT_EXTENT_GLOBAL, 0);
 }
 
 /**
@@ -106,11 +117,11 @@ void vmx_invalidate_all(void)
  */
 void vmx_invalidate(struct vmx_vcpu *vmx)
 {
-	if (vmx_caps.ept_vpid & VMX_EPT_EXTENT_CONTEXT_BIT)
-		vmx_invept(VMX_EPT_EXTENT_CONTEXT, vmx->eptp);
-	else
-		vmx_invept(VMX_EPT_EXTENT_GLOBAL, 0);
-	if (vmx->new_cpu && vmx->vpid)
+	bool shadow = static_branch_unlikely(&vmx_shadow);
+
+	if (!shadow)
+		vmx_invalidate_ept(vmx);
+	if ((shadow || vmx->new_cpu) && vmx->vpid)
 		vmx_invvpid(VMX_VPID_EXTENT_SINGLE_CONTEXT, vmx->vpid);
 	vmx->flush = false;
 	vmx->new_cpu = false;

@@ -58,6 +58,12 @@ static u32 vmx_vcpu_cpu2(const struct vmx_vcpu *vmx)
 	return vmx_cpu2_of(cpu2, &vmx->vcpu.vm->enabled);
 }
 
+/* With shadow tables a page fault is not the guest's before somebody has looked at it. */
+static u32 vmx_exceptions(u32 vectors)
+{
+	return EXCEPTION_EXITS | vectors | (vmx_backend_caps.shadow ? BIT(X86_TRAP_PF) : 0);
+}
+
 /**
  * vmx_vcpu_init() - backend_ops.vcpu_init
  * @vcpu: all else in it is initialized
@@ -84,7 +90,9 @@ int vmx_vcpu_init(struct vcpu *vcpu)
 	vmx->vpid = vmx_vpid_alloc();
 	vmx->cpu2 = vmx_vcpu_cpu2(vmx);
 	vmx->cpu_ctl = vmx_caps.control[VMX_CPU];
-	vmx->exceptions = EXCEPTION_EXITS;
+	/* Which stays, unless the guest's has to be put there. */
+	rdmsrl(MSR_EFER, vmx->msr[VMX_EFER]);
+	vmx->exceptions = vmx_exceptions(0);
 	if (vcpu->vm->enabled.exits_off & KVM_X86_DISABLE_EXITS_MWAIT)
 		vmx->cpu_ctl &= ~(CPU_BASED_MWAIT_EXITING | CPU_BASED_MONITOR_EXITING);
 	vmx->halts = vcpu->vm->enabled.exits_off & KVM_X86_DISABLE_EXITS_HLT;
@@ -120,7 +128,8 @@ static void vmx_write_controls(struct vmx_vcpu *vmx)
 		vmcs_write(POSTED_INTR_DESC_ADDR, virt_to_phys(vmx->vcpu.posted));
 	}
 	vmcs_write(CPU_BASED_VM_EXEC_CONTROL, vmx->cpu_ctl);
-	vmcs_write(SECONDARY_VM_EXEC_CONTROL, vmx->cpu2);
+	if (vmx_uses(VMX_CPU, CPU_BASED_ACTIVATE_SECONDARY_CONTROLS))
+		vmcs_write(SECONDARY_VM_EXEC_CONTROL, vmx->cpu2);
 	vmcs_write(VM_EXIT_CONTROLS, vmx_caps.control[VMX_EXIT]);
 	vmcs_write(VM_ENTRY_CONTROLS, vmx_caps.control[VMX_ENTRY]);
 	vmcs_write(EXCEPTION_BITMAP, vmx->exceptions);
@@ -186,8 +195,11 @@ static void vmx_write_vmcs(struct vmx_vcpu *vmx)
 	vmcs_write(VM_ENTRY_MSR_LOAD_ADDR, virt_to_phys(vmx->counters.guest));
 	vmcs_write(VM_ENTRY_INTR_INFO_FIELD, 0);
 	vmcs_write(CR0_GUEST_HOST_MASK, ~0ULL);
-	/* Kernels turn PGE off and on again to flush their TLB, which the CPU does for them. */
-	vmcs_write(CR4_GUEST_HOST_MASK, ~VMX_CR4_OF_GUEST);
+	/*
+	 * Kernels turn PGE off and on again to flush their TLB, which the CPU does for them, but
+	 * for shadow tables.
+	 */
+	vmcs_write(CR4_GUEST_HOST_MASK, vmx_backend_caps.shadow ? ~0ULL : ~VMX_CR4_OF_GUEST);
 	vmcs_write(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_ACTIVE);
 	vmcs_write(GUEST_PENDING_DBG_EXCEPTIONS, 0);
 	vmcs_write(GUEST_INTERRUPTIBILITY_INFO, 0);
@@ -246,12 +258,17 @@ void vmx_flush_tlb(struct vcpu *vcpu)
 /**
  * vmx_set_tdp_root() - backend_ops.set_tdp_root
  * @vcpu: loaded
- * @root: of the EPT
+ * @root: of the EPT, or of the shadow tables
  */
 void vmx_set_tdp_root(struct vcpu *vcpu, hpa_t root)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
+	if (vmx_backend_caps.shadow) {
+		vmx->shadow_root = root;
+		vmcs_write(GUEST_CR3, root);
+		return;
+	}
 	vmx->eptp = vmx_eptp(root);
 	vmcs_write(EPT_POINTER, vmx->eptp);
 }
@@ -323,7 +340,7 @@ void vmx_set_dr_exits(struct vcpu *vcpu, bool on)
  */
 void vmx_set_exception_exits(struct vcpu *vcpu, u32 vectors)
 {
-	to_vmx(vcpu)->exceptions = EXCEPTION_EXITS | vectors;
+	to_vmx(vcpu)->exceptions = vmx_exceptions(vectors);
 }
 
 /**

@@ -37,16 +37,21 @@ enum vmx_word { VMX_PIN, VMX_CPU, VMX_CPU2, VMX_EXIT, VMX_ENTRY, VMX_NR_WORDS };
  * @cr4_set: likewise CR4
  * @watchdog: value of the preemption timer when nothing else is due
  * @timer_rate: bits of the TSC that it does not count
+ * @no_ept: why there is no nested paging, as one of its names; NULL: there is
  */
 struct vmx_caps {
 	u32 control[VMX_NR_WORDS];
 	u64 basic, misc, ept_vpid;
 	u64 cr0_set, cr4_set;
 	u32 watchdog, timer_rate;
+	const char *no_ept;
 };
 
 extern struct vmx_caps vmx_caps;
 extern struct backend_caps vmx_backend_caps;
+
+/* Guests run on shadow tables. */
+DECLARE_STATIC_KEY_FALSE(vmx_shadow);
 
 /**
  * vmx_uses() - is a control on in every VMCS?
@@ -63,8 +68,13 @@ static inline bool vmx_uses(enum vmx_word word, u32 bit)
 /* Entries of the page-modification log, which the CPU fills from the last one on. */
 #define VMX_LOG_ENTRIES	512
 
-/* MSRs that neither the VMCS nor any entry or exit switches. */
-enum vmx_msr { VMX_STAR, VMX_LSTAR, VMX_CSTAR, VMX_SFMASK, VMX_TSC_AUX, VMX_NR_MSRS };
+/*
+ * MSRs that neither the VMCS nor any entry or exit switches. VMX_EFER, of which LME and LMA do
+ * switch, is the same for host and guests where the VMCS has it.
+ */
+enum vmx_msr {
+	VMX_STAR, VMX_LSTAR, VMX_CSTAR, VMX_SFMASK, VMX_EFER, VMX_TSC_AUX, VMX_NR_MSRS
+};
 
 /**
  * struct vmx_cpu - this CPU's part
@@ -114,7 +124,10 @@ struct vmx_counters {
 	struct vmx_msr_entry host[VMX_NR_COUNTERS];
 };
 
-/* Bits of cr4 that the guest may change without an exit: as st.cr3, they are a part of ST_CR. */
+/*
+ * Bits of cr4 that the guest may change without an exit, unless that flushes shadow tables: as
+ * st.cr3, they are a part of ST_CR.
+ */
 #define VMX_CR4_OF_GUEST	((u64)X86_CR4_PGE)
 
 /**
@@ -160,6 +173,7 @@ struct vmx_written {
  * @ready: the VMCS was filled
  * @vpid: 0 when it has none; constant
  * @eptp: EPT pointer
+ * @shadow_root: of the tables that the CPU walks, with vmx_shadow
  * @cpu2: secondary controls except for "virtualize x2APIC mode"; constant
  * @cpu_ctl: processor-based controls that the next entry wants
  * @exceptions: vectors that it wants to exit, a bit each
@@ -190,6 +204,7 @@ struct vmx_vcpu {
 	bool ready;
 	u16 vpid;
 	u64 eptp;
+	hpa_t shadow_root;
 	u32 cpu2;
 	u32 cpu_ctl;
 	u32 exceptions;
@@ -255,6 +270,7 @@ failed:
 /* caps.c */
 int vmx_probe(const char **why);
 bool vmx_adjust(u64 cap, u32 required, u32 wanted, u32 *control);
+const char *vmx_lacks_for_ept(const struct vmx_caps *caps);
 bool vmx_timer_broken(u32 signature);
 const char *vmx_differs(const struct vmx_caps *first, const struct vmx_caps *here);
 int vmx_cpu_verdict(bool has, bool on, const char *differs, const char **why);
@@ -264,7 +280,7 @@ int vmx_check_cpu(bool on, const char **why);
 DECLARE_STATIC_KEY_FALSE(vmx_flushes_l1d);
 enum vmx_l1tf { L1TF_NEVER, L1TF_COND, L1TF_ALWAYS };
 
-enum vmx_l1tf vmx_l1tf_decide(bool bug, bool skip, int wanted, int *report);
+enum vmx_l1tf vmx_l1tf_decide(bool bug, bool skip, bool shadow, int wanted, int *report);
 int vmx_l1tf_setup(void);
 void vmx_l1tf_teardown(void);
 void vmx_l1d_fill(u8 *p, unsigned int nr);

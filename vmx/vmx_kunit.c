@@ -396,6 +396,30 @@ static void timer_counts(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vmx_timer_count(1, 0, 0, U32_MAX), 2);
 }
 
+/* Nested paging takes all of this, and where one is missing guests have shadow tables. */
+static void nested_paging(struct kunit *test)
+{
+	static const struct { enum vmx_word word; u32 bit; const char *name; } takes[] = {
+		{ VMX_CPU2, SECONDARY_EXEC_ENABLE_EPT, "EPT" },
+		{ VMX_CPU2, SECONDARY_EXEC_UNRESTRICTED_GUEST, "unrestricted guests" },
+		{ VMX_EXIT, VM_EXIT_LOAD_IA32_PAT, "loading of PAT on exit" },
+		{ VMX_ENTRY, VM_ENTRY_LOAD_IA32_EFER, "loading of EFER on entry" },
+	};
+	const struct vmx_caps full = { .control = { ~0u, ~0u, ~0u, ~0u, ~0u }, .ept_vpid = ~0ULL };
+	struct vmx_caps caps = full;
+	int i;
+
+	KUNIT_EXPECT_NULL(test, vmx_lacks_for_ept(&caps));
+	for (i = 0; i < ARRAY_SIZE(takes); i++) {
+		caps = full;
+		caps.control[takes[i].word] &= ~takes[i].bit;
+		KUNIT_EXPECT_STREQ(test, vmx_lacks_for_ept(&caps), takes[i].name);
+	}
+	caps = full;
+	caps.ept_vpid &= ~(u64)VMX_EPT_EXTENT_GLOBAL_BIT;
+	KUNIT_EXPECT_STREQ(test, vmx_lacks_for_ept(&caps), "INVEPT");
+}
+
 static void mixed_cpus(struct kunit *test)
 {
 	const struct vmx_caps first = {
@@ -497,27 +521,31 @@ static void l1d_pages_differ(struct kunit *test)
 static void l1tf_decisions(struct kunit *test)
 {
 	static const struct {
-		bool bug, skip;
+		bool bug, skip, shadow;
 		int wanted;
 		enum vmx_l1tf when;
 		int report;
 	} want[] = {
-		{ false, false, L1TF_MITIGATION_FULL_FORCE, L1TF_NEVER,
+		{ false, false, false, L1TF_MITIGATION_FULL_FORCE, L1TF_NEVER,
 		  VMENTER_L1D_FLUSH_NOT_REQUIRED },
-		{ true, true, L1TF_MITIGATION_FULL_FORCE, L1TF_NEVER,
+		{ true, true, true, L1TF_MITIGATION_FULL_FORCE, L1TF_NEVER,
 		  VMENTER_L1D_FLUSH_NOT_REQUIRED },
-		{ true, false, L1TF_MITIGATION_OFF, L1TF_NEVER, VMENTER_L1D_FLUSH_NEVER },
-		{ true, false, L1TF_MITIGATION_FLUSH, L1TF_COND, VMENTER_L1D_FLUSH_COND },
-		{ true, false, L1TF_MITIGATION_FLUSH_NOSMT, L1TF_COND, VMENTER_L1D_FLUSH_COND },
-		{ true, false, L1TF_MITIGATION_FULL, L1TF_ALWAYS, VMENTER_L1D_FLUSH_ALWAYS },
-		{ true, false, L1TF_MITIGATION_FULL_FORCE, L1TF_ALWAYS,
+		{ true, false, true, L1TF_MITIGATION_FULL_FORCE, L1TF_NEVER,
+		  VMENTER_L1D_FLUSH_EPT_DISABLED },
+		{ true, false, false, L1TF_MITIGATION_OFF, L1TF_NEVER, VMENTER_L1D_FLUSH_NEVER },
+		{ true, false, false, L1TF_MITIGATION_FLUSH, L1TF_COND, VMENTER_L1D_FLUSH_COND },
+		{ true, false, false, L1TF_MITIGATION_FLUSH_NOSMT, L1TF_COND,
+		  VMENTER_L1D_FLUSH_COND },
+		{ true, false, false, L1TF_MITIGATION_FULL, L1TF_ALWAYS, VMENTER_L1D_FLUSH_ALWAYS },
+		{ true, false, false, L1TF_MITIGATION_FULL_FORCE, L1TF_ALWAYS,
 		  VMENTER_L1D_FLUSH_ALWAYS },
 	};
 	int i, report;
 
 	for (i = 0; i < ARRAY_SIZE(want); i++) {
 		KUNIT_EXPECT_EQ_MSG(test, vmx_l1tf_decide(want[i].bug, want[i].skip,
-							  want[i].wanted, &report),
+							  want[i].shadow, want[i].wanted,
+							  &report),
 				    want[i].when, "%d", i);
 		KUNIT_EXPECT_EQ_MSG(test, report, want[i].report, "%d", i);
 	}
@@ -540,6 +568,7 @@ static struct kunit_case vmx_cases[] = {
 	KUNIT_CASE(virtual_8086_mode),
 	KUNIT_CASE(real_mode),
 	KUNIT_CASE(timer_counts),
+	KUNIT_CASE(nested_paging),
 	KUNIT_CASE(mixed_cpus),
 	KUNIT_CASE(cpus_refused),
 	KUNIT_CASE(timers_broken),
