@@ -192,23 +192,53 @@ static void print_features(const struct info *info)
 	table_print(&t, stdout);
 }
 
+/* First character of a module parameter; EOF: there is none. */
+static int parameter(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	int c = f ? fgetc(f) : EOF;
+
+	if (f)
+		fclose(f);
+	return c;
+}
+
+static bool has_not(const struct info *info, const char *feature)
+{
+	for (size_t i = 0; i < info->feature_count; i++)
+		if (!strcmp(info->features[i].name, feature))
+			return info->features[i].state == NO;
+	return false;
+}
+
+static const char *paging_of_intel(const struct info *info)
+{
+	int on = parameter("/sys/module/ditto/parameters/ept");
+
+	if (on == EOF)
+		return NULL;
+	if (on != 'N')
+		return "nested (EPT)";
+	if (has_not(info, "EPT"))
+		return "shadow page tables: the CPU has no nested paging";
+	if (has_not(info, "unrestricted"))
+		return "shadow page tables: the CPU has no unrestricted guests";
+	return "shadow page tables: the module was loaded with ept=0";
+}
+
 /* Which tables translate a guest's addresses, and why; NULL: nobody knows. */
 static const char *paging(const struct info *info)
 {
-	FILE *npt = fopen("/sys/module/ditto/parameters/npt", "r");
-	int on = npt ? fgetc(npt) : EOF;
+	int on = parameter("/sys/module/ditto/parameters/npt");
 
-	if (npt)
-		fclose(npt);
 	if (on == EOF)
 		return NULL;
 	if (info->host.vmx)
-		return "nested (EPT)";
+		return paging_of_intel(info);
 	if (on != 'N')
 		return "nested (NPT)";
-	for (size_t i = 0; i < info->feature_count; i++)
-		if (!strcmp(info->features[i].name, "NPT") && info->features[i].state == NO)
-			return "shadow page tables: the CPU has no nested paging";
+	if (has_not(info, "NPT"))
+		return "shadow page tables: the CPU has no nested paging";
 	return "shadow page tables: the module was loaded with npt=0";
 }
 
