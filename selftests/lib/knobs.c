@@ -89,9 +89,15 @@ long knob_violations(void)
 	return violations;
 }
 
-bool knob_shadow(void)
+static bool is_off(const char *parameter)
 {
 	char text[8];
 
-	return slurp("/sys/module/ditto/parameters/npt", text, sizeof(text)) > 0 && text[0] == 'N';
+	return slurp(parameter, text, sizeof(text)) > 0 && text[0] == 'N';
+}
+
+bool knob_shadow(void)
+{
+	return is_off("/sys/module/ditto/parameters/npt") ||
+	       is_off("/sys/module/ditto/parameters/ept");
 }
