@@ -17,6 +17,7 @@
 #include "gmem/internal.h"
 #include "gmem/mc.h"
 #include "gmem/merge.h"
+#include "gmem/squeeze.h"
 
 static bool in_bounds(const struct gmem *g, u64 pos, size_t len)
 {
@@ -102,7 +103,9 @@ static int read_in_page(struct gmem *g, u64 pos, void *buf, size_t len)
 	rcu_read_lock();
 	v = gmem_entry_read(g, pos >> PAGE_SHIFT);
 	va = gmem_entry_va(v) + offset_in_page(pos);
-	if (unlikely(!(v & GMEM_PRESENT)))
+	if (unlikely(gmem_entry_squeezed(v)))
+		ret = -EAGAIN;
+	else if (unlikely(!(v & GMEM_PRESENT)))
 		memset(buf, 0, len);
 	else if (unlikely(PageHWPoison(gmem_entry_page(v))))
 		ret = -EHWPOISON;
@@ -114,6 +117,19 @@ static int read_in_page(struct gmem *g, u64 pos, void *buf, size_t len)
 	return ret;
 }
 
+/* read_in_page() of what may be compressed: it becomes a page again. */
+static int read_some(struct gmem *g, u64 pos, void *buf, size_t len)
+{
+	int ret = read_in_page(g, pos, buf, len);
+
+	while (unlikely(ret == -EAGAIN)) {
+		ret = gmem_own(g, pos >> PAGE_SHIFT) ?: read_in_page(g, pos, buf, len);
+		if (ret == -ENOSPC)
+			ret = -EFAULT;
+	}
+	return ret;
+}
+
 /**
  * gmem_read() - copy out of guest memory
  * @g: the gmem
@@ -121,10 +137,11 @@ static int read_in_page(struct gmem *g, u64 pos, void *buf, size_t len)
  * @buf: kernel memory
  * @len: bytes; may cross pages, and is then not a snapshot
  *
- * Any context that can be in an RCU section. Allocates nothing.
+ * Process context, no lock held but mmap_lock. Sleeps, and allocates, only where a page is
+ * compressed.
  *
  * Return: 0; -EFAULT if any of it is beyond the end, @buf is then untouched; -EHWPOISON
- * if the memory of a page is bad, those before it are then read.
+ * if the memory of a page is bad, -ENOMEM, -EINTR: those before it are then read.
  */
 int gmem_read(struct gmem *g, u64 pos, void *buf, size_t len)
 {
@@ -135,7 +152,7 @@ int gmem_read(struct gmem *g, u64 pos, void *buf, size_t len)
 		return -EFAULT;
 	for (; len; pos += n, buf += n, len -= n) {
 		n = min_t(size_t, len, PAGE_SIZE - offset_in_page(pos));
-		ret = read_in_page(g, pos, buf, n);
+		ret = read_some(g, pos, buf, n);
 		if (unlikely(ret))
 			return ret;
 	}
@@ -152,7 +169,7 @@ int gmem_read(struct gmem *g, u64 pos, void *buf, size_t len)
  * Allocates nothing. The bytes may be bad: mc_load() reads them.
  *
  * Return: the page's address, or NULL: gmem_read() knows why. The page is empty and
- * reads as zero, or its memory is bad, or it is beyond the end.
+ * reads as zero, or compressed, or its memory is bad, or it is beyond the end.
  */
 const void *gmem_peek(struct gmem *g, pgoff_t off)
 {
@@ -173,7 +190,7 @@ static struct page *hold_private(struct gmem *g, struct gmem_chunk *c, pgoff_t o
 	unsigned long v = READ_ONCE(*e);
 	struct page *page = gmem_entry_page(v);
 
-	if (!gmem_entry_private(v) || (v & GMEM_LOCKED) || !gmem_chunk_held_by(c, g))
+	if (!gmem_entry_private(v) || (v & (GMEM_LOCKED | GMEM_APART)) || !gmem_chunk_held_by(c, g))
 		return NULL;
 	get_page(page);
 	smp_mb__after_atomic();	/* pairs with the freezer: LOCKED, then page_count */
@@ -387,6 +404,8 @@ static struct page *hold_any(struct gmem *g, pgoff_t off)
 	unsigned long v = gmem_entry_read(g, off);
 	struct page *page = v & GMEM_PRESENT ? gmem_entry_page(v) : READ_ONCE(g->zero);
 
+	if (gmem_entry_squeezed(v))
+		return NULL;
 	if (page)
 		get_page(page);
 	return page;

@@ -21,6 +21,7 @@
 #include "gmem/merge.h"
 #include "gmem/reader.h"
 #include "gmem/space.h"
+#include "gmem/squeeze.h"
 
 /**
  * struct check_domain - a domain, recounted
@@ -47,10 +48,12 @@ struct check_domain {
  * @seen: chunks that are nobody's alone, by address
  * @pages: by pfn: 1 for a private page, 2 * n for a shared one seen in n entries
  * @domains: struct check_domain by the domain's address
+ * @objects: how many entries have each struct gmem_squeezed, by its address
  * @spaces: pages counted in each, by its address; it is referenced
  * @private: of @g, recounted; so the next four
  * @shared: entries that point at shared pages
  * @zeroed: entries with GMEM_ZEROED
+ * @squeezed: entries whose contents are compressed
  * @pending: entries with GMEM_PENDING
  * @chunks: chunks
  * @dirs: directories
@@ -67,10 +70,12 @@ struct check {
 	struct xarray seen;
 	struct xarray pages;
 	struct xarray domains;
+	struct xarray objects;
 	struct xarray spaces;
 	long private;
 	long shared;
 	long zeroed;
+	long squeezed;
 	long pending;
 	long chunks;
 	long dirs;
@@ -206,12 +211,47 @@ static void check_shared(struct check *ck, struct page *page)
 		violation(ck, "pfn %#lx: shared across domains", page_to_pfn(page));
 }
 
+/* In a chunk that is common it is one entry, however many have that. */
+static void check_squeezed(struct check *ck, unsigned long v)
+{
+	unsigned long key = (unsigned long)gmem_entry_object(v);
+	unsigned long was = xa_to_value(xa_load(&ck->objects, key) ?: xa_mk_value(0));
+
+	ck->squeezed++;
+	if (v & GMEM_SHARED)
+		violation(ck, "entry %#lx: compressed, and shared", v);
+	if (!ck->again && xa_is_err(xa_store(&ck->objects, key, xa_mk_value(was + 1), GFP_KERNEL)))
+		violation(ck, "out of memory, check incomplete");
+}
+
+/* After all entries. */
+static void check_objects(struct check *ck)
+{
+	struct gmem_store_figures f;
+	unsigned long i, n, entries = 0, objects = 0;
+	void *value;
+
+	xa_for_each(&ck->objects, i, value) {
+		n = xa_to_value(value);
+		entries += n;
+		objects++;
+		if (gmem_squeezed_refs((struct gmem_squeezed *)i) != n)
+			violation(ck, "compressed page: %u entries, recounted %lu",
+				  gmem_squeezed_refs((struct gmem_squeezed *)i), n);
+	}
+	xa_destroy(&ck->objects);
+	gmem_store_figures(&f);
+	if (f.entries != entries || f.objects != objects)
+		violation(ck, "%ld entries have %ld compressed pages, recounted %lu and %lu",
+			  f.entries, f.objects, entries, objects);
+}
+
 static void check_entry(struct check *ck, struct gmem_chunk *c, unsigned int nr)
 {
 	unsigned long v = READ_ONCE(c->entry[nr]);
 
 	ck->pending += ck->own && (v & GMEM_PENDING);
-	if (v & (GMEM_PRESENT | GMEM_ZEROED) && c->base + nr >= gmem_npages(ck->g))
+	if (v & (GMEM_PRESENT | GMEM_ZEROED | GMEM_APART) && c->base + nr >= gmem_npages(ck->g))
 		violation(ck, "offset %#lx: a page beyond the end", c->base + nr);
 	if (v & GMEM_LOCKED)
 		violation(ck, "offset %#lx: locked by nobody", c->base + nr);
@@ -222,6 +262,8 @@ static void check_entry(struct check *ck, struct gmem_chunk *c, unsigned int nr)
 		check_private(ck, c, nr, gmem_entry_page(v));
 	else if (v & GMEM_PRESENT)
 		check_shared(ck, gmem_entry_page(v));
+	else if (gmem_entry_squeezed(v))
+		check_squeezed(ck, v);
 	else if (v & ~(GMEM_ZMAP | GMEM_ZEROED | GMEM_CHURN_MASK | GMEM_STAMP_MASK))
 		violation(ck, "offset %#lx: entry %#lx", c->base + nr, v);
 	else if (v & GMEM_ZEROED)
@@ -421,6 +463,7 @@ static void check_gmem(struct check *ck)
 	pgoff_t off;
 
 	ck->private = ck->shared = ck->zeroed = ck->pending = ck->chunks = ck->dirs = 0;
+	ck->squeezed = 0;
 	check_dirs(ck);
 	for (off = gmem_next_chunk(g, 0); off < gmem_index_end(g);
 	     off = gmem_next_chunk(g, off + GMEM_CHUNK_PAGES)) {
@@ -434,10 +477,11 @@ static void check_gmem(struct check *ck)
 	check_counter(ck, "nr_private", atomic_long_read(&g->nr_private), ck->private);
 	check_counter(ck, "nr_shared", atomic_long_read(&g->nr_shared), ck->shared);
 	check_counter(ck, "nr_zeroed", atomic_long_read(&g->nr_zeroed), ck->zeroed);
+	check_counter(ck, "nr_squeezed", atomic_long_read(&g->nr_squeezed), ck->squeezed);
 	check_counter(ck, "nr_pending", atomic_long_read(&g->nr_pending), ck->pending);
 	check_counter(ck, "nr_chunks", atomic_long_read(&g->nr_chunks), ck->chunks);
 	check_counter(ck, "nr_dirs", atomic_long_read(&g->nr_dirs), ck->dirs);
-	note_space(ck, g->space, ck->private + ck->shared + ck->zeroed);
+	note_space(ck, g->space, ck->private + ck->shared + ck->zeroed + ck->squeezed);
 	cd = g->domain ? check_domain(ck, g->domain) : NULL;
 	if (cd)
 		cd->entries += ck->shared;
@@ -539,6 +583,7 @@ int gmem_check_all(struct seq_file *m)
 	xa_init(&ck.seen);
 	xa_init(&ck.pages);
 	xa_init(&ck.domains);
+	xa_init(&ck.objects);
 	xa_init(&ck.spaces);
 	for (ck.g = gmem_next(NULL, false); ck.g; ck.g = gmem_next(ck.g, false)) {
 		check_gmem(&ck);
@@ -552,6 +597,7 @@ int gmem_check_all(struct seq_file *m)
 	check_sharers(&ck);
 	check_domains(&ck);
 	check_spaces(&ck);
+	check_objects(&ck);
 	xa_destroy(&ck.pages);
 	ck.bad += gmem_merge_check(m);
 	seq_printf(m, "gmem: %lu objects, %ld shared pages, %lu pinned pages, %d violations\n",

@@ -38,6 +38,7 @@
 #include "gmem/index.h"
 #include "gmem/internal.h"
 #include "gmem/merge.h"
+#include "gmem/squeeze.h"
 #include "gmem/weight.h"
 
 /**
@@ -156,6 +157,8 @@ static void entry_discard(struct gmem *g, struct gmem_chunk *c, unsigned int nr,
 		gmem_page_drop(gmem_entry_page(v));
 	} else if (v & GMEM_SHARED) {
 		gmem_shared_put(gmem_entry_page(v));
+	} else if (gmem_entry_squeezed(v)) {
+		gmem_squeezed_put(gmem_entry_object(v));
 	}
 }
 
@@ -385,6 +388,10 @@ static unsigned long entry_copy(struct gmem *g, struct claim *cl, struct gmem_ch
 {
 	unsigned long own = 0;
 
+	if (gmem_entry_squeezed(v)) {
+		gmem_squeezed_get(gmem_entry_object(v));
+		return v & ~GMEM_SOFT;
+	}
 	if (!(v & GMEM_PRESENT))
 		return (v & ~GMEM_SOFT) | GMEM_ZMAP;
 	if (cl->held && cl->spare[nr])

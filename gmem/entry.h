@@ -21,7 +21,7 @@
 #define GMEM_CHURN_SHIFT	8		/* how often it broke soon after a merge */
 #define GMEM_CHURN_MASK		(7UL << GMEM_CHURN_SHIFT)
 #define GMEM_CHURN(n)		((unsigned long)(n) << GMEM_CHURN_SHIFT)
-#define GMEM_APART		(1UL << 11)	/* only with SHARED: nobody may map it */
+#define GMEM_APART		(1UL << 11)	/* nobody may map it; without SHARED: squeeze.h */
 #define GMEM_ADDR		(((1UL << 52) - 1) & PAGE_MASK)
 #define GMEM_WAIT_SHIFT		52		/* quiet scans to wait before examining */
 #define GMEM_WAIT_MASK		(127UL << GMEM_WAIT_SHIFT)

@@ -18,6 +18,7 @@
 #include "gmem/merge.h"
 #include "gmem/punch.h"
 #include "gmem/space.h"
+#include "gmem/squeeze.h"
 #include "gmem/weight.h"
 
 /* No mapping of the zero page can exist here, so one cmpxchg makes the entry private. */
@@ -143,7 +144,7 @@ void gmem_quarantine(struct gmem *g, pgoff_t off)
 /* Nobody has written to an entry yet, so it is not counted in its mount's space. */
 static bool entry_fresh(unsigned long v)
 {
-	return !(v & (GMEM_PRESENT | GMEM_ZEROED));
+	return !(v & (GMEM_PRESENT | GMEM_ZEROED | GMEM_APART));
 }
 
 /* The general case, chunk->lock held. @new is consumed on success. */
@@ -155,18 +156,26 @@ static int entry_break(struct gmem *g, struct gmem_chunk *c, unsigned int nr,
 
 	if (gmem_entry_private(v))
 		return -EEXIST;
-	if ((v ^ seen) & GMEM_PRESENT || entry_fresh(v) != entry_fresh(seen))
+	if ((v ^ seen) & GMEM_PRESENT || entry_fresh(v) != entry_fresh(seen) ||
+	    gmem_entry_squeezed(v) != gmem_entry_squeezed(seen))
 		return -EAGAIN;
 
 	v = gmem_entry_lock(c, nr);
-	if (v & GMEM_SHARED) {
+	if (gmem_entry_squeezed(v)) {
+		if (gmem_unsqueeze(g, c->base + nr, v, new)) {
+			gmem_entry_unlock(c, nr, v);
+			return -EHWPOISON;
+		}
+	} else if (v & GMEM_SHARED) {
 		if (copy_page_mc(new, gmem_entry_page(v))) {
 			gmem_entry_unlock(c, nr, v);
 			return -EHWPOISON;
 		}
 		atomic_long_inc(&g->nr_breaks);
 	}
-	gmem_zap(g, c->base + nr, v & GMEM_SHARED ? gmem_entry_page(v) : READ_ONCE(g->zero));
+	if (!gmem_entry_squeezed(v))
+		gmem_zap(g, c->base + nr,
+			 v & GMEM_SHARED ? gmem_entry_page(v) : READ_ONCE(g->zero));
 	if (v & (GMEM_SHARED | GMEM_ZEROED))
 		flags |= gmem_break_note(v);
 	gmem_page_adopt(new, c, nr);
@@ -183,7 +192,7 @@ static int own_entered(struct gmem *g, struct gmem_chunk *c, unsigned int nr, st
 {
 	int ret;
 
-	if (!(seen & GMEM_PRESENT) && fill_quick(g, c, nr, new, entry_fresh(seen)))
+	if (!(seen & (GMEM_PRESENT | GMEM_APART)) && fill_quick(g, c, nr, new, entry_fresh(seen)))
 		return 0;
 	ret = mutex_lock_killable(&c->lock);
 	if (ret)
@@ -196,7 +205,7 @@ static int own_entered(struct gmem *g, struct gmem_chunk *c, unsigned int nr, st
 /* A page for an entry that was seen as @seen; the mount's space has been asked. */
 static int own_single(struct gmem *g, struct gmem_chunk *c, unsigned int nr, unsigned long seen)
 {
-	bool zeroed = !(seen & GMEM_PRESENT);
+	bool zeroed = !(seen & (GMEM_PRESENT | GMEM_APART));
 	struct page *new = gmem_page_alloc(g, zeroed);
 	int ret;
 
@@ -270,14 +279,17 @@ static int settle_empty(struct gmem *g, pgoff_t off)
 int gmem_settle(struct gmem *g, pgoff_t off)
 {
 	struct gmem_chunk *c = gmem_chunk_get(g, off);
-	unsigned long v;
+	unsigned long *e, v;
 	int ret = 0;
 
 	if (IS_ERR(c))
 		return PTR_ERR(c);
-	v = READ_ONCE(c->entry[off % GMEM_CHUNK_PAGES]);
+	e = &c->entry[off % GMEM_CHUNK_PAGES];
+	v = READ_ONCE(*e);
 	if (v & GMEM_LOCKED)
 		ret = wait_entry(c);
+	else if (gmem_entry_idle(v))
+		gmem_entry_wake(e, &v);
 	else if (v & GMEM_APART)
 		ret = gmem_own(g, off);
 	else if (!(v & GMEM_PRESENT))
@@ -302,7 +314,8 @@ static int own_run(struct gmem *g, pgoff_t off, unsigned int n)
 		if (v & GMEM_LOCKED)
 			ret = wait_entry(c) ?: -EAGAIN;
 		else if (gmem_entry_private(v))
-			ret = 0;
+			ret = gmem_entry_idle(v) && !gmem_entry_wake(&c->entry[nr], &v) ?
+			      -EAGAIN : 0;
 		else
 			ret = own_entry(g, c, nr, n);
 		gmem_chunk_put(c);
@@ -358,7 +371,9 @@ static int fault_chunk(struct gmem *g, struct gmem_chunk *c, pgoff_t off, bool w
 	unsigned long v = READ_ONCE(*e);
 	struct page *zero;
 
-	if (v & GMEM_LOCKED)
+	if (v & GMEM_LOCKED || gmem_entry_squeezed(v))
+		return -EAGAIN;
+	if (unlikely(gmem_entry_idle(v)) && !gmem_entry_wake(e, &v))
 		return -EAGAIN;
 	if (v & GMEM_PRESENT) {
 		if (PageHWPoison(gmem_entry_page(v)))

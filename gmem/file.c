@@ -34,6 +34,7 @@
 #include "gmem/policy.h"
 #include "gmem/reader.h"
 #include "gmem/space.h"
+#include "gmem/squeeze.h"
 #include "gmem/tenant.h"
 #include "gmem/weight.h"
 
@@ -68,7 +69,8 @@ static void gmem_uncount(struct gmem *g)
 {
 	long private = atomic_long_read(&g->nr_private), shared = atomic_long_read(&g->nr_shared);
 
-	gmem_space_give(g, private + shared + atomic_long_read(&g->nr_zeroed));
+	gmem_space_give(g, private + shared + atomic_long_read(&g->nr_zeroed) +
+			   atomic_long_read(&g->nr_squeezed));
 	gmem_count_private(g, -private);
 	if (shared)
 		gmem_count_shared(g, -shared);
@@ -153,6 +155,9 @@ static u64 entry_fair_part(unsigned long v, bool own, unsigned int copies)
 {
 	if (gmem_entry_private(v))
 		return own ? 0 : (PAGE_SIZE << 8) / copies;
+	if (gmem_entry_squeezed(v))
+		return ((u64)gmem_squeezed_bytes(gmem_entry_object(v)) << 8) / copies /
+		       max(1U, gmem_squeezed_refs(gmem_entry_object(v)));
 	if (!(v & GMEM_SHARED))
 		return 0;
 	if (v & GMEM_APART)	/* nobody is to learn how many have it */
@@ -179,7 +184,7 @@ static u64 fair_part(struct gmem *g)
 	u64 sum = 0;
 	pgoff_t off;
 
-	if (!atomic_long_read(&g->nr_shared))
+	if (!atomic_long_read(&g->nr_shared) && !atomic_long_read(&g->nr_squeezed))
 		return 0;
 	for (off = gmem_next_chunk(g, 0); off < gmem_index_end(g);
 	     off = gmem_next_chunk(g, off + GMEM_CHUNK_PAGES)) {
@@ -282,7 +287,7 @@ int gmem_zero_part(struct gmem *g, u64 pos, u64 end)
 	int ret;
 
 	rcu_read_lock();
-	empty = !(gmem_entry_read(g, pos >> PAGE_SHIFT) & GMEM_PRESENT);
+	empty = !(gmem_entry_read(g, pos >> PAGE_SHIFT) & (GMEM_PRESENT | GMEM_APART));
 	rcu_read_unlock();
 	if (empty)
 		return 0;
@@ -413,8 +418,8 @@ static int gmem_getattr(struct mnt_idmap *idmap, const struct path *path,
 	struct gmem *g = inode->i_private;
 
 	compat_fillattr(idmap, mask, inode, stat);
-	stat->blocks = (u64)(atomic_long_read(&g->nr_private) + atomic_long_read(&g->nr_shared))
-		       << (PAGE_SHIFT - 9);
+	stat->blocks = (u64)(atomic_long_read(&g->nr_private) + atomic_long_read(&g->nr_shared) +
+			     atomic_long_read(&g->nr_squeezed)) << (PAGE_SHIFT - 9);
 	return 0;
 }
 
@@ -784,11 +789,16 @@ int gmem_init(struct kobject *parent)
 	ret = gmem_weight_init(parent);
 	if (ret)
 		goto later;
-	ret = gmem_fs_init();
+	ret = gmem_squeeze_init(parent);
 	if (ret)
 		goto weight;
+	ret = gmem_fs_init();
+	if (ret)
+		goto squeeze;
 	return 0;
 
+squeeze:
+	gmem_squeeze_exit();
 weight:
 	gmem_weight_exit();
 later:
@@ -807,6 +817,8 @@ void gmem_exit(void)
 {
 	kern_unmount(gmem_mnt);
 	gmem_adopt_exit();
+	gmem_drain();
+	gmem_squeeze_exit();
 	gmem_weight_exit();
 	gmem_later_exit();
 	gmem_index_exit();

@@ -168,6 +168,8 @@ static bool fork_share(struct gmem *parent, struct gmem *child)
 	}
 	atomic_long_set(&child->nr_chunks, atomic_long_read(&parent->nr_chunks));
 	atomic_long_set(&child->nr_zeroed, atomic_long_read(&parent->nr_zeroed));
+	atomic_long_set(&child->nr_squeezed, atomic_long_read(&parent->nr_squeezed));
+	atomic_long_set(&child->squeezed_bytes, atomic_long_read(&parent->squeezed_bytes));
 	gmem_count_shared(child, atomic_long_read(&parent->nr_shared));
 	return held;
 }
@@ -336,7 +338,8 @@ static int over_locked(struct gmem *from, struct gmem *to, struct gmem_holder **
 {
 	unsigned long pages = atomic_long_read(&from->nr_private) +
 			      atomic_long_read(&from->nr_shared) +
-			      atomic_long_read(&from->nr_zeroed);
+			      atomic_long_read(&from->nr_zeroed) +
+			      atomic_long_read(&from->nr_squeezed);
 
 	if (atomic_long_read(&to->nr_chunks))
 		return -EAGAIN;

@@ -27,6 +27,7 @@ static void cursor_set(struct gmem_cursor *cur, struct gmem *g, struct gmem_chun
 	cur->c = c;
 	cur->lock = &c->lock;
 	cur->fork_lock = &g->fork_lock;
+	cur->any_policy = false;
 	cur->policy = READ_ONCE(g->policy);
 	smp_rmb();	/* pairs with policy_change() */
 	cur->domain = READ_ONCE(g->domain);
@@ -192,7 +193,8 @@ bool gmem_cursor_has(const struct gmem_cursor *cur, struct page *page)
 	lockdep_assert_held(&cur->c->lock);
 	return !cur->c->dead && gmem_chunk_held_by(cur->c, cur->g) && gmem_entry_private(v) &&
 	       gmem_entry_page(v) == page &&
-	       cur->policy == READ_ONCE(cur->g->policy) && cur->policy != DITTO_POLICY_OFF &&
+	       cur->policy == READ_ONCE(cur->g->policy) &&
+	       (cur->policy != DITTO_POLICY_OFF || cur->any_policy) &&
 	       cur->domain == READ_ONCE(cur->g->domain);
 }
 

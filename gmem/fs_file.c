@@ -22,6 +22,7 @@
 #include "gmem/punch.h"
 #include "gmem/reader.h"
 #include "gmem/space.h"
+#include "gmem/squeeze.h"
 
 static pgoff_t bytes_to_pages(u64 size)
 {
@@ -46,13 +47,13 @@ static bool entry_used(struct gmem *g, pgoff_t off)
 	bool used;
 
 	rcu_read_lock();
-	used = gmem_entry_read(g, off) & (GMEM_PRESENT | GMEM_ZEROED);
+	used = gmem_entry_read(g, off) & (GMEM_PRESENT | GMEM_ZEROED | GMEM_APART);
 	rcu_read_unlock();
 	return used;
 }
 
-/* The page of an entry, with a reference, or NULL where it reads as zero. */
-static struct page *entry_hold(struct gmem *g, pgoff_t off)
+/* The page of an entry, with a reference; NULL where it reads as zero. -EAGAIN: compressed. */
+static struct page *entry_hold_now(struct gmem *g, pgoff_t off)
 {
 	struct page *page = NULL;
 	unsigned long v;
@@ -62,8 +63,20 @@ static struct page *entry_hold(struct gmem *g, pgoff_t off)
 	if (v & GMEM_PRESENT) {
 		page = gmem_entry_page(v);
 		get_page(page);
+	} else if (gmem_entry_squeezed(v)) {
+		page = ERR_PTR(-EAGAIN);
 	}
 	rcu_read_unlock();
+	return page;
+}
+
+/* The same of what may be compressed; ERR_PTR(-EIO). */
+static struct page *entry_hold(struct gmem *g, pgoff_t off)
+{
+	struct page *page = entry_hold_now(g, off);
+
+	while (page == ERR_PTR(-EAGAIN))
+		page = gmem_own(g, off) ? ERR_PTR(-EIO) : entry_hold_now(g, off);
 	return page;
 }
 
@@ -73,6 +86,8 @@ static ssize_t read_part(struct gmem *g, u64 pos, size_t n, struct iov_iter *to)
 	struct page *page = entry_hold(g, pos >> PAGE_SHIFT);
 	ssize_t ret = -EIO;
 
+	if (IS_ERR(page))
+		return ret;
 	if (!page)
 		return iov_iter_zero(n, to);
 	if (!PageHWPoison(page))

@@ -13,6 +13,7 @@ void gmem_merge_share(struct page *page, struct gmem_domain *d);
 int gmem_merge_check(struct seq_file *m);
 void gmem_merge_settle(void);
 void gmem_merge_idle(void);
+bool gmem_merge_runs(void);
 
 #ifdef DITTO_KUNIT
 /* Called by the checker when it has seen all entries. */

@@ -22,10 +22,13 @@
 #include "gmem/internal.h"
 #include "gmem/later.h"
 #include "gmem/merge.h"
+#include "gmem/squeeze.h"
 #include "gmem/weight.h"
 
 static struct kmem_cache *chunk_cache;
 static atomic_long_t nr_shared_pages;
+
+static bool merge_runs;
 
 /* Called for a page that leaves the index; set once, before the first gmem. */
 static const struct gmem_merge_hooks *merge_hooks;
@@ -37,6 +40,25 @@ static const struct gmem_merge_hooks *merge_hooks;
 void gmem_set_merge_hooks(const struct gmem_merge_hooks *hooks)
 {
 	merge_hooks = hooks;
+}
+
+/**
+ * gmem_set_merge_runs() - does the merge engine look at pages?
+ * @runs: whether it does from now on
+ */
+void gmem_set_merge_runs(bool runs)
+{
+	WRITE_ONCE(merge_runs, runs);
+}
+
+/**
+ * gmem_merge_runs() - does the merge engine look at pages?
+ *
+ * Return: what gmem_set_merge_runs() said last.
+ */
+bool gmem_merge_runs(void)
+{
+	return READ_ONCE(merge_runs);
 }
 
 /**
@@ -525,6 +547,9 @@ void gmem_entry_drop(struct gmem *g, unsigned long v)
 	if (gmem_entry_private(v)) {
 		gmem_count_private(g, -1);
 		gmem_page_drop(page);
+	} else if (gmem_entry_squeezed(v)) {
+		gmem_count_squeezed(g, v, -1);
+		gmem_squeezed_put(gmem_entry_object(v));
 	} else if (v & GMEM_SHARED) {
 		gmem_count_shared(g, -1);
 		gmem_shared_put(page);

@@ -20,6 +20,7 @@
  *			in many gmems; the page counts its entries ("sharers"). With
  *			GMEM_APART (policy "secure") no matter what touches it, even to read,
  *			gets a copy
+ *	squeezed	address of an object | GMEM_APART: compressed (squeeze.h)
  * each of them plus GMEM_LOCKED while it is being changed, and with bits of the
  * merge engine's that no reader cares about (GMEM_SOFT).
  *
@@ -33,6 +34,8 @@
  *	private -> shared	gmem_freeze() + gmem_share() of the merge engine
  *	private -> shared	gmem_freeze() + gmem_replace(): another page, equal
  *	private -> empty	gmem_freeze() + gmem_replace_zero(): sets GMEM_ZEROED
+ *	private -> squeezed	gmem_freeze_some() + squeeze_commit()
+ *	squeezed -> private	entry_break(): lock, fill, replace; nothing is mapped
  * "lock" sets GMEM_LOCKED: lockless users turn to the mutex, and so wait. Only then
  * are mappings taken away, and only after that is a page dropped.
  *
@@ -74,7 +77,8 @@
  * 8. Forks. A fork gives the parent another holder and copies the root (fork.c); from then on
  * nothing below is marked with the holder of any gmem ("common"), until it is claimed (claim.c).
  * In what is common no entry is in transition, none is mapped writable, and a private page is
- * read-only like a shared one; only two things change there: GMEM_ZMAP comes, and when
+ * read-only like a shared one; only three things change there: GMEM_ZMAP comes, an idle page is
+ * idle no more (squeeze.h), and when
  * a chunk is copied private becomes shared, in both copies. Against a fork of the same gmem:
  *	- Who changes entries holds fork_lock for read from the look at the holder to the end of
  *	  the transition (fill, break, punch, scan, freeze to thaw, policy changes): the fork
@@ -152,6 +156,8 @@
  * @nr_private: entries with a page of their own
  * @nr_shared: entries that point at a shared page
  * @nr_zeroed: empty entries with GMEM_ZEROED
+ * @nr_squeezed: entries whose contents are compressed (squeeze.h)
+ * @squeezed_bytes: what these have been compressed to
  * @nr_breaks: shared entries that a write turned private, ever
  * @nr_chunks: chunks in the directories
  * @nr_dirs: directories
@@ -197,6 +203,8 @@ struct gmem {
 	atomic_long_t nr_private;
 	atomic_long_t nr_shared;
 	atomic_long_t nr_zeroed;
+	atomic_long_t nr_squeezed;
+	atomic_long_t squeezed_bytes;
 	atomic_long_t nr_breaks;
 	atomic_long_t nr_chunks;
 	atomic_long_t nr_dirs;

@@ -13,6 +13,7 @@
 
 #include "gmem/internal.h"
 #include "gmem/later.h"
+#include "gmem/squeeze.h"
 #include "gmem/weight.h"
 
 /* A gmem with more chunks than these is not freed by a kernel thread. */
@@ -195,6 +196,7 @@ bool gmem_free_later(struct gmem *g)
 void gmem_drain(void)
 {
 	gmem_weight_drain();
+	gmem_squeeze_drain();
 	flush_workqueue(later_wq);
 }
 

@@ -121,6 +121,7 @@ struct gmem_tenant {
  * @domain: its gmem's; the engine's cursors have this and @key
  * @key: of digests in that domain
  * @policy: of its gmem when the cursor was made
+ * @any_policy: it is frozen for other ends than merging, also where nothing is merged
  * @nr: its number in the chunk
  */
 struct gmem_cursor {
@@ -131,6 +132,7 @@ struct gmem_cursor {
 	struct gmem_domain *domain;
 	const hsiphash_key_t *key;
 	u32 policy;
+	bool any_policy;
 	unsigned int nr;
 };
 
@@ -166,6 +168,7 @@ struct gmem_totals {
 
 /* index.c */
 void gmem_set_merge_hooks(const struct gmem_merge_hooks *hooks);
+void gmem_set_merge_runs(bool runs);
 void gmem_merge_forget(struct page *page);
 long gmem_shared_pages(void);
 void gmem_shared_put(struct page *page);

@@ -153,8 +153,8 @@ static unsigned int punch_drop(struct gmem *g, struct gmem_chunk *c, unsigned in
 			punch_drop_private(&d, v);
 		else
 			gmem_entry_drop(g, v);
-		d.given += !!(v & (GMEM_PRESENT | GMEM_ZEROED));
-		d.pages += !!(v & GMEM_PRESENT);
+		d.given += !!(v & (GMEM_PRESENT | GMEM_ZEROED | GMEM_APART));
+		d.pages += !!(v & (GMEM_PRESENT | GMEM_APART));
 	}
 	punch_dropped(g, &d);
 	return d.pages;

@@ -26,6 +26,7 @@
 #include "gmem/internal.h"
 #include "gmem/merge.h"
 #include "gmem/reader.h"
+#include "gmem/squeeze.h"
 
 /**
  * gmem_fork_base() - a gmem can be reset
@@ -56,12 +57,14 @@ static unsigned long base_entry(struct gmem_chunk *base, unsigned int nr)
 	unsigned long v = base ? READ_ONCE(base->entry[nr]) : 0;
 
 	WARN_ON_ONCE(gmem_entry_private(v));
+	if (gmem_entry_squeezed(v))
+		return v & (GMEM_ADDR | GMEM_APART);
 	return v & (v & GMEM_PRESENT ? GMEM_ADDR | GMEM_PRESENT | GMEM_SHARED : GMEM_ZEROED);
 }
 
 static bool entry_is(unsigned long v, unsigned long to)
 {
-	return !((v ^ to) & (GMEM_ADDR | GMEM_PRESENT | GMEM_SHARED | GMEM_ZEROED));
+	return !((v ^ to) & (GMEM_ADDR | GMEM_PRESENT | GMEM_SHARED | GMEM_ZEROED | GMEM_APART));
 }
 
 /* Lock the changed entries that are not what they were; whether a process may map one. */
@@ -97,6 +100,9 @@ static void entry_restore(struct gmem *g, struct gmem_chunk *c, unsigned int nr,
 	if (to & GMEM_SHARED) {
 		gmem_shared_add(gmem_entry_page(to));
 		gmem_count_shared(g, 1);
+	} else if (gmem_entry_squeezed(to)) {
+		gmem_squeezed_get(gmem_entry_object(to));
+		gmem_count_squeezed(g, to, 1);
 	} else if (to & GMEM_ZEROED) {
 		atomic_long_inc(&g->nr_zeroed);
 	}
@@ -133,6 +139,8 @@ static void chunk_count(struct gmem *g, struct gmem_chunk *c, long n)
 	for (i = 0; i < GMEM_CHUNK_PAGES; i++) {
 		v = READ_ONCE(c->entry[i]);
 		shared += !!(v & GMEM_PRESENT);
+		if (gmem_entry_squeezed(v))
+			gmem_count_squeezed(g, v, n);
 		zeroed += !(v & GMEM_PRESENT) && (v & GMEM_ZEROED);
 	}
 	gmem_count_shared(g, n * shared);

@@ -345,7 +345,7 @@ static int chunk_unshare(struct gmem *g, struct gmem_chunk *c, unsigned long whi
  */
 int gmem_undo_merging(struct gmem *g, bool zeroed)
 {
-	unsigned long which = GMEM_SHARED | (zeroed ? GMEM_ZEROED : 0);
+	unsigned long which = GMEM_SHARED | GMEM_APART | (zeroed ? GMEM_ZEROED : 0);
 	struct gmem_chunk *c;
 	pgoff_t off;
 	int ret;

@@ -196,6 +196,17 @@ static struct gmem *find_gmem(struct xarray *xa, u64 id)
 }
 
 /**
+ * gmem_at() - find a place in the order of all gmems again
+ * @id: of a gmem, which may be gone
+ *
+ * Return: the first gmem whose id is @id or greater, with a reference, or NULL.
+ */
+struct gmem *gmem_at(u64 id)
+{
+	return find_gmem(&gmems, id);
+}
+
+/**
  * gmem_tenant_gmem() - find a place in the order of a tenant's gmems again
  * @t: the tenant
  * @id: of a gmem, which may be gone; becomes that of the one that is found

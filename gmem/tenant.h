@@ -13,6 +13,7 @@ struct gmem_tenant;
 struct user_namespace;
 
 struct gmem_tenant *gmem_tenant_get(kuid_t uid, struct user_namespace *ns);
+struct gmem *gmem_at(u64 id);
 struct gmem *gmem_search(u64 *id, unsigned int n, bool (*wanted)(struct gmem *g));
 int gmem_register(struct gmem *g);
 void gmem_unregister(struct gmem *g);

@@ -26,6 +26,32 @@ TRACE_EVENT(ditto_punch,
 	TP_printk("gmem %llu pages 0x%lx-0x%lx", __entry->gmem, __entry->start, __entry->end)
 );
 
+DECLARE_EVENT_CLASS(ditto_squeezing,
+	TP_PROTO(u64 gmem, pgoff_t offset, unsigned int bytes),
+	TP_ARGS(gmem, offset, bytes),
+	TP_STRUCT__entry(
+		__field(u64, gmem)
+		__field(pgoff_t, offset)
+		__field(unsigned int, bytes)
+	),
+	TP_fast_assign(
+		__entry->gmem = gmem;
+		__entry->offset = offset;
+		__entry->bytes = bytes;
+	),
+	TP_printk("gmem %llu page 0x%lx: %u bytes", __entry->gmem, __entry->offset, __entry->bytes)
+);
+
+/* A page was compressed; to 0 bytes: it could not be. */
+DEFINE_EVENT(ditto_squeezing, ditto_squeeze,
+	TP_PROTO(u64 gmem, pgoff_t offset, unsigned int bytes),
+	TP_ARGS(gmem, offset, bytes));
+
+/* A page is decompressed. */
+DEFINE_EVENT(ditto_squeezing, ditto_unsqueeze,
+	TP_PROTO(u64 gmem, pgoff_t offset, unsigned int bytes),
+	TP_ARGS(gmem, offset, bytes));
+
 #endif
 
 #undef TRACE_INCLUDE_PATH

@@ -6,7 +6,8 @@
  * gmem, and after its end one that has it mapped or in a memslot, or the next process that
  * adds a page.
  *
- * 1. A gmem weighs its private pages, which are what freeing it would give back.
+ * 1. A gmem weighs its private pages, which are what freeing it would give back; and what its
+ *    compressed pages take, in full, whoever else has the same contents.
  * 2. Shared pages, whether merging or a fork made them so, weigh once on those who share them,
  *    so that nobody makes his memory invisible by sharing it with himself. Which pages a gmem
  *    has in common with whom is not known without a look at each. So a domain counts its shared
@@ -35,6 +36,7 @@
 #include "gmem/later.h"
 #include "gmem/merge.h"
 #include "gmem/reader.h"
+#include "gmem/squeeze.h"
 #include "gmem/tenant.h"
 #include "gmem/weight.h"
 
@@ -117,6 +119,12 @@ static long weight_share(struct gmem *g)
 	return d ? share_take(d, mine, most) : 0;
 }
 
+/* What its own pages weigh, and what it has compressed. */
+static long weight_private(const struct gmem *g)
+{
+	return atomic_long_read(&g->nr_private) + gmem_squeezed_pages(g);
+}
+
 /* Bring the owner's RSS up to date; without one, it is @heir. */
 static void weight_update(struct gmem *g, struct mm_struct *heir)
 {
@@ -126,7 +134,7 @@ static void weight_update(struct gmem *g, struct mm_struct *heir)
 
 	spin_lock(&w->lock);
 	old = weight_inherit(w, heir);
-	private = atomic_long_read(&g->nr_private);
+	private = weight_private(g);
 	shared = weight_share(g);
 	if (w->mm) {
 		compat_mm_rss_add(w->mm, private - w->private + shared - w->shared);
@@ -147,12 +155,24 @@ static void weight_update(struct gmem *g, struct mm_struct *heir)
  */
 void gmem_count_private(struct gmem *g, long n)
 {
-	long pages = atomic_long_add_return(n, &g->nr_private);
+	long pages = atomic_long_add_return(n, &g->nr_private) + gmem_squeezed_pages(g);
 
 	percpu_counter_add(&nr_private_pages, n);
 	/* In steps: the owner's counter is shared by all of its threads. */
 	if (unlikely(abs(pages - READ_ONCE(g->weight.private)) >= GMEM_WEIGHT_STEP))
 		weight_update(g, weight_current_mm());
+}
+
+/**
+ * gmem_private_pages() - count private pages, roughly
+ *
+ * Any context; takes no lock.
+ *
+ * Return: of all gmems.
+ */
+long gmem_private_pages(void)
+{
+	return percpu_counter_read_positive(&nr_private_pages);
 }
 
 /* A reference to the structure of an mm that lives; else NULL. */
@@ -250,7 +270,7 @@ static bool weight_wrong(struct gmem *g)
 	if (!w->mm)
 		return false;
 	if (weight_orphaned(w) || d != READ_ONCE(g->domain) ||
-	    w->private != atomic_long_read(&g->nr_private))
+	    w->private != weight_private(g))
 		return true;
 	return d && w->shared != share_due(d, atomic_long_read(&d->nr_weighed), w->shared,
 					   atomic_long_read(&g->nr_shared));
@@ -361,7 +381,7 @@ void gmem_weight_oom(unsigned long *freed)
 	static unsigned int waited;
 	long waiting = gmem_pages_waiting();
 
-	if (!gmem_oom_wait(&waited, waiting > 0 || gmem_anyone_leaving()))
+	if (!gmem_oom_wait(&waited, waiting > 0 || gmem_anyone_leaving() || gmem_squeeze_oom()))
 		return;
 	if (waiting > 0) {
 		gmem_later_flush();

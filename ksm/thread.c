@@ -579,6 +579,7 @@ int merge_set_run(unsigned int run)
 	if (run == MERGE_UNMERGE)
 		merge_index_sweep();
 	WRITE_ONCE(merge_knobs.run, ret ? MERGE_STOP : run);
+	gmem_set_merge_runs(!ret && run == MERGE_RUN);
 	up_write(&merge_knobs.lock);
 	merge_thread_wake();
 	return ret;

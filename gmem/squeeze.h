@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Compressed pages, as the rest of gmem sees them: two more kinds of entry, and what is done with
+ * them. squeeze.c has the essay; store.c keeps the bytes.
+ *
+ *	idle		a private page's, and GMEM_APART: nobody maps it, and who touches it takes
+ *			the bit away. GMEM_STAMP says since when, in passes; GMEM_WAIT, how many
+ *			passes it is left alone because it could not be compressed
+ *	squeezed	GMEM_APART without GMEM_PRESENT, and where its struct gmem_squeezed is. It
+ *			has contents, which are in no page
+ */
+#ifndef DITTO_GMEM_SQUEEZE_H
+#define DITTO_GMEM_SQUEEZE_H
+
+#include <linux/err.h>
+#include <linux/kobject.h>
+
+#include "gmem/entry.h"
+#include "gmem/internal.h"
+
+struct gmem_squeezed;
+
+/* These are aligned so, and so an entry has room for the address of one of them below 64 TiB. */
+#define GMEM_SQUEEZED_SHIFT	6
+
+static inline bool gmem_entry_squeezed(unsigned long v)
+{
+	return (v & (GMEM_PRESENT | GMEM_APART)) == GMEM_APART;
+}
+
+static inline bool gmem_entry_idle(unsigned long v)
+{
+	return (v & (GMEM_PRESENT | GMEM_SHARED | GMEM_APART)) == (GMEM_PRESENT | GMEM_APART);
+}
+
+/*
+ * An idle entry is touched: @v is what it was, and becomes what it is. False: it has become
+ * something else. May be done to what is common, and with no lock, as nobody is told of less.
+ */
+static inline bool gmem_entry_wake(unsigned long *e, unsigned long *v)
+{
+	unsigned long new = *v & ~(GMEM_APART | GMEM_STAMP_MASK | GMEM_WAIT_MASK);
+
+	if (*v & GMEM_LOCKED || !try_cmpxchg(e, v, new))
+		return false;
+	*v = new;
+	return true;
+}
+
+static inline struct gmem_squeezed *gmem_entry_object(unsigned long v)
+{
+	return __va(((v & GMEM_ADDR) >> PAGE_SHIFT) << GMEM_SQUEEZED_SHIFT);
+}
+
+static inline unsigned long gmem_entry_squeeze(const struct gmem_squeezed *s)
+{
+	return (__pa(s) >> GMEM_SQUEEZED_SHIFT << PAGE_SHIFT) | GMEM_APART;
+}
+
+/* store.c; store_none.c where the kernel has nothing of the kind */
+bool gmem_store_can_open(void);
+int gmem_store_open(const char *algorithm);
+bool gmem_store_is_open(void);
+void gmem_store_exit(void);
+struct gmem_squeezed *gmem_squeezed_make(const void *page, struct gmem *g,
+					 struct gmem_domain *domain);
+void gmem_squeezed_get(struct gmem_squeezed *s);
+void gmem_squeezed_put(struct gmem_squeezed *s);
+int gmem_squeezed_load(const struct gmem_squeezed *s, void *page);
+unsigned int gmem_squeezed_bytes(const struct gmem_squeezed *s);
+unsigned int gmem_squeezed_refs(const struct gmem_squeezed *s);
+
+/**
+ * struct gmem_store_figures - what the store has, and had
+ * @entries: that are compressed
+ * @objects: different contents of theirs
+ * @bytes: that these have been compressed to, with what each costs besides
+ * @pool_pages: pages of memory that the kernel's store takes for them
+ * @rejected: how often a page did not become small enough
+ * @joined: how often contents were there already
+ */
+struct gmem_store_figures {
+	long entries;
+	long objects;
+	long bytes;
+	unsigned long pool_pages;
+	long rejected;
+	long joined;
+};
+
+void gmem_store_figures(struct gmem_store_figures *f);
+
+/* squeeze.c */
+int gmem_squeeze_init(struct kobject *parent);
+void gmem_squeeze_exit(void);
+void gmem_squeeze_drain(void);
+void gmem_count_squeezed(struct gmem *g, unsigned long v, long n);
+unsigned long gmem_squeezed_pages(const struct gmem *g);
+int gmem_unsqueeze(struct gmem *g, pgoff_t off, unsigned long v, struct page *page);
+bool gmem_squeeze_oom(void);
+#ifdef DITTO_KUNIT
+/* Called when pages have been copied and compressed, and are not yet frozen. */
+extern void (*gmem_squeeze_between)(void);
+#endif
+
+#endif
