@@ -362,7 +362,7 @@ static int fs_getattr(struct mnt_idmap *idmap, const struct path *path, struct k
 	struct inode *inode = d_inode(path->dentry);
 	struct gmem *g = inode->i_private;
 	long used = atomic_long_read(&g->nr_private) + atomic_long_read(&g->nr_shared) +
-		    atomic_long_read(&g->nr_zeroed);
+		    atomic_long_read(&g->nr_zeroed) + atomic_long_read(&g->nr_squeezed);
 
 	compat_fillattr(idmap, mask, inode, stat);
 	stat->blocks = (u64)max(used, 0L) << (PAGE_SHIFT - 9);
