@@ -85,6 +85,17 @@ static const struct {
 	{ "gmem/private_pages", "gmem_private_pages", "gauge", "Pages that one object has" },
 	{ "gmem/shared_pages", "gmem_shared_pages", "gauge", "Pages that merging shares" },
 	{ "gmem/freeing_pages", "gmem_freeing_pages", "gauge", "Pages about to be freed" },
+	{ "compress/pages_compressed", "compress_pages", "gauge", "Pages that are compressed" },
+	{ "compress/pages_stored", "compress_contents", "gauge",
+	  "Different contents of compressed pages" },
+	{ "compress/bytes_stored", "compress_bytes", "gauge",
+	  "What these have been compressed to" },
+	{ "compress/pool_pages", "compress_pool_pages", "gauge",
+	  "Pages of memory that they take" },
+	{ "compress/pages_rejected", "compress_rejected_total", "counter",
+	  "Times that a page did not become small enough" },
+	{ "compress/pages_restored", "compress_restored_total", "counter",
+	  "Compressed pages that were touched" },
 };
 
 #define OF_VM(member)	offsetof(struct ditto_vm_info, member)
