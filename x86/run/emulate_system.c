@@ -256,7 +256,9 @@ enum emu_result glue_task_switch(struct emu_ctxt *c, u16 selector, enum emu_task
 
 	if (source == EMU_TASK_GATE)
 		req.event = (struct x86_event) {
-			.type = c->push_error ? EVENT_EXCEPTION :
+			/* Of those with EXT only INT1, and #DB like it, may be an instruction's. */
+			.type = c->push_error || (c->ext && via != X86_TRAP_DB) ?
+				EVENT_EXCEPTION :
 				c->ext ? EVENT_SOFT_EXC : EVENT_SOFT_INT,
 			.vector = via, .has_error = c->push_error, .error = c->error,
 		};

@@ -410,9 +410,13 @@ enum exit_outcome emulate_event(struct vcpu *vcpu, const struct x86_event *e)
 		return g->err ? vcpu_fails(vcpu, g->err) : glue_delivery_error(vcpu, &f);
 	}
 	events_taken(vcpu, e, r == EMU_FAULT);
-	if (r == EMU_FAULT)
+	if (r == EMU_FAULT) {
 		event_queue_fault(vcpu, &g->c.fault);
-	else if (likely(!g->c.switched))
+		return OUTCOME_ENTER;
+	}
+	if (likely(!g->c.switched))
 		glue_commit(vcpu);
-	return OUTCOME_ENTER;
+	/* A frame may lie in a device. */
+	vcpu->io.next_write = 0;
+	return unlikely(vcpu->io.nr_writes) ? glue_next_write(vcpu) : OUTCOME_ENTER;
 }

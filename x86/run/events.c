@@ -503,7 +503,7 @@ void events_take(struct vcpu *vcpu, struct x86_event *e)
  */
 bool events_open(const struct vcpu *vcpu)
 {
-	return events_irq_open(vcpu);
+	return !events_blocked(vcpu) && events_irq_open(vcpu);
 }
 
 /**

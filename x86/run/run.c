@@ -475,12 +475,19 @@ static enum exit_outcome run_in_software(struct vcpu *vcpu)
 {
 	enum exit_outcome r;
 
-	if (!run_can_run(vcpu) || run_must_wait(vcpu))
+	/* Not at rest, to steal_left(): before the look at requests, REQ_STEAL among them. */
+	WRITE_ONCE(vcpu->facts.kind, EXIT_UNDEFINED);
+	barrier();
+	if (!run_can_run(vcpu) || run_must_wait(vcpu)) {
+		WRITE_ONCE(vcpu->facts.kind, EXIT_HOST_IRQ);
 		return run_prepare(vcpu);
+	}
 	/* Which would end the guest if the CPU ran it. */
 	if (vcpu->exit_tsc && rdtsc_ordered() >= vcpu->exit_tsc)
 		vlapic_timer_exit(vcpu);
 	r = software_step(vcpu);
+	if (r == OUTCOME_ENTER)
+		WRITE_ONCE(vcpu->facts.kind, EXIT_HOST_IRQ);	/* it is over, or begins anew */
 	if (vcpu->vapic)
 		vlapic_from_vapic(vcpu);
 	if (unlikely(vcpu->pv.eoi_armed))

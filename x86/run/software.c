@@ -89,9 +89,9 @@ bool software_needed(struct vcpu *vcpu)
 
 	if (!(st->cr0 & X86_CR0_PE))
 		return true;
-	if (!(st->dirty & (ST_SEGS | ST_CR)))
+	/* Dirty is valid. Whatever real mode loads makes it so, until the CPU has it. */
+	if (!(st->dirty & ST_SEGS))
 		return false;
-	vcpu_need(vcpu, ST_SEGS);
 	return !software_fits(st);
 }
 
@@ -111,7 +111,22 @@ static enum exit_outcome software_event(struct vcpu *vcpu, const struct x86_even
 	const struct vcpu_events *ev = &vcpu->ev;
 
 	if (unlikely(vcpu->debug.control))
-		vcpu->debug.delivered = !ev->exc_injected && !ev->nmi_injected && !ev->irq_injected;
+		vcpu->debug.delivered = !ev->exc_pending && !ev->exc_injected &&
+					!ev->nmi_injected && !ev->irq_injected;
+	return r;
+}
+
+/* RIP does not tell of a step that has ended where the instruction jumps to itself. */
+static enum exit_outcome software_insn(struct vcpu *vcpu)
+{
+	static const struct exit_facts none = { .kind = EXIT_UNDEFINED,
+						.vectoring.type = EVENT_NONE };
+	u64 before = vcpu->counts.emulated;
+	enum exit_outcome r = emulate_vcpu(vcpu, &none);
+
+	if (unlikely(vcpu->debug.control) && r == OUTCOME_ENTER &&
+	    vcpu->counts.emulated != before)
+		vcpu->debug.delivered = true;
 	return r;
 }
 
@@ -126,8 +141,6 @@ static enum exit_outcome software_event(struct vcpu *vcpu, const struct x86_even
 enum exit_outcome software_step(struct vcpu *vcpu)
 	__must_hold(&vcpu->vm->mmu.srcu)
 {
-	static const struct exit_facts none = { .kind = EXIT_UNDEFINED,
-						.vectoring.type = EVENT_NONE };
 	struct x86_event e;
 
 	/* It may take long until the next entry, and who waits for readers is not to. */
@@ -142,5 +155,5 @@ enum exit_outcome software_step(struct vcpu *vcpu)
 	}
 	if (software_at_breakpoint(vcpu))
 		return debug_soft_int_exit(vcpu);
-	return emulate_vcpu(vcpu, &none);
+	return software_insn(vcpu);
 }
