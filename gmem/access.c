@@ -169,7 +169,8 @@ int gmem_read(struct gmem *g, u64 pos, void *buf, size_t len)
  * Allocates nothing. The bytes may be bad: mc_load() reads them.
  *
  * Return: the page's address, or NULL: gmem_read() knows why. The page is empty and
- * reads as zero, or compressed, or its memory is bad, or it is beyond the end.
+ * reads as zero, or compressed, or its memory is bad, or it is beyond the end, or just now
+ * becomes something else.
  */
 const void *gmem_peek(struct gmem *g, pgoff_t off)
 {
@@ -178,7 +179,9 @@ const void *gmem_peek(struct gmem *g, pgoff_t off)
 	if (unlikely(off >= gmem_npages(g)))
 		return NULL;
 	v = gmem_entry_read(g, off);
-	if (unlikely(!(v & GMEM_PRESENT) || PageHWPoison(gmem_entry_page(v))))
+	/* In transition: the zap that tells of it may be over already. */
+	if (unlikely((v & (GMEM_PRESENT | GMEM_LOCKED)) != GMEM_PRESENT ||
+		     PageHWPoison(gmem_entry_page(v))))
 		return NULL;
 	return gmem_entry_va(v);
 }

@@ -344,6 +344,17 @@ static void scanning(struct kunit *test)
 }
 
 /* User space may write the page, and somebody holds it: both have to stay known. */
+/* Who looks at what is frozen would not hear of what becomes of it: the zap is over. */
+static bool may_peek(struct gmem *g, pgoff_t off)
+{
+	const void *at;
+
+	rcu_read_lock();
+	at = gmem_peek(g, off);
+	rcu_read_unlock();
+	return at;
+}
+
 static void freezing_written(struct kunit *test)
 {
 	struct gmem *g = make(test, 512);
@@ -365,7 +376,9 @@ static void freezing_written(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, v & GMEM_SOFT, GMEM_UWRITE | GMEM_DIRTY | GMEM_WAIT(GMEM_WAIT_BUSY));
 	gmem_unpin_page(g, 5, pin, false);
 	KUNIT_EXPECT_EQ(test, gmem_freeze(&cur, page, false), 0);
+	KUNIT_EXPECT_FALSE(test, may_peek(g, 5));
 	gmem_thaw(&cur, 0);
+	KUNIT_EXPECT_TRUE(test, may_peek(g, 5));
 	KUNIT_EXPECT_EQ(test, gmem_cursor_entry(&cur) & GMEM_SOFT, 0);
 	mutex_unlock(&cur.c->lock);
 	gmem_chunk_put(cur.c);
