@@ -406,6 +406,12 @@ static unsigned long entry_copy(struct gmem *g, struct claim *cl, struct gmem_ch
 	return v & ~GMEM_SOFT;
 }
 
+/* The same of compressed contents. */
+static bool object_fits(const struct gmem_squeezed *s)
+{
+	return gmem_squeezed_refs(s) < GMEM_MAX_SHARERS - GMEM_CHUNK_PAGES;
+}
+
 /* Can each page of a chunk have one sharer more? */
 static bool chunk_fits(const struct gmem_chunk *c)
 {
@@ -415,6 +421,8 @@ static bool chunk_fits(const struct gmem_chunk *c)
 		unsigned long v = READ_ONCE(c->entry[i]);
 
 		if (v & GMEM_SHARED && !page_fits(gmem_entry_page(v)))
+			return false;
+		if (gmem_entry_squeezed(v) && !object_fits(gmem_entry_object(v)))
 			return false;
 	}
 	return true;

@@ -818,8 +818,9 @@ void gmem_exit(void)
 	kern_unmount(gmem_mnt);
 	gmem_adopt_exit();
 	gmem_drain();
-	gmem_squeeze_exit();
+	/* When the kernel is out of memory, the weight's notifier asks for compression. */
 	gmem_weight_exit();
+	gmem_squeeze_exit();
 	gmem_later_exit();
 	gmem_index_exit();
 }

@@ -178,6 +178,19 @@ struct page *gmem_cursor_pending(const struct gmem_cursor *cur)
 	return gmem_entry_page(v);
 }
 
+/* Who freezes for other ends than merging may where nothing is merged, but not under "secure". */
+static bool cursor_policy_holds(const struct gmem_cursor *cur)
+{
+	/* Before the policy; pairs with the end of policy_change(). */
+	bool changes = smp_load_acquire(&cur->g->policy_changes);
+
+	if (cur->policy != READ_ONCE(cur->g->policy))
+		return false;
+	if (!cur->any_policy)
+		return cur->policy != DITTO_POLICY_OFF;
+	return !changes && cur->policy != DITTO_POLICY_SECURE;
+}
+
 /**
  * gmem_cursor_has() - is a page still what an entry privately has?
  * @cur: the entry, its chunk's lock held
@@ -192,9 +205,7 @@ bool gmem_cursor_has(const struct gmem_cursor *cur, struct page *page)
 
 	lockdep_assert_held(&cur->c->lock);
 	return !cur->c->dead && gmem_chunk_held_by(cur->c, cur->g) && gmem_entry_private(v) &&
-	       gmem_entry_page(v) == page &&
-	       cur->policy == READ_ONCE(cur->g->policy) &&
-	       (cur->policy != DITTO_POLICY_OFF || cur->any_policy) &&
+	       gmem_entry_page(v) == page && cursor_policy_holds(cur) &&
 	       cur->domain == READ_ONCE(cur->g->domain);
 }
 

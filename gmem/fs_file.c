@@ -70,24 +70,29 @@ static struct page *entry_hold_now(struct gmem *g, pgoff_t off)
 	return page;
 }
 
-/* The same of what may be compressed; ERR_PTR(-EIO). */
+/* The same of what may be compressed; or ERR_PTR: -ENOMEM, -EINTR, -EIO. */
 static struct page *entry_hold(struct gmem *g, pgoff_t off)
 {
 	struct page *page = entry_hold_now(g, off);
+	int err;
 
-	while (page == ERR_PTR(-EAGAIN))
-		page = gmem_own(g, off) ? ERR_PTR(-EIO) : entry_hold_now(g, off);
+	while (page == ERR_PTR(-EAGAIN)) {
+		err = gmem_own(g, off);
+		if (err && err != -ENOMEM && err != -EINTR)
+			err = -EIO;
+		page = err ? ERR_PTR(err) : entry_hold_now(g, off);
+	}
 	return page;
 }
 
-/* Part of one page. Returns how much was copied, or -EIO. */
+/* Part of one page. Returns how much was copied, or an error of entry_hold(). */
 static ssize_t read_part(struct gmem *g, u64 pos, size_t n, struct iov_iter *to)
 {
 	struct page *page = entry_hold(g, pos >> PAGE_SHIFT);
 	ssize_t ret = -EIO;
 
 	if (IS_ERR(page))
-		return ret;
+		return PTR_ERR(page);
 	if (!page)
 		return iov_iter_zero(n, to);
 	if (!PageHWPoison(page))

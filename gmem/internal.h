@@ -147,6 +147,7 @@
  * @pool: frames for it; set before @secure
  * @max_policy: no policy with a greater number; constant
  * @policy: DITTO_POLICY_*; changed under @policy_lock
+ * @policy_changes: it is being changed, and "off" meanwhile
  * @policy_lock: one change at a time
  * @zero: the page that empty entries read from; NULL until one is read, then constant
  * @weight: in its owner's RSS
@@ -193,6 +194,7 @@ struct gmem {
 	struct gmem_pool *pool;
 	u32 max_policy;
 	u32 policy;
+	bool policy_changes;
 	struct mutex policy_lock;
 	struct gmem_tenant *tenant;
 	struct page *zero;

@@ -184,6 +184,8 @@ static int policy_change(struct gmem *g, u32 policy)
 
 	if (!d)
 		return -ENOMEM;
+	/* Seen under the lock of each chunk that is undone after this. */
+	WRITE_ONCE(g->policy_changes, true);
 	WRITE_ONCE(g->policy, DITTO_POLICY_OFF);
 	/* Under "secure" an emptied entry would be told from others by the time of an access. */
 	err = gmem_undo_merging(g, policy == DITTO_POLICY_OFF || policy == DITTO_POLICY_SECURE);
@@ -193,6 +195,7 @@ static int policy_change(struct gmem *g, u32 policy)
 		WRITE_ONCE(g->domain, d);
 	smp_wmb();	/* pairs with cursor_set(): the policy, then its domain */
 	WRITE_ONCE(g->policy, policy);
+	smp_store_release(&g->policy_changes, false);
 	return err;
 }
 

@@ -510,8 +510,13 @@ static void squeeze_run(struct work_struct *work)
 {
 	unsigned int delay = RUN_REST_MS;
 
-	if (!squeeze_wanted()) {
-		pass_active = false;
+	/* The next request goes on where this one has ended. */
+	if (!squeeze_wanted())
+		return;
+	if (!squeeze_room()) {
+		atomic_long_set(&squeeze_knobs.wanted, 0);
+		queue_delayed_work(squeeze_wq, &squeeze_work,
+				   msecs_to_jiffies(READ_ONCE(squeeze_knobs.pass_millisecs)));
 		return;
 	}
 	if (!pass_active) {
@@ -591,8 +596,10 @@ int squeeze_set_mode(unsigned int mode)
 	if (!err) {
 		WRITE_ONCE(squeeze_knobs.mode, mode);
 		atomic_long_set(&squeeze_knobs.wanted, 0);
-		if (mode == SQUEEZE_OFF)
+		if (mode == SQUEEZE_OFF) {
 			cancel_delayed_work_sync(&squeeze_work);
+			pass_active = false;
+		}
 		squeeze_kick();
 	}
 	mutex_unlock(&mode_lock);

@@ -27,6 +27,7 @@
 
 #include "compat-compress.h"
 #include "gmem/domain.h"
+#include "gmem/merge.h"
 #include "gmem/squeeze.h"
 
 /* What does not become as small as this is not worth it. */
@@ -271,6 +272,7 @@ static struct gmem_squeezed *object_find(struct gmem_domain *domain, u32 digest,
 		if (++walked > MAX_WALK)
 			break;
 		if (s->digest != digest || s->domain != domain || s->len != len ||
+		    refcount_read(&s->refs) >= GMEM_MAX_SHARERS ||
 		    !object_says(s, bytes) || !refcount_inc_not_zero(&s->refs))
 			continue;
 		found = s;
