@@ -23,7 +23,7 @@ static const char doc[] =
 	"is detached. What it said since somebody last listened comes first, as far as it was kept "
 	"(64 KiB).\v"
 	"On a terminal, Ctrl-A x detaches and Ctrl-A a sends Ctrl-A. The console of a machine that "
-	"`ditto run' started is where that was started.\n"
+	"`ditto run' started without --detach is where that was started.\n"
 	"\n"
 	"Exit status: 0; 1 if it cannot be attached.";
 

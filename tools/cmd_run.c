@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -88,7 +89,8 @@ static const struct argp_option options[] = {
 				     "no '/')", 2 },
 	{ "detach", OPT_DETACH, NULL, 0,
 	  "go into the background when the machine, or its command, runs, and print its name; "
-	  "`ditto console' has its console, and `ditto stop' and `ditto kill' end it", 2 },
+	  "`ditto console' has its console, `ditto kill' ends it, and `ditto stop' a container, or "
+	  "what has an agent", 2 },
 	{ "agent", OPT_AGENT, NULL, 0,
 	  "put an agent into the initial RAM file system, so that `ditto exec' runs commands in "
 	  "forks of the machine; it has the second serial port (ttyS1)", 2 },
@@ -498,7 +500,10 @@ static int open_kernel(struct run *run)
 	return image_open(&run->boot.kernel.file, run->kernel);
 }
 
-/* Its files are there twice while Linux unpacks them, and may fill half of what there is. */
+/*
+ * The files may fill half of the memory that there is beside their archive, in whole pages: a tmpfs
+ * asks how much there is before the archive's is free.
+ */
 static int prepare_container(struct run *run)
 {
 	struct container *c = &run->container;
@@ -509,7 +514,7 @@ static int prepare_container(struct run *run)
 		run->boot.cmdline = "console=ttyS0 quiet";
 	if (container_prepare(c, &run->boot) < 0)
 		return -1;
-	need = align_up(2 * c->bytes, MIB);
+	need = align_up(c->bytes + 2 * c->room, MIB);
 	if (!run->config.ram_size)
 		run->config.ram_size = RAM_DEFAULT + need;
 	run->config.stop_signal = c->stop_signal;
@@ -589,6 +594,7 @@ static void go_into_background(int told_fd, const char *name)
 	char pid[16];
 
 	snprintf(pid, sizeof(pid), "%d", getpid());
+	prctl(PR_SET_PDEATHSIG, 0);
 	child_background();
 	child_tell(told_fd, *name ? name : pid);
 }
@@ -692,9 +698,13 @@ static int wait_for_name(pid_t pid, int fd)
 static int run_detached(struct run *run)
 {
 	int told[2] = { -1, -1 };
-	pid_t pid = pipe2(told, O_CLOEXEC) < 0 ? -1 : fork();
+	pid_t parent = getpid(), pid = pipe2(told, O_CLOEXEC) < 0 ? -1 : fork();
 
 	if (!pid) {
+		/* A machine whose name nobody was told is nobody's. */
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		if (getppid() != parent)
+			_exit(EXIT_FAILURE);
 		close(told[0]);
 		run->told_fd = told[1];
 		_exit(run_here(run));

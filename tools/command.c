@@ -6,6 +6,7 @@
  */
 #include "command.h"
 #include "socket.h"
+#include "terminal.h"
 #include "vm.h"
 #include "util.h"
 
@@ -106,7 +107,10 @@ static void on_signal(struct command *c)
 		return;
 	if (info.ssi_signo == SIGTSTP) {
 		/* All of it: the fork's vCPUs are threads of this process. */
+		terminal_restore();
 		raise(SIGSTOP);
+		if (c->tty && c->started)
+			terminal_raw();
 		return;
 	}
 	if (info.ssi_signo == SIGWINCH) {

@@ -79,8 +79,10 @@ static int choose_env(struct container *c)
 	const char *text;
 
 	for (size_t i = 0; i < list_length(env); i++) {
-		text = json_object_get_string(json_object_array_get_idx(env, i));
-		if (text && strchr(text, '=') && *text != '=' &&
+		struct json_object *o = json_object_array_get_idx(env, i);
+
+		text = json_object_is_type(o, json_type_string) ? json_object_get_string(o) : "";
+		if (strchr(text, '=') && *text != '=' &&
 		    strings_add(&c->all_env, text) < 0)
 			return -1;
 	}
@@ -101,6 +103,9 @@ static void choose_stop_signal(struct container *c)
 		c->stop_signal = number;
 	if (!strncmp(name, "SIG", 3))
 		name += 3;
+	if (!strncmp(name, "RTMIN+", 6) && parse_uint(name + 6, &number) &&
+	    number <= (unsigned int)(SIGRTMAX - SIGRTMIN))
+		c->stop_signal = SIGRTMIN + number;
 	for (int sig = 1; sig < NSIG; sig++)
 		if (sigabbrev_np(sig) && !strcmp(sigabbrev_np(sig), name))
 			c->stop_signal = sig;
@@ -109,10 +114,15 @@ static void choose_stop_signal(struct container *c)
 /* Where the agent's own place would be is nothing of the image's. */
 static void leave_place(struct filetree *t)
 {
-	struct file_node *node = filetree_find(t, t->root, AGENT_PLACE);
+	/* The other is no file to Linux: it ends what is known of other names. */
+	static const char *const names[] = { AGENT_PLACE, "TRAILER!!!" };
 
-	if (node)
-		filetree_remove(t, node);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		struct file_node *node = filetree_find(t, t->root, names[i]);
+
+		if (node)
+			filetree_remove(t, node);
+	}
 }
 
 /**
@@ -138,6 +148,7 @@ int container_files(struct container *c, FILE *f)
 		choose_stop_signal(c);
 		leave_place(&t);
 		ret = filetree_write(&t, f);
+		c->room = t.pages * PAGE_BYTES;
 		if (ret < 0)
 			complain("%s: %s", c->image ?: c->rootfs, strerror(-ret));
 	}

@@ -20,7 +20,8 @@
  * @all_env: the image's variables and the user's; likewise
  * @config: the image's configuration, or NULL; likewise
  * @stop_signal: what `ditto stop` sends
- * @bytes: of the file system
+ * @bytes: of the file system's archive
+ * @room: bytes that it takes when it is unpacked
  */
 struct container {
 	const char *rootfs, *image;
@@ -32,7 +33,7 @@ struct container {
 	struct strings all_env;
 	struct json_object *config;
 	int stop_signal;
-	uint64_t bytes;
+	uint64_t bytes, room;
 };
 
 static inline bool container_wanted(const struct container *c)

@@ -203,8 +203,10 @@ void filetree_remove(struct filetree *t, struct file_node *node)
  */
 void filetree_hide(struct filetree *t, struct file_node *node, unsigned int layer, bool itself)
 {
-	struct file_node *child = node->child, *next;
+	/* Once is enough: what is from lower layers does not come back. */
+	struct file_node *child = node->hidden == layer ? NULL : node->child, *next;
 
+	node->hidden = layer;
 	for (; child; child = next) {
 		next = child->next;
 		filetree_hide(t, child, layer, true);
@@ -217,12 +219,17 @@ static int link_node(struct filetree *t, struct file_node *parent, const char *n
 		     struct file_inode *inode, unsigned int layer)
 {
 	struct file_node *node, **bucket = &t->bucket[bucket_of(t, parent, name)];
+	size_t len = parent->path_len + 1 + strlen(name) +
+		     (inode->target ? strlen(inode->target) : 0);
 
 	if (strlen(name) > NAME_BYTES ||
 	    parent->path_len + 1 + strlen(name) > FILETREE_PATH_MAX)
 		return -ENAMETOOLONG;
 	if (t->count >= FILETREE_NODES_MAX)
 		return -ENFILE;
+	if (len > FILETREE_BYTES_MAX - t->paths)
+		return -EFBIG;
+	t->paths += len;
 	node = new_node(t, parent, name);
 	if (!node)
 		return -ENOMEM;
@@ -253,6 +260,10 @@ int filetree_put(struct filetree *t, struct file_node *parent, const char *name,
 	struct file_node *node = filetree_find(t, parent, name);
 
 	if (node && S_ISDIR(node->inode->mode) && S_ISDIR(inode->mode)) {
+		/* The one that it had takes memory until the end, and so counts. */
+		if (t->count >= FILETREE_NODES_MAX)
+			return -ENFILE;
+		t->count++;
 		node->inode = inode;
 		node->layer = layer;
 		return 0;
@@ -376,16 +387,21 @@ int filetree_parent(struct filetree *t, const char *path, unsigned int layer,
  * @f: where to
  * @contents: of the tree's files
  * @number: of the last file
+ * @pages: of all so far
  * @path: of the file that is written now
  */
 struct writing {
 	FILE *f;
 	const char *contents;
 	unsigned int number;
+	uint64_t pages;
 	char path[FILETREE_PATH_MAX + 1];
 };
 
-/* The first name of a file has the contents; the others say that they are names of the same. */
+/*
+ * The first name of a file has the contents; the others say that they are names of the same. Of
+ * symbolic links Linux makes no such names: each has where it leads.
+ */
 static void write_node(struct writing *w, const struct file_node *node)
 {
 	struct file_inode *inode = node->inode;
@@ -393,11 +409,14 @@ static void write_node(struct writing *w, const struct file_node *node)
 				.uid = inode->uid, .gid = inode->gid, .mtime = inode->mtime,
 				.names = S_ISDIR(inode->mode) ? 2 : inode->names };
 
-	if (!inode->number) {
+	if (!inode->number || inode->target) {
 		e.data = inode->target ?: w->contents + inode->at;
 		e.len = inode->target ? strlen(inode->target) : inode->size;
-		inode->number = ++w->number;
+		/* One for itself, which is what a limit of their number allows for. */
+		w->pages += (e.len + 4095) / 4096 ?: 1;
 	}
+	if (!inode->number)
+		inode->number = ++w->number;
 	e.number = inode->number;
 	cpio_put(w->f, &e);
 }
@@ -444,6 +463,7 @@ int filetree_write(struct filetree *t, FILE *f)
 	count_names(t->root);
 	write_below(&w, t->root, 0);
 	cpio_end(f);
+	t->pages = w.pages;
 	if (contents)
 		munmap(contents, t->used);
 	return ferror(f) ? -EIO : 0;

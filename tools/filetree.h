@@ -41,13 +41,14 @@ struct file_inode {
  * @all: the next that was made
  * @inode: the file
  * @layer: the number of the layer that it is from
+ * @hidden: the last layer that took away what is below it from lower ones
  * @path_len: of its path, from the root on
  * @name: without any "/"
  */
 struct file_node {
 	struct file_node *parent, *child, *next, *before, *chain, *all;
 	struct file_inode *inode;
-	unsigned int layer;
+	unsigned int layer, hidden;
 	size_t path_len;
 	char name[];
 };
@@ -61,6 +62,9 @@ struct file_node {
  * @count: of nodes
  * @contents: of all files, one behind the other
  * @used: bytes of those
+ * @paths: bytes of all paths, and of where links lead
+ * @unpacked: bytes of all layers so far
+ * @pages: once it is written: how many of 4096 bytes its files take when they are unpacked
  */
 struct filetree {
 	struct file_node *root;
@@ -70,7 +74,7 @@ struct filetree {
 	struct file_inode *inodes;
 	unsigned int count;
 	int contents;
-	uint64_t used;
+	uint64_t used, paths, unpacked, pages;
 };
 
 int filetree_init(struct filetree *t);

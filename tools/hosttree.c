@@ -54,14 +54,19 @@ static void set_status(struct file_inode *inode, const struct stat *st)
 	inode->mtime = st->st_mtime;
 }
 
-static int copy_contents(struct filetree *t, struct file_inode *inode, const char *path)
+/* A path may lead elsewhere by now, if the folder is somebody else's. */
+static int copy_contents(struct filetree *t, struct file_inode *inode, const FTSENT *e)
 {
 	static char piece[65536];
-	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), ret = 0;
+	int fd = open(e->fts_accpath, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK), ret = 0;
+	struct stat st;
 	ssize_t n;
 
 	if (fd < 0)
 		return -errno;
+	if (fstat(fd, &st) < 0 || st.st_dev != e->fts_statp->st_dev ||
+	    st.st_ino != e->fts_statp->st_ino)
+		ret = -ESTALE;
 	while (!ret && (n = read(fd, piece, sizeof(piece)))) {
 		if (n > 0)
 			ret = filetree_append(t, inode, piece, n);
@@ -93,7 +98,7 @@ static int copy_file(struct copying *c, const FTSENT *e, struct file_inode **mad
 	set_status(inode, e->fts_statp);
 	*made = inode;
 	if (S_ISREG(inode->mode))
-		return copy_contents(c->tree, inode, e->fts_accpath);
+		return copy_contents(c->tree, inode, e);
 	return S_ISLNK(inode->mode) ? copy_target(inode, e->fts_accpath) : 0;
 }
 

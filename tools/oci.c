@@ -49,7 +49,7 @@ static int part_open(struct part *part)
 	struct stat st;
 
 	part->blob = (struct blob){ .label = part->path,
-				    .fd = open(part->path, O_RDONLY | O_CLOEXEC) };
+				    .fd = open(part->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) };
 	errno = part->blob.fd >= 0 && !fstat(part->blob.fd, &st) && !S_ISREG(st.st_mode) ? EINVAL
 											 : errno;
 	if (part->blob.fd < 0 || !S_ISREG(st.st_mode)) {
@@ -64,6 +64,7 @@ static void part_close(struct part *part)
 {
 	if (part->blob.fd >= 0)
 		close(part->blob.fd);
+	part->blob.fd = -1;
 }
 
 /* What a descriptor of @dir's says, which was checked. */
@@ -99,12 +100,13 @@ static int apply_part(const struct part *part, struct filetree *t, unsigned int 
 	struct stream s;
 	int ret = -1;
 
-	if (!stream_open(&s, &part->blob, UNPACKED_MAX) && !layer_apply(t, &s, number) &&
-	    !stream_finish(&s, sum)) {
+	if (!stream_open(&s, &part->blob, UNPACKED_MAX - t->unpacked) &&
+	    !layer_apply(t, &s, number) && !stream_finish(&s, sum)) {
 		ret = diff_id && strcmp(sum, diff_id) ? -1 : 0;
 		if (ret < 0)
 			complain("%s: damaged: its SHA-256 sum is %s", s.label, sum);
 	}
+	t->unpacked = UNPACKED_MAX - s.left;
 	stream_close(&s);
 	return ret;
 }

@@ -51,6 +51,8 @@ int container_start(struct container *c, struct command *command)
 		command->status = COMMAND_FAILED;
 	if (command->status < 0)
 		command_await(command, &command->started, START_MS);
+	if (command->status == COMMAND_FAILED && command->vm->status != VM_RUNNING)
+		complain("the machine ended before the command");
 	return command->status;
 }
 

@@ -173,7 +173,7 @@ static bool name_folder(const struct server *server, const char *dir, char *opti
 	return true;
 }
 
-static void serve(const struct share_config *config, int fd, pid_t parent)
+static void serve(const struct share_config *config, int fd, pid_t parent, bool detached)
 {
 	const struct server *server = server_find();
 	char option[2 * PATH_MAX + 32];
@@ -189,7 +189,9 @@ static void serve(const struct share_config *config, int fd, pid_t parent)
 	/* Ctrl-C is the guest's, or this program's. */
 	setsid();
 	if ((!config->readonly || make_readonly(config->dir)) &&
-	    name_folder(server, config->dir, option) && keep_only(fd) >= 0)
+	    name_folder(server, config->dir, option) && keep_only(fd) >= 0 &&
+	    /* Who started a machine in the background is not to wait for this one's end. */
+	    (!detached || dup2(STDOUT_FILENO, STDERR_FILENO) >= 0))
 		execl(server->path, "virtiofsd", "--fd=3", option, server->quiet,
 		      (char *)NULL);
 	complain("--share %s%s: %s", config->dir, config->readonly ? ",ro" : "", strerror(errno));
@@ -215,7 +217,7 @@ static int connect_pair(int *listening, int *connected)
 	return connect(*connected, (struct sockaddr *)&at, len);
 }
 
-static int server_start(struct share *share, const struct share_config *config)
+static int server_start(struct share *share, const struct share_config *config, bool detached)
 {
 	pid_t parent = getpid();
 	int listening, ret;
@@ -224,7 +226,7 @@ static int server_start(struct share *share, const struct share_config *config)
 	if (!ret) {
 		share->pid = fork();
 		if (!share->pid)
-			serve(config, listening, parent);
+			serve(config, listening, parent, detached);
 		if (share->pid < 0) {
 			share->pid = 0;
 			ret = -1;
@@ -285,7 +287,8 @@ static int share_create(struct share *share, struct vm *vm, const struct share_c
 	};
 
 	memcpy(space.tag, config->tag, sizeof(space.tag));
-	if (server_start(share, config) < 0 || vhost_user_begin(&share->user, &vm->ram) < 0) {
+	if (server_start(share, config, vm->config->detached) < 0 ||
+	    vhost_user_begin(&share->user, &vm->ram) < 0) {
 		const char *why = strerror(errno);
 
 		complain("--share %s: virtiofsd: %s%s", config->dir, why,

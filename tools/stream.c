@@ -256,12 +256,12 @@ int stream_read(struct stream *s, void *data, size_t len)
 
 static int end_of(pid_t *pid)
 {
-	int status = 0;
+	int status = 0, ret = 0;
 
-	while (*pid && waitpid(*pid, &status, 0) < 0 && errno == EINTR)
+	while (*pid && (ret = waitpid(*pid, &status, 0)) < 0 && errno == EINTR)
 		;
 	*pid = 0;
-	return status;
+	return ret < 0 ? -1 : status;
 }
 
 /* What comes behind what was wanted: padding. Its last piece may be a short one. */

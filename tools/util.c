@@ -36,6 +36,8 @@ void complain(const char *fmt, ...)
 	for (char *p = line; *p; p++)
 		if (iscntrl((unsigned char)*p) && !strchr("\t\r\n", *p))
 			*p = '?';
+		else if (p[0] == '\xc2' && ((uint8_t)p[1] & 0xe0) == 0x80)	/* C1 in UTF-8 */
+			p[0] = p[1] = '?';
 	fprintf(stderr, "ditto: %s\n", line);
 	free(line);
 }

@@ -459,8 +459,12 @@ static void pass_input(void)
 		taken[1] = n >> 8;
 		send_frame(AGENT_TAKEN, taken, sizeof(taken));
 	}
-	if (!input_len && input_ends)
-		close_fd(&input_fd);
+	if (input_len || !input_ends)
+		return;
+	/* A terminal's end is a character: the command has this one still open. */
+	if (isatty(input_fd) && write(input_fd, "\004", 1) < 0 && errno == EAGAIN)
+		return;
+	close_fd(&input_fd);
 }
 
 /* Return: whether there was something. */
@@ -494,6 +498,9 @@ static void on_child(void)
 	    waitpid(command, &status, WNOHANG) != command)
 		return;
 	command = 0;
+	/* With its first process a container ends: nobody goes on to write. */
+	if (is_container)
+		kill(-1, SIGKILL);
 	for (int i = 0; i < 2; i++) {
 		while (output_fd[i] >= 0 && pass_output(i))
 			drain();
@@ -567,6 +574,10 @@ static bool set_up(void)
 
 	setsid();
 	signal(SIGPIPE, SIG_IGN);
+	/* A container's kill(-1, SIGTERM) is for what it has started. */
+	sigfillset(&set);
+	if (is_container)
+		sigprocmask(SIG_BLOCK, &set, NULL);
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
@@ -599,16 +610,19 @@ static void agent(void)
 		serve();
 }
 
-/* What no process waits for any more is the first one's. */
+/* What no process waits for any more is the first one's. Without the agent there is no machine. */
 static void be_first(void)
 {
+	pid_t pid;
+
 	if (!container_mount())
 		_exit(1);
-	if (!fork())
+	pid = fork();
+	if (!pid)
 		agent();
-	for (;;)
-		if (wait(NULL) < 0)
-			pause();
+	while (wait(NULL) != pid)
+		;
+	_exit(1);
 }
 
 int main(int argc, char **argv)
