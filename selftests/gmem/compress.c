@@ -417,7 +417,10 @@ static void limit(const void *arg)
 	map = gmem_map(gmem_new(SIZE, 0), SIZE);
 	fill_all(map);
 	set_number("limit_pages", 4);
-	passes(20);
+	CHECKED(set("mode", "always"));
+	while (figure("pool_pages") < 4)
+		usleep(10000);
+	usleep(500000);
 	most = figure("pool_pages");
 	note("%ld pages with a limit of 4", most);
 	/* What is compressed at one go may take some of each size. */
@@ -628,7 +631,8 @@ static void races(const void *arg)
 	CHECKED(knob_write(DITTO_KSM "run", 0));
 	CHECKED(set("mode", "off"));
 	note("%ld pages were restored", figure("pages_restored") - before);
-	ASSERT(figure("pages_restored") > before);
+	/* What the engine has yet to examine may never become cold. */
+	ASSERT(arg || figure("pages_restored") > before);
 	over();
 }
 
