@@ -4,32 +4,77 @@
  * VMXON or SVME themselves the second finds it set and gives up; a kernel that counts who
  * wants it (compat_virt_on()) lets both run, and they would overwrite each other's
  * VM_HSAVE_PA, current VMCS and emergency callback.
+ *
+ * Where both may be loaded, only one can tell perf about guests, and the kernel warns of the
+ * second: that is left to KVM, from before its module's code runs until after it ran last.
  */
 #define pr_fmt(fmt) "ditto: " fmt
 
 #include <linux/kobject.h>
+#include <linux/lockdep.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/string.h>
 
 #include "compat.h"
 #include "core/cpus.h"
+#include "x86/cpu/sample.h"
 
 static const char *const rival_names[] = { "kvm_amd", "kvm_intel" };
 
-/* It is told of each module before that one's code runs. */
-static int rival_comes(struct notifier_block *nb, unsigned long state, void *data)
-{
-	const struct module *mod = data;
+/*
+ * Bits of rival_names: which of them are loaded. Perf asks ditto while none is; the lock is held
+ * while that changes.
+ */
+static DEFINE_MUTEX(rival_lock);
+static unsigned int rivals;
+static bool rival_samples;
 
-	if (state != MODULE_STATE_COMING ||
-	    match_string(rival_names, ARRAY_SIZE(rival_names), mod->name) < 0)
-		return NOTIFY_DONE;
-	pr_notice("%s is kept out: ditto uses the CPUs, rmmod it first\n", mod->name);
-	return notifier_from_errno(-EBUSY);
+static void rival_sample(void)
+{
+	bool wanted = rival_samples && !rivals;
+	static bool now;
+
+	lockdep_assert_held(&rival_lock);
+	if (wanted == now)
+		return;
+	now = wanted;
+	if (now)
+		sample_start();
+	else
+		sample_stop();
 }
 
-static struct notifier_block rival_nb = { .notifier_call = rival_comes };
+static void rival_note(int which, bool there)
+{
+	mutex_lock(&rival_lock);
+	if (there)
+		rivals |= BIT(which);
+	else
+		rivals &= ~BIT(which);
+	rival_sample();
+	mutex_unlock(&rival_lock);
+}
+
+/* It is told of each module before that one's code runs, and after it ran last. */
+static int rival_moves(struct notifier_block *nb, unsigned long state, void *data)
+{
+	const struct module *mod = data;
+	int which = match_string(rival_names, ARRAY_SIZE(rival_names), mod->name);
+
+	if (which < 0)
+		return NOTIFY_DONE;
+	if (COMPAT_KERNEL_OWNS_VIRT && state == MODULE_STATE_COMING) {
+		pr_notice("%s is kept out: ditto uses the CPUs, rmmod it first\n", mod->name);
+		return notifier_from_errno(-EBUSY);
+	}
+	if (state == MODULE_STATE_COMING || state == MODULE_STATE_GOING)
+		rival_note(which, state == MODULE_STATE_COMING);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block rival_nb = { .notifier_call = rival_moves };
 
 /*
  * A module whose notifiers ran before ours was there, and that is not in /sys/module yet, is
@@ -52,39 +97,53 @@ static bool rival_on_its_way(void)
 /* Every module that is loaded is a name in /sys/module, where ours is. */
 static const char *rival_there(void)
 {
+	const char *there = NULL;
 	struct kobject *kobj;
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(rival_names); i++) {
 		kobj = kset_find_obj(THIS_MODULE->mkobj.kobj.kset, rival_names[i]);
-		if (kobj) {
-			kobject_put(kobj);
-			return rival_names[i];
-		}
+		if (!kobj)
+			continue;
+		kobject_put(kobj);
+		rival_note(i, true);
+		there = rival_names[i];
 	}
-	return rival_on_its_way() ? "kvm" : NULL;
+	if (there || !rival_on_its_way())
+		return there;
+	/* Whichever it is. */
+	for (i = 0; i < ARRAY_SIZE(rival_names); i++)
+		rival_note(i, true);
+	return "kvm";
+}
+
+static void rival_let_sample(bool on)
+{
+	mutex_lock(&rival_lock);
+	rival_samples = on;
+	rival_sample();
+	mutex_unlock(&rival_lock);
 }
 
 /**
- * rival_exclude() - from here on KVM's modules cannot be loaded
+ * rival_exclude() - from here on KVM's modules and ditto are out of each other's way
  *
- * At load, before virtualization is switched on.
+ * At load, before virtualization is switched on. Perf may ask about guests when this returns.
  *
- * Return: 0; -EBUSY when one of them is, and the log says which.
+ * Return: 0; -EBUSY when one of them is loaded and must not be, and the log says which.
  */
 int rival_exclude(void)
 {
 	const char *there;
-	int err;
+	int err = register_module_notifier(&rival_nb);
 
-	if (!COMPAT_KERNEL_OWNS_VIRT)
-		return 0;
-	err = register_module_notifier(&rival_nb);
 	if (err)
 		return err;
 	there = rival_there();
-	if (!there)
+	if (!there || !COMPAT_KERNEL_OWNS_VIRT) {
+		rival_let_sample(true);
 		return 0;
+	}
 	pr_err("cannot run here: %s is loaded, rmmod it first\n", there);
 	unregister_module_notifier(&rival_nb);
 	return -EBUSY;
@@ -95,6 +154,6 @@ int rival_exclude(void)
  */
 void rival_admit(void)
 {
-	if (COMPAT_KERNEL_OWNS_VIRT)
-		unregister_module_notifier(&rival_nb);
+	rival_let_sample(false);
+	unregister_module_notifier(&rival_nb);
 }

@@ -159,6 +159,7 @@ const struct backend_ops svm_backend = {
 	.put = svm_put,
 	.fetch = svm_fetch,
 	.run = svm_run,
+	.sample = svm_sample,
 	.inject = svm_inject,
 	.set_window = svm_set_window,
 	.flush_tlb = svm_flush_tlb,

@@ -346,7 +346,10 @@ static noinstr void svm_enter_leave(struct svm_vcpu *svm)
 		  svm_quirk_sti_shadow ? svm->vcpu.st.shadow : 0);
 	asm volatile("cli" ::: "memory");
 	hostwork_leave_guest();
+	/* The STGI lets in the NMI that ended the guest. */
+	hostwork_begin_sample(&svm->vcpu);
 	svm_insn("stgi");
+	hostwork_end_sample();
 }
 
 /**
@@ -373,4 +376,19 @@ void svm_run(struct vcpu *vcpu, struct exit_facts *facts)
 	}
 	svm->soft_len = 0;
 	svm_facts(svm, facts);
+}
+
+/**
+ * svm_sample() - backend_ops.sample
+ * @vcpu: left the guest last
+ * @ip: its rip
+ * @user: set: it ran at CPL 3
+ */
+void svm_sample(const struct vcpu *vcpu, u64 *ip, bool *user)
+{
+	const struct vmcb_save_area *v =
+		&container_of(vcpu, const struct svm_vcpu, vcpu)->vmcb->save;
+
+	*ip = v->rip;
+	*user = v->cpl == 3;
 }

@@ -274,6 +274,7 @@ void svm_nmi_iret(struct svm_vcpu *svm);
 void svm_ask_exits(struct svm_vcpu *svm);
 void svm_vectoring(struct svm_vcpu *svm, struct x86_event *e);
 void svm_run(struct vcpu *vcpu, struct exit_facts *facts);
+void svm_sample(const struct vcpu *vcpu, u64 *ip, bool *user);
 
 /* Give the vCPU an ASID that is valid on this CPU, and say what VMRUN flushes. Loaded; IRQs off. */
 static inline void svm_prepare_asid(struct svm_vcpu *svm)

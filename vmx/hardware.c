@@ -153,6 +153,7 @@ const struct backend_ops vmx_backend = {
 	.put = vmx_put,
 	.fetch = vmx_fetch,
 	.run = vmx_run,
+	.sample = vmx_sample,
 	.inject = vmx_inject,
 	.set_window = vmx_set_window,
 	.flush_tlb = vmx_flush_tlb,

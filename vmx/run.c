@@ -153,13 +153,16 @@ static void vmx_take_log(struct vmx_vcpu *vmx, struct exit_facts *f)
  * An NMI that ended the guest is the host's, and blocked until an IRET: INT 2
  * brings its handler onto its own stack, as the CPU would.
  */
-static __always_inline void vmx_handle_nmi(u32 reason)
+static __always_inline void vmx_handle_nmi(struct vmx_vcpu *vmx, u32 reason)
 {
 	if ((reason & VMX_REASON) != EXIT_REASON_EXCEPTION_NMI)
 		return;
-	if ((vmcs_read(VM_EXIT_INTR_INFO) & (INTR_INFO_INTR_TYPE_MASK | INTR_INFO_VALID_MASK)) ==
+	if ((vmcs_read(VM_EXIT_INTR_INFO) & (INTR_INFO_INTR_TYPE_MASK | INTR_INFO_VALID_MASK)) !=
 	    (INTR_TYPE_NMI_INTR | INTR_INFO_VALID_MASK))
-		asm volatile("int $2" ::: "memory");
+		return;
+	hostwork_begin_sample(&vmx->vcpu);
+	asm volatile("int $2" ::: "memory");
+	hostwork_end_sample();
 }
 
 /* Nothing here may be traced: to RCU and context tracking this CPU is in the guest. */
@@ -184,7 +187,7 @@ static noinstr enum vmx_entered vmx_enter_leave(struct vmx_vcpu *vmx, u32 *reaso
 	st->cr2 = native_read_cr2();
 	if (likely(r == VMX_ENTERED)) {
 		*reason = vmcs_read(VM_EXIT_REASON);
-		vmx_handle_nmi(*reason);
+		vmx_handle_nmi(vmx, *reason);
 	}
 	hostwork_leave_guest();
 	return r;
@@ -278,4 +281,16 @@ void vmx_run(struct vcpu *vcpu, struct exit_facts *facts)
 	}
 	if (static_branch_unlikely(&vmx_flushes_l1d))
 		vmx->flush_l1d |= !(BIT(facts->kind) & QUIET_EXITS);
+}
+
+/**
+ * vmx_sample() - backend_ops.sample
+ * @vcpu: left the guest last, so its VMCS is the current one
+ * @ip: its rip
+ * @user: set: it ran at CPL 3, which is the DPL of SS (SDM vol. 3, 25.4.1)
+ */
+void vmx_sample(const struct vcpu *vcpu, u64 *ip, bool *user)
+{
+	*ip = vmcs_read(GUEST_RIP);
+	*user = VMX_AR_DPL(vmcs_read(GUEST_SS_AR_BYTES)) == 3;
 }

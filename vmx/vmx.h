@@ -361,6 +361,7 @@ void vmx_switch_counters(struct vmx_vcpu *vmx);
 
 /* run.c */
 void vmx_run(struct vcpu *vcpu, struct exit_facts *facts);
+void vmx_sample(const struct vcpu *vcpu, u64 *ip, bool *user);
 u32 vmx_timer_count(u64 exit_tsc, u64 now, u32 rate, u32 limit);
 
 /* refusal.c */

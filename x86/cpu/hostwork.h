@@ -4,8 +4,9 @@
  * accounting, context tracking, and work that waits for the way to user mode.
  *
  * The order, IRQs off: hostwork_begin_guest_time(); hostwork_enter_guest(), the
- * entry and hostwork_leave_guest(), back to back in noinstr code; the interrupt
- * that ended the guest is taken; hostwork_end_guest_time().
+ * entry and hostwork_leave_guest(), back to back in noinstr code; the NMI or interrupt that
+ * ended the guest is taken, each between hostwork_begin_sample() and hostwork_end_sample();
+ * hostwork_end_guest_time().
  */
 #ifndef DITTO_CPU_HOSTWORK_H
 #define DITTO_CPU_HOSTWORK_H
@@ -24,7 +25,11 @@
 
 #include "compat.h"
 
+struct vcpu;
+
 DECLARE_PER_CPU(unsigned long, hostwork_jiffies);
+/* The vCPU that what is handled here came out of, or NULL. */
+DECLARE_PER_CPU(const struct vcpu *, hostwork_sampled);
 
 int hostwork_init(void);
 void hostwork_exit(void);
@@ -111,6 +116,22 @@ static __always_inline void hostwork_enter_guest(void)
 	if (!context_tracking_guest_enter())
 		hostwork_tell_rcu();
 	lockdep_hardirqs_on(CALLER_ADDR0);
+}
+
+/**
+ * hostwork_begin_sample() - interrupts and NMIs from here on came out of this guest
+ * @vcpu: it ran on this CPU last, and its state is in the hardware
+ *
+ * IRQs off, until hostwork_end_sample(); between the two they are let in.
+ */
+static __always_inline void hostwork_begin_sample(const struct vcpu *vcpu)
+{
+	raw_cpu_write(hostwork_sampled, vcpu);
+}
+
+static __always_inline void hostwork_end_sample(void)
+{
+	raw_cpu_write(hostwork_sampled, NULL);
 }
 
 /**

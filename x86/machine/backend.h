@@ -305,6 +305,8 @@ struct backend_caps {
  *	found masked.  So a CPU that does not track NMI blocking has its guest's IRETs
  *	watched from the injection on.  What the backend does for that, the guest must not
  *	see
+ * @sample: of the guest that this CPU has just left: its rip, and whether it ran at CPL 3.  In
+ *	interrupt and NMI context, between hostwork_begin_sample() and hostwork_end_sample()
  * @inject: deliver @event at the coming entry; IRQs off
  * @set_window: arm exactly these WINDOW_* exits
  * @flush_tlb: no translation of this guest survives the next entry; IRQs off
@@ -338,6 +340,7 @@ struct backend_ops {
 
 	void (*fetch)(struct vcpu *vcpu, u32 parts);
 	void (*run)(struct vcpu *vcpu, struct exit_facts *facts);
+	void (*sample)(const struct vcpu *vcpu, u64 *ip, bool *user);
 	void (*inject)(struct vcpu *vcpu, const struct x86_event *event);
 	void (*set_window)(struct vcpu *vcpu, u32 windows);
 	void (*flush_tlb)(struct vcpu *vcpu);

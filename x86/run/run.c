@@ -221,6 +221,20 @@ static noinline void run_note_written(struct vcpu *vcpu, const struct exit_facts
 }
 
 /*
+ * The interrupt that ended the guest, in the guest's time. What is traced before and behind is
+ * the host's.
+ */
+static __always_inline void run_take_irq(struct vcpu *vcpu, const struct exit_facts *facts)
+{
+	hostwork_begin_sample(vcpu);
+	if (facts->host_vector)
+		hostwork_take_irq(facts->host_vector);
+	local_irq_enable();
+	local_irq_disable();
+	hostwork_end_sample();
+}
+
+/*
  * One trip; true with @facts filled, false when something has to be done first. @attended
  * is constant: for others none of that is there.
  */
@@ -258,11 +272,7 @@ static __always_inline bool run_enter(struct vcpu *vcpu, struct exit_facts *fact
 	compat_guest_trained();
 	run_epoch_end(vcpu);
 	smp_store_release(&vcpu->mode, VCPU_OUTSIDE);
-	/* The interrupt that ended the guest is taken here, in the guest's time. */
-	if (facts->host_vector)
-		hostwork_take_irq(facts->host_vector);
-	local_irq_enable();
-	local_irq_disable();
+	run_take_irq(vcpu, facts);
 	hostwork_end_guest_time();
 	local_irq_enable();
 	preempt_enable();

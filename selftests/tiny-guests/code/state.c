@@ -290,6 +290,21 @@ void g_spin_forever(void)
 		pause();
 }
 
+/* It stands between these two for ever, so that who looks knows where. */
+asm(".globl g_stand_begin, g_stand_end\n"
+    "g_stand_begin: jmp g_stand_begin\n"
+    "g_stand_end: hlt");
+
+void g_stand_kernel(void)
+{
+	asm volatile("jmp g_stand_begin");
+}
+
+void g_stand_user(void)
+{
+	TRY_USER("jmp g_stand_begin", ::: "memory");
+}
+
 void g_halt_forever(void)
 {
 	for (;;)
