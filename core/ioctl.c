@@ -249,6 +249,7 @@ BY_STRUCT(msr_filter_ioctl_set32)
 #endif
 BY_STRUCT(vm_ioctl_set_name)
 BY_VALUE(vm_ioctl_set_policy)
+BY_STRUCT(vm_ioctl_memory)
 BY_VALUE(vm_ioctl_set_tss_addr)
 BY_STRUCT(vm_ioctl_set_identity_map_addr)
 BY_VALUE(vm_ioctl_set_boot_cpu_id)
@@ -303,6 +304,7 @@ static struct ioctl_entry vm_ioctls[] __ro_after_init = {
 	{ KVM_RESET_DIRTY_RINGS, 0, do_vm_ioctl_reset_rings },
 	{ DITTO_SET_NAME, IN | LOCK, do_vm_ioctl_set_name },
 	{ DITTO_SET_POLICY, VALUE, do_vm_ioctl_set_policy },
+	{ DITTO_MEMORY, OUT, do_vm_ioctl_memory },
 	{ KVM_SET_TSS_ADDR, VALUE | LOCK, do_vm_ioctl_set_tss_addr },
 	{ KVM_SET_IDENTITY_MAP_ADDR, IN | LOCK, do_vm_ioctl_set_identity_map_addr },
 	{ KVM_SET_BOOT_CPU_ID, VALUE | LOCK, do_vm_ioctl_set_boot_cpu_id },

@@ -377,6 +377,18 @@ int vm_ioctl_set_policy(struct vm *vm, unsigned long policy)
 }
 
 /**
+ * vm_ioctl_memory() - DITTO_MEMORY
+ * @vm: any
+ * @m: zeroed
+ *
+ * Return: as mmu_measure().
+ */
+int vm_ioctl_memory(struct vm *vm, struct ditto_memory *m)
+{
+	return mmu_measure(&vm->mmu, m);
+}
+
+/**
  * vm_ioctl_set_tss_addr() - KVM_SET_TSS_ADDR
  * @vm: vm->lock held
  * @addr: gpa of three pages below 4 GiB that the VMM keeps free

@@ -25,6 +25,7 @@ void vm_teardown(void);
 int vm_set_clock(struct vm *vm, struct kvm_clock_data *data);
 int vm_ioctl_set_name(struct vm *vm, struct ditto_vm_name *args);
 int vm_ioctl_set_policy(struct vm *vm, unsigned long policy);
+int vm_ioctl_memory(struct vm *vm, struct ditto_memory *m);
 int vm_ioctl_set_tss_addr(struct vm *vm, unsigned long addr);
 int vm_ioctl_set_identity_map_addr(struct vm *vm, u64 *addr);
 int vm_ioctl_reset_rings(struct vm *vm);

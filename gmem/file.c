@@ -140,14 +140,14 @@ unsigned long gmem_overhead(struct gmem *g)
 }
 
 /*
- * How many indexes have a chunk, at least: its directories, and one more for each root that
- * has this directory, too.
+ * As one of how many a gmem has a chunk: each of the directories that have it has an equal part,
+ * of which the roots that have that directory have equal parts. So all parts are the whole.
  */
 static unsigned int chunk_copies(struct gmem *g, struct gmem_chunk *c)
 {
 	struct gmem_dir *dir = gmem_dir_lookup(g, c->base);
 
-	return max(1, atomic_read(&c->owners)) + (dir ? max(1, atomic_read(&dir->owners)) - 1 : 0);
+	return max(1, atomic_read(&c->owners)) * (dir ? max(1, atomic_read(&dir->owners)) : 1);
 }
 
 /* An entry's fair part of a page, in 1/256 bytes; 0 if the page is its own. */
@@ -377,18 +377,31 @@ static long file_fork(struct file *file)
 	return gmem_new_fd(gmem_fork(g), &gmem_fops, O_RDWR | O_CLOEXEC);
 }
 
+static int file_measure(struct file *file, void __user *arg)
+{
+	struct gmem *g = file->private_data;
+	struct ditto_memory m = {};
+	int err = gmem_measure(&g, 1, &m);
+
+	return err ?: copy_to_user(arg, &m, sizeof(m)) ? -EFAULT : 0;
+}
+
 /**
  * gmem_file_ioctl() - ioctl of a gmem's file
  * @file: the file
  * @cmd: which
  * @arg: its argument
  *
- * Return: 0, an fd, -ENOTTY, -EFAULT; or as gmem_set_policy() or gmem_fork(). Also -EBADF if the
- * file is not open for that, -EPERM if it is not the caller's, -EINVAL if it is one machine's.
+ * Return: 0, an fd, -ENOTTY, -EFAULT; or as gmem_set_policy(), gmem_fork() or gmem_measure(). Also
+ * -EBADF if the file is not open for that, -EPERM if it is not the caller's, -EINVAL if it is one
+ * machine's.
  */
 long gmem_file_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct ditto_gmem_stats st;
+
+	if (cmd == DITTO_MEMORY)
+		return file_measure(file, (void __user *)arg);
 
 	if (cmd == DITTO_GMEM_SET_POLICY)
 		return file_set_policy(file, arg);

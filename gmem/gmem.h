@@ -40,6 +40,7 @@ struct gmem_binding;
 struct seq_file;
 struct ditto_create_gmem;
 struct ditto_gmem_stats;
+struct ditto_memory;
 
 /**
  * struct gmem_mapping - what a fault on an offset resolves to
@@ -160,6 +161,7 @@ void gmem_put(struct gmem *g);
 u64 gmem_size(const struct gmem *g);
 void gmem_stats(struct gmem *g, struct ditto_gmem_stats *st);
 void gmem_usage(struct gmem *g, struct gmem_usage *u);
+int gmem_measure(struct gmem *const *gmems, unsigned int nr, struct ditto_memory *m);
 
 /* What may be shared (policy.c). */
 int gmem_set_policy(struct gmem *g, u32 policy);

@@ -180,3 +180,42 @@ void mmu_stats(struct mmu *mmu, struct ditto_vm_info *info)
 	}
 	rcu_read_unlock();
 }
+
+/* The gmems that back slots, each once and referenced, or an error; @nr is set. */
+static struct gmem **gmems_all(struct mmu *mmu, unsigned int *nr)
+{
+	struct mmu_gmem *user;
+	struct gmem **all;
+
+	*nr = 0;
+	mutex_lock(&mmu->gmems_lock);
+	all = kvcalloc(list_count_nodes(&mmu->gmems) + 1, sizeof(*all), GFP_KERNEL_ACCOUNT);
+	if (all)
+		list_for_each_entry(user, &mmu->gmems, list)
+			all[(*nr)++] = gmem_get(user->gmem);
+	mutex_unlock(&mmu->gmems_lock);
+	return all;
+}
+
+/**
+ * mmu_measure() - what the memory of a machine holds, and what its end would give back
+ * @mmu: takes its gmems_lock
+ * @m: zeroed
+ *
+ * Return: as gmem_measure().
+ */
+int mmu_measure(struct mmu *mmu, struct ditto_memory *m)
+{
+	unsigned int i, nr;
+	struct gmem **all = gmems_all(mmu, &nr);
+	int err;
+
+	if (!all)
+		return -ENOMEM;
+	m->user = mmu_user_pages(mmu) << PAGE_SHIFT;
+	err = gmem_measure(all, nr, m);
+	for (i = 0; i < nr; i++)
+		gmem_put(all[i]);
+	kvfree(all);
+	return err;
+}

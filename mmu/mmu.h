@@ -119,6 +119,7 @@ void mmu_note_written(struct mmu *mmu, const u64 *gpas, unsigned int nr);
 /* gmems.c */
 int mmu_set_policy(struct mmu *mmu, unsigned long policy);
 void mmu_stats(struct mmu *mmu, struct ditto_vm_info *info);
+int mmu_measure(struct mmu *mmu, struct ditto_memory *m);
 
 /* check.c */
 int mmu_check(struct mmu *mmu, struct seq_file *m);

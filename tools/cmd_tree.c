@@ -20,21 +20,22 @@
 
 static const char doc[] =
 	"List this user's machines that can be reached, each below the one it is a fork of.\v"
-	"RESIDENT is what is there of a machine's memory; UNIQUE the part that no other machine "
-	"has, which is what its end would give back, beside its page tables; FAIR is UNIQUE and an "
-	"equal part of what it shares with others, estimated. Memory is its parent's and its own "
-	"together until one of them writes.\n"
+	"RESIDENT is what is there of a machine's memory; UNIQUE the part that nothing else has; "
+	"FAIR is UNIQUE and an equal part of what it shares with others; FREED is what its end "
+	"would give back, beside its page tables. Memory is its parent's and its own together "
+	"until one of them writes.\n"
 	"\n"
 	"Exit status: 0; 1 if the machines cannot be listed.";
 
 /**
  * struct member - a machine that answered
  * @info: what it said
+ * @memory: likewise of its memory, page for page; NULL: it could not
  * @vm: what the module says of it, or NULL
  * @shown: it stands in the table
  */
 struct member {
-	struct json_object *info;
+	struct json_object *info, *memory;
 	const struct ditto_vm_info *vm;
 	bool shown;
 };
@@ -65,17 +66,33 @@ static void find_vm(const struct machines *m, struct member *member)
 			member->vm = &m->vms[i];
 }
 
-static int member_add(struct family *f, struct json_object *info)
+static void member_end(struct member *m)
+{
+	json_object_put(m->info);
+	json_object_put(m->memory);
+}
+
+static void member_add(struct family *f, struct member m)
 {
 	struct member *bigger = reallocarray(f->member, f->count + 1, sizeof(*bigger));
 
 	if (!bigger) {
-		json_object_put(info);
-		return -1;
+		member_end(&m);
+		return;
 	}
 	f->member = bigger;
-	f->member[f->count++] = (struct member){ .info = info };
-	return 0;
+	f->member[f->count++] = m;
+}
+
+static void member_ask(struct family *f, int fd)
+{
+	struct member m = { 0 };
+
+	if (machine_call(fd, "info", &m.info, NULL))
+		return;
+	if (machine_call(fd, "memory", &m.memory, NULL))
+		m.memory = NULL;
+	member_add(f, m);
 }
 
 static int by_name(const void *a, const void *b)
@@ -93,7 +110,6 @@ static void family_ask(struct family *f)
 	char name[256];
 
 	while (dir && (entry = readdir(dir))) {
-		struct json_object *info;
 		int fd = socket_name(entry, name, sizeof(name)) ?
 			 socket_connect(name, ANSWER_MS) : -1;
 
@@ -101,8 +117,7 @@ static void family_ask(struct family *f)
 			socket_remove_stale(name);
 		if (fd < 0)
 			continue;
-		if (!machine_call(fd, "info", &info, NULL))
-			member_add(f, info);
+		member_ask(f, fd);
 		close(fd);
 	}
 	if (dir)
@@ -113,12 +128,26 @@ static void family_ask(struct family *f)
 
 static const struct ditto_vm_info nothing;
 
+/* What the machine said; else what the module's sums tell. */
+static uint64_t bytes_of(const struct member *m, const char *name, uint64_t otherwise)
+{
+	struct json_object *bytes;
+
+	return m->memory && json_object_object_get_ex(m->memory, name, &bytes) ?
+	       json_object_get_uint64(bytes) : otherwise;
+}
+
 static void show_row(struct family *f, const struct member *m, unsigned int depth)
 {
 	const struct ditto_vm_info *vm = m->vm ?: &nothing;
-	const uint64_t sizes[] = { vm->ram_bytes, vm->resident_bytes,
-				   vm->resident_bytes - vm->shared_bytes,
-				   vm->resident_bytes - vm->saved_bytes };
+	uint64_t alone = vm->resident_bytes - vm->shared_bytes;
+	const uint64_t sizes[] = {
+		vm->ram_bytes,
+		bytes_of(m, "resident_bytes", vm->resident_bytes),
+		bytes_of(m, "unique_bytes", alone),
+		bytes_of(m, "fair_bytes", vm->resident_bytes - vm->saved_bytes),
+		bytes_of(m, "freed_bytes", alone),
+	};
 	const char *name = message_string(m->info, "name");
 	char buf[16];
 
@@ -135,13 +164,18 @@ static void show_json(struct family *f, const struct member *m)
 	struct json_object *o = json_object_get(m->info);
 	const struct ditto_vm_info *vm = m->vm ?: &nothing;
 
+	uint64_t alone = vm->resident_bytes - vm->shared_bytes;
+	uint64_t resident = bytes_of(m, "resident_bytes", vm->resident_bytes);
+	uint64_t unique = bytes_of(m, "unique_bytes", alone);
+
 	json_object_object_add(o, "ram_bytes", json_object_new_uint64(vm->ram_bytes));
-	json_object_object_add(o, "resident_bytes", json_object_new_uint64(vm->resident_bytes));
-	json_object_object_add(o, "shared_bytes", json_object_new_uint64(vm->shared_bytes));
-	json_object_object_add(o, "unique_bytes",
-			       json_object_new_uint64(vm->resident_bytes - vm->shared_bytes));
-	json_object_object_add(o, "fair_bytes",
-			       json_object_new_uint64(vm->resident_bytes - vm->saved_bytes));
+	json_object_object_add(o, "resident_bytes", json_object_new_uint64(resident));
+	json_object_object_add(o, "unique_bytes", json_object_new_uint64(unique));
+	json_object_object_add(o, "shared_bytes", json_object_new_uint64(resident - unique));
+	json_object_object_add(o, "fair_bytes", json_object_new_uint64(
+		bytes_of(m, "fair_bytes", vm->resident_bytes - vm->saved_bytes)));
+	json_object_object_add(o, "freed_bytes", json_object_new_uint64(
+		bytes_of(m, "freed_bytes", alone)));
 	json_object_array_add(f->array, o);
 }
 
@@ -178,9 +212,9 @@ static bool has_parent(const struct family *f, const struct member *m)
 static void family_show(struct family *f)
 {
 	static const char *const heads[] = { "NAME", "PID", "STATE", "AGENT", "RAM", "RESIDENT",
-					     "UNIQUE", "FAIR" };
+					     "UNIQUE", "FAIR", "FREED" };
 
-	table_init(&f->table, "lrllrrrr");
+	table_init(&f->table, "lrllrrrrr");
 	for (size_t i = 0; i < ARRAY_SIZE(heads); i++)
 		table_add(&f->table, "%s", heads[i]);
 	for (size_t i = 0; i < f->count; i++)
@@ -212,7 +246,7 @@ static int tree_print(const struct listing *l, int fd)
 		json_print(f.array);
 	json_object_put(f.array);
 	while (f.count)
-		json_object_put(f.member[--f.count].info);
+		member_end(&f.member[--f.count]);
 	free(f.member);
 	free(f.machines.vms);
 	return ret < 0;

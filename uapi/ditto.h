@@ -80,6 +80,47 @@ struct ditto_gmem_stats {
 #define DITTO_GMEM_STATS	_IOR(DITTO_IO, 0x01, struct ditto_gmem_stats)
 
 /**
+ * struct ditto_memory - what DITTO_MEMORY fills in, all in bytes
+ * @size: of the gmems
+ * @resident: offsets that have a page; the sum of the next three
+ * @unique: of these, what nothing else has
+ * @merged: what merging shares, with others or in itself
+ * @forked: what forks and what they were forked from still have in common
+ * @compressed: offsets whose contents are compressed, and in no page
+ * @zero: all others, which read as zero
+ * @fair: the fair part: of each page an equal part for each that has it, of compressed contents
+ *	their compressed size likewise. The parts of all gmems are the whole
+ * @freed: what is free when these gmems end, and what a reset of them would bring back with
+ *	them; if nobody else holds them. The index and page tables come on top of that
+ * @user: memory of the machine that is its process's own, as that has it mapped
+ * @reserved: 0
+ *
+ * Under the policy "secure" a page counts as if nobody else had it in @fair, and as if somebody
+ * had in @freed, because nobody is to learn whether one has.
+ */
+struct ditto_memory {
+	__u64 size;
+	__u64 resident;
+	__u64 unique;
+	__u64 merged;
+	__u64 forked;
+	__u64 compressed;
+	__u64 zero;
+	__u64 fair;
+	__u64 freed;
+	__u64 user;
+	__u64 reserved[6];
+};
+
+/**
+ * DITTO_MEMORY - VM, gmem: measure the gmems of a machine together, or one
+ *
+ * Looks at every page, so it takes time by their size. It waits for nobody and stops nobody: what
+ * it says is exact when nothing changes meanwhile. Errors: -ENOMEM, -EFAULT, -EINTR.
+ */
+#define DITTO_MEMORY		_IOR(DITTO_IO, 0x08, struct ditto_memory)
+
+/**
  * DITTO_GMEM_SET_POLICY - gmem: change its policy
  *
  * The argument is a DITTO_POLICY_*. What was merged under the old policy is undone first,
