@@ -67,7 +67,7 @@ static void look_window(struct mmu *mmu, unsigned long hva)
 		slot = container_of(n, struct memslot, hva_node);
 	read_unlock(&mmu->lock);
 	if (slot) {
-		gfn = slot->base + ((hva - slot->hva) >> PAGE_SHIFT);
+		gfn = memslot_hva_gfn(slot, hva);
 		if (window_choose(slot, gfn) == slot)
 			window_make(slot, gfn);
 	}

@@ -69,7 +69,7 @@ int private_slot_new(struct memslot *tmpl, struct gmem *gmem, u64 offset)
 	if (!behind)
 		return -ENOMEM;
 	behind->gmem = gmem;
-	behind->hva = 0;
+	behind->hva_node.start = 0;
 	behind->pos = offset;
 	tmpl->private = behind;
 	return 0;

@@ -309,8 +309,7 @@ static int memslot_attach(struct memslot *slot)
 
 	if (slot->gmem)
 		return memslot_attach_gmem(slot);
-	slot->hva_node.start = slot->hva;
-	slot->hva_node.last = slot->hva + (slot->npages << PAGE_SHIFT) - 1;
+	slot->hva_node.last = slot->hva_node.start + (slot->npages << PAGE_SHIFT) - 1;
 	err = notifier_attach(slot->mmu);
 	return err || !slot->private ? err : memslot_attach_gmem(slot->private);
 }
@@ -400,7 +399,7 @@ int slots_add(struct mmu *mmu, const struct memslot *tmpl)
 static bool memslot_same_backing(const struct memslot *a, const struct memslot *b)
 {
 	return a->npages == b->npages && memslot_readonly(a) == memslot_readonly(b) &&
-	       a->gmem == b->gmem && a->hva == b->hva && a->pos == b->pos;
+	       a->gmem == b->gmem && a->hva_node.start == b->hva_node.start && a->pos == b->pos;
 }
 
 static int slots_set_logging(struct memslot *slot, bool want)
@@ -510,7 +509,7 @@ static int slots_set_guest(struct mmu *mmu, struct memslot *tmpl,
 	if (gmem_guest_is_mappable(gmem)) {
 		tmpl->flags = 0;
 		tmpl->gmem = gmem;
-		tmpl->hva = 0;
+		tmpl->hva_node.start = 0;
 		tmpl->pos = r->guest_memfd_offset;
 		err = slots_set(mmu, tmpl);
 	} else {
@@ -565,7 +564,7 @@ int mmu_set_user_region2(struct mmu *mmu, const struct kvm_userspace_memory_regi
 	    !access_ok((void __user *)(unsigned long)r->userspace_addr, r->memory_size))
 		return -EINVAL;
 	memslot_fill(&tmpl, mmu, r->slot, r->flags, r->guest_phys_addr, r->memory_size);
-	tmpl.hva = r->userspace_addr;
+	tmpl.hva_node.start = r->userspace_addr;
 
 	/* Its holder may be waiting for user space. */
 	if (mutex_lock_killable(&mmu->slots_lock))

@@ -32,56 +32,72 @@ struct dirty_log {
 #define MEMSLOT_WINDOWS	8
 
 /**
+ * struct memslot_windows - the windows of a user-backed slot (window.c)
+ *
+ * Changed under mmu->lock for write, so that it holds them still; read in sections of
+ * mmu->srcu, too.
+ *
+ * @nr: the first of @slot that may be used; only grows
+ * @slot: a window, or NULL
+ */
+struct memslot_windows {
+	unsigned int nr;
+	struct memslot *slot[MEMSLOT_WINDOWS];
+};
+
+/**
  * struct memslot - a range of guest-physical memory and what backs it
  *
  * All but @log, @windows, @gone, the bits of @written and the nodes is constant while it is
- * published.
+ * published. A machine may have tens of thousands, most of them over user memory: what few of
+ * them need is behind a pointer.
  *
  * @mmu: that it belongs to
  * @base: first gfn
  * @npages: its size
  * @id: the VMM's number
+ * @gone: of a window: nothing is mapped through it, and it is looked up no more; mmu->lock
  * @flags: KVM_MEM_READONLY, KVM_MEM_GUEST_MEMFD: it is one of the two of such a region
  * @gfn_node: in the two trees mmu->slots_by_gfn
- * @hva_node: of a user-backed slot: its hvas, in mmu->slots_by_hva
+ * @hva_node: of a user-backed slot: its hvas in mmu->mm, in mmu->slots_by_hva. Its start is
+ *	constant, too, and 0 in the others
  * @gmem: backs the slot, with a reference; NULL for a user-backed slot
  * @private: of a user-backed slot: the one behind it, which is found where gfns are private
  *	(private.c); or NULL
  * @front: of a window: the user-backed slot that it is a part of (window.c); else NULL
- * @windows: of a user-backed slot: the first @nr_windows may be used. Changed under mmu->lock
- *	for write, so that it holds them still; read in sections of mmu->srcu, too
- * @nr_windows: only grows
- * @gone: of a window: nothing is mapped through it, and it is looked up no more; mmu->lock
+ * @windows: of a user-backed slot that has, or had, a window; else NULL. Set once, by
+ *	cmpxchg, in a section of mmu->srcu
  * @user: of a gmem-backed slot: what counts it among those of @gmem
  * @binding: in @gmem; from offset binding.node.start on
  * @written: where the format is logged, a bit for each LOG_BLOCK of @gmem that may
  *	have dirty leaves; atomic.  Else NULL
  * @log: of the slot's writes, or NULL.  Changed under mmu->slots_lock and mmu->lock for
  *	write, so that either holds it still, too; freed after a section of mmu->srcu
- * @hva: of a user-backed slot: where its first byte is, in mmu->mm
  * @pos: of a gmem-backed slot: where its first byte is, in bytes from the beginning of @gmem
  */
 struct memslot {
 	struct mmu *mmu;
 	gfn_t base;
 	u64 npages;
-	u32 id;
+	u16 id;
+	bool gone;
 	u32 flags;
 	struct rb_node gfn_node[2];
 	struct interval_tree_node hva_node;
 	struct gmem *gmem;
 	struct memslot *private;
 	struct memslot *front;
-	struct memslot *windows[MEMSLOT_WINDOWS];
-	unsigned int nr_windows;
-	bool gone;
+	struct memslot_windows *windows;
 	struct mmu_gmem *user;
 	struct gmem_binding binding;
 	unsigned long *written;
 	struct dirty_log *log;
-	hva_t hva;
 	u64 pos;
 };
+
+/* The next size that there is to allocate is twice as large. */
+static_assert(sizeof(struct memslot) <= 256);
+static_assert(MMU_NR_SLOTS <= U16_MAX);
 
 /* Pages of a block of a gmem: @written has one bit for each. */
 #define LOG_BLOCK	512
@@ -146,7 +162,13 @@ static inline bool memslot_readonly(const struct memslot *slot)
 /* Of a user-backed slot. */
 static inline hva_t memslot_hva(const struct memslot *slot, gpa_t gpa)
 {
-	return gpa - (slot->base << PAGE_SHIFT) + slot->hva;
+	return gpa - (slot->base << PAGE_SHIFT) + slot->hva_node.start;
+}
+
+/* The same the other way round; an hva that the slot has, or the end of those. */
+static inline gfn_t memslot_hva_gfn(const struct memslot *slot, hva_t hva)
+{
+	return slot->base + ((hva - slot->hva_node.start) >> PAGE_SHIFT);
 }
 
 /* Of a gmem-backed slot, as are the next two: the byte of its gmem. */
@@ -246,7 +268,7 @@ static inline struct memslot *mmu_last_slot(struct mmu *mmu, gfn_t gfn)
 /* What backs a gfn of a slot: the slot, or its window there. In a section of mmu->srcu. */
 static inline struct memslot *memslot_behind(struct memslot *slot, gfn_t gfn)
 {
-	return slot && READ_ONCE(slot->nr_windows) ? window_choose(slot, gfn) : slot;
+	return slot && READ_ONCE(slot->windows) ? window_choose(slot, gfn) : slot;
 }
 
 /**

@@ -63,6 +63,20 @@ static struct window *slot_window(struct memslot *slot)
 	return container_of(slot, struct window, slot);
 }
 
+/* How many places for windows a slot has ever used. */
+static unsigned int windows_nr(const struct memslot *slot)
+{
+	const struct memslot_windows *windows = READ_ONCE(slot->windows);
+
+	return windows ? smp_load_acquire(&windows->nr) : 0;
+}
+
+/* The window at a place below windows_nr(), or NULL. */
+static struct memslot *window_at(const struct memslot *slot, unsigned int i)
+{
+	return smp_load_acquire(&READ_ONCE(slot->windows)->slot[i]);
+}
+
 /**
  * window_choose() - what backs a gfn of a slot that has, or had, windows
  * @slot: found for @gfn; the caller is in a read section of mmu->srcu, or has mmu->lock
@@ -72,10 +86,10 @@ static struct window *slot_window(struct memslot *slot)
  */
 struct memslot *window_choose(struct memslot *slot, gfn_t gfn)
 {
-	unsigned int i, nr = smp_load_acquire(&slot->nr_windows);
+	unsigned int i, nr = windows_nr(slot);
 
 	for (i = 0; i < nr; i++) {
-		struct memslot *w = smp_load_acquire(&slot->windows[i]);
+		struct memslot *w = window_at(slot, i);
 
 		if (w && memslot_has(w, gfn))
 			return w;
@@ -86,10 +100,10 @@ struct memslot *window_choose(struct memslot *slot, gfn_t gfn)
 /* The first gfn behind @gfn, which is in no window, that is in one; or @end. */
 static gfn_t window_next(struct memslot *slot, gfn_t gfn, gfn_t end)
 {
-	unsigned int i;
+	unsigned int i, nr = windows_nr(slot);
 
-	for (i = 0; i < slot->nr_windows; i++) {
-		struct memslot *w = READ_ONCE(slot->windows[i]);
+	for (i = 0; i < nr; i++) {
+		struct memslot *w = window_at(slot, i);
 
 		if (w && w->base > gfn && w->base < end)
 			end = w->base;
@@ -100,10 +114,10 @@ static gfn_t window_next(struct memslot *slot, gfn_t gfn, gfn_t end)
 /* The first gfn of the gap between windows that @gfn is in, not before @start. */
 static gfn_t window_gap_start(struct memslot *slot, gfn_t gfn, gfn_t start)
 {
-	unsigned int i;
+	unsigned int i, nr = windows_nr(slot);
 
-	for (i = 0; i < slot->nr_windows; i++) {
-		struct memslot *w = READ_ONCE(slot->windows[i]);
+	for (i = 0; i < nr; i++) {
+		struct memslot *w = window_at(slot, i);
 
 		if (w && w->base <= gfn && w->base + w->npages > start)
 			start = w->base + w->npages;
@@ -124,8 +138,8 @@ static bool window_place(struct memslot *w, struct memslot *front, gfn_t gfn,
 			 const struct vm_area_struct *vma)
 {
 	u64 pages = gmem_size(w->gmem) >> PAGE_SHIFT;
-	u64 start = max_t(u64, vma->vm_start, front->hva);
-	u64 end = min_t(u64, vma->vm_end, front->hva + (front->npages << PAGE_SHIFT));
+	u64 start = max_t(u64, vma->vm_start, front->hva_node.start);
+	u64 end = min_t(u64, vma->vm_end, front->hva_node.last + 1);
 	gfn_t first, last;
 
 	if (pages <= vma->vm_pgoff)
@@ -133,8 +147,8 @@ static bool window_place(struct memslot *w, struct memslot *front, gfn_t gfn,
 	end = min_t(u64, end, vma->vm_start + ((pages - vma->vm_pgoff) << PAGE_SHIFT));
 	if (start >= end)
 		return false;
-	first = window_gap_start(front, gfn, front->base + ((start - front->hva) >> PAGE_SHIFT));
-	last = window_next(front, gfn, front->base + ((end - front->hva) >> PAGE_SHIFT));
+	first = window_gap_start(front, gfn, memslot_hva_gfn(front, start));
+	last = window_next(front, gfn, memslot_hva_gfn(front, end));
 	if (gfn < first || gfn >= last)
 		return false;
 	w->base = first;
@@ -156,6 +170,19 @@ static void window_free(struct window *w)
 	kfree(w);
 }
 
+/* Have places for windows in a slot; who comes first sets them. */
+static bool windows_alloc(struct memslot *front)
+{
+	struct memslot_windows *new;
+
+	if (READ_ONCE(front->windows))
+		return true;
+	new = kzalloc(sizeof(*new), GFP_KERNEL_ACCOUNT);
+	if (new && cmpxchg(&front->windows, NULL, new))
+		kfree(new);
+	return new;
+}
+
 /* A bound window over what the process maps at @gfn, or NULL. mmap_lock is held. */
 static struct window *window_new(struct memslot *front, gfn_t gfn)
 {
@@ -164,7 +191,7 @@ static struct window *window_new(struct memslot *front, gfn_t gfn)
 	struct gmem *gmem = vma && window_may(front, vma) ? gmem_mapped_by(vma) : NULL;
 	struct window *w;
 
-	if (!gmem)
+	if (!gmem || !windows_alloc(front))
 		return NULL;
 	w = kzalloc(sizeof(*w), GFP_KERNEL_ACCOUNT);
 	if (!w)
@@ -193,7 +220,7 @@ static int window_find_place(struct memslot *front, const struct memslot *w)
 	if (window_choose(front, w->base) != front || window_next(front, w->base, end) != end)
 		return -1;
 	for (i = MEMSLOT_WINDOWS - 1; i >= 0; i--)
-		if (!front->windows[i])
+		if (!window_at(front, i))
 			place = i;
 	return place;
 }
@@ -201,6 +228,7 @@ static int window_find_place(struct memslot *front, const struct memslot *w)
 /* What the process's own pages had mapped there goes; from now on the gmem is asked. */
 static bool window_publish(struct memslot *front, struct window *w)
 {
+	struct memslot_windows *windows = front->windows;
 	struct memslot *slot = &w->slot;
 	struct mmu *mmu = front->mmu;
 	struct tdp_zap zap;
@@ -213,9 +241,9 @@ static bool window_publish(struct memslot *front, struct window *w)
 		mmu_invalidated(mmu);
 		tdp_zap_range(mmu, &zap, slot->base, slot->base + slot->npages);
 		tdp_zap_flush(mmu, &zap);
-		smp_store_release(&front->windows[place], slot);
-		if (place >= front->nr_windows)
-			smp_store_release(&front->nr_windows, place + 1);
+		smp_store_release(&windows->slot[place], slot);
+		if (place >= windows->nr)
+			smp_store_release(&windows->nr, place + 1);
 	}
 	write_unlock(&mmu->lock);
 	tdp_zap_finish(mmu, &zap, true);
@@ -250,12 +278,12 @@ bool window_make(struct memslot *slot, gfn_t gfn)
 /* Step 4, as far as it is done at once. mmu->lock is held for write. */
 static void window_end(struct memslot *front, unsigned int i)
 {
-	struct memslot *slot = front->windows[i];
+	struct memslot *slot = window_at(front, i);
 	struct window *w = slot_window(slot);
 	struct mmu *mmu = front->mmu;
 
 	lockdep_assert_held_write(&mmu->lock);
-	WRITE_ONCE(front->windows[i], NULL);
+	WRITE_ONCE(front->windows->slot[i], NULL);
 	slot->gone = true;
 	mmu_invalidated(mmu);
 	tdp_zap_init(&w->zap, slot);
@@ -279,8 +307,8 @@ void window_revoke(struct memslot *window)
 	if (!front)
 		return;
 	write_lock(&mmu->lock);
-	for (i = 0; i < front->nr_windows; i++)
-		if (front->windows[i] == window)
+	for (i = 0; i < windows_nr(front); i++)
+		if (window_at(front, i) == window)
 			window_end(front, i);
 	write_unlock(&mmu->lock);
 }
@@ -295,8 +323,8 @@ void windows_drop(struct memslot *slot, gfn_t start, gfn_t end)
 {
 	unsigned int i;
 
-	for (i = 0; i < slot->nr_windows; i++) {
-		struct memslot *w = slot->windows[i];
+	for (i = 0; i < windows_nr(slot); i++) {
+		struct memslot *w = window_at(slot, i);
 
 		if (w && w->base < end && start < w->base + w->npages)
 			window_end(slot, i);
@@ -336,12 +364,14 @@ void windows_end(struct memslot *slot)
 {
 	struct mmu *mmu = slot->mmu;
 
-	if (!slot->nr_windows)
+	if (!slot->windows)
 		return;
 	write_lock(&mmu->lock);
 	windows_drop(slot, slot->base, slot->base + slot->npages);
 	write_unlock(&mmu->lock);
 	flush_work(&mmu->windows_work);
+	kfree(slot->windows);
+	slot->windows = NULL;
 }
 
 /* The rest of step 4. */
