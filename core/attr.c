@@ -8,7 +8,7 @@
 
 #include "core/ioctl.h"
 #include "x86/cpu/clock.h"
-#include "x86/cpu/cpuid.h"
+#include "x86/cpu/cpuid_host.h"
 
 /* One that exists does so on every host. */
 static bool attr_is(const struct kvm_device_attr *attr, u32 group, u64 nr)

@@ -12,7 +12,7 @@
 #include "mmu/ring.h"
 #include "x86/board/irqchip.h"
 #include "x86/cpu/clock.h"
-#include "x86/cpu/cpuid.h"
+#include "x86/cpu/cpuid_host.h"
 #include "x86/cpu/fpu.h"
 #include "x86/machine/vm.h"
 #include "x86/run/debug.h"

@@ -23,6 +23,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "compat.h"
 #include "core/fork.h"
 #include "core/ioctl.h"
 #include "core/vcpu.h"
@@ -32,8 +33,9 @@
 #include "mmu/ring.h"
 #include "x86/board/coalesced.h"
 #include "x86/board/irqchip.h"
-#include "x86/board/lapic.h"
-#include "x86/cpu/clock.h"
+#include "x86/board/lapic_state.h"
+#include "x86/board/lapic_timer.h"
+#include "x86/cpu/clock_copy.h"
 #include "x86/cpu/cpuid.h"
 #include "x86/cpu/fpu.h"
 #include "x86/run/copy.h"

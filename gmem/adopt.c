@@ -67,7 +67,7 @@
 #include "compat.h"
 #include "gmem/adopt.h"
 #include "gmem/file.h"
-#include "gmem/merge.h"
+#include "gmem/mc.h"
 #include "gmem/punch.h"
 
 static bool adopt_on = true;

@@ -10,7 +10,7 @@
 #include "gmem/bind.h"
 #include "gmem/index.h"
 #include "gmem/internal.h"
-#include "gmem/reader.h"
+#include "gmem/mappings.h"
 
 /* bind_lock held for write. */
 static int bind_insert(struct gmem *g, struct gmem_binding *b)

@@ -18,10 +18,12 @@
 #include "gmem/hooks.h"
 #include "gmem/index.h"
 #include "gmem/internal.h"
+#include "gmem/mappings.h"
 #include "gmem/merge.h"
-#include "gmem/reader.h"
+#include "gmem/sharers.h"
 #include "gmem/space.h"
 #include "gmem/squeeze.h"
+#include "gmem/store.h"
 
 /**
  * struct check_domain - a domain, recounted

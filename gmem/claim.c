@@ -37,8 +37,9 @@
 #include "gmem/hooks.h"
 #include "gmem/index.h"
 #include "gmem/internal.h"
-#include "gmem/merge.h"
+#include "gmem/sharers.h"
 #include "gmem/squeeze.h"
+#include "gmem/store.h"
 #include "gmem/weight.h"
 
 /**

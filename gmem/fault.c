@@ -15,7 +15,7 @@
 #include "gmem/frame.h"
 #include "gmem/index.h"
 #include "gmem/internal.h"
-#include "gmem/merge.h"
+#include "gmem/mc.h"
 #include "gmem/punch.h"
 #include "gmem/space.h"
 #include "gmem/squeeze.h"

@@ -35,6 +35,7 @@
 #include "gmem/reader.h"
 #include "gmem/space.h"
 #include "gmem/squeeze.h"
+#include "gmem/store.h"
 #include "gmem/tenant.h"
 #include "gmem/weight.h"
 

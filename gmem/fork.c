@@ -30,7 +30,6 @@
 #include "gmem/fs.h"
 #include "gmem/index.h"
 #include "gmem/internal.h"
-#include "gmem/merge.h"
 #include "gmem/punch.h"
 #include "gmem/space.h"
 #include "gmem/weight.h"

@@ -10,6 +10,7 @@
 #include "gmem/fake.h"
 #include "gmem/fork.h"
 #include "gmem/index.h"
+#include "gmem/sharers.h"
 
 static struct gmem *make(struct kunit *test, u64 pages, u32 flags)
 {

@@ -17,8 +17,8 @@
 #include "gmem/index.h"
 #include "gmem/internal.h"
 #include "gmem/later.h"
+#include "gmem/mappings.h"
 #include "gmem/merge.h"
-#include "gmem/reader.h"
 #include "gmem/weight.h"
 
 static void cursor_set(struct gmem_cursor *cur, struct gmem *g, struct gmem_chunk *c)

@@ -22,7 +22,9 @@
 #include "gmem/internal.h"
 #include "gmem/later.h"
 #include "gmem/merge.h"
+#include "gmem/sharers.h"
 #include "gmem/squeeze.h"
+#include "gmem/store.h"
 #include "gmem/weight.h"
 
 static struct kmem_cache *chunk_cache;

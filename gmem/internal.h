@@ -4,7 +4,8 @@
  * includes this.
  *
  * An entry's bits are in entry.h, chunks and directories in index.h, and who may change them is
- * in claim.h. Each other header is named after the .c file whose functions it declares.
+ * in claim.h. Each other header is named after the .c file whose functions it declares, except for
+ * mappings.h (reader.c) and sharers.h (index.c).
  *
  * 1. The index. The root has one directory per GiB, a directory 512 chunks, a chunk
  * 512 entries of one word. Directories come with the first chunk, chunks with

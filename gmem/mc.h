@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Loads from guest memory that may be bad: the machine check ends the load, and not the host.
- * For what is no more than a register, or has its own assembly; gmem_copy() is for the rest.
+ * gmem_copy() (access.c) is for all but what is no more than a register, or has its own assembly.
  */
 #ifndef DITTO_GMEM_MC_H
 #define DITTO_GMEM_MC_H
@@ -28,5 +28,10 @@
 		     : [from] "m" (*(_from)));					\
 	!_bad;									\
 })
+
+int gmem_copy(void *to, const void *from, size_t len);
+#ifdef DITTO_KUNIT
+extern int (*gmem_copy_override)(void *to, const void *from, size_t len);
+#endif
 
 #endif

@@ -19,6 +19,7 @@
 #include "gmem/gmem.h"
 #include "gmem/mc.h"
 #include "gmem/page.h"
+#include "gmem/sharers.h"
 
 /**
  * struct gmem_merge_hooks - what the engine wants to hear
@@ -170,14 +171,6 @@ struct gmem_totals {
 void gmem_set_merge_hooks(const struct gmem_merge_hooks *hooks);
 void gmem_set_merge_runs(bool runs);
 void gmem_merge_forget(struct page *page);
-long gmem_shared_pages(void);
-void gmem_shared_put(struct page *page);
-
-/* access.c */
-int gmem_copy(void *to, const void *from, size_t len);
-#ifdef DITTO_KUNIT
-extern int (*gmem_copy_override)(void *to, const void *from, size_t len);
-#endif
 
 /* tenant.c */
 struct gmem_tenant *gmem_tenant_at(unsigned long uid);
@@ -283,47 +276,6 @@ static inline bool gmem_page_in(struct page *page, const struct gmem_domain *dom
 	if (gmem_page_is_shared(page))
 		return gmem_page_shared_domain(page) == domain;
 	return gmem_page_domain(page) == domain;
-}
-
-/**
- * gmem_page_share() - a frozen private page becomes a shared one with one sharer
- * @page: the page; what reads these words without chunk->lock is kept out
- * @domain: of its gmem
- */
-static inline void gmem_page_share(struct page *page, struct gmem_domain *domain)
-{
-	gmem_page_set_owner(page, (unsigned long)domain | GMEM_PAGE_SHARED);
-	atomic_set(gmem_page_sharers(page), 1);
-}
-
-#define GMEM_MAX_SHARERS	(1 << 30)
-
-/* A page that had more sharers than can be counted: it stays for good. Far from both ends. */
-#define GMEM_SHARERS_STUCK	(INT_MIN / 2)
-
-/**
- * gmem_shared_get() - count a sharer of a shared page that is not there yet
- * @page: in the merge index, with the bucket's lock held
- *
- * The end of it is gmem_shared_put(), or gmem_replace() with this page.
- *
- * Return: false if it is going away, or has too many.
- */
-static inline bool gmem_shared_get(struct page *page)
-{
-	int n = atomic_read(gmem_page_sharers(page));
-
-	return n >= 0 && n < GMEM_MAX_SHARERS && atomic_inc_not_zero(gmem_page_sharers(page));
-}
-
-/**
- * gmem_shared_add() - the same, of a page that has a sharer which cannot go
- * @page: just made, with the locks of both
- */
-static inline void gmem_shared_add(struct page *page)
-{
-	if (unlikely(atomic_inc_return(gmem_page_sharers(page)) < 0))
-		atomic_set(gmem_page_sharers(page), GMEM_SHARERS_STUCK);
 }
 
 #endif

@@ -17,7 +17,6 @@
 #include "gmem/domain.h"
 #include "gmem/frame.h"
 #include "gmem/internal.h"
-#include "gmem/merge.h"
 #include "gmem/policy.h"
 
 static const char *const policy_names[] = {

@@ -19,11 +19,11 @@
 #include "gmem/index.h"
 #include "gmem/internal.h"
 #include "gmem/later.h"
+#include "gmem/mappings.h"
 #include "gmem/merge.h"
 
 #define CREATE_TRACE_POINTS
 #include "gmem/punch.h"
-#include "gmem/reader.h"
 #include "gmem/space.h"
 #include "gmem/trace.h"
 #include "gmem/weight.h"

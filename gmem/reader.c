@@ -24,6 +24,7 @@
 
 #include "gmem/adoptee.h"
 #include "gmem/internal.h"
+#include "gmem/mappings.h"
 #include "gmem/reader.h"
 
 /**

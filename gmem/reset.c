@@ -24,9 +24,10 @@
 #include "gmem/fork.h"
 #include "gmem/index.h"
 #include "gmem/internal.h"
-#include "gmem/merge.h"
-#include "gmem/reader.h"
+#include "gmem/mappings.h"
+#include "gmem/sharers.h"
 #include "gmem/squeeze.h"
+#include "gmem/store.h"
 
 /**
  * gmem_fork_base() - a gmem can be reset

@@ -11,6 +11,7 @@
 #include "gmem/fork.h"
 #include "gmem/index.h"
 #include "gmem/merge.h"
+#include "gmem/sharers.h"
 
 #define PAGES	2048	/* four chunks, of which the last is empty at first */
 #define FULL	1536

@@ -7,8 +7,8 @@
 
 #include "gmem/index.h"
 #include "gmem/internal.h"
+#include "gmem/mappings.h"
 #include "gmem/punch.h"
-#include "gmem/reader.h"
 
 /* Pages that processes have copied from private mappings go, too: the file is shorter. */
 static void resize_cut(struct gmem *g, pgoff_t npages)

@@ -20,9 +20,9 @@
 #include "gmem/frame.h"
 #include "gmem/index.h"
 #include "gmem/internal.h"
+#include "gmem/mappings.h"
 #include "gmem/merge.h"
 #include "gmem/policy.h"
-#include "gmem/reader.h"
 
 #ifdef DITTO_KUNIT
 unsigned long gmem_stamp_skew;

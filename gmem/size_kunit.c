@@ -11,8 +11,8 @@
 #include "gmem/file.h"
 #include "gmem/fs.h"
 #include "gmem/index.h"
-#include "gmem/merge.h"
 #include "gmem/punch.h"
+#include "gmem/sharers.h"
 #include "gmem/space.h"
 
 static struct gmem *make(struct kunit *test, struct gmem_space *space, pgoff_t npages)

@@ -8,8 +8,10 @@
 #include <ditto.h>
 
 #include "gmem/fake.h"
+#include "gmem/fork.h"
 #include "gmem/squeeze.h"
 #include "gmem/squeeze_knobs.h"
+#include "gmem/store.h"
 
 #define PAGES	600	/* more than a chunk */
 

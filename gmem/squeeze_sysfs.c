@@ -8,8 +8,9 @@
 #include <linux/sysfs.h>
 
 #include "compat-shrinker.h"
-#include "gmem/squeeze.h"
 #include "gmem/squeeze_knobs.h"
+#include "gmem/store.h"
+#include "gmem/weight.h"
 
 static struct kobject *squeeze_kobj;
 static struct shrinker *squeeze_shrinker;

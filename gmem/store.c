@@ -27,8 +27,9 @@
 
 #include "compat-compress.h"
 #include "gmem/domain.h"
-#include "gmem/merge.h"
+#include "gmem/sharers.h"
 #include "gmem/squeeze.h"
+#include "gmem/store.h"
 
 /* What does not become as small as this is not worth it. */
 #define WORTH		(PAGE_SIZE * 3 / 4)

@@ -7,7 +7,7 @@
 #include <linux/bug.h>
 #include <linux/string.h>
 
-#include "gmem/squeeze.h"
+#include "gmem/store.h"
 
 /**
  * gmem_store_can_open() - has this kernel been built with what it takes?

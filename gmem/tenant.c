@@ -19,6 +19,7 @@
 #include "gmem/hooks.h"
 #include "gmem/internal.h"
 #include "gmem/merge.h"
+#include "gmem/sharers.h"
 #include "gmem/tenant.h"
 
 static DEFINE_XARRAY(gmems);		/* by id */

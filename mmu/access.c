@@ -10,10 +10,11 @@
 #include <asm/cpufeature.h>
 
 #include "compat.h"
+#include "mmu/between.h"
+#include "mmu/dirty.h"
 #include "mmu/guest.h"
 #include "mmu/shadow.h"
 #include "mmu/slots.h"
-#include "mmu/tdp.h"
 #include "mmu/user.h"
 
 /*

@@ -18,7 +18,9 @@
 #include <linux/mm.h>
 
 #include <ditto.h>
+#include "mmu/adopt.h"
 #include "mmu/slots.h"
+#include "mmu/window.h"
 
 #define LOOK_FIRST	HZ
 #define LOOK_LAST	(60 * HZ)

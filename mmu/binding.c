@@ -9,9 +9,11 @@
  */
 #include <linux/bitmap.h>
 
+#include "mmu/dirty.h"
 #include "mmu/shadow.h"
 #include "mmu/slots.h"
 #include "mmu/tdp.h"
+#include "mmu/window.h"
 
 static struct memslot *binding_slot(struct gmem_binding *b)
 {

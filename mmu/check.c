@@ -10,6 +10,7 @@
 #include <linux/mm.h>
 #include <linux/seq_file.h>
 
+#include "mmu/dirty.h"
 #include "mmu/shadow.h"
 #include "mmu/slots.h"
 #include "mmu/tdp.h"

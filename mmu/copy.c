@@ -24,7 +24,9 @@
 
 #include "gmem/fork.h"
 #include "mmu/copy.h"
+#include "mmu/dirty.h"
 #include "mmu/slots.h"
+#include "mmu/window.h"
 
 /**
  * struct gmem_copy - a gmem and its fork

@@ -36,6 +36,7 @@
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 
+#include "mmu/dirty.h"
 #include "mmu/shadow.h"
 #include "mmu/slots.h"
 #include "mmu/tdp.h"

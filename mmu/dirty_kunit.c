@@ -7,6 +7,7 @@
 #include <linux/mman.h>
 #include <linux/uaccess.h>
 
+#include "mmu/dirty.h"
 #include "mmu/guest.h"
 #include "mmu/kunit.h"
 #include "mmu/ring.h"

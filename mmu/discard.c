@@ -21,9 +21,11 @@
 #include <linux/srcu.h>
 
 #include "compat.h"
-#include "mmu/guest.h"
+#include "mmu/dirty.h"
+#include "mmu/discard.h"
 #include "mmu/shadow.h"
 #include "mmu/slots.h"
+#include "mmu/window.h"
 
 /* Pages of a step: no more than a gmem does with one lock held. */
 #define DISCARD_STEP	512ul

@@ -23,9 +23,12 @@
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 
+#include "mmu/between.h"
+#include "mmu/dirty.h"
 #include "mmu/slots.h"
 #include "mmu/tdp.h"
 #include "mmu/user.h"
+#include "mmu/window.h"
 
 /*
  * How many lost races one fault may have before the guest is entered again, to repeat the

@@ -11,7 +11,9 @@
 #include <linux/slab.h>
 
 #include <ditto.h>
-#include "mmu/slots.h"
+#include "mmu/gmems.h"
+#include "mmu/mmu.h"
+#include "mmu/resident.h"
 
 /**
  * struct mmu_gmem - a gmem that slots of an address space map

@@ -21,6 +21,7 @@
 #include "mmu/notifier.h"
 #include "mmu/slots.h"
 #include "mmu/tdp.h"
+#include "mmu/window.h"
 
 static struct mmu *notifier_mmu(struct mmu_notifier *mn)
 {

@@ -9,6 +9,7 @@
  */
 #include <linux/mm.h>
 
+#include "mmu/dirty.h"
 #include "mmu/guest.h"
 #include "mmu/slots.h"
 #include "mmu/tdp.h"

@@ -9,7 +9,7 @@
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 
-#include "mmu/slots.h"
+#include "mmu/mmu.h"
 #include "mmu/tdp.h"
 
 static bool prefault_leaf(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, void *end)

@@ -18,6 +18,8 @@
 #include <linux/slab.h>
 
 #include "compat.h"
+#include "mmu/between.h"
+#include "mmu/private.h"
 #include "mmu/slots.h"
 #include "mmu/tdp.h"
 

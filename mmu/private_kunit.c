@@ -9,7 +9,9 @@
 #include <linux/sched/task.h>
 
 #include "gmem/merge.h"
+#include "mmu/between.h"
 #include "mmu/kunit.h"
+#include "mmu/private.h"
 
 #define OWNER	77
 #define PAGE	5		/* the tests' page in the slot */

@@ -8,6 +8,7 @@
 #include <linux/random.h>
 #include <linux/uaccess.h>
 
+#include "mmu/between.h"
 #include "mmu/tdp_kunit.h"
 
 /* What happens once between the look-up of a fault and its entry, and how often it tried. */

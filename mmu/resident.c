@@ -12,7 +12,8 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 
-#include "mmu/slots.h"
+#include "mmu/types.h"
+#include "mmu/resident.h"
 
 /* Is it the process's? It may be freed meanwhile, and only the count is wrong then. */
 static bool is_resident(unsigned long pfn)

@@ -21,6 +21,7 @@
 #include <linux/mm.h>
 #include <linux/vmalloc.h>
 
+#include "mmu/dirty.h"
 #include "mmu/ring.h"
 #include "mmu/slots.h"
 #include "mmu/tdp.h"

@@ -16,7 +16,6 @@
 #include <linux/slab.h>
 
 #include "mmu/shadow.h"
-#include "mmu/slots.h"
 
 /* How many go when the limit is met, and how many before others get the lock. */
 #define RECLAIM_AT_ONCE	32

@@ -6,7 +6,6 @@
 #include <linux/seq_file.h>
 
 #include "mmu/shadow.h"
-#include "mmu/slots.h"
 
 #define GPTE_WRITE	BIT_ULL(1)
 #define GPTE_USER	BIT_ULL(2)

@@ -20,8 +20,9 @@
 #include <asm/msr-index.h>
 #include <asm/processor-flags.h>
 
+#include "mmu/between.h"
 #include "mmu/shadow.h"
-#include "mmu/slots.h"
+#include "mmu/walk.h"
 
 /* How many lost races one fault may have before the guest repeats the access. */
 #define SHADOW_TRIES	16

@@ -12,9 +12,10 @@
 #include <asm/msr-index.h>
 #include <asm/processor-flags.h>
 
-#include "mmu/guest.h"
+#include "mmu/between.h"
 #include "mmu/kunit.h"
 #include "mmu/shadow.h"
+#include "mmu/walk.h"
 
 #define P	BIT_ULL(0)
 #define W	BIT_ULL(1)

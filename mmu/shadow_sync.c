@@ -11,7 +11,7 @@
  */
 #include "gmem/mc.h"
 #include "mmu/shadow.h"
-#include "mmu/slots.h"
+#include "mmu/walk.h"
 
 /* A table that is written so often and never used in between is none any more, probably. */
 #define WRITES_WITHOUT_USE	3

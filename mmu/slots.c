@@ -25,10 +25,15 @@
 #include <linux/uaccess.h>
 
 #include <ditto.h>
+#include "mmu/adopt.h"
+#include "mmu/dirty.h"
+#include "mmu/gmems.h"
 #include "mmu/notifier.h"
+#include "mmu/private.h"
 #include "mmu/shadow.h"
 #include "mmu/slots.h"
 #include "mmu/tdp.h"
+#include "mmu/window.h"
 
 /* KVM's limit for one slot, which leaves room for signed page counts. */
 #define SLOT_MAX_PAGES	INT_MAX

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Memslots, for the files of the mmu room.
+ * Memslots, and how one is found, for the files of the mmu room. What few of them have is in
+ * headers of its own: dirty.h, private.h, window.h.
  */
 #ifndef DITTO_MMU_SLOTS_H
 #define DITTO_MMU_SLOTS_H
@@ -11,39 +12,9 @@
 #include "compat.h"
 #include "gmem/gmem.h"
 #include "mmu/mmu.h"
+#include "mmu/window.h"
 
-struct tdp_zap;
-
-/**
- * struct dirty_log - which pages of a slot were written (dirty.c)
- *
- * @any: @bits may have a bit set; set after that, cleared before a look at all of them
- * @taken: as many words again, of the holder of mmu->slots_lock.  With rings: the pages that
- *	found no room in one; atomic
- * @bits: one for each page; atomic
- */
-struct dirty_log {
-	bool any;
-	unsigned long *taken;
-	unsigned long bits[];
-};
-
-/* How many windows a user-backed slot has at most. */
-#define MEMSLOT_WINDOWS	8
-
-/**
- * struct memslot_windows - the windows of a user-backed slot (window.c)
- *
- * Changed under mmu->lock for write, so that it holds them still; read in sections of
- * mmu->srcu, too.
- *
- * @nr: the first of @slot that may be used; only grows
- * @slot: a window, or NULL
- */
-struct memslot_windows {
-	unsigned int nr;
-	struct memslot *slot[MEMSLOT_WINDOWS];
-};
+struct dirty_log;
 
 /**
  * struct memslot - a range of guest-physical memory and what backs it
@@ -99,9 +70,6 @@ struct memslot {
 static_assert(sizeof(struct memslot) <= 256);
 static_assert(MMU_NR_SLOTS <= U16_MAX);
 
-/* Pages of a block of a gmem: @written has one bit for each. */
-#define LOG_BLOCK	512
-
 struct memslot *slots_in_front(struct mmu *mmu, gfn_t gfn);
 struct memslot *slots_search(struct mmu *mmu, gfn_t gfn);
 
@@ -109,39 +77,6 @@ int slots_add(struct mmu *mmu, const struct memslot *tmpl);
 int memslot_alloc_written(struct memslot *slot);
 int memslot_attach_gmem(struct memslot *slot);
 int binding_attach(struct memslot *slot);
-
-/* Parts of user-backed slots that are bound to gmems (window.c). */
-struct memslot *window_choose(struct memslot *slot, gfn_t gfn);
-bool window_make(struct memslot *slot, gfn_t gfn);
-void window_revoke(struct memslot *window);
-void windows_drop(struct memslot *slot, gfn_t start, gfn_t end);
-void windows_zap_others(struct memslot *slot, struct tdp_zap *zap, gfn_t start, gfn_t end);
-void windows_end(struct memslot *slot);
-void windows_init(struct mmu *mmu);
-
-struct memslot *private_choose(struct mmu *mmu, struct memslot *slot, gfn_t gfn);
-int private_slot_new(struct memslot *tmpl, struct gmem *gmem, u64 offset);
-void private_slot_free(struct memslot *tmpl);
-void private_init(struct mmu *mmu);
-void private_destroy(struct mmu *mmu);
-
-struct dirty_log *dirty_log_alloc(const struct memslot *slot);
-int dirty_log_start(struct memslot *slot);
-bool dirty_take_word(struct memslot *slot, unsigned long word, unsigned long mask);
-bool dirty_unguard(struct mmu *mmu, gfn_t gfn);
-void ring_log_write(struct memslot *slot, struct dirty_log *log, gfn_t gfn);
-void dirty_log_stop(struct memslot *slot);
-
-/* When their memory moves into gmems (adopt.c). */
-void mmu_adopt_soon(struct mmu *mmu);
-void mmu_adopt_init(struct mmu *mmu);
-
-/* What is there of user-backed slots (resident.c). */
-u64 mmu_user_pages(struct mmu *mmu);
-
-/* Which gmems back an address space, each once (gmems.c). */
-struct mmu_gmem *gmems_get(struct mmu *mmu, struct gmem *gmem);
-void gmems_put(struct mmu *mmu, struct mmu_gmem *user);
 
 static inline bool memslot_has(const struct memslot *slot, gfn_t gfn)
 {
@@ -185,68 +120,6 @@ static inline pgoff_t memslot_offset(const struct memslot *slot, gfn_t gfn)
 static inline gfn_t memslot_gfn(const struct memslot *slot, pgoff_t off)
 {
 	return off - (slot->pos >> PAGE_SHIFT) + slot->base;
-}
-
-/* The bit of @written for an offset of the slot's gmem. */
-static inline unsigned long memslot_block(const struct memslot *slot, pgoff_t off)
-{
-	return off / LOG_BLOCK - (slot->pos >> PAGE_SHIFT) / LOG_BLOCK;
-}
-
-/*
- * Call after a leaf has become dirty, so that a harvest that finds the bit set also finds
- * the leaf dirty.
- */
-static inline void memslot_note_written(struct memslot *slot, gfn_t gfn)
-{
-	if (slot->written)
-		set_bit(memslot_block(slot, memslot_offset(slot, gfn)), slot->written);
-}
-
-/*
- * A page is written, or about to be: the log, if there is one, gets to know. The caller is in
- * a read section of mmu->srcu. Either the page is not yet mapped writable for this write, and
- * mmu->lock is held; or the write is done.
- */
-static inline void memslot_log_write(struct memslot *slot, gfn_t gfn)
-{
-	struct dirty_log *log;
-
-	if (slot->front)
-		slot = slot->front;
-	log = READ_ONCE(slot->log);
-	if (likely(!log))
-		return;
-	if (unlikely(slot->mmu->ring_bytes)) {
-		ring_log_write(slot, log, gfn);
-		return;
-	}
-	/* A barrier, too: a harvest that takes the bit sees the write. */
-	set_bit(gfn - slot->base, log->bits);
-	/* Pairs with the exchange in dirty_fetch(), which comes before a look at the bits. */
-	smp_mb__after_atomic();
-	if (!READ_ONCE(log->any))
-		WRITE_ONCE(log->any, true);
-}
-
-/* Does the log want to know of the next write to a page? mmu->lock held, or a quiet moment. */
-/*
- * Is the CPU's log the dirty log? Not where vCPUs have rings, whose room is for the writes of one
- * exit by faults: the CPU can log hundreds in one.
- */
-static inline bool mmu_cpu_logs(const struct mmu *mmu)
-{
-	return mmu->host->format->logged && !mmu->ring_bytes;
-}
-
-static inline bool memslot_log_waits(const struct memslot *slot, gfn_t gfn)
-{
-	const struct dirty_log *log;
-
-	if (slot->front)
-		slot = slot->front;
-	log = READ_ONCE(slot->log);
-	return log && !test_bit(gfn - slot->base, log->bits);
 }
 
 /**

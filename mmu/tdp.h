@@ -136,19 +136,6 @@ long tdp_count_tables(struct mmu *mmu);
 
 void mmu_flush(struct mmu *mmu);
 
-#ifdef DITTO_KUNIT
-extern void (*mmu_fault_between)(struct mmu *mmu);
-#endif
-
-/* The time between two looks, of which a test may make something. */
-static inline void fault_between(struct mmu *mmu)
-{
-#ifdef DITTO_KUNIT
-	if (mmu_fault_between)
-		mmu_fault_between(mmu);
-#endif
-}
-
 /* An invalidation ended: faults that are under way start again. @lock, for write. */
 static inline void mmu_invalidated(struct mmu *mmu)
 {

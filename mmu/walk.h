@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a walk of the guest's page tables met on its way, for the files of the mmu room.
+ * The walk of the guest's own page tables; and for the files of the mmu room, what it met on its
+ * way.
  */
 #ifndef DITTO_MMU_WALK_H
 #define DITTO_MMU_WALK_H
@@ -36,6 +37,8 @@ struct walk_path {
 	u8 rights[MMU_WALK_LEVELS + 1];
 };
 
+int mmu_walk(struct mmu *mmu, const struct paging_mode *mode, gva_t gva, u32 access,
+	     gpa_t *gpa, struct walk_fault *fault);
 int mmu_walk_path(struct mmu *mmu, const struct paging_mode *mode, gva_t gva, u32 access,
 		  struct walk_path *path, struct walk_fault *fault);
 

@@ -7,9 +7,9 @@
 #include <asm/msr-index.h>
 #include <asm/processor-flags.h>
 
-#include "mmu/guest.h"
 #include "mmu/kunit.h"
 #include "mmu/memo.h"
+#include "mmu/walk.h"
 
 #define P	BIT_ULL(0)
 #define W	BIT_ULL(1)

@@ -40,8 +40,10 @@
 #include <linux/pkeys.h>
 #include <linux/slab.h>
 
+#include "mmu/gmems.h"
 #include "mmu/slots.h"
 #include "mmu/tdp.h"
+#include "mmu/window.h"
 
 /* Windows of an address space that wait to be freed; more are not made meanwhile. */
 #define WINDOWS_DEAD	64

@@ -25,7 +25,7 @@
 #include <linux/virtio_ids.h>
 #include <linux/virtio_ring.h>
 
-#include "mmu/guest.h"
+#include "mmu/discard.h"
 #include "virtio/device.h"
 #include "virtio/runs.h"
 

@@ -10,6 +10,7 @@
  * the CPU told of the change.
  */
 #include "x86/board/irqchip_priv.h"
+#include "x86/board/lapic_cpu.h"
 #include "x86/board/lapic_priv.h"
 #include "x86/machine/vm.h"
 

@@ -14,6 +14,7 @@
 #include <linux/slab.h>
 
 #include "x86/board/irqchip_priv.h"
+#include "x86/board/lapic_ipi.h"
 #include "x86/board/lapic_priv.h"
 #include "x86/machine/vm.h"
 

@@ -7,6 +7,9 @@
 #include <asm/tsc.h>
 
 #include "x86/board/board_kunit.h"
+#include "x86/board/lapic_ipi.h"
+#include "x86/board/lapic_state.h"
+#include "x86/board/lapic_timer.h"
 #include "x86/machine/vm.h"
 #include "x86/run/reset.h"
 

@@ -13,6 +13,7 @@
 #include <asm/msr-index.h>
 
 #include "x86/board/lapic.h"
+#include "x86/board/lapic_ipi.h"
 #include "x86/board/lapic_look.h"
 #include "x86/machine/vm.h"
 

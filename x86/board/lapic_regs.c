@@ -12,6 +12,7 @@
 
 #include "x86/board/irqchip_priv.h"
 #include "x86/board/lapic_priv.h"
+#include "x86/board/lapic_timer.h"
 #include "x86/board/vapic.h"
 #include "x86/machine/vm.h"
 

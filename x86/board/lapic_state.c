@@ -10,8 +10,9 @@
 #include <linux/bitmap.h>
 #include <linux/string.h>
 
-#include "x86/board/irqchip_priv.h"
 #include "x86/board/lapic_priv.h"
+#include "x86/board/lapic_state.h"
+#include "x86/board/lapic_timer.h"
 #include "x86/machine/vm.h"
 
 static_assert(sizeof(struct kvm_lapic_state) == KVM_APIC_REG_SIZE);

@@ -20,6 +20,7 @@
 #include "compat.h"
 #include "x86/board/irqchip_priv.h"
 #include "x86/board/lapic_priv.h"
+#include "x86/board/lapic_timer.h"
 #include "x86/machine/vm.h"
 
 #define LVT_TIMER_MODE	(3u << 17)

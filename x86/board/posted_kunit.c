@@ -6,6 +6,9 @@
 #include <linux/io.h>
 
 #include "x86/board/board_kunit.h"
+#include "x86/board/lapic_cpu.h"
+#include "x86/board/lapic_ipi.h"
+#include "x86/board/lapic_state.h"
 #include "x86/machine/vm.h"
 
 /* What is posted is one request each, wherever it is met: posted, requested, in service. */

@@ -21,13 +21,6 @@ void clock_resume(void);
 void clock_slept(u64 before, u64 slept_ns);
 u64 clock_gap(u64 before, u64 now, u64 slept_ns, u32 khz);
 
-/* clocksource.c */
-void clocksource_watch(void (*tell)(void));
-void clocksource_unwatch(void);
-#ifdef DITTO_KUNIT
-void clocksource_tick(bool unstable, bool told, void (*tell)(void));
-#endif
-
 void vm_clock_init(struct vm *vm);
 void vm_clock_unstable(struct vm *vm);
 void vclock_init(struct vcpu *vcpu);
@@ -51,14 +44,5 @@ int vm_ioctl_get_tsc_khz(struct vm *vm);
 int vm_ioctl_set_tsc_khz(struct vm *vm, unsigned long khz);
 int vcpu_ioctl_get_tsc_khz(struct vcpu *vcpu);
 int vcpu_ioctl_set_tsc_khz(struct vcpu *vcpu, unsigned long khz);
-
-/* clock_copy.c */
-void clock_instant_now(struct clock_instant *now);
-void vm_clock_gone(const struct vm *vm, const struct clock_instant *now,
-		   struct clock_instant *gone);
-void vm_clock_move(struct vm *vm, const struct clock_instant *gone);
-void vclock_move(struct vcpu *vcpu, const struct clock_instant *gone);
-void vm_clock_copy(struct vm *to, struct vm *from, const struct clock_instant *gone);
-void vclock_copy(struct vcpu *to, const struct vcpu *from, const struct clock_instant *gone);
 
 #endif

@@ -8,6 +8,7 @@
 #include <linux/ktime.h>
 
 #include "x86/cpu/clock.h"
+#include "x86/cpu/clock_copy.h"
 #include "x86/machine/vm.h"
 
 /**

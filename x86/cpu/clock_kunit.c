@@ -10,6 +10,8 @@
 #include <asm/tsc.h>
 
 #include "x86/cpu/clock.h"
+#include "x86/cpu/clock_copy.h"
+#include "x86/cpu/clocksource.h"
 #include "x86/machine/vm.h"
 #include "x86/run/kvmclock.h"
 #include "x86/run/msr.h"

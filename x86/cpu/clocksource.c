@@ -12,7 +12,7 @@
 #include <linux/workqueue.h>
 #include <asm/tsc.h>
 
-#include "x86/cpu/clock.h"
+#include "x86/cpu/clocksource.h"
 
 static bool clocksource_told;
 static void (*clocksource_teller)(void);

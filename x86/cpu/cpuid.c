@@ -15,6 +15,7 @@
 #include <asm/msr.h>
 #include <asm/processor.h>
 
+#include "x86/cpu/cpuid_host.h"
 #include "x86/cpu/cpuid_impl.h"
 #include "x86/machine/vm.h"
 

@@ -16,6 +16,8 @@
 #include <asm/msr.h>
 #include <asm/processor.h>
 
+#include "compat.h"
+#include "x86/cpu/cpuid_host.h"
 #include "x86/cpu/cpuid_impl.h"
 
 #define XSAVE_BASE_SIZE	(512 + 64)

@@ -11,6 +11,7 @@
 #include <asm/cpufeatures.h>
 
 #include "x86/cpu/cpuid.h"
+#include "x86/cpu/cpuid_host.h"
 
 #define LEAF_XSTATE	0xd
 #define XSTATE_MAX	16

@@ -11,6 +11,7 @@
 #include <asm/processor-flags.h>
 
 #include "x86/cpu/cpuid.h"
+#include "x86/cpu/cpuid_host.h"
 #include "x86/cpu/cpuid_impl.h"
 #include "x86/machine/vm.h"
 #include "x86/run/cr.h"

@@ -21,6 +21,7 @@
 
 #include "compat.h"
 #include "x86/cpu/cpuid.h"
+#include "x86/cpu/cpuid_host.h"
 #include "x86/cpu/fpu.h"
 
 /* XCR0 and XSS of this host; set by fpu_setup(), then constant. */

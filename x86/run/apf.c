@@ -19,10 +19,10 @@
 
 #include "mmu/guest.h"
 #include "mmu/wait.h"
-#include "x86/board/lapic.h"
+#include "x86/board/lapic_ipi.h"
 #include "x86/machine/vm.h"
 #include "x86/run/apf.h"
-#include "x86/run/events.h"
+#include "x86/run/event_queue.h"
 #include "x86/run/run.h"
 
 /* Pages that a vCPU waits for at most; further faults wait for themselves. KVM has 64. */

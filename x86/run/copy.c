@@ -11,7 +11,6 @@
  * What belongs to the thread that runs a vCPU is not copied: its signal mask, its steal time
  * so far, how long its halts poll, statistics.
  */
-#include "x86/board/lapic.h"
 #include "x86/cpu/cpuid.h"
 #include "x86/machine/vm.h"
 #include "x86/run/apf.h"

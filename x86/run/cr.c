@@ -13,7 +13,7 @@
 
 #include "mmu/guest.h"
 #include "x86/board/lapic.h"
-#include "x86/cpu/cpuid.h"
+#include "x86/cpu/cpuid_host.h"
 #include "x86/machine/vm.h"
 #include "x86/run/cr.h"
 

@@ -20,12 +20,12 @@
 #include <asm/traps.h>
 
 #include "compat.h"
-#include "x86/board/lapic.h"
-#include "x86/cpu/cpuid.h"
+#include "x86/board/lapic_cpu.h"
 #include "x86/machine/vm.h"
 #include "x86/run/cr.h"
 #include "x86/run/debug.h"
 #include "x86/run/emulate_vcpu.h"
+#include "x86/run/event_queue.h"
 #include "x86/run/events.h"
 #include "x86/run/skip.h"
 

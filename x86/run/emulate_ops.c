@@ -7,7 +7,6 @@
 
 #include "mmu/mmu.h"
 #include "x86/board/lapic.h"
-#include "x86/cpu/cpuid.h"
 #include "x86/cpu/fpu.h"
 #include "x86/machine/vm.h"
 #include "x86/run/cr.h"

@@ -15,6 +15,7 @@
 #include "x86/machine/vm.h"
 #include "x86/run/emulate_glue.h"
 #include "x86/run/emulate_vcpu.h"
+#include "x86/run/event_queue.h"
 #include "x86/run/events.h"
 #include "x86/run/exits.h"
 #include "x86/run/walk.h"

@@ -16,11 +16,13 @@
 
 #include "compat.h"
 #include "x86/board/lapic.h"
+#include "x86/board/lapic_cpu.h"
 #include "x86/board/lapic_look.h"
 #include "x86/board/pv_eoi.h"
 #include "x86/emulate/emulate.h"
 #include "x86/machine/vm.h"
 #include "x86/run/cr.h"
+#include "x86/run/event_queue.h"
 #include "x86/run/events.h"
 #include "x86/run/trace.h"
 

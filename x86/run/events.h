@@ -1,21 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Events: raising exceptions in the guest, and what each entry delivers.
+ * Events: what each entry delivers.
  */
 #ifndef DITTO_RUN_EVENTS_H
 #define DITTO_RUN_EVENTS_H
 
 #include <linux/types.h>
 
-struct emu_fault;
 struct vcpu;
 struct x86_event;
-
-void event_queue_exception(struct vcpu *vcpu, u8 vector);
-void event_queue_exception_error(struct vcpu *vcpu, u8 vector, u32 error);
-void event_queue_page_fault(struct vcpu *vcpu, u64 cr2, u32 error);
-void event_queue_debug(struct vcpu *vcpu, u64 dr6_bits);
-void event_queue_fault(struct vcpu *vcpu, const struct emu_fault *fault);
 
 void events_cut(struct vcpu *vcpu, const struct x86_event *vectoring);
 void events_taken(struct vcpu *vcpu, const struct x86_event *e, bool faulted);

@@ -18,7 +18,7 @@
 
 #include "compat.h"
 #include "mmu/guest.h"
-#include "x86/board/lapic.h"
+#include "x86/board/lapic_ipi.h"
 #include "x86/cpu/clock.h"
 #include "x86/machine/vm.h"
 #include "x86/run/hypercall.h"

@@ -12,9 +12,9 @@
 #include <asm/mce.h>
 
 #include "x86/board/lapic.h"
-#include "x86/cpu/cpuid.h"
+#include "x86/cpu/cpuid_host.h"
 #include "x86/machine/vm.h"
-#include "x86/run/events.h"
+#include "x86/run/event_queue.h"
 #include "x86/run/mce.h"
 #include "x86/run/msr_access.h"
 

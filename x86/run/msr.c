@@ -18,7 +18,7 @@
 #include "compat.h"
 #include "x86/board/lapic.h"
 #include "x86/cpu/clock.h"
-#include "x86/cpu/cpuid.h"
+#include "x86/cpu/cpuid_host.h"
 #include "x86/machine/vm.h"
 #include "x86/run/cr.h"
 #include "x86/run/kvmclock.h"

@@ -15,7 +15,7 @@
 
 #include "compat.h"
 #include "x86/machine/vm.h"
-#include "x86/run/events.h"
+#include "x86/run/event_queue.h"
 #include "x86/run/msr.h"
 #include "x86/run/msr_filter.h"
 #include "x86/run/skip.h"

@@ -18,6 +18,7 @@
 #include "mmu/ring.h"
 #include "x86/board/lapic.h"
 #include "x86/board/lapic_look.h"
+#include "x86/board/lapic_timer.h"
 #include "x86/board/pv_eoi.h"
 #include "x86/board/vapic.h"
 #include "x86/cpu/fpu.h"

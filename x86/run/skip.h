@@ -9,7 +9,7 @@
 #include <asm/processor-flags.h>
 
 #include "x86/machine/vcpu.h"
-#include "x86/run/events.h"
+#include "x86/run/event_queue.h"
 
 u8 skip_len_unknown(struct vcpu *vcpu, const struct exit_facts *facts, u8 opcode_len, int *err);
 

@@ -7,6 +7,7 @@
 #include <asm/processor-flags.h>
 
 #include "x86/machine/vm.h"
+#include "x86/run/event_queue.h"
 #include "x86/run/events.h"
 #include "x86/run/software.h"
 #include "x86/run/state_kunit.h"

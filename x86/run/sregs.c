@@ -8,8 +8,8 @@
 #include <asm/msr-index.h>
 #include <asm/processor-flags.h>
 
-#include "mmu/guest.h"
 #include "mmu/mmu.h"
+#include "mmu/walk.h"
 #include "x86/board/lapic.h"
 #include "x86/machine/vm.h"
 #include "x86/run/cr.h"

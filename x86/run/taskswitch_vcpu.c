@@ -7,10 +7,12 @@
 #include <uapi/asm/debugreg.h>
 
 #include "mmu/guest.h"
+#include "mmu/walk.h"
 #include "x86/emulate/emulate.h"
 #include "x86/machine/vm.h"
 #include "x86/run/cr.h"
 #include "x86/run/emulate_vcpu.h"
+#include "x86/run/event_queue.h"
 #include "x86/run/events.h"
 #include "x86/run/taskswitch.h"
 #include "x86/run/taskswitch_vcpu.h"
