@@ -97,36 +97,36 @@ static int read_in_page(struct gmem *g, u64 pos, void *buf, size_t len)
 {
 	unsigned long v;
 	const void *va;
-	int ret = 0;
+	int err = 0;
 
 	rcu_read_lock();
 	v = gmem_entry_read(g, pos >> PAGE_SHIFT);
 	va = gmem_entry_va(v) + offset_in_page(pos);
 	if (unlikely(gmem_entry_squeezed(v)))
-		ret = -EAGAIN;
+		err = -EAGAIN;
 	else if (unlikely(!(v & GMEM_PRESENT)))
 		memset(buf, 0, len);
 	else if (unlikely(PageHWPoison(gmem_entry_page(v))))
-		ret = -EHWPOISON;
+		err = -EHWPOISON;
 	else if (fits_register(len))
-		ret = access_load(buf, va, len);
+		err = access_load(buf, va, len);
 	else
-		ret = gmem_copy(buf, va, len);
+		err = gmem_copy(buf, va, len);
 	rcu_read_unlock();
-	return ret;
+	return err;
 }
 
 /* read_in_page() of what may be compressed: it becomes a page again. */
 static int read_some(struct gmem *g, u64 pos, void *buf, size_t len)
 {
-	int ret = read_in_page(g, pos, buf, len);
+	int err = read_in_page(g, pos, buf, len);
 
-	while (unlikely(ret == -EAGAIN)) {
-		ret = gmem_own(g, pos >> PAGE_SHIFT) ?: read_in_page(g, pos, buf, len);
-		if (ret == -ENOSPC)
-			ret = -EFAULT;
+	while (unlikely(err == -EAGAIN)) {
+		err = gmem_own(g, pos >> PAGE_SHIFT) ?: read_in_page(g, pos, buf, len);
+		if (err == -ENOSPC)
+			err = -EFAULT;
 	}
-	return ret;
+	return err;
 }
 
 /**
@@ -145,15 +145,15 @@ static int read_some(struct gmem *g, u64 pos, void *buf, size_t len)
 int gmem_read(struct gmem *g, u64 pos, void *buf, size_t len)
 {
 	size_t n;
-	int ret;
+	int err;
 
 	if (!in_bounds(g, pos, len))
 		return -EFAULT;
 	for (; len; pos += n, buf += n, len -= n) {
 		n = min_t(size_t, len, PAGE_SIZE - offset_in_page(pos));
-		ret = read_some(g, pos, buf, n);
-		if (unlikely(ret))
-			return ret;
+		err = read_some(g, pos, buf, n);
+		if (unlikely(err))
+			return err;
 	}
 	return 0;
 }
@@ -220,16 +220,16 @@ static int try_private(struct gmem *g, u64 pos, access_fn fn, void *arg)
 	pgoff_t off = pos >> PAGE_SHIFT;
 	struct gmem_chunk *c = gmem_chunk_lookup(g, off);
 	struct page *page = c ? hold_private(g, c, off) : NULL;
-	int ret = 0;
+	int err = 0;
 
 	if (unlikely(!page))
 		return -EAGAIN;
 	if (unlikely(PageHWPoison(page)))
-		ret = -EHWPOISON;
+		err = -EHWPOISON;
 	else if (fn(page_address(page) + offset_in_page(pos), arg))
 		note_write(c, off);
 	put_page(page);
-	return ret;
+	return err;
 }
 
 /* Which gmem each CPU is writing to just now. */
@@ -242,7 +242,7 @@ static DEFINE_PER_CPU(struct gmem *, access_writing);
  */
 static int access_now(struct gmem *g, u64 pos, access_fn fn, void *arg)
 {
-	int ret;
+	int err;
 
 	/* An interrupt's would take back what it interrupts says. */
 	VM_WARN_ON_ONCE(!in_task());
@@ -250,11 +250,11 @@ static int access_now(struct gmem *g, u64 pos, access_fn fn, void *arg)
 	this_cpu_write(access_writing, g);
 	smp_mb();	/* pairs with gmem_wait_for_writes(): said, then the holder is looked at */
 	rcu_read_lock();
-	ret = try_private(g, pos, fn, arg);
+	err = try_private(g, pos, fn, arg);
 	rcu_read_unlock();
 	smp_store_release(this_cpu_ptr(&access_writing), NULL);
 	preempt_enable();
-	return ret;
+	return err;
 }
 
 /**
@@ -276,15 +276,15 @@ void gmem_wait_for_writes(struct gmem *g)
 /* Call fn on the private page of @pos, with the page held; make it private if needed. */
 static int access_private(struct gmem *g, u64 pos, access_fn fn, void *arg)
 {
-	int ret;
+	int err;
 
 	for (;;) {
-		ret = access_now(g, pos, fn, arg);
-		if (likely(ret != -EAGAIN))
-			return ret;
-		ret = gmem_own(g, pos >> PAGE_SHIFT);
-		if (ret)
-			return ret == -ENOSPC ? -EFAULT : ret;
+		err = access_now(g, pos, fn, arg);
+		if (likely(err != -EAGAIN))
+			return err;
+		err = gmem_own(g, pos >> PAGE_SHIFT);
+		if (err)
+			return err == -ENOSPC ? -EFAULT : err;
 	}
 }
 
@@ -316,16 +316,16 @@ static bool write_fn(void *va, void *arg)
 int gmem_write(struct gmem *g, u64 pos, const void *buf, size_t len)
 {
 	struct write_arg w;
-	int ret;
+	int err;
 
 	if (!in_bounds(g, pos, len))
 		return -EFAULT;
 	for (; len; pos += w.len, buf += w.len, len -= w.len) {
 		w.buf = buf;
 		w.len = min_t(size_t, len, PAGE_SIZE - offset_in_page(pos));
-		ret = access_private(g, pos, write_fn, &w);
-		if (ret)
-			return ret;
+		err = access_private(g, pos, write_fn, &w);
+		if (err)
+			return err;
 	}
 	return 0;
 }
@@ -458,7 +458,7 @@ static struct page *hold_for_read(struct gmem *g, pgoff_t off)
 void *gmem_pin_page(struct gmem *g, pgoff_t off, bool write)
 {
 	struct page *page;
-	int ret;
+	int err;
 
 	if (off >= gmem_npages(g))
 		return ERR_PTR(-EFAULT);
@@ -470,9 +470,9 @@ void *gmem_pin_page(struct gmem *g, pgoff_t off, bool write)
 		}
 		if (page)
 			return page_address(page);
-		ret = write ? gmem_own(g, off) : gmem_settle(g, off);
-		if (ret)
-			return ERR_PTR(ret);
+		err = write ? gmem_own(g, off) : gmem_settle(g, off);
+		if (err)
+			return ERR_PTR(err);
 	}
 }
 

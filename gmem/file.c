@@ -285,7 +285,7 @@ int gmem_zero_part(struct gmem *g, u64 pos, u64 end)
 	static const u8 zeroes[256];
 	bool empty;
 	size_t n;
-	int ret;
+	int err;
 
 	rcu_read_lock();
 	empty = !(gmem_entry_read(g, pos >> PAGE_SHIFT) & (GMEM_PRESENT | GMEM_APART));
@@ -294,9 +294,9 @@ int gmem_zero_part(struct gmem *g, u64 pos, u64 end)
 		return 0;
 	for (; pos < end; pos += n) {
 		n = min_t(u64, sizeof(zeroes), end - pos);
-		ret = gmem_write(g, pos, zeroes, n);
-		if (ret)
-			return ret;
+		err = gmem_write(g, pos, zeroes, n);
+		if (err)
+			return err;
 	}
 	return 0;
 }
@@ -312,7 +312,7 @@ int gmem_zero_part(struct gmem *g, u64 pos, u64 end)
 int gmem_punch_bytes(struct gmem *g, u64 pos, u64 len)
 {
 	u64 end, first, last;
-	int ret = 0;
+	int err = 0;
 
 	if (pos >= gmem_size(g))
 		return 0;
@@ -323,12 +323,12 @@ int gmem_punch_bytes(struct gmem *g, u64 pos, u64 len)
 	if (first > last)		/* both inside one page */
 		return gmem_zero_part(g, pos, end);
 	if (pos < first)
-		ret = gmem_zero_part(g, pos, first);
-	if (!ret && last < end)
-		ret = gmem_zero_part(g, last, end);
-	if (!ret)
-		ret = gmem_punch(g, first >> PAGE_SHIFT, last >> PAGE_SHIFT);
-	return ret;
+		err = gmem_zero_part(g, pos, first);
+	if (!err && last < end)
+		err = gmem_zero_part(g, last, end);
+	if (!err)
+		err = gmem_punch(g, first >> PAGE_SHIFT, last >> PAGE_SHIFT);
+	return err;
 }
 
 /**
@@ -524,10 +524,10 @@ static int gmem_join(struct gmem *g, struct gmem_domain *domain, bool mounted)
 /* With its parent, if it is a fork. */
 static int gmem_join_family(struct gmem *g, struct gmem *parent)
 {
-	int ret = gmem_policy_fork(g, parent);
+	int err = gmem_policy_fork(g, parent);
 
-	if (ret || !parent->tenant)
-		return ret;
+	if (err || !parent->tenant)
+		return err;
 	g->tenant = gmem_tenant_get(current_euid(), current_user_ns());
 	return g->tenant ? 0 : -ENOMEM;
 }
@@ -535,20 +535,20 @@ static int gmem_join_family(struct gmem *g, struct gmem *parent)
 /* Everything of a new gmem that can fail; its domain and tenant are known, or are not wanted. */
 static int gmem_begin(struct gmem *g)
 {
-	int ret;
+	int err;
 
 	g->inode = gmem_new_inode(g);
 	if (IS_ERR(g->inode))
 		return PTR_ERR(g->inode);
 	g->memcg = get_mem_cgroup_from_mm(current->mm);
 	gmem_weight_begin(g);
-	ret = gmem_register(g);
-	if (!ret)
+	err = gmem_register(g);
+	if (!err)
 		return 0;
 	gmem_weight_end(g);
 	mem_cgroup_put(g->memcg);
 	iput(g->inode);
-	return ret;
+	return err;
 }
 
 /* A new gmem that has come to nothing. */
@@ -574,14 +574,14 @@ struct gmem *gmem_create_in(u64 size, u32 flags, struct gmem_space *space,
 			    struct gmem_domain *domain)
 {
 	struct gmem *g = gmem_alloc(size, flags);
-	int ret;
+	int err;
 
 	if (!g)
 		return ERR_PTR(-ENOMEM);
-	ret = gmem_join(g, domain, space) ?: gmem_begin(g);
-	if (ret) {
+	err = gmem_join(g, domain, space) ?: gmem_begin(g);
+	if (err) {
 		gmem_cancel(g);
-		return ERR_PTR(ret);
+		return ERR_PTR(err);
 	}
 	g->space = space;
 	if (space)
@@ -601,14 +601,14 @@ struct gmem *gmem_create_in(u64 size, u32 flags, struct gmem_space *space,
 struct gmem *gmem_create_like(struct gmem *parent)
 {
 	struct gmem *g = gmem_alloc(gmem_size(parent), parent->flags);
-	int ret;
+	int err;
 
 	if (!g)
 		return ERR_PTR(-ENOMEM);
-	ret = gmem_join_family(g, parent) ?: gmem_begin(g);
-	if (ret) {
+	err = gmem_join_family(g, parent) ?: gmem_begin(g);
+	if (err) {
 		gmem_cancel(g);
-		return ERR_PTR(ret);
+		return ERR_PTR(err);
 	}
 	return g;
 }
@@ -624,7 +624,7 @@ struct gmem *gmem_create_like(struct gmem *parent)
 struct file *gmem_new_file(struct gmem *g, const struct file_operations *fops, int mode)
 {
 	struct file *file;
-	int ret;
+	int err;
 
 	ihold(g->inode);
 	__module_get(THIS_MODULE);
@@ -635,12 +635,12 @@ struct file *gmem_new_file(struct gmem *g, const struct file_operations *fops, i
 		return file;
 	}
 	file->private_data = g;
-	ret = gmem_reader_open(g, file);
-	if (!ret)
+	err = gmem_reader_open(g, file);
+	if (!err)
 		return file;
 	gmem_get(g);	/* the end of the file drops one reference, and the caller his */
 	fput(file);
-	return ERR_PTR(ret);
+	return ERR_PTR(err);
 }
 
 /* At most one of the two: a policy that there is, or no merging for ever. */
@@ -793,21 +793,21 @@ static int gmem_fs_init(void)
  */
 int gmem_init(struct kobject *parent)
 {
-	int ret = gmem_index_init();
+	int err = gmem_index_init();
 
-	if (ret)
-		return ret;
-	ret = gmem_later_init();
-	if (ret)
+	if (err)
+		return err;
+	err = gmem_later_init();
+	if (err)
 		goto index;
-	ret = gmem_weight_init(parent);
-	if (ret)
+	err = gmem_weight_init(parent);
+	if (err)
 		goto later;
-	ret = gmem_squeeze_init(parent);
-	if (ret)
+	err = gmem_squeeze_init(parent);
+	if (err)
 		goto weight;
-	ret = gmem_fs_init();
-	if (ret)
+	err = gmem_fs_init();
+	if (err)
 		goto squeeze;
 	return 0;
 
@@ -819,7 +819,7 @@ later:
 	gmem_later_exit();
 index:
 	gmem_index_exit();
-	return ret;
+	return err;
 }
 
 /**

@@ -312,7 +312,7 @@ static void chunk_forget(struct gmem *g, struct gmem_chunk *c)
 static int chunk_unshare(struct gmem *g, struct gmem_chunk *c, unsigned long which)
 {
 	unsigned int i;
-	int ret;
+	int err;
 
 	mutex_lock(&c->lock);	/* who merges here has ended, or sees that it must not */
 	mutex_unlock(&c->lock);
@@ -323,10 +323,10 @@ static int chunk_unshare(struct gmem *g, struct gmem_chunk *c, unsigned long whi
 			continue;
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		ret = gmem_own(g, c->base + i);
+		err = gmem_own(g, c->base + i);
 		/* What cannot be read stays shared; a file may have become shorter. */
-		if (ret && ret != -EHWPOISON && ret != -EFAULT)
-			return ret;
+		if (err && err != -EHWPOISON && err != -EFAULT)
+			return err;
 		cond_resched();
 	}
 	chunk_forget(g, c);
@@ -348,7 +348,7 @@ int gmem_undo_merging(struct gmem *g, bool zeroed)
 	unsigned long which = GMEM_SHARED | GMEM_APART | (zeroed ? GMEM_ZEROED : 0);
 	struct gmem_chunk *c;
 	pgoff_t off;
-	int ret;
+	int err;
 
 	for (off = gmem_next_chunk(g, 0); off < gmem_npages(g);
 	     off = gmem_next_chunk(g, off + GMEM_CHUNK_PAGES)) {
@@ -356,10 +356,10 @@ int gmem_undo_merging(struct gmem *g, bool zeroed)
 		c = gmem_chunk_claim(g, off, GMEM_GFP);
 		if (IS_ERR(c))
 			return PTR_ERR(c);
-		ret = chunk_unshare(g, c, which);
+		err = chunk_unshare(g, c, which);
 		gmem_chunk_put(c);
-		if (ret)
-			return ret;
+		if (err)
+			return err;
 		cond_resched();
 	}
 	return 0;

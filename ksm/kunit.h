@@ -108,12 +108,12 @@ static inline u32 one_digest(const void *page, const hsiphash_key_t *key)
 
 static inline int merge_suite_init(struct kunit *test)
 {
-	int ret;
+	int err;
 
 	down_write(&merge_knobs.lock);
-	ret = merge_index_init();
+	err = merge_index_init();
 	up_write(&merge_knobs.lock);
-	return ret;
+	return err;
 }
 
 #endif

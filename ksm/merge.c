@@ -142,17 +142,17 @@ static enum merge_result merge_join_private(struct gmem_cursor *cur, struct page
 static enum merge_result merge_join(struct gmem_cursor *cur, struct page *page,
 				    struct merge_candidate *cand)
 {
-	enum merge_result ret = MERGE_BUSY;
+	enum merge_result r = MERGE_BUSY;
 
 	if (cand->shared)
 		return merge_join_shared(cur, page, cand);
 	if (gmem_cursor_same_lock(&cand->cur, cur))
 		return merge_join_private(cur, page, cand);
 	if (gmem_cursor_trylock(&cand->cur)) {
-		ret = merge_join_private(cur, page, cand);
+		r = merge_join_private(cur, page, cand);
 		gmem_cursor_unlock(&cand->cur);
 	}
-	return ret;
+	return r;
 }
 
 /**
@@ -170,16 +170,16 @@ static enum merge_result merge_join(struct gmem_cursor *cur, struct page *page,
 enum merge_result merge_join_frozen(struct gmem_cursor *cur, struct page *page, u32 digest,
 				    struct merge_candidate *cand)
 {
-	enum merge_result ret = merge_join(cur, page, cand);
+	enum merge_result r = merge_join(cur, page, cand);
 
-	if (ret == MERGE_SHARED)
-		return ret;
+	if (r == MERGE_SHARED)
+		return r;
 	if (page_digest(page, gmem_cursor_key(cur)) != digest) {
 		gmem_thaw_changed(cur);
 		return MERGE_VOLATILE;
 	}
 	gmem_thaw_pending(cur);
-	return ret;
+	return r;
 }
 
 /* Steps 2 to 6 against one candidate. The chunk's lock is held. */
@@ -235,27 +235,27 @@ enum merge_result merge_keep_unique(struct gmem_cursor *cur, struct page *page, 
 static enum merge_result merge_unique(struct gmem_cursor *cur, struct page *page, u32 digest,
 				      unsigned int known)
 {
-	enum merge_result ret;
+	enum merge_result r;
 
 	if (!gmem_cursor_enter(cur))
 		return MERGE_VOLATILE;
-	ret = merge_keep_unique(cur, page, digest, known);
+	r = merge_keep_unique(cur, page, digest, known);
 	gmem_cursor_unlock(cur);
-	return ret;
+	return r;
 }
 
 /* One candidate, which is put. MERGE_VOLATILE also if the gmem is just being forked. */
 static enum merge_result merge_try(struct gmem_cursor *cur, struct page *page, u32 digest,
 				   struct merge_candidate *cand)
 {
-	enum merge_result ret = MERGE_VOLATILE;
+	enum merge_result r = MERGE_VOLATILE;
 
 	if (gmem_cursor_enter(cur)) {
-		ret = merge_with(cur, page, digest, cand);
+		r = merge_with(cur, page, digest, cand);
 		gmem_cursor_unlock(cur);
 	}
 	merge_candidate_put(cand);
-	return ret;
+	return r;
 }
 
 /*
@@ -266,7 +266,7 @@ static enum merge_result merge_search(struct gmem_cursor *cur, struct page *page
 {
 	unsigned int tries, skip = 0, left = 0;
 	struct merge_candidate cand;
-	enum merge_result ret;
+	enum merge_result r;
 	bool busy = false;
 
 	if (!gmem_cursor_shares(cur))
@@ -274,17 +274,17 @@ static enum merge_result merge_search(struct gmem_cursor *cur, struct page *page
 	for (tries = 0; tries < MAX_TRIES; tries++) {
 		if (!merge_index_find(gmem_cursor_domain(cur), digest, page_to_nid(page), skip,
 				      &cand)) {
-			ret = busy ? MERGE_VOLATILE : merge_unique(cur, page, digest, skip);
-			if (ret != MERGE_BUSY)
-				return ret;
+			r = busy ? MERGE_VOLATILE : merge_unique(cur, page, digest, skip);
+			if (r != MERGE_BUSY)
+				return r;
 			left++;
 			continue;
 		}
-		ret = merge_try(cur, page, digest, &cand);
-		if (ret == MERGE_SHARED || ret == MERGE_VOLATILE)
-			return ret;
-		busy |= ret == MERGE_BUSY;
-		if (ret == MERGE_STALE)
+		r = merge_try(cur, page, digest, &cand);
+		if (r == MERGE_SHARED || r == MERGE_VOLATILE)
+			return r;
+		busy |= r == MERGE_BUSY;
+		if (r == MERGE_STALE)
 			left++;
 		else
 			skip++;
@@ -296,7 +296,7 @@ static enum merge_result merge_search(struct gmem_cursor *cur, struct page *page
 
 static enum merge_result merge_examine(struct gmem_cursor *cur)
 {
-	enum merge_result ret;
+	enum merge_result r;
 	struct page *page;
 	u32 digest;
 	bool zero;
@@ -307,9 +307,9 @@ static enum merge_result merge_examine(struct gmem_cursor *cur)
 	if (zero) {
 		if (!gmem_cursor_enter(cur))
 			return MERGE_VOLATILE;
-		ret = merge_zero(cur, page);
+		r = merge_zero(cur, page);
 		gmem_cursor_unlock(cur);
-		return ret;
+		return r;
 	}
 	return merge_search(cur, page, digest);
 }
@@ -324,8 +324,8 @@ static enum merge_result merge_examine(struct gmem_cursor *cur)
  */
 enum merge_result merge_one(struct gmem_cursor *cur)
 {
-	enum merge_result ret = gmem_cursor_apart(cur) ? merge_secure(cur) : merge_examine(cur);
+	enum merge_result r = gmem_cursor_apart(cur) ? merge_secure(cur) : merge_examine(cur);
 
-	trace_ditto_merge(cur, ret);
-	return ret;
+	trace_ditto_merge(cur, r);
+	return r;
 }

@@ -95,14 +95,14 @@ static enum merge_result secure_locked(struct gmem_cursor *cur, struct page **ne
 enum merge_result merge_secure(struct gmem_cursor *cur)
 {
 	struct page *new = gmem_apart_alloc(cur);
-	enum merge_result ret = MERGE_VOLATILE;
+	enum merge_result r = MERGE_VOLATILE;
 
 	if (!new)
 		return MERGE_NONE;
 	if (gmem_cursor_enter(cur)) {
-		ret = secure_locked(cur, &new);
+		r = secure_locked(cur, &new);
 		gmem_cursor_unlock(cur);
 	}
 	gmem_apart_free(new);
-	return ret;
+	return r;
 }

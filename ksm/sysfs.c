@@ -23,15 +23,15 @@ static ssize_t run_store(struct kobject *kobj, struct kobj_attribute *attr,
 			 const char *buf, size_t count)
 {
 	unsigned int run;
-	int ret;
+	int err;
 
-	ret = kstrtouint(buf, 10, &run);
-	if (ret)
+	err = kstrtouint(buf, 10, &run);
+	if (err)
 		return -EINVAL;
 	if (run > MERGE_UNMERGE)
 		return -EINVAL;
-	ret = merge_set_run(run);
-	return ret ?: count;
+	err = merge_set_run(run);
+	return err ?: count;
 }
 KNOB(run);
 
@@ -111,12 +111,12 @@ static ssize_t workers_store(struct kobject *kobj, struct kobj_attribute *attr,
 			     const char *buf, size_t count)
 {
 	unsigned int nr;
-	int ret;
+	int err;
 
 	if (kstrtouint(buf, 10, &nr) || !nr || nr > GMEM_WALKS)
 		return -EINVAL;
-	ret = merge_set_workers(nr);
-	return ret ?: count;
+	err = merge_set_workers(nr);
+	return err ?: count;
 }
 KNOB(workers);
 

@@ -567,22 +567,22 @@ static int unmerge_all(void)
  */
 int merge_set_run(unsigned int run)
 {
-	int ret = 0;
+	int err = 0;
 
 	WRITE_ONCE(merge_knobs.run, MERGE_STOP);	/* the batch that runs ends now */
 	down_write(&merge_knobs.lock);
 	merge_knobs.starts++;
 	if (run == MERGE_RUN && gmem_tenants())
-		ret = merge_index_init();
+		err = merge_index_init();
 	else if (run == MERGE_UNMERGE)
-		ret = unmerge_all();
+		err = unmerge_all();
 	if (run == MERGE_UNMERGE)
 		merge_index_sweep();
-	WRITE_ONCE(merge_knobs.run, ret ? MERGE_STOP : run);
-	gmem_set_merge_runs(!ret && run == MERGE_RUN);
+	WRITE_ONCE(merge_knobs.run, err ? MERGE_STOP : run);
+	gmem_set_merge_runs(!err && run == MERGE_RUN);
 	up_write(&merge_knobs.lock);
 	merge_thread_wake();
-	return ret;
+	return err;
 }
 
 static void worker_stop(unsigned int nr)

@@ -99,11 +99,11 @@ static int look_range(struct mmu *mmu, struct adopt_look *look, unsigned long hv
 static int look_all(struct mmu *mmu, struct adopt_look *look)
 {
 	unsigned long start, end = 0;
-	int ret = 0;
+	int err = 0;
 
-	while (!ret && slots_next_hva(mmu, end, &start, &end))
-		ret = look_range(mmu, look, start, end);
-	return ret;
+	while (!err && slots_next_hva(mmu, end, &start, &end))
+		err = look_range(mmu, look, start, end);
+	return err;
 }
 
 /* What DITTO_LIST_VMS says. */

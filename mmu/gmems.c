@@ -139,21 +139,21 @@ static struct gmem *gmems_other(struct mmu *mmu, u32 policy)
 int mmu_set_policy(struct mmu *mmu, unsigned long policy)
 {
 	struct gmem *gmem;
-	int ret;
+	int err;
 
 	if (policy > U32_MAX || !gmem_policy_valid(policy))
 		return -EINVAL;
-	ret = mutex_lock_killable(&mmu->slots_lock);
-	if (ret)
-		return ret;
+	err = mutex_lock_killable(&mmu->slots_lock);
+	if (err)
+		return err;
 	/* A gmem that comes after the list was seen has it. */
 	WRITE_ONCE(mmu->policy, policy);
-	while (!ret && (gmem = gmems_other(mmu, policy))) {
-		ret = gmem_limit_policy(gmem, policy);
+	while (!err && (gmem = gmems_other(mmu, policy))) {
+		err = gmem_limit_policy(gmem, policy);
 		gmem_put(gmem);
 	}
 	mutex_unlock(&mmu->slots_lock);
-	return ret;
+	return err;
 }
 
 /**
