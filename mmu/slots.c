@@ -528,13 +528,40 @@ out:
 
 /* @slots_lock held. */
 static int slots_set_user(struct mmu *mmu, struct memslot *tmpl,
-			  const struct kvm_userspace_memory_region2 *r)
+			  const struct kvm_userspace_memory_region2 *guest)
 {
 	if (!tmpl->npages)
 		return slots_delete(mmu, tmpl->id);
-	if (tmpl->flags & KVM_MEM_GUEST_MEMFD)
-		return slots_set_guest(mmu, tmpl, r);
+	if (guest)
+		return slots_set_guest(mmu, tmpl, guest);
 	return notifier_may_attach(mmu) ? slots_set(mmu, tmpl) : -EIO;
+}
+
+/* @guest: what the newer structure says of the same region, if it has a guest_memfd; or NULL. */
+static int slots_set_region(struct mmu *mmu, const struct kvm_userspace_memory_region *r,
+			    const struct kvm_userspace_memory_region2 *guest)
+{
+	struct memslot tmpl;
+	int err;
+
+	err = region_check(mmu, r->slot, r->flags, r->guest_phys_addr, r->memory_size);
+	if (!err && guest)
+		err = region_check_guest(guest);
+	if (err)
+		return err;
+	if (!PAGE_ALIGNED(r->userspace_addr) ||
+	    !access_ok((void __user *)(unsigned long)r->userspace_addr, r->memory_size))
+		return -EINVAL;
+	memslot_fill(&tmpl, mmu, r->slot, guest ? guest->flags : r->flags, r->guest_phys_addr,
+		     r->memory_size);
+	tmpl.hva_node.start = r->userspace_addr;
+
+	/* Its holder may be waiting for user space. */
+	if (mutex_lock_killable(&mmu->slots_lock))
+		return -EINTR;
+	err = slots_set_user(mmu, &tmpl, guest);
+	mutex_unlock(&mmu->slots_lock);
+	return err;
 }
 
 /**
@@ -556,27 +583,13 @@ static int slots_set_user(struct mmu *mmu, struct memslot *tmpl,
  */
 int mmu_set_user_region2(struct mmu *mmu, const struct kvm_userspace_memory_region2 *r)
 {
-	u32 guest = r->flags & KVM_MEM_GUEST_MEMFD;
-	struct memslot tmpl;
-	int err;
+	struct kvm_userspace_memory_region region = {
+		.slot = r->slot, .flags = r->flags & ~KVM_MEM_GUEST_MEMFD,
+		.guest_phys_addr = r->guest_phys_addr, .memory_size = r->memory_size,
+		.userspace_addr = r->userspace_addr,
+	};
 
-	err = region_check(mmu, r->slot, r->flags & ~guest, r->guest_phys_addr, r->memory_size);
-	if (!err && guest)
-		err = region_check_guest(r);
-	if (err)
-		return err;
-	if (!PAGE_ALIGNED(r->userspace_addr) ||
-	    !access_ok((void __user *)(unsigned long)r->userspace_addr, r->memory_size))
-		return -EINVAL;
-	memslot_fill(&tmpl, mmu, r->slot, r->flags, r->guest_phys_addr, r->memory_size);
-	tmpl.hva_node.start = r->userspace_addr;
-
-	/* Its holder may be waiting for user space. */
-	if (mutex_lock_killable(&mmu->slots_lock))
-		return -EINTR;
-	err = slots_set_user(mmu, &tmpl, r);
-	mutex_unlock(&mmu->slots_lock);
-	return err;
+	return slots_set_region(mmu, &region, r->flags & KVM_MEM_GUEST_MEMFD ? r : NULL);
 }
 
 /**
@@ -588,12 +601,7 @@ int mmu_set_user_region2(struct mmu *mmu, const struct kvm_userspace_memory_regi
  */
 int mmu_set_user_region(struct mmu *mmu, const struct kvm_userspace_memory_region *r)
 {
-	struct kvm_userspace_memory_region2 region = {
-		.slot = r->slot, .flags = r->flags, .guest_phys_addr = r->guest_phys_addr,
-		.memory_size = r->memory_size, .userspace_addr = r->userspace_addr,
-	};
-
-	return r->flags & ~REGION_FLAGS ? -EINVAL : mmu_set_user_region2(mmu, &region);
+	return slots_set_region(mmu, r, NULL);
 }
 
 static int slots_set_gmem(struct mmu *mmu, struct memslot *tmpl, const struct ditto_gmem_region *r)
