@@ -7,6 +7,7 @@
  */
 #include "share.h"
 #include "bus.h"
+#include "helper.h"
 #include "vm.h"
 #include "util.h"
 
@@ -21,7 +22,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -177,15 +177,8 @@ static void serve(const struct share_config *config, int fd, pid_t parent, bool 
 {
 	const struct server *server = server_find();
 	char option[2 * PATH_MAX + 32];
-	sigset_t none;
 
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_DFL);
-	/* Who dies before this is said has died already. */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(1);
+	helper_begin(parent);
 	/* Ctrl-C is the guest's, or this program's. */
 	setsid();
 	if ((!config->readonly || make_readonly(config->dir)) &&

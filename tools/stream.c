@@ -5,6 +5,7 @@
  * one. How much comes out is bounded here, whatever the packed bytes say.
  */
 #include "stream.h"
+#include "helper.h"
 #include "util.h"
 
 #include <errno.h>
@@ -12,7 +13,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -108,19 +108,6 @@ char *blob_text(const struct blob *blob)
 	return NULL;
 }
 
-/* In a new process: it ends with its parent, and has none of its signals. */
-static void begin_child(pid_t parent)
-{
-	sigset_t none;
-
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_DFL);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(1);
-}
-
 static void feed(const struct blob *blob, int fd)
 {
 	static uint8_t piece[PIECE];
@@ -151,7 +138,7 @@ static pid_t start_feeder(const struct blob *blob, int *from)
 		return -1;
 	pid = fork();
 	if (!pid) {
-		begin_child(parent);
+		helper_begin(parent);
 		close(ends[0]);
 		feed(blob, ends[1]);
 	}
@@ -170,7 +157,7 @@ static pid_t start_unpacker(const char *program, int *from)
 		return -1;
 	pid = fork();
 	if (!pid) {
-		begin_child(parent);
+		helper_begin(parent);
 		null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 		if (dup2(*from, STDIN_FILENO) >= 0 && dup2(ends[1], STDOUT_FILENO) >= 0 &&
 		    dup2(null, STDERR_FILENO) >= 0)
