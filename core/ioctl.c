@@ -99,6 +99,11 @@ static int system_list_vms(void *none, struct ditto_vm_list *args)
 	return vm_list(args);
 }
 
+static int system_vm_stats(void *none, struct ditto_vm_stats *args)
+{
+	return system_ioctl_vm_stats(args);
+}
+
 static int system_supported_cpuid(void *none, void __user *arg)
 {
 	return cpuid_ioctl_get_supported(arg);
@@ -145,6 +150,7 @@ BY_VALUE(system_check_extension)
 BY_NOTHING(system_mmap_size)
 BY_STRUCT(system_create_gmem)
 BY_STRUCT(system_list_vms)
+BY_STRUCT(system_vm_stats)
 BY_USER(system_supported_cpuid)
 BY_USER(system_emulated_cpuid)
 BY_USER(system_msr_index_list)
@@ -169,6 +175,7 @@ static struct ioctl_entry system_ioctls[] __ro_after_init = {
 	{ KVM_GET_DEVICE_ATTR, IN, do_system_get_attr },
 	{ DITTO_CREATE_GMEM, IN, do_system_create_gmem },
 	{ DITTO_LIST_VMS, IN | OUT, do_system_list_vms },
+	{ DITTO_VM_STATS, IN | OUT, do_system_vm_stats },
 };
 
 static int vm_check_extension(struct vm *vm, unsigned long cap)

@@ -23,6 +23,7 @@ int vcpu_ioctl_get_attr(struct vcpu *vcpu, struct kvm_device_attr *attr);
 int vcpu_ioctl_set_attr(struct vcpu *vcpu, struct kvm_device_attr *attr);
 
 /* stats.c */
+int system_ioctl_vm_stats(struct ditto_vm_stats *args);
 int vm_ioctl_stats_fd(struct vm *vm);
 int vcpu_ioctl_stats_fd(struct vcpu *vcpu);
 

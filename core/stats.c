@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KVM_GET_STATS_FD: counters of a VM or a vCPU, with their names, in a file.
+ * KVM_GET_STATS_FD: counters of a VM or a vCPU, with their names, in a file; and DITTO_VM_STATS, by
+ * which others than the VMM get that of a VM.
  *
  * The file is a header, a name of the object, a descriptor of each counter, and the
  * counters.  All of it is made anew for each read, so a read sees counters of one
@@ -12,9 +13,11 @@
 #include <linux/kvm.h>
 #include <linux/pid.h>
 #include <linux/slab.h>
+#include <linux/uaccess.h>
 
 #include "core/ioctl.h"
 #include "core/vm.h"
+#include "gmem/gmem.h"
 #include "mmu/mmu.h"
 
 #define STATS_NAME	48	/* bytes of each name, as in KVM's own files */
@@ -80,6 +83,8 @@ struct stats_item {
 	     -9, size, at)
 #define BOOLEAN(name, at) \
 	ITEM(name, KVM_STATS_TYPE_INSTANT | KVM_STATS_UNIT_BOOLEAN | KVM_STATS_BASE_POW10, 0, 1, at)
+#define NUMBER(name, at) \
+	ITEM(name, KVM_STATS_TYPE_INSTANT | KVM_STATS_UNIT_NONE | KVM_STATS_BASE_POW10, 0, 1, at)
 #define BYTES(name, at) \
 	ITEM(name, KVM_STATS_TYPE_INSTANT | KVM_STATS_UNIT_BYTES | KVM_STATS_BASE_POW2, 0, 1, at)
 
@@ -120,27 +125,54 @@ static const struct stats_item stats_vcpu[] = {
 /**
  * struct stats_vm_values - the counters of a VM, gathered
  * @info: of its memory
+ * @kinds: likewise
  * @flush_requests: see struct vm
  * @flushes: likewise
  * @pauses: likewise
  * @pause_ns: likewise
+ * @vcpus: how many it has; what follows are sums over them
+ * @halt_wait_ns: see struct vcpu_halt
+ * @counts: see struct vcpu
+ * @all_exits: the sum of @exits
+ * @exits: see struct vcpu
  */
 struct stats_vm_values {
 	struct ditto_vm_info info;
+	struct gmem_kinds kinds;
 	u64 flush_requests, flushes, pauses, pause_ns;
+	u64 vcpus, halt_wait_ns;
+	struct vcpu_counts counts;
+	u64 all_exits, exits[EXIT_NR];
 };
 
 #define VM_AT(member)		offsetof(struct stats_vm_values, member)
+#define VM_EXITS(kind, name)	COUNT(#name "_exits", VM_AT(exits[EXIT_##kind])),
 
 static const struct stats_item stats_vm[] = {
 	BYTES("ram", VM_AT(info.ram_bytes)),
 	BYTES("resident", VM_AT(info.resident_bytes)),
 	BYTES("shared", VM_AT(info.shared_bytes)),
 	BYTES("saved", VM_AT(info.saved_bytes)),
+	BYTES("unique", VM_AT(kinds.unique)),
+	BYTES("merged", VM_AT(kinds.merged)),
+	BYTES("forked", VM_AT(kinds.forked)),
+	BYTES("compressed", VM_AT(kinds.compressed)),
+	BYTES("compressed_to", VM_AT(kinds.compressed_to)),
+	BYTES("zero", VM_AT(kinds.zero)),
+	COUNT("breaks", VM_AT(kinds.breaks)),
 	COUNT("remote_tlb_flush", VM_AT(flushes)),
 	COUNT("remote_tlb_flush_requests", VM_AT(flush_requests)),
 	COUNT("pauses", VM_AT(pauses)),
 	NSEC("pause_ns", VM_AT(pause_ns)),
+	NUMBER("vcpus", VM_AT(vcpus)),
+	NSEC("halt_wait_ns", VM_AT(halt_wait_ns)),
+	COUNT("exits", VM_AT(all_exits)),
+	COUNT("mmio_exits", VM_AT(counts.mmio)),
+	COUNT("signal_exits", VM_AT(counts.signals)),
+	COUNT("insn_emulation", VM_AT(counts.emulated)),
+	COUNT("irq_injections", VM_AT(counts.irqs)),
+	COUNT("nmi_injections", VM_AT(counts.nmis)),
+	EXIT_KINDS(VM_EXITS, VM_EXITS)
 };
 
 static unsigned int stats_values(const struct stats_item *items, unsigned int nr)
@@ -222,25 +254,96 @@ static ssize_t stats_read_vcpu(struct file *file, char __user *user, size_t coun
 	return r;
 }
 
-static ssize_t stats_read_vm(struct file *file, char __user *user, size_t count, loff_t *pos)
+static void stats_add_vcpu(struct stats_vm_values *values, const struct vcpu *vcpu)
 {
-	struct vm *vm = file->private_data;
+	u32 i;
+
+	values->vcpus++;
+	values->halt_wait_ns += READ_ONCE(vcpu->halt.wait_ns);
+	values->counts.mmio += READ_ONCE(vcpu->counts.mmio);
+	values->counts.signals += READ_ONCE(vcpu->counts.signals);
+	values->counts.emulated += READ_ONCE(vcpu->counts.emulated);
+	values->counts.irqs += READ_ONCE(vcpu->counts.irqs);
+	values->counts.nmis += READ_ONCE(vcpu->counts.nmis);
+	for (i = 0; i < EXIT_NR; i++) {
+		u64 exits = READ_ONCE(vcpu->exits[i]);
+
+		values->exits[i] += exits;
+		values->all_exits += exits;
+	}
+}
+
+/* The file of a VM; NULL without memory. None of the VM's mutexes is taken: see vm_describe(). */
+static struct stats *stats_of_vm(struct vm *vm)
+{
 	struct stats_vm_values values = {
 		.flush_requests = READ_ONCE(vm->flush_requests), .flushes = READ_ONCE(vm->flushes),
 		.pauses = READ_ONCE(vm->pauses), .pause_ns = READ_ONCE(vm->pause_ns),
 	};
+	struct vcpu *vcpu;
 	struct stats *s;
-	ssize_t r;
+	u32 i;
 
 	mmu_stats(&vm->mmu, &values.info);
+	mmu_kinds(&vm->mmu, &values.kinds);
+	vm_for_each_vcpu(vm, i, vcpu)
+		stats_add_vcpu(&values, vcpu);
 	s = stats_new(stats_vm, ARRAY_SIZE(stats_vm), &values);
+	if (s)
+		snprintf(s->id, STATS_NAME, "kvm-%d", pid_vnr(vm->pid));
+	return s;
+}
+
+static ssize_t stats_read_vm(struct file *file, char __user *user, size_t count, loff_t *pos)
+{
+	struct stats *s = stats_of_vm(file->private_data);
+	ssize_t r;
+
 	if (!s)
 		return -ENOMEM;
-	snprintf(s->id, STATS_NAME, "kvm-%d", pid_vnr(vm->pid));
 	r = simple_read_from_buffer(user, count, pos, s,
 				    stats_size(stats_vm, ARRAY_SIZE(stats_vm)));
 	kfree(s);
 	return r;
+}
+
+/* As much of @s as there is room for. */
+static int stats_give(const struct stats *s, struct ditto_vm_stats *args)
+{
+	u64 size = stats_size(stats_vm, ARRAY_SIZE(stats_vm));
+
+	if (copy_to_user(u64_to_user_ptr(args->data), s, min(args->size, size)))
+		return -EFAULT;
+	args->size = size;
+	return 0;
+}
+
+/**
+ * system_ioctl_vm_stats() - DITTO_VM_STATS
+ * @args: copied in, and out
+ *
+ * Unlike a file of KVM_GET_STATS_FD this keeps no machine alive.
+ *
+ * Return: 0, -EINVAL, -ENOENT, -ENOMEM or -EFAULT.
+ */
+int system_ioctl_vm_stats(struct ditto_vm_stats *args)
+{
+	struct stats *s;
+	struct vm *vm;
+	int err;
+
+	if (args->reserved)
+		return -EINVAL;
+	vm = vm_find(args->id);
+	if (!vm)
+		return -ENOENT;
+	s = stats_of_vm(vm);
+	vm_put(vm);
+	if (!s)
+		return -ENOMEM;
+	err = stats_give(s, args);
+	kfree(s);
+	return err;
 }
 
 static int stats_release_vcpu(struct inode *inode, struct file *file)

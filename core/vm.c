@@ -568,6 +568,43 @@ int vm_list(struct ditto_vm_list *args)
 }
 
 /**
+ * struct vm_search - for the machine with a number
+ * @id: the number
+ * @found: the machine, with a reference
+ */
+struct vm_search {
+	u64 id;
+	struct vm *found;
+};
+
+static int vm_search_one(struct vm *vm, void *ctx)
+{
+	struct vm_search *search = ctx;
+
+	if (vm->id != search->id || !vm_may_see(vm))
+		return 0;
+	vm_get(vm);
+	search->found = vm;
+	return -EEXIST;		/* which ends the walk */
+}
+
+/**
+ * vm_find() - the machine with a number
+ * @id: as DITTO_LIST_VMS says it
+ *
+ * Process context.
+ *
+ * Return: the machine, with a reference; NULL: there is none, or the caller may not see it.
+ */
+struct vm *vm_find(u64 id)
+{
+	struct vm_search search = { .id = id };
+
+	vm_for_each(vm_search_one, &search);
+	return search.found;
+}
+
+/**
  * struct vm_check_ctx - of the checker
  * @m: where it prints
  * @violations: so far

@@ -16,6 +16,7 @@ struct vm *vm_alloc(unsigned long type);
 void vm_publish(struct vm *vm);
 int vm_create(unsigned long type);
 int vm_list(struct ditto_vm_list *args);
+struct vm *vm_find(u64 id);
 int vm_check_all(struct seq_file *m);
 void vm_show_exits(struct seq_file *m);
 void vm_collect_written(struct mmu *mmu);

@@ -283,7 +283,7 @@ static unsigned long entry_share(struct gmem *g, struct gmem_chunk *c, unsigned 
 	unsigned long v = READ_ONCE(c->entry[nr]);
 
 	gmem_merge_share(gmem_entry_page(v), g->domain);
-	v = gmem_entry_make(gmem_entry_page(v), GMEM_SHARED | gmem_merge_note(v));
+	v = gmem_entry_make(gmem_entry_page(v), GMEM_SHARED | GMEM_FORKED | gmem_merge_note(v));
 	smp_store_release(&c->entry[nr], v);
 	return v;
 }

@@ -17,6 +17,7 @@
 #define GMEM_UWRITE		(1UL << 4)	/* maybe mapped writable by user space */
 #define GMEM_PENDING		(1UL << 5)	/* changed, and not yet examined for merging */
 #define GMEM_ZMAP		(1UL << 6)	/* empty: the zero page may be mapped here */
+#define GMEM_FORKED		GMEM_ZMAP	/* shared: by a fork, not by merging */
 #define GMEM_ZEROED		(1UL << 7)	/* empty: was a page that merging found zero */
 #define GMEM_CHURN_SHIFT	8		/* how often it broke soon after a merge */
 #define GMEM_CHURN_MASK		(7UL << GMEM_CHURN_SHIFT)

@@ -100,6 +100,42 @@ static void isolation(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gmem_shared_pages(), 0);
 }
 
+static struct gmem_kinds kinds_of(struct gmem *g)
+{
+	struct gmem_kinds k = { 0 };
+
+	gmem_kinds(g, &k);
+	return k;
+}
+
+/* Of what kind a page is, before and after a fork, a copy of its chunk, and writes. */
+static void kinds(struct kunit *test)
+{
+	struct gmem *a = make(test, 1024, 0), *b;
+
+	put(test, a, 0, 1);
+	put(test, a, 1, 2);
+	put(test, a, 600, 3);
+	KUNIT_EXPECT_EQ(test, kinds_of(a).unique, 3 * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, kinds_of(a).forked, 0);
+	b = fork_of(test, a);
+	KUNIT_EXPECT_EQ(test, kinds_of(a).unique, 0);
+	KUNIT_EXPECT_EQ(test, kinds_of(a).forked, 3 * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, kinds_of(b).forked, 3 * PAGE_SIZE);
+	put(test, b, 0, 10);
+	KUNIT_EXPECT_EQ(test, kinds_of(b).unique, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, kinds_of(b).forked, 2 * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, kinds_of(a).forked, 3 * PAGE_SIZE);
+	put(test, b, 1, 20);
+	KUNIT_EXPECT_EQ(test, kinds_of(b).forked, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, kinds_of(b).breaks, 2);
+	KUNIT_EXPECT_EQ(test, kinds_of(a).merged + kinds_of(b).merged, 0);
+	clean(test);
+	gmem_put(b);
+	gmem_put(a);
+	clean(test);
+}
+
 /* A page that nobody else has any more is written in place. */
 static void alone_again(struct kunit *test)
 {
@@ -505,6 +541,7 @@ static void races(struct kunit *test)
 
 static struct kunit_case fork_cases[] = {
 	KUNIT_CASE(isolation),
+	KUNIT_CASE(kinds),
 	KUNIT_CASE(alone_again),
 	KUNIT_CASE(mappings),
 	KUNIT_CASE(held_pages),

@@ -67,6 +67,27 @@ struct gmem_usage {
 	u64 saved;
 };
 
+/**
+ * struct gmem_kinds - of what kinds the memory of some gmems is, in bytes
+ * @unique: pages that one gmem has to itself
+ * @merged: offsets that read from a page which merging made shared
+ * @forked: offsets that read from a page which a fork made common, also when the others have gone
+ *	since
+ * @compressed: offsets whose contents are compressed
+ * @compressed_to: what these have been compressed to
+ * @zero: offsets whose zero page was given back
+ * @breaks: no bytes: how often a write gave a shared one its own page again
+ */
+struct gmem_kinds {
+	u64 unique;
+	u64 merged;
+	u64 forked;
+	u64 compressed;
+	u64 compressed_to;
+	u64 zero;
+	u64 breaks;
+};
+
 /* Pages of a chunk, and chunks of a directory: what the engine looks at in one go. */
 #define GMEM_CHUNK_SHIFT	9
 #define GMEM_CHUNK_PAGES	(1UL << GMEM_CHUNK_SHIFT)
@@ -162,6 +183,7 @@ u64 gmem_size(const struct gmem *g);
 void gmem_stats(struct gmem *g, struct ditto_gmem_stats *st);
 void gmem_usage(struct gmem *g, struct gmem_usage *u);
 int gmem_measure(struct gmem *const *gmems, unsigned int nr, struct ditto_memory *m);
+void gmem_kinds(struct gmem *g, struct gmem_kinds *k);
 
 /* What may be shared (policy.c). */
 int gmem_set_policy(struct gmem *g, u32 policy);

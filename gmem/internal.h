@@ -18,7 +18,8 @@
  *	empty		0, or GMEM_ZMAP | GMEM_ZEROED: reads as zero
  *	private		address | GMEM_PRESENT: one page, of this entry alone
  *	shared		address | GMEM_PRESENT | GMEM_SHARED: read-only page, maybe
- *			in many gmems; the page counts its entries ("sharers"). With
+ *			in many gmems; the page counts its entries ("sharers"). GMEM_FORKED
+ *			says whose work that is, and nobody acts on it. With
  *			GMEM_APART (policy "secure") no matter what touches it, even to read,
  *			gets a copy
  *	squeezed	address of an object | GMEM_APART: compressed (squeeze.h)

@@ -225,7 +225,7 @@ static void measure_there(struct measure *x, unsigned int i, u64 copies)
 	if (!(v & GMEM_PRESENT))
 		return;
 	m->resident += PAGE_SIZE;
-	if (copies > 1)
+	if (copies > 1 || (v & (GMEM_SHARED | GMEM_FORKED)) == (GMEM_SHARED | GMEM_FORKED))
 		m->forked += PAGE_SIZE;
 	else if (v & GMEM_SHARED)
 		m->merged += PAGE_SIZE;

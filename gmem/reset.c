@@ -60,7 +60,8 @@ static unsigned long base_entry(struct gmem_chunk *base, unsigned int nr)
 	WARN_ON_ONCE(gmem_entry_private(v));
 	if (gmem_entry_squeezed(v))
 		return v & (GMEM_ADDR | GMEM_APART);
-	return v & (v & GMEM_PRESENT ? GMEM_ADDR | GMEM_PRESENT | GMEM_SHARED : GMEM_ZEROED);
+	return v & (v & GMEM_PRESENT ? GMEM_ADDR | GMEM_PRESENT | GMEM_SHARED | GMEM_FORKED :
+				       GMEM_ZEROED);
 }
 
 static bool entry_is(unsigned long v, unsigned long to)

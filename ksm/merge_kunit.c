@@ -288,11 +288,15 @@ static void written_while_held(struct kunit *test)
 static void unmerge(struct kunit *test)
 {
 	struct guest a = guest_make(test, 600);
+	struct gmem_kinds kinds = { 0 };
 	pgoff_t i;
 
 	for (i = 0; i < 600; i++)
 		KUNIT_ASSERT_EQ(test, guest_put(&a, i, 1 + i % 50), 0);
 	KUNIT_EXPECT_EQ(test, passes(2, MERGE_SHARED), 550);
+	gmem_kinds(a.g, &kinds);
+	KUNIT_EXPECT_EQ(test, kinds.merged, 600 * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, kinds.unique + kinds.forked, 0);
 	KUNIT_EXPECT_EQ(test, gmem_unshare(a.g), 0);
 	KUNIT_EXPECT_EQ(test, nr_shared(a.g), 0);
 	KUNIT_EXPECT_EQ(test, nr_private(a.g), 600);

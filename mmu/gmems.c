@@ -221,3 +221,43 @@ int mmu_measure(struct mmu *mmu, struct ditto_memory *m)
 	kvfree(all);
 	return err;
 }
+
+/* The gmem that comes after @last in the tree, with a reference, or NULL. */
+static struct gmem *gmems_after(struct mmu *mmu, const struct gmem *last)
+{
+	struct gmem *found = NULL;
+	struct rb_node *node;
+
+	mutex_lock(&mmu->gmems_lock);
+	for (node = mmu->gmems_tree.rb_node; node;) {
+		struct gmem *gmem = node_gmem(node)->gmem;
+
+		if (gmem > last)
+			found = gmem;
+		node = gmem > last ? node->rb_left : node->rb_right;
+	}
+	if (found)
+		gmem_get(found);
+	mutex_unlock(&mmu->gmems_lock);
+	return found;
+}
+
+/**
+ * mmu_kinds() - of what kinds the memory of a machine is
+ * @mmu: kept by the caller
+ * @kinds: filled in
+ *
+ * Process context. A gmem that several slots map is counted once. Takes gmems_lock, which nobody
+ * holds while he waits for a machine's user.
+ */
+void mmu_kinds(struct mmu *mmu, struct gmem_kinds *kinds)
+{
+	struct gmem *gmem, *next;
+
+	memset(kinds, 0, sizeof(*kinds));
+	for (gmem = gmems_after(mmu, NULL); gmem; gmem = next) {
+		gmem_kinds(gmem, kinds);
+		next = gmems_after(mmu, gmem);
+		gmem_put(gmem);
+	}
+}

@@ -120,6 +120,7 @@ void mmu_note_written(struct mmu *mmu, const u64 *gpas, unsigned int nr);
 int mmu_set_policy(struct mmu *mmu, unsigned long policy);
 void mmu_stats(struct mmu *mmu, struct ditto_vm_info *info);
 int mmu_measure(struct mmu *mmu, struct ditto_memory *m);
+void mmu_kinds(struct mmu *mmu, struct gmem_kinds *kinds);
 
 /* check.c */
 int mmu_check(struct mmu *mmu, struct seq_file *m);

@@ -118,7 +118,7 @@ struct ditto_memory {
  * Looks at every page, so it takes time by their size. It waits for nobody and stops nobody: what
  * it says is exact when nothing changes meanwhile. Errors: -ENOMEM, -EFAULT, -EINTR.
  */
-#define DITTO_MEMORY		_IOR(DITTO_IO, 0x08, struct ditto_memory)
+#define DITTO_MEMORY		_IOR(DITTO_IO, 0x09, struct ditto_memory)
 
 /**
  * DITTO_GMEM_SET_POLICY - gmem: change its policy
@@ -257,6 +257,32 @@ struct ditto_vm_list {
  * users.
  */
 #define DITTO_LIST_VMS		_IOWR(DITTO_IO, 0x04, struct ditto_vm_list)
+
+/**
+ * struct ditto_vm_stats - arguments of DITTO_VM_STATS
+ * @id: in: the machine's, from DITTO_LIST_VMS
+ * @size: in: bytes for which there is room at @data; out: bytes that there are. If these are more,
+ *	only as many as fit were written
+ * @data: user address
+ * @reserved: must be 0
+ */
+struct ditto_vm_stats {
+	__u64 id;
+	__u64 size;
+	__u64 data;
+	__u64 reserved;
+};
+
+/**
+ * DITTO_VM_STATS - system: the statistics of one of the machines that DITTO_LIST_VMS lists
+ *
+ * They are what a file of KVM_GET_STATS_FD of that VM has, which describes itself (struct
+ * kvm_stats_header), but no fd is needed that only its VMM has, and the machine is not kept
+ * alive. Reads counters, and the index of memory that is shared; waits for no machine's users.
+ * Errors: -ENOENT: there is no such machine, or it is not the caller's to see; -EINVAL, -EFAULT,
+ * -ENOMEM.
+ */
+#define DITTO_VM_STATS		_IOWR(DITTO_IO, 0x08, struct ditto_vm_stats)
 
 /**
  * DITTO_GMEM_FORK - gmem: make another that has the same contents

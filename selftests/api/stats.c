@@ -10,6 +10,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "forked.h"
 #include "knobs.h"
 #include "vm.h"
 
@@ -179,6 +180,109 @@ static void vm_file(const void *arg)
 	id_of(fd, id);
 }
 
+/* The number of this process's machine of that name. */
+static u64 number_of(int dev, const char *name)
+{
+	struct ditto_vm_info info[64];
+	struct ditto_vm_list list = { .capacity = 64, .vms = (uintptr_t)info };
+	u32 i;
+
+	CHECKED(ioctl(dev, DITTO_LIST_VMS, &list));
+	for (i = 0; i < list.count && i < 64; i++)
+		if (info[i].pid == (u32)getpid() && !strcmp(info[i].name, name))
+			return info[i].id;
+	fail("no machine %s", name);
+}
+
+/* A file with what those get who are not the VMM. */
+static int file_by_number(int dev, u64 id)
+{
+	static char data[32 * 1024];
+	struct ditto_vm_stats args = { .id = id, .size = sizeof(data), .data = (uintptr_t)data };
+	int fd = CHECKED(memfd_create("stats", 0));
+
+	CHECKED(ioctl(dev, DITTO_VM_STATS, &args));
+	ASSERT(args.size > sizeof(struct kvm_stats_header) && args.size <= sizeof(data));
+	ASSERT_EQ(write(fd, data, args.size), args.size);
+	return fd;
+}
+
+static u64 by_number(int dev, u64 id, const char *name, u32 type)
+{
+	int fd = file_by_number(dev, id);
+	u64 value = stat_of(fd, name, type);
+
+	close(fd);
+	return value;
+}
+
+#define NOBODY		65534
+
+/* What is refused, and how much is written where there is not enough room. */
+static void number_refused(int dev, u64 id)
+{
+	struct ditto_vm_stats args = { .id = id }, whole;
+	char data[64];
+
+	CHECKED(ioctl(dev, DITTO_VM_STATS, &args));
+	whole = args;
+	ASSERT(whole.size > sizeof(data));
+	memset(data, 'x', sizeof(data));
+	args = (struct ditto_vm_stats) { .id = id, .size = 24, .data = (uintptr_t)data };
+	CHECKED(ioctl(dev, DITTO_VM_STATS, &args));
+	ASSERT_EQ(args.size, whole.size);
+	ASSERT(data[24] == 'x' && ((struct kvm_stats_header *)data)->num_desc > 0);
+	args.data = 8;
+	ASSERT_ERRNO(ioctl(dev, DITTO_VM_STATS, &args), EFAULT);
+	args = (struct ditto_vm_stats) { .id = id, .reserved = 1 };
+	ASSERT_ERRNO(ioctl(dev, DITTO_VM_STATS, &args), EINVAL);
+	args = (struct ditto_vm_stats) { .id = ~0ull };
+	ASSERT_ERRNO(ioctl(dev, DITTO_VM_STATS, &args), ENOENT);
+	args.id = id;
+	CHECKED(seteuid(NOBODY));
+	ASSERT_ERRNO(ioctl(dev, DITTO_VM_STATS, &args), ENOENT);
+	CHECKED(seteuid(0));
+}
+
+/* Who may see a machine gets its statistics by its number, sums over vCPUs and all kinds. */
+static void number(const void *arg)
+{
+	const u32 count = KVM_STATS_TYPE_CUMULATIVE, now = KVM_STATS_TYPE_INSTANT;
+	struct ditto_vm_name name = { "numbered" };
+	struct vm *vm, *child;
+	u64 id, unique;
+	int dev;
+
+	need_ditto();
+	dev = dev_open();
+	vm = vm_new(&(struct vm_config) { .vcpus = 2 });
+	CHECKED(ioctl(vm->fd, DITTO_SET_NAME, &name));
+	id = number_of(dev, "numbered");
+	vcpu_call(&vm->vcpu[0], "g_arith", 0);
+	vcpu_run_done(&vm->vcpu[0]);
+	vcpu_call(&vm->vcpu[1], "g_arith", 0);
+	vcpu_run_done(&vm->vcpu[1]);
+	ASSERT_EQ(by_number(dev, id, "io_exits", count), 2);
+	ASSERT(by_number(dev, id, "exits", count) > 2);
+	ASSERT_EQ(by_number(dev, id, "vcpus", now), 2);
+	ASSERT_EQ(by_number(dev, id, "ram", now), vm->ram_size);
+	unique = by_number(dev, id, "unique", now);
+	ASSERT_EQ(by_number(dev, id, "forked", now), 0);
+	number_refused(dev, id);
+	if (vm->gmem >= 0) {
+		ASSERT(unique > 0);
+		child = fork_vm(vm);
+		ASSERT_EQ(by_number(dev, id, "unique", now), 0);
+		ASSERT_EQ(by_number(dev, id, "forked", now), unique);
+		vm->ram[MIB] = 1;
+		ASSERT(by_number(dev, id, "unique", now) > 0);
+		vm_free(child);
+	}
+	vm_free(vm);
+	ASSERT_ERRNO(ioctl(dev, DITTO_VM_STATS, &((struct ditto_vm_stats) { .id = id })), ENOENT);
+	close(dev);
+}
+
 #define SPREAD		128	/* pages, each below a table of its own */
 #define SPREAD_GPA	0x20000000ul
 #define FEW		4	/* faults: the guest's own page tables may have been dropped */
@@ -262,6 +366,7 @@ static void mapped_ahead(const void *arg)
 static const struct tap_test tests[] = {
 	{ "vcpu_file", vcpu_file },
 	{ "vm_file", vm_file },
+	{ "number", number },
 	{ "halts", halts }, { "events_counted", events_counted },
 	{ "few_tables", few_tables },
 	{ "mapped_ahead", mapped_ahead },

@@ -12,7 +12,8 @@
 typedef void bend_fn(struct world *w, struct rng *r, void *arg);
 
 /* bend_machine.c */
-bend_fn bend_list, bend_fork, bend_name, bend_identity_map, bend_clock, bend_enable, bend_attr;
+bend_fn bend_list, bend_vm_stats, bend_fork, bend_name, bend_identity_map, bend_clock, bend_enable,
+	bend_attr;
 /* Keeps what the last DITTO_FORK of this thread has made. */
 void keep_forked(struct world *w, struct rng *r);
 

@@ -21,6 +21,19 @@ void bend_list(struct world *w, struct rng *r, void *arg)
 		list->vms = 8;
 }
 
+void bend_vm_stats(struct world *w, struct rng *r, void *arg)
+{
+	struct ditto_vm_stats *stats = arg;
+	static __thread char file[16 * 1024];
+
+	stats->id = rng_one_in(r, 8) ? rng_interesting(r) : rng_below(r, 64);
+	stats->size = rng_one_in(r, 8) ? rng_interesting(r) : rng_below(r, sizeof(file) + 1);
+	stats->data = rng_one_in(r, 16) ? rng_interesting(r) : (uintptr_t)file;
+	if (stats->size > sizeof(file))
+		stats->data = 8;
+	stats->reserved = rng_one_in(r, 16) ? rng_interesting(r) : 0;
+}
+
 #define FORK_FDS	64
 
 /* Of the last DITTO_FORK of this thread. */

@@ -56,6 +56,7 @@ static const struct call calls[] = {
 	NUMBER(KVM_GET_VCPU_MMAP_SIZE, DEV),
 	TAKES(DITTO_CREATE_GMEM, DEV, bend_create_gmem),
 	POINTS(DITTO_LIST_VMS, DEV, bend_list),
+	POINTS(DITTO_VM_STATS, DEV, bend_vm_stats),
 	SIZED(KVM_GET_SUPPORTED_CPUID, DEV, bend_cpuid, 12 * 1024),
 	SIZED(KVM_GET_EMULATED_CPUID, DEV, bend_cpuid, 12 * 1024),
 	SIZED(KVM_GET_MSR_INDEX_LIST, DEV, bend_msr_list, 2048),
