@@ -11,6 +11,7 @@
 #include "device.h"
 #include "listing.h"
 #include "machines.h"
+#include "replace.h"
 #include "util.h"
 
 #include <argp.h>
@@ -21,7 +22,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SYSFS_DIR	"/sys/kernel/ditto"
 #define EXITS_FILE	"/sys/kernel/debug/ditto/exits"
 #define MODULE_VERSION	"/sys/module/ditto/version"
 
@@ -285,33 +285,14 @@ static int put_metrics(const struct metrics *m)
 	return status;
 }
 
-/* Who reads @path sees the old file or the new one, never a part. */
 static int write_file(struct metrics *m)
 {
-	char *new;
-	int status, err = 0;
+	struct replacement file;
 
-	if (asprintf(&new, "%s.%d", m->path, getpid()) < 0)
+	if (replace_begin(&file, m->path) < 0)
 		return 1;
-	m->out = fopen(new, "wxe");
-	if (!m->out) {
-		complain("%s: %s", new, strerror(errno));
-		free(new);
-		return 1;
-	}
-	status = put_metrics(m);
-	if (ferror(m->out))
-		err = EIO;
-	if (fclose(m->out))
-		err = errno;
-	if (!status && !err && rename(new, m->path))
-		err = errno;
-	if (err)
-		complain("%s: %s", m->path, strerror(err));
-	if (status || err)
-		unlink(new);
-	free(new);
-	return status || err;
+	m->out = file.out;
+	return replace_end(&file, put_metrics(m));
 }
 
 /**

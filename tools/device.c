@@ -12,47 +12,66 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-static void explain_open(const char *path, int err)
+static void explain_open(const char *path, int err, char *why, size_t len)
 {
 	if (err == ENOENT && !strcmp(path, DITTO_DEV))
-		complain("%s: not there: load the module (modprobe ditto, or insmod ditto.ko), or "
-			 "use --dev /dev/kvm",
-			 path);
+		snprintf(why, len, "%s: not there: load the module (modprobe ditto, or insmod "
+			 "ditto.ko), or use --dev /dev/kvm", path);
 	else if (err == EACCES)
-		complain("%s: permission denied: run as root, or join the group that owns the node",
-			 path);
+		snprintf(why, len, "%s: permission denied: run as root, or join the group that "
+			 "owns the node", path);
 	else
-		complain("%s: %s", path, strerror(err));
+		snprintf(why, len, "%s: %s", path, strerror(err));
 }
 
 /**
- * device_open() - open a node that speaks the KVM API
+ * device_try() - open a node that speaks the KVM API
  * @path: /dev/ditto or /dev/kvm
+ * @why: gets what is wrong
+ * @len: its length
  *
- * Return: an fd, or -1 after saying why on standard error.
+ * Return: an fd, or -1.
  */
-int device_open(const char *path)
+int device_try(const char *path, char *why, size_t len)
 {
 	int fd = open(path, O_RDWR | O_CLOEXEC);
 	int version;
 
 	if (fd < 0) {
-		explain_open(path, errno);
+		explain_open(path, errno, why, len);
 		return -1;
 	}
 	version = ioctl(fd, KVM_GET_API_VERSION, 0);
 	if (version == KVM_API_VERSION)
 		return fd;
 	if (version < 0)
-		complain("%s: not a KVM device: %s", path, strerror(errno));
+		snprintf(why, len, "%s: not a KVM device: %s", path, strerror(errno));
 	else
-		complain("%s: KVM API version %d, need %d", path, version, KVM_API_VERSION);
+		snprintf(why, len, "%s: KVM API version %d, need %d", path, version,
+			 KVM_API_VERSION);
 	close(fd);
 	return -1;
+}
+
+/**
+ * device_open() - likewise, for a command that cannot do without
+ * @path: /dev/ditto or /dev/kvm
+ *
+ * Return: an fd, or -1 after saying why on standard error.
+ */
+int device_open(const char *path)
+{
+	char why[256];
+	int fd = device_try(path, why, sizeof(why));
+
+	if (fd < 0)
+		complain("%s", why);
+	return fd;
 }
 
 /**

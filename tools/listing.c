@@ -8,6 +8,9 @@
 #include "util.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static const struct argp_option options[] = {
@@ -55,6 +58,60 @@ error_t parse_machine(int key, char *arg, struct argp_state *state, const char *
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
+}
+
+/**
+ * parse_source() - argp's parser of SOURCE_OPTIONS
+ * @key: argp's
+ * @arg: argp's
+ * @source: filled in
+ *
+ * Return: as argp wants it.
+ */
+error_t parse_source(int key, char *arg, struct source *source)
+{
+	switch (key) {
+	case OPT_DEV:
+		source->dev = arg;
+		return 0;
+	case OPT_SYSFS:
+		source->sysfs = arg;
+		return 0;
+	case OPT_INPUT:
+		source->path = arg;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/**
+ * parse_seconds() - a time between two looks
+ * @arg: text
+ * @seconds: filled in
+ *
+ * Return: whether it is one of 0.05 to 86400.
+ */
+bool parse_seconds(const char *arg, double *seconds)
+{
+	char *end;
+
+	if (!*arg || strspn(arg, "0123456789.") != strlen(arg))
+		return false;
+	*seconds = strtod(arg, &end);
+	return !*end && *seconds >= 0.05 && *seconds <= 86400;
+}
+
+/**
+ * pause_seconds() - let time pass, or less of it if a signal comes
+ * @seconds: how much
+ */
+void pause_seconds(double seconds)
+{
+	struct timespec time = { .tv_sec = seconds };
+
+	time.tv_nsec = (seconds - time.tv_sec) * 1e9;
+	nanosleep(&time, NULL);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)

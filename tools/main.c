@@ -40,6 +40,9 @@ static const struct command commands[] = {
 	{ "ksm",  cmd_ksm },
 	{ "info", cmd_info },
 	{ "metrics", cmd_metrics },
+	{ "top", cmd_top },
+	{ "stat", cmd_stat },
+	{ "plot", cmd_plot },
 };
 
 const char *argp_program_version = "ditto " DITTO_VERSION;
@@ -62,6 +65,9 @@ static const char doc[] =
 	"  ksm      show and set the knobs of the merge engine\n"
 	"  info     say what this host can do, and why not\n"
 	"  metrics  print all figures for Prometheus\n"
+	"  top      show machines, their memory and their exits, again and again\n"
+	"  stat     print the counters of machines over time\n"
+	"  plot     write a picture of machines' memory over time\n"
 	"\n"
 	"`ditto COMMAND --help' tells a command's options and exit status.";
 
