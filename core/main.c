@@ -53,14 +53,17 @@ static struct miscdevice main_kvm_device = {
 	.mode = 0660,
 };
 
-/* Reading the file runs the checker; its first line is the verdict. */
+/* Reading the file runs the checker; its last line is the verdict. */
 static int main_check_show(struct seq_file *m, void *unused)
 {
-	int violations = vm_check_all(m);
+	int violations = vm_check_all(m), more;
 
 	if (violations < 0)
 		return violations;
-	violations += gmem_check_all(m);
+	more = gmem_check_all(m);
+	if (more < 0)
+		return more;
+	violations += more;
 	seq_printf(m, "violations: %d\n", violations);
 	return 0;
 }

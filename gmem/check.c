@@ -7,6 +7,7 @@
  * chunk's lock, which no other code may do.
  */
 #include <linux/pagemap.h>
+#include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/xarray.h>
@@ -390,7 +391,8 @@ static void check_user_vma(struct check *ck, struct vm_area_struct *vma)
 	spinlock_t *lock;
 	pmd_t *pmd;
 
-	for (addr = vma->vm_start; addr < vma->vm_end; addr = next) {
+	for (addr = vma->vm_start; addr < vma->vm_end && !fatal_signal_pending(current);
+	     addr = next) {
 		next = pmd_addr_end(addr, vma->vm_end);
 		pmd = user_pmd(vma->vm_mm, addr);
 		if (!pmd)
@@ -457,6 +459,7 @@ static void check_dirs(struct check *ck)
 	mutex_unlock(&ck->g->size_lock);
 }
 
+/* Who is being killed hears nothing of it, so it may end anywhere. */
 static void check_gmem(struct check *ck)
 {
 	struct gmem *g = ck->g;
@@ -467,7 +470,7 @@ static void check_gmem(struct check *ck)
 	ck->private = ck->shared = ck->zeroed = ck->pending = ck->chunks = ck->dirs = 0;
 	ck->squeezed = 0;
 	check_dirs(ck);
-	for (off = gmem_next_chunk(g, 0); off < gmem_index_end(g);
+	for (off = gmem_next_chunk(g, 0); off < gmem_index_end(g) && !fatal_signal_pending(current);
 	     off = gmem_next_chunk(g, off + GMEM_CHUNK_PAGES)) {
 		c = gmem_chunk_find(g, off);
 		if (!c)
@@ -476,6 +479,8 @@ static void check_gmem(struct check *ck)
 		gmem_chunk_put(c);
 		cond_resched();
 	}
+	if (fatal_signal_pending(current))
+		return;
 	check_counter(ck, "nr_private", atomic_long_read(&g->nr_private), ck->private);
 	check_counter(ck, "nr_shared", atomic_long_read(&g->nr_shared), ck->shared);
 	check_counter(ck, "nr_zeroed", atomic_long_read(&g->nr_zeroed), ck->zeroed);
@@ -572,7 +577,8 @@ void (*gmem_check_between)(void);
  * Process context, no lock held, at a quiet moment. Takes memory and time in proportion
  * to the guest memory there is.
  *
- * Return: the number of violations.
+ * Return: the number of violations; -EINTR when a fatal signal came: what was printed means
+ * nothing.
  */
 int gmem_check_all(struct seq_file *m)
 {
@@ -588,7 +594,8 @@ int gmem_check_all(struct seq_file *m)
 	xa_init(&ck.objects);
 	xa_init(&ck.spaces);
 	for (ck.g = gmem_next(NULL, false); ck.g; ck.g = gmem_next(ck.g, false)) {
-		check_gmem(&ck);
+		if (!fatal_signal_pending(current))
+			check_gmem(&ck);
 		gmems++;
 	}
 #ifdef DITTO_KUNIT
@@ -604,5 +611,5 @@ int gmem_check_all(struct seq_file *m)
 	ck.bad += gmem_merge_check(m);
 	seq_printf(m, "gmem: %lu objects, %ld shared pages, %lu pinned pages, %d violations\n",
 		   gmems, gmem_shared_pages(), ck.pinned, ck.bad);
-	return ck.bad;
+	return fatal_signal_pending(current) ? -EINTR : ck.bad;
 }

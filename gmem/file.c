@@ -187,7 +187,7 @@ static u64 fair_part(struct gmem *g)
 
 	if (!atomic_long_read(&g->nr_shared) && !atomic_long_read(&g->nr_squeezed))
 		return 0;
-	for (off = gmem_next_chunk(g, 0); off < gmem_index_end(g);
+	for (off = gmem_next_chunk(g, 0); off < gmem_index_end(g) && !fatal_signal_pending(current);
 	     off = gmem_next_chunk(g, off + GMEM_CHUNK_PAGES)) {
 		rcu_read_lock();
 		c = gmem_chunk_lookup(g, off);
@@ -204,7 +204,7 @@ static u64 fair_part(struct gmem *g)
  * @g: the gmem
  * @st: the measures; see <ditto.h>
  *
- * Process context; walks over the index if anything is shared.
+ * Process context; walks over the index if anything is shared. Who is being killed gets less.
  */
 void gmem_stats(struct gmem *g, struct ditto_gmem_stats *st)
 {

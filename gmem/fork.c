@@ -17,6 +17,7 @@
  */
 #include <linux/delay.h>
 #include <linux/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <ditto.h>
 
@@ -51,12 +52,14 @@ static bool chunk_held(struct gmem_chunk *c)
 	return false;
 }
 
+/* Who is being killed has not seen that there is none. */
 static bool dir_held(struct gmem_dir *dir)
 {
 	unsigned int nr;
 
 	for_each_set_bit(nr, dir->held, GMEM_DIR_CHUNKS) {
-		if (chunk_held(rcu_dereference_protected(dir->chunk[nr], true)))
+		if (chunk_held(rcu_dereference_protected(dir->chunk[nr], true)) ||
+		    fatal_signal_pending(current))
 			return true;
 		cond_resched();
 	}
@@ -82,6 +85,8 @@ static int dir_copy_held(struct gmem *child, struct gmem_dir *dir)
 		}
 		any = true;
 		err = gmem_chunk_leave_held(child, c->base);
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
 		if (err)
 			return err;
 		cond_resched();
@@ -387,6 +392,8 @@ static int over_tries(struct gmem *from, struct gmem *to)
 		err = over_once(from, to);
 		if ((err != -EBUSY && err != -EAGAIN) || tries == HELD_PATIENCE)
 			break;
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		usleep_range(1000, 2000);
 		err = 0;
 	}

@@ -10,6 +10,7 @@
 #include "gmem/fake.h"
 #include "gmem/fork.h"
 #include "gmem/index.h"
+#include "gmem/killed.h"
 #include "gmem/sharers.h"
 
 static struct gmem *make(struct kunit *test, u64 pages, u32 flags)
@@ -236,6 +237,47 @@ static void held_pages(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, get(test, e, 9), 3);
 	clean(test);
 	gmem_put(e);
+}
+
+static int fork_call(void *parent)
+{
+	struct gmem *child = gmem_fork(parent);
+
+	if (!IS_ERR(child))
+		gmem_put(child);
+	return PTR_ERR_OR_ZERO(child);
+}
+
+static int check_call(void *unused)
+{
+	struct seq_file m = { };
+
+	return gmem_check_all(&m);
+}
+
+/* There may be much that is held, and who forks be killed: there is no child then. */
+static void held_killed(struct kunit *test)
+{
+	struct gmem *a = make(test, 1024, 0), *b;
+	void *pin, *far;
+
+	put(test, a, 9, 1);
+	put(test, a, 700, 70);
+	pin = gmem_pin_page(a, 9, true);
+	far = gmem_pin_page(a, 700, true);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(pin) || IS_ERR(far));
+	KUNIT_EXPECT_EQ(test, killed_call(test, fork_call, a), -EINTR);
+	clean(test);
+	b = fork_of(test, a);
+	put(test, a, 9, 2);
+	KUNIT_EXPECT_EQ(test, get(test, b, 9), 1);
+	KUNIT_EXPECT_EQ(test, get(test, b, 700), 70);
+	gmem_unpin_page(a, 9, pin, true);
+	gmem_unpin_page(a, 700, far, true);
+	KUNIT_EXPECT_EQ(test, killed_call(test, check_call, NULL), -EINTR);
+	clean(test);
+	gmem_put(a);
+	gmem_put(b);
 }
 
 /*
@@ -545,6 +587,7 @@ static struct kunit_case fork_cases[] = {
 	KUNIT_CASE(alone_again),
 	KUNIT_CASE(mappings),
 	KUNIT_CASE(held_pages),
+	KUNIT_CASE(held_killed),
 	KUNIT_CASE(read_references),
 	KUNIT_CASE(late_readers),
 	KUNIT_CASE(bad_memory),

@@ -10,6 +10,7 @@
 #include "gmem/fake.h"
 #include "gmem/fork.h"
 #include "gmem/index.h"
+#include "gmem/killed.h"
 #include "gmem/merge.h"
 #include "gmem/sharers.h"
 
@@ -83,7 +84,7 @@ static void reset_written(struct kunit *test)
 	unsigned int n;
 
 	trio_make(test, &t);
-	gmem_reset(t.g);
+	KUNIT_EXPECT_EQ(test, gmem_reset(t.g), 0);
 	must_be_reset(test, &t);
 	for (n = 0; n < 3; n++) {
 		KUNIT_EXPECT_EQ(test, fake_write(t.g, t.f, 1, 100), 0);
@@ -91,7 +92,7 @@ static void reset_written(struct kunit *test)
 		fake_store(test, t.g, 600, 102);
 		fake_store(test, t.g, FULL + 1, 103);
 		fake_store(test, t.parent, 4, 0);	/* the base has its own by then */
-		gmem_reset(t.g);
+		KUNIT_EXPECT_EQ(test, gmem_reset(t.g), 0);
 		must_be_reset(test, &t);
 		fake_store(test, t.parent, 4, first(4));
 	}
@@ -121,12 +122,12 @@ static void reset_too_many(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, gmem_page_is_shared(page));
 	was = atomic_read(gmem_page_sharers(page));
 	atomic_set(gmem_page_sharers(page), INT_MAX);
-	gmem_reset(t.g);
+	KUNIT_EXPECT_EQ(test, gmem_reset(t.g), 0);
 	KUNIT_EXPECT_LT(test, atomic_read(gmem_page_sharers(page)), INT_MIN / 4);
 	KUNIT_EXPECT_FALSE(test, gmem_shared_get(page));
 	fake_store(test, t.g, 1, 100);
 	KUNIT_EXPECT_LT(test, atomic_read(gmem_page_sharers(page)), INT_MIN / 4);
-	gmem_reset(t.g);
+	KUNIT_EXPECT_EQ(test, gmem_reset(t.g), 0);
 	atomic_set(gmem_page_sharers(page), was + 1);
 	must_be_reset(test, &t);
 	trio_free(test, &t);
@@ -144,7 +145,7 @@ static void reset_read_late(struct kunit *test)
 	fork = gmem_fork(t.g);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(fork));
 	page = page_of(t.g, 1);
-	gmem_reset(t.g);
+	KUNIT_EXPECT_EQ(test, gmem_reset(t.g), 0);
 	fake_store(test, fork, 1, 101);
 	KUNIT_EXPECT_PTR_NE(test, page_of(fork, 1), page);
 	KUNIT_EXPECT_EQ(test, fake_load(test, fork, 1), 101);
@@ -166,7 +167,7 @@ static void reset_looks_at_changes(struct kunit *test)
 	c = gmem_chunk_find(t.g, 0);
 	KUNIT_EXPECT_EQ(test, bitmap_weight(c->changed, GMEM_CHUNK_PAGES), 2);
 	KUNIT_EXPECT_EQ(test, bitmap_weight(c->dir->changed, GMEM_DIR_CHUNKS), 1);
-	gmem_reset(t.g);
+	KUNIT_EXPECT_EQ(test, gmem_reset(t.g), 0);
 	KUNIT_EXPECT_TRUE(test, bitmap_empty(c->changed, GMEM_CHUNK_PAGES));
 	KUNIT_EXPECT_TRUE(test, bitmap_empty(c->dir->changed, GMEM_DIR_CHUNKS));
 	/* The chunk stays, so that the next write copies none. */
@@ -182,12 +183,12 @@ static void reset_punched(struct kunit *test)
 	trio_make(test, &t);
 	KUNIT_EXPECT_EQ(test, gmem_punch(t.g, 0, 512), 0);
 	KUNIT_EXPECT_EQ(test, gmem_punch(t.g, 600, 700), 0);
-	gmem_reset(t.g);
+	KUNIT_EXPECT_EQ(test, gmem_reset(t.g), 0);
 	must_be_reset(test, &t);
 	KUNIT_EXPECT_EQ(test, gmem_punch(t.g, 0, PAGES), 0);
 	fake_store(test, t.g, 9, 1);
 	KUNIT_EXPECT_EQ(test, fake_read(t.g, t.f, 10), 0);
-	gmem_reset(t.g);
+	KUNIT_EXPECT_EQ(test, gmem_reset(t.g), 0);
 	must_be_reset(test, &t);
 	trio_free(test, &t);
 }
@@ -210,7 +211,7 @@ static void reset_forked(struct kunit *test)
 			fake_store(test, t.g, 513, 250);
 		if (i == 2)
 			fake_store(test, fork[i], 1, 102);
-		gmem_reset(t.g);
+		KUNIT_EXPECT_EQ(test, gmem_reset(t.g), 0);
 		must_be_reset(test, &t);
 	}
 	for (i = 0; i < 3; i++) {
@@ -219,7 +220,7 @@ static void reset_forked(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, fake_load(test, fork[i], FULL + 2), 300 + i);
 		KUNIT_EXPECT_EQ(test, fake_load(test, fork[i], 1000), first(1000));
 		gmem_put(fork[i]);
-		gmem_reset(t.g);
+		KUNIT_EXPECT_EQ(test, gmem_reset(t.g), 0);
 		must_be_reset(test, &t);
 	}
 	trio_free(test, &t);
@@ -239,8 +240,37 @@ static void reset_alone_again(struct kunit *test)
 	fake_store(test, t.g, 2, 101);
 	gmem_put(fork);
 	fake_store(test, t.g, 515, 101);
-	gmem_reset(t.g);
+	KUNIT_EXPECT_EQ(test, gmem_reset(t.g), 0);
 	must_be_reset(test, &t);
+	trio_free(test, &t);
+}
+
+static int reset_call(void *g)
+{
+	return gmem_reset(g);
+}
+
+/* Whoever is killed has put back some of it, and the next reset does the rest. */
+static void reset_killed(struct kunit *test)
+{
+	struct gmem *fork;
+	struct trio t;
+
+	trio_make(test, &t);
+	fake_store(test, t.g, 600, 102);
+	fork = gmem_fork(t.g);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(fork));
+	fake_store(test, t.g, 1, 100);
+	fake_store(test, t.g, FULL + 1, 103);
+	KUNIT_EXPECT_EQ(test, killed_call(test, reset_call, t.g), -EINTR);
+	KUNIT_EXPECT_EQ(test, fake_load(test, t.g, 1), first(1));
+	KUNIT_EXPECT_EQ(test, fake_load(test, t.g, 600), 102);
+	KUNIT_EXPECT_EQ(test, fake_load(test, t.g, FULL + 1), 103);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	fake_store(test, t.g, 2, 104);
+	KUNIT_EXPECT_EQ(test, gmem_reset(t.g), 0);
+	must_be_reset(test, &t);
+	gmem_put(fork);
 	trio_free(test, &t);
 }
 
@@ -259,7 +289,7 @@ static void reset_refuses(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&t.base->nr_private), 0);
 	KUNIT_EXPECT_EQ(test, gmem_unshare(t.g), 0);
 	KUNIT_EXPECT_GT(test, atomic_long_read(&t.g->nr_private), 0);
-	gmem_reset(t.g);
+	KUNIT_EXPECT_EQ(test, gmem_reset(t.g), 0);
 	must_be_reset(test, &t);
 	trio_free(test, &t);
 }
@@ -310,7 +340,7 @@ static void reset_random(struct kunit *test)
 	for (n = 0; n < 100; n++) {
 		for (i = 0; i < 30; i++)
 			step(test, &t, &fork, &rnd);
-		gmem_reset(t.g);
+		KUNIT_EXPECT_EQ(test, gmem_reset(t.g), 0);
 		must_be_reset(test, &t);
 	}
 	if (fork)
@@ -326,6 +356,7 @@ static struct kunit_case reset_cases[] = {
 	KUNIT_CASE(reset_punched),
 	KUNIT_CASE(reset_forked),
 	KUNIT_CASE(reset_alone_again),
+	KUNIT_CASE(reset_killed),
 	KUNIT_CASE(reset_refuses),
 	KUNIT_CASE(reset_random),
 	{}

@@ -358,6 +358,8 @@ int gmem_undo_merging(struct gmem *g, bool zeroed)
 			return PTR_ERR(c);
 		err = chunk_unshare(g, c, which);
 		gmem_chunk_put(c);
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
 		if (err)
 			return err;
 		cond_resched();

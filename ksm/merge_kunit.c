@@ -5,6 +5,7 @@
 #include <linux/completion.h>
 #include <linux/kthread.h>
 
+#include "gmem/killed.h"
 #include "ksm/kunit.h"
 
 static void equal_pages(struct kunit *test)
@@ -243,6 +244,24 @@ static void advisor(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, merge_knobs.pages_to_scan, 2500);
 	merge_knobs.advisor = was.advisor;
 	merge_knobs.pages_to_scan = was.pages_to_scan;
+}
+
+static int unmerge_call(void *unused)
+{
+	return merge_set_run(MERGE_UNMERGE);
+}
+
+/* There may be much memory in which nothing is merged. */
+static void unmerge_killed(struct kunit *test)
+{
+	struct guest a = guest_make(test, 2);
+
+	KUNIT_EXPECT_EQ(test, killed_call(test, unmerge_call, NULL), -EINTR);
+	KUNIT_EXPECT_EQ(test, merge_knobs.run, MERGE_STOP);
+	KUNIT_EXPECT_EQ(test, unmerge_call(NULL), 0);
+	KUNIT_EXPECT_EQ(test, merge_knobs.run, MERGE_UNMERGE);
+	KUNIT_EXPECT_EQ(test, merge_set_run(MERGE_STOP), 0);
+	guest_free(&a);
 }
 
 static void pinned_page(struct kunit *test)
@@ -512,6 +531,7 @@ static struct kunit_case merge_cases[] = {
 	KUNIT_CASE(full_pages),
 	KUNIT_CASE(kept_zero_pages),
 	KUNIT_CASE(advisor),
+	KUNIT_CASE(unmerge_killed),
 	KUNIT_CASE(pinned_page),
 	KUNIT_CASE(written_while_held),
 	KUNIT_CASE(busy_candidates),

@@ -8,6 +8,7 @@
  * at a quiet moment nothing moves, at another one a false alarm is unlikely.
  */
 #include <linux/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 
 #include "mmu/dirty.h"
@@ -127,7 +128,7 @@ static int check_leaves(struct mmu *mmu, struct mmu_batch *batch, struct seq_fil
 		for (i = 0; i < batch->nr; i++)
 			violations += mmu_check_leaf(mmu, &batch->leaf[i], m);
 		cond_resched();
-	} while (!all);
+	} while (!all && !fatal_signal_pending(current));
 	return violations;
 }
 
@@ -228,6 +229,8 @@ int mmu_check(struct mmu *mmu, struct seq_file *m)
 	srcu_read_unlock(&mmu->srcu, idx);
 	if (mmu->shadow)
 		violations += shadow_check(mmu, m);
+	if (fatal_signal_pending(current))
+		violations = -EINTR;
 out:
 	kfree(batch);
 	return violations;

@@ -20,6 +20,7 @@
 #include <linux/hash.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "gmem/fork.h"
@@ -173,7 +174,8 @@ static struct mmu_copy *copy_alloc(unsigned int nr)
  * May sleep; takes mmap_lock.
  *
  * Return: what to give to the others; ERR_PTR of -EOPNOTSUPP where memory can be private,
- * -EBUSY for user-backed memory that is not one mapping of a gmem, or as gmem_fork_prepare().
+ * -EBUSY for user-backed memory that is not one mapping of a gmem, -EINTR, or as
+ * gmem_fork_prepare().
  */
 struct mmu_copy *mmu_copy_begin(struct mmu *from)
 {
@@ -189,7 +191,7 @@ struct mmu_copy *mmu_copy_begin(struct mmu *from)
 		return ERR_PTR(-ENOMEM);
 	copy->from = from;
 	xa_for_each(&from->slots_by_id, id, slot) {
-		err = copy_plan_slot(copy, slot);
+		err = fatal_signal_pending(current) ? -EINTR : copy_plan_slot(copy, slot);
 		if (err) {
 			mmu_copy_end(copy);
 			return ERR_PTR(err);
@@ -236,7 +238,7 @@ int mmu_copy_fork(struct mmu_copy *copy, struct mmu *to, bool resettable)
 	copy->locked = true;
 	for (i = 0; i < copy->nr_gmems; i++) {
 		gmem = &copy->gmem[i];
-		err = copy_gmem(gmem);
+		err = fatal_signal_pending(current) ? -EINTR : copy_gmem(gmem);
 		if (err)
 			return err;
 		/* One that cannot be mapped is only where memory can be private. */
@@ -304,7 +306,7 @@ int mmu_copy_slots(struct mmu_copy *copy, struct mmu *to)
 	/* Changes under slots_lock, and with it that of the gmems that were forked. */
 	to->policy = copy->from->policy;
 	for (i = 0; i < copy->nr && !err; i++) {
-		err = copy_slot(to, &copy->slot[i]);
+		err = fatal_signal_pending(current) ? -EINTR : copy_slot(to, &copy->slot[i]);
 		cond_resched();
 	}
 	return err;

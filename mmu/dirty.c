@@ -31,7 +31,7 @@
 #include <linux/bitmap.h>
 #include <linux/compat.h>
 #include <linux/mm.h>
-#include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
@@ -136,8 +136,8 @@ static bool dirty_guard_leaf(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, 
 	return true;
 }
 
-/* Guard all that is mapped of a slot; its log is in place. */
-static void dirty_guard_all(struct mmu *mmu, const struct memslot *slot)
+/* Guard all that is mapped of a slot; its log is in place. -EINTR: only a part. */
+static int dirty_guard_all(struct mmu *mmu, const struct memslot *slot)
 {
 	gfn_t gfn = slot->base, end = slot->base + slot->npages, next;
 	struct dirty_guard guard = { };
@@ -153,8 +153,11 @@ static void dirty_guard_all(struct mmu *mmu, const struct memslot *slot)
 		epoch = mmu_epoch_current(mmu);
 		write_unlock(&mmu->lock);
 		mmu_epoch_assert(mmu, epoch);
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		cond_resched();
 	}
+	return 0;
 }
 
 /* So that faults map 2 MiB again where they can, what is mapped by pages goes away. */
@@ -184,19 +187,22 @@ static void dirty_log_set(struct mmu *mmu, struct memslot *slot, struct dirty_lo
  * May sleep, and waits as the removal of a slot does: who writes for the kernel and has
  * not seen the log is done when this returns.
  *
- * Return: 0, or -ENOMEM with nothing changed.
+ * Return: 0; -ENOMEM, or -EINTR when a fatal signal came: the slot has no log.
  */
 int dirty_log_start(struct memslot *slot)
 {
 	struct dirty_log *log = dirty_log_alloc(slot);
+	int err = 0;
 
 	if (!log)
 		return -ENOMEM;
 	dirty_log_set(slot->mmu, slot, log);
 	synchronize_srcu_expedited(&slot->mmu->srcu);
 	if (!dirty_all_at_first(slot->mmu))
-		dirty_guard_all(slot->mmu, slot);
-	return 0;
+		err = dirty_guard_all(slot->mmu, slot);
+	if (err)
+		dirty_log_stop(slot);
+	return err;
 }
 
 /**
@@ -286,8 +292,11 @@ static bool dirty_part_clean(const struct dirty_log *log, unsigned long word, un
 	return true;
 }
 
-/* Of the bits that @log->taken has in words [word, end), take those that are set. */
-static void dirty_take(struct memslot *slot, unsigned long word, unsigned long end)
+/*
+ * Of the bits that @log->taken has in words [word, end), take those that are set. -EINTR: up to
+ * where a fatal signal came; of the rest none is in @log->taken.
+ */
+static int dirty_take(struct memslot *slot, unsigned long word, unsigned long end)
 {
 	struct dirty_log *log = slot->log;
 	unsigned long next;
@@ -298,8 +307,13 @@ static void dirty_take(struct memslot *slot, unsigned long word, unsigned long e
 			memset(&log->taken[word], 0, (next - word) * sizeof(long));
 		else
 			dirty_take_part(slot, word, next);
+		if (fatal_signal_pending(current)) {
+			memset(&log->taken[next], 0, (end - next) * sizeof(long));
+			return -EINTR;
+		}
 		cond_resched();
 	}
+	return 0;
 }
 
 /* The slot that has a log, by the VMM's number. */
@@ -346,6 +360,7 @@ static int dirty_fetch(struct memslot *slot, void __user *to)
 {
 	unsigned long size = dirty_words(slot) * sizeof(long);
 	struct dirty_log *log = slot->log;
+	int err;
 
 	dirty_collect(slot->mmu);
 	/* Before the bits are looked at: code that sets one after that says so again. */
@@ -354,11 +369,12 @@ static int dirty_fetch(struct memslot *slot, void __user *to)
 	if (slot->mmu->log_manual)
 		return dirty_show(slot, to);
 	memset(log->taken, 0xff, size);
-	dirty_take(slot, 0, dirty_words(slot));
-	if (!copy_to_user(to, log->taken, size))
-		return 0;
-	dirty_put_back(slot);
-	return -EFAULT;
+	err = dirty_take(slot, 0, dirty_words(slot));
+	if (!err && copy_to_user(to, log->taken, size))
+		err = -EFAULT;
+	if (err)
+		dirty_put_back(slot);
+	return err;
 }
 
 static void __user *dirty_bitmap_ptr(u64 bitmap)
@@ -375,7 +391,7 @@ static void __user *dirty_bitmap_ptr(u64 bitmap)
  * being set again; unless mmu_set_log_manual() says that the VMM will clear them.
  *
  * Return: 0; -EINVAL for a slot's number that cannot be; -ENOENT for a slot that is not
- * there or not logged; -ENXIO when vCPUs have rings; -EFAULT, with nothing taken; -EINTR.
+ * there or not logged; -ENXIO when vCPUs have rings; -EFAULT or -EINTR, with nothing taken.
  */
 int mmu_get_dirty_log(struct mmu *mmu, const struct kvm_dirty_log *args)
 {
@@ -412,8 +428,7 @@ static int dirty_clear(struct memslot *slot, const struct kvm_clear_dirty_log *a
 	if (copy_from_user(&slot->log->taken[first], dirty_bitmap_ptr(args->padding2),
 			   words * sizeof(long)))
 		return -EFAULT;
-	dirty_take(slot, first, first + words);
-	return 0;
+	return dirty_take(slot, first, first + words);
 }
 
 /**
@@ -425,7 +440,8 @@ static int dirty_clear(struct memslot *slot, const struct kvm_clear_dirty_log *a
  * bits being set again.
  *
  * Return: 0; -EINVAL for a slot's number that cannot be, or a range that is not the slot's
- * or not one of whole words of the bitmap; -ENOENT as mmu_get_dirty_log(); -EFAULT; -EINTR.
+ * or not one of whole words of the bitmap; -ENOENT as mmu_get_dirty_log(); -EFAULT; -EINTR: a
+ * fatal signal came, and the beginning of the range may be cleared.
  */
 int mmu_clear_dirty_log(struct mmu *mmu, const struct kvm_clear_dirty_log *args)
 {

@@ -7,6 +7,7 @@
 #include <linux/mman.h>
 #include <linux/uaccess.h>
 
+#include "gmem/killed.h"
 #include "mmu/dirty.h"
 #include "mmu/guest.h"
 #include "mmu/kunit.h"
@@ -295,6 +296,35 @@ static void begin_and_end(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_check(test, l.t), 0);
 }
 
+static int start_call(void *l)
+{
+	return log_set(l, KVM_MEM_LOG_DIRTY_PAGES, BASE);
+}
+
+static int harvest_call(void *l)
+{
+	return log_get(l, 0);
+}
+
+/* There is no log, or nothing is taken from it, when who asked is killed. */
+static void log_killed(struct kunit *test)
+{
+	struct log_test l = log_of_gmem(test, 0);
+
+	KUNIT_EXPECT_EQ(test, test_fault(l.t, page_gpa(3), MMU_WRITE), 0);
+	KUNIT_EXPECT_EQ(test, killed_call(test, start_call, &l), -EINTR);
+	KUNIT_EXPECT_EQ(test, log_get(&l, l.bitmap), -ENOENT);
+	KUNIT_EXPECT_EQ(test, log_set(&l, KVM_MEM_LOG_DIRTY_PAGES, BASE), 0);
+	KUNIT_EXPECT_EQ(test, test_fault(l.t, page_gpa(3), MMU_WRITE), 0);
+	KUNIT_EXPECT_EQ(test, test_fault(l.t, page_gpa(NPAGES - 1), MMU_WRITE), 0);
+	KUNIT_EXPECT_EQ(test, killed_call(test, harvest_call, &l), -EINTR);
+	KUNIT_EXPECT_TRUE(test, log_has(&l, 3));
+	KUNIT_EXPECT_TRUE(test, log_has(&l, NPAGES - 1));
+	KUNIT_EXPECT_EQ(test, log_get(&l, l.bitmap), 0);
+	KUNIT_EXPECT_FALSE(test, log_has(&l, 3));
+	KUNIT_EXPECT_EQ(test, test_check(test, l.t), 0);
+}
+
 /* What is dirty stays so when the slot moves. */
 static void moved(struct kunit *test)
 {
@@ -554,6 +584,7 @@ static struct kunit_case dirty_cases[] = {
 	KUNIT_CASE(kernel_gmem),
 	KUNIT_CASE(kernel_user),
 	KUNIT_CASE(begin_and_end),
+	KUNIT_CASE(log_killed),
 	KUNIT_CASE(moved),
 	KUNIT_CASE(nowhere),
 	KUNIT_CASE(manual_clear),

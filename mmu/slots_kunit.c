@@ -9,6 +9,8 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 
+#include "gmem/killed.h"
+#include "mmu/copy.h"
 #include "mmu/guest.h"
 #include "mmu/kunit.h"
 
@@ -461,9 +463,16 @@ static int run_checker(void *arg)
 	return 0;
 }
 
+static int mmu_check_call(void *mmu)
+{
+	struct seq_file m = { };
+
+	return mmu_check(mmu, &m);
+}
+
 /*
- * The thread that holds the slots may wait for long: the checker can be killed, and found nothing
- * wrong.
+ * The thread that holds the slots may wait for long, and there may be many pages: the checker can
+ * be killed, and found nothing wrong.
  */
 static void checker_killed(struct kunit *test)
 {
@@ -488,7 +497,29 @@ static void checker_killed(struct kunit *test)
 	if (!left)
 		wait_for_completion(&c.ends);
 	KUNIT_EXPECT_EQ(test, c.result, -EINTR);
+	KUNIT_EXPECT_EQ(test, killed_call(test, mmu_check_call, &c.t->mmu), -EINTR);
 	KUNIT_EXPECT_EQ(test, mmu_check(&c.t->mmu, NULL), 0);
+}
+
+static int copy_call(void *mmu)
+{
+	struct mmu_copy *copy = mmu_copy_begin(mmu);
+
+	if (!IS_ERR(copy))
+		mmu_copy_end(copy);
+	return PTR_ERR_OR_ZERO(copy);
+}
+
+/* There may be tens of thousands of slots. */
+static void copy_killed(struct kunit *test)
+{
+	struct test_mmu *t = test_mmu_new(test);
+	int fd = test_gmem_new(test, SZ_64K);
+
+	KUNIT_ASSERT_EQ(test, test_set_gmem(t, 1, 0, SZ_64K, fd, 0), 0);
+	KUNIT_EXPECT_EQ(test, killed_call(test, copy_call, &t->mmu), -EINTR);
+	KUNIT_EXPECT_EQ(test, copy_call(&t->mmu), 0);
+	KUNIT_EXPECT_EQ(test, mmu_check(&t->mmu, NULL), 0);
 }
 
 static struct kunit_case slots_cases[] = {
@@ -506,6 +537,7 @@ static struct kunit_case slots_cases[] = {
 	KUNIT_CASE(stats),
 	KUNIT_CASE(stats_user),
 	KUNIT_CASE(checker_killed),
+	KUNIT_CASE(copy_killed),
 	{}
 };
 
