@@ -2,8 +2,10 @@
 /*
  * KUnit: user-backed slots: what the process's memory is, and its own changes of it.
  */
+#include <linux/file.h>
 #include <linux/hugetlb.h>
 #include <linux/uaccess.h>
+#include <linux/workqueue.h>
 
 #include "mmu/notifier.h"
 #include "mmu/tdp_kunit.h"
@@ -188,6 +190,49 @@ static void crowd_of_slots(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_check(test, t), 0);
 }
 
+/* A gmem's fd, mapped in the test's own process. */
+static unsigned long test_map_gmem(struct kunit *test, u64 size)
+{
+	struct file *file = fget(test_gmem_new(test, size));
+	unsigned long hva;
+
+	KUNIT_ASSERT_NOT_NULL(test, file);
+	hva = kunit_vm_mmap(test, file, 0, size, PROT_READ | PROT_WRITE, MAP_SHARED, 0);
+	fput(file);
+	KUNIT_ASSERT_NE(test, hva, 0);
+	KUNIT_ASSERT_LT(test, hva, TASK_SIZE);
+	return hva;
+}
+
+/* Tables of a window that has ended are freed by a work item, which waits for readers. */
+static void window_tables(struct kunit *test)
+{
+	unsigned long hva = test_map_gmem(test, SZ_4M);
+	struct test_mmu *t = test_mmu_new(test);
+	int idx;
+
+	KUNIT_ASSERT_EQ(test, test_set_user(t, 0, BASE, SZ_4M, hva, 0), 0);
+	KUNIT_ASSERT_EQ(test, test_fault(t, page_gpa(1), MMU_WRITE), 0);
+	KUNIT_ASSERT_EQ(test, test_fault(t, page_gpa(513), MMU_WRITE), 0);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&t->mmu.nr_tables), 5);
+
+	idx = srcu_read_lock(&t->mmu.srcu);
+	KUNIT_ASSERT_EQ(test, vm_munmap(hva, PAGE_SIZE), 0);
+	KUNIT_EXPECT_EQ(test, page_spte(t, 1), 0);
+	KUNIT_EXPECT_EQ(test, t->mmu.nr_windows_dead, 1);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&t->mmu.nr_tables), 5);
+	KUNIT_EXPECT_EQ(test, test_check(test, t), 0);
+	atomic_long_sub(3, &t->mmu.nr_tables);	/* less than there are is never right */
+	KUNIT_EXPECT_EQ(test, test_check(test, t), 1);
+	atomic_long_add(3, &t->mmu.nr_tables);
+	srcu_read_unlock(&t->mmu.srcu, idx);
+
+	flush_work(&t->mmu.windows_work);
+	KUNIT_EXPECT_EQ(test, t->mmu.nr_windows_dead, 0);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&t->mmu.nr_tables), 3);
+	KUNIT_EXPECT_EQ(test, test_check(test, t), 0);
+}
+
 static struct kunit_case user_cases[] = {
 	KUNIT_CASE(user_slot),
 	KUNIT_CASE(user_read_only),
@@ -195,6 +240,7 @@ static struct kunit_case user_cases[] = {
 	KUNIT_CASE(user_streaks),
 	KUNIT_CASE(user_streaks_of_reads),
 	KUNIT_CASE(crowd_of_slots),
+	KUNIT_CASE(window_tables),
 	{}
 };
 

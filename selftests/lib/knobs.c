@@ -59,16 +59,20 @@ int knob_write(const char *path, long value)
 	return knob_write_text(path, text);
 }
 
+/* What the last file of lines said. */
+static char lines[65536];
+
 long knob_line(const char *path, const char *name)
 {
-	static char text[65536];
-	char *line, *rest = text;
+	const char *line = lines;
 
-	if (slurp(path, text, sizeof(text)) < 0)
+	if (slurp(path, lines, sizeof(lines)) < 0)
 		return -1;
-	while ((line = strsep(&rest, "\n")))
+	for (; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
 		if (!strncmp(line, name, strlen(name)) && line[strlen(name)] == ':')
 			return strtol(line + strlen(name) + 1, NULL, 10);
+	}
 	return -1;
 }
 
@@ -79,17 +83,12 @@ long knob_violations(void)
 	if (access(DITTO_CHECK, F_OK))
 		mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
 	violations = knob_line(DITTO_CHECK, "violations");
-	/* What the module's own workers are just about to settle is none. */
 	if (violations > 0) {
-		usleep(200000);
-		violations = knob_line(DITTO_CHECK, "violations");
-	}
-	if (violations > 0) {
-		char text[4096], *line, *rest = text;
+		char *line, *rest = lines;
 
-		if (slurp(DITTO_CHECK, text, sizeof(text)) > 0)
-			while ((line = strsep(&rest, "\n")))
-				printf("# check: %s\n", line);
+		/* Not those of a second look, which may find nothing any more. */
+		while ((line = strsep(&rest, "\n")))
+			printf("# check: %s\n", line);
 	}
 	return violations;
 }

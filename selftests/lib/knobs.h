@@ -14,7 +14,7 @@ long knob_read(const char *path);
 /* 0, or -1 with errno. */
 int knob_write(const char *path, long value);
 int knob_write_text(const char *path, const char *text);
-/* What the checker's first line says, or -1 when there is no checker. */
+/* What the checker's last line says, or -1 when there is no checker. */
 long knob_violations(void);
 /* A line "Name: N" of /proc/meminfo or the like, or -1. */
 long knob_line(const char *path, const char *name);
