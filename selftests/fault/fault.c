@@ -472,6 +472,59 @@ static long fork_machine(void)
 	return args.vm_fd;
 }
 
+/* A fork that has written since it was made, and what it had then; its fds. */
+static int fork_vm, fork_vcpu;
+
+static void make_resettable(void)
+{
+	struct ditto_fork args = { .capacity = 1, .flags = DITTO_FORK_RESETTABLE,
+				   .vcpu_fds = (uintptr_t)&fork_vcpu };
+
+	make_used();
+	CHECKED(ioctl(vm->fd, DITTO_FORK, &args));
+	fork_vm = args.vm_fd;
+	event = CHECKED(ioctl(fork_vm, DITTO_SLOT_GMEM, 0));
+	equal = gmem_map(event, 6 * MIB);
+	for (u64 at = 0; at < 6 * MIB; at += PAGE_SIZE)
+		equal[at + 77] ^= 1;
+}
+
+static long reset_machine(void) { return errno_of(ioctl(fork_vm, DITTO_RESET)); }
+
+static void reset_after(long result)
+{
+	munmap(equal, 6 * MIB);
+	close(fork_vcpu);
+	close(fork_vm);
+	close_gmem(0);
+}
+
+#define MARKED_GPA	0x10000000
+
+/* Memory that is adopted when the guest runs, or stays what it is. */
+static void make_marked(void)
+{
+	equal = mmap(NULL, 4 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT(equal != MAP_FAILED);
+	CHECKED(madvise(equal, 4 * MIB, MADV_NOHUGEPAGE));
+	CHECKED(madvise(equal, 4 * MIB, MADV_DONTFORK));
+	CHECKED(madvise(equal, 4 * MIB, MADV_MERGEABLE));
+	for (u64 at = 0; at < 4 * MIB; at += PAGE_SIZE)
+		equal[at + 77] = 1 + at / PAGE_SIZE % 251;
+	vm = vm_new(&(struct vm_config) { .user = true });
+	CHECKED(vm_set_slot(vm, 1, 0, MARKED_GPA, 4 * MIB, equal));
+	vcpu_call(&vm->vcpu[0], "g_write_forever", MARKED_GPA);
+}
+
+static void marked_after(long result)
+{
+	vm_free(vm);
+	for (u64 at = 0; at < 4 * MIB; at += PAGE_SIZE)
+		if (equal[at + 77] != 1 + at / PAGE_SIZE % 251)
+			fail("page %lu is wrong", at / PAGE_SIZE);
+	munmap(equal, 4 * MIB);
+}
+
 static void make_protected(void)
 {
 	vm = vm_new(&(struct vm_config) { .user = true, .type = SW_PROTECTED_VM });
@@ -608,6 +661,8 @@ static const struct operation operations[] = {
 	{ "fork_gmem", forked_before, fork_gmem, forked_after, .ditto = true },
 	{ "write_forked", shared_by_fork, write_to_forked, written_after, .ditto = true },
 	{ "fork_machine", make_used, fork_machine, close_both, .ditto = true },
+	{ "reset_machine", make_resettable, reset_machine, reset_after, .ditto = true },
+	{ "adopt", make_marked, run_guest, marked_after, .tolerates = EFAULT, .ditto = true },
 	{ "guest_memfd", make_protected, create_guest_memfd, close_both },
 	{ "attributes", make_protected, set_attributes, free_vm },
 	{ "ring", make_ringed, create_vcpu, close_both },
