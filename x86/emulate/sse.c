@@ -66,16 +66,6 @@ enum emu_result emu_sse_ddup(struct emu_ctxt *c)
 	return EMU_OK;
 }
 
-/* Nothing lies above a result of 128 bits. */
-static enum emu_result sse_result(struct emu_ctxt *c)
-{
-	if (c->dst.size < 32) {
-		c->dst.val[2] = 0;
-		c->dst.val[3] = 0;
-	}
-	return EMU_OK;
-}
-
 /* The first source: with VEX it is not the destination. */
 static const u64 *sse_first(const struct emu_ctxt *c)
 {
@@ -89,7 +79,7 @@ enum emu_result emu_sse_and(struct emu_ctxt *c)
 
 	for (i = 0; i < 4; i++)
 		c->dst.val[i] = a[i] & c->src.val[i];
-	return sse_result(c);
+	return EMU_OK;
 }
 
 enum emu_result emu_sse_andn(struct emu_ctxt *c)
@@ -99,7 +89,7 @@ enum emu_result emu_sse_andn(struct emu_ctxt *c)
 
 	for (i = 0; i < 4; i++)
 		c->dst.val[i] = ~a[i] & c->src.val[i];
-	return sse_result(c);
+	return EMU_OK;
 }
 
 enum emu_result emu_sse_or(struct emu_ctxt *c)
@@ -109,7 +99,7 @@ enum emu_result emu_sse_or(struct emu_ctxt *c)
 
 	for (i = 0; i < 4; i++)
 		c->dst.val[i] = a[i] | c->src.val[i];
-	return sse_result(c);
+	return EMU_OK;
 }
 
 enum emu_result emu_sse_xor(struct emu_ctxt *c)
@@ -119,7 +109,7 @@ enum emu_result emu_sse_xor(struct emu_ctxt *c)
 
 	for (i = 0; i < 4; i++)
 		c->dst.val[i] = a[i] ^ c->src.val[i];
-	return sse_result(c);
+	return EMU_OK;
 }
 
 /* PAND and its kin: of 256 bits only with AVX2, unlike ANDPS. */
@@ -158,5 +148,5 @@ enum emu_result emu_sse_dup(struct emu_ctxt *c)
 
 		c->dst.val[i] = half << 32 | half;
 	}
-	return sse_result(c);
+	return EMU_OK;
 }
