@@ -24,9 +24,11 @@
 static const char *const rival_names[] = { "kvm_amd", "kvm_intel" };
 
 /*
- * Bits of rival_names: which of them are loaded. Perf asks ditto while none is; the lock is held
- * while that changes.
+ * Bits of rival_names: which of them are loaded; and of one that is and whose name is not known.
+ * Perf asks ditto while none is; the lock is held while that changes.
  */
+#define RIVAL_UNKNOWN	BIT(ARRAY_SIZE(rival_names))
+
 static DEFINE_MUTEX(rival_lock);
 static unsigned int rivals;
 static bool rival_samples;
@@ -46,13 +48,10 @@ static void rival_sample(void)
 		sample_stop();
 }
 
-static void rival_note(int which, bool there)
+static void rival_change(unsigned int come, unsigned int gone)
 {
 	mutex_lock(&rival_lock);
-	if (there)
-		rivals |= BIT(which);
-	else
-		rivals &= ~BIT(which);
+	rivals = (rivals & ~gone) | come;
 	rival_sample();
 	mutex_unlock(&rival_lock);
 }
@@ -69,8 +68,10 @@ static int rival_moves(struct notifier_block *nb, unsigned long state, void *dat
 		pr_notice("%s is kept out: ditto uses the CPUs, rmmod it first\n", mod->name);
 		return notifier_from_errno(-EBUSY);
 	}
-	if (state == MODULE_STATE_COMING || state == MODULE_STATE_GOING)
-		rival_note(which, state == MODULE_STATE_COMING);
+	if (state == MODULE_STATE_COMING)
+		rival_change(BIT(which), 0);
+	else if (state == MODULE_STATE_GOING)
+		rival_change(0, BIT(which) | RIVAL_UNKNOWN);
 	return NOTIFY_DONE;
 }
 
@@ -99,21 +100,24 @@ static const char *rival_there(void)
 {
 	const char *there = NULL;
 	struct kobject *kobj;
+	struct module *mod;
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(rival_names); i++) {
 		kobj = kset_find_obj(THIS_MODULE->mkobj.kobj.kset, rival_names[i]);
 		if (!kobj)
 			continue;
+		mod = container_of(kobj, struct module_kobject, kobj)->mod;
+		/* It is told of as gone before its name goes. */
+		if (!mod || READ_ONCE(mod->state) != MODULE_STATE_GOING) {
+			rival_change(BIT(i), 0);
+			there = rival_names[i];
+		}
 		kobject_put(kobj);
-		rival_note(i, true);
-		there = rival_names[i];
 	}
 	if (there || !rival_on_its_way())
 		return there;
-	/* Whichever it is. */
-	for (i = 0; i < ARRAY_SIZE(rival_names); i++)
-		rival_note(i, true);
+	rival_change(RIVAL_UNKNOWN, 0);
 	return "kvm";
 }
 

@@ -261,6 +261,8 @@ static void check_entry(struct check *ck, struct gmem_chunk *c, unsigned int nr)
 	if (v & GMEM_SHARED && v & GMEM_UWRITE)
 		violation(ck, "offset %#lx: shared, and writable by user space",
 			  c->base + nr);
+	if (gmem_entry_private(v) && v & GMEM_FORKED)
+		violation(ck, "offset %#lx: private, and shared by a fork", c->base + nr);
 	if (gmem_entry_private(v))
 		check_private(ck, c, nr, gmem_entry_page(v));
 	else if (v & GMEM_PRESENT)

@@ -77,8 +77,10 @@ struct gmem_usage {
  * @compressed_to: what these have been compressed to
  * @zero: offsets whose zero page was given back
  * @breaks: no bytes: how often a write gave a shared one its own page again
+ * @end: in jiffies: what has not been looked at by then counts as merged, not as forked; 0: never
  */
 struct gmem_kinds {
+	unsigned long end;
 	u64 unique;
 	u64 merged;
 	u64 forked;

@@ -3,8 +3,12 @@
  * Of what kinds the memory of a gmem is, for who watches machines. All but one are counters that
  * the gmem has anyway. What a fork made common is none: nobody could count it without a look at
  * each page whenever such a chunk is copied, or becomes one gmem's again. So it is counted here,
- * and only where there are shared pages at all.
+ * only where there are shared pages at all, and not for long: who asks may be another user than
+ * who decides how much there is to look at.
  */
+#include <linux/jiffies.h>
+#include <linux/sched/signal.h>
+
 #include "gmem/index.h"
 #include "gmem/internal.h"
 
@@ -28,20 +32,28 @@ static unsigned int chunk_forked(const struct gmem *g, const struct gmem_chunk *
 	return n;
 }
 
-static u64 kinds_forked(struct gmem *g)
+static bool kinds_is_over(const struct gmem_kinds *k)
+{
+	return fatal_signal_pending(current) || (k->end && time_after(jiffies, k->end));
+}
+
+static u64 kinds_forked(struct gmem *g, const struct gmem_kinds *k)
 {
 	struct gmem_chunk *c;
 	u64 pages = 0;
-	pgoff_t off;
+	pgoff_t off = 0;
 
-	for (off = gmem_next_chunk(g, 0); off < gmem_index_end(g);
-	     off = gmem_next_chunk(g, off + GMEM_CHUNK_PAGES)) {
+	while (!kinds_is_over(k)) {
+		off = gmem_next_chunk(g, off);
+		if (off >= gmem_index_end(g))
+			break;
 		rcu_read_lock();
 		c = gmem_chunk_lookup(g, off);
 		if (c)
 			pages += chunk_forked(g, c);
 		rcu_read_unlock();
 		cond_resched();
+		off += GMEM_CHUNK_PAGES;
 	}
 	return pages;
 }
@@ -63,7 +75,7 @@ void gmem_kinds(struct gmem *g, struct gmem_kinds *k)
 {
 	u64 shared = kinds_bytes(&g->nr_shared), forked;
 
-	forked = shared ? min(shared, kinds_forked(g) << PAGE_SHIFT) : 0;
+	forked = shared ? min(shared, kinds_forked(g, k) << PAGE_SHIFT) : 0;
 	k->unique += kinds_bytes(&g->nr_private);
 	k->merged += shared - forked;
 	k->forked += forked;

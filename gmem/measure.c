@@ -276,6 +276,18 @@ static int measure_all(struct measure *x, struct gmem *const *gmems, unsigned in
 	return err;
 }
 
+/* xa_destroy() has IRQs off until all is freed, and there may be much. */
+static void measure_forget(struct xarray *xa)
+{
+	unsigned long i;
+	void *n;
+
+	xa_for_each(xa, i, n) {
+		xa_erase(xa, i);
+		cond_resched();
+	}
+}
+
 /**
  * gmem_measure() - what some gmems hold, and what their end would give back
  * @gmems: each once, referenced
@@ -298,7 +310,7 @@ int gmem_measure(struct gmem *const *gmems, unsigned int nr, struct ditto_memory
 		return -ENOMEM;
 	x->m = m;
 	for (i = 0; i < ARRAY_SIZE(all); i++)
-		xa_init(all[i]);
+		xa_init_flags(all[i], XA_FLAGS_ACCOUNT);
 	for (i = 0; i < nr; i++)
 		m->size += gmem_size(gmems[i]);
 	err = measure_all(x, gmems, nr, false, measure_dir);
@@ -309,7 +321,7 @@ int gmem_measure(struct gmem *const *gmems, unsigned int nr, struct ditto_memory
 	m->fair = x->fair >> FAIR_SHIFT;
 	m->zero = m->size - min(m->size, m->resident + m->compressed);
 	for (i = 0; i < ARRAY_SIZE(all); i++)
-		xa_destroy(all[i]);
+		measure_forget(all[i]);
 	kvfree(x);
 	return err;
 }

@@ -59,7 +59,7 @@ static struct gmem_tenant *tenant_alloc(void)
 	if (!t)
 		return NULL;
 	refcount_set(&t->refs, 1);
-	xa_init(&t->gmems);
+	xa_init_flags(&t->gmems, XA_FLAGS_ACCOUNT);
 	mutex_init(&t->pass.lock);
 	return t;
 }

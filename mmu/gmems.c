@@ -7,6 +7,7 @@
  * take as long as the machine's user likes. Windows come and go without mmu->slots_lock, so
  * the list has a lock of its own.
  */
+#include <linux/jiffies.h>
 #include <linux/rculist.h>
 #include <linux/slab.h>
 
@@ -183,20 +184,43 @@ void mmu_stats(struct mmu *mmu, struct ditto_vm_info *info)
 	rcu_read_unlock();
 }
 
-/* The gmems that back slots, each once and referenced, or an error; @nr is set. */
+/* As many of them as there is room for are referenced. Returns how many there are. */
+static unsigned int gmems_fill(struct mmu *mmu, struct gmem **all, unsigned int room)
+{
+	unsigned int nr = 0, i = 0;
+	struct mmu_gmem *user;
+
+	mutex_lock(&mmu->gmems_lock);
+	list_for_each_entry(user, &mmu->gmems, list)
+		nr++;
+	list_for_each_entry(user, &mmu->gmems, list) {
+		if (nr > room)
+			break;
+		all[i++] = gmem_get(user->gmem);
+	}
+	mutex_unlock(&mmu->gmems_lock);
+	return nr;
+}
+
+/*
+ * The gmems that back slots, each once and referenced; NULL without memory. Others wait for the
+ * lock, so nothing is allocated with it held.
+ */
 static struct gmem **gmems_all(struct mmu *mmu, unsigned int *nr)
 {
-	struct mmu_gmem *user;
+	unsigned int room = 8;
 	struct gmem **all;
 
-	*nr = 0;
-	mutex_lock(&mmu->gmems_lock);
-	all = kvcalloc(list_count_nodes(&mmu->gmems) + 1, sizeof(*all), GFP_KERNEL_ACCOUNT);
-	if (all)
-		list_for_each_entry(user, &mmu->gmems, list)
-			all[(*nr)++] = gmem_get(user->gmem);
-	mutex_unlock(&mmu->gmems_lock);
-	return all;
+	for (;;) {
+		all = kvcalloc(room, sizeof(*all), GFP_KERNEL_ACCOUNT);
+		if (!all)
+			return NULL;
+		*nr = gmems_fill(mmu, all, room);
+		if (*nr <= room)
+			return all;
+		room = *nr;
+		kvfree(all);
+	}
 }
 
 /**
@@ -255,6 +279,7 @@ void mmu_kinds(struct mmu *mmu, struct gmem_kinds *kinds)
 	struct gmem *gmem, *next;
 
 	memset(kinds, 0, sizeof(*kinds));
+	kinds->end = (jiffies + HZ / 10) ?: 1;
 	for (gmem = gmems_after(mmu, NULL); gmem; gmem = next) {
 		gmem_kinds(gmem, kinds);
 		next = gmems_after(mmu, gmem);

@@ -20,7 +20,7 @@
 
 static const char doc[] =
 	"List this user's machines that can be reached, each below the one it is a fork of.\v"
-	"RESIDENT is what is there of a machine's memory; UNIQUE the part that nothing else has; "
+	"RESIDENT is what is there of a machine's memory; UNIQUE what was never shared; "
 	"FAIR is UNIQUE and an equal part of what it shares with others; FREED is what its end "
 	"would give back, beside its page tables. Memory is its parent's and its own together "
 	"until one of them writes.\n"

@@ -83,13 +83,15 @@ struct ditto_gmem_stats {
  * struct ditto_memory - what DITTO_MEMORY fills in, all in bytes
  * @size: of the gmems
  * @resident: offsets that have a page; the sum of the next three
- * @unique: of these, what nothing else has
- * @merged: what merging shares, with others or in itself
- * @forked: what forks and what they were forked from still have in common
+ * @unique: of these, pages that were never shared, or were written since
+ * @merged: what reads from pages that merging shares, with others or in itself
+ * @forked: what reads from pages that a fork made common, also when the others have written or
+ *	ended since
  * @compressed: offsets whose contents are compressed, and in no page
  * @zero: all others, which read as zero
  * @fair: the fair part: of each page an equal part for each that has it, of compressed contents
- *	their compressed size likewise. The parts of all gmems are the whole
+ *	their compressed size likewise. The parts of all gmems are the whole; what a machine that
+ *	can be reset would be reset to has a part, too
  * @freed: what is free when these gmems end, and what a reset of them would bring back with
  *	them; if nobody else holds them. The index and page tables come on top of that
  * @user: memory of the machine that is its process's own, as that has it mapped
