@@ -45,7 +45,7 @@ int balloon_create(struct balloon *b, struct vm *vm)
 	if (!vm->config->balloon)
 		return 0;
 	snprintf(b->device.label, sizeof(b->device.label), "balloon");
-	b->present = !module_device_create(&b->device, vm, &args);
+	b->present = !module_device_create(&b->device, vm, &args, false);
 	if (!b->present)
 		complain("balloon: %s",
 			 errno == ENOTTY ? "only ditto's device has it" : strerror(errno));

@@ -36,7 +36,7 @@ static bool parse_hex(const char *text, void *data, size_t len)
 
 /**
  * parent_ask() - get what forks of a machine need
- * @parent: filled in; its fd is to be closed
+ * @parent: filled in; parent_close() it
  * @name: the machine's
  *
  * Return: 0, or -1 after saying why not on standard error.
@@ -44,7 +44,7 @@ static bool parse_hex(const char *text, void *data, size_t len)
 int parent_ask(struct parent *parent, const char *name)
 {
 	struct json_object *answer;
-	int fd = machine_ask(name, "fork", &answer, &parent->template_fd);
+	int fd = machine_ask(name, "fork", &answer, &parent->fds);
 	bool ok;
 
 	if (fd < 0)
@@ -53,12 +53,20 @@ int parent_ask(struct parent *parent, const char *name)
 	ok = parse_hex(message_string(answer, "machine"), &parent->state,
 		       sizeof(parent->state)) && fork_state_valid(&parent->state);
 	json_object_put(answer);
-	if (ok && parent->template_fd >= 0)
+	if (ok && parent->fds.count == 1 + parent->state.disks.count)
 		return 0;
-	if (parent->template_fd >= 0)
-		close(parent->template_fd);
+	parent_close(parent);
 	complain("%s: runs another version of this program", name);
 	return -1;
+}
+
+/**
+ * parent_close() - close what its process gave; forks that there are need it no more
+ * @parent: from parent_ask()
+ */
+void parent_close(struct parent *parent)
+{
+	socket_close_fds(&parent->fds);
 }
 
 /* The name with a number in the pattern's place; false: too long, or no name. */

@@ -9,11 +9,11 @@
 /**
  * struct parent - what its process gave, to make forks of it
  * @state: checked
- * @template_fd: the template
+ * @fds: the template, and the disks' files
  */
 struct parent {
 	struct vm_state state;
-	int template_fd;
+	struct fork_fds fds;
 };
 
 /**
@@ -28,6 +28,7 @@ struct child_names {
 };
 
 int parent_ask(struct parent *parent, const char *name);
+void parent_close(struct parent *parent);
 int child_take_name(struct child_names *f, struct control *control, struct vm *vm, char *name);
 void child_background(void);
 void child_tell(int told_fd, const char *name);

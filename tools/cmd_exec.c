@@ -197,7 +197,7 @@ static int hello(struct exec *e)
 /* Return: 0 when the command is on its way. */
 static int begin(struct exec *e, const struct vm_config *config, const struct parent *parent)
 {
-	if (fork_create(e->command.vm, config, &parent->state, parent->template_fd) < 0 ||
+	if (fork_create(e->command.vm, config, &parent->state, &parent->fds) < 0 ||
 	    agentport_listen(&e->command.vm->agent) < 0 || vm_start_threads(e->command.vm) < 0)
 		return -1;
 	if (hello(e) < 0 || send_command(e) < 0)
@@ -269,7 +269,7 @@ static void live_on(struct exec *e, const char *name, int told_fd)
 }
 
 /* The process that has the fork: all of its life. */
-static int run_to_keep(struct exec *e, const struct parent *parent, int told_fd)
+static int run_to_keep(struct exec *e, struct parent *parent, int told_fd)
 {
 	static struct vm vm;
 	static char name[DITTO_NAME_LEN];
@@ -283,7 +283,7 @@ static int run_to_keep(struct exec *e, const struct parent *parent, int told_fd)
 	if (child_take_name(&e->names, &control, &vm, name) < 0)
 		return COMMAND_FAILED;
 	ret = begin(e, &config, parent);
-	close(parent->template_fd);
+	parent_close(parent);
 	vm.control = control;
 	if (!ret) {
 		command_relay(&e->command);
@@ -335,7 +335,7 @@ static int wait_for_status(pid_t pid, int told_fd, int signal_fd)
 	return WIFEXITED(how) ? WEXITSTATUS(how) : COMMAND_FAILED;
 }
 
-static int run_and_keep(struct exec *e, const struct parent *parent)
+static int run_and_keep(struct exec *e, struct parent *parent)
 {
 	int told[2], signal_fd = console_block_signals();
 	pid_t pid = -1;
@@ -377,7 +377,7 @@ int cmd_exec(int argc, char **argv)
 	if (wait_for_agent(&e) < 0 || parent_ask(&parent, e.names.parent) < 0)
 		return failed(&e);
 	status = e.keep ? run_and_keep(&e, &parent) : run(&e, &parent);
-	close(parent.template_fd);
+	parent_close(&parent);
 	free(e.command.env.text);
 	return status;
 }

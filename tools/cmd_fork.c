@@ -79,16 +79,28 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-/* What the caller had open is not held for as long as the machine lives. */
-static void close_others(unsigned int a, unsigned int b)
+/* The least of these fds that is not below @from, or ~0u. */
+static unsigned int next_kept(const struct fork_fds *fds, unsigned int other, unsigned int from)
 {
-	unsigned int low = a < b ? a : b, high = a < b ? b : a;
+	unsigned int next = other >= from ? other : ~0u;
 
-	if (low > STDERR_FILENO + 1)
-		close_range(STDERR_FILENO + 1, low - 1, 0);
-	if (high > low + 1)
-		close_range(low + 1, high - 1, 0);
-	close_range(high + 1, ~0u, 0);
+	for (unsigned int i = 0; i < fds->count; i++)
+		if ((unsigned int)fds->fd[i] >= from && (unsigned int)fds->fd[i] < next)
+			next = fds->fd[i];
+	return next;
+}
+
+/* What the caller had open is not held for as long as the machine lives. */
+static void close_others(const struct fork_fds *fds, unsigned int other)
+{
+	unsigned int from = STDERR_FILENO + 1, kept = next_kept(fds, other, from);
+
+	for (; kept != ~0u; kept = next_kept(fds, other, from)) {
+		if (kept > from)
+			close_range(from, kept - 1, 0);
+		from = kept + 1;
+	}
+	close_range(from, ~0u, 0);
 }
 
 /* Run; where there is an agent, until it knows where it is. */
@@ -106,7 +118,7 @@ static int greet_agent(struct vm *vm)
 }
 
 /* The new process: all of a machine's life. */
-static int child(struct forks *f, const struct parent *parent, int ready_fd)
+static int child(struct forks *f, struct parent *parent, int ready_fd)
 {
 	static struct vm vm;
 	static char name[DITTO_NAME_LEN];
@@ -117,12 +129,12 @@ static int child(struct forks *f, const struct parent *parent, int ready_fd)
 	struct control control;
 	int ret;
 
-	close_others(parent->template_fd, ready_fd);
+	close_others(&parent->fds, ready_fd);
 	child_background();
 	if (child_take_name(&f->names, &control, &vm, name) < 0)
 		return VM_ERROR;
-	ret = fork_create(&vm, &config, &parent->state, parent->template_fd);
-	close(parent->template_fd);
+	ret = fork_create(&vm, &config, &parent->state, &parent->fds);
+	parent_close(parent);
 	vm.control = control;
 	if (!ret && !greet_agent(&vm) && !control_start(&vm.control)) {
 		child_tell(ready_fd, name);
@@ -157,7 +169,7 @@ static int child_started(pid_t pid, int fd, struct forks *f)
 	return 0;
 }
 
-static int start_child(struct forks *f, const struct parent *parent)
+static int start_child(struct forks *f, struct parent *parent)
 {
 	int ready[2], ret;
 	pid_t pid;
@@ -200,6 +212,6 @@ int cmd_fork(int argc, char **argv)
 		return 1;
 	for (unsigned int i = 0; i < f.count && !ret; i++)
 		ret = start_child(&f, &parent);
-	close(parent.template_fd);
+	parent_close(&parent);
 	return ret < 0;
 }

@@ -88,9 +88,9 @@ static void member_ask(struct family *f, int fd)
 {
 	struct member m = { 0 };
 
-	if (machine_call(fd, "info", &m.info, NULL))
+	if (machine_call(fd, "info", &m.info))
 		return;
-	if (machine_call(fd, "memory", &m.memory, NULL))
+	if (machine_call(fd, "memory", &m.memory))
 		m.memory = NULL;
 	member_add(f, m);
 }

@@ -27,12 +27,12 @@
  * @client: who asked
  * @message: what was asked
  * @answer: gets members
- * @pass_fd: goes with the answer, and is closed; or -1
+ * @fds: go with the answer; the first is closed then, the others are the machine's
  */
 struct request {
 	struct control_client *client;
 	struct json_object *message, *answer;
-	int pass_fd;
+	struct fork_fds fds;
 };
 
 static void add_string(struct request *r, const char *key, const char *value)
@@ -91,22 +91,33 @@ static int do_memory(struct vm *vm, struct request *r)
 	return 0;
 }
 
+static bool refused(struct vm *vm, struct request *r)
+{
+	char text[CONTROL_MESSAGE / 8];
+	const char *why = fork_refusal(vm, text, sizeof(text));
+
+	if (why)
+		add_string(r, "why", why);
+	return why;
+}
+
 static int do_fork(struct vm *vm, struct request *r)
 {
 	struct vm_state state;
-	int fd = fork_template(vm, &state);
+	int fd = refused(vm, r) ? -EBUSY : fork_template(vm, &state);
 
 	if (fd < 0)
 		return fd;
-	r->pass_fd = fd;
+	r->fds.fd[r->fds.count++] = fd;
+	for (unsigned int i = 0; i < vm->disks.count; i++)
+		r->fds.fd[r->fds.count++] = vm->disks.disk[i].args.fd;
 	add_hex(r, "machine", &state, sizeof(state));
 	return 0;
 }
 
 static int do_freeze(struct vm *vm, struct request *r)
 {
-	(void)r;
-	return fork_freeze(vm);
+	return refused(vm, r) ? -EBUSY : fork_freeze(vm);
 }
 
 static int do_thaw(struct vm *vm, struct request *r)
@@ -150,7 +161,7 @@ static int do_console(struct vm *vm, struct request *r)
 	struct json_object *answer = json_object_new_object();
 	/* While a container's command has this process's files, nobody has its console. */
 	bool can = vm->console.attachable && (!vm->config->container || vm->config->detached);
-	int ret = can ? socket_send(r->client->fd, answer, -1) : -EOPNOTSUPP;
+	int ret = can ? socket_send(r->client->fd, answer, NULL) : -EOPNOTSUPP;
 
 	json_object_put(answer);
 	if (ret < 0)
@@ -193,7 +204,7 @@ static void client_close(struct control_client *client)
 
 static void client_ready(struct control *c, struct control_client *client)
 {
-	struct request r = { .client = client, .pass_fd = -1 };
+	struct request r = { .client = client };
 	struct json_object *message;
 	int ret = socket_receive(client->fd, &message, NULL);
 
@@ -207,10 +218,10 @@ static void client_ready(struct control *c, struct control_client *client)
 	ret = carry_out(c->vm, message_string(message, "command"), &r);
 	if (ret < 0)
 		json_object_object_add(r.answer, "errno", json_object_new_int(-ret));
-	if (client->fd >= 0 && socket_send(client->fd, r.answer, r.pass_fd) < 0)
+	if (client->fd >= 0 && socket_send(client->fd, r.answer, &r.fds) < 0)
 		client_close(client);
-	if (r.pass_fd >= 0)
-		close(r.pass_fd);
+	if (r.fds.count)
+		close(r.fds.fd[0]);
 	json_object_put(r.answer);
 	json_object_put(message);
 }

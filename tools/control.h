@@ -8,7 +8,7 @@
 #include <sys/un.h>
 
 #define CONTROL_CLIENTS	16
-#define CONTROL_MESSAGE	4096	/* bytes of the longest request or answer */
+#define CONTROL_MESSAGE	16384	/* bytes of the longest request or answer */
 
 struct vm;
 

@@ -6,6 +6,10 @@
  * vm_state). The new machine's process then forks the template by itself, so that it is the
  * one who pays, and makes the devices anew.
  *
+ * A disk that is only read is forked, too: its queues' threads, which are the module's, stand
+ * still when all that they have begun is in the memory, and the fork's begin there. What is
+ * available then is read once in either machine.
+ *
  * The parent's vCPUs are parked only while the template is made. What the parent sends may
  * come from another version, and is checked as if it came from anybody.
  */
@@ -37,6 +41,7 @@ static void save(struct vm *vm, struct vm_state *state)
 	state->i8042 = vm->i8042.state;
 	pm_save(&vm->pm, &state->pm);
 	vmgenid_save(&vm->vmgenid, &state->vmgenid);
+	disks_save(&vm->disks, &state->disks);
 }
 
 static int restore(struct vm *vm, const struct vm_state *state)
@@ -45,6 +50,7 @@ static int restore(struct vm *vm, const struct vm_state *state)
 	vm->i8042.state = state->i8042;
 	pm_restore(&vm->pm, &state->pm);
 	vmgenid_restore(&vm->vmgenid, &state->vmgenid);
+	disks_restore(&vm->disks, &state->disks);
 	if (state->agent) {
 		vm->agent.up = state->agent_up;
 		if (!serial_restore(&vm->serial2, &state->serial2))
@@ -63,7 +69,7 @@ bool fork_state_valid(const struct vm_state *state)
 	       !strncmp(state->version, DITTO_VERSION, sizeof(state->version)) &&
 	       state->cpus && state->cpus <= VM_CPUS_MAX && state->ram_size &&
 	       state->ram_size % PAGE_BYTES == 0 && state->rtc.index < sizeof(state->rtc.cmos) &&
-	       !state->name[sizeof(state->name) - 1];
+	       !state->name[sizeof(state->name) - 1] && state->disks.count <= DISKS_MAX;
 }
 
 static void close_all(const int *fds, unsigned int count)
@@ -89,15 +95,60 @@ static int fork_vm(int vm_fd, uint32_t flags, unsigned int cpus, int *fds)
  * A connection has one other end, and that is not forked with it; nor are such devices, nor who
  * waits for a container's command.
  */
-static bool has_peers(const struct vm *vm)
+static const char *has_peers(const struct vm *vm)
 {
-	return vm->nets.count || vm->vsock.created || vm->shares.count ||
-	       vm->rng.created || vm->config->container;
+	return vm->config->container ? "it is a container"
+	     : vm->nets.count ? "it has a network"
+	     : vm->vsock.created ? "it has sockets (--vsock)"
+	     : vm->shares.count ? "it has a folder of the host's"
+	     : vm->rng.created ? "it has --rng"
+	     : vm->balloon.present ? "it has a balloon" : NULL;
+}
+
+/**
+ * fork_refusal() - why a machine cannot be forked, as far as that is this program's affair
+ * @vm: the machine
+ * @text: room for it
+ * @len: of that
+ *
+ * Return: why, or NULL.
+ */
+const char *fork_refusal(const struct vm *vm, char *text, size_t len)
+{
+	const char *why = has_peers(vm), *disk = disks_writable(vm);
+
+	/* After a reset: half of what its agent is told would be lost. */
+	if (!why && vm->agent.greeted)
+		why = "its agent has not answered since a reset";
+	if (why || !disk)
+		return why;
+	snprintf(text, len, "it may write to its disk %s, which two machines cannot: a disk that "
+		 "can be forked has `,ro'", disk);
+	return text;
+}
+
+/* Nothing but this thread changes the machine. */
+static int stand_still(struct vm *vm)
+{
+	int ret = park_all(vm);
+
+	if (ret < 0 || !disks_pause(&vm->disks))
+		return ret;
+	ret = -errno;
+	disks_resume(&vm->disks);
+	park_release(vm);
+	return ret;
+}
+
+static void go_on(struct vm *vm)
+{
+	disks_resume(&vm->disks);
+	park_release(vm);
 }
 
 /**
  * fork_template() - what somebody needs who wants to fork this machine; the control thread
- * @vm: runs, or is frozen
+ * @vm: runs, or is frozen; has no fork_refusal()
  * @state: filled in
  *
  * Return: an fd of a template, or -errno.
@@ -106,20 +157,17 @@ int fork_template(struct vm *vm, struct vm_state *state)
 {
 	int fds[VM_CPUS_MAX], fd;
 
-	/* After a reset: half of what its agent is told would be lost. */
-	if (has_peers(vm) || vm->agent.greeted)
-		return -EBUSY;
 	if (vm->frozen) {
 		*state = *vm->frozen;
 		fd = fcntl(vm->fd, F_DUPFD_CLOEXEC, 0);
 		return fd < 0 ? -errno : fd;
 	}
-	fd = park_all(vm);
+	fd = stand_still(vm);
 	if (fd < 0)
 		return fd;
 	fd = fork_vm(vm->fd, DITTO_FORK_FROZEN, vm->vcpus, fds);
 	save(vm, state);
-	park_release(vm);
+	go_on(vm);
 	if (fd >= 0)
 		close_all(fds, vm->vcpus);
 	return fd;
@@ -138,7 +186,7 @@ static int become(struct vm *vm, int vm_fd, const int *fds)
 		ret = vcpu_become(&vm->vcpu[i], fds[i]);
 	if (!ret && dup3(vm_fd, vm->fd, O_CLOEXEC) < 0)
 		ret = -errno;
-	return ret;
+	return ret ?: disks_become(&vm->disks);
 }
 
 static int freeze_parked(struct vm *vm)
@@ -166,7 +214,8 @@ static int freeze_parked(struct vm *vm)
  * fork_freeze() - let the machine become a template; the control thread
  * @vm: the machine
  *
- * It becomes a fork of itself that is one, because only forks can be; its vCPUs stay parked.
+ * It becomes a fork of itself that is one, because only forks can be; its vCPUs stay parked, and
+ * its disks paused. It has no fork_refusal().
  * Return: 0, also when it is one, or -errno.
  */
 int fork_freeze(struct vm *vm)
@@ -175,9 +224,7 @@ int fork_freeze(struct vm *vm)
 
 	if (vm->frozen)
 		return 0;
-	if (has_peers(vm) || vm->agent.greeted)
-		return -EBUSY;
-	ret = park_all(vm);
+	ret = stand_still(vm);
 	if (ret < 0)
 		return ret;
 	vm->frozen = malloc(sizeof(*vm->frozen));
@@ -185,7 +232,7 @@ int fork_freeze(struct vm *vm)
 	if (ret < 0) {
 		free(vm->frozen);
 		vm->frozen = NULL;
-		park_release(vm);
+		go_on(vm);
 	}
 	return ret;
 }
@@ -203,9 +250,10 @@ int fork_thaw(struct vm *vm)
 	if (ioctl(vm->fd, DITTO_THAW) < 0)
 		return -errno;
 	pm_restore(&vm->pm, &vm->frozen->pm);
+	disks_restore(&vm->disks, &vm->frozen->disks);
 	free(vm->frozen);
 	vm->frozen = NULL;
-	park_release(vm);
+	go_on(vm);
 	return 0;
 }
 
@@ -237,11 +285,11 @@ int fork_reset(struct vm *vm)
 
 	if (!vm->origin || vm->frozen)
 		return -EOPNOTSUPP;
-	ret = park_all(vm);
+	ret = stand_still(vm);
 	if (ret < 0)
 		return ret;
 	ret = reset_parked(vm);
-	park_release(vm);
+	go_on(vm);
 	if (!ret && vm->origin->agent_up)
 		agentport_greet(&vm->agent);
 	return ret;
@@ -252,7 +300,7 @@ static int refuse(const char *what, int err)
 	const char *why = "";
 
 	if (err == EBUSY)
-		why = " (a disk, or other memory than ditto's)";
+		why = " (other memory than ditto's)";
 	else if (err == EAGAIN)
 		why = " (you have as many forks as the module's parameter max_forks allows)";
 	complain("fork: %s: %s%s", what, strerror(err), why);
@@ -292,14 +340,14 @@ static int adopt_ram(struct vm *vm, uint64_t size)
  * @config: kept; its device, its name, who has its console, and whether it can be reset
  *	count; and it has an agent's port if @state has
  * @state: valid
- * @template_fd: from fork_template() in the parent's process
+ * @fds: what the parent's process gave, with @state; they stay the caller's
  *
  * Return: 0, or -1 after saying why not on standard error.
  */
 int fork_create(struct vm *vm, const struct vm_config *config, const struct vm_state *state,
-		int template_fd)
+		const struct fork_fds *fds)
 {
-	int fds[VM_CPUS_MAX];
+	int vcpu_fds[VM_CPUS_MAX];
 
 	if (vm_open(vm, config) < 0)
 		return -1;
@@ -309,19 +357,24 @@ int fork_create(struct vm *vm, const struct vm_config *config, const struct vm_s
 			return refuse("the machine", ENOMEM);
 		*vm->origin = *state;
 	}
-	vm->fd = fork_vm(template_fd, config->resettable ? DITTO_FORK_RESETTABLE : 0, state->cpus,
-			 fds);
+	vm->fd = fork_vm(fds->fd[0], config->resettable ? DITTO_FORK_RESETTABLE : 0, state->cpus,
+			 vcpu_fds);
 	if (vm->fd < 0) {
 		errno = -vm->fd;
 		vm->fd = -1;
 		return refuse("the machine", errno);
 	}
-	if (adopt_vcpus(vm, fds, state->cpus) < 0 || adopt_ram(vm, state->ram_size) < 0)
+	if (adopt_vcpus(vm, vcpu_fds, state->cpus) < 0 || adopt_ram(vm, state->ram_size) < 0)
 		return -1;
 	memcpy(vm->parent, state->vmgenid.generation, sizeof(vm->parent));
 	memcpy(vm->parent_name, state->name, sizeof(vm->parent_name));
+	if (disks_adopt(&vm->disks, vm, &state->disks, fds->fd + 1) < 0)
+		return refuse("disks", errno);
+	if (bus_start(&vm->bus) < 0)
+		return -1;
 	vm_attach_devices(vm);
 	if (restore(vm, state) < 0)
 		return refuse("devices", EINVAL);
+	disks_resume(&vm->disks);
 	return vm_set_name(vm) < 0 || vmgenid_tell(&vm->vmgenid) < 0 ? -1 : 0;
 }

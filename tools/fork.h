@@ -11,7 +11,7 @@
  * @cpus: vCPUs
  * @ram_size: bytes
  * @name: the parent's
- * @serial, @serial2, @rtc, @i8042, @pm, @vmgenid: its devices
+ * @serial, @serial2, @rtc, @i8042, @pm, @vmgenid, @disks: its devices
  */
 struct vm_state {
 	char version[12];
@@ -25,14 +25,28 @@ struct vm_state {
 	struct i8042_state i8042;
 	struct pm_state pm;
 	struct vmgenid_state vmgenid;
+	struct disks_state disks;
 };
 
+#define FORK_FDS_MAX	(1 + DISKS_MAX)
+
+/**
+ * struct fork_fds - what has to be open in a process to have forks of a machine
+ * @fd: a template, and each disk's file
+ * @count: how many
+ */
+struct fork_fds {
+	int fd[FORK_FDS_MAX];
+	unsigned int count;
+};
+
+const char *fork_refusal(const struct vm *vm, char *text, size_t len);
 int fork_template(struct vm *vm, struct vm_state *state);
 int fork_freeze(struct vm *vm);
 int fork_reset(struct vm *vm);
 int fork_thaw(struct vm *vm);
 bool fork_state_valid(const struct vm_state *state);
 int fork_create(struct vm *vm, const struct vm_config *config, const struct vm_state *state,
-		int template_fd);
+		const struct fork_fds *fds);
 
 #endif

@@ -12,6 +12,7 @@
 #include "ditto.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/vhost.h>
 #include <linux/virtio_mmio.h>
 #include <string.h>
@@ -45,6 +46,16 @@ static void module_stop(struct virtio *v, unsigned int index)
 	struct vhost_vring_state off = { .index = index, .num = 0 };
 
 	ioctl(of(v)->fd, VHOST_VDPA_SET_VRING_ENABLE, &off);
+}
+
+static int module_base(struct virtio *v, unsigned int index, uint32_t *base)
+{
+	struct vhost_vring_state state = { .index = index };
+
+	if (ioctl(of(v)->fd, VHOST_GET_VRING_BASE, &state) < 0)
+		return -1;
+	*base = state.num;
+	return 0;
 }
 
 static const char *module_error(struct virtio *v, unsigned int index)
@@ -101,22 +112,32 @@ static int module_write_config(struct virtio *v, unsigned int offset, const void
 
 static const struct virtio_ops module_ops = {
 	.accept = module_accept, .start = module_start, .stop = module_stop,
-	.error = module_error, .read_config = module_read_config,
+	.base = module_base, .error = module_error, .read_config = module_read_config,
 	.write_config = module_write_config,
 };
 
-static int module_device_add(struct module_device *d, struct vm *vm,
-			     const struct ditto_create_virtio *args)
+static int module_device_open(const struct module_device *d, const struct vm *vm)
+{
+	int fd = ioctl(vm->fd, DITTO_CREATE_VIRTIO, &d->args), err;
+
+	if (fd < 0 || ioctl(fd, VHOST_SET_OWNER) == 0)
+		return fd;
+	err = errno;
+	close(fd);
+	errno = err;
+	return -1;
+}
+
+static int module_device_add(struct module_device *d, struct vm *vm, bool forked)
 {
 	uint8_t config[CONFIG_MAX];
 	struct virtio_kind kind = {
-		.ops = &module_ops, .owner = d, .label = d->label, .type = args->type,
-		.queues = args->queues, .config = config,
+		.ops = &module_ops, .owner = d, .label = d->label, .type = d->args.type,
+		.queues = d->args.queues, .config = config, .forked = forked,
 	};
 
 	d->virtio.kind.owner = d;	/* which is how it finds itself */
-	if (ioctl(d->fd, VHOST_SET_OWNER) < 0 ||
-	    ioctl(d->fd, VHOST_GET_FEATURES, &kind.features) < 0 ||
+	if (ioctl(d->fd, VHOST_GET_FEATURES, &kind.features) < 0 ||
 	    module_read_config(&d->virtio, config, &kind.config_len) < 0)
 		return -1;
 	return bus_add(&vm->bus, &d->virtio, vm, &kind);
@@ -126,24 +147,43 @@ static int module_device_add(struct module_device *d, struct vm *vm,
  * module_device_create() - make a device and put it onto the machine's bus
  * @d: filled in, except for its label, which is there
  * @vm: has its board
- * @args: what it is; at most VIRTIO_QUEUES_MAX queues
+ * @args: what it is; at most VIRTIO_QUEUES_MAX queues; its fd stays open
+ * @forked: the machine is a fork, whose parent had it: virtio_restore() it
  *
  * Return: 0, or -1 with errno; nothing is left then.
  */
 int module_device_create(struct module_device *d, struct vm *vm,
-			 const struct ditto_create_virtio *args)
+			 const struct ditto_create_virtio *args, bool forked)
 {
 	int err;
 
-	d->fd = ioctl(vm->fd, DITTO_CREATE_VIRTIO, args);
+	d->args = *args;
+	d->fd = module_device_open(d, vm);
 	if (d->fd < 0)
 		return -1;
-	if (!module_device_add(d, vm, args))
+	if (!module_device_add(d, vm, forked))
 		return 0;
 	err = errno;
 	close(d->fd);
 	errno = err;
 	return -1;
+}
+
+/**
+ * module_device_become() - be a device of the machine that this one has become
+ * @d: paused; its fd keeps its number
+ *
+ * Return: 0, or -1 with errno.
+ */
+int module_device_become(struct module_device *d)
+{
+	int fd = module_device_open(d, d->virtio.vm), ret;
+
+	if (fd < 0)
+		return -1;
+	ret = dup3(fd, d->fd, O_CLOEXEC);
+	close(fd);
+	return ret < 0 ? -1 : virtio_reconnect(&d->virtio);
 }
 
 /**

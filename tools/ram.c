@@ -4,6 +4,10 @@
  * the machine (below and above the hole under 4 GiB). On ditto the mapping is
  * a gmem's, so equal pages merge; elsewhere it is anonymous memory marked
  * MADV_MERGEABLE, so the host's KSM may do what it can.
+ *
+ * Behind RAM there are pages for the registers of devices, in slots of their own. They are of
+ * the same gmem, so that a fork has them as it has RAM, to be written, too: of a gmem that has
+ * none but read-only slots, only the one who made it can write to it.
  */
 #include "ram.h"
 #include "util.h"
@@ -18,9 +22,15 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* Of the whole mapping. */
+static uint64_t ram_bytes(const struct ram *ram)
+{
+	return ram->size + RAM_DEVICE_PAGES * PAGE_BYTES;
+}
+
 static int ram_map(struct ram *ram, int flags)
 {
-	void *p = mmap(NULL, ram->size, PROT_READ | PROT_WRITE, flags, ram->gmem_fd, 0);
+	void *p = mmap(NULL, ram_bytes(ram), PROT_READ | PROT_WRITE, flags, ram->gmem_fd, 0);
 
 	if (p == MAP_FAILED)
 		return -errno;
@@ -30,7 +40,7 @@ static int ram_map(struct ram *ram, int flags)
 
 static int ram_create_gmem(struct ram *ram, int dev_fd)
 {
-	struct ditto_create_gmem args = { .size = ram->size };
+	struct ditto_create_gmem args = { .size = ram_bytes(ram) };
 	int ret;
 
 	ram->gmem_fd = ioctl(dev_fd, DITTO_CREATE_GMEM, &args);
@@ -51,7 +61,7 @@ static int ram_create_anon(struct ram *ram)
 	if (ret < 0)
 		return ret;
 	/* Merging is a favour: a host kernel without KSM refuses, and that is fine. */
-	madvise(ram->host, ram->size, MADV_MERGEABLE);
+	madvise(ram->host, ram_bytes(ram), MADV_MERGEABLE);
 	return 0;
 }
 
@@ -87,7 +97,7 @@ int ram_adopt(struct ram *ram, int gmem_fd, uint64_t size)
 	if (ioctl(gmem_fd, DITTO_GMEM_STATS, &stats) < 0)
 		ret = -errno;
 	else
-		ret = stats.size == size ? ram_map(ram, MAP_SHARED) : -EINVAL;
+		ret = stats.size == ram_bytes(ram) ? ram_map(ram, MAP_SHARED) : -EINVAL;
 	if (ret < 0) {
 		close(gmem_fd);
 		ram->gmem_fd = -1;
@@ -104,25 +114,37 @@ int ram_adopt(struct ram *ram, int gmem_fd, uint64_t size)
  */
 int ram_become(struct ram *ram, int gmem_fd)
 {
-	if (mmap(ram->host, ram->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, gmem_fd,
-		 0) == MAP_FAILED || dup3(gmem_fd, ram->gmem_fd, O_CLOEXEC) < 0)
+	if (mmap(ram->host, ram_bytes(ram), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+		 gmem_fd, 0) == MAP_FAILED || dup3(gmem_fd, ram->gmem_fd, O_CLOEXEC) < 0)
 		return -errno;
 	return 0;
 }
 
-static int ram_attach_part(const struct ram *ram, int vm_fd, uint32_t slot, uint64_t gpa,
-			   uint64_t offset, uint64_t size)
+/**
+ * struct part - of the mapping, in a memslot
+ * @slot: its number
+ * @flags: KVM_MEM_*
+ * @gpa: where the guest has it
+ * @offset: in the mapping
+ * @size: bytes
+ */
+struct part {
+	uint32_t slot, flags;
+	uint64_t gpa, offset, size;
+};
+
+static int ram_attach_part(const struct ram *ram, int vm_fd, const struct part *p)
 {
 	if (ram->gmem_fd >= 0) {
 		struct ditto_gmem_region r = {
-			.slot = slot, .guest_phys_addr = gpa, .memory_size = size,
-			.gmem_fd = ram->gmem_fd, .gmem_offset = offset,
+			.slot = p->slot, .flags = p->flags, .guest_phys_addr = p->gpa,
+			.memory_size = p->size, .gmem_fd = ram->gmem_fd, .gmem_offset = p->offset,
 		};
 		return ioctl(vm_fd, DITTO_SET_GMEM_REGION, &r) < 0 ? -errno : 0;
 	}
 	struct kvm_userspace_memory_region r = {
-		.slot = slot, .guest_phys_addr = gpa, .memory_size = size,
-		.userspace_addr = (uintptr_t)ram->host + offset,
+		.slot = p->slot, .flags = p->flags, .guest_phys_addr = p->gpa,
+		.memory_size = p->size, .userspace_addr = (uintptr_t)ram->host + p->offset,
 	};
 	return ioctl(vm_fd, KVM_SET_USER_MEMORY_REGION, &r) < 0 ? -errno : 0;
 }
@@ -136,12 +158,41 @@ static int ram_attach_part(const struct ram *ram, int vm_fd, uint32_t slot, uint
  */
 int ram_attach(const struct ram *ram, int vm_fd)
 {
-	uint64_t low = ram_low_size(ram->size);
-	int ret = ram_attach_part(ram, vm_fd, 0, 0, 0, low);
+	struct part low = { .size = ram_low_size(ram->size) };
+	struct part high = { .slot = 1, .gpa = RAM_HOLE_END, .offset = low.size,
+			     .size = ram->size - low.size };
+	int ret = ram_attach_part(ram, vm_fd, &low);
 
-	if (ret < 0 || low == ram->size)
-		return ret;
-	return ram_attach_part(ram, vm_fd, 1, RAM_HOLE_END, low, ram->size - low);
+	return ret < 0 || !high.size ? ret : ram_attach_part(ram, vm_fd, &high);
+}
+
+/**
+ * ram_attach_device() - let the guest read a page of a device's
+ * @ram: the memory
+ * @vm_fd: the machine
+ * @slot: memslot of its own
+ * @gpa: where
+ * @page: which, below RAM_DEVICE_PAGES
+ *
+ * Return: 0 or -errno.
+ */
+int ram_attach_device(const struct ram *ram, int vm_fd, uint32_t slot, uint64_t gpa,
+		      unsigned int page)
+{
+	struct part p = { .slot = slot, .flags = KVM_MEM_READONLY, .gpa = gpa,
+			  .offset = ram->size + page * PAGE_BYTES, .size = PAGE_BYTES };
+
+	return ram_attach_part(ram, vm_fd, &p);
+}
+
+/**
+ * ram_device_page() - where a page of a device's is in this process
+ * @ram: the memory
+ * @page: which, below RAM_DEVICE_PAGES
+ */
+void *ram_device_page(const struct ram *ram, unsigned int page)
+{
+	return ram->host + ram->size + page * PAGE_BYTES;
 }
 
 /**
@@ -173,7 +224,7 @@ void *ram_at(const struct ram *ram, uint64_t gpa, uint64_t len)
 void ram_destroy(struct ram *ram)
 {
 	if (ram->host)
-		munmap(ram->host, ram->size);
+		munmap(ram->host, ram_bytes(ram));
 	if (ram->gmem_fd >= 0)
 		close(ram->gmem_fd);
 	*ram = (struct ram){ .gmem_fd = -1 };

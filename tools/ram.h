@@ -15,10 +15,13 @@ enum ram_backing {
 	RAM_BACKING_ANON,
 };
 
+/* Pages behind RAM that are the devices': registers which the guest reads and never writes. */
+#define RAM_DEVICE_PAGES	16
+
 /**
  * struct ram - a machine's memory; set at creation, constant after
  * @size: bytes of RAM, without the hole
- * @host: where it is mapped in this process, contiguous
+ * @host: where it is mapped in this process, contiguous, the devices' pages at its end
  * @gmem_fd: the gmem, or -1 for anonymous memory
  */
 struct ram {
@@ -36,6 +39,9 @@ int ram_create(struct ram *ram, int dev_fd, uint64_t size, enum ram_backing back
 int ram_adopt(struct ram *ram, int gmem_fd, uint64_t size);
 int ram_become(struct ram *ram, int gmem_fd);
 int ram_attach(const struct ram *ram, int vm_fd);
+int ram_attach_device(const struct ram *ram, int vm_fd, uint32_t slot, uint64_t gpa,
+		      unsigned int page);
+void *ram_device_page(const struct ram *ram, unsigned int page);
 void *ram_at(const struct ram *ram, uint64_t gpa, uint64_t len);
 void ram_destroy(struct ram *ram);
 

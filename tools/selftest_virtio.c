@@ -16,14 +16,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
 
 #define QUEUES		3
-#define FEATURES	(1ULL << VIRTIO_F_VERSION_1 | 1)
+#define FEATURES	(1ULL << VIRTIO_F_VERSION_1 | 1ULL << VIRTIO_F_RING_PACKED | 1)
 #define CONFIG_BYTES	20
 #define WRITES		2000000
+#define BASE		0x12345678u	/* where a queue stands that was stopped */
 
 int __wrap_ioctl(int fd, unsigned long request, ...);
 
@@ -36,6 +38,7 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 static struct vm vm;
 static struct virtio device;
 static bool runs[QUEUES], wrong;
+static uint32_t begun[QUEUES];
 static uint64_t agreed;
 static uint8_t space[CONFIG_BYTES];
 static unsigned int tests, failed;
@@ -60,6 +63,7 @@ static int on_start(struct virtio *v, unsigned int index)
 	if (v->queue[index].num > VIRTIO_QUEUE_LEN)
 		return -1;
 	runs[index] = true;
+	begun[index] = v->queue[index].base;
 	return 0;
 }
 
@@ -68,6 +72,14 @@ static void on_stop(struct virtio *v, unsigned int index)
 	(void)v;
 	wrong |= index >= QUEUES || !runs[index];
 	runs[index] = false;
+}
+
+static int on_base(struct virtio *v, unsigned int index, uint32_t *base)
+{
+	(void)v;
+	wrong |= runs[index];
+	*base = BASE;
+	return 0;
 }
 
 static int on_read_config(struct virtio *v, void *config, size_t *len)
@@ -88,8 +100,8 @@ static int on_write_config(struct virtio *v, unsigned int offset, const void *da
 }
 
 static const struct virtio_ops ops = {
-	.accept = on_accept, .start = on_start, .stop = on_stop, .read_config = on_read_config,
-	.write_config = on_write_config,
+	.accept = on_accept, .start = on_start, .stop = on_stop, .base = on_base,
+	.read_config = on_read_config, .write_config = on_write_config,
 };
 
 static void write_bytes(unsigned int offset, const void *data, unsigned int len)
@@ -107,16 +119,21 @@ static void write_word(unsigned int offset, uint32_t value)
 	write_bytes(offset, &value, sizeof(value));
 }
 
-static void negotiate(void)
+static void negotiate_with(uint32_t high)
 {
 	write_word(VIRTIO_MMIO_STATUS, 0);
 	write_word(VIRTIO_MMIO_DRIVER_FEATURES_SEL, 1);
-	write_word(VIRTIO_MMIO_DRIVER_FEATURES, 1);
+	write_word(VIRTIO_MMIO_DRIVER_FEATURES, high);
 	write_word(VIRTIO_MMIO_STATUS, VIRTIO_CONFIG_S_FEATURES_OK);
 	write_word(VIRTIO_MMIO_QUEUE_SEL, 1);
 	write_word(VIRTIO_MMIO_QUEUE_NUM, 8);
 	write_word(VIRTIO_MMIO_QUEUE_READY, 1);
 	write_word(VIRTIO_MMIO_STATUS, VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK);
+}
+
+static void negotiate(void)
+{
+	negotiate_with(1);
 }
 
 static void wrong_drivers(void)
@@ -139,6 +156,62 @@ static void wrong_drivers(void)
 	write_word(VIRTIO_MMIO_QUEUE_READY, 2);
 	result(!runs[1] && !wrong, "a queue that is not ready does not run");
 	wrong = false;
+}
+
+static uint32_t status_of(const struct virtio *v)
+{
+	return *(uint32_t *)(v->page + VIRTIO_MMIO_STATUS);
+}
+
+static void pauses(void)
+{
+	bool ok;
+
+	negotiate_with(1 | 1u << (VIRTIO_F_RING_PACKED - 32));
+	result(begun[1] == 0x80008000, "a packed ring begins with its wrap counters set");
+	negotiate();
+	ok = !begun[1] && !virtio_pause(&device) && !runs[1] && device.queue[1].enabled;
+	virtio_resume(&device);
+	result(ok && runs[1] && begun[1] == BASE && !wrong, "a queue goes on where it stood");
+	negotiate();
+	result(!begun[1], "and from its beginning after a reset");
+}
+
+/* As in a fork: the registers are in its memory, everything else is in the state. */
+static void forks(const struct virtio_kind *kind)
+{
+	struct virtio_kind forked = *kind;
+	struct virtio_state state;
+	static struct vm other;
+	static struct virtio copy;
+	eventfd_t calls = 0;
+	bool ok;
+
+	negotiate();
+	write_word(VIRTIO_MMIO_QUEUE_SEL, 1);
+	ok = !virtio_pause(&device);
+	virtio_save(&device, &state);
+	ok &= !ram_create(&other.ram, -1, 0, RAM_BACKING_ANON);
+	memcpy(ram_device_page(&other.ram, 0), device.page, VIRTIO_MMIO_SIZE);
+	forked.forked = true;
+	if (virtio_create(&copy, &other, 0, &forked) < 0)
+		abort();
+	virtio_restore(&copy, &state);
+	virtio_resume(&copy);
+	ok &= runs[1] && begun[1] == BASE && copy.accepted == device.accepted &&
+	      copy.queue_sel == 1 && copy.queue[1].num == 8 && copy.queue[1].ready &&
+	      !eventfd_read(copy.call_fd, &calls) && calls == 1;
+	result(ok && !wrong, "a fork's queue goes on, and its driver is interrupted once");
+	ok = !virtio_pause(&copy);
+	state.queue[1].num = VIRTIO_QUEUE_LEN + 1;
+	virtio_restore(&copy, &state);
+	virtio_resume(&copy);
+	result(ok && !copy.queue[1].enabled && (status_of(&copy) & VIRTIO_CONFIG_S_NEEDS_RESET),
+	       "a queue that cannot go on is broken");
+	wrong = false;		/* one that did not run was stopped */
+	virtio_destroy(&copy);
+	ram_destroy(&other.ram);
+	virtio_resume(&device);
 }
 
 static void random_drivers(void)
@@ -278,12 +351,16 @@ int main(void)
 	const struct sigaction sa = { .sa_handler = on_alarm };
 
 	sigaction(SIGALRM, &sa, NULL);
-	if (virtio_create(&device, &vm, 0, &kind) < 0)
+	if (ram_create(&vm.ram, -1, 0, RAM_BACKING_ANON) ||
+	    virtio_create(&device, &vm, 0, &kind) < 0)
 		abort();
 	wrong_drivers();
+	pauses();
+	forks(&kind);
 	random_drivers();
 	complaints();
 	virtio_destroy(&device);
+	ram_destroy(&vm.ram);
 	peers();
 	printf("1..%u\n", tests);
 	return !!failed;

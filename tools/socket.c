@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Where machines' control sockets are, and what goes through them: packets, each one JSON
- * object with at most one fd. The directory is $XDG_RUNTIME_DIR/ditto, or else /run/ditto; a
- * socket is NAME.sock, or PID.sock of a machine without a name. Both ends must be of the same
- * user, or root's.
+ * object, with fds where a machine is to be forked. The directory is $XDG_RUNTIME_DIR/ditto, or
+ * else /run/ditto; a socket is NAME.sock, or PID.sock of a machine without a name. Both ends must
+ * be of the same user, or root's.
  *
  * A socket whose machine died by SIGKILL stays behind. Whoever wants its name, or lists
  * machines, finds that nobody listens, and removes it; the directory is locked meanwhile, so
@@ -11,6 +11,7 @@
  */
 #include "socket.h"
 #include "control.h"
+#include "fork.h"
 #include "util.h"
 
 #include <errno.h>
@@ -244,47 +245,50 @@ bool socket_name(const struct dirent *entry, char *name, size_t len)
 	return true;
 }
 
-static void put_fd(struct msghdr *msg, int fd)
-{
-	struct cmsghdr *head = CMSG_FIRSTHDR(msg);
+/* Room for the fds of a packet. */
+union socket_fds {
+	char room[CMSG_SPACE(FORK_FDS_MAX * sizeof(int))];
+	struct cmsghdr align;
+};
 
+static void put_fds(struct msghdr *msg, union socket_fds *control, const struct fork_fds *fds)
+{
+	struct cmsghdr *head;
+
+	msg->msg_control = control->room;
+	msg->msg_controllen = CMSG_SPACE(fds->count * sizeof(int));
+	head = CMSG_FIRSTHDR(msg);
 	head->cmsg_level = SOL_SOCKET;
 	head->cmsg_type = SCM_RIGHTS;
-	head->cmsg_len = CMSG_LEN(sizeof(fd));
-	memcpy(CMSG_DATA(head), &fd, sizeof(fd));
+	head->cmsg_len = CMSG_LEN(fds->count * sizeof(int));
+	memcpy(CMSG_DATA(head), fds->fd, fds->count * sizeof(int));
 }
 
 /**
  * socket_send() - one packet
  * @fd: a connection
  * @message: what
- * @pass_fd: to pass, or -1
+ * @fds: go with it, if there are any; NULL: none
  *
  * Return: 0 or -errno; -EMSGSIZE: @message is too long.
  */
-int socket_send(int fd, struct json_object *message, int pass_fd)
+int socket_send(int fd, struct json_object *message, const struct fork_fds *fds)
 {
 	size_t len;
 	const char *text = json_object_to_json_string_length(message, JSON_C_TO_STRING_PLAIN, &len);
 	struct iovec iov = { (void *)text, len };
-	union {
-		char room[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control = { { 0 } };
+	union socket_fds control = { { 0 } };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 
 	if (!text || len > CONTROL_MESSAGE)
 		return -EMSGSIZE;
-	if (pass_fd >= 0) {
-		msg.msg_control = control.room;
-		msg.msg_controllen = sizeof(control.room);
-		put_fd(&msg, pass_fd);
-	}
+	if (fds && fds->count)
+		put_fds(&msg, &control, fds);
 	return sendmsg(fd, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-/* The fds of a packet: the first is kept, if one is wanted. */
-static void take_fds(struct msghdr *msg, int *passed_fd)
+/* The fds of a packet: kept if they are wanted, as far as there is room. */
+static void take_fds(struct msghdr *msg, struct fork_fds *fds)
 {
 	for (struct cmsghdr *h = CMSG_FIRSTHDR(msg); h; h = CMSG_NXTHDR(msg, h)) {
 		size_t count;
@@ -296,8 +300,8 @@ static void take_fds(struct msghdr *msg, int *passed_fd)
 			int fd;
 
 			memcpy(&fd, CMSG_DATA(h) + i * sizeof(fd), sizeof(fd));
-			if (passed_fd && *passed_fd < 0)
-				*passed_fd = fd;
+			if (fds && fds->count < FORK_FDS_MAX)
+				fds->fd[fds->count++] = fd;
 			else
 				close(fd);
 		}
@@ -305,31 +309,38 @@ static void take_fds(struct msghdr *msg, int *passed_fd)
 }
 
 /**
+ * socket_close_fds() - close what was received
+ * @fds: empty afterwards
+ */
+void socket_close_fds(struct fork_fds *fds)
+{
+	while (fds->count)
+		close(fds->fd[--fds->count]);
+}
+
+/**
  * socket_receive() - one packet
  * @fd: a connection
  * @message: filled in; an object
- * @passed_fd: filled in with the fd that came, or -1; NULL: none is wanted
+ * @fds: filled in with those that came; NULL: none is wanted
  *
  * Return: 0; -ENOTCONN: the other end has closed; -EPROTO: it is no object; or -errno.
  */
-int socket_receive(int fd, struct json_object **message, int *passed_fd)
+int socket_receive(int fd, struct json_object **message, struct fork_fds *fds)
 {
 	char text[CONTROL_MESSAGE + 1];
 	struct iovec iov = { text, CONTROL_MESSAGE };
-	union {
-		char room[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control;
+	union socket_fds control;
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.room,
 			      .msg_controllen = sizeof(control.room) };
 	ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
 
 	*message = NULL;
-	if (passed_fd)
-		*passed_fd = -1;
+	if (fds)
+		fds->count = 0;
 	if (n <= 0)
 		return n ? -errno : -ENOTCONN;
-	take_fds(&msg, passed_fd);
+	take_fds(&msg, fds);
 	text[n] = '\0';
 	if (!(msg.msg_flags & MSG_TRUNC))
 		*message = json_tokener_parse(text);
@@ -337,8 +348,8 @@ int socket_receive(int fd, struct json_object **message, int *passed_fd)
 		return 0;
 	json_object_put(*message);
 	*message = NULL;
-	if (passed_fd && *passed_fd >= 0)
-		close(*passed_fd);
+	if (fds)
+		socket_close_fds(fds);
 	return -EPROTO;
 }
 
@@ -372,19 +383,21 @@ struct json_object *message_new(const char *key, const char *value)
 	return message;
 }
 
-static int call(int fd, struct json_object *request, struct json_object **answer, int *passed_fd)
+/* Where the machine says that it failed there is an answer, too, which may say why. */
+static int call(int fd, struct json_object *request, struct json_object **answer,
+		struct fork_fds *fds)
 {
 	struct json_object *error;
-	int ret = socket_send(fd, request, -1);
+	int ret = socket_send(fd, request, NULL);
 
+	*answer = NULL;
 	if (!ret)
-		ret = socket_receive(fd, answer, passed_fd);
+		ret = socket_receive(fd, answer, fds);
 	if (ret == -EAGAIN)
 		ret = -ETIMEDOUT;
 	if (ret < 0 || !json_object_object_get_ex(*answer, "errno", &error))
 		return ret;
 	ret = json_object_get_int(error);
-	json_object_put(*answer);
 	return ret > 0 && ret < 4096 ? -ret : -EPROTO;
 }
 
@@ -393,15 +406,16 @@ static int call(int fd, struct json_object *request, struct json_object **answer
  * @fd: of socket_connect()
  * @command: what
  * @answer: filled in, unless an error is returned
- * @passed_fd: as for socket_receive()
  *
  * Return: 0, or -errno: also when the machine says that it failed.
  */
-int machine_call(int fd, const char *command, struct json_object **answer, int *passed_fd)
+int machine_call(int fd, const char *command, struct json_object **answer)
 {
 	struct json_object *request = message_new("command", command);
-	int ret = call(fd, request, answer, passed_fd);
+	int ret = call(fd, request, answer, NULL);
 
+	if (ret < 0)
+		json_object_put(*answer);
 	json_object_put(request);
 	return ret;
 }
@@ -420,8 +434,13 @@ static const char *why_unsupported(const char *command)
 	return "";
 }
 
-static void explain(const char *name, const char *command, int err)
+/* @why: the machine's own words, or "" */
+static void explain(const char *name, const char *command, int err, const char *why)
 {
+	if (*why) {
+		complain("%s: %s: %s", name, command, why);
+		return;
+	}
 	if (err == EINVAL && !strcmp(command, "balloon")) {
 		complain("%s: balloon: the size is more than the machine's RAM", name);
 		return;
@@ -432,10 +451,8 @@ static void explain(const char *name, const char *command, int err)
 		complain("%s: no such machine of yours (`ditto tree' lists them)", name);
 		break;
 	case EBUSY:
-		complain("%s: %s: busy: it is a container, or has disks, a network or other "
-			 "virtio devices, or other memory than ditto's; or nobody reads its "
-			 "console, or its agent has not answered since a reset",
-			 name, command);
+		complain("%s: %s: busy: it has other memory than ditto's, or nobody reads its "
+			 "console", name, command);
 		break;
 	case ENODEV:
 		complain("%s: %s: it was not started with --%s", name, command, command);
@@ -465,20 +482,22 @@ static void explain(const char *name, const char *command, int err)
  * @name: the machine's
  * @request: "command" says what; the reference is taken over
  * @answer: as for machine_call(); NULL: not wanted
- * @passed_fd: as for socket_receive()
+ * @fds: as for socket_receive()
  *
  * Return: the connection, or -1 after saying why not on standard error.
  */
 int machine_request(const char *name, struct json_object *request, struct json_object **answer,
-		    int *passed_fd)
+		    struct fork_fds *fds)
 {
 	int fd = socket_connect(name, TIMEOUT_MS), ret = fd;
 	struct json_object *got = NULL;
 
 	if (fd >= 0)
-		ret = call(fd, request, &got, passed_fd);
+		ret = call(fd, request, &got, fds);
 	if (ret < 0) {
-		explain(name, message_string(request, "command"), -ret);
+		explain(name, message_string(request, "command"), -ret,
+			got ? message_string(got, "why") : "");
+		json_object_put(got);
 		if (fd >= 0)
 			close(fd);
 	} else if (answer) {
@@ -495,12 +514,12 @@ int machine_request(const char *name, struct json_object *request, struct json_o
  * @name: the machine's
  * @command: what
  * @answer: as for machine_call(); NULL: not wanted
- * @passed_fd: as for socket_receive()
+ * @fds: as for socket_receive()
  *
  * Return: as machine_request().
  */
 int machine_ask(const char *name, const char *command, struct json_object **answer,
-		int *passed_fd)
+		struct fork_fds *fds)
 {
-	return machine_request(name, message_new("command", command), answer, passed_fd);
+	return machine_request(name, message_new("command", command), answer, fds);
 }

@@ -10,6 +10,8 @@
 
 #define SOCKET_SUFFIX	".sock"
 
+struct fork_fds;
+
 int64_t socket_now_ms(void);
 int socket_address(const char *name, struct sockaddr_un *address);
 int socket_listen(const char *name, struct sockaddr_un *address);
@@ -18,14 +20,15 @@ int socket_connect(const char *name, unsigned int timeout_ms);
 DIR *socket_directory(void);
 bool socket_name(const struct dirent *entry, char *name, size_t len);
 bool socket_peer_allowed(int fd);
-int socket_send(int fd, struct json_object *message, int pass_fd);
-int socket_receive(int fd, struct json_object **message, int *passed_fd);
+int socket_send(int fd, struct json_object *message, const struct fork_fds *fds);
+int socket_receive(int fd, struct json_object **message, struct fork_fds *fds);
+void socket_close_fds(struct fork_fds *fds);
 const char *message_string(struct json_object *message, const char *key);
 struct json_object *message_new(const char *key, const char *value);
-int machine_call(int fd, const char *command, struct json_object **answer, int *passed_fd);
+int machine_call(int fd, const char *command, struct json_object **answer);
 int machine_request(const char *name, struct json_object *request, struct json_object **answer,
-		    int *passed_fd);
+		    struct fork_fds *fds);
 int machine_ask(const char *name, const char *command, struct json_object **answer,
-		int *passed_fd);
+		struct fork_fds *fds);
 
 #endif

@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/vhost.h>
-#include <linux/virtio_config.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -63,7 +62,7 @@ static int vhost_set_events(int fd, const struct virtio *v, unsigned int index)
 }
 
 /**
- * vhost_start_ring() - tell a kernel's device of a queue, from its beginning
+ * vhost_start_ring() - tell a kernel's device of a queue
  * @fd: the device
  * @v: the driver's words
  * @index: of the queue, which is not served
@@ -75,16 +74,12 @@ int vhost_start_ring(int fd, const struct virtio *v, unsigned int index, const s
 {
 	const struct virtio_queue *q = &v->queue[index];
 	struct vhost_vring_state num = { .index = index, .num = q->num };
-	struct vhost_vring_state base = { .index = index };
-	bool packed = v->accepted >> VIRTIO_F_RING_PACKED & 1;
+	struct vhost_vring_state base = { .index = index, .num = q->base };
 	struct vhost_vring_addr addr = {
 		.index = index, .desc_user_addr = q->desc, .avail_user_addr = q->avail,
 		.used_user_addr = q->used,
 	};
 
-	/* A packed ring begins with both wrap counters set. */
-	if (packed)
-		base.num = 1u << 15 | 1u << 31;
 	if (ram && vhost_translate(&addr, q, ram) < 0)
 		return -1;
 	if (ioctl(fd, VHOST_SET_VRING_NUM, &num) < 0 ||

@@ -2,8 +2,8 @@
 /*
  * A virtio device over MMIO (virtio 1.2, chapter 4.2): negotiation is here, and who
  * serves the queues is struct virtio_ops's: the module, Linux's vhost, or a thread of
- * this program. The registers are a page of this process that the guest sees
- * as a read-only memslot: reading them exits nowhere. Of writes, notifications
+ * this program. The registers are a page of the machine's memory that the guest sees
+ * in a read-only memslot: reading them exits nowhere. Of writes, notifications
  * are ioeventfds, and so are acknowledgements of interrupts, which nobody has
  * to see: the interrupt is an edge, and its status register says always that
  * a queue may have news. So only negotiation comes to a vCPU's thread.
@@ -22,7 +22,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #define SLOT_FIRST	8	/* memslots below are RAM's */
@@ -70,6 +69,19 @@ static int queue_start(struct virtio *v, unsigned int index)
 		return -1;
 	v->queue[index].enabled = true;
 	return 0;
+}
+
+/* A packed ring begins with both wrap counters set. */
+static uint32_t first_base(const struct virtio *v)
+{
+	return v->accepted >> VIRTIO_F_RING_PACKED & 1 ? 1u << 15 | 1u << 31 : 0;
+}
+
+/* From its beginning. */
+static int queue_begin(struct virtio *v, unsigned int index)
+{
+	v->queue[index].base = first_base(v);
+	return queue_start(v, index);
 }
 
 /* The driver did what it must not: it has to reset the device. */
@@ -124,7 +136,7 @@ static void write_status(struct virtio *v, uint32_t status)
 	if (!(new & VIRTIO_CONFIG_S_DRIVER_OK))
 		return;
 	for (unsigned int i = 0; i < v->kind.queues; i++) {
-		if (v->queue[i].ready && !v->queue[i].enabled && queue_start(v, i) < 0) {
+		if (v->queue[i].ready && !v->queue[i].enabled && queue_begin(v, i) < 0) {
 			need_reset(v);
 			return;
 		}
@@ -329,6 +341,111 @@ void virtio_lost(struct virtio *v)
 }
 
 /**
+ * virtio_pause() - serve none of its queues until virtio_resume()
+ * @v: a device that can be paused; no vCPU runs
+ *
+ * What was begun is over then, so all of it is in the machine's memory.
+ *
+ * Return: 0, or -1 with errno; to be resumed in any case.
+ */
+int virtio_pause(struct virtio *v)
+{
+	int ret = 0;
+
+	pthread_mutex_lock(&v->lock);
+	for (unsigned int i = 0; i < v->kind.queues && !ret; i++) {
+		if (!v->queue[i].enabled)
+			continue;
+		v->kind.ops->stop(v, i);
+		ret = v->kind.ops->base(v, i, &v->queue[i].base);
+	}
+	pthread_mutex_unlock(&v->lock);
+	return ret;
+}
+
+static int resume_queues(struct virtio *v)
+{
+	if ((get(v, VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_FEATURES_OK) &&
+	    v->kind.ops->accept(v) < 0)
+		return -1;
+	for (unsigned int i = 0; i < v->kind.queues; i++)
+		if (v->queue[i].enabled && queue_start(v, i) < 0)
+			return -1;
+	return 0;
+}
+
+/**
+ * virtio_resume() - its queues are served again, from where they stood
+ * @v: paused, or restored; no vCPU runs
+ *
+ * One that cannot go on is broken, and the driver told so.
+ */
+void virtio_resume(struct virtio *v)
+{
+	pthread_mutex_lock(&v->lock);
+	if (resume_queues(v) < 0) {
+		for (unsigned int i = 0; i < v->kind.queues; i++)
+			queue_stop(v, i);
+		complain("%s: cannot go on: %s", v->kind.label, strerror(errno));
+		need_reset(v);
+	}
+	pthread_mutex_unlock(&v->lock);
+}
+
+/**
+ * virtio_save() - what a fork of the machine inherits
+ * @v: paused
+ * @state: filled in
+ */
+void virtio_save(struct virtio *v, struct virtio_state *state)
+{
+	pthread_mutex_lock(&v->lock);
+	*state = (struct virtio_state){
+		.accepted = v->accepted, .features_sel = v->features_sel,
+		.accepted_sel = v->accepted_sel, .queue_sel = v->queue_sel,
+	};
+	for (unsigned int i = 0; i < v->kind.queues; i++) {
+		const struct virtio_queue *q = &v->queue[i];
+
+		state->queue[i] = (struct virtio_queue_state){
+			.desc = q->desc, .avail = q->avail, .used = q->used, .num = q->num,
+			.base = q->base,
+		};
+		state->ready |= (uint32_t)q->ready << i;
+		state->enabled |= (uint32_t)q->enabled << i;
+	}
+	pthread_mutex_unlock(&v->lock);
+}
+
+/**
+ * virtio_restore() - be what it was when it was saved; virtio_resume() it
+ * @v: new, or paused; its registers are what they were then
+ * @state: from virtio_save(), perhaps another program's
+ *
+ * An interrupt that was under way then has reached one machine or none; the driver, which gets
+ * one in any case, looks what there is.
+ */
+void virtio_restore(struct virtio *v, const struct virtio_state *state)
+{
+	pthread_mutex_lock(&v->lock);
+	v->accepted = state->accepted;
+	v->features_sel = state->features_sel;
+	v->accepted_sel = state->accepted_sel;
+	v->queue_sel = state->queue_sel;
+	for (unsigned int i = 0; i < v->kind.queues; i++) {
+		const struct virtio_queue_state *q = &state->queue[i];
+
+		v->queue[i] = (struct virtio_queue){
+			.num = q->num, .base = q->base, .desc = q->desc, .avail = q->avail,
+			.used = q->used, .ready = state->ready >> i & 1,
+			.enabled = state->enabled >> i & 1, .kick_fd = v->queue[i].kick_fd,
+		};
+	}
+	eventfd_write(v->call_fd, 1);
+	pthread_mutex_unlock(&v->lock);
+}
+
+/**
  * virtio_gsi() - which interrupt a device has
  * @index: of the device
  *
@@ -360,43 +477,50 @@ static int on_write(struct virtio *v, unsigned int offset, int fd, const unsigne
 	return ioctl(v->vm->fd, KVM_IOEVENTFD, &io);
 }
 
-static int connect_queue(struct virtio *v, unsigned int index)
+static int create_events(struct virtio *v)
 {
-	int *fd = &v->queue[index].kick_fd;
-
-	return eventfd_new(fd) < 0 ? -1 : on_write(v, VIRTIO_MMIO_QUEUE_NOTIFY, *fd, &index);
-}
-
-static int connect_events(struct virtio *v)
-{
-	struct kvm_irqfd irq = { .gsi = virtio_gsi(v->index) };
-
 	if (eventfd_new(&v->call_fd) < 0 || eventfd_new(&v->err_fd) < 0 ||
 	    eventfd_new(&v->ack_fd) < 0)
 		return -1;
-	irq.fd = v->call_fd;
-	if (ioctl(v->vm->fd, KVM_IRQFD, &irq) < 0 ||
-	    on_write(v, VIRTIO_MMIO_INTERRUPT_ACK, v->ack_fd, NULL) < 0)
-		return -1;
 	for (unsigned int i = 0; i < v->kind.queues; i++)
-		if (connect_queue(v, i) < 0)
+		if (eventfd_new(&v->queue[i].kick_fd) < 0)
 			return -1;
 	return 0;
 }
 
+/**
+ * virtio_reconnect() - its eventfds are the machine's, which is another now
+ * @v: the device; no vCPU runs
+ *
+ * Return: 0, or -1 with errno.
+ */
+int virtio_reconnect(struct virtio *v)
+{
+	struct kvm_irqfd irq = { .fd = v->call_fd, .gsi = virtio_gsi(v->index) };
+
+	if (ioctl(v->vm->fd, KVM_IRQFD, &irq) < 0 ||
+	    on_write(v, VIRTIO_MMIO_INTERRUPT_ACK, v->ack_fd, NULL) < 0)
+		return -1;
+	for (unsigned int i = 0; i < v->kind.queues; i++)
+		if (on_write(v, VIRTIO_MMIO_QUEUE_NOTIFY, v->queue[i].kick_fd, &i) < 0)
+			return -1;
+	return 0;
+}
+
+static int attach_registers(struct virtio *v)
+{
+	int ret = ram_attach_device(&v->vm->ram, v->vm->fd, SLOT_FIRST + v->index,
+				    VIRTIO_MMIO + v->index * VIRTIO_MMIO_SIZE, v->index);
+
+	errno = -ret;
+	return ret < 0 ? -1 : 0;
+}
+
 static int create_registers(struct virtio *v)
 {
-	struct kvm_userspace_memory_region r = {
-		.slot = SLOT_FIRST + v->index, .flags = KVM_MEM_READONLY,
-		.guest_phys_addr = VIRTIO_MMIO + v->index * VIRTIO_MMIO_SIZE,
-		.memory_size = VIRTIO_MMIO_SIZE,
-	};
-	void *page = mmap(NULL, VIRTIO_MMIO_SIZE, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (page == MAP_FAILED)
-		return -1;
-	v->page = page;
+	v->page = ram_device_page(&v->vm->ram, v->index);
+	if (v->kind.forked)
+		return 0;
 	put(v, VIRTIO_MMIO_MAGIC_VALUE, MAGIC);
 	put(v, VIRTIO_MMIO_VERSION, 2);
 	put(v, VIRTIO_MMIO_DEVICE_ID, v->kind.type);
@@ -405,14 +529,13 @@ static int create_registers(struct virtio *v)
 	put(v, VIRTIO_MMIO_SHM_LEN_HIGH, UINT32_MAX);
 	reset(v);
 	memcpy(v->page + VIRTIO_MMIO_CONFIG, v->kind.config, v->kind.config_len);
-	r.userspace_addr = (uintptr_t)page;
-	return ioctl(v->vm->fd, KVM_SET_USER_MEMORY_REGION, &r);
+	return attach_registers(v);
 }
 
 /**
  * virtio_create() - make a device
  * @v: filled in
- * @vm: its machine, which has interrupt controllers
+ * @vm: its machine, which has interrupt controllers and memory
  * @index: of the device, below VIRTIO_DEVICES_MAX
  * @kind: what it is
  *
@@ -428,7 +551,7 @@ int virtio_create(struct virtio *v, struct vm *vm, unsigned int index,
 	pthread_mutex_init(&v->lock, NULL);
 	errno = EINVAL;
 	if (kind->config_len <= CONFIG_MAX && kind->queues <= VIRTIO_QUEUES_MAX &&
-	    !create_registers(v) && !connect_events(v)) {
+	    !create_registers(v) && !create_events(v) && !virtio_reconnect(v)) {
 		v->kind.config = NULL;
 		return 0;
 	}
@@ -457,6 +580,4 @@ void virtio_destroy(struct virtio *v)
 	close_if_open(v->call_fd);
 	close_if_open(v->err_fd);
 	close_if_open(v->ack_fd);
-	if (v->page)
-		munmap(v->page, VIRTIO_MMIO_SIZE);
 }
