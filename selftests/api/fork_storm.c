@@ -224,6 +224,16 @@ static unsigned int seconds(void)
 	return s ? strtoul(s, NULL, 0) : 20;
 }
 
+/* No object and no page is there any more, when those that free them have come to it. */
+static void must_be_gone(const char *figure)
+{
+	unsigned int patience = 10000;
+
+	while (knob_read(figure) && patience--)
+		sleep_ms(1);
+	ASSERT_EQ(knob_read(figure), 0);
+}
+
 /* The parent's guest runs, and it is forked by all threads. */
 static void storm(const void *arg)
 {
@@ -233,6 +243,8 @@ static void storm(const void *arg)
 	unsigned int i, nr;
 	u64 ops = 0;
 
+	CHECKED(knob_write(DITTO_KSM "sleep_millisecs", 0));
+	CHECKED(knob_write(DITTO_KSM "run", 1));
 	for (i = 0; i < THREADS; i++) {
 		w[i].parent = vm;
 		w[i].rnd = 0x9e3779b97f4a7c15ull * (i + 1);
@@ -256,6 +268,10 @@ static void storm(const void *arg)
 	vm_free(vm);
 	note("%lu steps", ops);
 	ASSERT(knob_violations() <= 0);
+	CHECKED(knob_write(DITTO_KSM "run", 0));
+	must_be_gone("/sys/kernel/ditto/gmem/objects");
+	must_be_gone("/sys/kernel/ditto/gmem/private_pages");
+	must_be_gone("/sys/kernel/ditto/gmem/shared_pages");
 }
 
 static const struct tap_test tests[] = {
