@@ -196,6 +196,54 @@ static void children(const void *arg)
 	vm_free(vm);
 }
 
+static unsigned int forks_of_crowd(void)
+{
+	const char *n = getenv("FORKS");
+
+	return n ? strtoul(n, NULL, 0) : 100;
+}
+
+/* What each of so many takes of the host, with what this process needs to use it. */
+static void note_taken(const char *when, long before, unsigned int n)
+{
+	long now = knob_line("/proc/meminfo", "MemAvailable");
+
+	note("%u machines %s: %ld KiB each", n, when, (before - now) / (long)n);
+}
+
+/* Many live at once; each has run, and has memory of its own. */
+static void crowd(const void *arg)
+{
+	unsigned int n = forks_of_crowd(), i;
+	struct vm *vm = vm_new(&(struct vm_config) { .ram = 64 * MIB });
+	struct vm **child = calloc(n, sizeof(*child));
+	struct rlimit files = { 4 * n + 1000, 4 * n + 1000 };
+	long before;
+
+	CHECKED(setrlimit(RLIMIT_NOFILE, &files));
+	vcpu_call(&vm->vcpu[0], "g_fork_exits", 0);
+	ASSERT_EQ(vcpu_enter(&vm->vcpu[0]), KVM_EXIT_IO);
+	before = knob_line("/proc/meminfo", "MemAvailable");
+	for (i = 0; i < n; i++)
+		child[i] = fork_vm(vm);
+	note_taken("at once", before, n);
+	for (i = 0; i < n; i++)
+		ASSERT_EQ(vcpu_enter(&child[i]->vcpu[0]), KVM_EXIT_IO);
+	note_taken("that have run", before, n);
+	for (i = 0; i < n; i++)
+		vm_var(child[i], u64, "g_fork_nonce") = NONCE + i;
+	note_taken("that have written", before, n);
+	for (i = 0; i < n; i++) {
+		ASSERT_EQ(vcpu_enter(&child[i]->vcpu[0]), KVM_EXIT_IO);
+		ASSERT_EQ(vm_var(child[i], u64, "g_fork_nonce"), NONCE + i);
+	}
+	for (i = 0; i < n; i++)
+		vm_free(child[(i * 7 + 3) % n]);
+	ASSERT_EQ(vcpu_enter(&vm->vcpu[0]), KVM_EXIT_IO);
+	free(child);
+	vm_free(vm);
+}
+
 /* A template does not run; its forks do, and so does itself when it is thawed. */
 static void frozen(const void *arg)
 {
@@ -714,6 +762,7 @@ static const struct tap_test tests[] = {
 	{ "registers", in_user_space, &registers },
 	{ "chain", chain },
 	{ "children", children, .seconds = 60 },
+	{ "crowd", crowd, .seconds = 300 },
 	{ "frozen", frozen },
 	{ "frozen_time", frozen_time },
 	{ "frozen_set", frozen_set },
