@@ -256,6 +256,7 @@ static void unmerge_killed(struct kunit *test)
 {
 	struct guest a = guest_make(test, 2);
 
+	KUNIT_EXPECT_EQ(test, guest_put(&a, 0, 1), 0);
 	KUNIT_EXPECT_EQ(test, killed_call(test, unmerge_call, NULL), -EINTR);
 	KUNIT_EXPECT_EQ(test, merge_knobs.run, MERGE_STOP);
 	KUNIT_EXPECT_EQ(test, unmerge_call(NULL), 0);
