@@ -216,7 +216,7 @@ static void window_tables(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, test_fault(t, page_gpa(513), MMU_WRITE), 0);
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&t->mmu.nr_tables), 5);
 
-	idx = srcu_read_lock(&t->mmu.srcu);
+	idx = srcu_read_lock_notrace(&t->mmu.srcu);
 	KUNIT_ASSERT_EQ(test, vm_munmap(hva, PAGE_SIZE), 0);
 	KUNIT_EXPECT_EQ(test, page_spte(t, 1), 0);
 	KUNIT_EXPECT_EQ(test, t->mmu.nr_windows_dead, 1);
@@ -225,7 +225,7 @@ static void window_tables(struct kunit *test)
 	atomic_long_sub(3, &t->mmu.nr_tables);	/* less than there are is never right */
 	KUNIT_EXPECT_EQ(test, test_check(test, t), 1);
 	atomic_long_add(3, &t->mmu.nr_tables);
-	srcu_read_unlock(&t->mmu.srcu, idx);
+	srcu_read_unlock_notrace(&t->mmu.srcu, idx);
 
 	flush_work(&t->mmu.windows_work);
 	KUNIT_EXPECT_EQ(test, t->mmu.nr_windows_dead, 0);
