@@ -16,7 +16,6 @@
 #include "gmem/index.h"
 #include "gmem/internal.h"
 #include "gmem/mc.h"
-#include "gmem/squeeze.h"
 
 static bool in_bounds(const struct gmem *g, u64 pos, size_t len)
 {

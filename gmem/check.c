@@ -13,7 +13,6 @@
 #include <linux/xarray.h>
 
 #include "gmem/bind.h"
-#include "gmem/claim.h"
 #include "gmem/domain.h"
 #include "gmem/entry.h"
 #include "gmem/hooks.h"
@@ -23,7 +22,6 @@
 #include "gmem/merge.h"
 #include "gmem/sharers.h"
 #include "gmem/space.h"
-#include "gmem/squeeze.h"
 #include "gmem/store.h"
 
 /**

@@ -38,9 +38,7 @@
 #include "gmem/index.h"
 #include "gmem/internal.h"
 #include "gmem/sharers.h"
-#include "gmem/squeeze.h"
 #include "gmem/store.h"
-#include "gmem/weight.h"
 
 /**
  * struct claim - what a claim may need, and what it leaves behind

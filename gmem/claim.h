@@ -5,25 +5,12 @@
 #ifndef DITTO_GMEM_CLAIM_H
 #define DITTO_GMEM_CLAIM_H
 
-#include <linux/rcupdate.h>
-#include <linux/refcount.h>
 #include <linux/types.h>
 
 struct gmem;
 struct gmem_chunk;
 struct gmem_dir;
-
-/**
- * struct gmem_holder - a gmem, from one fork of it to the next: who may change what
- * @refs: of the gmem, and of each directory and chunk that is marked with it
- * @g: the gmem; NULL once it has been forked, or has ended. Read in RCU sections
- * @rcu: after the last reference
- */
-struct gmem_holder {
-	refcount_t refs;
-	struct gmem *g;
-	struct rcu_head rcu;
-};
+struct gmem_holder;
 
 /* claim.c */
 struct gmem_holder *gmem_holder_new(struct gmem *g);

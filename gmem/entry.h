@@ -9,6 +9,8 @@
 #include <linux/jiffies.h>
 #include <linux/mm.h>
 
+struct gmem_squeezed;
+
 /* An entry: a page's physical address and these. */
 #define GMEM_PRESENT		(1UL << 0)
 #define GMEM_SHARED		(1UL << 1)	/* only with PRESENT */
@@ -75,6 +77,43 @@ static inline unsigned long gmem_break_note(unsigned long v)
 static inline bool gmem_entry_private(unsigned long v)
 {
 	return (v & (GMEM_PRESENT | GMEM_SHARED)) == GMEM_PRESENT;
+}
+
+/* These are aligned so, and so an entry has room for the address of one of them below 64 TiB. */
+#define GMEM_SQUEEZED_SHIFT	6
+
+static inline bool gmem_entry_squeezed(unsigned long v)
+{
+	return (v & (GMEM_PRESENT | GMEM_APART)) == GMEM_APART;
+}
+
+static inline bool gmem_entry_idle(unsigned long v)
+{
+	return (v & (GMEM_PRESENT | GMEM_SHARED | GMEM_APART)) == (GMEM_PRESENT | GMEM_APART);
+}
+
+/*
+ * An idle entry is touched: @v is what it was, and becomes what it is. False: it has become
+ * something else. May be done to what is common, and with no lock, as nobody is told of less.
+ */
+static inline bool gmem_entry_wake(unsigned long *e, unsigned long *v)
+{
+	unsigned long new = *v & ~(GMEM_APART | GMEM_STAMP_MASK | GMEM_WAIT_MASK);
+
+	if (*v & GMEM_LOCKED || !try_cmpxchg(e, v, new))
+		return false;
+	*v = new;
+	return true;
+}
+
+static inline struct gmem_squeezed *gmem_entry_object(unsigned long v)
+{
+	return __va(((v & GMEM_ADDR) >> PAGE_SHIFT) << GMEM_SQUEEZED_SHIFT);
+}
+
+static inline unsigned long gmem_entry_squeeze(const struct gmem_squeezed *s)
+{
+	return (__pa(s) >> GMEM_SQUEEZED_SHIFT << PAGE_SHIFT) | GMEM_APART;
 }
 
 static inline struct page *gmem_entry_page(unsigned long v)

@@ -19,7 +19,6 @@
 #include "gmem/punch.h"
 #include "gmem/space.h"
 #include "gmem/squeeze.h"
-#include "gmem/weight.h"
 
 /* No mapping of the zero page can exist here, so one cmpxchg makes the entry private. */
 static bool fill_quick(struct gmem *g, struct gmem_chunk *c, unsigned int nr,

@@ -33,7 +33,6 @@
 #include "gmem/internal.h"
 #include "gmem/punch.h"
 #include "gmem/space.h"
-#include "gmem/weight.h"
 
 /* References that are held for a moment only are waited for so often, 1 ms each time. */
 #define HELD_PATIENCE	8

@@ -9,7 +9,6 @@
 #include <ditto.h>
 
 #include "gmem/bind.h"
-#include "gmem/claim.h"
 #include "gmem/cursor.h"
 #include "gmem/domain.h"
 #include "gmem/entry.h"
@@ -19,7 +18,6 @@
 #include "gmem/later.h"
 #include "gmem/mappings.h"
 #include "gmem/merge.h"
-#include "gmem/weight.h"
 
 static void cursor_set(struct gmem_cursor *cur, struct gmem *g, struct gmem_chunk *c)
 {

@@ -22,7 +22,6 @@
 #include "gmem/punch.h"
 #include "gmem/reader.h"
 #include "gmem/space.h"
-#include "gmem/squeeze.h"
 
 static pgoff_t bytes_to_pages(u64 size)
 {

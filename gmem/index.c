@@ -25,7 +25,6 @@
 #include "gmem/sharers.h"
 #include "gmem/squeeze.h"
 #include "gmem/store.h"
-#include "gmem/weight.h"
 
 static struct kmem_cache *chunk_cache;
 static atomic_long_t nr_shared_pages;

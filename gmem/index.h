@@ -17,7 +17,17 @@
 #include "gmem/internal.h"
 #include "gmem/page.h"
 
-struct gmem_holder;
+/**
+ * struct gmem_holder - a gmem, from one fork of it to the next: who may change what
+ * @refs: of the gmem, and of each directory and chunk that is marked with it
+ * @g: the gmem; NULL once it has been forked, or has ended. Read in RCU sections
+ * @rcu: after the last reference
+ */
+struct gmem_holder {
+	refcount_t refs;
+	struct gmem *g;
+	struct rcu_head rcu;
+};
 
 #define GMEM_ROOT_SHIFT		(GMEM_CHUNK_SHIFT + GMEM_DIR_SHIFT)
 

@@ -227,4 +227,7 @@ static inline pgoff_t gmem_npages(const struct gmem *g)
 	return smp_load_acquire(&g->npages);
 }
 
+/* weight.c */
+void gmem_count_private(struct gmem *g, long n);
+
 #endif

@@ -23,7 +23,7 @@
 #include "gmem/entry.h"
 #include "gmem/index.h"
 #include "gmem/internal.h"
-#include "gmem/squeeze.h"
+#include "gmem/store.h"
 
 /* Parts of bytes, so that many small ones are not lost. */
 #define FAIR_SHIFT	8

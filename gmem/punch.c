@@ -26,7 +26,6 @@
 #include "gmem/punch.h"
 #include "gmem/space.h"
 #include "gmem/trace.h"
-#include "gmem/weight.h"
 
 /**
  * struct punch - a range that is being made empty

@@ -27,8 +27,8 @@
 
 #include "compat-compress.h"
 #include "gmem/domain.h"
+#include "gmem/entry.h"
 #include "gmem/sharers.h"
-#include "gmem/squeeze.h"
 #include "gmem/store.h"
 
 /* What does not become as small as this is not worth it. */

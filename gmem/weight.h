@@ -42,7 +42,6 @@ void gmem_weight_exit(void);
 void gmem_weight_drain(void);
 void gmem_weight_begin(struct gmem *g);
 void gmem_weight_end(struct gmem *g);
-void gmem_count_private(struct gmem *g, long n);
 long gmem_private_pages(void);
 void gmem_weight_pass(struct gmem *g);
 
