@@ -47,15 +47,19 @@ static struct perf_guest_info_callbacks sample_callbacks = {
 	.state = sample_state,
 	.get_ip = sample_ip,
 };
+#endif
 
 /**
  * sample_start() - from here on perf asks ditto
  *
- * Nobody else may answer: no KVM module is there. May sleep.
+ * Nobody else may answer: no KVM module is there. May sleep. The perf of a kernel that was built
+ * without KVM knows no guests.
  */
 void sample_start(void)
 {
+#ifdef CONFIG_GUEST_PERF_EVENTS
 	perf_register_guest_info_callbacks(&sample_callbacks);
+#endif
 }
 
 /**
@@ -65,15 +69,7 @@ void sample_start(void)
  */
 void sample_stop(void)
 {
+#ifdef CONFIG_GUEST_PERF_EVENTS
 	perf_unregister_guest_info_callbacks(&sample_callbacks);
-}
-#else
-/* A kernel that was built without KVM: its perf knows no guests. */
-void sample_start(void)
-{
-}
-
-void sample_stop(void)
-{
-}
 #endif
+}

@@ -231,6 +231,8 @@ static __always_inline void run_take_irq(struct vcpu *vcpu, const struct exit_fa
 	if (facts->host_vector)
 		hostwork_take_irq(facts->host_vector);
 	local_irq_enable();
+	/* Behind an STI one more instruction comes before any interrupt. */
+	asm volatile("nop");
 	local_irq_disable();
 	hostwork_end_sample();
 }
