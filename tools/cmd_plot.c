@@ -155,8 +155,8 @@ static int plot_gather(struct plot *p)
 		if (!p->source.log)
 			pause_seconds(p->interval);
 	}
-	/* What was seen before the module went is worth showing. */
-	if (ret < 0 && (p->source.log || !p->chart.count)) {
+	/* What was seen before the module went, or a key ended it, is worth showing. */
+	if (ret < 0 && !interrupted && (p->source.log || !p->chart.count)) {
 		complain("%s", p->source.why);
 		return -1;
 	}

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /**
@@ -20,7 +21,13 @@
  */
 int replace_begin(struct replacement *r, const char *path)
 {
+	struct stat st;
+
 	*r = (struct replacement){ .path = path };
+	if (!stat(path, &st) && !S_ISREG(st.st_mode)) {
+		complain("%s: is no file, and is not replaced", path);
+		return -1;
+	}
 	if (asprintf(&r->new, "%s.%d", path, getpid()) < 0)
 		return -1;
 	r->out = fopen(r->new, "wxe");

@@ -95,6 +95,15 @@ static bool take_small(struct json_object *o, const char *key, uint32_t *value)
 	return ok;
 }
 
+static bool is_plain(const char *text)
+{
+	for (; *text; text++)
+		if (*text < ' ' || *text > '~')
+			return false;
+	return true;
+}
+
+/* Kinds of exits that no module has are left out: they would go to a terminal, as names do. */
 static bool take_exits(struct source *s, struct json_object *o, struct machine *m)
 {
 	struct json_object *exits = json_member(o, "exits_by_kind", json_type_object);
@@ -106,7 +115,7 @@ static bool take_exits(struct source *s, struct json_object *o, struct machine *
 	end = json_object_iter_end(exits);
 	for (; !json_object_iter_equal(&at, &end); json_object_iter_next(&at)) {
 		const char *name = json_object_iter_peek_name(&at);
-		size_t kind = exit_kind(&s->kinds, name);
+		size_t kind = is_plain(name) ? exit_kind(&s->kinds, name) : EXIT_KINDS_MAX;
 		uint64_t value = 0;
 
 		if (!take_number(exits, name, &value))
