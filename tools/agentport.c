@@ -30,7 +30,7 @@ void agentport_init(struct agentport *p, struct serial *serial)
 {
 	p->serial = serial;
 	p->frames[0] = p->frames[1] = -1;
-	p->up = p->greeted = false;
+	p->coming = p->up = p->greeted = false;
 	p->in_len = p->out_len = 0;
 	p->out = NULL;
 	pthread_mutex_init(&p->in_lock, NULL);
@@ -58,7 +58,19 @@ static void look_for_magic(struct agentport *p)
 		memmove(p->in, p->in + 1, --p->in_len);
 	if (p->in_len < MAGIC_LEN || memcmp(p->in, AGENT_MAGIC, MAGIC_LEN))
 		return;
+	p->coming = true;
+	p->in_len = 0;
+}
+
+/* With @in_lock. A frame is complete. */
+static void take_frame(struct agentport *p)
+{
 	p->up = true;
+	p->coming = false;
+	if (p->in[0] == AGENT_READY)
+		p->greeted = false;
+	if (p->frames[1] >= 0)
+		send(p->frames[1], p->in, p->in_len, MSG_NOSIGNAL);
 	p->in_len = 0;
 }
 
@@ -76,19 +88,14 @@ void agentport_put(void *port, uint8_t byte)
 
 	pthread_mutex_lock(&p->in_lock);
 	p->in[p->in_len++] = byte;
-	if (!p->up)
+	if (!p->up && !p->coming)
 		look_for_magic(p);
 	len = p->in_len < AGENT_HEAD ? 0 : p->in[1] | p->in[2] << 8;
 	/* None is that long: the agent is broken, or is none. */
-	if (p->up && len > AGENT_FRAME_MAX)
+	if ((p->up || p->coming) && len > AGENT_FRAME_MAX)
 		p->in_len = 0;
-	else if (p->up && p->in_len >= AGENT_HEAD && p->in_len == AGENT_HEAD + len) {
-		if (p->in[0] == AGENT_READY)
-			p->greeted = false;
-		if (p->frames[1] >= 0)
-			send(p->frames[1], p->in, p->in_len, MSG_NOSIGNAL);
-		p->in_len = 0;
-	}
+	else if ((p->up || p->coming) && p->in_len >= AGENT_HEAD && p->in_len == AGENT_HEAD + len)
+		take_frame(p);
 	pthread_mutex_unlock(&p->in_lock);
 }
 
@@ -152,6 +159,7 @@ void agentport_reset(struct agentport *p, bool up)
 	pthread_mutex_lock(&p->in_lock);
 	p->in_len = 0;
 	p->up = up;
+	p->coming = false;
 	pthread_mutex_unlock(&p->in_lock);
 	pthread_mutex_lock(&p->lock);
 	p->out_len = 0;
@@ -167,11 +175,16 @@ void agentport_reset(struct agentport *p, bool up)
 int agentport_greet(struct agentport *p)
 {
 	uint8_t seed[AGENT_SEED];
+	int ret;
 
 	if (getrandom(seed, sizeof(seed), 0) != sizeof(seed))
 		return -errno;
+	/* Before, because the answer may come at once. */
 	p->greeted = true;
-	return agentport_send(p, AGENT_HELLO, seed, sizeof(seed));
+	ret = agentport_send(p, AGENT_HELLO, seed, sizeof(seed));
+	if (ret < 0)
+		p->greeted = false;
+	return ret;
 }
 
 /**

@@ -18,6 +18,7 @@ struct serial;
  * @serial: constant; the port
  * @frames: a pair of sockets: the agent's frames can be read from the first, and a slow reader
  *	is waited for; or -1: nobody wants them
+ * @coming: its magic has come, and not yet its first frame
  * @up: the agent has said that it listens; a fork's agent listens, too
  * @greeted: it has not answered a HELLO yet
  * @in, @in_len: vCPU threads, @in_lock: a frame that is not complete, or what may be the magic
@@ -26,7 +27,7 @@ struct serial;
 struct agentport {
 	struct serial *serial;
 	int frames[2];
-	_Atomic bool up, greeted;
+	_Atomic bool coming, up, greeted;
 	pthread_mutex_t in_lock, lock;
 	uint8_t in[AGENT_HEAD + AGENT_FRAME_MAX];
 	size_t in_len;

@@ -69,6 +69,34 @@ void parent_close(struct parent *parent)
 	socket_close_fds(&parent->fds);
 }
 
+/* The least of these fds that is not below @from, or ~0u. */
+static unsigned int next_kept(const struct fork_fds *fds, unsigned int other, unsigned int from)
+{
+	unsigned int next = other >= from ? other : ~0u;
+
+	for (unsigned int i = 0; i < fds->count; i++)
+		if ((unsigned int)fds->fd[i] >= from && (unsigned int)fds->fd[i] < next)
+			next = fds->fd[i];
+	return next;
+}
+
+/**
+ * child_close_others() - hold nothing of what the caller had open for as long as the machine lives
+ * @fds: stay open, as standard input, output and error do
+ * @other: stays open, too
+ */
+void child_close_others(const struct fork_fds *fds, unsigned int other)
+{
+	unsigned int from = STDERR_FILENO + 1, kept = next_kept(fds, other, from);
+
+	for (; kept != ~0u; kept = next_kept(fds, other, from)) {
+		if (kept > from)
+			close_range(from, kept - 1, 0);
+		from = kept + 1;
+	}
+	close_range(from, ~0u, 0);
+}
+
 /* The name with a number in the pattern's place; false: too long, or no name. */
 static bool child_name(const struct child_names *f, unsigned int number, char *name)
 {

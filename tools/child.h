@@ -31,6 +31,7 @@ int parent_ask(struct parent *parent, const char *name);
 void parent_close(struct parent *parent);
 int child_take_name(struct child_names *f, struct control *control, struct vm *vm, char *name);
 void child_background(void);
+void child_close_others(const struct fork_fds *fds, unsigned int other);
 void child_tell(int told_fd, const char *name);
 
 #endif

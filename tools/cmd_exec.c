@@ -30,7 +30,7 @@
 #define AGENT_SECONDS	60	/* for a machine that is still booting */
 #define KILL_MS		5000	/* for a command that is killed */
 
-enum { OPT_CWD = 256, OPT_TIMEOUT, OPT_KEEP };
+enum { OPT_CWD = 256, OPT_TIMEOUT, OPT_KEEP, OPT_JUMP };
 
 static const struct argp_option options[] = {
 	{ "env",     'e',	  "NAME=VALUE", 0,
@@ -40,6 +40,8 @@ static const struct argp_option options[] = {
 	{ "keep",    OPT_KEEP,	  "PATTERN",	OPTION_ARG_OPTIONAL,
 	  "let the fork go on afterwards, as a machine in the background; PATTERN is its name, as "
 	  "of `ditto fork --name' (default: NAME-%d)", 0 },
+	{ "jump",    OPT_JUMP,	  NULL,		0,
+	  "its clocks jump to now, where NAME has stood still", 0 },
 	{ "dev",     'd',	  "PATH",	0, "device (default: /dev/ditto)", 0 },
 	{ 0 }
 };
@@ -47,9 +49,9 @@ static const struct argp_option options[] = {
 static const char doc[] =
 	"Run a command in a fork of machine NAME, which `ditto run --agent' started, and end the "
 	"fork, or with --keep let it go on. Standard input, output and error are the command's, "
-	"and so are SIGINT, SIGTERM, SIGHUP and SIGQUIT. It runs as root in the guest, with the "
-	"directories that the guest's init has, and with no more environment than PATH, HOME and "
-	"--env. NAME goes on, or stays a template.\v"
+	"and so are SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2. It runs as root in the "
+	"guest, with the directories that the guest's init has, and with no more environment than "
+	"PATH, HOME and --env. NAME goes on, or stays a template.\v"
 	"Exit status: the command's; 128 and a signal's number, if one ended it;\n"
 	"  124  the time was over\n"
 	"  125  there was no fork, or it ended before the command\n"
@@ -63,6 +65,7 @@ static const char doc[] =
  * struct exec - one command
  * @names: of whom to fork, and what a fork that is kept is called
  * @keep: it is
+ * @jump: its clocks jump
  * @dev: device
  * @cwd: directory, or ""
  * @timeout: seconds, or 0
@@ -70,7 +73,7 @@ static const char doc[] =
  */
 struct exec {
 	struct child_names names;
-	bool keep;
+	bool keep, jump;
 	const char *dev, *cwd;
 	unsigned int timeout;
 	struct command command;
@@ -105,6 +108,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_KEEP:
 		e->keep = true;
 		e->names.pattern = arg;
+		return 0;
+	case OPT_JUMP:
+		e->jump = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		e->names.parent = arg;
@@ -194,11 +200,17 @@ static int hello(struct exec *e)
 	return ret;
 }
 
-/* Return: 0 when the command is on its way. */
-static int begin(struct exec *e, const struct vm_config *config, const struct parent *parent)
+/*
+ * What the fork was made of is let go: a template that is ended meanwhile would go on as long as
+ * the command. Return: 0 when the command is on its way.
+ */
+static int begin(struct exec *e, const struct vm_config *config, struct parent *parent)
 {
-	if (fork_create(e->command.vm, config, &parent->state, &parent->fds) < 0 ||
-	    agentport_listen(&e->command.vm->agent) < 0 || vm_start_threads(e->command.vm) < 0)
+	int ret = fork_create(e->command.vm, config, &parent->state, &parent->fds);
+
+	parent_close(parent);
+	if (ret < 0 || agentport_listen(&e->command.vm->agent) < 0 ||
+	    vm_start_threads(e->command.vm) < 0)
 		return -1;
 	if (hello(e) < 0 || send_command(e) < 0)
 		return -1;
@@ -214,10 +226,11 @@ static int result(struct exec *e)
 	return e->command.status < 0 ? failed(e) : e->command.status;
 }
 
-static int run(struct exec *e, const struct parent *parent)
+static int run(struct exec *e, struct parent *parent)
 {
 	static struct vm vm;
 	struct vm_config config = { .dev = e->dev, .name = "", .attachable = true, .agent = true,
+				    .jump = e->jump,
 				    .cpus = parent->state.cpus,
 				    .ram_size = parent->state.ram_size };
 	int status;
@@ -274,6 +287,7 @@ static int run_to_keep(struct exec *e, struct parent *parent, int told_fd)
 	static struct vm vm;
 	static char name[DITTO_NAME_LEN];
 	struct vm_config config = { .dev = e->dev, .name = name, .attachable = true, .agent = true,
+				    .jump = e->jump,
 				    .cpus = parent->state.cpus,
 				    .ram_size = parent->state.ram_size };
 	struct control control;
@@ -283,7 +297,6 @@ static int run_to_keep(struct exec *e, struct parent *parent, int told_fd)
 	if (child_take_name(&e->names, &control, &vm, name) < 0)
 		return COMMAND_FAILED;
 	ret = begin(e, &config, parent);
-	parent_close(parent);
 	vm.control = control;
 	if (!ret) {
 		command_relay(&e->command);
@@ -343,7 +356,8 @@ static int run_and_keep(struct exec *e, struct parent *parent)
 	if (signal_fd >= 0 && pipe2(told, O_CLOEXEC) == 0)
 		pid = fork();
 	if (!pid) {
-		close(told[0]);
+		/* Which closes its end of the pipe and the signals' fd, too. */
+		child_close_others(&parent->fds, told[1]);
 		_exit(run_to_keep(e, parent, told[1]));
 	}
 	if (pid < 0) {
@@ -351,6 +365,7 @@ static int run_and_keep(struct exec *e, struct parent *parent)
 		return COMMAND_FAILED;
 	}
 	close(told[1]);
+	parent_close(parent);
 	return wait_for_status(pid, told[0], signal_fd);
 }
 

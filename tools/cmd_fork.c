@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { OPT_NAME = 256, OPT_RESETTABLE };
+enum { OPT_NAME = 256, OPT_RESETTABLE, OPT_JUMP };
 
 static const struct argp_option options[] = {
 	{ "count", 'n',	     "N",	0, "how many (default: 1)", 0 },
@@ -28,6 +28,8 @@ static const struct argp_option options[] = {
 	  0 },
 	{ "resettable", OPT_RESETTABLE, NULL, 0,
 	  "`ditto reset' can put them back to what they are now, for which it is kept", 0 },
+	{ "jump",  OPT_JUMP, NULL,	0,
+	  "their clocks jump to now, where NAME has stood still", 0 },
 	{ "dev",   'd',	     "PATH",	0, "device (default: /dev/ditto)", 0 },
 	{ 0 }
 };
@@ -47,12 +49,13 @@ static const char doc[] =
  * @count: how many
  * @dev: device
  * @resettable: they can be put back
+ * @jump: their clocks jump
  */
 struct forks {
 	struct child_names names;
 	const char *dev;
 	unsigned int count;
-	bool resettable;
+	bool resettable, jump;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -71,36 +74,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_RESETTABLE:
 		f->resettable = true;
 		return 0;
+	case OPT_JUMP:
+		f->jump = true;
+		return 0;
 	case 'd':
 		f->dev = arg;
 		return 0;
 	default:
 		return parse_machine(key, arg, state, &f->names.parent);
 	}
-}
-
-/* The least of these fds that is not below @from, or ~0u. */
-static unsigned int next_kept(const struct fork_fds *fds, unsigned int other, unsigned int from)
-{
-	unsigned int next = other >= from ? other : ~0u;
-
-	for (unsigned int i = 0; i < fds->count; i++)
-		if ((unsigned int)fds->fd[i] >= from && (unsigned int)fds->fd[i] < next)
-			next = fds->fd[i];
-	return next;
-}
-
-/* What the caller had open is not held for as long as the machine lives. */
-static void close_others(const struct fork_fds *fds, unsigned int other)
-{
-	unsigned int from = STDERR_FILENO + 1, kept = next_kept(fds, other, from);
-
-	for (; kept != ~0u; kept = next_kept(fds, other, from)) {
-		if (kept > from)
-			close_range(from, kept - 1, 0);
-		from = kept + 1;
-	}
-	close_range(from, ~0u, 0);
 }
 
 /* Run; where there is an agent, until it knows where it is. */
@@ -124,12 +106,13 @@ static int child(struct forks *f, struct parent *parent, int ready_fd)
 	static char name[DITTO_NAME_LEN];
 	struct vm_config config = { .dev = f->dev, .name = name, .attachable = true,
 				    .agent = parent->state.agent, .resettable = f->resettable,
+				    .jump = f->jump,
 				    .cpus = parent->state.cpus,
 				    .ram_size = parent->state.ram_size };
 	struct control control;
 	int ret;
 
-	close_others(&parent->fds, ready_fd);
+	child_close_others(&parent->fds, ready_fd);
 	child_background();
 	if (child_take_name(&f->names, &control, &vm, name) < 0)
 		return VM_ERROR;

@@ -48,7 +48,7 @@ static int restore(struct vm *vm, const struct vm_state *state)
 {
 	vm->rtc.state = state->rtc;
 	vm->i8042.state = state->i8042;
-	pm_restore(&vm->pm, &state->pm);
+	pm_restore(&vm->pm, &state->pm, vm->config->jump);
 	vmgenid_restore(&vm->vmgenid, &state->vmgenid);
 	disks_restore(&vm->disks, &state->disks);
 	if (state->agent) {
@@ -117,9 +117,11 @@ const char *fork_refusal(const struct vm *vm, char *text, size_t len)
 {
 	const char *why = has_peers(vm), *disk = disks_writable(vm);
 
-	/* After a reset: half of what its agent is told would be lost. */
+	/* Half of what its agent says, or after a reset is told, would be lost. */
 	if (!why && vm->agent.greeted)
 		why = "its agent has not answered since a reset";
+	if (!why && vm->agent.coming)
+		why = "its agent is just coming up";
 	if (why || !disk)
 		return why;
 	snprintf(text, len, "it may write to its disk %s, which two machines cannot: a disk that "
@@ -249,7 +251,7 @@ int fork_thaw(struct vm *vm)
 		return 0;
 	if (ioctl(vm->fd, DITTO_THAW) < 0)
 		return -errno;
-	pm_restore(&vm->pm, &vm->frozen->pm);
+	pm_restore(&vm->pm, &vm->frozen->pm, vm->config->jump);
 	disks_restore(&vm->disks, &vm->frozen->disks);
 	free(vm->frozen);
 	vm->frozen = NULL;
@@ -291,7 +293,7 @@ int fork_reset(struct vm *vm)
 	ret = reset_parked(vm);
 	go_on(vm);
 	if (!ret && vm->origin->agent_up)
-		agentport_greet(&vm->agent);
+		ret = agentport_greet(&vm->agent);
 	return ret;
 }
 
@@ -334,11 +336,17 @@ static int adopt_ram(struct vm *vm, uint64_t size)
 	return ret < 0 ? refuse("memory", -ret) : 0;
 }
 
+static uint32_t fork_flags(const struct vm_config *config)
+{
+	return (config->resettable ? DITTO_FORK_RESETTABLE : 0) |
+	       (config->jump ? DITTO_FORK_JUMP : 0);
+}
+
 /**
  * fork_create() - make a machine of a template; vm_start_threads() makes it run
  * @vm: zeroes, and filled in; vm_destroy() it whatever is returned
- * @config: kept; its device, its name, who has its console, and whether it can be reset
- *	count; and it has an agent's port if @state has
+ * @config: kept; its device, its name, who has its console, whether it can be reset, and its
+ *	clocks jump count; and it has an agent's port if @state has
  * @state: valid
  * @fds: what the parent's process gave, with @state; they stay the caller's
  *
@@ -357,8 +365,7 @@ int fork_create(struct vm *vm, const struct vm_config *config, const struct vm_s
 			return refuse("the machine", ENOMEM);
 		*vm->origin = *state;
 	}
-	vm->fd = fork_vm(fds->fd[0], config->resettable ? DITTO_FORK_RESETTABLE : 0, state->cpus,
-			 vcpu_fds);
+	vm->fd = fork_vm(fds->fd[0], fork_flags(config), state->cpus, vcpu_fds);
 	if (vm->fd < 0) {
 		errno = -vm->fd;
 		vm->fd = -1;

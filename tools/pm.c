@@ -109,18 +109,19 @@ void pm_attach(struct pm *pm, struct ioports *ports, struct vm *vm)
  */
 void pm_save(struct pm *pm, struct pm_state *state)
 {
-	*state = (struct pm_state){ .ns = host_ns() - pm->behind, .enable = pm->enable,
-				    .control = pm->control };
+	*state = (struct pm_state){ .ns = host_ns() - pm->behind, .behind = pm->behind,
+				    .enable = pm->enable, .control = pm->control };
 }
 
 /**
  * pm_restore() - be what the parent's were, from now on; no vCPU runs
  * @pm: the registers
  * @state: from pm_save()
+ * @jump: the time since then has passed
  */
-void pm_restore(struct pm *pm, const struct pm_state *state)
+void pm_restore(struct pm *pm, const struct pm_state *state, bool jump)
 {
-	pm->behind = host_ns() - state->ns;
+	pm->behind = jump ? state->behind : host_ns() - state->ns;
 	pm->enable = state->enable;
 	pm->control = state->control & CONTROL_KEPT;
 }

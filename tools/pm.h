@@ -21,10 +21,11 @@ struct vm;
 /**
  * struct pm_state - what a fork of the machine inherits of it
  * @ns: what the timer counts from
+ * @behind: as in struct pm
  * @enable, @control: as in struct pm
  */
 struct pm_state {
-	uint64_t ns;
+	uint64_t ns, behind;
 	uint16_t enable, control;
 };
 
@@ -45,6 +46,6 @@ struct pm {
 
 void pm_attach(struct pm *pm, struct ioports *ports, struct vm *vm);
 void pm_save(struct pm *pm, struct pm_state *state);
-void pm_restore(struct pm *pm, const struct pm_state *state);
+void pm_restore(struct pm *pm, const struct pm_state *state, bool jump);
 
 #endif

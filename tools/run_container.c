@@ -59,7 +59,8 @@ int container_start(struct container *c, struct command *command)
 /* A terminal that is another size now is a signal, too. */
 static void hear_of_size(int signal_fd)
 {
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGWINCH };
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGUSR1,
+				       SIGUSR2, SIGWINCH };
 	sigset_t set;
 
 	sigemptyset(&set);

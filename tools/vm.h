@@ -63,6 +63,7 @@ enum vm_status {
  * @rng: it has a source of random numbers
  * @agent: it has a second serial port, for the agent
  * @resettable: a fork that can be put back
+ * @jump: a fork whose clocks are the host's, however long its parent had stood still
  * @attachable: its console is whoever attaches, not standard input and output
  * @container: it is a command's, which the agent runs
  * @detached: it is in the background
@@ -82,7 +83,7 @@ struct vm_config {
 	struct vsock_config vsock;
 	struct share_config share[SHARES_MAX];
 	unsigned int shares;
-	bool balloon, rng, agent, resettable, attachable, container, detached;
+	bool balloon, rng, agent, resettable, jump, attachable, container, detached;
 	int stop_signal;
 };
 

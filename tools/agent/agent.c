@@ -122,7 +122,8 @@ static bool kernel_told(void)
 		if (n <= 0)
 			return told;
 		record[n] = '\0';
-		told |= strstr(record, FORK_MESSAGE) != NULL;
+		/* Priorities from 8 on are of what processes have written there. */
+		told |= strtoul(record, NULL, 10) < 8 && strstr(record, FORK_MESSAGE);
 	}
 }
 
@@ -306,8 +307,11 @@ static void on_exec(const char *at, size_t len, const struct run *run)
 {
 	int err = EINVAL;
 
-	if (command)
+	/* One that a fork was kept with, and that no signal ends. */
+	if (command) {
+		send_exit(AGENT_FAILED, EBUSY);
 		return;
+	}
 	input_len = 0;
 	input_ends = false;
 	/* Every string ends within the frame. */
