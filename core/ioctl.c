@@ -339,7 +339,7 @@ static struct ioctl_entry vm_ioctls[] __ro_after_init = {
 	{ KVM_GET_TSC_KHZ, LOCK, do_vm_ioctl_get_tsc_khz },
 	{ KVM_SET_TSC_KHZ, VALUE | LOCK, do_vm_ioctl_set_tsc_khz },
 	{ KVM_GET_STATS_FD, 0, do_vm_ioctl_stats_fd },
-	/* Its fds are told before they are there, so that none is lost. */
+	/* Copies the fds' numbers out before it installs them: after that nothing may fail. */
 	{ DITTO_FORK, USER, do_vm_ioctl_fork },
 	{ DITTO_THAW, LOCK, do_vm_ioctl_thaw },
 	{ DITTO_RESET, LOCK, do_vm_ioctl_reset },
@@ -404,7 +404,7 @@ static struct ioctl_entry vcpu_ioctls[] __ro_after_init = {
 	{ KVM_ENABLE_CAP, IN | LOCK, do_vcpu_ioctl_enable_cap },
 	{ KVM_TRANSLATE, IN | OUT | LOCK, do_vcpu_ioctl_translate },
 	{ KVM_SET_SIGNAL_MASK, USER | LOCK, do_vcpu_ioctl_set_signal_mask },
-	/* It gives its argument back with an error, too. */
+	/* Also copied out after an error: its argument says how far it came. */
 	{ KVM_PRE_FAULT_MEMORY, USER | LOCK, do_vcpu_ioctl_pre_fault },
 	{ KVM_GET_FPU, OUT | LOCK, do_vcpu_ioctl_get_fpu },
 	{ KVM_SET_FPU, IN | LOCK, do_vcpu_ioctl_set_fpu },
@@ -531,14 +531,14 @@ static __always_inline long ioctl_with_buffer(const struct ioctl_entry *e, void 
 {
 	void __user *user = (void __user *)uarg;
 	size_t size = _IOC_SIZE(e->cmd);
-	long r;
+	long ret;
 
 	if ((e->flags & IN) && copy_from_user(buf, user, size))
 		return -EFAULT;
-	r = e->fn(obj, buf);
-	if (r >= 0 && (e->flags & OUT) && copy_to_user(user, buf, size))
+	ret = e->fn(obj, buf);
+	if (ret >= 0 && (e->flags & OUT) && copy_to_user(user, buf, size))
 		return -EFAULT;
-	return r;
+	return ret;
 }
 
 static noinline long ioctl_copy_small(const struct ioctl_entry *e, void *obj, unsigned long uarg)
@@ -555,17 +555,17 @@ static noinline long ioctl_copy_stack(const struct ioctl_entry *e, void *obj, un
 	return ioctl_with_buffer(e, obj, uarg, buf);
 }
 
-/* Gone before anybody could be charged for it. */
+/* Not charged to a memory cgroup: it lives only as long as this call. */
 static noinline long ioctl_copy_large(const struct ioctl_entry *e, void *obj, unsigned long uarg)
 {
 	void *buf = kzalloc(_IOC_SIZE(e->cmd), GFP_KERNEL);
-	long r;
+	long ret;
 
 	if (!buf)
 		return -ENOMEM;
-	r = ioctl_with_buffer(e, obj, uarg, buf);
+	ret = ioctl_with_buffer(e, obj, uarg, buf);
 	kfree(buf);
-	return r;
+	return ret;
 }
 
 static long ioctl_copy(const struct ioctl_entry *e, void *obj, unsigned long uarg)
@@ -595,7 +595,7 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
 {
 	const struct ioctl_entry *e = IOCTL_FIND(vm_ioctls, cmd);
 	struct vm *vm = file->private_data;
-	long r;
+	long ret;
 
 	if (!e)
 		return -ENOTTY;
@@ -605,16 +605,16 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
 		return ioctl_call(e, vm, uarg);
 	if (mutex_lock_killable(&vm->lock))
 		return -EINTR;
-	r = ioctl_call(e, vm, uarg);
+	ret = ioctl_call(e, vm, uarg);
 	mutex_unlock(&vm->lock);
-	return r;
+	return ret;
 }
 
 static long virtio_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
 {
 	const struct ioctl_entry *e = IOCTL_FIND(virtio_ioctls, cmd);
 	struct virtio_dev *dev = file->private_data;
-	long r;
+	long ret;
 
 	if (!e)
 		return -ENOTTY;
@@ -622,12 +622,12 @@ static long virtio_ioctl(struct file *file, unsigned int cmd, unsigned long uarg
 		return -EIO;
 	if (!(e->flags & LOCK))
 		return ioctl_call(e, dev, uarg);
-	r = vdev_lock(dev);
-	if (r)
-		return r;
-	r = ioctl_call(e, dev, uarg);
+	ret = vdev_lock(dev);
+	if (ret)
+		return ret;
+	ret = ioctl_call(e, dev, uarg);
 	vdev_unlock(dev);
-	return r;
+	return ret;
 }
 
 /* Become the owner. 0 or -errno. */
@@ -644,56 +644,56 @@ static __always_inline int vcpu_ioctl_lock(struct vcpu *vcpu)
 static noinline long vcpu_ioctl_of_table(struct vcpu *vcpu, unsigned int cmd, unsigned long uarg)
 {
 	const struct ioctl_entry *e = IOCTL_FIND(vcpu_ioctls, cmd);
-	long r;
+	long ret;
 
 	if (!e)
 		return -ENOTTY;
-	r = vcpu_ioctl_lock(vcpu);
-	if (r)
-		return r;
+	ret = vcpu_ioctl_lock(vcpu);
+	if (ret)
+		return ret;
 	vcpu_load(vcpu);
-	r = ioctl_call(e, vcpu, uarg);
+	ret = ioctl_call(e, vcpu, uarg);
 	if (vcpu_take_request(vcpu, REQ_TSC))
 		vlapic_tsc_changed(vcpu);
 	vcpu_put(vcpu);
 	mutex_unlock(&vcpu->mutex);
-	return r;
+	return ret;
 }
 
 static __always_inline long vcpu_ioctl_run_once(struct vcpu *vcpu)
 {
-	long r = vcpu_ioctl_lock(vcpu);
+	long ret = vcpu_ioctl_lock(vcpu);
 
-	if (unlikely(r))
-		return r;
-	r = vcpu_ioctl_run(vcpu);
+	if (unlikely(ret))
+		return ret;
+	ret = vcpu_ioctl_run(vcpu);
 	mutex_unlock(&vcpu->mutex);
-	return r;
+	return ret;
 }
 
 /* Its vCPU was wanted by another thread. */
 static noinline long vcpu_ioctl_run_again(struct vcpu *vcpu)
 {
-	long r;
+	long ret;
 
 	do {
 		if (vm_wait_resumed(vcpu->vm))
 			return -EINTR;
-		r = vcpu_ioctl_run_once(vcpu);
-	} while (r == -ERESTART);
-	return r;
+		ret = vcpu_ioctl_run_once(vcpu);
+	} while (ret == -ERESTART);
+	return ret;
 }
 
 /* KVM_RUN is in no table: guests wait for it, so it is called directly. */
 static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
 {
 	struct vcpu *vcpu = file->private_data;
-	long r;
+	long ret;
 
 	if (unlikely(cmd != KVM_RUN))
 		return vcpu_ioctl_of_table(vcpu, cmd, uarg);
-	r = vcpu_ioctl_run_once(vcpu);
-	return unlikely(r == -ERESTART) ? vcpu_ioctl_run_again(vcpu) : r;
+	ret = vcpu_ioctl_run_once(vcpu);
+	return unlikely(ret == -ERESTART) ? vcpu_ioctl_run_again(vcpu) : ret;
 }
 
 const struct file_operations device_fops = {

@@ -242,16 +242,16 @@ static ssize_t stats_read_vcpu(struct file *file, char __user *user, size_t coun
 {
 	const struct vcpu *vcpu = file->private_data;
 	struct stats *s = stats_new(stats_vcpu, ARRAY_SIZE(stats_vcpu), vcpu);
-	ssize_t r;
+	ssize_t ret;
 
 	if (!s)
 		return -ENOMEM;
 	*(u64 *)((void *)s + s->header.data_offset) = stats_sum_exits(vcpu);
 	snprintf(s->id, STATS_NAME, "kvm-%d/vcpu-%u", pid_vnr(vcpu->vm->pid), vcpu->id);
-	r = simple_read_from_buffer(user, count, pos, s,
+	ret = simple_read_from_buffer(user, count, pos, s,
 				    stats_size(stats_vcpu, ARRAY_SIZE(stats_vcpu)));
 	kfree(s);
-	return r;
+	return ret;
 }
 
 static void stats_add_vcpu(struct stats_vm_values *values, const struct vcpu *vcpu)
@@ -297,14 +297,14 @@ static struct stats *stats_of_vm(struct vm *vm)
 static ssize_t stats_read_vm(struct file *file, char __user *user, size_t count, loff_t *pos)
 {
 	struct stats *s = stats_of_vm(file->private_data);
-	ssize_t r;
+	ssize_t ret;
 
 	if (!s)
 		return -ENOMEM;
-	r = simple_read_from_buffer(user, count, pos, s,
+	ret = simple_read_from_buffer(user, count, pos, s,
 				    stats_size(stats_vm, ARRAY_SIZE(stats_vm)));
 	kfree(s);
-	return r;
+	return ret;
 }
 
 /* As much of @s as there is room for. */

@@ -450,7 +450,7 @@ static int vcpu_run_here(struct vcpu *vcpu)
 {
 	int err;
 
-	/* Takes long, and ends early only by a signal: who wants to be back at once has said so. */
+	/* May take long: not for a KVM_RUN that is to return at once. */
 	if (likely(!compat_immediate_exit(vcpu->run)))
 		mmu_adopt(&vcpu->vm->mmu);
 	vcpu_load_here(vcpu);

@@ -243,7 +243,7 @@ static int access_now(struct gmem *g, u64 pos, access_fn fn, void *arg)
 {
 	int err;
 
-	/* An interrupt's would take back what it interrupts says. */
+	/* An access from an interrupt would clear the word that the interrupted access has set. */
 	VM_WARN_ON_ONCE(!in_task());
 	preempt_disable();
 	this_cpu_write(access_writing, g);
@@ -342,7 +342,7 @@ static bool cmpxchg_fn(void *va, void *arg)
 	u64 was = 0;
 	u8 first;
 
-	/* And with it the rest, which is in the cache by then. */
+	/* One byte is enough: it brings in the cache line that all of the operand lies in. */
 	a->bad = !mc_load(first, (const u8 *)va);
 	if (unlikely(a->bad))
 		return false;

@@ -16,7 +16,7 @@
 #include "gmem/punch.h"
 
 /**
- * gmem_unmap_begin() - gmem takes page tables away: MADV_DONTNEED it is not
+ * gmem_unmap_begin() - gmem is about to unmap pages itself: this is no MADV_DONTNEED
  * @g: the gmem
  * @u: the caller's, until gmem_unmap_end()
  */

@@ -459,7 +459,7 @@ static void check_dirs(struct check *ck)
 	mutex_unlock(&ck->g->size_lock);
 }
 
-/* Who is being killed hears nothing of it, so it may end anywhere. */
+/* After a fatal signal nobody reads the result, so the walk may stop anywhere. */
 static void check_gmem(struct check *ck)
 {
 	struct gmem *g = ck->g;

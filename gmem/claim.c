@@ -341,7 +341,7 @@ static void chunk_adopt(struct gmem *g, struct gmem_dir *dir, struct gmem_chunk 
 	holder_mark(&c->holder, g);
 	gmem_count_shared(g, -(long)pages);
 	gmem_count_shared_page(g->domain, -(long)pages);
-	gmem_count_private(g, pages);	/* the last: then both are weighed */
+	gmem_count_private(g, pages);	/* last: it weighs private and shared pages */
 	atomic_long_add(pending, &g->nr_pending);
 	gmem_chunk_touch(c);
 }

@@ -51,7 +51,7 @@ static bool chunk_held(struct gmem_chunk *c)
 	return false;
 }
 
-/* Who is being killed has not seen that there is none. */
+/* After a fatal signal the search has not finished: report a held chunk, to be safe. */
 static bool dir_held(struct gmem_dir *dir)
 {
 	unsigned int nr;
@@ -110,7 +110,7 @@ static int fork_copy_held(struct gmem *parent, struct gmem *child)
 	return err;
 }
 
-/* What is not held now is not until it is claimed. */
+/* No page is held now, and none can become so before its chunk is claimed. */
 static void dir_release(struct gmem_dir *dir)
 {
 	bitmap_zero(dir->held, GMEM_DIR_CHUNKS);
@@ -359,7 +359,7 @@ static int over_locked(struct gmem *from, struct gmem *to, struct gmem_holder **
 	return 0;
 }
 
-/* Nothing is mapped of what has no chunk; who is about to fill it waits. */
+/* Where there is no chunk nothing is mapped, and a thread about to make one waits. */
 static int over_once(struct gmem *from, struct gmem *to)
 {
 	struct gmem_holder *h = gmem_holder_new(from);

@@ -267,7 +267,7 @@ static int allocate_check(struct gmem *g, pgoff_t start, pgoff_t end)
 		return 0;
 	if (end - start > max)
 		return -ENOSPC;
-	/* Whoever is being killed gets nothing anyway. */
+	/* After a fatal signal the result does not matter. */
 	for (off = start; off < end && !fatal_signal_pending(current); off++) {
 		wanted += !entry_used(g, off);
 		cond_resched();

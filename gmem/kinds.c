@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Of what kinds the memory of a gmem is, for who watches machines. All but one are counters that
- * the gmem has anyway. What a fork made common is none: nobody could count it without a look at
+ * What kinds of memory a gmem has, for tools that watch machines. All kinds but one are counters
+ * that the gmem keeps anyway. What a fork made common has no counter: it would have to look at
  * each page whenever such a chunk is copied, or becomes one gmem's again. So it is counted here,
- * only where there are shared pages at all, and not for long: who asks may be another user than
- * who decides how much there is to look at.
+ * only where there are shared pages at all, and for a limited time: the user who asks is not the
+ * one who decides how much there is to look at.
  */
 #include <linux/jiffies.h>
 #include <linux/sched/signal.h>

@@ -81,7 +81,7 @@ static long count_up(struct xarray *xa, unsigned long key)
 	return xa_is_err(old) ? xa_err(old) : (long)n;
 }
 
-static unsigned long counted(struct xarray *xa, unsigned long key)
+static unsigned long measure_counted(struct xarray *xa, unsigned long key)
 {
 	void *n = xa_load(xa, key);
 
@@ -95,13 +95,13 @@ static unsigned long key_of(const void *p)
 
 static bool dir_is_ours(struct measure *x)
 {
-	return counted(&x->dirs, key_of(x->now.dir)) == x->now.dir_owners;
+	return measure_counted(&x->dirs, key_of(x->now.dir)) == x->now.dir_owners;
 }
 
 static bool chunk_is_ours(struct measure *x)
 {
 	return x->now.held || (dir_is_ours(x) &&
-			       counted(&x->chunks, key_of(x->now.chunk)) == x->now.owners);
+			       measure_counted(&x->chunks, key_of(x->now.chunk)) == x->now.owners);
 }
 
 /* The owners of directory and chunk, and with @entries those, too. False: there is no chunk. */
@@ -238,7 +238,7 @@ static void measure_there(struct measure *x, unsigned int i, u64 copies)
 	x->fair += div64_u64(PAGE_SIZE << FAIR_SHIFT, copies);
 }
 
-/* The entries of a chunk that several gmems of ours have give back once what they have. */
+/* A chunk that several gmems of ours have in common gives its pages back once, not once each. */
 static int measure_entries(struct measure *x, struct gmem *g)
 {
 	u64 copies = x->now.held ? 1 : (u64)x->now.dir_owners * x->now.owners;

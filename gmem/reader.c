@@ -401,9 +401,9 @@ static bool readers_crowded(struct gmem *g)
  * gmem_readers_crowded() - would it take long, or have to wait, to unmap the readers?
  * @g: the gmem
  *
- * For the merge engine, as gmem_crowded(). More of them are let pass, because one does not map
- * one's own memory often, but many may map what they are only to read. One user has half of
- * these at most.
+ * For the merge engine, as gmem_crowded(), but with a higher limit: few processes map a gmem
+ * writable, while any number may map one that they only read. No user can have more than half
+ * of the limit.
  *
  * Return: true when they have more than GMEM_CROWD_READERS mappings, or these are being changed.
  */

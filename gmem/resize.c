@@ -21,7 +21,7 @@ static void resize_cut(struct gmem *g, pgoff_t npages)
 
 /*
  * A fork may have been made just when an entry beyond the end was filled and not yet emptied
- * again. The child has it, too, where nobody sees it; so would who makes it longer.
+ * again. The child has that entry, too. It is out of sight, until the child grows over it.
  */
 static int resize_grow(struct gmem *g, pgoff_t npages)
 {

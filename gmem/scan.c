@@ -43,9 +43,9 @@ static bool clear_uwrite(struct gmem_chunk *c, unsigned int nr, unsigned long v)
 }
 
 /*
- * Mappings of a page were taken away: was it written through them? The kernel moves the
- * bits of page tables that go, here or before, to the page, and so does who wrote to it
- * through a reference. Who has one still may be about to.
+ * Mappings of a page were taken away: was it written through them? When page-table entries go,
+ * the kernel moves their dirty bits to the page; code that writes through a reference sets the
+ * same bit. Whoever still has a reference may be about to write.
  */
 static bool user_wrote(struct page *page)
 {
@@ -314,7 +314,7 @@ static int chunk_unshare(struct gmem *g, struct gmem_chunk *c, unsigned long whi
 	unsigned int i;
 	int err;
 
-	mutex_lock(&c->lock);	/* who merges here has ended, or sees that it must not */
+	mutex_lock(&c->lock);	/* merges here have ended; later ones see the policy */
 	mutex_unlock(&c->lock);
 	for (i = 0; i < GMEM_CHUNK_PAGES; i++) {
 		if (READ_ONCE(c->dead))
@@ -352,7 +352,7 @@ int gmem_undo_merging(struct gmem *g, bool zeroed)
 
 	for (off = gmem_next_chunk(g, 0); off < gmem_npages(g);
 	     off = gmem_next_chunk(g, off + GMEM_CHUNK_PAGES)) {
-		/* Also where nothing is merged: afterwards it has nothing in common with forks. */
+		/* Chunks without merged pages, too: nothing may stay common with forks. */
 		c = gmem_chunk_claim(g, off, GMEM_GFP);
 		if (IS_ERR(c))
 			return PTR_ERR(c);

@@ -248,7 +248,7 @@ static bool umap_try(struct vm_fault *vmf, struct gmem *g, vm_fault_t *ret)
 		*ret = umap_leave(page, VM_FAULT_HWPOISON);
 		return true;
 	}
-	/* Under the page's lock, which who makes the file shorter waits for. */
+	/* Checked under the page's lock: truncation waits for that lock. */
 	if (page_count(page) > MAX_PAGE_REFS || vmf->pgoff >= gmem_npages(g)) {
 		*ret = umap_leave(page, VM_FAULT_SIGBUS);
 		return true;
@@ -261,7 +261,7 @@ static bool umap_try(struct vm_fault *vmf, struct gmem *g, vm_fault_t *ret)
 	return true;
 }
 
-/* What gmem_vm_fault() does for one whom reader.c lets. */
+/* gmem_vm_fault(), once reader.c has allowed it. */
 static vm_fault_t umap_fault(struct vm_fault *vmf, struct gmem *g)
 {
 	bool done, write = umap_writes(vmf);
@@ -331,7 +331,7 @@ static vm_fault_t gmem_vm_page_mkwrite(struct vm_fault *vmf)
 	return err ? to_vm_fault(err) : VM_FAULT_NOPAGE;
 }
 
-/* Where a process ends its mm has no users any more. */
+/* At the end of a process its mm has no users any more, so the gmem looks for another owner. */
 static void gmem_vm_close(struct vm_area_struct *vma)
 {
 	gmem_reader_count(vma->vm_private_data, vma->vm_file, -1);
@@ -360,7 +360,7 @@ static const struct vm_operations_struct gmem_apart_ops = {
 	.fault = gmem_apart_fault,
 };
 
-/* Not MADV_DONTNEED, which adopted memory would take it for. */
+/* Marked as ours: adopted memory would take it for MADV_DONTNEED. */
 static void umap_take_away(struct vm_area_struct *vma)
 {
 	struct gmem *g = vma->vm_private_data;

@@ -209,8 +209,8 @@ static bool heir_among(struct address_space *mapping, void *arg)
 }
 
 /*
- * Who has it mapped and lives, with a reference to the mm's structure, or NULL. Waits for no lock,
- * which somebody may hold as long as he likes to change mappings: the worker comes again.
+ * The mm of a living process that maps @g, with a reference to its structure, or NULL. Takes
+ * locks by trylock only, because a process can hold them for long; the worker tries again later.
  */
 static struct mm_struct *heir_mapping(struct gmem *g)
 {

@@ -327,7 +327,7 @@ void mmu_note_written(struct mmu *mmu, const u64 *gpas, unsigned int nr)
 		if (!slot)
 			continue;
 		memslot_note_written(slot, gfn);
-		/* A ring heard of it from the write's fault. */
+		/* Without the CPU's log, the write fault has told the ring already. */
 		if (mmu_cpu_logs(mmu))
 			memslot_log_write(slot, gfn);
 	}
@@ -360,7 +360,7 @@ static void check_show(const struct tdp_format *f, struct memslot *slot,
 	unsigned int i;
 
 	for (i = 0; i < batch->nr; i++) {
-		/* What is shared just now, the slot in front maps. */
+		/* This gfn is shared now: its leaf is of the slot in front. */
 		if (memslot_is_private(slot) && !mmu_is_private(slot->mmu, batch->leaf[i].gfn))
 			continue;
 		fn(ctx, memslot_offset(slot, batch->leaf[i].gfn),

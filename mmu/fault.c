@@ -116,7 +116,7 @@ static unsigned int fault_span(struct mmu *mmu, struct tdp_fault *fault)
 		    slot->base + slot->npages - fault->gfn);
 }
 
-/* In no cache, as others of a process's are. */
+/* A gmem's page has no folio->mapping; other pages of a process have one. */
 static bool is_gmem_page(struct page *page)
 {
 	return !is_zero_pfn(page_to_pfn(page)) && !page_folio(page)->mapping;
@@ -139,7 +139,7 @@ static noinline void resolve_user_ahead(struct mmu *mmu, struct tdp_fault *fault
 	for (i = 1; i < fault->nr && !is_gmem_page(page[i - 1]); i++)
 		map[i] = (struct gmem_mapping){ .pfn = page_to_pfn(page[i - 1]),
 						.writable = fault->writable };
-	/* A gmem's has a fault of its own, which makes a window. */
+	/* The first page of a gmem ends the run: it faults by itself, which makes a window. */
 	while (fault->nr > i)
 		put_page(page[--fault->nr - 1]);
 	fault->streaks->streak[fault->streak].next = fault->gfn + fault->nr;
@@ -220,8 +220,8 @@ void (*mmu_fault_between)(struct mmu *mmu);
 #endif
 
 /*
- * No slot has it: nothing private is a device's. Where there is a slot in the trees the gfn
- * was private just now, and may be shared already: look again.
+ * No slot was found. A shared gfn without any slot is MMIO; a private one never is. If the gfn is
+ * shared and has a slot by now, it has just ceased to be private: look again.
  */
 static enum mmu_fault_result fault_nowhere(struct mmu *mmu, gfn_t gfn, int *err)
 {
@@ -461,7 +461,7 @@ static void fault_note_device(struct mmu *mmu)
 	write_unlock(&mmu->lock);
 }
 
-/* A page is not to wait for what happens to those behind it. */
+/* Map the faulting page alone: a race on one behind it must not delay it. */
 static void fault_alone(const struct tdp_fault *fault)
 {
 	if (!fault->slot->gmem && fault->streak >= 0)

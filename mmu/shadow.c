@@ -347,10 +347,10 @@ struct shadow_page *shadow_get(struct mmu *mmu, struct shadow_vcpu *sv, gfn_t gf
 	if (!role.direct) {
 		shadow_protect_gfn(mmu, gfn);
 		*fresh = true;
-		/* Who walked before may have met what was there before it was protected. */
+		/* Make walks void that began before the table was protected. */
 		WRITE_ONCE(s->seq, s->seq + 1);
 	}
-	/* Who writes to the table behind our back looks here after it: shadow_written(). */
+	/* Pairs with shadow_written(): the kernel's writes look up the hash after they write. */
 	hlist_add_head(&sp->hash, shadow_bucket(s, gfn));
 	smp_mb();
 	return sp;

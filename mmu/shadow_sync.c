@@ -13,7 +13,7 @@
 #include "mmu/shadow.h"
 #include "mmu/walk.h"
 
-/* A table that is written so often and never used in between is none any more, probably. */
+/* After so many writes without a use in between, the page is probably no table any more. */
 #define WRITES_WITHOUT_USE	3
 
 /* The guest's, in every format. */

@@ -111,7 +111,7 @@ static void zap_note_dirty(struct mmu *mmu, struct tdp_zap *zap, u64 spte, gfn_t
 	for (; gfn < end; gfn++) {
 		if (zap->tell_all)
 			slot = slots_in_front(mmu, gfn);	/* its gfns may be private by now */
-		/* Of which of the two the leaf was, nobody knows any more. */
+		/* The leaf may have been of either slot: with private memory take that one. */
 		if (mmu->private_mem && slot && slot->private)
 			slot = slot->private;
 		slot = memslot_behind(slot, gfn);
@@ -279,7 +279,7 @@ void tdp_zap_all(struct mmu *mmu, bool may_sleep)
 
 	tdp_zap_init(&zap, NULL);
 	zap.tell_all = true;
-	/* Most of them so that others get the lock meanwhile. */
+	/* Free most shadow pages in steps here, so that others get the lock in between. */
 	if (mmu->shadow && may_sleep)
 		mmu_shadow_forget(mmu);
 	idx = srcu_read_lock(&mmu->srcu);

@@ -172,7 +172,7 @@ static void window_free(struct window *w)
 	kfree(w);
 }
 
-/* Have places for windows in a slot; who comes first sets them. */
+/* Give a slot room for windows, if it has none; the first of several callers sets it. */
 static bool windows_alloc(struct memslot *front)
 {
 	struct memslot_windows *new;

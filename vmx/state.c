@@ -137,7 +137,7 @@ static void vmx_fetch_msrs(struct vmx_vcpu *vmx)
 	m->sysenter_eip = vmcs_read(GUEST_SYSENTER_EIP);
 }
 
-/* Of shadow tables' entries it says what the host means. */
+/* Shadow tables are ours, so their cache bits are by the host's PAT. */
 static void vmx_push_pat(u64 pat)
 {
 	if (!vmx_uses(VMX_ENTRY, VM_ENTRY_LOAD_IA32_PAT))

@@ -90,7 +90,7 @@ int vmx_vcpu_init(struct vcpu *vcpu)
 	vmx->vpid = vmx_vpid_alloc();
 	vmx->cpu2 = vmx_vcpu_cpu2(vmx);
 	vmx->cpu_ctl = vmx_caps.control[VMX_CPU];
-	/* Which stays, unless the guest's has to be put there. */
+	/* The host's EFER stays, unless the guest's has to be loaded. */
 	rdmsrl(MSR_EFER, vmx->msr[VMX_EFER]);
 	vmx->exceptions = vmx_exceptions(0);
 	if (vcpu->vm->enabled.exits_off & KVM_X86_DISABLE_EXITS_MWAIT)
@@ -284,7 +284,7 @@ static bool vmx_can_pass_writes(u32 msr)
 	case MSR_GS_BASE:
 	case MSR_KERNEL_GS_BASE:
 		return true;
-	/* Which the CPU executes on the virtual-APIC page (30.5). */
+	/* Writes of these the CPU carries out on the virtual-APIC page (30.5). */
 	case APIC_BASE_MSR + (APIC_TASKPRI >> 4):
 	case APIC_BASE_MSR + (APIC_EOI >> 4):
 	case APIC_BASE_MSR + (APIC_SELF_IPI >> 4):

@@ -289,7 +289,7 @@ int vioapic_register(struct irqchip *chip)
 }
 
 /**
- * vioapic_unregister() - and take it off
+ * vioapic_unregister() - undo vioapic_register()
  * @chip: the VM's controllers
  */
 void vioapic_unregister(struct irqchip *chip)

@@ -78,7 +78,7 @@ bool irqchip_wants_ack(struct irqchip *chip, unsigned int chip_id, unsigned int 
 }
 
 /**
- * irqchip_add_ack_notifier() - be told of acknowledges
+ * irqchip_add_ack_notifier() - call a function at each acknowledge of a GSI
  * @vm: any
  * @n: gsi and acked are set
  *
@@ -101,7 +101,7 @@ int irqchip_add_ack_notifier(struct vm *vm, struct irq_ack_notifier *n)
 }
 
 /**
- * irqchip_del_ack_notifier() - and no longer
+ * irqchip_del_ack_notifier() - undo irqchip_add_ack_notifier()
  * @vm: any; its irqchip may be gone already
  * @n: registered
  *

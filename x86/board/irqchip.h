@@ -49,9 +49,7 @@ struct irq_ack_notifier {
 	void (*acked)(struct irq_ack_notifier *notifier);
 };
 
-/* PIC pair, IOAPIC, GSI routing (default routes as KVM's). */
 int irqchip_create(struct vm *vm);
-/* GSI routing to messages only: the chips are the VMM's. */
 int irqchip_create_split(struct vm *vm, u64 user_gsis);
 bool irqchip_is_split(const struct vm *vm);
 void irqchip_destroy(struct vm *vm);
@@ -68,10 +66,7 @@ int irqchip_send_msi(struct vm *vm, u64 address, u32 data);
 int irqchip_add_ack_notifier(struct vm *vm, struct irq_ack_notifier *n);
 void irqchip_del_ack_notifier(struct vm *vm, struct irq_ack_notifier *n);
 
-/*
- * ioctls.  @arg was copied in, and is copied out where KVM's ioctl says so.
- * All give -ENXIO without in-kernel irqchip; no lock is needed unless said.
- */
+/* Ioctls (irqchip.c, routing.c). */
 int irqchip_ioctl_irq_line(struct vm *vm, struct kvm_irq_level *arg);
 int irqchip_ioctl_signal_msi(struct vm *vm, struct kvm_msi *arg);
 int irqchip_ioctl_get_chip(struct vm *vm, struct kvm_irqchip *arg);

@@ -42,7 +42,6 @@ bool vlapic_mmio(struct vcpu *vcpu, gpa_t gpa, unsigned int len, void *data, boo
 enum guest_fault vlapic_msr_read(struct vcpu *vcpu, u32 msr, u64 *val);
 enum guest_fault vlapic_msr_write(struct vcpu *vcpu, u32 msr, u64 val);
 
-/* Owner: what was posted goes into the IRR; a vector that the CPU ended. */
 void vlapic_collect(struct vlapic *apic);
 void vlapic_ended(struct vlapic *apic, u8 vector);
 

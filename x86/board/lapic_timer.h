@@ -15,7 +15,6 @@ void vlapic_tsc_changed(struct vcpu *vcpu);
 void vlapic_timer_move(struct vcpu *vcpu, u64 ns);
 void vlapic_timer_resume(struct vcpu *vcpu);
 
-/* The vCPU is about to sleep, and no longer is; the CPU left the guest because of the time. */
 void vlapic_timer_halt(struct vcpu *vcpu);
 void vlapic_timer_unhalt(struct vcpu *vcpu);
 void vlapic_timer_exit(struct vcpu *vcpu);

@@ -96,7 +96,7 @@ enum emu_result emu_desc_check_code(struct emu_ctxt *c, const struct emu_desc *d
 }
 
 /**
- * emu_desc_is_mixed() - is a code segment both 32-bit and 64-bit, which is none in long mode?
+ * emu_desc_is_mixed() - does a code segment have both L and D set, which long mode reserves?
  * @c: context
  * @desc: the first eight bytes of its descriptor
  *

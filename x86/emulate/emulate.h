@@ -353,32 +353,32 @@ struct emu_move {
  * @next_cpl: the privilege level that will be
  * @error: code of the event that is delivered
  * @x87: loaded for instructions that want it
- * @staged: register writes, in the order in which they are committed
+ * @staged: register writes, in the order in which they are committed; @high: AH, CH, DH, BH
  */
 struct emu_ctxt {
 	/* Set by the caller before emu_decode(). */
 	const struct emu_ops *ops;
-	void *owner;		/* for the ops */
-	void *batch_buf;	/* bounce buffer for REP INS/OUTS, or NULL: one item at a time */
-	u32 batch_bytes;	/* its size, at most 4096 */
-	u32 rep_limit;		/* most REP iterations per emu_execute(); 0: EMU_REP_DEFAULT */
+	void *owner;
+	void *batch_buf;
+	u32 batch_bytes;
+	u32 rep_limit;
 	enum emu_mode mode;
 	u8 cpl;
 
 	/* Set by the caller; advanced by emu_execute() when something is committed. */
-	u64 *regs;		/* EMU_NR_REGS of them, the caller's own */
+	u64 *regs;
 	u64 rip;
 	u64 rflags;
 
 	/* Cleared when an instruction begins; together, so that a store or two do it. */
-	bool device;		/* set by an op: this access went to a device */
+	bool device;
 	/* Results of emu_execute(). */
-	bool restarted;		/* REP: iterations were done, more remain, rip stands still */
-	bool single_step;	/* TF was set and the instruction ended: #DB with DR6.BS is due */
-	u8 shadow;		/* EMU_SHADOW_*: begins after this instruction */
-	bool halt;		/* it was HLT */
-	bool iret;		/* it was an IRET: NMIs are no longer held off */
-	bool switched;		/* all registers are another task's */
+	bool restarted;
+	bool single_step;
+	u8 shadow;
+	bool halt;
+	bool iret;
+	bool switched;
 	/* Of its execution. */
 	bool no_step;
 	bool x87_changed;
@@ -387,35 +387,35 @@ struct emu_ctxt {
 	u8 ext;
 	bool push_error;
 
-	struct emu_fault fault;	/* after EMU_FAULT */
+	struct emu_fault fault;
 
 	/* Results of emu_decode(). */
-	enum emu_mode decoded_mode;	/* of the caller, which may keep what was decoded */
-	u8 insn_len;		/* of the whole instruction */
-	u8 fetched;		/* bytes valid in insn[], whatever the result */
-	u8 insn[EMU_INSN_MAX + 9];	/* the rest is there only so that 8 bytes can be read */
+	enum emu_mode decoded_mode;
+	u8 insn_len;
+	u8 fetched;
+	u8 insn[EMU_INSN_MAX + 9];
 
 	/* Decoded state; constant between emu_decode() and the next one. */
 	const struct emu_opcode *op;
-	u32 flags;		/* EMU_F_* of the opcode and of the groups it was found in */
+	u32 flags;
 	u64 disp;
-	u8 opcode;		/* the last opcode byte */
-	u8 opsize;		/* operand size in bytes: 2, 4, 8 */
-	u8 adsize;		/* address size in bytes: 2, 4, 8 */
-	u8 seg;			/* of the memory operand, override applied */
+	u8 opcode;
+	u8 opsize;
+	u8 adsize;
+	u8 seg;
 	/* Together, so that one store sets them all. */
-	u8 lock;		/* F0 seen */
-	u8 rep;			/* 0, 0xF2 or 0xF3: the last one seen */
-	u8 osz_prefix;		/* 66 seen */
-	u8 rex;			/* the REX byte, 0: none */
+	u8 lock;
+	u8 rep;
+	u8 osz_prefix;
+	u8 rex;
 	u8 modrm;
 	u8 rip_relative;
-	u8 seg_override;	/* enum emu_seg, or EMU_NR_SEGS: none */
+	u8 seg_override;
 	u8 vex;
 	u8 vex_l;
 	u8 vex_v;
-	u8 scale;		/* of the memory operand, as are the next two */
-	u8 base, index;		/* enum emu_reg, or EMU_NR_REGS: none */
+	u8 scale;
+	u8 base, index;
 	struct emu_opnd dst, src, src2;
 
 	/* Execution: what will be committed, in this order; valid only inside emu_execute(). */
@@ -428,7 +428,7 @@ struct emu_ctxt {
 	struct emu_staged {
 		u8 reg;
 		u8 size;
-		bool high;	/* AH, CH, DH, BH */
+		bool high;
 		u64 val;
 	} staged[8];
 };

@@ -5,7 +5,7 @@
  *
  * The tables name at most three operands, and what is here has up to four of sizes that
  * differ: so operands in ModRM.rm and VEX.vvvv are fetched here, and memory is accessed by
- * hand.  The hard part are masks: what they leave out is not accessed and cannot fault, and a
+ * hand.  The hard part is masks: what they leave out is not accessed and cannot fault, and a
  * store that faults has written nothing.
  */
 #include "x86/emulate/internal.h"
@@ -269,7 +269,7 @@ enum emu_result emu_lanes_masked_store(struct emu_ctxt *c)
 			   lanes_mask((u8 *)mask, len, lanes_masked_size(c)));
 }
 
-/* (V)MASKMOVDQU: bytes, to where rDI points. CPUs may fault by those left out, too. */
+/* (V)MASKMOVDQU: bytes, to where rDI points. A CPU may fault on bytes that are masked out, too. */
 enum emu_result emu_lanes_maskmov(struct emu_ctxt *c)
 {
 	u64 mask[4], val[4];

@@ -44,7 +44,7 @@ struct x86_event {
 };
 
 /**
- * exc_is_soft() - is this exception an instruction's, which its frame leads behind?
+ * exc_is_soft() - is this exception raised by INT3 or INTO, whose frame has the rip after it?
  * @vector: X86_TRAP_*
  *
  * Return: whether it is INT3's or INTO's. INT1's is #DB, which others raise, too.

@@ -414,10 +414,10 @@ static enum exit_outcome exit_invalid_opcode(struct vcpu *vcpu)
 	return exit_ud(vcpu);
 }
 
-/* The guest has it, as if there were no hypervisor. */
+/* Give the exception to the guest, as if there were no hypervisor. */
 static enum exit_outcome exit_reflect(struct vcpu *vcpu, const struct exit_facts *f)
 {
-	/* One in the delivery of an interrupt takes its place, as in a CPU. */
+	/* One during the delivery of an interrupt or NMI replaces it, as in a CPU. */
 	if (unlikely(f->vectoring.type != EVENT_NONE) && f->vectoring.type != EVENT_EXCEPTION &&
 	    f->exception.vector != X86_TRAP_DB)
 		events_taken(vcpu, &f->vectoring, true);

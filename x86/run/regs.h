@@ -9,10 +9,6 @@
 
 struct vcpu;
 
-/*
- * Structures were copied in, or are copied out, by the dispatcher; the caller holds
- * vcpu->mutex and has loaded the vCPU, but not its FPU.
- */
 int vcpu_ioctl_get_regs(struct vcpu *vcpu, struct kvm_regs *regs);
 int vcpu_ioctl_set_regs(struct vcpu *vcpu, struct kvm_regs *regs);
 int vcpu_ioctl_get_debugregs(struct vcpu *vcpu, struct kvm_debugregs *dbg);

@@ -376,7 +376,7 @@ static enum exit_outcome run_housekeeping(struct vcpu *vcpu)
 {
 	int err;
 
-	/* Who asked takes the vCPU as it is here: nothing that is to be done gets lost. */
+	/* First: the thread that asked takes the vCPU as it is, with all other requests pending. */
 	if (vcpu_take_request(vcpu, REQ_PAUSE))
 		return vcpu_fails(vcpu, -ERESTART);
 	/* Before an INIT, behind which the vCPU may sleep for long. */
@@ -495,7 +495,7 @@ static enum exit_outcome run_in_software(struct vcpu *vcpu)
 		WRITE_ONCE(vcpu->facts.kind, EXIT_HOST_IRQ);
 		return run_prepare(vcpu);
 	}
-	/* Which would end the guest if the CPU ran it. */
+	/* In hardware this would be EXIT_TIMER. */
 	if (vcpu->exit_tsc && rdtsc_ordered() >= vcpu->exit_tsc)
 		vlapic_timer_exit(vcpu);
 	r = software_step(vcpu);

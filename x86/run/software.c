@@ -143,7 +143,7 @@ enum exit_outcome software_step(struct vcpu *vcpu)
 {
 	struct x86_event e;
 
-	/* It may take long until the next entry, and who waits for readers is not to. */
+	/* Leave the SRCU section for a moment: the next entry may be far off, and writers wait. */
 	srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
 	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
 	events_take(vcpu, &e);

@@ -9,10 +9,6 @@
 
 struct vcpu;
 
-/*
- * Structures were copied in, or are copied out, by the dispatcher; the caller holds
- * vcpu->mutex and has loaded the vCPU, but not its FPU.
- */
 int vcpu_ioctl_get_sregs(struct vcpu *vcpu, struct kvm_sregs *sregs);
 int vcpu_ioctl_set_sregs(struct vcpu *vcpu, struct kvm_sregs *sregs);
 int vcpu_ioctl_get_sregs2(struct vcpu *vcpu, struct kvm_sregs2 *sregs2);
