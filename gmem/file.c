@@ -144,15 +144,16 @@ unsigned long gmem_overhead(struct gmem *g)
  * As one of how many a gmem has a chunk: each of the directories that have it has an equal part,
  * of which the roots that have that directory have equal parts. So all parts are the whole.
  */
-static unsigned int chunk_copies(struct gmem *g, struct gmem_chunk *c)
+static u64 chunk_copies(struct gmem *g, struct gmem_chunk *c)
 {
 	struct gmem_dir *dir = gmem_dir_lookup(g, c->base);
 
-	return max(1, atomic_read(&c->owners)) * (dir ? max(1, atomic_read(&dir->owners)) : 1);
+	/* Forks without number make each of the two large. */
+	return (u64)max(1, atomic_read(&c->owners)) * (dir ? max(1, atomic_read(&dir->owners)) : 1);
 }
 
 /* An entry's fair part of a page, in 1/256 bytes; 0 if the page is its own. */
-static u64 entry_fair_part(unsigned long v, bool own, unsigned int copies)
+static u64 entry_fair_part(unsigned long v, bool own, u64 copies)
 {
 	if (gmem_entry_private(v))
 		return own ? 0 : (PAGE_SIZE << 8) / copies;
@@ -171,8 +172,8 @@ static u64 entry_fair_part(unsigned long v, bool own, unsigned int copies)
 static u64 chunk_fair_part(struct gmem *g, struct gmem_chunk *c)
 {
 	bool own = gmem_chunk_held_by(c, g);
-	unsigned int i, copies = own ? 1 : chunk_copies(g, c);
-	u64 sum = 0;
+	u64 sum = 0, copies = own ? 1 : chunk_copies(g, c);
+	unsigned int i;
 
 	for (i = 0; i < GMEM_CHUNK_PAGES; i++)
 		sum += entry_fair_part(READ_ONCE(c->entry[i]), own, copies);

@@ -450,6 +450,35 @@ static void siblings(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, gmem_shared_pages(), 0);
 }
 
+/* Nothing limits how many gmems are forks of one; 2^16 owners of 2^16 each are 0 in 32 bits. */
+static void many_owners(struct kunit *test)
+{
+	struct gmem *a = make(test, 512, 0), *b;
+	struct ditto_gmem_stats st;
+	struct gmem_chunk *c;
+	struct gmem_dir *dir;
+	int in, of;
+
+	put(test, a, 0, 1);
+	b = fork_of(test, a);
+	rcu_read_lock();
+	c = gmem_chunk_lookup(a, 0);
+	dir = gmem_dir_lookup(a, 0);
+	rcu_read_unlock();
+	in = atomic_xchg(&c->owners, 1 << 16);
+	of = atomic_xchg(&dir->owners, 1 << 16);
+	gmem_stats(a, &st);
+	atomic_set(&c->owners, in);
+	atomic_set(&dir->owners, of);
+	KUNIT_EXPECT_EQ(test, st.private_bytes, 0);
+	KUNIT_EXPECT_EQ(test, st.shared_bytes, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, st.charged_bytes, 0);
+	gmem_stats(a, &st);
+	KUNIT_EXPECT_EQ(test, st.charged_bytes, PAGE_SIZE / 2);
+	gmem_put(b);
+	gmem_put(a);
+}
+
 /* Under every policy but one. */
 static void policies(struct kunit *test)
 {
@@ -593,6 +622,7 @@ static struct kunit_case fork_cases[] = {
 	KUNIT_CASE(bad_memory),
 	KUNIT_CASE(chains),
 	KUNIT_CASE(siblings),
+	KUNIT_CASE(many_owners),
 	KUNIT_CASE(policies),
 	KUNIT_CASE(races),
 	{}

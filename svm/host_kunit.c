@@ -76,27 +76,32 @@ static void cpus_refused(struct kunit *test)
 	KUNIT_EXPECT_NOT_NULL(test, strstr(why, "firmware"));
 }
 
+#define CPU_PAGES	2048u	/* of 1, 2 and 4: some 18 MiB */
+
 static void pages_of_the_cpu(struct kunit *test)
 {
-	struct page *pages[3];
+	struct page **pages = kunit_kcalloc(test, CPU_PAGES, sizeof(*pages), GFP_KERNEL);
 	unsigned int i, order, seen = 0;
 
+	KUNIT_ASSERT_NOT_NULL(test, pages);
 	KUNIT_EXPECT_TRUE(test, svm_pages_unsafe(0x200));
 	KUNIT_EXPECT_TRUE(test, svm_pages_unsafe(0x12345 << 9));
 	KUNIT_EXPECT_FALSE(test, svm_pages_unsafe(0x201));
 	KUNIT_EXPECT_FALSE(test, svm_pages_unsafe(0x3ff));
-	for (i = 0; i < 1024; i++) {
-		order = i % ARRAY_SIZE(pages);
-		pages[order] = svm_pages_alloc(GFP_KERNEL | __GFP_ZERO, order);
-		if (!pages[order])
+	/* All are kept for as long, so that boundaries of 2 MiB are among what is offered. */
+	for (i = 0; i < CPU_PAGES; i++) {
+		order = i % 3;
+		pages[i] = svm_pages_alloc(GFP_KERNEL | __GFP_ZERO, order);
+		if (!pages[i])
 			break;
-		seen += svm_pages_unsafe(page_to_pfn(pages[order]));
-		KUNIT_EXPECT_EQ(test, page_count(pages[order] + (1 << order) - 1), 1);
-		memset(page_address(pages[order]), 0xff, PAGE_SIZE << order);
-		svm_pages_free(pages[order], order);
+		seen += svm_pages_unsafe(page_to_pfn(pages[i]));
+		KUNIT_EXPECT_EQ(test, page_count(pages[i] + (1 << order) - 1), 1);
+		memset(page_address(pages[i]), 0xff, PAGE_SIZE << order);
 	}
-	KUNIT_EXPECT_EQ(test, i, 1024u);
+	KUNIT_EXPECT_EQ(test, i, CPU_PAGES);
 	KUNIT_EXPECT_EQ(test, seen, 0u);
+	while (i--)
+		svm_pages_free(pages[i], i % 3);
 	svm_pages_free(NULL, 2);
 }
 

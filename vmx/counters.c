@@ -60,17 +60,21 @@ unsigned int vmx_counters_differ(struct vmx_counters *c, const struct perf_guest
 	return n;
 }
 
-/*
- * A PEBS record may still be in flight when the entry switches PEBS off, so switch it off
- * earlier.
+/**
+ * vmx_counters_record() - does an entry switch off a counter that writes records?
+ * @c: filled
+ * @nr: how many of it count
+ *
+ * Return: whether PEBS_ENABLE is among them.
  */
-static void vmx_end_records(const struct vmx_counters *c, unsigned int nr)
+bool vmx_counters_record(const struct vmx_counters *c, unsigned int nr)
 {
 	unsigned int i;
 
 	for (i = 0; i < nr; i++)
 		if (c->guest[i].index == MSR_IA32_PEBS_ENABLE)
-			wrmsrl(MSR_IA32_PEBS_ENABLE, 0);
+			return true;
+	return false;
 }
 
 /**
@@ -88,7 +92,9 @@ void vmx_switch_counters(struct vmx_vcpu *vmx)
 		nr = vmx_counters_differ(&vmx->counters, msr, count);
 	if (likely(nr == vmx->written.nr_counters && !nr))
 		return;
-	vmx_end_records(&vmx->counters, nr);
+	/* A record may still be in flight when the entry switches PEBS off: do that earlier. */
+	if (vmx_counters_record(&vmx->counters, nr))
+		wrmsrl(MSR_IA32_PEBS_ENABLE, 0);
 	if (nr == vmx->written.nr_counters)
 		return;
 	vmx->written.nr_counters = nr;

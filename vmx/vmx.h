@@ -357,6 +357,7 @@ void vmx_counters_setup(void);
 void vmx_counters_teardown(void);
 unsigned int vmx_counters_differ(struct vmx_counters *c, const struct perf_guest_switch_msr *msr,
 				 unsigned int nr);
+bool vmx_counters_record(const struct vmx_counters *c, unsigned int nr);
 void vmx_switch_counters(struct vmx_vcpu *vmx);
 
 /* run.c */

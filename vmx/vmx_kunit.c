@@ -488,7 +488,9 @@ static void counters_switched(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, c);
 	KUNIT_EXPECT_EQ(test, vmx_counters_differ(c, msr, 0), 0);
 	KUNIT_EXPECT_EQ(test, vmx_counters_differ(c, msr, 2), 1);
+	KUNIT_EXPECT_FALSE(test, vmx_counters_record(c, 1));
 	KUNIT_EXPECT_EQ(test, vmx_counters_differ(c, msr, 3), 2);
+	KUNIT_EXPECT_TRUE(test, vmx_counters_record(c, 2));
 	KUNIT_EXPECT_EQ(test, c->guest[0].index, MSR_CORE_PERF_GLOBAL_CTRL);
 	KUNIT_EXPECT_EQ(test, c->guest[0].value, 0x70000000eULL);
 	KUNIT_EXPECT_EQ(test, c->host[0].value, 0x70000000fULL);

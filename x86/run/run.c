@@ -272,6 +272,7 @@ static __always_inline bool run_enter(struct vcpu *vcpu, struct exit_facts *fact
 	if (unlikely(facts->nr_written))
 		run_note_written(vcpu, facts);
 	/* Before the thread can move: the facts concern the CPU that ran the guest. */
+	lockdep_assert_irqs_disabled();
 	compat_guest_trained();
 	run_epoch_end(vcpu);
 	smp_store_release(&vcpu->mode, VCPU_OUTSIDE);
