@@ -25,12 +25,13 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define AGENT_SECONDS	60	/* for a machine that is still booting */
 #define KILL_MS		5000	/* for a command that is killed */
 
-enum { OPT_CWD = 256, OPT_TIMEOUT, OPT_KEEP, OPT_JUMP };
+enum { OPT_CWD = 256, OPT_TIMEOUT, OPT_KEEP, OPT_JUMP, OPT_TIMES };
 
 static const struct argp_option options[] = {
 	{ "env",     'e',	  "NAME=VALUE", 0,
@@ -42,6 +43,8 @@ static const struct argp_option options[] = {
 	  "of `ditto fork --name' (default: NAME-%d)", 0 },
 	{ "jump",    OPT_JUMP,	  NULL,		0,
 	  "its clocks jump to now, where NAME has stood still", 0 },
+	{ "times",   OPT_TIMES,	  NULL,		0,
+	  "say on standard error what each part took, in microseconds", 0 },
 	{ "dev",     'd',	  "PATH",	0, "device (default: /dev/ditto)", 0 },
 	{ 0 }
 };
@@ -61,6 +64,16 @@ static const char doc[] =
 	"Example:\n"
 	"  ditto exec template -- python3 -c 'print(6 * 7)'";
 
+/* What the time between request and exit status goes to, one after the other. */
+enum exec_part {
+	PART_ASK,	/* until the parent's process has given its template */
+	PART_FORK,	/* until the fork is a machine, with its devices */
+	PART_AGENT,	/* until its agent has seen that it is in a fork */
+	PART_COMMAND,	/* until the command has ended, and its output is written */
+	PART_END,	/* until the fork is gone */
+	NR_PARTS
+};
+
 /**
  * struct exec - one command
  * @names: of whom to fork, and what a fork that is kept is called
@@ -69,6 +82,8 @@ static const char doc[] =
  * @dev: device
  * @cwd: directory, or ""
  * @timeout: seconds, or 0
+ * @times: tell what each part took
+ * @begun: when this began, and @ended: when each part ended, or 0; in ns
  * @command: the command, in the fork
  */
 struct exec {
@@ -76,8 +91,32 @@ struct exec {
 	bool keep, jump;
 	const char *dev, *cwd;
 	unsigned int timeout;
+	bool times;
+	int64_t begun, ended[NR_PARTS];
 	struct command command;
 };
+
+static int64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+static void part_ends(struct exec *e, enum exec_part part)
+{
+	e->ended[part] = now_ns();
+}
+
+static void tell_times(const struct exec *e)
+{
+	static const char *const names[NR_PARTS] = { "ask", "fork", "agent", "command", "end" };
+	int64_t since = e->begun;
+
+	for (int i = 0; i < NR_PARTS && e->times && e->ended[i]; since = e->ended[i++])
+		fprintf(stderr, "%-8s%12.3f\n", names[i], (e->ended[i] - since) / 1000.0);
+}
 
 static void add_env(struct exec *e, const char *arg, struct argp_state *state)
 {
@@ -111,6 +150,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_JUMP:
 		e->jump = true;
+		return 0;
+	case OPT_TIMES:
+		e->times = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		e->names.parent = arg;
@@ -209,10 +251,14 @@ static int begin(struct exec *e, const struct vm_config *config, struct parent *
 	int ret = fork_create(e->command.vm, config, &parent->state, &parent->fds);
 
 	parent_close(parent);
+	part_ends(e, PART_FORK);
 	if (ret < 0 || agentport_listen(&e->command.vm->agent) < 0 ||
 	    vm_start_threads(e->command.vm) < 0)
 		return -1;
-	if (hello(e) < 0 || send_command(e) < 0)
+	if (hello(e) < 0)
+		return -1;
+	part_ends(e, PART_AGENT);
+	if (send_command(e) < 0)
 		return -1;
 	command_started(&e->command);
 	return 0;
@@ -236,11 +282,16 @@ static int run(struct exec *e, struct parent *parent)
 	int status;
 
 	e->command.vm = &vm;
-	if (!begin(e, &config, parent))
+	if (!begin(e, &config, parent)) {
 		command_relay(&e->command);
+		part_ends(e, PART_COMMAND);
+	}
 	status = result(e);
 	vm_join(&vm);
 	vm_destroy(&vm);
+	if (e->ended[PART_COMMAND])
+		part_ends(e, PART_END);
+	tell_times(e);
 	return status;
 }
 
@@ -300,6 +351,8 @@ static int run_to_keep(struct exec *e, struct parent *parent, int told_fd)
 	vm.control = control;
 	if (!ret) {
 		command_relay(&e->command);
+		part_ends(e, PART_COMMAND);
+		tell_times(e);
 		end_command(e);
 	}
 	if (!ret && vm.status == VM_RUNNING && e->command.status != COMMAND_FAILED)
@@ -387,10 +440,12 @@ int cmd_exec(int argc, char **argv)
 
 	argp_err_exit_status = COMMAND_FAILED;
 	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &e);
+	e.begun = now_ns();
 	if (e.timeout)
 		e.command.deadline = socket_now_ms() + e.timeout * 1000LL;
 	if (wait_for_agent(&e) < 0 || parent_ask(&parent, e.names.parent) < 0)
 		return failed(&e);
+	part_ends(&e, PART_ASK);
 	status = e.keep ? run_and_keep(&e, &parent) : run(&e, &parent);
 	parent_close(&parent);
 	free(e.command.env.text);
