@@ -23,6 +23,7 @@
 #include "gmem/sharers.h"
 #include "gmem/space.h"
 #include "gmem/store.h"
+#include "gmem/whole.h"
 
 /**
  * struct check_domain - a domain, recounted
@@ -56,8 +57,10 @@ struct check_domain {
  * @zeroed: entries with GMEM_ZEROED
  * @squeezed: entries whose contents are compressed
  * @pending: entries with GMEM_PENDING
+ * @whole: whole chunks
  * @chunks: chunks
  * @dirs: directories
+ * @all_whole: whole chunks of all gmems
  */
 struct check {
 	struct seq_file *m;
@@ -78,8 +81,10 @@ struct check {
 	long zeroed;
 	long squeezed;
 	long pending;
+	long whole;
 	long chunks;
 	long dirs;
+	long all_whole;
 };
 
 #define violation(ck, fmt, ...)							\
@@ -290,6 +295,25 @@ static void check_unchanged(struct check *ck, struct gmem_chunk *c)
 		violation(ck, "offset %#lx: chunk changed, and not marked", c->base);
 }
 
+/* A whole chunk: as whole.c says. */
+static void check_whole(struct check *ck, struct gmem_chunk *c)
+{
+	unsigned long first = READ_ONCE(c->entry[0]) & GMEM_ADDR;
+	unsigned int i;
+
+	ck->whole += ck->own;
+	ck->all_whole += !ck->again;
+	if (first % (GMEM_CHUNK_PAGES * PAGE_SIZE))
+		violation(ck, "offset %#lx: whole, and not aligned", c->base);
+	for (i = 0; i < GMEM_CHUNK_PAGES; i++) {
+		unsigned long v = READ_ONCE(c->entry[i]);
+
+		if (!gmem_entry_private(v) || v & GMEM_APART ||
+		    (v & GMEM_ADDR) != first + i * PAGE_SIZE)
+			violation(ck, "offset %#lx: in a whole chunk, entry %#lx", c->base + i, v);
+	}
+}
+
 static void check_chunk(struct check *ck, struct gmem_chunk *c, pgoff_t base)
 {
 	unsigned int i;
@@ -308,6 +332,8 @@ static void check_chunk(struct check *ck, struct gmem_chunk *c, pgoff_t base)
 			  atomic_read(&c->owners));
 	for (i = 0; i < GMEM_CHUNK_PAGES; i++)
 		check_entry(ck, c, i);
+	if (c->whole)
+		check_whole(ck, c);
 	if (ck->own && ck->g->base)
 		check_unchanged(ck, c);
 	mutex_unlock(&c->lock);
@@ -468,7 +494,7 @@ static void check_gmem(struct check *ck)
 	pgoff_t off;
 
 	ck->private = ck->shared = ck->zeroed = ck->pending = ck->chunks = ck->dirs = 0;
-	ck->squeezed = 0;
+	ck->squeezed = ck->whole = 0;
 	check_dirs(ck);
 	for (off = gmem_next_chunk(g, 0); off < gmem_index_end(g) && !fatal_signal_pending(current);
 	     off = gmem_next_chunk(g, off + GMEM_CHUNK_PAGES)) {
@@ -486,6 +512,7 @@ static void check_gmem(struct check *ck)
 	check_counter(ck, "nr_zeroed", atomic_long_read(&g->nr_zeroed), ck->zeroed);
 	check_counter(ck, "nr_squeezed", atomic_long_read(&g->nr_squeezed), ck->squeezed);
 	check_counter(ck, "nr_pending", atomic_long_read(&g->nr_pending), ck->pending);
+	check_counter(ck, "nr_whole", atomic_long_read(&g->nr_whole), ck->whole);
 	check_counter(ck, "nr_chunks", atomic_long_read(&g->nr_chunks), ck->chunks);
 	check_counter(ck, "nr_dirs", atomic_long_read(&g->nr_dirs), ck->dirs);
 	note_space(ck, g->space, ck->private + ck->shared + ck->zeroed + ck->squeezed);
@@ -602,6 +629,7 @@ int gmem_check_all(struct seq_file *m)
 	if (gmem_check_between)
 		gmem_check_between();
 #endif
+	check_counter(&ck, "whole chunks", atomic_long_read(&whole_knobs.chunks), ck.all_whole);
 	check_owners(&ck);
 	check_sharers(&ck);
 	check_domains(&ck);

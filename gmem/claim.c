@@ -39,6 +39,7 @@
 #include "gmem/internal.h"
 #include "gmem/sharers.h"
 #include "gmem/store.h"
+#include "gmem/whole.h"
 
 /**
  * struct claim - what a claim may need, and what it leaves behind
@@ -177,6 +178,7 @@ void gmem_chunk_disown(struct gmem *g, struct gmem_chunk *c)
 		return;
 	mutex_lock(&c->lock);
 	common = !gmem_chunk_held_by(c, g);
+	gmem_whole_end(c);
 	c->dead = true;
 	for (i = 0; i < GMEM_CHUNK_PAGES; i++)
 		if (READ_ONCE(c->entry[i]))
@@ -280,6 +282,7 @@ static unsigned long entry_share(struct gmem *g, struct gmem_chunk *c, unsigned 
 {
 	unsigned long v = READ_ONCE(c->entry[nr]);
 
+	gmem_chunk_split_common(c);
 	gmem_merge_share(gmem_entry_page(v), g->domain);
 	v = gmem_entry_make(gmem_entry_page(v), GMEM_SHARED | GMEM_FORKED | gmem_merge_note(v));
 	smp_store_release(&c->entry[nr], v);
@@ -343,6 +346,7 @@ static void chunk_adopt(struct gmem *g, struct gmem_dir *dir, struct gmem_chunk 
 	gmem_count_shared_page(g->domain, -(long)pages);
 	gmem_count_private(g, pages);	/* last: it weighs private and shared pages */
 	atomic_long_add(pending, &g->nr_pending);
+	atomic_long_add(c->whole, &g->nr_whole);
 	gmem_chunk_touch(c);
 }
 

@@ -19,6 +19,7 @@
 #include "gmem/punch.h"
 #include "gmem/space.h"
 #include "gmem/squeeze.h"
+#include "gmem/whole.h"
 
 /* No mapping of the zero page can exist here, so one cmpxchg makes the entry private. */
 static bool fill_quick(struct gmem *g, struct gmem_chunk *c, unsigned int nr,
@@ -111,6 +112,7 @@ static void quarantine_locked(struct gmem *g, struct gmem_chunk *c, pgoff_t off)
 
 	if (c->dead || !(v & GMEM_PRESENT) || !PageHWPoison(page))
 		return;
+	gmem_chunk_split(g, c, SPLIT_BROKEN);
 	v = gmem_entry_lock(c, nr);
 	gmem_zap(g, off, page);
 	gmem_entry_unlock(c, nr, v & ~GMEM_UWRITE);
@@ -228,6 +230,8 @@ static int own_entry(struct gmem *g, struct gmem_chunk *c, unsigned int nr, unsi
 	bool fresh = entry_fresh(seen);
 	int ret;
 
+	if (fresh && gmem_fill_whole(g, c))
+		return 0;
 	if (fresh && n > 1 && fill_run(g, c, nr, n))
 		return 0;
 	if (fresh && !gmem_space_take(g, 1))
@@ -317,6 +321,8 @@ static int own_run(struct gmem *g, pgoff_t off, unsigned int n)
 			      -EAGAIN : 0;
 		else
 			ret = own_entry(g, c, nr, n);
+		if (READ_ONCE(c->whole))
+			n = GMEM_CHUNK_PAGES - nr;
 		gmem_chunk_put(c);
 	} while (ret == -EAGAIN);
 	smp_mb();	/* pairs with gmem_resize(): the entry, then the size */

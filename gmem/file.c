@@ -38,6 +38,7 @@
 #include "gmem/store.h"
 #include "gmem/tenant.h"
 #include "gmem/weight.h"
+#include "gmem/whole.h"
 
 /* Where the inodes are; between init and exit. */
 static struct vfsmount *gmem_mnt;
@@ -216,6 +217,7 @@ void gmem_stats(struct gmem *g, struct ditto_gmem_stats *st)
 	st->charged_bytes = st->private_bytes + fair_part(g);
 	st->overhead_bytes = gmem_overhead(g);
 	st->breaks = atomic_long_read(&g->nr_breaks);
+	st->huge_bytes = (u64)atomic_long_read(&g->nr_whole) << (PAGE_SHIFT + GMEM_CHUNK_SHIFT);
 }
 
 /**
@@ -649,7 +651,7 @@ static bool flags_valid(u32 flags)
 {
 	u32 policy = (flags & DITTO_GMEM_POLICY_MASK) / DITTO_GMEM_POLICY(1);
 
-	if (flags & ~(DITTO_GMEM_NO_MERGE | DITTO_GMEM_POLICY_MASK))
+	if (flags & ~(DITTO_GMEM_NO_MERGE | DITTO_GMEM_POLICY_MASK | DITTO_GMEM_HUGEPAGE))
 		return false;
 	return !policy || (gmem_policy_name(policy) && !(flags & DITTO_GMEM_NO_MERGE));
 }
@@ -807,11 +809,16 @@ int gmem_init(struct kobject *parent)
 	err = gmem_squeeze_init(parent);
 	if (err)
 		goto weight;
-	err = gmem_fs_init();
+	err = whole_knobs_add(parent);
 	if (err)
 		goto squeeze;
+	err = gmem_fs_init();
+	if (err)
+		goto whole;
 	return 0;
 
+whole:
+	whole_knobs_remove();
 squeeze:
 	gmem_squeeze_exit();
 weight:
@@ -831,6 +838,7 @@ index:
 void gmem_exit(void)
 {
 	kern_unmount(gmem_mnt);
+	whole_knobs_remove();
 	gmem_adopt_exit();
 	gmem_drain();
 	/* When the kernel is out of memory, the weight's notifier asks for compression. */

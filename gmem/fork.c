@@ -144,6 +144,7 @@ static void fork_part(struct gmem *g, struct gmem_holder *h)
 	smp_store_release(&g->holder, h);
 	gmem_holder_put(old);
 	atomic_long_set(&g->nr_pending, 0);
+	atomic_long_set(&g->nr_whole, 0);
 	gmem_count_shared(g, n);
 	gmem_count_shared_page(g->domain, n);
 	gmem_count_private(g, -n);	/* the last: then both are weighed */

@@ -306,7 +306,7 @@ static bool freeze_begin(struct gmem_cursor *cur, struct gmem_freeze *f, unsigne
 	for (i = 0; i < n; i++) {
 		cur->nr = f[i].nr;
 		f[i].frozen = false;
-		if (!gmem_cursor_has(cur, f[i].page))
+		if (!gmem_cursor_has(cur, f[i].page) || cur->c->whole)
 			continue;
 		gmem_entry_lock(cur->c, cur->nr);
 		f[i].frozen = !crowded && freeze_user(f[i].page);
@@ -353,13 +353,16 @@ void gmem_freeze_some(struct gmem_cursor *cur, struct gmem_freeze *f, unsigned i
  * @page: the page expected there
  * @keep_readers: bindings may keep read-only mappings: the page will stay
  *
- * Return: 0: frozen. -EAGAIN: the entry has something else, or is frozen already, with others
- * of its chunk (gmem_freeze_some()), and stays so. -EBUSY: somebody holds the
- * page, or too many map it; it is not examined for some scans. After any other error the entry is
- * not frozen, and user space may still have the page mapped, as it was.
+ * Return: 0: frozen. -EAGAIN: the entry has something else, or its chunk is whole
+ * (gmem_cursor_gains()), or it is frozen already, with others of its chunk (gmem_freeze_some()),
+ * and stays so. -EBUSY: somebody holds the page, or too many map it; it is not examined for some
+ * scans. After any other error the entry is not frozen, and user space may still have the page
+ * mapped, as it was.
  */
 int gmem_freeze(struct gmem_cursor *cur, struct page *page, bool keep_readers)
 {
+	if (cur->c->whole)
+		return -EAGAIN;
 	if (!gmem_cursor_has(cur, page) || gmem_cursor_entry(cur) & GMEM_LOCKED)
 		return -EAGAIN;
 	gmem_entry_lock(cur->c, cur->nr);

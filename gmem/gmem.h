@@ -12,7 +12,8 @@
  *	2. gmem_fault(g, off, write, &map): no lock held, may sleep.
  *	3. Take the binder's mapping lock (mmu_lock). If an invalidation that covers
  *	   @off is in progress or ended since step 1: drop the lock, start again.
- *	4. Write the SPTE with map.pfn; never writable unless map.writable.
+ *	4. Write the SPTE with map.pfn; never writable unless map.writable. Where gmem_whole() said
+ *	   so after step 2, it may map the whole chunk, as map.writable says.
  *
  * No page reference changes hands. It is gmem that never lets go of a page
  * before ops->zap() of every binding that covers its offset has returned, and
@@ -223,6 +224,10 @@ int gmem_fault(struct gmem *g, pgoff_t off, bool write, struct gmem_mapping *out
 int gmem_fault_run(struct gmem *g, pgoff_t off, bool write, struct gmem_mapping *out,
 		   unsigned int n);
 void gmem_mark_dirty(struct gmem *g, pgoff_t off);
+
+/* 2 MiB in one piece (whole.c). */
+bool gmem_whole(struct gmem *g, pgoff_t off, unsigned long pfn);
+bool gmem_has_whole(const struct gmem *g);
 
 /* The kernel's own accesses (access.c). */
 int gmem_read(struct gmem *g, u64 pos, void *buf, size_t len);

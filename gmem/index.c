@@ -380,7 +380,7 @@ unsigned long gmem_entry_lock(struct gmem_chunk *c, unsigned int nr)
 	unsigned long v = READ_ONCE(c->entry[nr]);
 
 	lockdep_assert_held(&c->lock);
-	WARN_ON_ONCE(v & GMEM_LOCKED);
+	WARN_ON_ONCE(v & GMEM_LOCKED || c->whole);
 	while (!try_cmpxchg(&c->entry[nr], &v, v | GMEM_LOCKED))
 		;
 	return v;

@@ -41,6 +41,10 @@ struct gmem_holder {
  * @holder: who may change it, which is nobody if that is no gmem's of now; changed under @lock
  * @base: offset of entry 0; constant
  * @rcu: after the last reference
+ * @whole: the pages of all entries are private, and lie one behind the other (whole.c); set and
+ *	cleared under @lock
+ * @small: it has been seen not to become so
+ * @gain: while it is whole, a bit for each page that could be merged; under @lock
  * @changed: a bit for each entry that is other than in the base; maybe for more. Changed with
  *	fork_lock held
  * @entry: changed by cmpxchg, or under @lock by the one who set GMEM_LOCKED
@@ -49,11 +53,14 @@ struct gmem_chunk {
 	refcount_t refs;
 	atomic_t owners;
 	bool dead;
+	bool whole;
+	bool small;
 	struct mutex lock;
 	struct gmem_dir *dir;
 	struct gmem_holder *holder;
 	pgoff_t base;
 	struct rcu_head rcu;
+	DECLARE_BITMAP(gain, GMEM_CHUNK_PAGES);
 	DECLARE_BITMAP(changed, GMEM_CHUNK_PAGES);
 	unsigned long entry[GMEM_CHUNK_PAGES];
 };

@@ -31,6 +31,8 @@
  *				have the zero page mapped there (no GMEM_ZMAP)
  *	empty -> empty|ZMAP	a read fault is about to map the zero page
  *	empty|ZMAP -> private	entry_break(): lock, zap the zero page, replace
+ *	all of a chunk, empty or empty|ZMAP -> private
+ *				gmem_fill_whole(): lock, zap the zero page, replace
  *	shared -> private	entry_break(): lock, copy, zap, replace
  *	any -> empty		chunk_punch(): lock, zap, replace
  *	private -> shared	gmem_freeze() + gmem_share() of the merge engine
@@ -101,6 +103,10 @@
  * claims nothing. So all that the base has stays common, and what is the gmem's own in a
  * directory or chunk was copied from it or made anew. Which entries have been changed since is
  * marked (gmem_note_changed()); reset.c puts the base's back in those.
+ *
+ * 10. Whole chunks, whose pages lie in one piece so that a binder can map them by one entry, are
+ * in whole.c. Who is about to lock an entry, with the chunk's lock held, calls gmem_chunk_split()
+ * before.
  */
 #ifndef DITTO_GMEM_INTERNAL_H
 #define DITTO_GMEM_INTERNAL_H
@@ -126,7 +132,8 @@
  * @ref: of the file, of memslots, of a scan
  * @id: counts up in the order of creation, from 1; constant
  * @npages: size; constant except for files of a mount: there under @size_lock, read without
- * @flags: DITTO_GMEM_*; constant
+ * @flags: DITTO_GMEM_* and GMEM_HUGE_ADVISED; constant
+ * @advice: what mappings of it were advised: 1: huge pages, -1: none, 0: nothing
  * @owner: the number of the only machine that may bind it, each offset once; 0: anybody may;
  *	constant once it has a file
  * @guest: GMEM_GUEST_*, where @owner is not 0; constant likewise
@@ -162,6 +169,7 @@
  * @nr_squeezed: entries whose contents are compressed (squeeze.h)
  * @squeezed_bytes: what these have been compressed to
  * @nr_breaks: shared entries that a write turned private, ever
+ * @nr_whole: whole chunks that it may change
  * @nr_chunks: chunks in the directories
  * @nr_dirs: directories
  * @nr_pending: entries with GMEM_PENDING
@@ -177,6 +185,7 @@ struct gmem {
 	u64 id;
 	pgoff_t npages;
 	u32 flags;
+	int advice;
 	u64 owner;
 	u32 guest;
 	struct gmem *base;
@@ -210,6 +219,7 @@ struct gmem {
 	atomic_long_t nr_squeezed;
 	atomic_long_t squeezed_bytes;
 	atomic_long_t nr_breaks;
+	atomic_long_t nr_whole;
 	atomic_long_t nr_chunks;
 	atomic_long_t nr_dirs;
 	atomic_long_t nr_pending;

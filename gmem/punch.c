@@ -26,6 +26,7 @@
 #include "gmem/punch.h"
 #include "gmem/space.h"
 #include "gmem/trace.h"
+#include "gmem/whole.h"
 
 /**
  * struct punch - a range that is being made empty
@@ -170,6 +171,7 @@ static bool chunk_punch(struct gmem *g, struct gmem_chunk *c, unsigned int from,
 
 	if (c->dead)
 		return false;
+	gmem_chunk_split(g, c, SPLIT_PUNCH);
 	if (punch_lock(g, c, from, to, retire)) {
 		gmem_zap_bindings(g, c->base + from, c->base + to);
 		gmem_unmap_user(g, c->base + from, c->base + to);

@@ -28,6 +28,7 @@
 #include "gmem/sharers.h"
 #include "gmem/squeeze.h"
 #include "gmem/store.h"
+#include "gmem/whole.h"
 
 /**
  * gmem_fork_base() - a gmem can be reset
@@ -119,6 +120,7 @@ static void chunk_restore(struct gmem *g, struct gmem_chunk *c, struct gmem_chun
 	unsigned int nr;
 
 	mutex_lock(&c->lock);
+	gmem_chunk_split(g, c, SPLIT_RESET);
 	if (chunk_lock_changed(g, c, base, set))
 		gmem_unmap_user(g, c->base, c->base + GMEM_CHUNK_PAGES);
 	if (!bitmap_empty(set, GMEM_CHUNK_PAGES))

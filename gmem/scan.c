@@ -98,8 +98,10 @@ static bool entry_scan(struct gmem *g, struct gmem_chunk *c, unsigned int nr, bo
 	gmem_count_pending(g, v, new);
 	*active = true;
 	*waits += (v ^ new) & GMEM_WAIT_MASK ? 1 : 0;
-	if (!ripe)
+	if (!ripe) {
 		gmem_merge_forget(gmem_entry_page(v));
+		__clear_bit(nr, c->gain);
+	}
 	return ripe;
 }
 
@@ -295,6 +297,7 @@ static void chunk_forget(struct gmem *g, struct gmem_chunk *c)
 	if (!gmem_chunk_enter(g, c))
 		return;
 	mutex_lock(&c->lock);
+	bitmap_zero(c->gain, GMEM_CHUNK_PAGES);
 	for (i = 0; i < GMEM_CHUNK_PAGES && !c->dead; i++) {
 		v = READ_ONCE(c->entry[i]);
 		if (!gmem_entry_private(v))

@@ -65,6 +65,7 @@
 #include "gmem/tenant.h"
 #include "gmem/trace.h"
 #include "gmem/weight.h"
+#include "gmem/whole.h"
 
 /* Pages that are compressed before a chunk is locked, and then taken away all at one go. */
 #define SQUEEZE_STEP	16
@@ -245,6 +246,10 @@ static void chunk_make_idle(struct gmem_cursor *cur, bool scanned, unsigned long
 	start = base + find_first_bit(young, GMEM_CHUNK_PAGES);
 	end = base + find_last_bit(young, GMEM_CHUNK_PAGES) + 1;
 	if (gmem_crowded(cur->g, start, end) || gmem_readers_crowded(cur->g))
+		return;
+	/* Where a part is in use it is no loss that the rest is not compressed. */
+	if (cur->c->whole &&
+	    (!bitmap_full(young, GMEM_CHUNK_PAGES) || !gmem_cursor_split(cur, SPLIT_COMPRESS)))
 		return;
 	if (idle_lock(cur, young))
 		gmem_unmap_user(cur->g, start, end);

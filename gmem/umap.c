@@ -28,6 +28,7 @@
 #include "gmem/internal.h"
 #include "gmem/reader.h"
 #include "gmem/weight.h"
+#include "gmem/whole.h"
 
 /* What is at @off, with a reference, and the entry it was in; or NULL. In RCU. */
 static struct page *umap_peek(struct gmem *g, pgoff_t off, unsigned long **e, unsigned long *v)
@@ -292,6 +293,7 @@ static vm_fault_t gmem_vm_fault(struct vm_fault *vmf)
 		return VM_FAULT_OOM;
 	if (!gmem_reader_enter(file))
 		return VM_FAULT_SIGBUS;
+	gmem_note_advice(vmf->vma->vm_private_data, vmf->vma);
 	ret = umap_fault(vmf, vmf->vma->vm_private_data);
 	gmem_reader_leave(file);
 	return ret;
@@ -424,6 +426,8 @@ static const struct vm_operations_struct gmem_watched_ops = {
  * gmem_mapped_by() - the gmem that a process maps, to share it
  * @vma: its mm's mmap_lock is held
  *
+ * Notes what the mapping was advised.
+ *
  * Return: the gmem, which has a reference of the mapping's file; or NULL: it is other memory, or
  * a mapping whose pages may be copies of the process's own.
  */
@@ -433,7 +437,10 @@ struct gmem *gmem_mapped_by(const struct vm_area_struct *vma)
 
 	if (ops != &gmem_open_ops && ops != &gmem_watched_ops)
 		return NULL;
-	return vma->vm_flags & VM_SHARED ? vma->vm_private_data : NULL;
+	if (!(vma->vm_flags & VM_SHARED))
+		return NULL;
+	gmem_note_advice(vma->vm_private_data, vma);
+	return vma->vm_private_data;
 }
 
 /**

@@ -32,6 +32,12 @@ struct ditto_create_gmem {
 #define DITTO_GMEM_NO_MERGE	(1u << 0)
 
 /*
+ * Where it is empty, a write to it takes 2 MiB of memory in one piece if the host has them, which
+ * the guest's page tables then map by one entry.
+ */
+#define DITTO_GMEM_HUGEPAGE	(1u << 4)
+
+/*
  * What a gmem's pages may be shared with: its policy. Those with a greater number may share
  * more. DITTO_GMEM_POLICY() of one goes into @flags; without it the module's default counts.
  */
@@ -62,6 +68,7 @@ struct ditto_create_gmem {
  *	pages: each shared page's size divided by the entries that point at it
  * @overhead_bytes: index and bookkeeping memory
  * @breaks: shared entries that a write turned private again, since creation
+ * @huge_bytes: of @private_bytes, in pieces of 2 MiB
  * @reserved: 0
  */
 struct ditto_gmem_stats {
@@ -71,7 +78,8 @@ struct ditto_gmem_stats {
 	__u64 charged_bytes;
 	__u64 overhead_bytes;
 	__u64 breaks;
-	__u64 reserved[2];
+	__u64 huge_bytes;
+	__u64 reserved[1];
 };
 
 /**
