@@ -154,14 +154,17 @@ static void survey_note(const struct survey *s, gfn_t gfn)
 }
 
 /*
- * A table that the CPU has used. The bit stays where the table is not all of the range: what
- * else is in it may be another gmem's, whose survey wants to see it.
+ * A table that the CPU has used, or a large leaf that it has written to. The bit stays where the
+ * table is not all of the range: what else is in it may be another gmem's, whose survey wants to
+ * see it; and a leaf's is harvested.
  */
 static void survey_table(struct mmu *mmu, u64 *sptep, gfn_t gfn, void *arg)
 {
 	struct survey *s = arg;
 
 	survey_note(s, gfn);
+	if (tdp_is_leaf(mmu->host->format, READ_ONCE(*sptep), 2))
+		return;
 	if (gfn < s->start || gfn + tdp_pages(2) > s->end)
 		return;
 	tdp_clear_bits(sptep, mmu->host->format->accessed);
@@ -340,6 +343,7 @@ struct check_batch {
 	gfn_t next;	/* where the next batch begins */
 	struct {
 		gfn_t gfn;
+		int level;
 		u64 spte;
 	} leaf[CHECK_BATCH];
 };
@@ -349,6 +353,7 @@ static bool binding_check_leaf(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level
 	struct check_batch *batch = arg;
 
 	batch->leaf[batch->nr].gfn = gfn;
+	batch->leaf[batch->nr].level = level;
 	batch->leaf[batch->nr++].spte = READ_ONCE(*sptep);
 	batch->next = gfn + tdp_pages(level);
 	return batch->nr < CHECK_BATCH;
@@ -358,18 +363,20 @@ static void check_show(const struct tdp_format *f, struct memslot *slot,
 		       const struct check_batch *batch, gmem_check_fn fn, void *ctx)
 {
 	unsigned int i;
+	u64 n;
 
 	for (i = 0; i < batch->nr; i++) {
 		/* This gfn is shared now: its leaf is of the slot in front. */
 		if (memslot_is_private(slot) && !mmu_is_private(slot->mmu, batch->leaf[i].gfn))
 			continue;
-		fn(ctx, memslot_offset(slot, batch->leaf[i].gfn),
-		   tdp_pfn(f, batch->leaf[i].spte),
-		   batch->leaf[i].spte & (f->writable | TDP_LOG_GUARD));
+		for (n = 0; n < tdp_pages(batch->leaf[i].level); n++)
+			fn(ctx, memslot_offset(slot, batch->leaf[i].gfn) + n,
+			   tdp_pfn(f, batch->leaf[i].spte) + n,
+			   batch->leaf[i].spte & (f->writable | TDP_LOG_GUARD));
 	}
 }
 
-/* In batches, because @fn may sleep; gmem-backed slots have 4 KiB leaves only. */
+/* In batches, because @fn may sleep; a large leaf is as many mappings as it has pages. */
 static void binding_check(struct gmem_binding *b, pgoff_t start, pgoff_t end,
 			  gmem_check_fn fn, void *ctx)
 {

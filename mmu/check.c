@@ -55,13 +55,46 @@ static bool leaf_log_waits(const struct memslot *slot, const struct mmu_leaf *le
 	return false;
 }
 
+/* What is wrong with one page of a leaf over a gmem, or NULL. */
+static const char *gmem_page_wrong(struct mmu *mmu, const struct memslot *slot,
+				   const struct mmu_leaf *leaf, unsigned int nr)
+{
+	const struct tdp_format *f = mmu->host->format;
+	struct gmem_mapping map;
+
+	if (gmem_fault(slot->gmem, memslot_offset(slot, leaf->gfn) + nr, false, &map))
+		return "where the gmem has no page";
+	if (tdp_pfn(f, leaf->spte) + nr != map.pfn)
+		return "of another page than the gmem's";
+	if ((leaf->spte & (f->writable | TDP_LOG_GUARD)) && !map.writable)
+		return "writable, but the page is shared";
+	return NULL;
+}
+
+/* A large leaf need not be over what is whole, if it is for reading: it goes with any page. */
+static const char *gmem_leaf_wrong(struct mmu *mmu, const struct memslot *slot,
+				   const struct mmu_leaf *leaf)
+{
+	const struct tdp_format *f = mmu->host->format;
+	const char *wrong = NULL;
+	unsigned int i;
+
+	if (leaf->level > 2 || !memslot_has(slot, leaf->gfn + tdp_pages(leaf->level) - 1))
+		return "larger than the memslot";
+	for (i = 0; !wrong && i < tdp_pages(leaf->level); i++)
+		wrong = gmem_page_wrong(mmu, slot, leaf, i);
+	if (!wrong && leaf->level == 2 && (leaf->spte & f->writable) &&
+	    !gmem_whole(slot->gmem, memslot_offset(slot, leaf->gfn), tdp_pfn(f, leaf->spte)))
+		return "large and writable, but the gmem has pages there";
+	return wrong;
+}
+
 /* What is wrong with a leaf, or NULL. */
 static const char *mmu_leaf_wrong(struct mmu *mmu, const struct mmu_leaf *leaf)
 {
 	const struct tdp_format *f = mmu->host->format;
 	struct memslot *slot = mmu_find_slot(mmu, leaf->gfn);
 	u64 writable = f->writable | TDP_LOG_GUARD;
-	struct gmem_mapping map;
 
 	if (!slot)
 		return "in no memslot";
@@ -73,17 +106,7 @@ static const char *mmu_leaf_wrong(struct mmu *mmu, const struct mmu_leaf *leaf)
 	    leaf_log_waits(slot, leaf))
 		return mmu_cpu_logs(mmu) ? "dirty, but clean in the dirty log" :
 				   "writable, but clean in the dirty log";
-	if (!slot->gmem)
-		return NULL;
-	if (leaf->level != 1)
-		return "larger than a page of the gmem";
-	if (gmem_fault(slot->gmem, memslot_offset(slot, leaf->gfn), false, &map))
-		return "where the gmem has no page";
-	if (tdp_pfn(f, leaf->spte) != map.pfn)
-		return "of another page than the gmem's";
-	if ((leaf->spte & writable) && !map.writable)
-		return "writable, but the page is shared";
-	return NULL;
+	return slot->gmem ? gmem_leaf_wrong(mmu, slot, leaf) : NULL;
 }
 
 static bool leaf_still_there(struct mmu *mmu, const struct mmu_leaf *leaf)

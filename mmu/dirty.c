@@ -89,18 +89,19 @@ struct dirty_log *dirty_log_alloc(const struct memslot *slot)
  * struct dirty_guard - leaves on their way to be guarded
  * @first: gfn of the first bit
  * @bits: of pages that were dirty; NULL: all of them
+ * @zap: for what goes, of the slot
  * @changed: a permission was taken away
  */
 struct dirty_guard {
 	gfn_t first;
 	const unsigned long *bits;
+	struct tdp_zap zap;
 	bool changed;
 };
 
 /*
  * What a leaf becomes that the log wants to hear of; the same if it need not change. Large
- * leaves go away as a whole, as the log is of small pages.  Nobody needs their dirty bits: only
- * user-backed slots have any.
+ * leaves go away as a whole, as the log is of small pages.
  */
 static u64 dirty_guarded(const struct mmu *mmu, u64 spte, int level)
 {
@@ -132,17 +133,20 @@ static bool dirty_guard_leaf(struct mmu *mmu, u64 *sptep, gfn_t gfn, int level, 
 		shadow_protect_leaf(mmu, sptep);
 	else if (unlikely(mmu->shadow))
 		shadow_drop_leaf(mmu, sptep, gfn, level);
+	if (level > 1)
+		tdp_zap_note_dirty(mmu, &guard->zap, old, gfn, level);
 	guard->changed = true;
 	return true;
 }
 
 /* Guard all that is mapped of a slot; its log is in place. -EINTR: only a part. */
-static int dirty_guard_all(struct mmu *mmu, const struct memslot *slot)
+static int dirty_guard_all(struct mmu *mmu, struct memslot *slot)
 {
 	gfn_t gfn = slot->base, end = slot->base + slot->npages, next;
 	struct dirty_guard guard = { };
 	u64 epoch;
 
+	tdp_zap_init(&guard.zap, slot);
 	for (; gfn < end; gfn = next) {
 		next = min_t(gfn_t, gfn + DIRTY_PART, end);
 		guard.changed = false;
@@ -217,7 +221,7 @@ void dirty_log_stop(struct memslot *slot)
 	struct mmu *mmu = slot->mmu;
 
 	dirty_log_set(mmu, slot, NULL);
-	if (!slot->gmem && mmu->host->format->max_level > 1)
+	if ((!slot->gmem || gmem_has_whole(slot->gmem)) && mmu->host->format->max_level > 1)
 		dirty_forget_pages(mmu, slot);
 	synchronize_srcu_expedited(&mmu->srcu);
 	kvfree(log);
@@ -244,6 +248,7 @@ static void dirty_take_part(struct memslot *slot, unsigned long word, unsigned l
 	struct mmu *mmu = slot->mmu;
 	u64 epoch;
 
+	tdp_zap_init(&guard.zap, slot);
 	write_lock(&mmu->lock);
 	for (; word < end; word++) {
 		unsigned long mask = log->taken[word];
@@ -278,6 +283,7 @@ bool dirty_take_word(struct memslot *slot, unsigned long word, unsigned long mas
 		.first = slot->base + word * BITS_PER_LONG, .bits = &mask,
 	};
 
+	tdp_zap_init(&guard.zap, slot);
 	mask &= atomic_long_fetch_andnot(mask, (atomic_long_t *)&slot->log->bits[word]);
 	if (mask)
 		dirty_guard_word(slot->mmu, &guard, 0);

@@ -95,4 +95,10 @@ static inline bool memslot_log_waits(const struct memslot *slot, gfn_t gfn)
 	return log && !test_bit(gfn - slot->base, log->bits);
 }
 
+/* Is anything logged of a slot's writes? @lock held, or the answer may be old. */
+static inline bool memslot_is_logged(const struct memslot *slot)
+{
+	return READ_ONCE((slot->front ?: slot)->log);
+}
+
 #endif

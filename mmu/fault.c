@@ -49,6 +49,7 @@
  * @page: held until step 4 is done, for a user-backed slot that is no device's
  * @writable: the page may be mapped writable
  * @device: it is no memory: not to be cached
+ * @whole: the gmem's pages around this one can be mapped by one leaf
  * @nr: pages found: this one, and in streaks->map those behind it; held, for a user-backed
  *	slot, as @page is
  * @missing: tables that the walk to @gfn lacked when last seen
@@ -67,6 +68,7 @@ struct tdp_fault {
 	struct page *page;
 	bool writable;
 	bool device;
+	bool whole;
 	int nr;
 	int missing;
 	int nr_tables;
@@ -187,6 +189,18 @@ static int resolve_user(struct mmu *mmu, struct tdp_fault *fault)
 	return 0;
 }
 
+/* Could a leaf of 2 MiB be entered, if the gmem has such memory? Looked at again in step 4. */
+static bool gmem_fits_large(const struct mmu *mmu, const struct tdp_fault *fault)
+{
+	const struct memslot *slot = fault->slot;
+	u64 mask = tdp_pages(2) - 1;
+	gfn_t first = fault->gfn & ~mask;
+
+	return !memslot_is_logged(slot) && !mmu->private_mem && mmu->host->format->max_level > 1 &&
+	       first >= slot->base && first + mask < slot->base + slot->npages &&
+	       !((memslot_offset(slot, fault->gfn) ^ fault->gfn) & mask);
+}
+
 /*
  * Without hardware dirty bits a writable mapping counts as dirty, so a read fault must not
  * make one.
@@ -211,6 +225,8 @@ static int resolve_gmem(struct mmu *mmu, struct tdp_fault *fault)
 	fault->pfn = map->pfn;
 	fault->writable = map->writable && !memslot_readonly(slot) &&
 			  (write || mmu->host->format->dirty);
+	fault->whole = gmem_fits_large(mmu, fault) &&
+		       gmem_whole(slot->gmem, memslot_offset(slot, fault->gfn), map->pfn);
 	return 0;
 }
 
@@ -253,6 +269,7 @@ static int fault_resolve(struct mmu *mmu, struct tdp_fault *fault)
 {
 	fault->page = NULL;
 	fault->device = false;
+	fault->whole = false;
 	fault->nr = 1;
 	return fault->slot->gmem ? resolve_gmem(mmu, fault) : resolve_user(mmu, fault);
 }
@@ -309,8 +326,10 @@ static int fault_level(const struct mmu *mmu, const struct tdp_fault *fault)
 	gfn_t first = fault->gfn & ~mask;
 	unsigned long hva = fault->hva & PMD_MASK;
 
-	if (slot->gmem || slot->log || mmu->private_mem || mmu->host->format->max_level < 2)
+	if (memslot_is_logged(slot) || mmu->private_mem || mmu->host->format->max_level < 2)
 		return 1;
+	if (slot->gmem)
+		return fault->whole ? 2 : 1;
 	if (first < slot->base || first + mask >= slot->base + slot->npages)
 		return 1;
 	if (((fault->pfn ^ fault->gfn) & mask) ||
@@ -387,7 +406,10 @@ static void map_neighbours(const struct tdp_format *f, const struct tdp_fault *f
 	}
 }
 
-/* Step 4, @lock held for read. 0, or as map_upgrade(); -EAGAIN also without tables. */
+/*
+ * Step 4, @lock held for read. 0, or as map_upgrade(); -EAGAIN also without tables, -EEXIST also
+ * where a table is in the place of a large leaf.
+ */
 static int fault_map(struct mmu *mmu, struct tdp_fault *fault)
 {
 	const struct tdp_format *f = mmu->host->format;
@@ -414,6 +436,9 @@ static int fault_map(struct mmu *mmu, struct tdp_fault *fault)
 			spte = map_table(f, fault, sptep);
 		if (tdp_is_leaf(f, spte, level))
 			return map_upgrade(f, fault, sptep, spte, level, want_level);
+		/* Left over from pages that were there before. */
+		if (fault->whole && level == want_level)
+			return -EEXIST;
 		table = tdp_table(f, spte);
 	}
 }
@@ -439,11 +464,13 @@ static void fault_mark_dirty(const struct tdp_fault *fault)
 
 static void fault_zap_conflict(struct mmu *mmu, const struct tdp_fault *fault)
 {
+	u64 pages = tdp_pages(fault->whole ? 2 : 1);
+	gfn_t first = fault->gfn & ~(pages - 1);
 	struct tdp_zap zap;
 
 	tdp_zap_init(&zap, fault->slot);
 	write_lock(&mmu->lock);
-	tdp_zap_range(mmu, &zap, fault->gfn, fault->gfn + 1);
+	tdp_zap_range(mmu, &zap, first, first + pages);
 	tdp_zap_flush(mmu, &zap);
 	write_unlock(&mmu->lock);
 	tdp_zap_finish(mmu, &zap, true);

@@ -102,14 +102,19 @@ static inline void test_fd_close(void *fd)
 }
 
 /* A gmem; its fd is closed when the test ends. */
-static inline int test_gmem_new(struct kunit *test, u64 size)
+static inline int test_gmem_new_as(struct kunit *test, u64 size, u32 flags)
 {
-	int fd = gmem_create(size, 0);
+	int fd = gmem_create(size, flags);
 
 	KUNIT_ASSERT_GE(test, fd, 0);
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, test_fd_close,
 							(void *)(long)fd), 0);
 	return fd;
+}
+
+static inline int test_gmem_new(struct kunit *test, u64 size)
+{
+	return test_gmem_new_as(test, size, 0);
 }
 
 static inline int test_set_gmem(struct test_mmu *t, u32 slot, u64 gpa, u64 size, int fd,

@@ -242,14 +242,14 @@ static void race_slots(struct race *r)
 	}
 }
 
-static void race_gmem(struct kunit *test)
+static void race_over(struct kunit *test, u32 flags)
 {
 	int (*const threads[])(void *) = { race_fault, race_fault, race_access, race_punch };
 	struct task_struct *task[ARRAY_SIZE(threads)];
 	struct race r = { .g = { .t = test_mmu_new(test) } };
 	int i;
 
-	r.fd = test_gmem_new(test, NPAGES * PAGE_SIZE);
+	r.fd = test_gmem_new_as(test, NPAGES * PAGE_SIZE, flags);
 	r.g.gmem = gmem_get_fd(r.fd);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(r.g.gmem));
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, test_gmem_put, r.g.gmem), 0);
@@ -270,11 +270,36 @@ static void race_gmem(struct kunit *test)
 	kunit_info(test, "%d faults, %d flushes", atomic_read(&r.faults), flushes(r.g.t));
 }
 
+static void race_gmem(struct kunit *test)
+{
+	race_over(test, 0);
+}
+
+/* 2 MiB come and go with the whole punch; splits in between. */
+static void race_whole(struct kunit *test)
+{
+	race_over(test, DITTO_GMEM_HUGEPAGE);
+}
+
+/* A large leaf is not entered when the chunk was split since it was seen to be whole. */
+static void whole_between(struct kunit *test)
+{
+	struct gmem_test g = gmem_setup_as(test, test_mmu_new(test), DITTO_GMEM_HUGEPAGE);
+
+	between.gmem = g.gmem;
+	KUNIT_ASSERT_EQ(test, fault_at(g.t, page_gpa(9), punch_between, MMU_WRITE), 0);
+	KUNIT_EXPECT_EQ(test, page_spte(g.t, 9) & TEST_LARGE, 0);
+	KUNIT_EXPECT_EQ(test, page_spte(g.t, 0), 0);
+	KUNIT_EXPECT_EQ(test, test_check(test, g.t), 0);
+}
+
 static struct kunit_case race_cases[] = {
 	KUNIT_CASE(invalidation_between),
 	KUNIT_CASE(ahead_between),
 	KUNIT_CASE(gmem_between),
 	KUNIT_CASE(race_gmem),
+	KUNIT_CASE(whole_between),
+	KUNIT_CASE(race_whole),
 	{}
 };
 

@@ -100,8 +100,15 @@ u64 tdp_clear_bits(u64 *sptep, u64 bits)
 	return old;
 }
 
-/* Tell the gmem behind a dirty leaf that is gone. */
-static void zap_note_dirty(struct mmu *mmu, struct tdp_zap *zap, u64 spte, gfn_t gfn, int level)
+/**
+ * tdp_zap_note_dirty() - tell the gmem behind a dirty leaf that is gone
+ * @mmu: the caller is in a read section of its srcu, or holds @lock
+ * @zap: after tdp_zap_init()
+ * @spte: the leaf
+ * @gfn: the first that it mapped
+ * @level: its level
+ */
+void tdp_zap_note_dirty(struct mmu *mmu, struct tdp_zap *zap, u64 spte, gfn_t gfn, int level)
 {
 	struct memslot *slot = zap->slot;
 	gfn_t end = gfn + tdp_pages(level);
@@ -133,7 +140,7 @@ static void zap_reap(struct mmu *mmu, struct tdp_zap *zap, u64 *table, int level
 		if (!spte)
 			continue;
 		if (tdp_is_leaf(f, spte, level))
-			zap_note_dirty(mmu, zap, spte, gfn, level);
+			tdp_zap_note_dirty(mmu, zap, spte, gfn, level);
 		else
 			zap_reap(mmu, zap, tdp_table(f, spte), level - 1, gfn, may_sleep);
 	}
@@ -183,7 +190,7 @@ static void zap_entry(struct mmu *mmu, struct tdp_zap *zap, u64 *sptep, int leve
 	if (unlikely(mmu->shadow) && mmu->shadow->nr)
 		zap_shadow(mmu, sptep, spte, level, gfn);
 	if (leaf)
-		zap_note_dirty(mmu, zap, spte, gfn, level);
+		tdp_zap_note_dirty(mmu, zap, spte, gfn, level);
 	else
 		zap_detach(zap, tdp_table(f, spte), level - 1, gfn);
 }
@@ -357,7 +364,7 @@ static void walk_used_tables(struct mmu *mmu, const struct table_walk *w, u64 *t
 	for (; gfn < last; gfn += tdp_pages(2), sptep++) {
 		u64 spte = READ_ONCE(*sptep);
 
-		if ((spte & f->accessed) && !tdp_is_leaf(f, spte, 2))
+		if (spte & (tdp_is_leaf(f, spte, 2) ? tdp_dirty_bits(f) : f->accessed))
 			w->fn(mmu, sptep, gfn, w->arg);
 	}
 }
@@ -383,7 +390,8 @@ static void walk_tables(struct mmu *mmu, const struct table_walk *w, u64 *table,
 }
 
 /**
- * tdp_for_each_used_table() - call a function for each table of leaves that the CPU has used
+ * tdp_for_each_used_table() - call a function for each table of leaves that the CPU has used, and
+ * each leaf of 2 MiB that it has written to
  * @mmu: @lock held, for write if @fn changes something. Its format has accessed bits
  * @start: first gfn
  * @end: gfn after the last; tables of which a part is in the range are among them

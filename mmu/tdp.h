@@ -118,6 +118,7 @@ u64 *tdp_table_alloc(struct mmu *mmu);
 void tdp_table_free(struct mmu *mmu, u64 *table);
 
 void tdp_zap_init(struct tdp_zap *zap, struct memslot *slot);
+void tdp_zap_note_dirty(struct mmu *mmu, struct tdp_zap *zap, u64 spte, gfn_t gfn, int level);
 void tdp_zap_range(struct mmu *mmu, struct tdp_zap *zap, gfn_t start, gfn_t end);
 void tdp_zap_flush(struct mmu *mmu, struct tdp_zap *zap);
 void tdp_zap_finish(struct mmu *mmu, struct tdp_zap *zap, bool may_sleep);

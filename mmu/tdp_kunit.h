@@ -21,16 +21,21 @@ static inline void test_gmem_put(void *gmem)
 	gmem_put(gmem);
 }
 
-static inline struct gmem_test gmem_setup_in(struct kunit *test, struct test_mmu *t)
+static inline struct gmem_test gmem_setup_as(struct kunit *test, struct test_mmu *t, u32 flags)
 {
 	struct gmem_test g = { .t = t };
-	int fd = test_gmem_new(test, NPAGES * PAGE_SIZE);
+	int fd = test_gmem_new_as(test, NPAGES * PAGE_SIZE, flags);
 
 	g.gmem = gmem_get_fd(fd);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(g.gmem));
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, test_gmem_put, g.gmem), 0);
 	KUNIT_ASSERT_EQ(test, test_set_gmem(g.t, 0, BASE, NPAGES * PAGE_SIZE, fd, 0), 0);
 	return g;
+}
+
+static inline struct gmem_test gmem_setup_in(struct kunit *test, struct test_mmu *t)
+{
+	return gmem_setup_as(test, t, 0);
 }
 
 /* A slot of NPAGES pages at BASE over a gmem. */
