@@ -26,6 +26,8 @@
  *	6. A write to a shared page gives the writer a copy of its own (gmem_own()). That copy,
  *	   and a page that could not be merged because it changed or somebody held it, is left
  *	   alone for some more scans (GMEM_WAIT).
+ *	7. A page that is part of 2 MiB in one piece is merged only when many of these can be:
+ *	   until then it is noted that it could (gmem_cursor_gains()).
  *
  * Why the cost follows the writes, and neither the size of memory nor the number of gmems.
  * One pass costs
@@ -229,6 +231,8 @@ enum merge_result merge_join_frozen(struct gmem_cursor *cur, struct page *page, 
 				    struct merge_candidate *cand);
 enum merge_result merge_keep_unique(struct gmem_cursor *cur, struct page *page, u32 digest,
 				    unsigned int known);
+enum merge_result merge_keep_whole(struct gmem_cursor *cur, struct page *page, const u32 *digest);
+bool merge_candidate_stays(struct gmem_cursor *cur, struct merge_candidate *cand);
 void merge_candidate_put(struct merge_candidate *cand);
 
 /* secure.c */

@@ -16,6 +16,10 @@
  * candidate that has changed, or that somebody holds, leaves the index until it is examined
  * again; that examination then finds the present page.
  *
+ * Where a chunk is whole (gmem/whole.c) none of its pages is frozen before enough of them could
+ * be merged. Until then they are examined, and in the index, but stay what they are; and a
+ * candidate there counts as one that is not equal.
+ *
  * A private candidate needs a second chunk lock, which is only tried for (trylock). If that
  * fails, the page must not go into the index, because a page in the index is not examined
  * again. It stays pending, for the next scan.
@@ -81,9 +85,31 @@ static u32 page_digest(struct page *page, const hsiphash_key_t *key)
 	return digest;
 }
 
+/**
+ * merge_keep_whole() - a page could be merged, but its chunk is whole and is to stay so for now
+ * @cur: the page's entry, its chunk's lock held
+ * @page: the page
+ * @digest: of it, so that others find it; or NULL: it is all zero
+ *
+ * gmem_cursor_gains() has noted it, and has it examined once more when that changes.
+ *
+ * Return: as merge_keep_unique().
+ */
+enum merge_result merge_keep_whole(struct gmem_cursor *cur, struct page *page, const u32 *digest)
+{
+	if (digest)
+		return merge_keep_unique(cur, page, *digest, UINT_MAX);
+	if (!gmem_cursor_has(cur, page))
+		return MERGE_NONE;
+	gmem_merge_forget(page);
+	return gmem_examined(cur, page) ? MERGE_VOLATILE : MERGE_UNIQUE;
+}
+
 /* Steps 2 to 6 for a page that looked all zero. The chunk's lock is held. */
 static enum merge_result merge_zero(struct gmem_cursor *cur, struct page *page)
 {
+	if (!gmem_cursor_gains(cur, page))
+		return merge_keep_whole(cur, page, NULL);
 	if (gmem_freeze(cur, page, false))
 		return MERGE_VOLATILE;
 	if (!page_zero(page)) {
@@ -123,6 +149,8 @@ static enum merge_result thaw_candidate(struct merge_candidate *cand)
 static enum merge_result merge_join_private(struct gmem_cursor *cur, struct page *page,
 					    struct merge_candidate *cand)
 {
+	if (!gmem_cursor_gains(&cand->cur, cand->page))
+		return MERGE_MISMATCH;
 	/* First the entry: a page that it has no more may be freed, and its words another's. */
 	if (!gmem_cursor_has(&cand->cur, cand->page) || hlist_unhashed(gmem_page_node(cand->page)))
 		return MERGE_STALE;
@@ -186,6 +214,8 @@ enum merge_result merge_join_frozen(struct gmem_cursor *cur, struct page *page, 
 static enum merge_result merge_with(struct gmem_cursor *cur, struct page *page, u32 digest,
 				    struct merge_candidate *cand)
 {
+	if (!gmem_cursor_gains(cur, page))
+		return merge_keep_whole(cur, page, &digest);
 	if (gmem_freeze(cur, page, false))
 		return MERGE_VOLATILE;
 	return merge_join_frozen(cur, page, digest, cand);
@@ -244,13 +274,36 @@ static enum merge_result merge_unique(struct gmem_cursor *cur, struct page *page
 	return r;
 }
 
+/**
+ * merge_candidate_stays() - is a candidate in a chunk that is whole, and stays so for now?
+ * @cur: the entry that found it
+ * @cand: the candidate, which is noted in its chunk
+ *
+ * Then nothing needs to be frozen. No lock is held but maybe that of @cur's chunk.
+ *
+ * Return: whether it is.
+ */
+bool merge_candidate_stays(struct gmem_cursor *cur, struct merge_candidate *cand)
+{
+	bool stays;
+
+	if (cand->shared || !gmem_cursor_whole(&cand->cur) ||
+	    gmem_cursor_same_lock(&cand->cur, cur) || !gmem_cursor_trylock(&cand->cur))
+		return false;
+	stays = !gmem_cursor_gains(&cand->cur, cand->page);
+	gmem_cursor_unlock(&cand->cur);
+	return stays;
+}
+
 /* One candidate, which is put. MERGE_VOLATILE also if the gmem is just being forked. */
 static enum merge_result merge_try(struct gmem_cursor *cur, struct page *page, u32 digest,
 				   struct merge_candidate *cand)
 {
 	enum merge_result r = MERGE_VOLATILE;
 
-	if (gmem_cursor_enter(cur)) {
+	if (merge_candidate_stays(cur, cand)) {
+		r = MERGE_MISMATCH;
+	} else if (gmem_cursor_enter(cur)) {
 		r = merge_with(cur, page, digest, cand);
 		gmem_cursor_unlock(cur);
 	}
@@ -281,7 +334,8 @@ static enum merge_result merge_search(struct gmem_cursor *cur, struct page *page
 			continue;
 		}
 		r = merge_try(cur, page, digest, &cand);
-		if (r == MERGE_SHARED || r == MERGE_VOLATILE)
+		if (r == MERGE_SHARED || r == MERGE_VOLATILE || r == MERGE_UNIQUE ||
+		    r == MERGE_NONE)
 			return r;
 		busy |= r == MERGE_BUSY;
 		if (r == MERGE_STALE)

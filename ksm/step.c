@@ -55,7 +55,11 @@ static void step_look(struct merge_step *s, struct gmem_cursor *cur)
 		it->found = !it->zero && gmem_cursor_shares(cur) &&
 			    merge_index_find(gmem_cursor_domain(cur), it->digest,
 					     page_to_nid(it->page), 0, &it->cand);
-		if (it->zero || it->found) {
+		if (it->found && merge_candidate_stays(cur, &it->cand)) {
+			it->result = MERGE_MISMATCH;
+		} else if ((it->zero || it->found) && !gmem_cursor_gains(cur, it->page)) {
+			it->result = merge_keep_whole(cur, it->page, it->zero ? NULL : &it->digest);
+		} else if (it->zero || it->found) {
 			s->frozen[s->nr_frozen].item = it;
 			s->freeze[s->nr_frozen].page = it->page;
 			s->freeze[s->nr_frozen++].nr = it->nr;
