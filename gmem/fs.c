@@ -24,16 +24,19 @@
 #include "gmem/internal.h"
 #include "gmem/policy.h"
 #include "gmem/space.h"
+#include "gmem/whole.h"
 
 #define GMEM_FS_MAGIC	0x6469746f
 
-enum fs_option { OPT_DOMAIN, OPT_GID, OPT_INODES, OPT_MODE, OPT_POLICY, OPT_SIZE, OPT_UID };
+enum fs_option { OPT_DOMAIN, OPT_GID, OPT_HUGE, OPT_INODES,
+		 OPT_MODE, OPT_POLICY, OPT_SIZE, OPT_UID };
 
 /**
  * struct fs_options - of a mount or a remount
  * @given: bits of enum fs_option
  * @domain: its name, or empty
  * @policy: DITTO_POLICY_*, or 0
+ * @huge: DITTO_GMEM_HUGEPAGE, GMEM_HUGE_ADVISED, or 0
  * @max: pages, 0 for no limit
  * @max_inodes: inodes, 0 for no limit
  * @uid: owner of the top directory
@@ -44,6 +47,7 @@ struct fs_options {
 	unsigned long given;
 	char domain[GMEM_DOMAIN_NAME];
 	u32 policy;
+	u32 huge;
 	unsigned long max;
 	unsigned long max_inodes;
 	kuid_t uid;
@@ -54,6 +58,7 @@ struct fs_options {
 static const struct fs_parameter_spec fs_parameters[] = {
 	fsparam_string("domain",	OPT_DOMAIN),
 	fsparam_u32("gid",		OPT_GID),
+	fsparam_string("huge",		OPT_HUGE),
 	fsparam_string("nr_inodes",	OPT_INODES),
 	fsparam_u32oct("mode",		OPT_MODE),
 	fsparam_string("policy",	OPT_POLICY),
@@ -82,6 +87,20 @@ static int option_policy(struct fs_context *fc, struct fs_options *o, const char
 	if (o->policy)
 		return 0;
 	return invalf(fc, "ditto: policy=%s: off, zero, self, secure or domain", name);
+}
+
+/* As tmpfs has it. */
+static int option_huge(struct fs_context *fc, struct fs_options *o, const char *name)
+{
+	if (!strcmp(name, "always"))
+		o->huge = DITTO_GMEM_HUGEPAGE;
+	else if (!strcmp(name, "advise"))
+		o->huge = GMEM_HUGE_ADVISED;
+	else if (!strcmp(name, "never"))
+		o->huge = 0;
+	else
+		return invalf(fc, "ditto: huge=%s: never, advise or always", name);
+	return 0;
 }
 
 /* Bytes with a suffix, or a percentage of the host's memory; in pages, rounded up. */
@@ -137,6 +156,8 @@ static int fs_parse_param(struct fs_context *fc, struct fs_parameter *param)
 		return option_domain(fc, o, param->string);
 	case OPT_POLICY:
 		return option_policy(fc, o, param->string);
+	case OPT_HUGE:
+		return option_huge(fc, o, param->string);
 	case OPT_SIZE:
 		return option_size(fc, o, param->string);
 	case OPT_INODES:
@@ -165,6 +186,7 @@ static struct gmem_fs *fs_new(const struct fs_options *o)
 	if (!fs)
 		return NULL;
 	fs->policy = o->policy;
+	fs->huge = o->huge;
 	fs->max_inodes = o->max_inodes;
 	fs->uid = o->uid;
 	fs->gid = o->gid;
@@ -206,6 +228,8 @@ static int fs_show_options(struct seq_file *m, struct dentry *root)
 		seq_show_option(m, "domain", fs->domain->name);
 	if (fs->policy)
 		seq_show_option(m, "policy", gmem_policy_name(fs->policy));
+	if (READ_ONCE(fs->huge))
+		seq_puts(m, fs->huge == DITTO_GMEM_HUGEPAGE ? ",huge=always" : ",huge=advise");
 	if (fs->space->max)
 		seq_printf(m, ",size=%luk", fs->space->max << (PAGE_SHIFT - 10));
 	if (fs->max_inodes)
@@ -290,6 +314,8 @@ static int fs_reconfigure(struct fs_context *fc)
 		return invalf(fc, "ditto: size: more is in use");
 	if (o->given & BIT(OPT_INODES))
 		WRITE_ONCE(fs->max_inodes, o->max_inodes);
+	if (o->given & BIT(OPT_HUGE))
+		WRITE_ONCE(fs->huge, o->huge);
 	return 0;
 }
 

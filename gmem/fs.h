@@ -19,6 +19,7 @@ struct gmem_space;
  * @space: its files' pages, referenced
  * @domain: its files', referenced; NULL: each its owner's
  * @policy: its files', DITTO_POLICY_*, which may not have a greater one; 0: the default
+ * @huge: which of its files get 2 MiB at a time: flags of a gmem; changed by a remount
  * @max_inodes: limit, 0 for none; changed by a remount, read without
  * @inodes: how many there are
  * @uid: owner of the top directory; constant, as all that follows
@@ -29,6 +30,7 @@ struct gmem_fs {
 	struct gmem_space *space;
 	struct gmem_domain *domain;
 	u32 policy;
+	u32 huge;
 	unsigned long max_inodes;
 	atomic_long_t inodes;
 	kuid_t uid;

@@ -32,7 +32,7 @@ static int inode_add_gmem(struct inode *inode, struct gmem_fs *fs)
 {
 	u32 flags = fs->policy == DITTO_POLICY_OFF ? DITTO_GMEM_NO_MERGE :
 						     DITTO_GMEM_POLICY(fs->policy);
-	struct gmem *g = gmem_create_in(0, flags, fs->space, fs->domain);
+	struct gmem *g = gmem_create_in(0, flags | READ_ONCE(fs->huge), fs->space, fs->domain);
 
 	if (IS_ERR(g))
 		return PTR_ERR(g);
