@@ -35,7 +35,8 @@
 #define CONTAINER_RAM_MIN (64 * MIB)	/* of the kernel, the agent, and a small command */
 
 enum { OPT_BACKING = 256, OPT_MERGE, OPT_DISK, OPT_BALLOON, OPT_NET, OPT_VSOCK, OPT_SHARE, OPT_RNG,
-       OPT_AGENT, OPT_CONFIG, OPT_PRINT_CONFIG, OPT_ROOTFS, OPT_IMAGE, OPT_DETACH };
+       OPT_AGENT, OPT_CONFIG, OPT_PRINT_CONFIG, OPT_ROOTFS, OPT_IMAGE, OPT_DETACH,
+       OPT_HUGEPAGES };
 
 #ifdef HAVE_SLIRP
 #define NET_USER	""
@@ -103,6 +104,8 @@ static const struct argp_option options[] = {
 	{ "backing", OPT_BACKING, "KIND", 0,
 	  "make RAM of a `gmem' or of `anon'ymous memory (default: gmem where the device has "
 	  "it)", 3 },
+	{ "hugepages", OPT_HUGEPAGES, NULL, 0,
+	  "take its memory in pieces of 2 MiB where the host has them", 3 },
 	{ "merge", OPT_MERGE, "POLICY", 0,
 	  "what its memory may be shared with: nothing (`off'), only zero pages given back "
 	  "(`zero'), it`self', any other of this policy, unnoticeably (`secure'), or its owner's "
@@ -421,6 +424,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case OPT_MERGE:
 		parse_merge(run, arg, state);
+		break;
+	case OPT_HUGEPAGES:
+		run->config.hugepages = true;
 		break;
 	case OPT_DETACH:
 		run->config.detached = run->config.attachable = true;

@@ -38,9 +38,11 @@ static int ram_map(struct ram *ram, int flags)
 	return 0;
 }
 
-static int ram_create_gmem(struct ram *ram, int dev_fd)
+static int ram_create_gmem(struct ram *ram, int dev_fd, bool huge)
 {
-	struct ditto_create_gmem args = { .size = ram_bytes(ram) };
+	struct ditto_create_gmem args = {
+		.size = ram_bytes(ram), .flags = huge ? DITTO_GMEM_HUGEPAGE : 0,
+	};
 	int ret;
 
 	ram->gmem_fd = ioctl(dev_fd, DITTO_CREATE_GMEM, &args);
@@ -52,7 +54,7 @@ static int ram_create_gmem(struct ram *ram, int dev_fd)
 	return ret;
 }
 
-static int ram_create_anon(struct ram *ram)
+static int ram_create_anon(struct ram *ram, bool huge)
 {
 	int ret;
 
@@ -62,6 +64,9 @@ static int ram_create_anon(struct ram *ram)
 		return ret;
 	/* Merging is a favour: a host kernel without KSM refuses, and that is fine. */
 	madvise(ram->host, ram_bytes(ram), MADV_MERGEABLE);
+	/* And one without huge pages refuses that. */
+	if (huge)
+		madvise(ram->host, ram_bytes(ram), MADV_HUGEPAGE);
 	return 0;
 }
 
@@ -71,13 +76,15 @@ static int ram_create_anon(struct ram *ram)
  * @dev_fd: the device, for a gmem
  * @size: bytes, a multiple of 4096
  * @backing: RAM_BACKING_GMEM or RAM_BACKING_ANON
+ * @huge: in pieces of 2 MiB where there are such
  *
  * Return: 0 or -errno.
  */
-int ram_create(struct ram *ram, int dev_fd, uint64_t size, enum ram_backing backing)
+int ram_create(struct ram *ram, int dev_fd, uint64_t size, enum ram_backing backing, bool huge)
 {
 	*ram = (struct ram){ .size = size, .gmem_fd = -1 };
-	return backing == RAM_BACKING_GMEM ? ram_create_gmem(ram, dev_fd) : ram_create_anon(ram);
+	return backing == RAM_BACKING_GMEM ? ram_create_gmem(ram, dev_fd, huge) :
+					     ram_create_anon(ram, huge);
 }
 
 /**

@@ -35,7 +35,7 @@ static inline uint64_t ram_low_size(uint64_t size)
 	return size < RAM_HOLE_START ? size : RAM_HOLE_START;
 }
 
-int ram_create(struct ram *ram, int dev_fd, uint64_t size, enum ram_backing backing);
+int ram_create(struct ram *ram, int dev_fd, uint64_t size, enum ram_backing backing, bool huge);
 int ram_adopt(struct ram *ram, int gmem_fd, uint64_t size);
 int ram_become(struct ram *ram, int gmem_fd);
 int ram_attach(const struct ram *ram, int vm_fd);

@@ -140,7 +140,8 @@ static int vm_create_ram(struct vm *vm, bool has_gmem)
 		complain("%s: has no gmem: only ditto's device has", vm->config->dev);
 		return -1;
 	}
-	ret = ram_create(&vm->ram, vm->dev_fd, vm->config->ram_size, backing);
+	ret = ram_create(&vm->ram, vm->dev_fd, vm->config->ram_size, backing,
+			 vm->config->hugepages);
 	if (!ret)
 		ret = ram_attach(&vm->ram, vm->fd);
 	errno = -ret;

@@ -51,6 +51,7 @@ enum vm_status {
  * @ram_size: bytes
  * @cpus: 1 to VM_CPUS_MAX
  * @backing: what to make the memory of
+ * @hugepages: in pieces of 2 MiB
  * @policy: what it may be shared with, DITTO_POLICY_*, or 0 for the module's default
  * @disk: its disks, open
  * @disks: how many
@@ -75,6 +76,7 @@ struct vm_config {
 	uint64_t ram_size;
 	unsigned int cpus;
 	enum ram_backing backing;
+	bool hugepages;
 	uint32_t policy;
 	struct disk_config disk[DISKS_MAX];
 	unsigned int disks;
