@@ -18,6 +18,9 @@ bool gmem_merge_runs(void);
 #ifdef DITTO_KUNIT
 /* Called by the checker when it has seen all entries. */
 extern void (*gmem_check_between)(void);
+
+/* Called when the page of entry @nr of a chunk that is filled whole is there; its lock is held. */
+extern void (*gmem_whole_between)(unsigned int nr);
 #endif
 
 #endif

@@ -12,7 +12,8 @@
  *    Then all entries are locked, which fails if one was ever written; mappings of the zero page
  *    go; and the pages come in. Where there is no such memory, or a limit is reached, the chunk
  *    is filled page by page, and marked so that nobody tries again (chunk->small).
- * 2. The mark is set while the entries are locked, and taken off with the chunk's lock held, by
+ * 2. The mark is set when the last page has come in, so that who sees it may map them all: what
+ *    is still locked reads as zero. It is taken off with the chunk's lock held, by
  *    gmem_chunk_split(), before an entry is locked or changed. It then zaps the whole chunk. So
  *    a binder that has seen the mark by gmem_whole() either is told by that zap, by way of its
  *    sequence count, or has made its mapping before, which that zap takes away.
@@ -120,6 +121,19 @@ static void whole_zap_zero(struct gmem *g, struct gmem_chunk *c)
 	gmem_zap_bindings(g, c->base, end);
 }
 
+#ifdef DITTO_KUNIT
+void (*gmem_whole_between)(unsigned int nr);
+#endif
+
+/* A page has come in; those of greater @nr have not. */
+static void whole_came(unsigned int nr)
+{
+#ifdef DITTO_KUNIT
+	if (gmem_whole_between)
+		gmem_whole_between(nr);
+#endif
+}
+
 /* Chunk's lock held. False: there is something. */
 static bool whole_put(struct gmem *g, struct gmem_chunk *c, struct page *pages)
 {
@@ -131,12 +145,13 @@ static bool whole_put(struct gmem *g, struct gmem_chunk *c, struct page *pages)
 	if (zmap)
 		whole_zap_zero(g, c);
 	bitmap_zero(c->gain, GMEM_CHUNK_PAGES);
-	WRITE_ONCE(c->whole, true);
 	for (i = 0; i < GMEM_CHUNK_PAGES; i++) {
 		gmem_page_adopt(pages + i, c, i);
 		gmem_note_changed(c, i);
 		gmem_entry_unlock(c, i, gmem_entry_make(pages + i, GMEM_DIRTY));
+		whole_came(i);
 	}
+	smp_store_release(&c->whole, true);	/* the entries, then the mark: gmem_whole() */
 	gmem_count_private(g, GMEM_CHUNK_PAGES);
 	atomic_long_inc(&g->nr_whole);
 	atomic_long_inc(&whole_knobs.chunks);
@@ -225,7 +240,7 @@ bool gmem_whole(struct gmem *g, pgoff_t off, unsigned long pfn)
 
 	rcu_read_lock();
 	c = gmem_chunk_lookup(g, off);
-	if (c && READ_ONCE(c->whole) &&
+	if (c && smp_load_acquire(&c->whole) &&		/* the mark, then the entries */
 	    (READ_ONCE(c->entry[0]) & GMEM_ADDR) >> PAGE_SHIFT == first)
 		while (i < GMEM_CHUNK_PAGES && !PageHWPoison(pfn_to_page(first + i)))
 			i++;

@@ -132,6 +132,37 @@ static void filled(struct kunit *test)
 	end(test, &w);
 }
 
+static struct {
+	struct gmem *g;
+	unsigned int pages, early;
+} coming;
+
+/* A vCPU that faults on the page that has just come in. */
+static void fault_between(unsigned int nr)
+{
+	struct gmem_mapping map;
+
+	coming.pages++;
+	if (!gmem_fault(coming.g, nr, true, &map) && nr < GMEM_CHUNK_PAGES - 1)
+		coming.early += gmem_whole(coming.g, nr, map.pfn);
+}
+
+/* Nobody maps all of it while a page of it is missing: the kernel reads zero there still. */
+static void not_before_all(struct kunit *test)
+{
+	struct whole w = make(test, 512, DITTO_GMEM_HUGEPAGE);
+
+	coming.g = w.g;
+	coming.pages = coming.early = 0;
+	gmem_whole_between = fault_between;
+	fake_store(test, w.g, 3, 1);
+	gmem_whole_between = NULL;
+	KUNIT_EXPECT_EQ(test, coming.early, 0);
+	if (nr_whole(w.g))
+		KUNIT_EXPECT_EQ(test, coming.pages, GMEM_CHUNK_PAGES);
+	end(test, &w);
+}
+
 static void put_and_count(struct kunit *test, u32 flags, long pages)
 {
 	struct whole w = make(test, 512, flags);
@@ -328,6 +359,7 @@ static void not_frozen(struct kunit *test)
 
 static struct kunit_case whole_cases[] = {
 	KUNIT_CASE(filled),
+	KUNIT_CASE(not_before_all),
 	KUNIT_CASE(wanted),
 	KUNIT_CASE(advised),
 	KUNIT_CASE(limited),
