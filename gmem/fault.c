@@ -224,15 +224,21 @@ static int own_single(struct gmem *g, struct gmem_chunk *c, unsigned int nr, uns
 	return ret;
 }
 
-static int own_entry(struct gmem *g, struct gmem_chunk *c, unsigned int nr, unsigned int n)
+/* @n: to be filled from @nr on; comes back with how many may have been. */
+static int own_entry(struct gmem *g, struct gmem_chunk *c, unsigned int nr, unsigned int *n)
 {
 	unsigned long seen = READ_ONCE(c->entry[nr]);
 	bool fresh = entry_fresh(seen);
 	int ret;
 
-	if (fresh && gmem_fill_whole(g, c))
-		return 0;
-	if (fresh && n > 1 && fill_run(g, c, nr, n))
+	if (fresh && unlikely(!READ_ONCE(c->small))) {
+		ret = gmem_fill_whole(g, c);
+		if (ret > 0)
+			*n = GMEM_CHUNK_PAGES - nr;
+		if (ret)
+			return min(ret, 0);
+	}
+	if (fresh && *n > 1 && fill_run(g, c, nr, *n))
 		return 0;
 	if (fresh && !gmem_space_take(g, 1))
 		return -ENOSPC;
@@ -320,9 +326,7 @@ static int own_run(struct gmem *g, pgoff_t off, unsigned int n)
 			ret = gmem_entry_idle(v) && !gmem_entry_wake(&c->entry[nr], &v) ?
 			      -EAGAIN : 0;
 		else
-			ret = own_entry(g, c, nr, n);
-		if (READ_ONCE(c->whole))
-			n = GMEM_CHUNK_PAGES - nr;
+			ret = own_entry(g, c, nr, &n);
 		gmem_chunk_put(c);
 	} while (ret == -EAGAIN);
 	smp_mb();	/* pairs with gmem_resize(): the entry, then the size */

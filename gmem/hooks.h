@@ -19,7 +19,10 @@ bool gmem_merge_runs(void);
 /* Called by the checker when it has seen all entries. */
 extern void (*gmem_check_between)(void);
 
-/* Called when the page of entry @nr of a chunk that is filled whole is there; its lock is held. */
+/*
+ * Called when a chunk is filled whole, and the first @nr of its pages are there: from 0, after the
+ * allocation, on; with its lock held; and once more, without, when it is over.
+ */
 extern void (*gmem_whole_between)(unsigned int nr);
 #endif
 

@@ -44,6 +44,7 @@ struct gmem_holder {
  * @whole: the pages of all entries are private, and lie one behind the other (whole.c); set and
  *	cleared under @lock
  * @small: it has been seen not to become so
+ * @filling: bit 0: somebody finds out whether it can (wait_on_bit_lock())
  * @gain: while it is whole, a bit for each page that could be merged; under @lock
  * @changed: a bit for each entry that is other than in the base; maybe for more. Changed with
  *	fork_lock held
@@ -55,6 +56,7 @@ struct gmem_chunk {
 	bool dead;
 	bool whole;
 	bool small;
+	unsigned long filling;
 	struct mutex lock;
 	struct gmem_dir *dir;
 	struct gmem_holder *holder;

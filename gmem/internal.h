@@ -70,8 +70,8 @@
  * size, and undoes what it did (gmem_undo(), under size_lock, so that the file is not made
  * longer meanwhile), or punching sees the entry.
  *
- * 7. Lock order: policy_lock, size_lock; mmap_lock, size_lock, fork_lock, chunk->lock, (a second
- * fork_lock and chunk->lock: trylock only), page
+ * 7. Lock order: policy_lock, size_lock; mmap_lock, chunk->filling, fork_lock; mmap_lock,
+ * size_lock, fork_lock, chunk->lock, (a second fork_lock and chunk->lock: trylock only), page
  * lock, bind_lock, the binder's locks; chunk->lock, readers_lock, i_mmap_rwsem; chunk->lock, the
  * merge index' bucket lock; fork_lock, root_lock; mmap_lock, reader_mutex, a reader's lock, all
  * that a fault takes. Nothing is allocated under chunk->lock. The

@@ -11,7 +11,9 @@
  * 1. Filling. The memory is allocated, zeroed and split into pages before anybody can see it.
  *    Then all entries are locked, which fails if one was ever written; mappings of the zero page
  *    go; and the pages come in. Where there is no such memory, or a limit is reached, the chunk
- *    is filled page by page, and marked so that nobody tries again (chunk->small).
+ *    is filled page by page, and marked so that nobody tries again (chunk->small). One thread
+ *    does this, and others that write to the chunk wait for it: each would take 2 MiB of what
+ *    the limit leaves, and get nothing for it, not even its page.
  * 2. The mark is set when the last page has come in, so that who sees it may map them all: what
  *    is still locked reads as zero. It is taken off with the chunk's lock held, by
  *    gmem_chunk_split(), before an entry is locked or changed. It then zaps the whole chunk. So
@@ -33,6 +35,7 @@
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/sysfs.h>
+#include <linux/wait_bit.h>
 #include <ditto.h>
 
 #include "gmem/bind.h"
@@ -125,8 +128,7 @@ static void whole_zap_zero(struct gmem *g, struct gmem_chunk *c)
 void (*gmem_whole_between)(unsigned int nr);
 #endif
 
-/* A page has come in; those of greater @nr have not. */
-static void whole_came(unsigned int nr)
+static void whole_step(unsigned int nr)
 {
 #ifdef DITTO_KUNIT
 	if (gmem_whole_between)
@@ -149,7 +151,7 @@ static bool whole_put(struct gmem *g, struct gmem_chunk *c, struct page *pages)
 		gmem_page_adopt(pages + i, c, i);
 		gmem_note_changed(c, i);
 		gmem_entry_unlock(c, i, gmem_entry_make(pages + i, GMEM_DIRTY));
-		whole_came(i);
+		whole_step(i + 1);
 	}
 	smp_store_release(&c->whole, true);	/* the entries, then the mark: gmem_whole() */
 	gmem_count_private(g, GMEM_CHUNK_PAGES);
@@ -172,7 +174,7 @@ static bool whole_enter(struct gmem *g, struct gmem_chunk *c, struct page *pages
 	return done;
 }
 
-static bool whole_fill(struct gmem *g, struct gmem_chunk *c)
+static bool whole_try(struct gmem *g, struct gmem_chunk *c)
 {
 	struct page *pages;
 	unsigned int i;
@@ -180,8 +182,11 @@ static bool whole_fill(struct gmem *g, struct gmem_chunk *c)
 	if (!gmem_space_take(g, GMEM_CHUNK_PAGES))
 		return false;
 	pages = gmem_pages_alloc(g, GMEM_CHUNK_SHIFT);
-	if (pages && whole_enter(g, c, pages))
+	whole_step(0);
+	if (pages && whole_enter(g, c, pages)) {
+		whole_step(GMEM_CHUNK_PAGES + 1);
 		return true;
+	}
 	for (i = 0; pages && i < GMEM_CHUNK_PAGES; i++)
 		gmem_page_free(pages + i);
 	gmem_space_give(g, GMEM_CHUNK_PAGES);
@@ -198,27 +203,41 @@ static bool chunk_untouched(const struct gmem_chunk *c)
 	return true;
 }
 
-/**
- * gmem_fill_whole() - give a chunk that nobody has written to all of its pages, in one piece
- * @g: the gmem, one of whose entries is about to be written
- * @c: the entry's chunk, referenced, and claimed
- *
- * Process context, no lock held but mmap_lock. Neither reclaims memory nor waits for it.
- *
- * Return: true if the chunk has its pages. Else the caller goes on with its entry.
- */
-bool gmem_fill_whole(struct gmem *g, struct gmem_chunk *c)
+/* Is the chunk whole? If it can be, it is afterwards. One thread at a time. */
+static bool whole_fill(struct gmem *g, struct gmem_chunk *c)
 {
-	if (READ_ONCE(c->small) || !whole_wanted(g) ||
-	    c->base + GMEM_CHUNK_PAGES > gmem_npages(g))
+	if (READ_ONCE(c->whole))
+		return true;
+	if (READ_ONCE(c->small))
 		return false;
-	if (chunk_untouched(c)) {
-		if (whole_fill(g, c))
+	if (whole_wanted(g) && c->base + GMEM_CHUNK_PAGES <= gmem_npages(g) && chunk_untouched(c)) {
+		if (whole_try(g, c))
 			return true;
 		atomic_long_inc(&whole_knobs.failed);
 	}
 	WRITE_ONCE(c->small, true);
 	return false;
+}
+
+/**
+ * gmem_fill_whole() - give a chunk that nobody has written to all of its pages, in one piece
+ * @g: the gmem, one of whose entries is about to be written
+ * @c: the entry's chunk, referenced, and claimed; not known to be small
+ *
+ * Process context, no lock held but mmap_lock. Neither reclaims memory nor waits for it. The chunk
+ * is small from now on if it is not whole: the caller goes on with its entry.
+ *
+ * Return: 1 if the chunk has its pages; 0 if not; -EINTR when a fatal signal came.
+ */
+int gmem_fill_whole(struct gmem *g, struct gmem_chunk *c)
+{
+	bool done;
+
+	if (wait_on_bit_lock(&c->filling, 0, TASK_KILLABLE))
+		return -EINTR;
+	done = whole_fill(g, c);
+	clear_and_wake_up_bit(0, &c->filling);
+	return done;
 }
 
 /**

@@ -56,7 +56,7 @@ extern struct whole_knobs whole_knobs;
 int whole_knobs_add(struct kobject *parent);
 void whole_knobs_remove(void);
 void gmem_note_advice(struct gmem *g, const struct vm_area_struct *vma);
-bool gmem_fill_whole(struct gmem *g, struct gmem_chunk *c);
+int gmem_fill_whole(struct gmem *g, struct gmem_chunk *c);
 void gmem_chunk_split(struct gmem *g, struct gmem_chunk *c, enum gmem_split why);
 void gmem_chunk_split_common(struct gmem_chunk *c);
 void gmem_whole_end(struct gmem_chunk *c);

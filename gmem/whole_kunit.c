@@ -3,6 +3,9 @@
  * KUnit tests of whole chunks: when one is filled, and each way in which it is split, with a fake
  * MMU (fake.h) that maps all of one at a time.
  */
+#include <linux/completion.h>
+#include <linux/delay.h>
+#include <linux/kthread.h>
 #include <linux/mman.h>
 #include <ditto.h>
 
@@ -135,16 +138,27 @@ static void filled(struct kunit *test)
 static struct {
 	struct gmem *g;
 	unsigned int pages, early;
-} coming;
+	struct completion wrote;
+	int ret;
+} between;
+
+static void hook_set(struct gmem *g, void (*hook)(unsigned int nr))
+{
+	between.g = g;
+	between.pages = between.early = 0;
+	gmem_whole_between = hook;
+}
 
 /* A vCPU that faults on the page that has just come in. */
 static void fault_between(unsigned int nr)
 {
 	struct gmem_mapping map;
 
-	coming.pages++;
-	if (!gmem_fault(coming.g, nr, true, &map) && nr < GMEM_CHUNK_PAGES - 1)
-		coming.early += gmem_whole(coming.g, nr, map.pfn);
+	if (!nr || nr >= GMEM_CHUNK_PAGES)
+		return;
+	between.pages++;
+	if (!gmem_fault(between.g, nr - 1, true, &map))
+		between.early += gmem_whole(between.g, nr - 1, map.pfn);
 }
 
 /* Nobody maps all of it while a page of it is missing: the kernel reads zero there still. */
@@ -152,15 +166,87 @@ static void not_before_all(struct kunit *test)
 {
 	struct whole w = make(test, 512, DITTO_GMEM_HUGEPAGE);
 
-	coming.g = w.g;
-	coming.pages = coming.early = 0;
-	gmem_whole_between = fault_between;
+	hook_set(w.g, fault_between);
 	fake_store(test, w.g, 3, 1);
 	gmem_whole_between = NULL;
-	KUNIT_EXPECT_EQ(test, coming.early, 0);
+	KUNIT_EXPECT_EQ(test, between.early, 0);
 	if (nr_whole(w.g))
-		KUNIT_EXPECT_EQ(test, coming.pages, GMEM_CHUNK_PAGES);
+		KUNIT_EXPECT_EQ(test, between.pages, GMEM_CHUNK_PAGES - 1);
 	end(test, &w);
+}
+
+static int write_beside(void *unused)
+{
+	u64 value = 7;
+
+	between.ret = gmem_write(between.g, 7 << PAGE_SHIFT, &value, sizeof(value));
+	complete(&between.wrote);
+	return 0;
+}
+
+static void write_between(unsigned int nr)
+{
+	if (nr)
+		return;
+	between.pages = !IS_ERR(kthread_run(write_beside, NULL, "ditto-beside"));
+	msleep(50);	/* it waits, or has failed */
+}
+
+static struct gmem *make_file(struct kunit *test, struct gmem_space *space, pgoff_t pages)
+{
+	struct gmem *g = gmem_create_in(0, DITTO_GMEM_HUGEPAGE, space, NULL);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(g));
+	KUNIT_ASSERT_EQ(test, gmem_resize(g, pages), 0);
+	return g;
+}
+
+/* Two that write to a chunk at the same time take 2 MiB of the limit, not twice as much. */
+static void filled_once(struct kunit *test)
+{
+	struct gmem_space *space = gmem_space_new(512);
+	struct gmem *g = make_file(test, space, 512);
+	long failed = atomic_long_read(&whole_knobs.failed);
+
+	init_completion(&between.wrote);
+	hook_set(g, write_between);
+	fake_store(test, g, 3, 3);
+	gmem_whole_between = NULL;
+	KUNIT_EXPECT_EQ(test, between.pages, 1);
+	wait_for_completion(&between.wrote);
+	if (nr_whole(g)) {
+		KUNIT_EXPECT_EQ(test, between.ret, 0);
+		KUNIT_EXPECT_EQ(test, fake_load(test, g, 7), 7);
+		KUNIT_EXPECT_EQ(test, atomic_long_read(&whole_knobs.failed), failed);
+	}
+	KUNIT_EXPECT_EQ(test, fake_load(test, g, 3), 3);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	gmem_put(g);
+	gmem_space_put(space);
+}
+
+/* The file gets shorter before the pages are there; and when they are, it is split. */
+static void cut_between(unsigned int nr)
+{
+	if (!nr)
+		gmem_resize(between.g, 600);
+	else if (nr > GMEM_CHUNK_PAGES)
+		gmem_punch(between.g, 513, 514);
+}
+
+static void cut_while_filled(struct kunit *test)
+{
+	struct gmem_space *space = gmem_space_new(0);
+	struct gmem *g = make_file(test, space, 1024);
+
+	hook_set(g, cut_between);
+	fake_store(test, g, 520, 3);
+	gmem_whole_between = NULL;
+	KUNIT_EXPECT_LE(test, nr_private(g), 600 - 512 - 1);
+	KUNIT_EXPECT_EQ(test, fake_load(test, g, 520), 3);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	gmem_put(g);
+	gmem_space_put(space);
 }
 
 static void put_and_count(struct kunit *test, u32 flags, long pages)
@@ -360,6 +446,8 @@ static void not_frozen(struct kunit *test)
 static struct kunit_case whole_cases[] = {
 	KUNIT_CASE(filled),
 	KUNIT_CASE(not_before_all),
+	KUNIT_CASE(filled_once),
+	KUNIT_CASE(cut_while_filled),
 	KUNIT_CASE(wanted),
 	KUNIT_CASE(advised),
 	KUNIT_CASE(limited),
