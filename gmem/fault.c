@@ -475,6 +475,29 @@ int gmem_fault(struct gmem *g, pgoff_t off, bool write, struct gmem_mapping *out
 	return min(gmem_fault_run(g, off, write, out, 1), 0);
 }
 
+/* @n entries of a chunk. */
+static void mark_dirty(struct gmem *g, pgoff_t off, unsigned int n)
+{
+	struct gmem_chunk *c;
+	bool marked = false;
+	unsigned long *e;
+	unsigned long v;
+
+	if (off >= gmem_npages(g))
+		return;
+	rcu_read_lock();
+	c = gmem_chunk_lookup(g, off);
+	if (c && gmem_chunk_held_by(c, g)) {
+		for (e = &c->entry[off % GMEM_CHUNK_PAGES]; n--; e++) {
+			v = READ_ONCE(*e);
+			marked |= gmem_entry_private(v) && gmem_entry_set(e, v, GMEM_DIRTY);
+		}
+		if (marked)
+			gmem_chunk_touch(c);
+	}
+	rcu_read_unlock();
+}
+
 /**
  * gmem_mark_dirty() - a binder dropped a mapping through which was written
  * @g: the gmem
@@ -484,19 +507,17 @@ int gmem_fault(struct gmem *g, pgoff_t off, bool write, struct gmem_mapping *out
  */
 void gmem_mark_dirty(struct gmem *g, pgoff_t off)
 {
-	struct gmem_chunk *c;
-	unsigned long *e;
-	unsigned long v;
+	mark_dirty(g, off, 1);
+}
 
-	if (off >= gmem_npages(g))
-		return;
-	rcu_read_lock();
-	c = gmem_chunk_lookup(g, off);
-	if (c && gmem_chunk_held_by(c, g)) {
-		e = &c->entry[off % GMEM_CHUNK_PAGES];
-		v = READ_ONCE(*e);
-		if (gmem_entry_private(v) && gmem_entry_set(e, v, GMEM_DIRTY))
-			gmem_chunk_touch(c);
-	}
-	rcu_read_unlock();
+/**
+ * gmem_mark_chunk_dirty() - a binder dropped a mapping of a whole chunk, likewise
+ * @g: the gmem
+ * @off: first offset of the chunk
+ *
+ * As gmem_mark_dirty(), for all of its pages.
+ */
+void gmem_mark_chunk_dirty(struct gmem *g, pgoff_t off)
+{
+	mark_dirty(g, off, GMEM_CHUNK_PAGES);
 }

@@ -224,6 +224,7 @@ int gmem_fault(struct gmem *g, pgoff_t off, bool write, struct gmem_mapping *out
 int gmem_fault_run(struct gmem *g, pgoff_t off, bool write, struct gmem_mapping *out,
 		   unsigned int n);
 void gmem_mark_dirty(struct gmem *g, pgoff_t off);
+void gmem_mark_chunk_dirty(struct gmem *g, pgoff_t off);
 
 /* 2 MiB in one piece (whole.c). */
 bool gmem_whole(struct gmem *g, pgoff_t off, unsigned long pfn);

@@ -100,6 +100,16 @@ u64 tdp_clear_bits(u64 *sptep, u64 bits)
 	return old;
 }
 
+/* Of one slot; and if that has a gmem, of a whole chunk. Nobody asks of a process's memory. */
+static void note_large_dirty(struct mmu *mmu, const struct tdp_zap *zap, gfn_t gfn)
+{
+	struct memslot *slot = zap->tell_all ? slots_in_front(mmu, gfn) : zap->slot;
+
+	slot = memslot_behind(slot, gfn);
+	if (slot && slot->gmem && memslot_has(slot, gfn))
+		gmem_mark_chunk_dirty(slot->gmem, memslot_offset(slot, gfn));
+}
+
 /**
  * tdp_zap_note_dirty() - tell the gmem behind a dirty leaf that is gone
  * @mmu: the caller is in a read section of its srcu, or holds @lock
@@ -111,20 +121,21 @@ u64 tdp_clear_bits(u64 *sptep, u64 bits)
 void tdp_zap_note_dirty(struct mmu *mmu, struct tdp_zap *zap, u64 spte, gfn_t gfn, int level)
 {
 	struct memslot *slot = zap->slot;
-	gfn_t end = gfn + tdp_pages(level);
 
 	if (!(spte & tdp_dirty_bits(mmu->host->format)))
 		return;
-	for (; gfn < end; gfn++) {
-		if (zap->tell_all)
-			slot = slots_in_front(mmu, gfn);	/* its gfns may be private by now */
-		/* The leaf may have been of either slot: with private memory take that one. */
-		if (mmu->private_mem && slot && slot->private)
-			slot = slot->private;
-		slot = memslot_behind(slot, gfn);
-		if (slot && slot->gmem && memslot_has(slot, gfn))
-			gmem_mark_dirty(slot->gmem, memslot_offset(slot, gfn));
+	if (level > 1) {
+		note_large_dirty(mmu, zap, gfn);
+		return;
 	}
+	if (zap->tell_all)
+		slot = slots_in_front(mmu, gfn);	/* its gfns may be private by now */
+	/* The leaf may have been of either slot: with private memory take that one. */
+	if (mmu->private_mem && slot && slot->private)
+		slot = slot->private;
+	slot = memslot_behind(slot, gfn);
+	if (slot && slot->gmem && memslot_has(slot, gfn))
+		gmem_mark_dirty(slot->gmem, memslot_offset(slot, gfn));
 }
 
 /* Read and free a detached table and all below it. */
