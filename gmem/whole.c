@@ -291,7 +291,8 @@ static void split_gain(struct gmem *g, struct gmem_chunk *c)
  * @c: the chunk, its lock held; it may have been whole or not
  * @why: for the figures
  *
- * The binders' mappings of all of it are gone afterwards.
+ * The binders' mappings of all of it are gone afterwards. They tell by gmem_mark_dirty() what was
+ * written through these.
  */
 void gmem_chunk_split(struct gmem *g, struct gmem_chunk *c, enum gmem_split why)
 {
@@ -302,10 +303,10 @@ void gmem_chunk_split(struct gmem *g, struct gmem_chunk *c, enum gmem_split why)
 		split_gain(g, c);
 	WRITE_ONCE(c->whole, false);
 	WRITE_ONCE(c->small, true);
-	atomic_long_dec(&g->nr_whole);
 	atomic_long_dec(&whole_knobs.chunks);
 	atomic_long_inc(&whole_knobs.splits[why]);
 	gmem_zap_bindings(g, c->base, c->base + GMEM_CHUNK_PAGES);
+	atomic_long_dec(&g->nr_whole);	/* now: till then gmem_has_whole() */
 }
 
 /**
@@ -334,6 +335,8 @@ void gmem_chunk_split_common(struct gmem_chunk *c)
 /**
  * gmem_has_whole() - has a gmem any whole chunk?
  * @g: the gmem
+ *
+ * A binder that is to zap one, because it is split, finds that it has.
  *
  * Return: whether there is one that it may change.
  */

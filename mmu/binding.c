@@ -2,7 +2,8 @@
 /*
  * What gmem asks of a slot that maps it: zap, write-protect, harvest dirty bits, show
  * the mappings.  Each callback turns offsets into gfns and walks the TDP tables of that
- * range.  They run with gmem's locks held: nothing here calls gmem.
+ * range.  They run with gmem's locks held: nothing here calls gmem, but gmem_mark_dirty() and the
+ * like, which take none.
  *
  * The hard part is the order: the bits are taken from the tables with mmu->lock held for
  * write, then the TLBs are flushed, and only then may gmem rely on the result.
@@ -20,13 +21,19 @@ static struct memslot *binding_slot(struct gmem_binding *b)
 	return container_of(b, struct memslot, binding);
 }
 
+/*
+ * What gmem takes away for its own sake it knows of, and it is of no use to tell of that. But a
+ * whole chunk goes for the sake of one page: then the dirty bits of all the others are here,
+ * in a large leaf or in leaves of pages.
+ */
 static void binding_zap(struct gmem_binding *b, pgoff_t start, pgoff_t end)
 {
 	struct memslot *slot = binding_slot(b);
 	struct mmu *mmu = slot->mmu;
 	struct tdp_zap zap;
 
-	tdp_zap_init(&zap, NULL);
+	tdp_zap_init(&zap, slot);
+	zap.large_only = !gmem_has_whole(slot->gmem);
 	write_lock(&mmu->lock);
 	mmu_invalidated(mmu);
 	tdp_zap_range(mmu, &zap, memslot_gfn(slot, start), memslot_gfn(slot, end));
@@ -35,6 +42,7 @@ static void binding_zap(struct gmem_binding *b, pgoff_t start, pgoff_t end)
 	tdp_zap_finish(mmu, &zap, true);
 }
 
+/* Never of a whole chunk. */
 static void binding_zap_some(struct gmem_binding *b, pgoff_t base, const unsigned long *set)
 {
 	struct memslot *slot = binding_slot(b);

@@ -124,10 +124,10 @@ void tdp_zap_note_dirty(struct mmu *mmu, struct tdp_zap *zap, u64 spte, gfn_t gf
 
 	if (!(spte & tdp_dirty_bits(mmu->host->format)))
 		return;
-	if (level > 1) {
+	if (level > 1)
 		note_large_dirty(mmu, zap, gfn);
+	if (level > 1 || zap->large_only)
 		return;
-	}
 	if (zap->tell_all)
 		slot = slots_in_front(mmu, gfn);	/* its gfns may be private by now */
 	/* The leaf may have been of either slot: with private memory take that one. */
@@ -225,13 +225,14 @@ static void zap_level(struct mmu *mmu, struct tdp_zap *zap, u64 *table, int leve
  * tdp_zap_init() - begin to zap
  * @zap: on the stack
  * @slot: all that will be zapped is the slot's: its gmem, if it has one, is told
- *	which pages were dirty.  NULL: nobody is (because it is gmem that zaps)
+ *	which pages were dirty.  NULL: nobody is (because it is gmem that zaps just these pages)
  */
 void tdp_zap_init(struct tdp_zap *zap, struct memslot *slot)
 {
 	INIT_LIST_HEAD(&zap->tables);
 	zap->slot = slot;
 	zap->tell_all = false;
+	zap->large_only = false;
 	zap->changed = false;
 	zap->epoch = 0;
 }

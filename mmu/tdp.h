@@ -101,6 +101,7 @@ static inline u64 tdp_dirty_bits(const struct tdp_format *f)
  *	first gfn and level (private): below the first gfn of 512 there is room
  * @slot: the gmem of this slot is told of dirty leaves; NULL: nobody is
  * @tell_all: the gmems of whatever slots there are, are told
+ * @large_only: and of large leaves only
  * @changed: a permission was taken away
  * @epoch: the last one that this opened
  */
@@ -108,6 +109,7 @@ struct tdp_zap {
 	struct list_head tables;
 	struct memslot *slot;
 	bool tell_all;
+	bool large_only;
 	bool changed;
 	u64 epoch;
 };

@@ -244,6 +244,40 @@ static void whole_logged(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_check(test, g.t), 0);
 }
 
+/* One page goes. What was written of the others is not forgotten with the leaf that they had. */
+static void whole_split_dirty(struct kunit *test)
+{
+	struct gmem_test g = whole_setup(test);
+
+	large(test, &g, 17, MMU_WRITE);
+	KUNIT_EXPECT_EQ(test, whole_scanned(test, &g), 0);
+	KUNIT_EXPECT_EQ(test, whole_scanned(test, &g), 512);
+	*whole_entry(&g) |= TEST_DIRTY;
+	KUNIT_ASSERT_EQ(test, gmem_punch(g.gmem, 5, 6), 0);
+	KUNIT_EXPECT_EQ(test, whole_scanned(test, &g), 0);
+	KUNIT_EXPECT_EQ(test, whole_scanned(test, &g), 511);
+}
+
+/* Nor where it is mapped by pages. */
+static void whole_split_dirty_page(struct kunit *test)
+{
+	struct gmem_test g = whole_setup(test);
+	u64 n, *table;
+
+	g.t->format.max_level = 1;
+	for (n = 0; n < 8; n++)
+		KUNIT_ASSERT_EQ(test, test_fault(g.t, page_gpa(n), MMU_WRITE), 0);
+	if (!gmem_has_whole(g.gmem))
+		kunit_skip(test, "no 2 MiB to be had");
+	KUNIT_EXPECT_EQ(test, whole_scanned(test, &g), 0);
+	KUNIT_EXPECT_EQ(test, whole_scanned(test, &g), 512);
+	table = tdp_table(&g.t->format, *whole_entry(&g));
+	table[3] |= TEST_DIRTY;
+	KUNIT_ASSERT_EQ(test, gmem_punch(g.gmem, 5, 6), 0);
+	KUNIT_EXPECT_EQ(test, whole_scanned(test, &g), 510);
+	KUNIT_EXPECT_EQ(test, whole_scanned(test, &g), 511);
+}
+
 static struct kunit_case whole_cases[] = {
 	KUNIT_CASE(whole_leaf),
 	KUNIT_CASE(whole_misfits),
@@ -252,6 +286,8 @@ static struct kunit_case whole_cases[] = {
 	KUNIT_CASE(whole_again_alone),
 	KUNIT_CASE(whole_dirty),
 	KUNIT_CASE(whole_logged),
+	KUNIT_CASE(whole_split_dirty),
+	KUNIT_CASE(whole_split_dirty_page),
 	{}
 };
 
