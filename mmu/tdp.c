@@ -365,6 +365,15 @@ struct table_walk {
 	void *arg;
 };
 
+/*
+ * What a fork has made read-only keeps its dirty bit until it is the gmem's own again, and written
+ * in place. Till then nobody harvests it.
+ */
+static bool leaf_is_written(const struct tdp_format *f, u64 spte)
+{
+	return (spte & f->writable) && (spte & tdp_dirty_bits(f));
+}
+
 /* The loop of an idle pass: a few instructions for each 2 MiB. */
 static void walk_used_tables(struct mmu *mmu, const struct table_walk *w, u64 *table, gfn_t base)
 {
@@ -376,7 +385,7 @@ static void walk_used_tables(struct mmu *mmu, const struct table_walk *w, u64 *t
 	for (; gfn < last; gfn += tdp_pages(2), sptep++) {
 		u64 spte = READ_ONCE(*sptep);
 
-		if (spte & (tdp_is_leaf(f, spte, 2) ? tdp_dirty_bits(f) : f->accessed))
+		if (tdp_is_leaf(f, spte, 2) ? leaf_is_written(f, spte) : spte & f->accessed)
 			w->fn(mmu, sptep, gfn, w->arg);
 	}
 }
@@ -403,7 +412,7 @@ static void walk_tables(struct mmu *mmu, const struct table_walk *w, u64 *table,
 
 /**
  * tdp_for_each_used_table() - call a function for each table of leaves that the CPU has used, and
- * each leaf of 2 MiB that it has written to
+ * each leaf of 2 MiB that it has written to, and may write to still
  * @mmu: @lock held, for write if @fn changes something. Its format has accessed bits
  * @start: first gfn
  * @end: gfn after the last; tables of which a part is in the range are among them

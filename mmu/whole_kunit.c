@@ -106,6 +106,14 @@ static void whole_in_place_of_table(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_check(test, g.t), 0);
 }
 
+static unsigned long whole_surveyed(struct gmem_binding *b)
+{
+	unsigned long chunks[BITS_TO_LONGS(GMEM_DIR_CHUNKS)] = { 0 };
+
+	b->ops->survey(b, 0, NPAGES, chunks);
+	return chunks[0];
+}
+
 /* Both sides of a fork may map it for reading; who writes has pages. */
 static void whole_forked(struct kunit *test)
 {
@@ -116,6 +124,8 @@ static void whole_forked(struct kunit *test)
 	KUNIT_ASSERT_FALSE(test, IS_ERR(child));
 	KUNIT_EXPECT_EQ(test, page_spte(g.t, 17), spte & ~TEST_WRITABLE);
 	KUNIT_EXPECT_EQ(test, test_check(test, g.t), 0);
+	/* It was written; but nobody can write to it, and it is not to be seen at each pass. */
+	KUNIT_EXPECT_EQ(test, whole_surveyed(&slots_search(&g.t->mmu, BASE_GFN)->binding), 0);
 	tdp_zap_all(&g.t->mmu, true);
 	KUNIT_ASSERT_EQ(test, test_fault(g.t, page_gpa(3), MMU_READ), 0);
 	KUNIT_EXPECT_EQ(test, page_spte(g.t, 3) & (TEST_LARGE | TEST_WRITABLE), TEST_LARGE);
@@ -145,15 +155,8 @@ static void whole_again_alone(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, test_fault(g.t, page_gpa(7), MMU_WRITE), 0);
 	KUNIT_EXPECT_TRUE(test, gmem_has_whole(g.gmem));
 	KUNIT_EXPECT_EQ(test, page_spte(g.t, 7) & ~TEST_ACCESSED, spte & ~TEST_ACCESSED);
+	KUNIT_EXPECT_EQ(test, whole_surveyed(&slots_search(&g.t->mmu, BASE_GFN)->binding), 1);
 	KUNIT_EXPECT_EQ(test, test_check(test, g.t), 0);
-}
-
-static unsigned long whole_surveyed(struct gmem_binding *b)
-{
-	unsigned long chunks[BITS_TO_LONGS(GMEM_DIR_CHUNKS)] = { 0 };
-
-	b->ops->survey(b, 0, NPAGES, chunks);
-	return chunks[0];
 }
 
 static unsigned int whole_harvested(struct gmem_binding *b)
