@@ -61,12 +61,15 @@ struct whole_knobs whole_knobs = {
  * @g: the gmem
  * @vma: a mapping of it; its mm's mmap_lock is held
  *
- * MADV_HUGEPAGE and MADV_NOHUGEPAGE; the last mapping that was seen decides.
+ * MADV_HUGEPAGE and MADV_NOHUGEPAGE; the last mapping that was seen decides, of those of who may
+ * write to the file: others do not decide what is done to its memory.
  */
 void gmem_note_advice(struct gmem *g, const struct vm_area_struct *vma)
 {
 	int advice = vma->vm_flags & VM_HUGEPAGE ? 1 : vma->vm_flags & VM_NOHUGEPAGE ? -1 : 0;
 
+	if ((vma->vm_flags & (VM_SHARED | VM_MAYWRITE)) != (VM_SHARED | VM_MAYWRITE))
+		return;
 	if (advice && READ_ONCE(g->advice) != advice)
 		WRITE_ONCE(g->advice, advice);
 }

@@ -275,23 +275,30 @@ static void wanted(struct kunit *test)
 	whole_knobs.mode = mode;
 }
 
+static void advise(struct gmem *g, struct vm_area_struct *vma, unsigned long flags)
+{
+	*(unsigned long *)&vma->vm_flags = flags;
+	gmem_note_advice(g, vma);
+}
+
 static void advised(struct kunit *test)
 {
 	struct vm_area_struct *vma = kunit_kzalloc(test, sizeof(*vma), GFP_KERNEL);
 	struct gmem *g = gmem_create_in(1024 * PAGE_SIZE, GMEM_HUGE_ADVISED, NULL, NULL);
+	const unsigned long ours = VM_SHARED | VM_MAYWRITE;
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(g));
 	fake_store(test, g, 3, 1);
 	KUNIT_EXPECT_EQ(test, nr_private(g), 1);
-	*(unsigned long *)&vma->vm_flags = VM_HUGEPAGE;
-	gmem_note_advice(g, vma);
+	advise(g, vma, ours | VM_HUGEPAGE);
 	fake_store(test, g, 600, 1);
 	KUNIT_EXPECT_EQ(test, nr_private(g), 513);
 	KUNIT_EXPECT_EQ(test, gmem_punch(g, 0, 1024), 0);
-	*(unsigned long *)&vma->vm_flags = VM_NOHUGEPAGE;
-	gmem_note_advice(g, vma);
-	*(unsigned long *)&vma->vm_flags = 0;
-	gmem_note_advice(g, vma);
+	advise(g, vma, ours | VM_NOHUGEPAGE);
+	advise(g, vma, ours);
+	/* Who may only read, and who has copies of his own, has no say. */
+	advise(g, vma, VM_SHARED | VM_HUGEPAGE);
+	advise(g, vma, VM_MAYWRITE | VM_HUGEPAGE);
 	fake_store(test, g, 600, 1);
 	KUNIT_EXPECT_EQ(test, nr_private(g), 1);
 	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
