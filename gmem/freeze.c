@@ -249,6 +249,25 @@ int gmem_examined(struct gmem_cursor *cur, struct page *page)
 	return -EBUSY;
 }
 
+/**
+ * gmem_put_off() - somebody holds a page, or too many map it: not now
+ * @cur: its entry, not frozen, the chunk's lock held
+ *
+ * As after gmem_freeze() for that reason, it counts as written, and is left alone for some scans.
+ */
+void gmem_put_off(struct gmem_cursor *cur)
+{
+	unsigned long *e = &cur->c->entry[cur->nr], v = READ_ONCE(*e);
+	unsigned long new;
+
+	do {
+		new = (v & ~(GMEM_PENDING | GMEM_WAIT_MASK)) | GMEM_DIRTY |
+		      GMEM_WAIT(GMEM_WAIT_BUSY);
+	} while (!try_cmpxchg(e, &v, new));
+	gmem_count_pending(cur->g, v, new);
+	gmem_chunk_touch(cur->c);
+}
+
 /*
  * The entry is locked, so no new mapping can be made. May user space's be taken away? Not if
  * somebody just makes one, or holds the page.

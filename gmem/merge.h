@@ -203,6 +203,7 @@ struct page *gmem_cursor_pending(const struct gmem_cursor *cur);
 int gmem_examined(struct gmem_cursor *cur, struct page *page);
 bool gmem_cursor_gains(struct gmem_cursor *cur, struct page *page);
 bool gmem_cursor_whole(const struct gmem_cursor *cur);
+void gmem_put_off(struct gmem_cursor *cur);
 int gmem_freeze(struct gmem_cursor *cur, struct page *page, bool keep_readers);
 void gmem_freeze_some(struct gmem_cursor *cur, struct gmem_freeze *f, unsigned int n);
 void gmem_thaw_pending(struct gmem_cursor *cur);

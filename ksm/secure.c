@@ -79,7 +79,11 @@ static enum merge_result secure_locked(struct gmem_cursor *cur, struct page **ne
 
 	if (!page || !gmem_cursor_has(cur, page))
 		return MERGE_NONE;
-	if (!gmem_cursor_gains(cur, page) || gmem_freeze(cur, page, false))
+	if (!gmem_cursor_gains(cur, page)) {
+		gmem_put_off(cur);
+		return MERGE_VOLATILE;
+	}
+	if (gmem_freeze(cur, page, false))
 		return MERGE_VOLATILE;
 	return secure_join(cur, page, new);
 }

@@ -146,12 +146,36 @@ static void whole_secure(struct kunit *test)
 	guest_free(&a);
 }
 
+/* Somebody holds all of it: it is looked at now and then, not at each pass. */
+static void whole_secure_held(struct kunit *test)
+{
+	struct guest a = whole_make(test);
+	struct page *first;
+	unsigned int i;
+
+	whole_put(test, &a, 0, 0);
+	first = pfn_to_page(a.f->pfn[0]);
+	for (i = 0; i < 512; i++)
+		get_page(first + i);
+	KUNIT_ASSERT_EQ(test, gmem_set_policy(a.g, DITTO_POLICY_SECURE), 0);
+	KUNIT_EXPECT_EQ(test, passes(6, MERGE_VOLATILE), 512);
+	KUNIT_EXPECT_TRUE(test, whole(&a));
+	for (i = 0; i < 512; i++)
+		put_page(first + i);
+	passes(8, MERGE_UNIQUE);
+	KUNIT_EXPECT_FALSE(test, whole(&a));
+	KUNIT_EXPECT_EQ(test, nr_shared(a.g), 512);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	guest_free(&a);
+}
+
 static struct kunit_case whole_cases[] = {
 	KUNIT_CASE(whole_zero_pages),
 	KUNIT_CASE(whole_pairs),
 	KUNIT_CASE(whole_and_pages),
 	KUNIT_CASE(whole_written),
 	KUNIT_CASE(whole_secure),
+	KUNIT_CASE(whole_secure_held),
 	{}
 };
 
