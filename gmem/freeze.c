@@ -596,6 +596,17 @@ bool gmem_page_calm(struct page *page)
 }
 
 /**
+ * gmem_page_whole() - is a page part of a whole chunk? For the checker
+ * @page: in the merge index, with the bucket's lock held
+ *
+ * Return: whether it is.
+ */
+bool gmem_page_whole(struct page *page)
+{
+	return !gmem_page_is_shared(page) && READ_ONCE(gmem_page_chunk(page)->whole);
+}
+
+/**
  * gmem_page_placed() - is a page in the entry that it says? For the checker
  * @page: private, in the merge index, with the bucket's lock held
  *

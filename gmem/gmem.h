@@ -25,7 +25,8 @@
  * from every TLB. When the binder itself drops or write-protects a mapping whose
  * dirty bit is set (a memslot goes away, page tables are recycled, the dirty log),
  * it calls gmem_mark_dirty(), or the merge engine would miss that write (a page
- * not merged, never a wrong one).
+ * not merged, never a wrong one). So it does in ops->zap() where gmem_has_whole():
+ * a whole chunk is zapped when one of its pages goes.
  */
 #ifndef DITTO_GMEM_GMEM_H
 #define DITTO_GMEM_GMEM_H

@@ -220,6 +220,7 @@ void gmem_apart_end(struct page *page);
 bool gmem_cursor_apart(const struct gmem_cursor *cur);
 struct gmem_domain *gmem_page_domain(struct page *page);
 bool gmem_page_calm(struct page *page);
+bool gmem_page_whole(struct page *page);
 bool gmem_page_placed(struct page *page);
 
 /*

@@ -325,6 +325,12 @@ bool merge_index_find(struct gmem_domain *domain, u32 digest, int nid, unsigned 
 	return found;
 }
 
+/* Is it examined, and to be merged with an equal one? In a whole chunk it is noted, and stays. */
+static bool page_mergeable(struct page *page)
+{
+	return gmem_page_calm(page) && !page_full(page) && !gmem_page_whole(page);
+}
+
 /*
  * Two equal pages that have both been examined: neither will be examined again before it
  * changes, so they would never be merged. @node: the first; the others are behind it.
@@ -339,8 +345,8 @@ static int check_lost(struct seq_file *m, struct hlist_node *node)
 		if (*gmem_page_digest(page) != *gmem_page_digest(other) ||
 		    gmem_page_domain(page) != gmem_page_domain(other) ||
 		    (gmem_page_is_shared(page) && gmem_page_is_shared(other)) ||
-		    !gmem_page_calm(page) || !gmem_page_calm(other) || page_full(page) ||
-		    page_full(other) || !nodes_fit(page_to_nid(page), page_to_nid(other)))
+		    !page_mergeable(page) || !page_mergeable(other) ||
+		    !nodes_fit(page_to_nid(page), page_to_nid(other)))
 			continue;
 		merge_read_begin();
 		equal = merge_pages_equal(page_address(page), page_address(other));

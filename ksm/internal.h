@@ -232,7 +232,7 @@ enum merge_result merge_join_frozen(struct gmem_cursor *cur, struct page *page, 
 enum merge_result merge_keep_unique(struct gmem_cursor *cur, struct page *page, u32 digest,
 				    unsigned int known);
 enum merge_result merge_keep_whole(struct gmem_cursor *cur, struct page *page, const u32 *digest);
-bool merge_candidate_stays(struct gmem_cursor *cur, struct merge_candidate *cand);
+enum merge_result merge_candidate_whole(struct gmem_cursor *cur, struct merge_candidate *cand);
 void merge_candidate_put(struct merge_candidate *cand);
 
 /* secure.c */

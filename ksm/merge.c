@@ -17,8 +17,10 @@
  * again; that examination then finds the present page.
  *
  * Where a chunk is whole (gmem/whole.c) none of its pages is frozen before enough of them could
- * be merged. Until then they are examined, and in the index, but stay what they are; and a
- * candidate there counts as one that is not equal.
+ * be merged. Until then they are examined, and noted if they have a candidate, but stay what they
+ * are; and a candidate there is noted too, and counts as one that is not equal. Two such pages
+ * with the same digest are in the index, so that others find them: more would be found before
+ * what can be merged with, and hide it.
  *
  * A private candidate needs a second chunk lock, which is only tried for (trylock). If that
  * fails, the page must not go into the index, because a page in the index is not examined
@@ -89,20 +91,24 @@ static u32 page_digest(struct page *page, const hsiphash_key_t *key)
  * merge_keep_whole() - a page could be merged, but its chunk is whole and is to stay so for now
  * @cur: the page's entry, its chunk's lock held
  * @page: the page
- * @digest: of it, so that others find it; or NULL: it is all zero
+ * @digest: of it, so that others find it; or NULL: it is all zero, or there is a shared page
+ *	that they find
  *
  * gmem_cursor_gains() has noted it, and has it examined once more when that changes.
  *
- * Return: as merge_keep_unique().
+ * Return: as merge_keep_unique(), but never MERGE_BUSY.
  */
 enum merge_result merge_keep_whole(struct gmem_cursor *cur, struct page *page, const u32 *digest)
 {
-	if (digest)
-		return merge_keep_unique(cur, page, *digest, UINT_MAX);
 	if (!gmem_cursor_has(cur, page))
 		return MERGE_NONE;
 	gmem_merge_forget(page);
-	return gmem_examined(cur, page) ? MERGE_VOLATILE : MERGE_UNIQUE;
+	if (digest)
+		merge_index_insert(page, *digest, gmem_cursor_domain(cur), 1);
+	if (!gmem_examined(cur, page))
+		return MERGE_UNIQUE;
+	gmem_merge_forget(page);
+	return MERGE_VOLATILE;
 }
 
 /* Steps 2 to 6 for a page that looked all zero. The chunk's lock is held. */
@@ -210,12 +216,43 @@ enum merge_result merge_join_frozen(struct gmem_cursor *cur, struct page *page, 
 	return r;
 }
 
+/**
+ * merge_candidate_whole() - is a candidate in a chunk that is whole, and stays so for now?
+ * @cur: the entry that found it, its chunk's lock held
+ * @cand: the candidate, which is noted in its chunk
+ *
+ * Return: MERGE_MISMATCH: it is, and cannot be merged with; MERGE_BUSY: its chunk is locked;
+ * MERGE_NONE: it is not.
+ */
+enum merge_result merge_candidate_whole(struct gmem_cursor *cur, struct merge_candidate *cand)
+{
+	bool gains;
+
+	if (cand->shared || !gmem_cursor_whole(&cand->cur))
+		return MERGE_NONE;
+	if (gmem_cursor_same_lock(&cand->cur, cur)) {
+		gains = gmem_cursor_gains(&cand->cur, cand->page);
+	} else {
+		if (!gmem_cursor_trylock(&cand->cur))
+			return MERGE_BUSY;
+		gains = gmem_cursor_gains(&cand->cur, cand->page);
+		gmem_cursor_unlock(&cand->cur);
+	}
+	return gains ? MERGE_NONE : MERGE_MISMATCH;
+}
+
 /* Steps 2 to 6 against one candidate. The chunk's lock is held. */
 static enum merge_result merge_with(struct gmem_cursor *cur, struct page *page, u32 digest,
 				    struct merge_candidate *cand)
 {
+	enum merge_result r = merge_candidate_whole(cur, cand);
+
+	if (r == MERGE_BUSY)
+		return r;
 	if (!gmem_cursor_gains(cur, page))
-		return merge_keep_whole(cur, page, &digest);
+		return merge_keep_whole(cur, page, cand->shared ? NULL : &digest);
+	if (r == MERGE_MISMATCH)
+		return r;
 	if (gmem_freeze(cur, page, false))
 		return MERGE_VOLATILE;
 	return merge_join_frozen(cur, page, digest, cand);
@@ -274,36 +311,13 @@ static enum merge_result merge_unique(struct gmem_cursor *cur, struct page *page
 	return r;
 }
 
-/**
- * merge_candidate_stays() - is a candidate in a chunk that is whole, and stays so for now?
- * @cur: the entry that found it
- * @cand: the candidate, which is noted in its chunk
- *
- * Then nothing needs to be frozen. No lock is held but maybe that of @cur's chunk.
- *
- * Return: whether it is.
- */
-bool merge_candidate_stays(struct gmem_cursor *cur, struct merge_candidate *cand)
-{
-	bool stays;
-
-	if (cand->shared || !gmem_cursor_whole(&cand->cur) ||
-	    gmem_cursor_same_lock(&cand->cur, cur) || !gmem_cursor_trylock(&cand->cur))
-		return false;
-	stays = !gmem_cursor_gains(&cand->cur, cand->page);
-	gmem_cursor_unlock(&cand->cur);
-	return stays;
-}
-
 /* One candidate, which is put. MERGE_VOLATILE also if the gmem is just being forked. */
 static enum merge_result merge_try(struct gmem_cursor *cur, struct page *page, u32 digest,
 				   struct merge_candidate *cand)
 {
 	enum merge_result r = MERGE_VOLATILE;
 
-	if (merge_candidate_stays(cur, cand)) {
-		r = MERGE_MISMATCH;
-	} else if (gmem_cursor_enter(cur)) {
+	if (gmem_cursor_enter(cur)) {
 		r = merge_with(cur, page, digest, cand);
 		gmem_cursor_unlock(cur);
 	}

@@ -40,6 +40,19 @@ static void step_read(struct merge_step *s, struct gmem_cursor *cur)
 	rcu_read_unlock();
 }
 
+/* What becomes of a page that is zero or has a candidate: MERGE_SHARED if it is to be frozen. */
+static enum merge_result step_may(struct gmem_cursor *cur, struct merge_item *it)
+{
+	enum merge_result r = it->found ? merge_candidate_whole(cur, &it->cand) : MERGE_NONE;
+
+	if (r == MERGE_BUSY)
+		return r;
+	if (!gmem_cursor_gains(cur, it->page))
+		return merge_keep_whole(cur, it->page,
+					it->zero || it->cand.shared ? NULL : &it->digest);
+	return r == MERGE_MISMATCH ? r : MERGE_SHARED;
+}
+
 /* Step 1, with the chunk's lock: what is to be frozen? */
 static void step_look(struct merge_step *s, struct gmem_cursor *cur)
 {
@@ -55,17 +68,13 @@ static void step_look(struct merge_step *s, struct gmem_cursor *cur)
 		it->found = !it->zero && gmem_cursor_shares(cur) &&
 			    merge_index_find(gmem_cursor_domain(cur), it->digest,
 					     page_to_nid(it->page), 0, &it->cand);
-		if (it->found && merge_candidate_stays(cur, &it->cand)) {
-			it->result = MERGE_MISMATCH;
-		} else if ((it->zero || it->found) && !gmem_cursor_gains(cur, it->page)) {
-			it->result = merge_keep_whole(cur, it->page, it->zero ? NULL : &it->digest);
-		} else if (it->zero || it->found) {
-			s->frozen[s->nr_frozen].item = it;
-			s->freeze[s->nr_frozen].page = it->page;
-			s->freeze[s->nr_frozen++].nr = it->nr;
-		} else {
-			it->result = merge_keep_unique(cur, it->page, it->digest, 0);
-		}
+		it->result = it->zero || it->found ? step_may(cur, it) :
+			     merge_keep_unique(cur, it->page, it->digest, 0);
+		if (it->result != MERGE_SHARED)
+			continue;
+		s->frozen[s->nr_frozen].item = it;
+		s->freeze[s->nr_frozen].page = it->page;
+		s->freeze[s->nr_frozen++].nr = it->nr;
 	}
 }
 

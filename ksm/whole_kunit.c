@@ -114,6 +114,57 @@ static void whole_and_pages(struct kunit *test)
 	guest_free(&c);
 }
 
+/* Of many, all gain, though not all of them are in the index. */
+static void whole_crowd(struct kunit *test)
+{
+	struct guest s[5];
+	unsigned int i;
+	long shared = 0;
+
+	for (i = 0; i < ARRAY_SIZE(s); i++) {
+		s[i] = whole_make(test);
+		whole_put(test, &s[i], GAIN, 1000);
+	}
+	passes(12, MERGE_SHARED);
+	for (i = 0; i < ARRAY_SIZE(s); i++) {
+		KUNIT_EXPECT_FALSE(test, whole(&s[i]));
+		shared += nr_shared(s[i].g);
+	}
+	KUNIT_EXPECT_EQ(test, shared, ARRAY_SIZE(s) * GAIN);
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	for (i = 0; i < ARRAY_SIZE(s); i++)
+		guest_free(&s[i]);
+}
+
+/* Pages that stay do not hide the one that others can be merged with, before or behind it. */
+static void whole_many_equal(struct kunit *test)
+{
+	struct guest a = whole_make(test), b = guest_make(test, 16), c = whole_make(test);
+	pgoff_t i;
+
+	whole_put(test, &a, 0, 0);
+	whole_put(test, &c, 0, 0);
+	for (i = 0; i < GAIN - 1; i++)
+		KUNIT_ASSERT_EQ(test, guest_put(&a, i, 77), 0);
+	passes(4, MERGE_UNIQUE);
+	for (i = 0; i < 4; i++) {
+		KUNIT_ASSERT_EQ(test, guest_put(&b, i, 77), 0);
+		passes(4, MERGE_SHARED);
+		KUNIT_EXPECT_EQ(test, nr_shared(b.g), i ? i + 1 : 0);
+	}
+	for (i = 0; i < GAIN - 1; i++)
+		KUNIT_ASSERT_EQ(test, guest_put(&c, i, 77), 0);
+	passes(4, MERGE_UNIQUE);
+	KUNIT_ASSERT_EQ(test, guest_put(&b, 4, 77), 0);
+	passes(4, MERGE_SHARED);
+	KUNIT_EXPECT_EQ(test, nr_shared(b.g), 5);
+	KUNIT_EXPECT_TRUE(test, whole(&a) && whole(&c));
+	KUNIT_EXPECT_EQ(test, fake_check_all(test), 0);
+	guest_free(&a);
+	guest_free(&b);
+	guest_free(&c);
+}
+
 /* What was noted and then written counts no more. */
 static void whole_written(struct kunit *test)
 {
@@ -173,6 +224,8 @@ static struct kunit_case whole_cases[] = {
 	KUNIT_CASE(whole_zero_pages),
 	KUNIT_CASE(whole_pairs),
 	KUNIT_CASE(whole_and_pages),
+	KUNIT_CASE(whole_crowd),
+	KUNIT_CASE(whole_many_equal),
 	KUNIT_CASE(whole_written),
 	KUNIT_CASE(whole_secure),
 	KUNIT_CASE(whole_secure_held),
