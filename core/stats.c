@@ -159,6 +159,7 @@ static const struct stats_item stats_vm[] = {
 	BYTES("compressed", VM_AT(kinds.compressed)),
 	BYTES("compressed_to", VM_AT(kinds.compressed_to)),
 	BYTES("zero", VM_AT(kinds.zero)),
+	BYTES("huge", VM_AT(kinds.huge)),
 	COUNT("breaks", VM_AT(kinds.breaks)),
 	COUNT("remote_tlb_flush", VM_AT(flushes)),
 	COUNT("remote_tlb_flush_requests", VM_AT(flush_requests)),

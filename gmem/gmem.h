@@ -78,6 +78,7 @@ struct gmem_usage {
  * @compressed: offsets whose contents are compressed
  * @compressed_to: what these have been compressed to
  * @zero: offsets whose zero page was given back
+ * @huge: of @unique, in whole chunks
  * @breaks: no bytes: how often a write gave a shared one its own page again
  * @end: in jiffies: what has not been looked at by then counts as merged, not as forked; 0: never
  */
@@ -89,6 +90,7 @@ struct gmem_kinds {
 	u64 compressed;
 	u64 compressed_to;
 	u64 zero;
+	u64 huge;
 	u64 breaks;
 };
 

@@ -82,5 +82,6 @@ void gmem_kinds(struct gmem *g, struct gmem_kinds *k)
 	k->compressed += kinds_bytes(&g->nr_squeezed);
 	k->compressed_to += max(0L, atomic_long_read(&g->squeezed_bytes));
 	k->zero += kinds_bytes(&g->nr_zeroed);
+	k->huge += kinds_bytes(&g->nr_whole) << GMEM_CHUNK_SHIFT;
 	k->breaks += max(0L, atomic_long_read(&g->nr_breaks));
 }

@@ -3,6 +3,8 @@
  * The files of KVM_GET_STATS_FD: they describe themselves, count, and outlive the process that made
  * them. And what only they can show: how few page tables a machine has.
  */
+#include <fcntl.h>
+#include <linux/falloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
@@ -244,6 +246,28 @@ static void number_refused(int dev, u64 id)
 	CHECKED(seteuid(0));
 }
 
+/* What is in pieces of 2 MiB, while it is; where the host has none this is 0. */
+static void number_huge(int dev, u64 id, struct vm *vm)
+{
+	const u64 piece = 2ul << 20;
+	const u32 now = KVM_STATS_TYPE_INSTANT;
+	int fd = gmem_new(2 * piece, DITTO_GMEM_HUGEPAGE);
+	u8 *map = gmem_map(fd, 2 * piece);
+	struct ditto_gmem_stats s;
+
+	CHECKED(vm_set_gmem_slot(vm, 5, 0, 0x40000000, 2 * piece, fd, 0));
+	ASSERT_EQ(by_number(dev, id, "huge", now), 0);
+	map[5] = 1;
+	CHECKED(ioctl(fd, DITTO_GMEM_STATS, &s));
+	ASSERT(s.huge_bytes == piece || s.private_bytes < piece);
+	ASSERT_EQ(by_number(dev, id, "huge", now), s.huge_bytes);
+	CHECKED(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, PAGE_SIZE));
+	ASSERT_EQ(by_number(dev, id, "huge", now), 0);
+	CHECKED(vm_set_gmem_slot(vm, 5, 0, 0x40000000, 0, fd, 0));
+	munmap(map, 2 * piece);
+	close(fd);
+}
+
 /* Who may see a machine gets its statistics by its number, sums over vCPUs and all kinds. */
 static void number(const void *arg)
 {
@@ -270,6 +294,7 @@ static void number(const void *arg)
 	ASSERT_EQ(by_number(dev, id, "forked", now), 0);
 	number_refused(dev, id);
 	if (vm->gmem >= 0) {
+		number_huge(dev, id, vm);
 		ASSERT(unique > 0);
 		child = fork_vm(vm);
 		ASSERT_EQ(by_number(dev, id, "unique", now), 0);
