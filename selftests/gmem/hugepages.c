@@ -2,8 +2,8 @@
 /*
  * Guest memory in pieces of 2 MiB: who gets them, that a guest and its VMM see in them what was
  * written, and what is left of one when a part of it is punched, merged, forked, pinned, logged,
- * compressed or limited. The checker looks at every entry of every table each time. Runs as root;
- * ditto only. HUGE_SECONDS makes the races long.
+ * compressed or limited; and that a host that has none gives pages. The checker looks at every
+ * entry of every table each time. Runs as root; ditto only. HUGE_SECONDS makes the races long.
  */
 #include <fcntl.h>
 #include <linux/falloc.h>
@@ -81,6 +81,14 @@ static u64 private_bytes(int fd)
 
 	CHECKED(ioctl(fd, DITTO_GMEM_STATS, &s));
 	return s.private_bytes;
+}
+
+static u64 shared_bytes(int fd)
+{
+	struct ditto_gmem_stats s;
+
+	CHECKED(ioctl(fd, DITTO_GMEM_STATS, &s));
+	return s.shared_bytes;
 }
 
 /**
@@ -244,6 +252,37 @@ static void files(const void *arg)
 	over();
 }
 
+/* fallocate() of a file takes pieces, too, and where the file ends in one it takes pages. */
+static void allocated(const void *arg)
+{
+	struct stat st;
+	long filled;
+	int fd;
+
+	quiet();
+	begin("huge=always");
+	filled = figure("filled");
+	fd = open_file("f", SIZE + PIECE);
+	CHECKED(fallocate(fd, 0, 0, SIZE + 5 * PAGE_SIZE));
+	if (figure("filled") == filled)
+		skip("the host has no 2 MiB in one piece");
+	ASSERT_EQ(figure("filled"), filled + PIECES + 1);
+	CHECKED(fstat(fd, &st));
+	ASSERT_EQ(st.st_blocks * 512, SIZE + PIECE);
+	CHECKED(ftruncate(fd, PIECE + 7 * PAGE_SIZE));
+	CHECKED(fstat(fd, &st));
+	ASSERT_EQ(st.st_blocks * 512, PIECE + 7 * PAGE_SIZE);
+	CHECKED(ftruncate(fd, 0));
+	CHECKED(fallocate(fd, 0, 0, PIECE + 7 * PAGE_SIZE));
+	CHECKED(fstat(fd, &st));
+	ASSERT_EQ(st.st_blocks * 512, PIECE + 7 * PAGE_SIZE);
+	ASSERT_EQ(figure("chunks"), 1);
+	close(fd);
+	unlink(DITTO "/f");
+	end();
+	over();
+}
+
 /* A slot over a mapping that was advised, as QEMU has it. */
 static void window(const void *arg)
 {
@@ -350,7 +389,8 @@ static void merged(const void *arg)
 	}
 	merge_all();
 	ASSERT_EQ(figure("split_merge"), splits);
-	ASSERT_EQ(knob_read(DITTO_KSM "pages_sharing"), 0);
+	ASSERT_EQ(private_bytes(w[0].fd), SIZE);
+	ASSERT_EQ(private_bytes(w[1].fd), SIZE);
 	ASSERT_EQ(knob_violations(), 0);
 	/* One more, in each. */
 	*word(&w[0], 63) = *word(&w[1], 63) = 1063;
@@ -381,7 +421,9 @@ static void merged_zero(const void *arg)
 	need_pieces(&w, 1);
 	merge_all();
 	ASSERT_EQ(huge_bytes(w.fd), 0);
-	ASSERT_EQ(knob_read(DITTO_KSM "ksm_zero_pages"), PIECE / PAGE_SIZE - ROUND);
+	/* What it has written is all the same. */
+	ASSERT_EQ(private_bytes(w.fd), 0);
+	ASSERT_EQ(shared_bytes(w.fd), ROUND * PAGE_SIZE);
 	ASSERT_EQ(knob_violations(), 0);
 	guest_round(&w);
 	ASSERT_EQ(*word(&w, 9), 2);
@@ -581,6 +623,76 @@ static void limited(const void *arg)
 	umount2(CGROUP, MNT_DETACH);
 }
 
+static u64 meminfo(const char *name)
+{
+	FILE *file = fopen("/proc/meminfo", "r");
+	unsigned long kib = 0;
+	char line[128];
+
+	ASSERT(file);
+	while (fgets(line, sizeof(line), file))
+		if (!strncmp(line, name, strlen(name)))
+			kib = strtoul(line + strlen(name), NULL, 10);
+	fclose(file);
+	return kib * 1024ull;
+}
+
+/* Take nearly all of the host's memory, and give back every other page of a part of it. */
+static u8 *fragment(u64 *size)
+{
+	u64 left = 64 * MIB, holes = 256 * MIB, at, all = meminfo("MemFree:");
+	u8 *map;
+
+	if (all < left + holes)
+		skip("the host has %llu MiB free", (unsigned long long)(all / MIB));
+	*size = (all - left) & ~(PIECE - 1);
+	map = mmap(NULL, *size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT(map != MAP_FAILED);
+	madvise(map, *size, MADV_NOHUGEPAGE);
+	for (at = 0; at < *size; at += PAGE_SIZE)
+		map[at] = 1;
+	for (at = 0; at < holes; at += 2 * PAGE_SIZE)
+		CHECKED(madvise(map + at, PAGE_SIZE, MADV_DONTNEED));
+	return map;
+}
+
+/* Where there are no more pieces the rest is pages, and nobody sees a difference. */
+static void fragmented(const void *arg)
+{
+	const unsigned long pieces = 64;
+	unsigned long n = 0, i;
+	u64 size, before;
+	long failed;
+	u8 *all, *map;
+	int fd;
+
+	quiet();
+	all = fragment(&size);
+	failed = figure("failed");
+	fd = gmem_new(pieces * PIECE, DITTO_GMEM_HUGEPAGE);
+	map = gmem_map(fd, pieces * PIECE);
+	for (; n < pieces && figure("failed") == failed; n++)
+		map[n * PIECE + 5] = n + 1;
+	if (figure("failed") == failed)
+		skip("the host has pieces enough");
+	note("%lu pieces, then none", n - 1);
+	ASSERT_EQ(huge_bytes(fd), (n - 1) * PIECE);
+	before = private_bytes(fd);
+	ASSERT(before > huge_bytes(fd) && before < huge_bytes(fd) + MIB);
+	for (i = 0; i < PIECE / PAGE_SIZE; i++)
+		map[(n - 1) * PIECE + i * PAGE_SIZE + 9] = i;
+	ASSERT_EQ(private_bytes(fd), n * PIECE);
+	ASSERT_EQ(huge_bytes(fd), (n - 1) * PIECE);
+	for (i = 0; i < n; i++)
+		ASSERT_EQ(map[i * PIECE + 5], i + 1);
+	for (i = 0; i < PIECE / PAGE_SIZE; i++)
+		ASSERT_EQ(map[(n - 1) * PIECE + i * PAGE_SIZE + 9], (u8)i);
+	munmap(all, size);
+	munmap(map, pieces * PIECE);
+	close(fd);
+	over();
+}
+
 /* ---- everything at once ---- */
 
 static struct {
@@ -658,6 +770,7 @@ int main(int argc, char **argv)
 		{ "touched", touched },
 		{ "asked", asked },
 		{ "files", files },
+		{ "allocated", allocated },
 		{ "window", window },
 		{ "punched", punched },
 		{ "merged", merged },
@@ -668,6 +781,7 @@ int main(int argc, char **argv)
 		{ "compressed", compressed },
 		{ "broken", broken },
 		{ "limited", limited },
+		{ "fragmented", fragmented, NULL, 150 },
 		{ "races", races, NULL, 900 },
 	};
 
