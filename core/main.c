@@ -19,6 +19,7 @@
 #include "gmem/gmem.h"
 #include "ksm/ksm.h"
 #include "mmu/wait.h"
+#include "mmu/window.h"
 #include "x86/board/irqfd.h"
 #include "x86/cpu/clocksource.h"
 #include "x86/cpu/cpuid_host.h"
@@ -143,11 +144,16 @@ static int main_setup_memory(void)
 	err = merge_init(main_kobj);
 	if (err)
 		goto exit_gmem;
-	err = mmu_wait_init();
+	err = windows_setup();
 	if (err)
 		goto exit_merge;
+	err = mmu_wait_init();
+	if (err)
+		goto teardown_windows;
 	return 0;
 
+teardown_windows:
+	windows_teardown();
 exit_merge:
 	merge_exit();
 exit_gmem:
@@ -160,6 +166,7 @@ put_kobj:
 static void main_teardown_memory(void)
 {
 	mmu_wait_exit();
+	windows_teardown();
 	merge_exit();
 	gmem_exit();
 	kobject_put(main_kobj);

@@ -151,8 +151,11 @@ struct walk_fault {
  *	under @slots_lock
  * @gmems_tree: the same by address
  * @windows_dead: windows that are no longer looked up; @lock for write
- * @nr_windows_dead: and those that are just being freed; likewise
- * @windows_work: frees them
+ * @windows_passing: those before them, which readers may still have; filled when it is empty,
+ *	@lock for write, and emptied by @windows_work
+ * @nr_windows_dead: windows in both; likewise
+ * @windows_rcu: when readers have them no more
+ * @windows_work: frees them then
  * @nr_pages: sum of the memslots' sizes; @slots_lock, read without
  * @mm: of user-backed slots; set once under @slots_lock before the first exists
  * @notifier: registered in @mm once that is set
@@ -207,6 +210,7 @@ struct mmu {
 	struct list_head gmems;
 	u32 policy;
 	struct rb_root gmems_tree;
+	struct rcu_head windows_rcu;
 	struct work_struct windows_work;
 	u64 nr_pages;
 	struct mutex adopt_lock;
@@ -230,6 +234,7 @@ struct mmu {
 	unsigned long inv_active;
 	unsigned long inv_start, inv_end;
 	struct list_head windows_dead;
+	struct list_head windows_passing;
 	unsigned int nr_windows_dead;
 #ifdef DITTO_DEBUG
 	u64 epoch;

@@ -2,6 +2,7 @@
 /*
  * KUnit: user-backed slots: what the process's memory is, and its own changes of it.
  */
+#include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/hugetlb.h>
 #include <linux/uaccess.h>
@@ -204,7 +205,7 @@ static unsigned long test_map_gmem(struct kunit *test, u64 size)
 	return hva;
 }
 
-/* Tables of a window that has ended are freed by a work item, which waits for readers. */
+/* Tables of a window that has ended are freed by a work item, after readers. */
 static void window_tables(struct kunit *test)
 {
 	unsigned long hva = test_map_gmem(test, SZ_4M);
@@ -218,6 +219,9 @@ static void window_tables(struct kunit *test)
 
 	idx = srcu_read_lock_notrace(&t->mmu.srcu);
 	KUNIT_ASSERT_EQ(test, vm_munmap(hva, PAGE_SIZE), 0);
+	/* A reader may take as long as a user likes: no thread waits for it. */
+	msleep(20);
+	KUNIT_EXPECT_EQ(test, work_busy(&t->mmu.windows_work), 0);
 	KUNIT_EXPECT_EQ(test, page_spte(t, 1), 0);
 	KUNIT_EXPECT_EQ(test, t->mmu.nr_windows_dead, 1);
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&t->mmu.nr_tables), 5);
@@ -227,6 +231,7 @@ static void window_tables(struct kunit *test)
 	atomic_long_add(3, &t->mmu.nr_tables);
 	srcu_read_unlock_notrace(&t->mmu.srcu, idx);
 
+	srcu_barrier(&t->mmu.srcu);
 	flush_work(&t->mmu.windows_work);
 	KUNIT_EXPECT_EQ(test, t->mmu.nr_windows_dead, 0);
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&t->mmu.nr_tables), 3);

@@ -29,9 +29,12 @@
  * 4. The end, step by step. Under mmu->lock for write: take the window from its slot, bump
  *    the invalidation sequence, zap, flush. So nothing of it is mapped when the notifier
  *    returns, and a fault that found it starts again. The caller may not sleep: the rest,
- *    which waits for readers of mmu->srcu and for the gmem's callbacks, a work item does.
- *    Until then callbacks may come; they find nothing to do, or zap what is not theirs,
- *    which costs a fault.
+ *    which waits for the gmem's callbacks, a work item does. Until then callbacks may come;
+ *    they find nothing to do, or zap what is not theirs, which costs a fault.
+ *    Readers of mmu->srcu may still have it. One that waits for memory which user space
+ *    provides stays for as long as that likes, so no thread may wait for readers: the work
+ *    item is queued when they are gone. One grace period serves all windows that came
+ *    together; those that come meanwhile have the next.
  *
  * Lock order: mmap_lock, the gmem's bind_lock, mmu->lock. Neither slots_lock nor mmap_lock is
  * taken by the work item, so who frees a slot may wait for it.
@@ -52,13 +55,15 @@
  * struct window - a window
  * @slot: as which it is found
  * @zap: what it mapped, from its end on
- * @dead: in mmu->windows_dead
+ * @dead: in mmu->windows_dead, then in mmu->windows_passing
  */
 struct window {
 	struct memslot slot;
 	struct tdp_zap zap;
 	struct list_head dead;
 };
+
+static struct workqueue_struct *windows_queue;
 
 static struct window *slot_window(struct memslot *slot)
 {
@@ -277,6 +282,22 @@ bool window_make(struct memslot *slot, gfn_t gfn)
 	return made;
 }
 
+static void windows_passed(struct rcu_head *rcu)
+{
+	struct mmu *mmu = container_of(rcu, struct mmu, windows_rcu);
+
+	queue_work(windows_queue, &mmu->windows_work);
+}
+
+/* Begin a grace period for what has ended, unless one is under way. mmu->lock is held for write. */
+static void windows_pass(struct mmu *mmu)
+{
+	if (list_empty(&mmu->windows_dead) || !list_empty(&mmu->windows_passing))
+		return;
+	list_splice_init(&mmu->windows_dead, &mmu->windows_passing);
+	call_srcu(&mmu->srcu, &mmu->windows_rcu, windows_passed);
+}
+
 /* Step 4, as far as it is done at once. mmu->lock is held for write. */
 static void window_end(struct memslot *front, unsigned int i)
 {
@@ -293,7 +314,7 @@ static void window_end(struct memslot *front, unsigned int i)
 	tdp_zap_flush(mmu, &w->zap);
 	list_add_tail(&w->dead, &mmu->windows_dead);
 	mmu->nr_windows_dead++;
-	schedule_work(&mmu->windows_work);
+	windows_pass(mmu);
 }
 
 /**
@@ -356,6 +377,17 @@ void windows_zap_others(struct memslot *slot, struct tdp_zap *zap, gfn_t start, 
 	}
 }
 
+/* Have all that have ended been freed? */
+static bool windows_are_gone(struct mmu *mmu)
+{
+	bool gone;
+
+	write_lock(&mmu->lock);
+	gone = !mmu->nr_windows_dead;
+	write_unlock(&mmu->lock);
+	return gone;
+}
+
 /**
  * windows_end() - before a slot is freed: it has no windows when this returns
  * @slot: nobody finds it any more
@@ -371,7 +403,10 @@ void windows_end(struct memslot *slot)
 	write_lock(&mmu->lock);
 	windows_drop(slot, slot->base, slot->base + slot->npages);
 	write_unlock(&mmu->lock);
-	flush_work(&mmu->windows_work);
+	do {
+		srcu_barrier(&mmu->srcu);
+		flush_work(&mmu->windows_work);
+	} while (!windows_are_gone(mmu));
 	kfree(slot->windows);
 	slot->windows = NULL;
 }
@@ -381,20 +416,18 @@ static void windows_reap(struct work_struct *work)
 {
 	struct mmu *mmu = container_of(work, struct mmu, windows_work);
 	struct window *w, *next;
-	LIST_HEAD(dead);
-	unsigned int nr;
+	unsigned int nr = 0;
 
-	write_lock(&mmu->lock);
-	list_splice_init(&mmu->windows_dead, &dead);
-	nr = mmu->nr_windows_dead;
-	write_unlock(&mmu->lock);
-	synchronize_srcu(&mmu->srcu);
-	list_for_each_entry_safe(w, next, &dead, dead) {
+	/* Nobody adds to a list that is not empty. */
+	list_for_each_entry_safe(w, next, &mmu->windows_passing, dead) {
 		tdp_zap_finish(mmu, &w->zap, true);
 		window_free(w);
+		nr++;
 	}
 	write_lock(&mmu->lock);
+	INIT_LIST_HEAD(&mmu->windows_passing);
 	mmu->nr_windows_dead -= nr;
+	windows_pass(mmu);
 	write_unlock(&mmu->lock);
 }
 
@@ -405,5 +438,25 @@ static void windows_reap(struct work_struct *work)
 void windows_init(struct mmu *mmu)
 {
 	INIT_LIST_HEAD(&mmu->windows_dead);
+	INIT_LIST_HEAD(&mmu->windows_passing);
 	INIT_WORK(&mmu->windows_work, windows_reap);
+}
+
+/**
+ * windows_setup() - before the first VM
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int windows_setup(void)
+{
+	windows_queue = alloc_workqueue("ditto-windows", WQ_UNBOUND, 0);
+	return windows_queue ? 0 : -ENOMEM;
+}
+
+/**
+ * windows_teardown() - after the last VM
+ */
+void windows_teardown(void)
+{
+	destroy_workqueue(windows_queue);
 }

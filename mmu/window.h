@@ -36,5 +36,7 @@ void windows_drop(struct memslot *slot, gfn_t start, gfn_t end);
 void windows_zap_others(struct memslot *slot, struct tdp_zap *zap, gfn_t start, gfn_t end);
 void windows_end(struct memslot *slot);
 void windows_init(struct mmu *mmu);
+int windows_setup(void);
+void windows_teardown(void);
 
 #endif
