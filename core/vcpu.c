@@ -397,9 +397,9 @@ static vm_fault_t vcpu_fault(struct vm_fault *vmf)
 {
 	struct page *page = vcpu_page(vmf->vma->vm_file->private_data, vmf->pgoff);
 
-	/* What may be mapped is there, or there was no memory for it. */
+	/* Who is told to wait for memory tries again, without an end where there is no page. */
 	if (!page)
-		return VM_FAULT_OOM;
+		return VM_FAULT_SIGBUS;
 	vmf->page = page;
 	get_page(vmf->page);
 	return 0;
@@ -422,7 +422,8 @@ static bool vcpu_maps_ring(const struct vcpu *vcpu, struct vm_area_struct *vma)
 /**
  * vcpu_mmap() - file_operations.mmap of a vCPU's fd
  * @file: the fd's
- * @vma: within the pages that KVM_GET_VCPU_MMAP_SIZE says, or within the dirty ring
+ * @vma: within the pages that KVM_GET_VCPU_MMAP_SIZE says, or within the dirty ring; gets no
+ *	longer
  *
  * Return: 0 or -EINVAL.
  */
@@ -431,6 +432,8 @@ int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
 	if (vma->vm_pgoff + vma_pages(vma) > VCPU_MMAP_PAGES &&
 	    !vcpu_maps_ring(file->private_data, vma))
 		return -EINVAL;
+	/* It was looked at here: mremap() does not ask. */
+	vm_flags_set(vma, VM_DONTEXPAND);
 	vma->vm_ops = &vcpu_vm_ops;
 	return 0;
 }

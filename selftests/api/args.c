@@ -217,6 +217,27 @@ static void vcpu_ids(const void *arg)
 	vm_free(vm);
 }
 
+/* A mapping of a vCPU's pages has the pages that there are, and gets no more. */
+static void mapped_pages(const void *arg)
+{
+	struct vm *vm = empty_vm(false);
+	struct vcpu *vcpu = vm_add_vcpu(vm, 0);
+	u32 last = vcpu->run_size / PAGE_SIZE - 1;
+	u8 *p = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd,
+		     last * PAGE_SIZE);
+	u8 *longer;
+
+	ASSERT(p != MAP_FAILED);
+	longer = mremap(p, PAGE_SIZE, 16 * PAGE_SIZE, MREMAP_MAYMOVE);
+	if (tap.ditto)
+		ASSERT(longer == MAP_FAILED && errno == EFAULT);
+	else if (longer != MAP_FAILED)
+		munmap(longer, 16 * PAGE_SIZE);
+	ASSERT(mmap(NULL, PAGE_SIZE, PROT_READ, MAP_SHARED, vcpu->fd, (last + 1) * PAGE_SIZE) ==
+	       MAP_FAILED);
+	vm_free(vm);
+}
+
 static void wrong_order(const void *arg)
 {
 	struct vm *vm = empty_vm(true);
@@ -513,6 +534,7 @@ static const struct tap_test tests[] = {
 	{ "lists_too_small", lists_too_small },
 	{ "vcpu_ids", vcpu_ids },
 	{ "wrong_order", wrong_order },
+	{ "mapped_pages", mapped_pages },
 	{ "interrupt_numbers", interrupt_numbers },
 	{ "addresses", addresses }, { "line_status", line_status },
 	{ "eventfds", eventfds },
