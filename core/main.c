@@ -21,7 +21,6 @@
 #include "mmu/wait.h"
 #include "mmu/window.h"
 #include "x86/board/irqfd.h"
-#include "x86/cpu/clocksource.h"
 #include "x86/cpu/cpuid_host.h"
 #include "x86/cpu/fpu.h"
 #include "x86/cpu/hostwork.h"
@@ -195,7 +194,6 @@ static int main_setup_cpu(void)
 	err = cpus_enable();
 	if (err)
 		goto teardown_irqfds;
-	clocksource_watch(vm_clocks_unstable);
 	/* Switched once, not with each VM, because the switch patches the scheduler's code. */
 	preempt_notifier_inc();
 	return 0;
@@ -214,7 +212,6 @@ teardown_backend:
 static void main_teardown_cpu(void)
 {
 	preempt_notifier_dec();
-	clocksource_unwatch();
 	cpus_disable();
 	irqfds_teardown();
 	vm_teardown();
@@ -242,17 +239,22 @@ static int __init main_init(void)
 	err = main_setup_memory();
 	if (err)
 		goto teardown_cpu;
+	err = vm_listing_setup();
+	if (err)
+		goto teardown_memory;
 	main_debugfs = debugfs_create_dir("ditto", NULL);
 	debugfs_create_file("check", 0400, main_debugfs, NULL, &main_check_fops);
 	debugfs_create_file("exits", 0400, main_debugfs, NULL, &main_exits_fops);
 	err = main_register_names();
 	if (err)
-		goto teardown_memory;
+		goto teardown_listing;
 	pr_info("%s backend ready\n", backend->name);
 	return 0;
 
-teardown_memory:
+teardown_listing:
 	debugfs_remove(main_debugfs);
+	vm_listing_teardown();
+teardown_memory:
 	main_teardown_memory();
 teardown_cpu:
 	main_teardown_cpu();
@@ -266,6 +268,7 @@ static void __exit main_exit(void)
 	gmem_fs_unregister();
 	main_unregister_nodes();
 	debugfs_remove(main_debugfs);
+	vm_listing_teardown();
 	main_teardown_memory();
 	main_teardown_cpu();
 	rival_admit();

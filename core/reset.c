@@ -49,7 +49,7 @@ static bool reset_irqchip_fits(struct vm *vm, struct vm *base)
  * it made and what it has chosen, or the machine's for life.
  */
 #define RESET_PARTS(FITS, BACK, STAYS)						\
-	STAYS(ref) STAYS(bucket) STAYS(node) STAYS(id) STAYS(pid) STAYS(uid)	\
+	STAYS(ref) STAYS(free_work) STAYS(bucket) STAYS(node) STAYS(id) STAYS(pid) STAYS(uid)	\
 	STAYS(name) STAYS(name_lock) STAYS(lock)				\
 	BACK(mmu)	/* if it fits: mmu_reset_begin(), whose lock is held on */ \
 	FITS(vcpus, reset_vcpus_fit)						\

@@ -339,7 +339,7 @@ int system_ioctl_vm_stats(struct ditto_vm_stats *args)
 	if (!vm)
 		return -ENOENT;
 	s = stats_of_vm(vm);
-	vm_put(vm);
+	vm_put_later(vm);
 	if (!s)
 		return -ENOMEM;
 	err = stats_give(s, args);

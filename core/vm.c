@@ -14,6 +14,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/user_namespace.h>
+#include <linux/workqueue.h>
 #include <asm/tsc.h>
 
 #include "compat.h"
@@ -29,6 +30,7 @@
 #include "x86/board/irqchip.h"
 #include "x86/board/irqfd.h"
 #include "x86/cpu/clock.h"
+#include "x86/cpu/clocksource.h"
 #include "x86/run/msr_filter.h"
 
 /**
@@ -44,6 +46,7 @@ struct vm_bucket {
 static DEFINE_PER_CPU(struct vm_bucket, vm_buckets);
 static DEFINE_PER_CPU(cpumask_var_t, vm_kick_masks);
 static atomic64_t vm_last_id;
+static struct workqueue_struct *vm_free_queue;
 
 static void vm_ack(void *unused)
 {
@@ -207,6 +210,31 @@ void vm_get(struct vm *vm)
 void vm_put(struct vm *vm)
 {
 	kref_put(&vm->ref, vm_release_ref);
+}
+
+static void vm_free_work(struct work_struct *work)
+{
+	vm_free(container_of(work, struct vm, free_work));
+}
+
+static void vm_release_later(struct kref *ref)
+{
+	struct vm *vm = container_of(ref, struct vm, ref);
+
+	INIT_WORK(&vm->free_work, vm_free_work);
+	queue_work(vm_free_queue, &vm->free_work);
+}
+
+/**
+ * vm_put_later() - vm_put() for who only looked at the VM, and has no part in it
+ * @vm: any
+ *
+ * What the end of a VM takes depends on its user, who may have dropped his reference meanwhile:
+ * whoever looked does not wait for it.
+ */
+void vm_put_later(struct vm *vm)
+{
+	kref_put(&vm->ref, vm_release_later);
 }
 
 static int vm_init_parts(struct vm *vm)
@@ -498,7 +526,7 @@ static struct vm *vm_next(struct vm_bucket *b, struct vm *prev)
 	}
 	spin_unlock(&b->lock);
 	if (prev)
-		vm_put(prev);
+		vm_put_later(prev);
 	return found;
 }
 
@@ -514,7 +542,7 @@ static int vm_for_each(int (*fn)(struct vm *vm, void *ctx), void *ctx)
 		while ((vm = vm_next(b, vm))) {
 			err = fn(vm, ctx);
 			if (err) {
-				vm_put(vm);
+				vm_put_later(vm);
 				return err;
 			}
 		}
@@ -528,12 +556,7 @@ static int vm_clock_one(struct vm *vm, void *unused)
 	return 0;
 }
 
-/**
- * vm_clocks_unstable() - vm_clock_unstable() for all
- *
- * Process context.
- */
-void vm_clocks_unstable(void)
+static void vm_clocks_unstable(void)
 {
 	vm_for_each(vm_clock_one, NULL);
 }
@@ -594,7 +617,8 @@ static int vm_search_one(struct vm *vm, void *ctx)
  *
  * Process context.
  *
- * Return: the machine, with a reference; NULL: there is none, or the caller may not see it.
+ * Return: the machine, with a reference, for vm_put_later(); NULL: there is none, or the caller
+ * may not see it.
  */
 struct vm *vm_find(u64 id)
 {
@@ -709,4 +733,32 @@ void vm_teardown(void)
 	iobus_exit();
 	for_each_possible_cpu(cpu)
 		free_cpumask_var(*per_cpu_ptr(&vm_kick_masks, cpu));
+}
+
+/**
+ * vm_listing_setup() - at load, when nothing but users is missing
+ *
+ * From now on threads visit all VMs, and one may then be the last that has a VM: makes the
+ * workqueue "ditto-vm", in which such a VM ends.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int vm_listing_setup(void)
+{
+	vm_free_queue = alloc_workqueue("ditto-vm", WQ_UNBOUND, 0);
+	if (!vm_free_queue)
+		return -ENOMEM;
+	clocksource_watch(vm_clocks_unstable);
+	return 0;
+}
+
+/**
+ * vm_listing_teardown() - at unload, as soon as there are no users
+ *
+ * The last VMs are gone when it returns.
+ */
+void vm_listing_teardown(void)
+{
+	clocksource_unwatch();
+	destroy_workqueue(vm_free_queue);
 }

@@ -9,9 +9,9 @@
 
 struct seq_file;
 
-void vm_clocks_unstable(void);
 void vm_get(struct vm *vm);
 void vm_put(struct vm *vm);
+void vm_put_later(struct vm *vm);
 struct vm *vm_alloc(unsigned long type);
 void vm_publish(struct vm *vm);
 int vm_create(unsigned long type);
@@ -23,6 +23,8 @@ void vm_collect_written(struct mmu *mmu);
 void vm_flush_tlbs(struct mmu *mmu);	/* not static for its test only */
 int vm_setup(void);
 void vm_teardown(void);
+int vm_listing_setup(void);
+void vm_listing_teardown(void);
 int vm_set_clock(struct vm *vm, struct kvm_clock_data *data);
 int vm_ioctl_set_name(struct vm *vm, struct ditto_vm_name *args);
 int vm_ioctl_set_policy(struct vm *vm, unsigned long policy);

@@ -4,10 +4,13 @@
  * processes killed at any moment.
  */
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -321,6 +324,124 @@ static void vms_at_once(const void *arg)
 	}
 }
 
+#define HELD (32 * MIB)
+
+static double cpu_seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+/* A machine that alone has that much memory. */
+static struct vm *rich_vm(void)
+{
+	struct vm *vm = vm_new(NULL);
+	int fd = gmem_new(HELD, 0);
+	void *p = gmem_map(fd, HELD);
+
+	memset(p, 1, HELD);
+	munmap(p, HELD);
+	CHECKED(vm_set_gmem_slot(vm, 9, 0, 1ul << 32, HELD, fd, 0));
+	close(fd);
+	return vm;
+}
+
+/**
+ * struct lister - who lists machines, with a page for the answer that comes late
+ * @uffd: provides it
+ * @page: where it is
+ * @seconds: of a CPU that the rest took
+ */
+struct lister {
+	int uffd;
+	void *page;
+	double seconds;
+};
+
+static void *list_slowly(void *arg)
+{
+	struct lister *l = arg;
+	struct ditto_vm_list list = { .capacity = 1, .vms = (uintptr_t)l->page };
+	double before = cpu_seconds();
+	int dev = dev_open();
+
+	CHECKED(ioctl(dev, DITTO_LIST_VMS, &list));
+	l->seconds = cpu_seconds() - before;
+	close(dev);
+	return NULL;
+}
+
+static struct lister slow_lister(void)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct lister l = { .uffd = syscall(SYS_userfaultfd, O_CLOEXEC) };
+
+	if (l.uffd < 0)
+		skip("no userfaultfd: %s", strerror(errno));
+	l.page = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT(l.page != MAP_FAILED);
+	reg.range = (struct uffdio_range) { .start = (u64)l.page, .len = PAGE_SIZE };
+	CHECKED(ioctl(l.uffd, UFFDIO_API, &api));
+	CHECKED(ioctl(l.uffd, UFFDIO_REGISTER, &reg));
+	return l;
+}
+
+/* Seconds of a CPU that the end of such a machine takes. */
+static double end_seconds(void)
+{
+	struct vm *vm = rich_vm();
+	double before = cpu_seconds();
+
+	vm_free(vm);
+	return cpu_seconds() - before;
+}
+
+/* And those of who lists it meanwhile. */
+static double list_seconds(void)
+{
+	struct uffdio_zeropage zero = { .range.len = PAGE_SIZE };
+	struct lister l = slow_lister();
+	struct pollfd waits = { .fd = l.uffd, .events = POLLIN };
+	struct vm *vm = rich_vm();
+	pthread_t thread;
+
+	ASSERT(!pthread_create(&thread, NULL, list_slowly, &l));
+	ASSERT_EQ(poll(&waits, 1, 10000), 1);
+	vm_free(vm);
+	zero.range.start = (u64)l.page;
+	CHECKED(ioctl(l.uffd, UFFDIO_ZEROPAGE, &zero));
+	pthread_join(thread, NULL);
+	close(l.uffd);
+	return l.seconds;
+}
+
+static double least_of(double (*seconds)(void), unsigned int times)
+{
+	double least = seconds(), more;
+
+	while (--times) {
+		more = seconds();
+		if (more < least)
+			least = more;
+	}
+	return least;
+}
+
+/* Who lists a machine that ends just then does not do what its end takes. */
+static void ends_while_listed(const void *arg)
+{
+	double end, listing;
+
+	need_ditto();
+	end = least_of(end_seconds, 3);
+	listing = least_of(list_seconds, 5);
+	note("an end takes %.1f ms, listing %.1f", end * 1000, listing * 1000);
+	ASSERT(listing < end / 2);
+}
+
 static const struct tap_test tests[] = {
 	{ "immediate_exit", immediate_exit },
 	{ "immediate_exit_completes", immediate_exit_completes },
@@ -334,6 +455,7 @@ static const struct tap_test tests[] = {
 	{ "killed", killed, .seconds = 120 },
 	{ "many_vms", many_vms, .seconds = 120 },
 	{ "vms_at_once", vms_at_once, .seconds = 60 },
+	{ "ends_while_listed", ends_while_listed, .seconds = 60 },
 };
 
 int main(int argc, char **argv)

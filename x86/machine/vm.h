@@ -94,6 +94,7 @@ struct vm_enabled {
 /**
  * struct vm - one virtual machine
  * @ref: one for the VM's fd and one for every vCPU's fd
+ * @free_work: frees it, where the last reference was a visitor's
  * @bucket: list of VMs that it is on; constant
  * @node: in @bucket; its lock
  * @id: unique since load; constant
@@ -139,6 +140,7 @@ struct vm_enabled {
  */
 struct vm {
 	struct kref ref;
+	struct work_struct free_work;
 	struct vm_bucket *bucket;
 	struct list_head node;
 	u64 id;
