@@ -9,6 +9,8 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "vm.h"
@@ -386,6 +388,84 @@ static void eventfds(const void *arg)
 	vm_free(vm);
 }
 
+static u64 now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+#define CROWD 300
+
+/* So many irqfds that end at once are none of another machine's business, and no work for it. */
+static void irqfds_leave(const void *arg)
+{
+	struct vm *crowd = vm_new(NULL), *vm = vm_new(NULL);
+	struct kvm_irqfd irq = { .fd = CHECKED(eventfd(0, 0)), .gsi = 5 };
+	struct kvm_irqfd one = { .gsi = 6, .flags = KVM_IRQFD_FLAG_RESAMPLE };
+	u64 begun, other, own;
+	int event[CROWD], i;
+
+	need_ditto();
+	one.resamplefd = CHECKED(eventfd(0, 0));
+	for (i = 0; i < CROWD; i++) {
+		one.fd = event[i] = CHECKED(eventfd(0, 0));
+		CHECKED(ioctl(crowd->fd, KVM_IRQFD, &one));
+	}
+	CHECKED(ioctl(vm->fd, KVM_IRQFD, &irq));
+	for (i = 0; i < CROWD; i++)
+		close(event[i]);
+	begun = now_ms();
+	irq.flags = KVM_IRQFD_FLAG_DEASSIGN;
+	CHECKED(ioctl(vm->fd, KVM_IRQFD, &irq));
+	other = now_ms() - begun;
+	begun = now_ms();
+	vm_free(crowd);
+	own = now_ms() - begun;
+	note("%lu ms, and %lu ms until all are gone", other, own);
+	ASSERT(other < 1000 && own < 2000);
+	/* A GSI that all have left can have others. */
+	one.fd = irq.fd;
+	for (i = 0; i < 3; i++) {
+		one.flags = KVM_IRQFD_FLAG_RESAMPLE;
+		CHECKED(ioctl(vm->fd, KVM_IRQFD, &one));
+		one.flags = KVM_IRQFD_FLAG_DEASSIGN;
+		CHECKED(ioctl(vm->fd, KVM_IRQFD, &one));
+	}
+	vm_free(vm);
+	close(irq.fd);
+	close(one.resamplefd);
+}
+
+#define MOST_IRQFDS 8192
+
+/* A machine has as many irqfds as it can be given, and not as many as there are eventfds. */
+static void irqfds_many(const void *arg)
+{
+	struct rlimit files = { 2 * MOST_IRQFDS, 2 * MOST_IRQFDS };
+	struct vm *vm = vm_new(NULL);
+	struct kvm_irqfd irq = { .gsi = 7 };
+	int i, first = 0;
+
+	need_ditto();
+	CHECKED(setrlimit(RLIMIT_NOFILE, &files));
+	for (i = 0; i < MOST_IRQFDS; i++) {
+		irq.fd = CHECKED(eventfd(0, 0));
+		if (!i)
+			first = irq.fd;
+		CHECKED(ioctl(vm->fd, KVM_IRQFD, &irq));
+	}
+	irq.fd = CHECKED(eventfd(0, 0));
+	ASSERT_ERRNO(ioctl(vm->fd, KVM_IRQFD, &irq), ENOSPC);
+	irq.fd = first;
+	irq.flags = KVM_IRQFD_FLAG_DEASSIGN;
+	CHECKED(ioctl(vm->fd, KVM_IRQFD, &irq));
+	irq.flags = 0;
+	CHECKED(ioctl(vm->fd, KVM_IRQFD, &irq));
+	vm_free(vm);
+}
+
 static int set_route(struct vm *vm, struct kvm_irq_routing_entry entry, u32 flags)
 {
 	struct kvm_irq_routing *table = calloc(1, sizeof(*table) + sizeof(entry));
@@ -538,6 +618,8 @@ static const struct tap_test tests[] = {
 	{ "interrupt_numbers", interrupt_numbers },
 	{ "addresses", addresses }, { "line_status", line_status },
 	{ "eventfds", eventfds },
+	{ "irqfds_leave", irqfds_leave, .seconds = 60 },
+	{ "irqfds_many", irqfds_many, .seconds = 60 },
 	{ "routes", routes },
 	{ "vcpu_state", vcpu_state },
 	{ "garbage_run_page", garbage_run_page, .seconds = 60 },

@@ -5,8 +5,10 @@
  *
  * The hard part is the end of an irqfd: it ends by DEASSIGN, by the eventfd's
  * last close (seen in the wake-up, where nothing may sleep), or with the VM.
- * Code that takes it off the list queues its one shutdown work; waiting for the
- * workqueue then waits for all of them.
+ * Code that ends it moves it to the VM's list of those that leave, and queues the
+ * VM's one shutdown work, which ends all that are there: one grace period serves
+ * them, however many they are.  Who waits for that work waits for what this VM's
+ * user did, and for no other's.
  */
 #include <linux/atomic.h>
 #include <linux/eventfd.h>
@@ -25,13 +27,19 @@
 #include "x86/board/irqfd.h"
 #include "x86/machine/vm.h"
 
+/* Of a VM: lists of them are walked with interrupts off. More than two for each route. */
+#define IRQFDS_MAX	8192
+static_assert(IRQFDS_MAX >= 2 * IRQCHIP_MAX_ROUTES);
+
 /**
  * struct vm_irqfds - all of a VM's irqfds
  * @vm: constant
  * @lock: one assign or deassign at a time
- * @irqfds_lock: @irqfds; taken with interrupts off, inside eventfds' own locks
+ * @irqfds_lock: the next two; taken with interrupts off, inside eventfds' own locks
  * @irqfds: active ones
- * @nr_irqfds: those, and the ones whose shutdown is not complete
+ * @leaving: those that @shutdown is to end
+ * @shutdown: queued once something is there
+ * @nr_irqfds: in both lists, or just being ended
  * @resample_lock: @resamplers and their members; also taken by shutdown
  * @resamplers: one per GSI that has irqfds with a resamplefd
  */
@@ -40,6 +48,8 @@ struct vm_irqfds {
 	struct mutex lock;
 	spinlock_t irqfds_lock;
 	struct list_head irqfds;
+	struct list_head leaving;
+	struct work_struct shutdown;
 	atomic_t nr_irqfds;
 	struct mutex resample_lock;
 	struct list_head resamplers;
@@ -67,10 +77,10 @@ struct resampler {
  * @resample_ctx: signalled on acknowledge, or NULL; constant
  * @resampler: with @resample_ctx; constant until shutdown
  * @resample_link: in the resampler's list
- * @link: in vm_irqfds.irqfds; empty once shutdown is queued; irqfds_lock
+ * @link: in vm_irqfds.irqfds, then in .leaving; irqfds_lock
+ * @left: it is not in .irqfds any more; irqfds_lock
  * @wait: in the eventfd's wait queue, from assignment to shutdown
  * @table: used once, to enter @wait
- * @shutdown: ends it
  */
 struct irqfd {
 	struct vm_irqfds *all;
@@ -80,9 +90,9 @@ struct irqfd {
 	struct resampler *resampler;
 	struct list_head resample_link;
 	struct list_head link;
+	bool left;
 	wait_queue_entry_t wait;
 	poll_table table;
-	struct work_struct shutdown;
 };
 
 static struct workqueue_struct *irqfd_queue;
@@ -157,33 +167,50 @@ static int resampler_join(struct vm_irqfds *all, struct irqfd *irqfd)
 	return PTR_ERR_OR_ZERO(resampler);
 }
 
-/* Sleeps until no acknowledge uses @irqfd. */
-static void resampler_leave(struct vm_irqfds *all, struct irqfd *irqfd)
+/* One that nobody raises any more leaves its resampler, which may then be one of @empty. */
+static void resampler_leave(struct irqfd *irqfd, struct list_head *empty)
 {
 	struct resampler *resampler = irqfd->resampler;
 
-	if (!resampler)
-		return;
-	mutex_lock(&all->resample_lock);
 	list_del_rcu(&irqfd->resample_link);
-	if (list_empty(&resampler->irqfds)) {
-		list_del(&resampler->link);
-		irqchip_del_ack_notifier(all->vm, &resampler->notifier);
-		/* Nobody is left who would lower the line. */
-		irqchip_set_irq(all->vm, IRQ_SOURCE_RESAMPLE, irqfd->gsi, false);
-		synchronize_rcu();
-		kfree(resampler);
-	} else {
-		synchronize_rcu();
-	}
-	mutex_unlock(&all->resample_lock);
+	if (!list_empty(&resampler->irqfds))
+		return;
+	list_move(&resampler->link, empty);
+	irqchip_del_ack_notifier(resampler->vm, &resampler->notifier);
+	/* Nobody is left who would lower the line. */
+	irqchip_set_irq(resampler->vm, IRQ_SOURCE_RESAMPLE, irqfd->gsi, false);
 }
 
+/*
+ * Sleeps until no acknowledge uses any irqfd of @leaving. Nobody joins meanwhile: an acknowledge
+ * that still finds a resampler which is empty would lower the line of the GSI's next one.
+ */
+static void resamplers_leave(struct vm_irqfds *all, struct list_head *leaving)
+{
+	struct resampler *resampler, *next;
+	bool any = false;
+	struct irqfd *irqfd;
+	LIST_HEAD(empty);
+
+	mutex_lock(&all->resample_lock);
+	list_for_each_entry(irqfd, leaving, link) {
+		if (!irqfd->resampler)
+			continue;
+		resampler_leave(irqfd, &empty);
+		any = true;
+	}
+	if (any)
+		synchronize_rcu();
+	mutex_unlock(&all->resample_lock);
+	list_for_each_entry_safe(resampler, next, &empty, link)
+		kfree(resampler);
+}
+
+/* It is, or has left, no resampler's. */
 static void irqfd_free(struct irqfd *irqfd)
 {
 	struct vm_irqfds *all = irqfd->all;
 
-	resampler_leave(all, irqfd);
 	if (irqfd->resample_ctx)
 		eventfd_ctx_put(irqfd->resample_ctx);
 	if (irqfd->ctx)
@@ -192,20 +219,29 @@ static void irqfd_free(struct irqfd *irqfd)
 	atomic_dec(&all->nr_irqfds);
 }
 
-static void irqfd_shutdown(struct work_struct *work)
+static void irqfds_shutdown(struct work_struct *work)
 {
-	struct irqfd *irqfd = container_of(work, struct irqfd, shutdown);
+	struct vm_irqfds *all = container_of(work, struct vm_irqfds, shutdown);
+	struct irqfd *irqfd, *next;
+	LIST_HEAD(leaving);
 	u64 count;
 
-	eventfd_ctx_remove_wait_queue(irqfd->ctx, &irqfd->wait, &count);
-	irqfd_free(irqfd);
+	spin_lock_irq(&all->irqfds_lock);
+	list_splice_init(&all->leaving, &leaving);
+	spin_unlock_irq(&all->irqfds_lock);
+	list_for_each_entry(irqfd, &leaving, link)
+		eventfd_ctx_remove_wait_queue(irqfd->ctx, &irqfd->wait, &count);
+	resamplers_leave(all, &leaving);
+	list_for_each_entry_safe(irqfd, next, &leaving, link)
+		irqfd_free(irqfd);
 }
 
-/* irqfds_lock held.  On return @irqfd may be gone. */
+/* irqfds_lock held.  Once that is released @irqfd may be gone. */
 static void irqfd_deactivate(struct irqfd *irqfd)
 {
-	list_del_init(&irqfd->link);
-	queue_work(irqfd_queue, &irqfd->shutdown);
+	irqfd->left = true;
+	list_move_tail(&irqfd->link, &irqfd->all->leaving);
+	queue_work(irqfd_queue, &irqfd->all->shutdown);
 }
 
 /* The eventfd's wait queue is locked, interrupts are off. */
@@ -226,7 +262,7 @@ static int irqfd_wakeup(wait_queue_entry_t *wait, unsigned int mode, int sync, v
 	}
 	if (events & EPOLLHUP) {
 		spin_lock_irqsave(&all->irqfds_lock, flags);
-		if (!list_empty(&irqfd->link))
+		if (!irqfd->left)
 			irqfd_deactivate(irqfd);
 		spin_unlock_irqrestore(&all->irqfds_lock, flags);
 	}
@@ -277,8 +313,6 @@ static struct irqfd *irqfd_alloc(struct vm_irqfds *all, u32 gsi)
 	atomic_inc(&all->nr_irqfds);
 	irqfd->all = all;
 	irqfd->gsi = gsi;
-	INIT_LIST_HEAD(&irqfd->link);
-	INIT_WORK(&irqfd->shutdown, irqfd_shutdown);
 	return irqfd;
 }
 
@@ -313,6 +347,8 @@ static int irqfd_assign_file(struct vm_irqfds *all, struct file *file,
 		goto free;
 	mutex_lock(&all->lock);
 	err = irqfd_exists(all, irqfd->ctx) ? -EBUSY : 0;
+	if (!err && atomic_read(&all->nr_irqfds) > IRQFDS_MAX)
+		err = -ENOSPC;
 	if (!err && irqfd->resample_ctx)
 		err = resampler_join(all, irqfd);
 	if (!err)
@@ -359,7 +395,7 @@ static int irqfd_deassign(struct vm_irqfds *all, const struct kvm_irqfd *arg)
 	mutex_unlock(&all->lock);
 	eventfd_ctx_put(ctx);
 	/* The caller relies on no interrupt coming any more. */
-	flush_workqueue(irqfd_queue);
+	flush_work(&all->shutdown);
 	return 0;
 }
 
@@ -373,7 +409,8 @@ static int irqfd_deassign(struct vm_irqfds *all, const struct kvm_irqfd *arg)
  * vm->lock may be held or not.
  *
  * Return: 0; -EINVAL for unknown flags, without irqchip, for a GSI out of range, or no
- * eventfd; -EBADF; -EBUSY when the eventfd already drives this VM; -ENOMEM.
+ * eventfd; -EBADF; -EBUSY when the eventfd already drives this VM; -ENOSPC for one of too many;
+ * -ENOMEM.
  */
 int irqfd_ioctl(struct vm *vm, struct kvm_irqfd *arg)
 {
@@ -400,6 +437,8 @@ int vm_irqfds_init(struct vm *vm)
 	mutex_init(&all->lock);
 	spin_lock_init(&all->irqfds_lock);
 	INIT_LIST_HEAD(&all->irqfds);
+	INIT_LIST_HEAD(&all->leaving);
+	INIT_WORK(&all->shutdown, irqfds_shutdown);
 	mutex_init(&all->resample_lock);
 	INIT_LIST_HEAD(&all->resamplers);
 	vm->irqfds = all;
@@ -425,8 +464,7 @@ void vm_irqfds_destroy(struct vm *vm)
 	list_for_each_entry_safe(irqfd, next, &all->irqfds, link)
 		irqfd_deactivate(irqfd);
 	spin_unlock_irq(&all->irqfds_lock);
-	if (atomic_read(&all->nr_irqfds))
-		flush_workqueue(irqfd_queue);
+	flush_work(&all->shutdown);
 	WARN_ON_ONCE(atomic_read(&all->nr_irqfds));
 	vm->irqfds = NULL;
 	kfree(all);
