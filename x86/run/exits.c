@@ -62,19 +62,6 @@ static enum exit_outcome exit_ud(struct vcpu *vcpu)
 	return OUTCOME_ENTER;
 }
 
-/*
- * The instruction could not be read, and nothing of it was done: see skip_len(). What the CPU
- * executed may come from a translation that the guest has not flushed; without a flush it
- * would exit here for ever.
- */
-static enum exit_outcome exit_again(struct vcpu *vcpu, int err)
-{
-	if (err)
-		return vcpu_fails(vcpu, err);
-	vcpu_flush_guest(vcpu);
-	return OUTCOME_ENTER;
-}
-
 static enum exit_outcome exit_advance(struct vcpu *vcpu, u8 len)
 {
 	skip_advance(vcpu, len);
@@ -106,7 +93,7 @@ static enum exit_outcome exit_cpuid(struct vcpu *vcpu, struct exit_facts *f)
 	struct cpuid_regs r;
 
 	if (unlikely(!len))
-		return exit_again(vcpu, err);
+		return skip_again(vcpu, err);
 	if (unlikely(vcpu->msr.misc_features) && exit_cpl(vcpu))
 		return exit_gp(vcpu);
 	r = cpuid_query(vcpu, gpr[GPR_RAX], gpr[GPR_RCX]);
@@ -123,7 +110,7 @@ static enum exit_outcome exit_hlt(struct vcpu *vcpu, struct exit_facts *f)
 	u8 len = skip_len(vcpu, f, 1, &err);
 
 	if (unlikely(!len))
-		return exit_again(vcpu, err);
+		return skip_again(vcpu, err);
 	skip_advance(vcpu, len);
 	return vcpu_halt(vcpu);
 }
@@ -231,7 +218,7 @@ static enum exit_outcome exit_io(struct vcpu *vcpu, struct exit_facts *f)
 	if (unlikely(!len)) {
 		len = emulate_insn_len(vcpu, f, &err);
 		if (!len)
-			return exit_again(vcpu, err);
+			return skip_again(vcpu, err);
 	}
 	if (iobus_nobody(bus, &vcpu->pio_miss, f->io.port, f->io.size) ||
 	    iobus_access_note(bus, &vcpu->pio_miss, vcpu, f->io.port, f->io.size, &val,
@@ -265,7 +252,7 @@ static enum exit_outcome exit_msr(struct vcpu *vcpu, struct exit_facts *f)
 	enum guest_fault fault;
 
 	if (unlikely(!len))
-		return exit_again(vcpu, err);
+		return skip_again(vcpu, err);
 	msr.insn_len = len;
 	if (unlikely(!msr_filter_allows(vcpu->vm, msr.index, msr.write))) {
 		msr.reason = KVM_MSR_EXIT_REASON_FILTER;
@@ -339,7 +326,7 @@ static enum exit_outcome exit_cr(struct vcpu *vcpu, struct exit_facts *f)
 		return emulate_vcpu(vcpu, f);
 	len = skip_len(vcpu, f, 3, &err);
 	if (unlikely(!len))
-		return exit_again(vcpu, err);
+		return skip_again(vcpu, err);
 	gpr = &vcpu->st.gpr[f->reg.gpr];
 	if (!f->reg.write) {
 		*gpr = exit_get_cr(vcpu, f->reg.nr);
@@ -611,7 +598,7 @@ static enum exit_outcome exit_xsetbv(struct vcpu *vcpu, struct exit_facts *f)
 		return exit_gp(vcpu);
 	len = skip_len(vcpu, f, 3, &err);
 	if (unlikely(!len))
-		return exit_again(vcpu, err);
+		return skip_again(vcpu, err);
 	return exit_done(vcpu, vfpu_set_xcr0(vcpu, val), len);
 }
 
@@ -626,7 +613,7 @@ static enum exit_outcome exit_wbinvd(struct vcpu *vcpu, struct exit_facts *f)
 	int err;
 	u8 len = skip_len(vcpu, f, 2, &err);
 
-	return len ? exit_advance(vcpu, len) : exit_again(vcpu, err);
+	return len ? exit_advance(vcpu, len) : skip_again(vcpu, err);
 }
 
 /* The guest spins in a loop; the vCPU that it waits for may need this CPU. */
@@ -637,7 +624,7 @@ static enum exit_outcome exit_pause(struct vcpu *vcpu, struct exit_facts *f)
 	u8 len = skip_len(vcpu, f, 2, &err);
 
 	if (unlikely(!len))
-		return exit_again(vcpu, err);
+		return skip_again(vcpu, err);
 	skip_advance(vcpu, len);
 	f->kind = EXIT_HOST_IRQ;	/* the instruction is over, as others may see */
 	srcu_read_unlock(&vcpu->vm->mmu.srcu, vcpu->srcu_idx);
@@ -671,7 +658,7 @@ static enum exit_outcome exit_monitor(struct vcpu *vcpu, struct exit_facts *f)
 	if (!exit_has_monitor(vcpu))
 		return exit_ud(vcpu);
 	len = skip_len(vcpu, f, 3, &err);
-	return len ? exit_advance(vcpu, len) : exit_again(vcpu, err);
+	return len ? exit_advance(vcpu, len) : skip_again(vcpu, err);
 }
 
 static enum exit_outcome exit_mwait(struct vcpu *vcpu, struct exit_facts *f)
@@ -692,7 +679,7 @@ static enum exit_outcome exit_rdtsc(struct vcpu *vcpu, struct exit_facts *f)
 	u64 tsc = vcpu_tsc(vcpu);
 
 	if (unlikely(!len))
-		return exit_again(vcpu, err);
+		return skip_again(vcpu, err);
 	vcpu->st.gpr[GPR_RAX] = (u32)tsc;
 	vcpu->st.gpr[GPR_RDX] = tsc >> 32;
 	if (f->kind == EXIT_RDTSCP)

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * KUnit: exits that only few CPUs have: after a bus lock, and when nothing could come in
- * between for too long.
+ * between for too long. And those of instructions that are gone.
  */
 #include <linux/kvm.h>
 
 #include "x86/machine/vm.h"
+#include "x86/run/emulate_vcpu.h"
 #include "x86/run/exits.h"
 #include "x86/run/state_kunit.h"
 
@@ -64,9 +65,36 @@ static void notify(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vcpu->run->notify.flags, 0u);
 }
 
+/*
+ * Where the bytes of an instruction that exited are gone, the guest may have executed them by a
+ * translation that it has not flushed. It is executed anew, and not by that translation.
+ */
+static void bytes_gone(struct kunit *test)
+{
+	static const enum exit_kind kinds[] = { EXIT_CPUID, EXIT_HYPERCALL, EXIT_TASK_SWITCH };
+	struct vcpu *vcpu = exits_vcpu(test);
+	int idx;
+	u32 i;
+
+	KUNIT_ASSERT_EQ(test, emulator_init(vcpu), 0);
+	vcpu->st.valid |= ST_CODE;
+	idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
+	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+		vcpu->requests = 0;
+		memset(&vcpu->facts, 0, sizeof(vcpu->facts));
+		vcpu->facts.task.source = TASK_JMP;
+		KUNIT_EXPECT_EQ_MSG(test, exits_take(vcpu, kinds[i]), OUTCOME_ENTER, "exit %u", i);
+		KUNIT_EXPECT_TRUE_MSG(test, test_bit(REQ_TLB_FLUSH, &vcpu->requests), "exit %u",
+				      i);
+	}
+	srcu_read_unlock(&vcpu->vm->mmu.srcu, idx);
+	emulator_free(vcpu);
+}
+
 static struct kunit_case exits_cases[] = {
 	KUNIT_CASE(bus_lock),
 	KUNIT_CASE(notify),
+	KUNIT_CASE(bytes_gone),
 	{}
 };
 

@@ -243,7 +243,7 @@ enum exit_outcome hypercall_carry_out(struct vcpu *vcpu, const struct exit_facts
 	u64 nr = hypercall_value(vcpu, GPR_RAX, is_64);
 
 	if (unlikely(!len))
-		return err ? vcpu_fails(vcpu, err) : OUTCOME_ENTER;
+		return skip_again(vcpu, err);
 	if (vcpu->st.code.cpl)
 		return hypercall_end(vcpu, -KVM_EPERM, is_64, len);
 	if (nr < ARRAY_SIZE(hypercalls))

@@ -80,3 +80,21 @@ u8 skip_len_unknown(struct vcpu *vcpu, const struct exit_facts *f, u8 opcode_len
 {
 	return skip_is_bare(vcpu) ? opcode_len : emulate_insn_len(vcpu, f, err);
 }
+
+/**
+ * skip_again() - the instruction could not be read, and nothing of it was done
+ * @vcpu: owned and loaded
+ * @err: with which skip_len() returned 0
+ *
+ * What the CPU executed may come from a translation that the guest has not flushed; without a
+ * flush it would exit here for ever.
+ *
+ * Return: as exit_handle().
+ */
+enum exit_outcome skip_again(struct vcpu *vcpu, int err)
+{
+	if (err)
+		return vcpu_fails(vcpu, err);
+	vcpu_flush_guest(vcpu);
+	return OUTCOME_ENTER;
+}

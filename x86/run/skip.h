@@ -12,6 +12,7 @@
 #include "x86/run/event_queue.h"
 
 u8 skip_len_unknown(struct vcpu *vcpu, const struct exit_facts *facts, u8 opcode_len, int *err);
+enum exit_outcome skip_again(struct vcpu *vcpu, int err);
 
 /**
  * skip_end_insn() - an instruction of @len bytes at rip has ended, and no trap is due

@@ -14,6 +14,7 @@
 #include "x86/run/emulate_vcpu.h"
 #include "x86/run/event_queue.h"
 #include "x86/run/events.h"
+#include "x86/run/skip.h"
 #include "x86/run/taskswitch.h"
 #include "x86/run/taskswitch_vcpu.h"
 #include "x86/run/walk.h"
@@ -276,7 +277,7 @@ enum exit_outcome task_switch_vcpu(struct vcpu *vcpu, const struct exit_facts *f
 	if (task_is_instruction(f)) {
 		len = task_insn_len(vcpu, f, &err);
 		if (!len)
-			return err ? vcpu_fails(vcpu, err) : OUTCOME_ENTER;
+			return skip_again(vcpu, err);
 	}
 	req.next_eip = vcpu->st.rip + len;
 	r = task_switch_by(vcpu, &req);
