@@ -307,11 +307,11 @@ static void fork_end(struct fork *f)
 /* A fork costs so little that other limits come late. */
 static int fork_count(struct vm *child)
 {
-	struct gmem_tenant *t = gmem_tenant_count(READ_ONCE(max_forks));
+	struct gmem_tenant *t = gmem_tenant_count(GMEM_COUNTED_FORKS, READ_ONCE(max_forks));
 
 	/* Asked last: a security module sees every refusal, and may log it. */
 	if (t == ERR_PTR(-EAGAIN) && capable(CAP_SYS_RESOURCE))
-		t = gmem_tenant_count(0);
+		t = gmem_tenant_count(GMEM_COUNTED_FORKS, 0);
 	if (IS_ERR(t))
 		return PTR_ERR(t);
 	child->forker = t;

@@ -184,7 +184,7 @@ static void vm_free(struct vm *vm)
 	msr_filter_free(vm);
 	if (vm->base)
 		vm_put(vm->base);
-	gmem_tenant_uncount(vm->forker);
+	gmem_tenant_uncount(vm->forker, GMEM_COUNTED_FORKS);
 	put_pid(vm->pid);
 	kfree(vm);
 }

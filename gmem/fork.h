@@ -8,10 +8,7 @@
 #include <linux/types.h>
 
 struct gmem;
-struct gmem_tenant;
 
-struct gmem_tenant *gmem_tenant_count(unsigned int max);
-void gmem_tenant_uncount(struct gmem_tenant *t);
 struct gmem *gmem_fork(struct gmem *parent);
 struct gmem *gmem_fork_prepare(struct gmem *parent);
 int gmem_fork_commit(struct gmem *parent, struct gmem *child);

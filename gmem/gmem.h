@@ -191,6 +191,16 @@ void gmem_usage(struct gmem *g, struct gmem_usage *u);
 int gmem_measure(struct gmem *const *gmems, unsigned int nr, struct ditto_memory *m);
 void gmem_kinds(struct gmem *g, struct gmem_kinds *k);
 
+/* What a user may have so many of only (tenant.c). */
+enum gmem_counted {
+	GMEM_COUNTED_FORKS,	/* machines that forks made */
+	GMEM_COUNTED_WAITS,	/* threads that wait for his memory */
+	GMEM_COUNTED
+};
+
+struct gmem_tenant *gmem_tenant_count(enum gmem_counted what, unsigned int max);
+void gmem_tenant_uncount(struct gmem_tenant *t, enum gmem_counted what);
+
 /* What may be shared (policy.c). */
 int gmem_set_policy(struct gmem *g, u32 policy);
 int gmem_limit_policy(struct gmem *g, u32 policy);

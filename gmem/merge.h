@@ -101,14 +101,14 @@ struct gmem_pass {
  * @refs: of gmems, until they have let go of their pages; of each gmem_tenant_count(); and of the
  *	engine
  * @uid: which user's; constant
- * @counted: of what a user may have so many only (gmem_tenant_count())
+ * @counted: of each kind of what a user may have so many only (gmem_tenant_count())
  * @gmems: by id
  * @pass: how far the engine has come
  */
 struct gmem_tenant {
 	refcount_t refs;
 	unsigned long uid;
-	atomic_t counted;
+	atomic_t counted[GMEM_COUNTED];
 	struct xarray gmems;
 	struct gmem_pass pass;
 };

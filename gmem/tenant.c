@@ -122,6 +122,7 @@ void gmem_tenant_put(struct gmem_tenant *t)
 
 /**
  * gmem_tenant_count() - the current user has one more of what has gmems
+ * @what: of that
  * @max: as many as may be; 0: any number
  *
  * For who makes things that live by a user's gmems, and not by his processes. May sleep.
@@ -129,27 +130,29 @@ void gmem_tenant_put(struct gmem_tenant *t)
  * Return: who is counted, for gmem_tenant_uncount(); ERR_PTR of -EAGAIN: there are @max, or of
  * -ENOMEM.
  */
-struct gmem_tenant *gmem_tenant_count(unsigned int max)
+struct gmem_tenant *gmem_tenant_count(enum gmem_counted what, unsigned int max)
 {
 	struct gmem_tenant *t = gmem_tenant_get(current_euid(), current_user_ns());
 
 	if (!t)
 		return ERR_PTR(-ENOMEM);
-	if (atomic_inc_return(&t->counted) <= (max ? min(max, (unsigned int)INT_MAX) : INT_MAX))
+	if (atomic_inc_return(&t->counted[what]) <=
+	    (max ? min(max, (unsigned int)INT_MAX) : INT_MAX))
 		return t;
-	gmem_tenant_uncount(t);
+	gmem_tenant_uncount(t, what);
 	return ERR_PTR(-EAGAIN);
 }
 
 /**
  * gmem_tenant_uncount() - and one less
  * @t: of gmem_tenant_count(), or NULL
+ * @what: likewise
  */
-void gmem_tenant_uncount(struct gmem_tenant *t)
+void gmem_tenant_uncount(struct gmem_tenant *t, enum gmem_counted what)
 {
 	if (!t)
 		return;
-	atomic_dec(&t->counted);
+	atomic_dec(&t->counted[what]);
 	gmem_tenant_put(t);
 }
 

@@ -5,8 +5,9 @@
  *
  * The hard part is that what provides the memory (userfaultfd, a server) may never do so.
  * So nobody waits for these threads: whoever started one can forget it, and it ends when it can.
- * There are at most WAITS_MAX, each in a thread of its own, so that none is behind another one;
- * when all are taken, faults wait as they do without this file.
+ * There are at most WAITS_MAX, each in a thread of its own, so that none is behind another one.
+ * Nobody has more of them than are left for others. Who gets none waits in his fault, as he does
+ * without this file.
  */
 #include <linux/module.h>
 #include <linux/sched/mm.h>
@@ -25,21 +26,29 @@ static atomic_t nr_waits;
 static void wait_work(struct work_struct *work)
 {
 	struct mmu_wait *w = container_of(work, struct mmu_wait, work);
+	struct gmem_tenant *user = w->user;
 	struct mm_struct *mm = w->mm;
 
 	/* Whatever comes of it, the guest's next access finds out. */
 	user_fault_in(mm, w->hva, w->write);
 	w->done(w);
 	mmput(mm);
+	gmem_tenant_uncount(user, GMEM_COUNTED_WAITS);
 	atomic_dec(&nr_waits);
 	/* The last reference: mmu_wait_exit() still waits for the end of this function. */
 	module_put(THIS_MODULE);
 }
 
-static bool wait_takes_place(void)
+/* The user may have as many as were free before this one. */
+static bool wait_takes_place(struct mmu_wait *w)
 {
-	if (atomic_inc_return(&nr_waits) <= WAITS_MAX)
-		return true;
+	int nr = atomic_inc_return(&nr_waits);
+
+	if (nr <= WAITS_MAX) {
+		w->user = gmem_tenant_count(GMEM_COUNTED_WAITS, WAITS_MAX - nr + 1);
+		if (!IS_ERR(w->user))
+			return true;
+	}
 	atomic_dec(&nr_waits);
 	return false;
 }
@@ -52,16 +61,17 @@ static bool wait_takes_place(void)
  * @write: for a write
  * @done: called by another thread, once, in process context; may free @w
  *
- * Process context; does not wait.
+ * Process context; does not wait but for memory.
  *
- * Return: whether somebody does. Not if too many wait already, or there is no user-backed slot.
+ * Return: whether somebody does. Not if too many wait already, of all or of the user's, or there
+ * is no user-backed slot.
  */
 bool mmu_wait_begin(struct mmu *mmu, struct mmu_wait *w, gpa_t gpa, bool write,
 		    void (*done)(struct mmu_wait *w))
 {
 	const struct memslot *slot = mmu_find_slot(mmu, gpa >> PAGE_SHIFT);
 
-	if (!slot || slot->gmem || current->mm != mmu->mm || !wait_takes_place())
+	if (!slot || slot->gmem || current->mm != mmu->mm || !wait_takes_place(w))
 		return false;
 	w->mm = current->mm;
 	w->hva = memslot_hva(slot, gpa & PAGE_MASK);

@@ -13,6 +13,7 @@
  * struct mmu_wait - a page that a thread of the kernel's waits for (wait.c)
  * @work: it
  * @mm: the process, kept meanwhile
+ * @user: who it is counted for
  * @hva: the page
  * @write: for a write
  * @done: called when it is over
@@ -20,6 +21,7 @@
 struct mmu_wait {
 	struct work_struct work;
 	struct mm_struct *mm;
+	struct gmem_tenant *user;
 	unsigned long hva;
 	bool write;
 	void (*done)(struct mmu_wait *w);

@@ -222,6 +222,31 @@ static void many(const void *arg)
 	done(&s);
 }
 
+#define CROWD	8
+
+/* However many machines somebody has, others' guests are told of what has to be waited for. */
+static void others(const void *arg)
+{
+	struct stuck s[CROWD + 1];
+	unsigned int i;
+
+	if (!tap.ditto)
+		skip("no limit for all there");
+	for (i = 0; i <= CROWD; i++)
+		s[i] = stuck("g_apf_many");
+	for (i = 0; i <= CROWD; i++) {
+		CHECKED(seteuid(i < CROWD ? 1000 : 0));
+		alarm_in(600);
+		ASSERT_EQ(vcpu_enter(s[i].vcpu), -EINTR);
+	}
+	ASSERT_EQ(vm_var(s[0].vm, u32, "g_apf_absent"), MOST);
+	ASSERT_EQ(vm_var(s[CROWD].vm, u32, "g_apf_absent"), MOST);
+	for (i = 0; i <= CROWD; i++) {
+		vm_free(s[i].vm);
+		close(s[i].uffd);
+	}
+}
+
 /* Turned off, nothing is told any more. */
 static void off(const void *arg)
 {
@@ -304,6 +329,7 @@ static const struct tap_test tests[] = {
 	{ "nap_kicked", nap_kicked },
 	{ "never", never },
 	{ "many", many },
+	{ "others", others, .seconds = 60 },
 	{ "off", off },
 	{ "msrs", msrs },
 	{ "late_memory", late_memory },
