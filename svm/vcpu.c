@@ -60,7 +60,8 @@ static void svm_init_intercepts(struct svm_vcpu *svm)
 	svm_intercept(svm, INTERCEPT_MONITOR, mwait);
 	svm_intercept(svm, INTERCEPT_MWAIT, mwait);
 	svm_set_dr_exits(&svm->vcpu, true);
-	svm_update_exceptions(svm);
+	/* Those that a debugger asked for outlive the VMCB. */
+	svm_set_exception_exits(&svm->vcpu, svm->exception_exits);
 	if (boot_cpu_has(X86_FEATURE_PAUSEFILTER) && !(off & KVM_X86_DISABLE_EXITS_PAUSE)) {
 		svm->vmcb->control.pause_filter_count = 3000;
 		svm_intercept(svm, INTERCEPT_PAUSE, true);

@@ -284,6 +284,35 @@ static void software_breakpoint(const void *arg)
 	vm_free(vm);
 }
 
+/* The breakpoint is still asked for when the guest has shut down, and is given a state again. */
+static void breakpoint_stays(const void *arg)
+{
+	struct vm *vm = debug_vm("g_debug_soft");
+	struct vcpu *vcpu = &vm->vcpu[0];
+	u64 at = image_symbol("d_int3");
+	u8 *code = vm_symbol(vm, "d_int3"), was[2];
+	struct kvm_sregs sregs, none;
+	struct kvm_regs regs;
+
+	if (no_breakpoints() && !tap.ditto)
+		skip("INT3 of the emulated CPU has no exit");
+	debug_set(vcpu, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_SW_BP);
+	stopped(vcpu, 3, at, 0);
+	regs = vcpu_regs(vcpu);
+	CHECKED(ioctl(vcpu->fd, KVM_GET_SREGS, &sregs));
+	none = sregs;
+	none.idt.limit = 0;
+	CHECKED(ioctl(vcpu->fd, KVM_SET_SREGS, &none));
+	memcpy(was, code, 2);
+	memcpy(code, "\x0f\x0b", 2);		/* UD2 */
+	ASSERT_EQ(vcpu_run(vcpu), KVM_EXIT_SHUTDOWN);
+	memcpy(code, was, 2);
+	CHECKED(ioctl(vcpu->fd, KVM_SET_SREGS, &sregs));
+	CHECKED(ioctl(vcpu->fd, KVM_SET_REGS, &regs));
+	stopped(vcpu, 3, at, 0);
+	vm_free(vm);
+}
+
 static void inject_one(u32 control, u8 vector)
 {
 	struct kvm_guest_debug again = { .control = KVM_GUESTDBG_INJECT_DB };
@@ -376,6 +405,7 @@ static const struct tap_test tests[] = {
 	{ "guests_registers", guests_registers },
 	{ "general_detect", general_detect },
 	{ "software_breakpoint", software_breakpoint },
+	{ "breakpoint_stays", breakpoint_stays },
 	{ "inject", inject },
 	{ "page_behind", page_behind },
 };
