@@ -9,6 +9,7 @@
  */
 #include <linux/jiffies.h>
 #include <linux/rculist.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include <ditto.h>
@@ -109,21 +110,31 @@ void gmems_put(struct mmu *mmu, struct mmu_gmem *user)
 	mutex_unlock(&mmu->gmems_lock);
 }
 
-/* A gmem that has not the policy that it is to have, with a reference, or NULL. */
-static struct gmem *gmems_other(struct mmu *mmu, u32 policy)
+/* The gmem that comes after @last in the tree, with a reference, or NULL. */
+static struct gmem *gmems_after(struct mmu *mmu, const struct gmem *last)
 {
 	struct gmem *found = NULL;
-	struct mmu_gmem *user;
+	struct rb_node *node;
 
 	mutex_lock(&mmu->gmems_lock);
-	list_for_each_entry(user, &mmu->gmems, list) {
-		if (gmem_has_policy(user->gmem, policy))
-			continue;
-		found = gmem_get(user->gmem);
-		break;
+	for (node = mmu->gmems_tree.rb_node; node;) {
+		struct gmem *gmem = node_gmem(node)->gmem;
+
+		if (gmem > last)
+			found = gmem;
+		node = gmem > last ? node->rb_left : node->rb_right;
 	}
+	if (found)
+		gmem_get(found);
 	mutex_unlock(&mmu->gmems_lock);
 	return found;
+}
+
+static int gmems_set_policy(struct gmem *gmem, u32 policy)
+{
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	return gmem_has_policy(gmem, policy) ? 0 : gmem_limit_policy(gmem, policy);
 }
 
 /**
@@ -134,12 +145,12 @@ static struct gmem *gmems_other(struct mmu *mmu, u32 policy)
  * Of every gmem that backs a memslot, now or later. One that may not share as much keeps the
  * most that it may.
  *
- * Return: 0, or as gmem_set_policy(): some of the gmems may have the new policy then, and those
- * that come get it.
+ * Return: 0; -EINTR when the caller is being killed, or as gmem_set_policy(): some of the gmems
+ * may have the new policy then, and those that come get it.
  */
 int mmu_set_policy(struct mmu *mmu, unsigned long policy)
 {
-	struct gmem *gmem;
+	struct gmem *gmem, *next;
 	int err;
 
 	if (policy > U32_MAX || !gmem_policy_valid(policy))
@@ -147,10 +158,11 @@ int mmu_set_policy(struct mmu *mmu, unsigned long policy)
 	err = mutex_lock_killable(&mmu->slots_lock);
 	if (err)
 		return err;
-	/* A gmem that comes after the list was seen has it. */
+	/* A gmem that comes from here on has it, so it need not be found, wherever it comes. */
 	WRITE_ONCE(mmu->policy, policy);
-	while (!err && (gmem = gmems_other(mmu, policy))) {
-		err = gmem_limit_policy(gmem, policy);
+	for (gmem = gmems_after(mmu, NULL); gmem; gmem = next) {
+		err = gmems_set_policy(gmem, policy);
+		next = err ? NULL : gmems_after(mmu, gmem);
 		gmem_put(gmem);
 	}
 	mutex_unlock(&mmu->slots_lock);
@@ -244,26 +256,6 @@ int mmu_measure(struct mmu *mmu, struct ditto_memory *m)
 		gmem_put(all[i]);
 	kvfree(all);
 	return err;
-}
-
-/* The gmem that comes after @last in the tree, with a reference, or NULL. */
-static struct gmem *gmems_after(struct mmu *mmu, const struct gmem *last)
-{
-	struct gmem *found = NULL;
-	struct rb_node *node;
-
-	mutex_lock(&mmu->gmems_lock);
-	for (node = mmu->gmems_tree.rb_node; node;) {
-		struct gmem *gmem = node_gmem(node)->gmem;
-
-		if (gmem > last)
-			found = gmem;
-		node = gmem > last ? node->rb_left : node->rb_right;
-	}
-	if (found)
-		gmem_get(found);
-	mutex_unlock(&mmu->gmems_lock);
-	return found;
 }
 
 /**

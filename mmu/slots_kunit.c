@@ -510,6 +510,35 @@ static int copy_call(void *mmu)
 	return PTR_ERR_OR_ZERO(copy);
 }
 
+static int policy_call(void *mmu)
+{
+	return mmu_set_policy(mmu, DITTO_POLICY_SELF);
+}
+
+/* There may be tens of thousands of gmems; each is asked once. */
+static void policy_killed(struct kunit *test)
+{
+	struct test_mmu *t = test_mmu_new(test);
+	struct gmem *gmem[3];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(gmem); i++) {
+		int fd = test_gmem_new(test, SZ_64K);
+
+		gmem[i] = gmem_get_fd(fd);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(gmem[i]));
+		KUNIT_ASSERT_EQ(test, test_set_gmem(t, i, i * SZ_64K, SZ_64K, fd, 0), 0);
+	}
+	KUNIT_EXPECT_EQ(test, killed_call(test, policy_call, &t->mmu), -EINTR);
+	for (i = 0; i < ARRAY_SIZE(gmem); i++)
+		KUNIT_EXPECT_FALSE(test, gmem_has_policy(gmem[i], DITTO_POLICY_SELF));
+	KUNIT_EXPECT_EQ(test, mmu_set_policy(&t->mmu, DITTO_POLICY_SELF), 0);
+	for (i = 0; i < ARRAY_SIZE(gmem); i++)
+		KUNIT_EXPECT_TRUE(test, gmem_has_policy(gmem[i], DITTO_POLICY_SELF));
+	for (i = 0; i < ARRAY_SIZE(gmem); i++)
+		gmem_put(gmem[i]);
+}
+
 /* There may be tens of thousands of slots. */
 static void copy_killed(struct kunit *test)
 {
@@ -537,6 +566,7 @@ static struct kunit_case slots_cases[] = {
 	KUNIT_CASE(stats),
 	KUNIT_CASE(stats_user),
 	KUNIT_CASE(checker_killed),
+	KUNIT_CASE(policy_killed),
 	KUNIT_CASE(copy_killed),
 	{}
 };
