@@ -581,6 +581,7 @@ static void races(struct kunit *test)
 	struct racer r[RACERS] = { };
 	unsigned int i, n;
 
+	KUNIT_ASSERT_NOT_NULL(test, copy);
 	for (i = 0; i < RACERS; i++) {
 		r[i].g = a;
 		r[i].f = fake_new(test, a, 0, RACE_PAGES);

@@ -97,6 +97,7 @@ static void fault_runs(struct kunit *test)
 	struct gmem_mapping one;
 	int i;
 
+	KUNIT_ASSERT_NOT_NULL(test, map);
 	KUNIT_EXPECT_EQ(test, fault_run(g, 1024, true, map), -EFAULT);
 	/* A read makes nothing. */
 	KUNIT_EXPECT_EQ(test, fault_run(g, 200, false, map), 1);
@@ -144,6 +145,7 @@ static void fault_run_zeroed(struct kunit *test)
 				   .domain = g->domain };
 	struct gmem_mapping one;
 
+	KUNIT_ASSERT_NOT_NULL(test, map);
 	KUNIT_EXPECT_EQ(test, gmem_write(g, 300 * PAGE_SIZE, "", 1), 0);
 	cur.c = gmem_chunk_find(g, 300);
 	mutex_lock(&cur.c->lock);
@@ -168,6 +170,8 @@ static void read_write(struct kunit *test)
 	char *out = kunit_kzalloc(test, len, GFP_KERNEL);
 	int i;
 
+	KUNIT_ASSERT_NOT_NULL(test, in);
+	KUNIT_ASSERT_NOT_NULL(test, out);
 	memset(out, 1, len);
 	KUNIT_EXPECT_EQ(test, gmem_read(g, 100, out, len), 0);
 	KUNIT_EXPECT_NULL(test, memchr_inv(out, 0, len));
@@ -521,6 +525,7 @@ static void owners_apart(struct kunit *test)
 	struct gmem_domain **d = kunit_kcalloc(test, 2000, sizeof(*d), GFP_KERNEL);
 	unsigned int i, j, same = 0;
 
+	KUNIT_ASSERT_NOT_NULL(test, d);
 	for (i = 0; i < 2000; i++) {
 		d[i] = gmem_domain_get(KUIDT_INIT(100000 + i), &init_user_ns);
 		KUNIT_ASSERT_NOT_NULL(test, d[i]);
@@ -541,6 +546,7 @@ static void tenants(struct kunit *test)
 	unsigned int before = gmem_tenants();
 	struct gmem_tenant *t[4];
 
+	KUNIT_ASSERT_NOT_NULL(test, ns);
 	ns[0].parent = &init_user_ns;
 	ns[0].owner = some;
 	ns[1].parent = &ns[0];
@@ -600,6 +606,7 @@ static void crowds(struct kunit *test)
 	struct page *page;
 	unsigned int i;
 
+	KUNIT_ASSERT_NOT_NULL(test, f);
 	for (i = 0; i <= GMEM_CROWD; i++)
 		f[i] = fake_new(test, g, 0, 512);
 	KUNIT_EXPECT_EQ(test, fake_write(g, f[0], 5, 1), 0);
@@ -740,6 +747,7 @@ static void races(struct kunit *test)
 		r[i].f = fake_new(test, g, 0, RACE_PAGES);
 		r[i].first = i;
 		r[i].was = kunit_kzalloc(test, RACE_PAGES * sizeof(u64), GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, r[i].was);
 		t[i] = kthread_run(race, &r[i], "ditto-race%u", i);
 		KUNIT_ASSERT_FALSE(test, IS_ERR(t[i]));
 	}

@@ -64,6 +64,8 @@ static void squeeze_stores(struct kunit *test)
 	struct gmem_squeezed *a, *b, *c;
 	struct rnd_state rnd;
 
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	KUNIT_ASSERT_NOT_NULL(test, out);
 	KUNIT_ASSERT_EQ(test, gmem_store_open(squeeze_knobs.algorithm), 0);
 	memset64((u64 *)page, 0x1234567890abcdef, PAGE_SIZE / 8);
 	a = gmem_squeezed_make(page, g, g->domain);

@@ -121,6 +121,7 @@ static void races(struct kunit *test)
 		r[i].s = &s[i];
 		r[i].seed = i;
 		r[i].was = kunit_kzalloc(test, RACE_PAGES * sizeof(u64), GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, r[i].was);
 		t[i] = kthread_run(race, &r[i], "ditto-race%u", i);
 		KUNIT_ASSERT_FALSE(test, IS_ERR(t[i]));
 	}
@@ -233,6 +234,7 @@ static void racing_workers(struct kunit *test)
 		r[i].s = &s[i];
 		r[i].seed = i;
 		r[i].was = kunit_kzalloc(test, RACE_PAGES * sizeof(u64), GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, r[i].was);
 		t[i] = kthread_run(race, &r[i], "ditto-race%u", i);
 		KUNIT_ASSERT_FALSE(test, IS_ERR(t[i]));
 	}
