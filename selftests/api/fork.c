@@ -5,10 +5,12 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -149,6 +151,103 @@ static void in_user_space(const void *arg)
 	vcpu_run_done(&child->vcpu[0]);
 	vcpu_run_done(&vm->vcpu[0]);
 	vm_free(child);
+	vm_free(vm);
+}
+
+static void send_nmi(struct vm *vm)
+{
+	CHECKED(ioctl(vm->vcpu[0].fd, KVM_NMI, 0));
+}
+
+/* An NMI that was sent and not taken comes once in each; also one that waits for another's end. */
+static void nmi_waits(const void *arg)
+{
+	struct vm *vm = vm_new(NULL), *before, *within;
+
+	vcpu_call(&vm->vcpu[0], "g_nmi", 0);
+	ASSERT_EQ(vcpu_enter(&vm->vcpu[0]), KVM_EXIT_IO);
+	send_nmi(vm);
+	before = fork_vm(vm);
+	/* The next exit is in the handler of the first. */
+	ASSERT_EQ(vcpu_enter(&vm->vcpu[0]), KVM_EXIT_IO);
+	send_nmi(vm);
+	within = fork_vm(vm);
+	vcpu_run_done(&within->vcpu[0]);
+	vcpu_run_done(&vm->vcpu[0]);
+	ASSERT_EQ(vcpu_enter(&before->vcpu[0]), KVM_EXIT_IO);
+	send_nmi(before);
+	vcpu_run_done(&before->vcpu[0]);
+	vm_free(within);
+	vm_free(before);
+	vm_free(vm);
+}
+
+static volatile unsigned int alarms;
+
+static void on_alarm(int sig)
+{
+	alarms++;
+}
+
+/* Alarms for this thread, and for none of those that it starts when @block. */
+static void block_alarms(bool block)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	pthread_sigmask(block ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}
+
+static struct vm *fork_under_alarms(struct vm *vm, unsigned int us)
+{
+	struct itimerval on = { { 0, us }, { 0, us } }, off = { };
+	struct vm *child;
+
+	CHECKED(setitimer(ITIMER_REAL, &on, NULL));
+	child = fork_vm(vm);
+	CHECKED(setitimer(ITIMER_REAL, &off, NULL));
+	return child;
+}
+
+/* Signals come during the forks, which none of them fails. */
+static void signals(const void *arg)
+{
+	struct vm *vm;
+	unsigned int i;
+
+	signal(SIGALRM, on_alarm);
+	block_alarms(true);
+	vm = counting();
+	block_alarms(false);
+	for (i = 0; i < 50; i++)
+		vm_free(fork_under_alarms(vm, 50 + 10 * i));
+	note("%u alarms", alarms);
+	ASSERT(alarms > 0);
+	must_count(vm);
+	stop(vm);
+	vm_free(vm);
+}
+
+/* Timers expire all the time, so also while a fork is made: none is lost, none comes twice. */
+static void expiring(const void *arg)
+{
+	struct vm *vm = vm_new(NULL), *child;
+	unsigned int i;
+
+	vcpu_call(&vm->vcpu[0], "g_fork_chain", 50000);
+	vcpu_start(&vm->vcpu[0]);
+	for (i = 0; i < 100; i++) {
+		must_count(vm);
+		child = fork_vm(vm);
+		start_all(child);
+		must_count(child);
+		must_count(child);
+		stop(child);
+		vm_free(child);
+	}
+	must_count(vm);
+	stop(vm);
 	vm_free(vm);
 }
 
@@ -760,6 +859,9 @@ static const struct tap_test tests[] = {
 	{ "port_read", unfinished },
 	{ "interrupt_waits", in_user_space, &masked },
 	{ "registers", in_user_space, &registers },
+	{ "nmi_waits", nmi_waits },
+	{ "signals", signals, .seconds = 60 },
+	{ "expiring", expiring, .seconds = 120 },
 	{ "chain", chain },
 	{ "children", children, .seconds = 60 },
 	{ "crowd", crowd, .seconds = 300 },

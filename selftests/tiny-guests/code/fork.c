@@ -76,6 +76,28 @@ void g_fork_oneshot(u64 ns)
 	wait_for_timer();
 }
 
+/* One such timer after the other, until it is told to stop; each fires once. */
+void g_fork_chain(u64 ns)
+{
+	u32 n = 0;
+
+	lapic_enable();
+	lapic_write(LVT_TIMER, TIMER_VECTOR);
+	lapic_write(TIMER_DIVIDE, 0xb);
+	while (!g_fork_stop) {
+		cli();
+		lapic_write(TIMER_INIT, ns);
+		while (g_count[TIMER_VECTOR] == n) {
+			sti_hlt();
+			cli();
+		}
+		sti();
+		spin(100);
+		CHECK_EQ(g_count[TIMER_VECTOR], ++n);
+		g_fork_count[0] = n;
+	}
+}
+
 /* The same by the TSC. */
 void g_fork_deadline(u64 ticks)
 {
