@@ -12,19 +12,17 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "knobs.h"
 #include "vm.h"
 
 #define SLOT_GPA 0x10000000ul
 #define NEXT_GPA (8 * MIB)		/* behind slot 0: g_touch() goes on there */
-#define CGROUPS "/tmp/cgroups/"
 #define GMEM_SYSFS "/sys/kernel/ditto/gmem/"
 
 static struct ditto_gmem_stats stats(int fd)
@@ -227,46 +225,6 @@ static void poison_user(const void *arg)
 }
 
 /* ---- memory cgroups ---- */
-
-static const char *cgroup(const char *name, const char *file)
-{
-	static char path[4][128];
-	static int n;
-
-	snprintf(path[n %= 4], sizeof(path[0]), CGROUPS "%s%s%s", name, *file ? "/" : "", file);
-	return path[n++];
-}
-
-static void cgroup_new(const char *name, long limit)
-{
-	mkdir(CGROUPS, 0700);
-	if (access(CGROUPS "cgroup.procs", F_OK) &&
-	    mount("none", CGROUPS, "cgroup2", 0, NULL))
-		skip("no cgroup2: %s", strerror(errno));
-	if (knob_write_text(CGROUPS "cgroup.subtree_control", "+memory"))
-		skip("no memory controller: %s", strerror(errno));
-	mkdir(cgroup(name, ""), 0700);
-	CHECKED(knob_write(cgroup(name, "memory.max"), limit));
-	knob_write(cgroup(name, "memory.swap.max"), 0);
-}
-
-static void cgroup_enter(const char *name)
-{
-	CHECKED(knob_write(cgroup(name, "cgroup.procs"), getpid()));
-}
-
-static long cgroup_kills(const char *name)
-{
-	FILE *f = fopen(cgroup(name, "memory.events"), "r");
-	char line[128];
-	long kills = -1;
-
-	ASSERT(f);
-	while (fgets(line, sizeof(line), f))
-		sscanf(line, "oom_kill %ld", &kills);
-	fclose(f);
-	return kills;
-}
 
 static pid_t bystander_new(long bytes)
 {
