@@ -460,10 +460,10 @@ static void written_after(long result)
 	forked_after(forked);
 }
 
-static long fork_machine(void)
+static long fork_with(u32 flags)
 {
 	int vcpu = -1;
-	struct ditto_fork args = { .capacity = 1, .vcpu_fds = (uintptr_t)&vcpu };
+	struct ditto_fork args = { .capacity = 1, .flags = flags, .vcpu_fds = (uintptr_t)&vcpu };
 	long result = errno_of(ioctl(vm->fd, DITTO_FORK, &args));
 
 	if (result)
@@ -471,6 +471,9 @@ static long fork_machine(void)
 	close(vcpu);
 	return args.vm_fd;
 }
+
+static long fork_machine(void) { return fork_with(0); }
+static long fork_resettable(void) { return fork_with(DITTO_FORK_RESETTABLE); }
 
 /* A fork that has written since it was made, and what it had then; its fds. */
 static int fork_vm, fork_vcpu;
@@ -661,6 +664,7 @@ static const struct operation operations[] = {
 	{ "fork_gmem", forked_before, fork_gmem, forked_after, .ditto = true },
 	{ "write_forked", shared_by_fork, write_to_forked, written_after, .ditto = true },
 	{ "fork_machine", make_used, fork_machine, close_both, .ditto = true },
+	{ "fork_resettable", make_used, fork_resettable, close_both, .ditto = true },
 	{ "reset_machine", make_resettable, reset_machine, reset_after, .ditto = true },
 	{ "adopt", make_marked, run_guest, marked_after, .tolerates = EFAULT, .ditto = true },
 	{ "guest_memfd", make_protected, create_guest_memfd, close_both },
