@@ -44,11 +44,20 @@ static void save(struct vm *vm, struct vm_state *state)
 	disks_save(&vm->disks, &state->disks);
 }
 
+/*
+ * The template of a machine that runs has stood for as long as it took to get here, of which the
+ * fork is to know nothing. Of what can be reset time begins anew with each reset.
+ */
+static bool jumps(const struct vm_config *config, const struct vm_state *state)
+{
+	return config->jump || (state->runs && !config->resettable);
+}
+
 static int restore(struct vm *vm, const struct vm_state *state)
 {
 	vm->rtc.state = state->rtc;
 	vm->i8042.state = state->i8042;
-	pm_restore(&vm->pm, &state->pm, vm->config->jump);
+	pm_restore(&vm->pm, &state->pm, jumps(vm->config, state));
 	vmgenid_restore(&vm->vmgenid, &state->vmgenid);
 	disks_restore(&vm->disks, &state->disks);
 	if (state->agent) {
@@ -169,6 +178,7 @@ int fork_template(struct vm *vm, struct vm_state *state)
 		return fd;
 	fd = fork_vm(vm->fd, DITTO_FORK_FROZEN, vm->vcpus, fds);
 	save(vm, state);
+	state->runs = true;
 	go_on(vm);
 	if (fd >= 0)
 		close_all(fds, vm->vcpus);
@@ -251,7 +261,7 @@ int fork_thaw(struct vm *vm)
 		return 0;
 	if (ioctl(vm->fd, DITTO_THAW) < 0)
 		return -errno;
-	pm_restore(&vm->pm, &vm->frozen->pm, vm->config->jump);
+	pm_restore(&vm->pm, &vm->frozen->pm, false);
 	disks_restore(&vm->disks, &vm->frozen->disks);
 	free(vm->frozen);
 	vm->frozen = NULL;
@@ -336,10 +346,10 @@ static int adopt_ram(struct vm *vm, uint64_t size)
 	return ret < 0 ? refuse("memory", -ret) : 0;
 }
 
-static uint32_t fork_flags(const struct vm_config *config)
+static uint32_t fork_flags(const struct vm_config *config, const struct vm_state *state)
 {
 	return (config->resettable ? DITTO_FORK_RESETTABLE : 0) |
-	       (config->jump ? DITTO_FORK_JUMP : 0);
+	       (jumps(config, state) ? DITTO_FORK_JUMP : 0);
 }
 
 /**
@@ -365,7 +375,7 @@ int fork_create(struct vm *vm, const struct vm_config *config, const struct vm_s
 			return refuse("the machine", ENOMEM);
 		*vm->origin = *state;
 	}
-	vm->fd = fork_vm(fds->fd[0], fork_flags(config), state->cpus, vcpu_fds);
+	vm->fd = fork_vm(fds->fd[0], fork_flags(config, state), state->cpus, vcpu_fds);
 	if (vm->fd < 0) {
 		errno = -vm->fd;
 		vm->fd = -1;

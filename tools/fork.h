@@ -8,6 +8,7 @@
  * struct vm_state - what a fork needs to know that is not in the module
  * @version: of the program, and @size: of this structure: only the same understand each other
  * @agent: there is a second serial port, @agent_up: and the agent listens there
+ * @runs: the parent went on at once, and with it its time
  * @cpus: vCPUs
  * @ram_size: bytes
  * @name: the parent's
@@ -18,6 +19,7 @@ struct vm_state {
 	uint32_t size;
 	uint32_t cpus;
 	uint32_t agent, agent_up;
+	uint32_t runs;
 	uint64_t ram_size;
 	char name[DITTO_NAME_LEN];
 	struct serial_state serial, serial2;
