@@ -37,6 +37,7 @@
 #include "gmem/hooks.h"
 #include "gmem/index.h"
 #include "gmem/internal.h"
+#include "gmem/merge.h"
 #include "gmem/sharers.h"
 #include "gmem/store.h"
 #include "gmem/whole.h"
@@ -328,6 +329,23 @@ static void adopt_held(struct gmem *g, struct gmem_dir *dir, struct gmem_chunk *
 	}
 }
 
+/* What was noted while the chunk was whole, which it is no more, is examined: as split_gain(). */
+static void adopt_noted(struct gmem_chunk *c)
+{
+	unsigned long v;
+	unsigned int i;
+
+	for_each_set_bit(i, c->gain, GMEM_CHUNK_PAGES) {
+		v = READ_ONCE(c->entry[i]);
+		if (!gmem_entry_private(v))
+			continue;
+		gmem_merge_forget(gmem_entry_page(v));
+		while (!try_cmpxchg(&c->entry[i], &v, v | GMEM_PENDING))
+			;
+	}
+	bitmap_zero(c->gain, GMEM_CHUNK_PAGES);
+}
+
 /* Nobody else has a common chunk any more: its private pages are @g's own again. */
 static void chunk_adopt(struct gmem *g, struct gmem_dir *dir, struct gmem_chunk *c)
 {
@@ -335,6 +353,8 @@ static void chunk_adopt(struct gmem *g, struct gmem_dir *dir, struct gmem_chunk 
 	unsigned long v;
 
 	adopt_held(g, dir, c);
+	if (unlikely(!c->whole && !bitmap_empty(c->gain, GMEM_CHUNK_PAGES)))
+		adopt_noted(c);
 	for (i = 0; i < GMEM_CHUNK_PAGES; i++) {
 		v = READ_ONCE(c->entry[i]);
 		pages += gmem_entry_private(v);

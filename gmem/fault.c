@@ -513,11 +513,12 @@ void gmem_mark_dirty(struct gmem *g, pgoff_t off)
 /**
  * gmem_mark_chunk_dirty() - a binder dropped a mapping of a whole chunk, likewise
  * @g: the gmem
- * @off: first offset of the chunk
+ * @off: first offset of the chunk, as far as the binder knows
  *
- * As gmem_mark_dirty(), for all of its pages.
+ * As gmem_mark_dirty(), for all of its pages from there on.
  */
 void gmem_mark_chunk_dirty(struct gmem *g, pgoff_t off)
 {
-	mark_dirty(g, off, GMEM_CHUNK_PAGES);
+	/* One that tells late may have another mapping there by now, which lies otherwise. */
+	mark_dirty(g, off, GMEM_CHUNK_PAGES - off % GMEM_CHUNK_PAGES);
 }

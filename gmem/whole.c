@@ -156,10 +156,10 @@ static bool whole_put(struct gmem *g, struct gmem_chunk *c, struct page *pages)
 		gmem_entry_unlock(c, i, gmem_entry_make(pages + i, GMEM_DIRTY));
 		whole_step(i + 1);
 	}
+	atomic_long_inc(&whole_knobs.chunks);
 	smp_store_release(&c->whole, true);	/* the entries, then the mark: gmem_whole() */
 	gmem_count_private(g, GMEM_CHUNK_PAGES);
 	atomic_long_inc(&g->nr_whole);
-	atomic_long_inc(&whole_knobs.chunks);
 	atomic_long_inc(&whole_knobs.filled);
 	return true;
 }
@@ -260,6 +260,9 @@ bool gmem_whole(struct gmem *g, pgoff_t off, unsigned long pfn)
 	struct gmem_chunk *c;
 	unsigned int i = 0;
 
+	/* What forks have in common counts, too. Where there is none no fault is to pay for it. */
+	if (!atomic_long_read(&whole_knobs.chunks))
+		return false;
 	rcu_read_lock();
 	c = gmem_chunk_lookup(g, off);
 	if (c && smp_load_acquire(&c->whole) &&		/* the mark, then the entries */
@@ -285,6 +288,7 @@ static void split_gain(struct gmem *g, struct gmem_chunk *c)
 			;
 		gmem_count_pending(g, v, v | GMEM_PENDING);
 	}
+	bitmap_zero(c->gain, GMEM_CHUNK_PAGES);
 	gmem_chunk_touch(c);
 }
 
@@ -387,9 +391,12 @@ bool gmem_cursor_gains(struct gmem_cursor *cur, struct page *page)
 	lockdep_assert_held(&c->lock);
 	if (likely(!c->whole))
 		return true;
-	if (!gmem_cursor_has(cur, page) || gmem_page_held(page))
+	if (!gmem_cursor_has(cur, page))
 		return false;
+	/* One that is held, too: if the chunk is split for others, it is examined again. */
 	__set_bit(cur->nr, c->gain);
+	if (gmem_page_held(page))
+		return false;
 	if (bitmap_weight(c->gain, GMEM_CHUNK_PAGES) < cursor_gain_needed(cur))
 		return false;
 	return gmem_cursor_split(cur, SPLIT_MERGE);

@@ -109,6 +109,9 @@ static u64 dirty_guarded(const struct mmu *mmu, u64 spte, int level)
 
 	if (level == 1 && mmu_cpu_logs(mmu))
 		return spte & f->dirty ? (spte & ~f->dirty) | TDP_WAS_WRITTEN : spte;
+	/* A fork's, which is read-only, may be dirty still, which the log would not know. */
+	if (level > 1 && mmu_cpu_logs(mmu) && (spte & f->dirty))
+		return 0;
 	if (!(spte & f->writable))
 		return spte;
 	if (level > 1)
