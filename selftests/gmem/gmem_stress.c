@@ -193,7 +193,7 @@ static void test_create(void)
 	EXPECT(gmem_create(PAGE + 1, 0) == -EINVAL);
 	EXPECT(gmem_create((1ull << 46) + PAGE, 0) == -EINVAL);
 	EXPECT(gmem_create(-PAGE, 0) == -EINVAL);
-	EXPECT(gmem_create(PAGE, 1u << 4) == -EINVAL);
+	EXPECT(gmem_create(PAGE, 1u << 5) == -EINVAL);
 	EXPECT(ioctl(dev, DITTO_CREATE_GMEM, &args) == -1 && errno == EINVAL);
 	EXPECT(ioctl(dev, DITTO_CREATE_GMEM, 8) == -1 && errno == EFAULT);
 	fd = gmem_create(1ull << 46, 0);
