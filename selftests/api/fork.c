@@ -210,18 +210,33 @@ static struct vm *fork_under_alarms(struct vm *vm, unsigned int us)
 	return child;
 }
 
-/* Signals come during the forks, which none of them fails. */
+/* How long a fork takes that nothing disturbs. */
+static unsigned int fork_us(struct vm *vm)
+{
+	u64 begin = now_ms(), ms;
+
+	for (int i = 0; i < 8; i++)
+		vm_free(fork_vm(vm));
+	ms = (now_ms() - begin) / 8;
+	return ms < 800 ? ms * 1000 : 800000;	/* of what setitimer() takes */
+}
+
+/*
+ * Signals come during the forks, which none of them fails: ten in one, or one in some. More often
+ * than a CPU can take them they would keep the thread from everything else.
+ */
 static void signals(const void *arg)
 {
+	unsigned int i, took;
 	struct vm *vm;
-	unsigned int i;
 
 	signal(SIGALRM, on_alarm);
 	block_alarms(true);
 	vm = counting();
 	block_alarms(false);
+	took = fork_us(vm);
 	for (i = 0; i < 50; i++)
-		vm_free(fork_under_alarms(vm, 50 + 10 * i));
+		vm_free(fork_under_alarms(vm, 50 + took / 10 + took * i / 50));
 	note("%u alarms", alarms);
 	ASSERT(alarms > 0);
 	must_count(vm);
