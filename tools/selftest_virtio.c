@@ -191,7 +191,7 @@ static void forks(const struct virtio_kind *kind)
 	write_word(VIRTIO_MMIO_QUEUE_SEL, 1);
 	ok = !virtio_pause(&device);
 	virtio_save(&device, &state);
-	ok &= !ram_create(&other.ram, -1, 0, RAM_BACKING_ANON);
+	ok &= !ram_create(&other.ram, -1, 0, RAM_BACKING_ANON, false);
 	memcpy(ram_device_page(&other.ram, 0), device.page, VIRTIO_MMIO_SIZE);
 	forked.forked = true;
 	if (virtio_create(&copy, &other, 0, &forked) < 0)
@@ -351,7 +351,7 @@ int main(void)
 	const struct sigaction sa = { .sa_handler = on_alarm };
 
 	sigaction(SIGALRM, &sa, NULL);
-	if (ram_create(&vm.ram, -1, 0, RAM_BACKING_ANON) ||
+	if (ram_create(&vm.ram, -1, 0, RAM_BACKING_ANON, false) ||
 	    virtio_create(&device, &vm, 0, &kind) < 0)
 		abort();
 	wrong_drivers();
